@@ -1,0 +1,47 @@
+/* The log: one line an event, whole, to one descriptor, from any thread. */
+#ifndef ADIT_BASE_LOG_H
+#define ADIT_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* Where lines go and which; may be called again at any time from the main thread. Starts as
+ * standard error, LOG_INFO, LOG_TEXT. `fd` stays the caller's. */
+void log_setup(int fd, enum log_level level, enum log_format format);
+
+/* Whether a line at `level` would be written: ask before costly formatting. */
+bool log_wants(enum log_level level);
+
+/* One line, as printf. Control characters are escaped, so that no peer can forge a line. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                             \
+    do {                                                                                           \
+        if (log_wants(LOG_DEBUG))                                                                  \
+            log_line(LOG_DEBUG, __VA_ARGS__);                                                      \
+    } while (0)
+
+/* One named value of an event. `text` NULL means the number is meant; a field with neither is left
+ * out. */
+struct log_field {
+    const char *key;
+    const char *text;
+    uint64_t number;
+    bool has_number;
+};
+
+#define LOG_TEXT_FIELD(k, v) ((struct log_field){.key = (k), .text = (v)})
+#define LOG_NUMBER_FIELD(k, v) ((struct log_field){.key = (k), .number = (v), .has_number = true})
+
+/* One event: `event` and its fields, as key=value words in text, as members in JSON. */
+void log_event(enum log_level level, const char *event, const struct log_field *fields,
+               size_t count);
+
+#endif
