@@ -1,0 +1,92 @@
+/* Lines and fields of an HTTP/1.x head (RFC 9112 sections 2 to 5): what the HTTP files of this room
+ * share. */
+#ifndef ADIT_WIRE_HTTP_HEAD_H
+#define ADIT_WIRE_HTTP_HEAD_H
+
+#include "wire/wire.h"
+
+/* A piece of the bytes that are being parsed. */
+struct http_slice {
+    const char *at;
+    size_t length;
+};
+
+/* A line, or as much of it as has come. */
+struct http_line {
+    const char *text;
+    size_t length; /* without the line end */
+    bool ended;    /* its end has begun: no more text can come */
+};
+
+/* Whether a line is well-formed; of one that has not ended, whether it can still become so. */
+typedef bool http_line_check(const struct http_line *line);
+
+/* Finds the end of the head that starts at `start` with a line that passes `check_start`, then
+ * lines that pass `check_field`, then the empty line; `*end` is the offset after that. WIRE_BAD
+ * also when the head would reach beyond HTTP_HEAD_MAX. */
+enum wire_status http_head_scan(const char *bytes, size_t length, size_t start,
+                                http_line_check *check_start, http_line_check *check_field,
+                                size_t *end);
+
+/* How many of the first `length` bytes make a token (RFC 9110 section 5.6.2). */
+size_t http_token_span(const char *text, size_t length);
+bool http_is_token_char(char c);
+/* VCHAR, obs-text, SP and HTAB: what a field value may hold. */
+bool http_is_value_char(char c);
+
+/* Whether `text` is a beginning of, or begins with, something of the form `pattern`, where '#' is a
+ * digit. */
+bool http_has_form(const char *text, size_t length, const char *pattern);
+
+/* Equal without regard to case. */
+bool http_slice_is(struct http_slice slice, const char *text);
+bool http_slice_starts(struct http_slice slice, const char *text);
+
+/* A field, unfolded: `value` may hold the line ends of obs-fold, but not at its ends. */
+struct http_field {
+    struct http_slice name;
+    struct http_slice value;
+    const char *colon;
+};
+
+/* The fields of a scanned head: set to the bytes from the line after the first up to the head's
+ * end. */
+struct http_fields {
+    const char *at;
+    const char *end;
+};
+struct http_fields http_fields_of(const char *head, size_t head_length);
+
+/* The next line that is a field; false when there is none left. */
+bool http_field_next(struct http_fields *fields, struct http_field *field);
+
+/* The next element of a comma-separated list that is not empty (RFC 9110 section 5.6.1), taken off
+ * `list`. */
+bool http_list_next(struct http_slice *list, struct http_slice *element);
+
+/* What all Connection fields of a head name (RFC 9110 section 7.6.1). */
+#define HTTP_OPTIONS_MAX 64
+struct http_options {
+    struct http_slice names[HTTP_OPTIONS_MAX];
+    size_t count;
+};
+
+/* Gathers them; false when there are more than HTTP_OPTIONS_MAX. */
+bool http_options_gather(struct http_fields fields, struct http_options *options);
+
+/* Whether a field stays behind at this hop. Fields that frame the body go on whatever Connection
+ * says. */
+bool http_field_is_hop_by_hop(const struct http_field *field, const struct http_options *options);
+
+/* Reads "Basic" and base64 of user:password (RFC 7617 section 2). False leaves `credentials` alone;
+ * http.h says what counts as not given. */
+bool http_basic_decode(struct http_slice value, struct wire_credentials *credentials);
+
+/* Writers: each returns the place after what it wrote. */
+uint8_t *http_put(uint8_t *out, const char *text, size_t length);
+uint8_t *http_put_text(uint8_t *out, const char *text);
+/* One line with its CRLF; CR and LF inside `text` become spaces (RFC 9112 sections 2.2 and 5.2). */
+uint8_t *http_put_line(uint8_t *out, struct http_slice text);
+uint8_t *http_put_field(uint8_t *out, const struct http_field *field);
+
+#endif

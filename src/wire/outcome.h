@@ -1,0 +1,47 @@
+/* What can become of a request, and the one table that says it in each protocol's words. */
+#ifndef ADIT_WIRE_OUTCOME_H
+#define ADIT_WIRE_OUTCOME_H
+
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_OK,
+    OUTCOME_PROHIBITED,          /* RFC 4254 section 5.1 reason 1 */
+    OUTCOME_REFUSED,             /* reason 2: connection refused */
+    OUTCOME_NETWORK_UNREACHABLE, /* reason 2: network is unreachable */
+    OUTCOME_HOST_UNREACHABLE,    /* reason 2: no route to host, and anything else */
+    OUTCOME_CONNECT_TIMED_OUT,   /* reason 2: connection timed out */
+    OUTCOME_UNKNOWN_HOST,        /* reason 2: the name did not resolve; or our resolver says so */
+    OUTCOME_UNKNOWN_CHANNEL,     /* reason 3 */
+    OUTCOME_SHORTAGE,            /* reason 4 */
+    OUTCOME_DENIED,              /* one of our rules */
+    OUTCOME_NO_SESSION,          /* none within `hold` */
+    OUTCOME_OPEN_TIMEOUT,        /* the server did not answer within open_timeout */
+    OUTCOME_AUTHENTICATION,      /* credentials missing or wrong */
+    OUTCOME_COMMAND,             /* command (method) not supported */
+    OUTCOME_ADDRESS_TYPE,        /* address type not supported */
+    OUTCOME_MALFORMED,           /* not the protocol it announced */
+    OUTCOME_HANDSHAKE_TIMEOUT,   /* the client did not finish asking */
+    OUTCOME_BAD_RESPONSE,        /* the origin's HTTP response head is no such thing */
+};
+#define OUTCOMES (OUTCOME_BAD_RESPONSE + 1)
+
+struct outcome_row {
+    const char *name;         /* for the log: "refused", "no-session", ... */
+    uint8_t socks5;           /* RFC 1928 section 6 REP */
+    uint8_t socks4;           /* 0x5a to 0x5d */
+    uint16_t http;            /* RFC 9110 section 15 */
+    const char *http_reason;  /* "Bad Gateway" */
+    const char *proxy_status; /* RFC 9209 section 2.3 error type; NULL for OUTCOME_OK */
+    const char *cause;        /* a sentence for a person: "connection refused" */
+};
+
+/* The row of an outcome; never NULL. */
+const struct outcome_row *outcome_row(enum outcome outcome);
+
+/* What a CHANNEL_OPEN_FAILURE means: RFC 4254 section 5.1's reason code, and for code 2 OpenSSH's
+ * text
+ * ("Connection refused", "Name or service not known", ...), looked for without regard to case. */
+enum outcome outcome_from_open_failure(uint32_t reason, const char *text);
+
+#endif

@@ -1,0 +1,21 @@
+/* SOCKS4 and SOCKS4a ("SOCKS: A protocol for TCP proxy across firewalls", and "SOCKS 4A", Ying-Da
+ * Lee). */
+#ifndef ADIT_WIRE_SOCKS4_H
+#define ADIT_WIRE_SOCKS4_H
+
+#include "wire/outcome.h"
+#include "wire/wire.h"
+
+/* One request. USERID goes to `user` (at most WIRE_CREDENTIAL_MAX bytes, else WIRE_BAD): it names,
+ * it does not authenticate. DSTIP 0.0.0.x with x not 0 means a name follows (4a). */
+enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_t *used,
+                                      enum wire_command *command, struct wire_target *target,
+                                      char user[static WIRE_CREDENTIAL_MAX + 1],
+                                      enum outcome *outcome);
+
+/* The 8-byte reply; `bound` is written when it is IPv4, zeroes else. Returns 8. */
+#define SOCKS4_REPLY_MAX 8
+size_t socks4_reply(enum outcome outcome, const struct ip *bound, uint16_t port,
+                    uint8_t out[static SOCKS4_REPLY_MAX]);
+
+#endif
