@@ -1,0 +1,72 @@
+/* Rules about who may go where: the first that matches decides. Pure: nothing is looked up here. */
+#ifndef ADIT_POLICY_ACL_H
+#define ADIT_POLICY_ACL_H
+
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct acl;      /* a list of rules, immutable once built; opaque */
+struct acl_rule; /* one rule; opaque */
+
+struct acl *acl_new(void);
+void acl_free(struct acl *acl);
+
+/* Appends a rule from what follows "allow =" or "deny =": words KEY=LIST, lists with commas, all
+ * words must hold, one item of each list is enough. Keys: from (CIDR, or "unix" for clients of a
+ * unix socket), user, listen (a [listen NAME]), to (CIDR, address, name, name with `*` globs,
+ * ".suffix" which matches the suffix itself and all below it, "*" which matches everything), port
+ * (N or N-M), via (for allow only: the upstream to use; one). `*` is the only special character of
+ * a glob, and only names in `to` are globs; it matches any characters, dots too. A rule without
+ * words is an error. `line` is kept for acl_rule_line. Returns 0, or -1 with a message in `error`
+ * that names the word. */
+int acl_add(struct acl *acl, bool allow, const char *text, unsigned line, char *error,
+            size_t error_size);
+
+/* The request to judge. */
+struct acl_query {
+    const struct ip *from; /* NULL: a unix socket */
+    const char *user;      /* NULL: not authenticated */
+    const char *listen;    /* the listener's name; NULL: internal */
+    const char *host;      /* normalised (host_normalise): a name, or an address as text */
+    const struct ip *ip;   /* the literal's address, or one `host` resolved to; NULL: not known */
+    uint16_t port;
+};
+
+struct acl_verdict {
+    bool allow;
+    const struct acl_rule *rule; /* NULL: nothing matched */
+    const char *via; /* the upstream the rule names, or NULL; lives as long as the acl */
+};
+
+/* Judges. With `acl` NULL everything is allowed; with an empty or unmatched one denied. A `to` with
+ * names matches query->host; one with networks matches query->ip, or the address that query->host
+ * is in any spelling a resolver takes for one (ip_parse_loose), and nothing while both are none. */
+struct acl_verdict acl_decide(const struct acl *acl, const struct acl_query *query);
+
+/* The rule as written, for log and --dump ("allow = to=*.example.com"), and its line; NULL gives
+ * "default". */
+const char *acl_rule_text(const struct acl_rule *rule);
+unsigned acl_rule_line(const struct acl_rule *rule);
+
+/* Rules in order, for --dump; NULL past the end. */
+const struct acl_rule *acl_rule_at(const struct acl *acl, size_t index);
+
+/* Whether some `to` speaks of a network or address, which a request by name escapes unless it is
+ * resolved first. */
+bool acl_has_networks(const struct acl *acl);
+
+/* The upstream names that rules send to; calls `each` for every one, with the rule's line. */
+void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via, unsigned line),
+                  void *arg);
+/* Likewise the listener names in `listen=`. */
+void acl_each_listen(const struct acl *acl,
+                     void (*each)(void *arg, const char *name, unsigned line), void *arg);
+
+/* Whether clients of listener `name` are narrowed by `from=`: every rule that could allow one of
+ * them names from= networks none of which is the whole world (0.0.0.0/0 or ::/0), or user=. */
+bool acl_narrows(const struct acl *acl, const char *name);
+
+#endif

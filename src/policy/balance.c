@@ -1,0 +1,49 @@
+/* The choice of a session, as one number for each: what it already bears. */
+#include "policy/balance.h"
+
+#define QUIET_RATE_BITS 6 /* under 64 KiB/s all are alike */
+
+/* 0 for a quiet session, one more each time the rate doubles. */
+static unsigned rate_class(uint32_t rate)
+{
+    uint32_t loud = rate >> QUIET_RATE_BITS;
+
+    return loud == 0 ? 0 : 32 - (unsigned)__builtin_clz(loud);
+}
+
+/* The criteria of balance_choose as digits, the weightiest first: the least burden is chosen. */
+static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits)
+{
+    uint64_t sum = session->overdue;
+
+    sum = sum << 1 | (session->channels >= limits->channels);
+    sum = sum << 5 | rate_class(session->rate);
+    sum = sum << 32 | session->channels;
+    return sum << 1 | !session->local;
+}
+
+static bool has_room(const struct balance_session *session, const struct balance_limits *limits)
+{
+    return !session->overdue && session->channels < limits->channels &&
+           session->rate < BALANCE_BULK_RATE;
+}
+
+struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
+                                     const struct balance_limits *limits)
+{
+    struct balance_choice choice = {.index = -1, .grow = count < limits->max_sessions};
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!sessions[i].usable)
+            continue;
+        uint64_t mine = burden(&sessions[i], limits);
+        if (mine < least) {
+            least = mine;
+            choice.index = (int)i;
+        }
+        if (has_room(&sessions[i], limits))
+            choice.grow = false;
+    }
+    return choice;
+}

@@ -1,0 +1,178 @@
+/* The users of an htpasswd file. */
+#include "policy/users.h"
+
+#include "base/mem.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct user {
+    char *name;
+    char *hash;
+    UT_hash_handle hh;
+};
+
+struct users {
+    struct user *table; /* in the file's order */
+};
+
+/* The methods of crypt(5) that are accepted, and how many characters follow the last '$' of a whole
+ * hash. What is left out protects nothing: DES forms cut passwords at 8 characters, and cannot be
+ * told from a password in the clear; NT hashes have no salt. */
+static const struct method {
+    const char *prefix;
+    size_t tail;
+} methods[] = {
+    {"$y$", 43}, {"$gy$", 43}, {"$7$", 43},    {"$2a$", 53}, {"$2b$", 53}, {"$2y$", 53},
+    {"$6$", 86}, {"$5$", 43},  {"$sha1$", 28}, {"$md5", 22}, {"$1$", 22},
+};
+#define METHODS (sizeof(methods) / sizeof(methods[0]))
+
+static const struct method *method_of(const char *hash)
+{
+    for (size_t i = 0; i < METHODS; i++) {
+        if (strncmp(hash, methods[i].prefix, strlen(methods[i].prefix)) == 0)
+            return &methods[i];
+    }
+    return NULL;
+}
+
+/* NULL, or why no password can ever match the hash. */
+static const char *hash_wrong(const char *hash)
+{
+    static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const struct method *method = method_of(hash);
+
+    if (!method)
+        return "no hash that is accepted: make one with htpasswd -B, mkpasswd or openssl passwd -6";
+    const char *tail = strrchr(hash, '$') + 1;
+    if (strlen(tail) != method->tail || strspn(tail, digits) != method->tail)
+        return "the hash is cut short or damaged";
+    int salt = crypt_checksalt(hash);
+    if (salt == CRYPT_SALT_INVALID || salt == CRYPT_SALT_METHOD_DISABLED)
+        return "crypt(3) of this system does not know the hash";
+    return NULL;
+}
+
+/* Reads "NAME:HASH", with more fields behind another colon as Apache and nginx take them; NULL or
+ * what is wrong with it. */
+static const char *user_add(struct users *users, const char *line)
+{
+    size_t name_length = strcspn(line, ":");
+    struct user *user;
+
+    if (line[name_length] == '\0')
+        return "not NAME:HASH";
+    if (name_length == 0)
+        return "the name is empty";
+    HASH_FIND(hh, users->table, line, name_length, user);
+    if (user)
+        return "the name is there already";
+
+    const char *field = line + name_length + 1;
+    char *hash = mem_strndup(field, strcspn(field, ":"));
+    const char *wrong = *hash ? hash_wrong(hash) : "the hash is empty";
+    if (wrong) {
+        free(hash);
+        return wrong;
+    }
+    user = mem_zalloc(sizeof(*user));
+    user->name = mem_strndup(line, name_length);
+    user->hash = hash;
+    HASH_ADD_KEYPTR(hh, users->table, user->name, name_length, user);
+    return NULL;
+}
+
+/* One line of the file, without its end; NULL or what is wrong with it. */
+static const char *line_add(struct users *users, const char *text, size_t length)
+{
+    if (memchr(text, '\0', length))
+        return "a NUL byte";
+    while (length > 0 && strchr(" \t\r", text[length - 1]))
+        length--;
+    while (length > 0 && strchr(" \t", *text)) {
+        text++;
+        length--;
+    }
+    if (length == 0 || *text == '#')
+        return NULL;
+
+    char *line = mem_strndup(text, length);
+    const char *wrong = user_add(users, line);
+    free(line);
+    return wrong;
+}
+
+struct users *users_new(const char *text, size_t length,
+                        void (*report)(void *arg, unsigned line, const char *message), void *arg)
+{
+    struct users *users = mem_zalloc(sizeof(*users));
+    const char *end = text + length;
+    bool valid = true;
+
+    for (unsigned number = 1; text < end; number++) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *line_end = newline ? newline : end;
+        const char *wrong = line_add(users, text, (size_t)(line_end - text));
+        if (wrong) {
+            report(arg, number, wrong);
+            valid = false;
+        }
+        text = line_end + (newline != NULL);
+    }
+    if (valid)
+        return users;
+    users_free(users);
+    return NULL;
+}
+
+void users_free(struct users *users)
+{
+    struct user *user;
+    struct user *next;
+
+    if (!users)
+        return;
+    HASH_ITER (hh, users->table, user, next) {
+        HASH_DEL(users->table, user);
+        free(user->name);
+        free(user->hash);
+        free(user);
+    }
+    free(users);
+}
+
+size_t users_count(const struct users *users)
+{
+    return HASH_COUNT(users->table);
+}
+
+/* Whether crypt(3) makes this very hash of the password. */
+static bool hash_verifies(const char *hash, const char *password)
+{
+    struct crypt_data *data = mem_zalloc(sizeof(*data)); /* 32 KiB, too much for a thread's stack */
+    const char *made = crypt_r(password, hash, data);
+    size_t length = strlen(hash);
+    bool same = made && strlen(made) == length && CRYPTO_memcmp(made, hash, length) == 0;
+
+    mem_free_secret(data, sizeof(*data));
+    return same;
+}
+
+bool users_verify(const struct users *users, const char *name, const char *password)
+{
+    struct user *user;
+
+    HASH_FIND_STR(users->table, name, user);
+    if (user)
+        return hash_verifies(user->hash, password);
+    /* The time it takes must not tell who is there: somebody else's hash is computed, for nothing.
+     */
+    if (users->table)
+        hash_verifies(users->table->hash, password);
+    return false;
+}

@@ -1,0 +1,38 @@
+/* Who may use a listener: an htpasswd(1) file's users and their passwords. Pure but for crypt(3)'s
+ * time. */
+#ifndef ADIT_POLICY_USERS_H
+#define ADIT_POLICY_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct users; /* immutable once built; opaque; may be read from any thread */
+
+/* Builds from the text of an htpasswd file: NAME:HASH lines (what follows a second colon is a
+ * comment), '#' comments, blank lines. A hash crypt(3) does not know (apr1, SHA1 "{SHA}", plain
+ * text), one that protects nothing (DES, NT) or is cut short, a name twice, an empty name or hash
+ * are errors: each is reported as `report(arg, line, message)`, and NULL comes back. */
+struct users *users_new(const char *text, size_t length,
+                        void (*report)(void *arg, unsigned line, const char *message), void *arg);
+void users_free(struct users *users);
+size_t users_count(const struct users *users);
+
+/* Whether the password is the user's: crypt_r(3) on the hash, compared in constant time. Takes up
+ * to a second of processor for strong hashes: never call it on a relay thread. An unknown user
+ * costs as much as a known one. */
+bool users_verify(const struct users *users, const char *name, const char *password);
+
+/* Credentials that were verified not long ago, as HMAC-SHA256 under a random key of this process,
+ * so that a core dump holds no password. Bounded; one thread uses a cache at a time. Only what
+ * was verified is kept. */
+struct credential_cache;
+struct credential_cache *credential_cache_new(size_t capacity, uint64_t lifetime_ms);
+void credential_cache_free(struct credential_cache *cache);
+/* `tag` tells apart user files (their generation): credentials of one are nothing to another. */
+bool credential_cache_has(struct credential_cache *cache, uint64_t tag, const char *name,
+                          const char *password, uint64_t now_ms);
+void credential_cache_add(struct credential_cache *cache, uint64_t tag, const char *name,
+                          const char *password, uint64_t now_ms);
+
+#endif
