@@ -1,0 +1,51 @@
+/* How each libssh tells that an open was answered, and why it was refused: the one place where 0.10
+ * and 0.11 differ.
+ *
+ * 0.10 has no callback for it, ssh_get_error keeps only the last of a batch, and the channel's
+ * number has no accessor. But its log, which is the thread's own, names both: "Creating a channel
+ * %d" (level PROTOCOL) inside the open call, and "Channel opening failure: channel %u error (%u)
+ * text" (level WARN) for every refusal. So the log is read. 0.11 has
+ * channel_open_response_function, and ssh_get_error is exact inside it. */
+#ifndef ADIT_SSH_ANSWERS_H
+#define ADIT_SSH_ANSWERS_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define ANSWER_TEXT_MAX 256
+
+/* Embedded in a channel that is being opened. */
+struct answer {
+    TAILQ_ENTRY(answer) link;
+    ssh_channel handle;
+    uint32_t number; /* 0.10: the local channel's */
+    bool numbered;
+    bool refused;
+    uint32_t reason; /* RFC 4254 section 5.1 */
+    char text[ANSWER_TEXT_MAX];
+    struct ssh_channel_callbacks_struct callbacks; /* 0.11: of its own, beside the channel's */
+};
+
+/* The opens of one session that wait for an answer. */
+struct answers {
+    TAILQ_HEAD(, answer) waiting;
+    struct answer *creating; /* inside the open call */
+};
+
+void answers_init(struct answers *answers);
+
+/* This thread now works for the session of these answers. */
+void answers_enter(struct answers *answers);
+
+/* Opens a direct-tcpip channel on a new `handle` and watches for the answer. Returns what
+ * ssh_channel_open_forward does. */
+int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
+                         const char *host, uint16_t port, const char *origin, uint16_t origin_port);
+
+/* Stops watching; to be called once the answer was acted upon. */
+void answers_forget(struct answers *answers, struct answer *answer);
+
+#endif

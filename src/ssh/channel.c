@@ -1,0 +1,314 @@
+/* A direct-tcpip channel as an endpoint.
+ *
+ * Inside libssh's callbacks nothing of libssh may be called that writes, closes or frees. So a
+ * callback passes bytes on to its owner's socket or sets a flag and marks the channel dirty;
+ * chan_settle does the rest when the session's drive is out of libssh. */
+#include "ssh/internal.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
+#define PACKET_MAX 32758
+
+static struct channel *of_endpoint(struct endpoint *endpoint)
+{
+    return container_of(endpoint, struct channel, endpoint);
+}
+
+static void mark_dirty(struct channel *ch)
+{
+    if (ch->is_dirty || ch->session == NULL)
+        return;
+    ch->is_dirty = true;
+    TAILQ_INSERT_TAIL(&ch->session->dirty, ch, dirty_link);
+}
+
+uint32_t chan_window(const struct channel *ch)
+{
+    return ssh_channel_window_size(ch->handle);
+}
+
+/* libssh's callbacks. */
+
+static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t length,
+                   int is_stderr, void *userdata)
+{
+    struct channel *ch = userdata;
+
+    (void)handle;
+    (void)channel;
+    if (is_stderr)
+        return (int)length; /* direct-tcpip has no such stream: dropped */
+    if (!ch->paused && !ch->leftover && ch->endpoint.events->data(ch->endpoint.owner, data, length))
+        return (int)length;
+    /* libssh keeps what is not taken, and counts it against the window. */
+    ch->leftover = true;
+    return 0;
+}
+
+static void on_eof(ssh_session handle, ssh_channel channel, void *userdata)
+{
+    struct channel *ch = userdata;
+
+    (void)handle;
+    (void)channel;
+    ch->eof_seen = true;
+    mark_dirty(ch);
+}
+
+static void on_close(ssh_session handle, ssh_channel channel, void *userdata)
+{
+    struct channel *ch = userdata;
+
+    (void)handle;
+    (void)channel;
+    ch->eof_seen = true;
+    ch->close_seen = true;
+    mark_dirty(ch);
+}
+
+/* The endpoint's operations. */
+
+static void want_room(struct channel *ch)
+{
+    if (ch->is_writer)
+        return;
+    ch->is_writer = true;
+    TAILQ_INSERT_TAIL(&ch->session->writers, ch, writer_link);
+}
+
+static size_t chan_room(struct endpoint *endpoint)
+{
+    struct channel *ch = of_endpoint(endpoint);
+    uint32_t window;
+
+    if (ch->state == CHANNEL_CUT || ch->close_seen)
+        return 0; /* `failed` or `closed` is on its way */
+    window = chan_window(ch);
+    if (window == 0 || session_congested(ch->session)) {
+        want_room(ch);
+        return 0;
+    }
+    return window < PACKET_MAX ? window : PACKET_MAX;
+}
+
+static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
+{
+    struct channel *ch = of_endpoint(endpoint);
+    struct session *s = ch->session;
+    size_t taken = 0;
+
+    assert(!ch->eof_sent);
+    if (ch->state == CHANNEL_CUT || ch->close_seen)
+        return 0;
+    session_enter(s);
+    while (taken < length && !session_congested(s) && !ch->close_seen) {
+        size_t part = length - taken < PACKET_MAX ? length - taken : PACKET_MAX;
+        uint64_t packets = s->packets.out_packets;
+        int written = ssh_channel_write(ch->handle, bytes + taken, (uint32_t)part);
+        if (written <= 0)
+            break;
+        /* In a rekey "written" packets are queued where no status shows them. */
+        s->queued = s->packets.out_packets == packets ? s->queued + (uint64_t)written : 0;
+        s->queued_behind = s->packets.out_packets;
+        taken += (size_t)written;
+        if ((size_t)written < part)
+            break;
+    }
+    if (taken < length)
+        want_room(ch);
+    session_touch(s);
+    return taken;
+}
+
+static void chan_write_eof(struct endpoint *endpoint)
+{
+    struct channel *ch = of_endpoint(endpoint);
+
+    if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
+        return;
+    ch->eof_sent = true;
+    session_enter(ch->session);
+    ssh_channel_send_eof(ch->handle);
+    session_touch(ch->session);
+}
+
+static void chan_resume(struct endpoint *endpoint)
+{
+    struct channel *ch = of_endpoint(endpoint);
+
+    ch->paused = false;
+    if (ch->session == NULL || (!ch->leftover && !ch->eof_seen))
+        return;
+    mark_dirty(ch);
+    session_touch(ch->session);
+}
+
+static void chan_close(struct endpoint *endpoint, bool abort)
+{
+    struct channel *ch = of_endpoint(endpoint);
+
+    (void)abort; /* SSH has no reset */
+    chan_free(ch);
+}
+
+static const struct endpoint_operations chan_operations = {
+    .room = chan_room,
+    .write = chan_write,
+    .write_eof = chan_write_eof,
+    .resume = chan_resume,
+    .close = chan_close,
+};
+
+struct channel *chan_new(struct session *s, const char *host, uint16_t port, const char *origin,
+                         uint16_t origin_port)
+{
+    struct channel *ch = mem_zalloc(sizeof(*ch));
+    int rc;
+
+    ch->endpoint.operations = &chan_operations;
+    ch->session = s;
+    ch->state = CHANNEL_OPENING;
+    ch->paused = true;
+    ch->asked_at = loop_now(s->loop);
+    TAILQ_INSERT_TAIL(&s->opening, ch, link);
+    s->channels++;
+
+    session_enter(s);
+    ch->handle = ssh_channel_new(s->handle);
+    if (ch->handle == NULL)
+        abort(); /* libssh found no memory */
+    ch->callbacks = (struct ssh_channel_callbacks_struct){
+        .userdata = ch,
+        .channel_data_function = on_data,
+        .channel_eof_function = on_eof,
+        .channel_close_function = on_close,
+    };
+    ssh_callbacks_init(&ch->callbacks);
+    /* From the start: data, EOF and CLOSE may follow the confirmation in one read. */
+    ssh_add_channel_callbacks(ch->handle, &ch->callbacks);
+    rc =
+        answers_open_forward(&s->answers, &ch->answer, ch->handle, host, port, origin, origin_port);
+    if (rc == SSH_ERROR && !ch->answer.refused && !ssh_channel_is_open(ch->handle) &&
+        !ch->close_seen) {
+        ch->answer.refused = true;
+        ch->answer.reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
+    }
+    session_touch(s);
+    return ch;
+}
+
+void chan_confirmed(struct channel *ch)
+{
+    struct session *s = ch->session;
+
+    answers_forget(&s->answers, &ch->answer);
+    TAILQ_REMOVE(&s->opening, ch, link);
+    TAILQ_INSERT_TAIL(&s->open, ch, link);
+    ch->state = CHANNEL_OPEN;
+}
+
+/* Pulls all that libssh kept, at once: each ssh_channel_read grows the window whatever is still
+ * buffered, so that small reads for a slow consumer would let the peer fill our memory. `leftover`
+ * stays set meanwhile, so that packets that libssh handles inside these calls queue up behind. */
+static void pull_leftover(struct channel *ch)
+{
+    int length = ssh_channel_poll(ch->handle, 0);
+    uint8_t *bytes;
+    int got;
+
+    if (length > 0) {
+        bytes = mem_zalloc((size_t)length);
+        got = ssh_channel_read_nonblocking(ch->handle, bytes, (uint32_t)length, 0);
+        if (got > 0) {
+            /* It said that it has room, and room is room for all: see endpoint.h. */
+            bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
+            assert(taken);
+            (void)taken;
+        }
+        free(bytes);
+    }
+    ch->leftover = length > 0 && ssh_channel_poll(ch->handle, 0) > 0;
+}
+
+void chan_settle(struct channel *ch)
+{
+    void *owner = ch->endpoint.owner;
+
+    if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
+        return;
+    while (ch->leftover) {
+        if (ch->endpoint.events->room(owner) == 0) {
+            ch->paused = true;
+            return;
+        }
+        pull_leftover(ch);
+    }
+    if (ch->close_seen && !ch->close_told) {
+        ch->eof_told = true;
+        ch->close_told = true;
+        ch->endpoint.events->closed(owner);
+    } else if (ch->eof_seen && !ch->eof_told) {
+        ch->eof_told = true;
+        ch->endpoint.events->eof(owner);
+    }
+}
+
+/* Off all the session's lists. */
+static void detach(struct channel *ch)
+{
+    struct session *s = ch->session;
+
+    if (ch->is_writer)
+        TAILQ_REMOVE(&s->writers, ch, writer_link);
+    if (ch->is_dirty)
+        TAILQ_REMOVE(&s->dirty, ch, dirty_link);
+    ch->is_writer = false;
+    ch->is_dirty = false;
+    if (ch->state == CHANNEL_OPENING) {
+        answers_forget(&s->answers, &ch->answer);
+        TAILQ_REMOVE(&s->opening, ch, link);
+    } else {
+        TAILQ_REMOVE(&s->open, ch, link);
+    }
+    s->channels--;
+    ssh_remove_channel_callbacks(ch->handle, &ch->callbacks);
+}
+
+void chan_cut(struct channel *ch, const char *why)
+{
+    bool opening = ch->state == CHANNEL_OPENING;
+
+    detach(ch);
+    ch->session = NULL;
+    ch->handle = NULL; /* ssh_free frees it */
+    ch->state = CHANNEL_CUT;
+    if (opening) {
+        struct open_failure failure = {.lost = true, .text = why};
+        if (ch->done != NULL)
+            ch->done(ch->arg, NULL, &failure);
+        free(ch);
+    } else {
+        ch->endpoint.events->failed(ch->endpoint.owner, why);
+    }
+}
+
+void chan_free(struct channel *ch)
+{
+    struct session *s = ch->session;
+
+    if (ch->state != CHANNEL_CUT) {
+        bool confirmed = ch->state == CHANNEL_OPEN;
+        session_enter(s);
+        detach(ch);
+        /* With output pending the first close sends only EOF; CLOSE takes another. */
+        if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
+            ssh_channel_close(ch->handle);
+        ssh_channel_free(ch->handle);
+        session_touch(s);
+    }
+    free(ch);
+}

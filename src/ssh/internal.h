@@ -1,0 +1,98 @@
+/* Sessions and channels, as this room sees them. Only for this room. */
+#ifndef ADIT_SSH_INTERNAL_H
+#define ADIT_SSH_INTERNAL_H
+
+#include "ssh/answers.h"
+#include "ssh/session.h"
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <sys/queue.h>
+
+struct channel;
+TAILQ_HEAD(channel_list, channel);
+
+struct session {
+    struct loop *loop;
+    struct session_options options;
+    ssh_session handle;
+    ssh_event event;
+    int watch_fd;
+    uv_poll_t poll;
+    int polled; /* UV_READABLE, UV_WRITABLE: what the poll waits for */
+    struct later settle;
+    struct deadline keepalive;
+    unsigned unanswered;  /* keepalives without a byte since */
+    uint64_t heard_bytes; /* bytes_in at the last look of the keepalive */
+    uint64_t heard_at;    /* when packets last came in (loop_now) */
+    uint64_t heard_packets;
+    bool probed; /* a probe is on its way because an open waits */
+    struct ssh_counter_struct bytes;
+    struct ssh_counter_struct packets;
+    uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
+    uint64_t queued_behind;      /* out_packets when they were */
+    struct channel_list opening; /* in the order asked */
+    struct channel_list open;
+    struct channel_list writers; /* channels that asked for room, first in first out */
+    struct channel_list
+        dirty; /* channels with something to tell, to be told outside of libssh's callbacks */
+    uint32_t channels;
+    struct answers answers;
+    bool again;   /* libssh was called while driving: look once more */
+    bool driving; /* on the stack: a free waits */
+    bool freed;
+    bool dead;
+    const char *death; /* why; NULL: ask libssh */
+};
+
+enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CUT };
+
+struct channel {
+    struct endpoint endpoint;
+    struct session *session; /* NULL once cut */
+    ssh_channel handle;
+    struct ssh_channel_callbacks_struct callbacks;
+    enum channel_state state;
+    TAILQ_ENTRY(channel) link;        /* session->opening or ->open */
+    TAILQ_ENTRY(channel) writer_link; /* session->writers */
+    TAILQ_ENTRY(channel) dirty_link;  /* session->dirty */
+    bool is_writer;
+    bool is_dirty;
+    bool paused;   /* the owner has no room (or never resumed) */
+    bool leftover; /* bytes wait in libssh's buffer */
+    bool eof_seen, eof_told;
+    bool close_seen, close_told;
+    bool eof_sent;
+    /* While opening. */
+    struct answer answer;
+    uint64_t asked_at;
+    void (*done)(void *arg, struct endpoint *channel, const struct open_failure *failure);
+    void *arg;
+};
+
+/* channel.c */
+
+/* A channel whose open request is on its way; on failure the answer is there already. */
+struct channel *chan_new(struct session *session, const char *host, uint16_t port,
+                         const char *origin, uint16_t origin_port);
+/* The server confirmed: from here on it is an endpoint. */
+void chan_confirmed(struct channel *channel);
+/* Tells its owner what came: leftover bytes, end of data, close. */
+void chan_settle(struct channel *channel);
+/* The session died: severs it, and tells the owner. */
+void chan_cut(struct channel *channel, const char *why);
+/* Ends the SSH side of a channel (closing it properly if it was confirmed) and forgets it. */
+void chan_free(struct channel *channel);
+/* How many bytes the peer's window takes. */
+uint32_t chan_window(const struct channel *channel);
+
+/* session.c */
+
+/* To be called after any libssh call made outside of session_drive: it may have processed input. */
+void session_touch(struct session *session);
+/* The socket takes no more for now. */
+bool session_congested(const struct session *session);
+/* What libssh's log lines of this thread are about from now on; before every libssh call. */
+void session_enter(struct session *session);
+
+#endif

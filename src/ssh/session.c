@@ -1,0 +1,386 @@
+/* A session's drive: what came in goes to the channels, what libssh could not tell from inside its
+ * callbacks is done afterwards, until nothing moves any more. */
+#include "ssh/internal.h"
+
+#include "base/mem.h"
+#include "ssh/dialled.h"
+
+#include <assert.h>
+#include <libssh/server.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One read is 4 KiB (libssh's MAX_BUF_SIZE): so much of one session before others have their turn.
+ */
+#define READS_A_TURN 64
+
+/* What may be queued behind a rekey before its channels are told to wait. */
+#define QUEUED_MAX ((uint64_t)256 * 1024)
+
+/* An open without an answer for so long, and nothing else heard: ask whether the server is busy
+ * resolving. */
+#define PROBE_MS 250
+
+/* After a sleep of the machine: how long a peer has to show that it is still there. */
+#define PROBE_ANSWER_MS 5000
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+void session_enter(struct session *s)
+{
+    answers_enter(&s->answers);
+}
+
+bool session_congested(const struct session *s)
+{
+    return s->queued >= QUEUED_MAX || (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+}
+
+static void destroyed(uv_handle_t *handle)
+{
+    free(container_of((uv_poll_t *)handle, struct session, poll));
+}
+
+static void destroy(struct session *s)
+{
+    assert(TAILQ_EMPTY(&s->open));
+    later_cancel(s->loop, &s->settle);
+    deadline_cancel(&s->keepalive);
+    session_enter(s);
+    while (!TAILQ_EMPTY(&s->opening)) /* cancelled ones that were never answered */
+        chan_free(TAILQ_FIRST(&s->opening));
+    later_cancel(s->loop, &s->settle);
+    answers_enter(NULL);
+    ssh_event_remove_session(s->event, s->handle);
+    ssh_event_free(s->event);
+    if (!s->dead)
+        ssh_disconnect(s->handle);
+    ssh_free(s->handle);
+    uv_close((uv_handle_t *)&s->poll, destroyed);
+    close(s->watch_fd);
+}
+
+void session_free(struct session *s)
+{
+    if (s == NULL)
+        return;
+    s->freed = true;
+    if (!s->driving)
+        destroy(s);
+}
+
+/* Cuts all channels and tells everybody; the last act. */
+static void die(struct session *s)
+{
+    char why[256];
+
+    snprintf(why, sizeof(why), "%s", s->death != NULL ? s->death : ssh_get_error(s->handle));
+    if (why[0] == '\0')
+        snprintf(why, sizeof(why), "connection closed by the server");
+    s->dead = true;
+    uv_poll_stop(&s->poll);
+    deadline_cancel(&s->keepalive);
+    s->driving = true; /* a free from inside waits */
+    while (!TAILQ_EMPTY(&s->opening))
+        chan_cut(TAILQ_FIRST(&s->opening), why);
+    while (!TAILQ_EMPTY(&s->open))
+        chan_cut(TAILQ_FIRST(&s->open), why);
+    s->driving = false;
+    if (s->freed)
+        destroy(s);
+    else
+        s->options.lost(s->options.arg, why);
+}
+
+static bool is_alive(struct session *s)
+{
+    return s->death == NULL && ssh_is_connected(s->handle) &&
+           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+}
+
+static void receive(struct session *s)
+{
+    for (unsigned reads = 0; reads < READS_A_TURN; reads++) {
+        uint64_t before = s->bytes.in_bytes;
+        /* It can say OK about a dead session, so what counts is asked afterwards. */
+        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && is_alive(s))
+            s->death = "poll failed";
+        if (s->bytes.in_bytes == before || !is_alive(s))
+            return;
+    }
+}
+
+/* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
+ * stay listed. */
+static void tell_answers(struct session *s)
+{
+    struct channel *ch = TAILQ_FIRST(&s->opening);
+
+    while (ch != NULL) {
+        struct channel *next = TAILQ_NEXT(ch, link);
+        void (*done)(void *, struct endpoint *, const struct open_failure *) = ch->done;
+        if (ch->answer.refused) {
+            struct open_failure failure = {.reason = ch->answer.reason, .text = ch->answer.text};
+            if (done != NULL)
+                done(ch->arg, NULL, &failure);
+            chan_free(ch);
+        } else if (ssh_channel_is_open(ch->handle) || ch->eof_seen) {
+            /* (Closed again within the same read it is not open, but it was.) */
+            chan_confirmed(ch);
+            if (done != NULL)
+                done(ch->arg, &ch->endpoint, NULL);
+            else
+                chan_free(ch);
+        }
+        ch = next;
+    }
+}
+
+/* Lets those write that waited for it, first come first served; those without a window go on
+ * waiting. */
+static void wake_writers(struct session *s)
+{
+    struct channel *last = TAILQ_LAST(&s->writers, channel_list);
+    struct channel *ch;
+    bool more = last != NULL;
+
+    while (more && !session_congested(s) && (ch = TAILQ_FIRST(&s->writers)) != NULL) {
+        more = ch != last;
+        TAILQ_REMOVE(&s->writers, ch, writer_link);
+        if (chan_window(ch) == 0 && !ch->close_seen) {
+            TAILQ_INSERT_TAIL(&s->writers, ch, writer_link);
+        } else {
+            ch->is_writer = false;
+            if (!ch->close_seen)
+                ch->endpoint.events->writable(ch->endpoint.owner);
+        }
+    }
+}
+
+static void tell_dirty(struct session *s)
+{
+    struct channel *ch;
+
+    while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
+        TAILQ_REMOVE(&s->dirty, ch, dirty_link);
+        ch->is_dirty = false;
+        chan_settle(ch);
+    }
+}
+
+static void rearm(struct session *s)
+{
+    bool pending = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+    int wanted = UV_READABLE | (pending ? UV_WRITABLE : 0);
+
+    if (wanted != s->polled) {
+        s->polled = wanted;
+        uv_poll_start(&s->poll, wanted, on_poll);
+    }
+}
+
+/* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
+static void settle(struct session *s)
+{
+    uint64_t seen;
+
+    do {
+        seen = s->packets.in_packets;
+        s->again = false;
+        tell_answers(s);
+        tell_dirty(s);
+        wake_writers(s);
+    } while (is_alive(s) && (s->again || s->packets.in_packets != seen || !TAILQ_EMPTY(&s->dirty)));
+    if (s->packets.in_packets != s->heard_packets) {
+        s->heard_packets = s->packets.in_packets;
+        s->heard_at = loop_now(s->loop);
+        s->probed = false;
+    }
+}
+
+/* One turn: the only place from which channels' events come. */
+static void work(struct session *s, bool readable)
+{
+    if (s->dead)
+        return;
+    s->driving = true;
+    session_enter(s);
+    if (s->packets.out_packets != s->queued_behind)
+        s->queued = 0; /* the rekey moves on */
+    if (readable)
+        receive(s);
+    settle(s);
+    s->driving = false;
+    if (s->freed)
+        destroy(s);
+    else if (!is_alive(s))
+        die(s);
+    else
+        rearm(s);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct session *s = container_of(poll, struct session, poll);
+
+    (void)events;
+    if (status < 0)
+        s->death = "connection error";
+    work(s, true);
+}
+
+static void on_settle(struct later *later)
+{
+    work(container_of(later, struct session, settle), false);
+}
+
+void session_touch(struct session *s)
+{
+    if (s->driving)
+        s->again = true;
+    else if (!s->dead)
+        later_post(s->loop, &s->settle, on_settle);
+}
+
+/* Sends a keepalive@openssh.com. While one is pending the first call only collects its answer. */
+static void send_keepalive(struct session *s)
+{
+    uint64_t before = s->packets.out_packets;
+
+    session_enter(s);
+    ssh_send_keepalive(s->handle);
+    if (s->packets.out_packets == before)
+        ssh_send_keepalive(s->handle);
+    session_touch(s);
+}
+
+/* Any byte received is life: only silence is asked, and only silence kills. */
+static void keepalive_due(struct deadline *deadline)
+{
+    struct session *s = container_of(deadline, struct session, keepalive);
+
+    if (s->bytes.in_bytes != s->heard_bytes) {
+        s->heard_bytes = s->bytes.in_bytes;
+        s->unanswered = 0;
+    } else if (s->unanswered >= s->options.keepalive_max) {
+        s->death = "no answer to keepalives";
+        work(s, false);
+        return;
+    } else {
+        s->unanswered++;
+        send_keepalive(s);
+    }
+    deadline_arm(s->loop, &s->keepalive, s->options.keepalive_ms, keepalive_due);
+}
+
+void session_probe(struct session *s)
+{
+    if (s->options.keepalive_ms == 0 || s->dead)
+        return;
+    s->heard_bytes = s->bytes.in_bytes;
+    s->unanswered = s->options.keepalive_max;
+    send_keepalive(s);
+    deadline_arm(s->loop, &s->keepalive, PROBE_ANSWER_MS, keepalive_due);
+}
+
+/* How long the server has been silent while an open waits for it. */
+static uint64_t silence(const struct session *s)
+{
+    const struct channel *oldest = TAILQ_FIRST(&s->opening);
+    uint64_t since;
+
+    if (oldest == NULL)
+        return 0;
+    since = oldest->asked_at > s->heard_at ? oldest->asked_at : s->heard_at;
+    return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
+}
+
+void session_tick(struct session *s)
+{
+    /* A target that does not answer is no reason to avoid a session; an sshd that answers nobody,
+     * because it resolves a name, is. Its reply to a keepalive tells which it is: it handles one
+     * packet after another. */
+    if (!s->dead && !s->probed && silence(s) >= PROBE_MS) {
+        s->probed = true;
+        send_keepalive(s);
+    }
+}
+
+void session_state(const struct session *s, struct session_state *state)
+{
+    *state = (struct session_state){
+        .bytes_in = s->bytes.in_bytes,
+        .bytes_out = s->bytes.out_bytes,
+        .channels = s->channels,
+        .silent_ms = s->dead ? 0 : silence(s),
+        .congested = !s->dead && session_congested(s),
+    };
+}
+
+/* Requests of the server's own that nobody here asked for: refused by libssh when this returns 1.
+ */
+static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
+{
+    (void)handle;
+    (void)message;
+    (void)userdata;
+    return 1;
+}
+
+struct session *session_new(struct loop *loop, struct dialled *dialled_session,
+                            const struct session_options *options)
+{
+    struct session *s = mem_zalloc(sizeof(*s));
+
+    if (dialled_session->watch_fd < 0 ||
+        uv_poll_init(loop_uv(loop), &s->poll, dialled_session->watch_fd) != 0) {
+        free(s);
+        return NULL;
+    }
+    s->loop = loop;
+    s->options = *options;
+    s->handle = dialled_session->handle;
+    s->watch_fd = dialled_session->watch_fd;
+    dialled_session->handle = NULL;
+    dialled_session->watch_fd = -1;
+    dialled_free(dialled_session);
+    TAILQ_INIT(&s->opening);
+    TAILQ_INIT(&s->open);
+    TAILQ_INIT(&s->writers);
+    TAILQ_INIT(&s->dirty);
+    answers_init(&s->answers);
+    session_enter(s);
+    ssh_set_counters(s->handle, &s->bytes, &s->packets);
+    ssh_set_message_callback(s->handle, refuse_message, NULL);
+    s->event = ssh_event_new();
+    if (s->event == NULL || ssh_event_add_session(s->event, s->handle) != SSH_OK)
+        abort(); /* only for lack of memory */
+    s->heard_at = loop_now(loop);
+    if (options->keepalive_ms > 0)
+        deadline_arm(loop, &s->keepalive, options->keepalive_ms, keepalive_due);
+    later_post(loop, &s->settle,
+               on_settle); /* input may have come with the last of the authentication */
+    return s;
+}
+
+struct session_open *session_open_tcp(struct session *s, const char *host, uint16_t port,
+                                      const char *origin, uint16_t origin_port,
+                                      void (*done)(void *arg, struct endpoint *channel,
+                                                   const struct open_failure *failure),
+                                      void *arg)
+{
+    struct channel *ch = chan_new(s, host, port, origin, origin_port);
+
+    ch->done = done;
+    ch->arg = arg;
+    return (struct session_open *)ch;
+}
+
+void session_open_cancel(struct session_open *open)
+{
+    struct channel *ch = (struct channel *)open;
+
+    ch->done = NULL;
+}

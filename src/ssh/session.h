@@ -1,0 +1,69 @@
+/* One SSH session, driven without blocking on a worker's loop, and the channels it carries. */
+#ifndef ADIT_SSH_SESSION_H
+#define ADIT_SSH_SESSION_H
+
+#include "io/endpoint.h"
+#include "io/loop.h"
+#include "ssh/dial.h"
+
+struct session;
+
+struct session_options {
+    uint64_t keepalive_ms;  /* a keepalive after so long without a byte received; 0: none */
+    unsigned keepalive_max; /* so many unanswered ones and the session is dead */
+    /* Called once when the session has died, after all its channels and opens were told; not after
+     * session_free. The callee may free the session inside. `why` is a few words for the log. */
+    void (*lost)(void *arg, const char *why);
+    void *arg;
+};
+
+/* Takes over what a dial made; `dialled` is the session's on success only. NULL: the kernel would
+ * not poll it. */
+struct session *session_new(struct loop *loop, struct dialled *dialled,
+                            const struct session_options *options);
+
+/* Ends it with SSH_MSG_DISCONNECT and frees it. Channels must be gone and opens cancelled, unless
+ * it was lost. Allowed anywhere but inside a data event. NULL is fine. */
+void session_free(struct session *session);
+
+/* Why a channel did not open. */
+struct open_failure {
+    bool lost;        /* the session died before the answer: another one may do */
+    uint32_t reason;  /* else RFC 4254 section 5.1's code */
+    const char *text; /* the server's words, or why it died; valid during the call */
+};
+
+/* One channel being opened. */
+struct session_open;
+
+/* Asks for a direct-tcpip channel (RFC 4254 section 7.2) to `host`:`port`; `origin` is the address
+ * the client came from, as text. `done` is called once, never from inside this call: with a paused
+ * endpoint, the callee's, or with NULL and the failure. */
+struct session_open *session_open_tcp(struct session *session, const char *host, uint16_t port,
+                                      const char *origin, uint16_t origin_port,
+                                      void (*done)(void *arg, struct endpoint *channel,
+                                                   const struct open_failure *failure),
+                                      void *arg);
+
+/* `done` will not be called. The server's answer is still waited for, then the channel is closed:
+ * to forget it would leak the server's connection. */
+void session_open_cancel(struct session_open *open);
+
+/* Asks at once whether the peer still lives, e.g. after a sleep of the machine. */
+void session_probe(struct session *session);
+
+/* What a session carries at this moment. */
+struct session_state {
+    uint64_t bytes_in; /* over the socket, so far */
+    uint64_t bytes_out;
+    uint32_t channels; /* open or being opened, cancelled opens too */
+    uint64_t
+        silent_ms;  /* while an open waits: how long the server has said nothing at all; else 0 */
+    bool congested; /* the socket takes no more */
+};
+void session_state(const struct session *session, struct session_state *state);
+
+/* To be called about four times a second: keeps `silent_ms` honest by a probe of its own. */
+void session_tick(struct session *session);
+
+#endif
