@@ -1,0 +1,131 @@
+/* Name, connection, handshake: each step starts the next, and any may fail. */
+#include "gateway/attempt.h"
+
+#include "base/mem.h"
+#include "io/connect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct attempt {
+    struct pool_room *room;
+    struct config *config;
+    const struct config_upstream *upstream;
+    struct place *place;
+    int slot;
+    void (*done)(void *arg, int slot, enum dial_status status, struct dialled *dialled,
+                 const char *error);
+    void *arg;
+    /* The step under way; the others are NULL. */
+    struct resolve *resolve;
+    struct connect *connect;
+    struct dial *dial;
+};
+
+void place_init(struct place *place, struct hosts *hosts, const char *entry, uint16_t port)
+{
+    /* conf/check saw to it that it can be split. */
+    hostport_split(entry, strlen(entry), port, place->name, &place->port);
+    place->host = hosts_get(hosts, place->name, place->port);
+    place->sessions = 0;
+}
+
+static void attempt_free(struct attempt *a)
+{
+    config_unref(a->config);
+    free(a);
+}
+
+static void finish(struct attempt *a, bool reached, enum dial_status status,
+                   struct dialled *dialled, const char *error)
+{
+    void (*done)(void *, int, enum dial_status, struct dialled *, const char *) = a->done;
+    void *arg = a->arg;
+    int slot = a->slot;
+
+    host_end(a->place->host, loop_now(a->room->loop), dialled != NULL, reached, status);
+    metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
+    attempt_free(a);
+    done(arg, slot, status, dialled, error);
+}
+
+static void dialled_or_not(void *arg, enum dial_status status, struct dialled *dialled,
+                           const char *error)
+{
+    struct attempt *a = arg;
+
+    a->dial = NULL;
+    finish(a, true, status, dialled, error);
+}
+
+static void connected(void *arg, int fd, const struct ip *address, const char *error)
+{
+    struct attempt *a = arg;
+
+    (void)address;
+    a->connect = NULL;
+    if (fd < 0) {
+        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        return;
+    }
+    a->dial = dial_start(a->room->crew->keeper, fd, a->config, a->upstream, a->place->name,
+                         a->place->port, dialled_or_not, a);
+}
+
+static void connect_to(struct attempt *a, const struct ip *addresses, size_t count)
+{
+    a->connect = connect_start(a->room->loop, addresses, count, a->place->port,
+                               a->upstream->connect_timeout_ms, connected, a);
+}
+
+static void resolved(void *arg, enum resolve_status status, const struct ip *addresses,
+                     size_t count, const char *error)
+{
+    struct attempt *a = arg;
+
+    a->resolve = NULL;
+    if (status == RESOLVE_FOUND)
+        connect_to(a, addresses, count);
+    else
+        finish(a, false, DIAL_TRANSPORT, NULL, error);
+}
+
+struct attempt *attempt_start(struct pool_room *room, struct config *config,
+                              const struct config_upstream *upstream, struct place *place, int slot,
+                              void (*done)(void *arg, int slot, enum dial_status status,
+                                           struct dialled *dialled, const char *error),
+                              void *arg)
+{
+    struct attempt *a = mem_zalloc(sizeof(*a));
+    struct ip ip;
+
+    *a = (struct attempt){
+        .room = room,
+        .config = config_ref(config),
+        .upstream = upstream,
+        .place = place,
+        .slot = slot,
+        .done = done,
+        .arg = arg,
+    };
+    host_begin(place->host);
+    if (ip_parse(place->name, &ip)) {
+        connect_to(a, &ip, 1);
+    } else {
+        char name[HOST_MAX + 1];
+        memcpy(name, place->name, sizeof(name));
+        host_normalise(name);
+        a->resolve = resolver_lookup(room->resolver, name, resolved, a);
+    }
+    return a;
+}
+
+void attempt_cancel(struct attempt *a)
+{
+    resolve_cancel(a->resolve);
+    connect_cancel(a->connect);
+    if (a->dial != NULL)
+        dial_cancel(a->dial);
+    host_abandon(a->place->host);
+    attempt_free(a);
+}

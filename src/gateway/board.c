@@ -1,0 +1,103 @@
+/* The table of an upstream's sessions. */
+#include "gateway/board.h"
+
+#include "base/mem.h"
+#include "policy/balance.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+const char *slot_state_name(enum slot_state state)
+{
+    static const char *const names[] = {"empty", "dialling", "up", "retiring"};
+    return names[state];
+}
+
+struct board *board_new(const char *upstream, struct pool *pool)
+{
+    struct board *board = mem_zalloc(sizeof(*board));
+
+    board->upstream = mem_strdup(upstream);
+    board->pool = pool;
+    atomic_store(&board->references, 1);
+    return board;
+}
+
+struct board *board_ref(struct board *board)
+{
+    atomic_fetch_add(&board->references, 1);
+    return board;
+}
+
+void board_unref(struct board *board)
+{
+    if (board == NULL || atomic_fetch_sub(&board->references, 1) != 1)
+        return;
+    free(board->upstream);
+    free(board);
+}
+
+enum slot_state board_slot_state(const struct board *board, int slot)
+{
+    return (enum slot_state)atomic_load(&board->slots[slot].state);
+}
+
+void board_set_slot(struct board *board, int slot, enum slot_state state)
+{
+    atomic_store(&board->slots[slot].state, (int)state);
+}
+
+int board_reserve(struct board *board, int worker, bool *grow)
+{
+    struct balance_session sessions[BOARD_SLOTS];
+    int slots[BOARD_SLOTS];
+    struct balance_limits limits = {
+        .channels = atomic_load_explicit(&board->max_channels, memory_order_relaxed),
+        .max_sessions = atomic_load_explicit(&board->max_sessions, memory_order_relaxed),
+    };
+    struct balance_choice choice;
+    size_t count = 0;
+
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        struct board_slot *slot = &board->slots[i];
+        int state = atomic_load_explicit(&slot->state, memory_order_acquire);
+        if (state != SLOT_UP && state != SLOT_DIALLING)
+            continue;
+        slots[count] = i;
+        sessions[count++] = (struct balance_session){
+            .usable = state == SLOT_UP,
+            .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
+            .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
+            .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed),
+            .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
+        };
+    }
+    choice = balance_choose(sessions, count, &limits);
+    *grow = choice.grow;
+    if (choice.index < 0)
+        return -1;
+    atomic_fetch_add_explicit(&board->slots[slots[choice.index]].channels, 1, memory_order_relaxed);
+    return slots[choice.index];
+}
+
+int board_hint(const struct board *board)
+{
+    unsigned fewest = UINT_MAX;
+    int worker = -1;
+
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        const struct board_slot *slot = &board->slots[i];
+        unsigned channels = atomic_load_explicit(&slot->channels, memory_order_relaxed);
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_UP ||
+            channels >= fewest)
+            continue;
+        fewest = channels;
+        worker = atomic_load_explicit(&slot->worker, memory_order_relaxed);
+    }
+    return worker;
+}
+
+void board_release(struct board *board, int slot)
+{
+    atomic_fetch_sub_explicit(&board->slots[slot].channels, 1, memory_order_relaxed);
+}

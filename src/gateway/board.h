@@ -1,0 +1,68 @@
+/* One upstream's sessions as every thread sees them: a table of slots, all atomic. The main thread
+ * fills and empties slots, the worker that owns a session publishes how it does, and every worker
+ * chooses from here. */
+#ifndef ADIT_GATEWAY_BOARD_H
+#define ADIT_GATEWAY_BOARD_H
+
+#include "ssh/session.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BOARD_SLOTS 256 /* no pool has more sessions */
+
+enum slot_state {
+    SLOT_EMPTY,
+    SLOT_DIALLING, /* the main thread makes a session for it */
+    SLOT_UP,
+    SLOT_RETIRING, /* takes no new channels; closed when it has none */
+};
+
+/* "empty", "dialling", ...: for the log. */
+const char *slot_state_name(enum slot_state state);
+
+struct board_slot {
+    atomic_int state;
+    atomic_int worker;    /* whose session it is */
+    atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
+    atomic_uint rate;     /* KiB a second of late */
+    atomic_bool overdue;
+    _Atomic uint64_t bytes_in;
+    _Atomic uint64_t bytes_out;
+    struct session *session; /* the owning worker's, nobody else looks */
+};
+
+struct pool;
+
+struct board {
+    atomic_uint references;
+    char *upstream;           /* its name */
+    struct pool *pool;        /* the main thread's; NULL once the pool has gone */
+    atomic_bool grow_asked;   /* a message is on its way */
+    atomic_uint waiting;      /* clients waiting for a session */
+    atomic_uint max_channels; /* `channels` */
+    atomic_uint max_sessions;
+    struct board_slot slots[BOARD_SLOTS];
+};
+
+/* A board with one reference. */
+struct board *board_new(const char *upstream, struct pool *pool);
+struct board *board_ref(struct board *board);
+void board_unref(struct board *board);
+
+/* Chooses the slot for one more channel (policy/balance) and reserves it there; -1: no session is
+ * up. `*grow` when the pool wants another session. */
+int board_reserve(struct board *board, int worker, bool *grow);
+
+/* The worker whose session would probably be chosen now, so that a new connection can go there at
+ * once; -1: none is up. */
+int board_hint(const struct board *board);
+
+/* Gives one reservation back; the slot may have a newer session by then. */
+void board_release(struct board *board, int slot);
+
+enum slot_state board_slot_state(const struct board *board, int slot);
+void board_set_slot(struct board *board, int slot, enum slot_state state);
+
+#endif

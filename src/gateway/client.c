@@ -1,0 +1,266 @@
+/* A client's life: born of a descriptor, ended with an access line. */
+#include "gateway/client_parts.h"
+
+#include "base/mem.h"
+#include "io/socket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What a client may say before it is answered: a request head and the first bytes of what it sends
+ * after it. */
+#define REQUEST_MAX (HTTP_HEAD_MAX + 4096)
+
+static const char *state_name(enum client_state state)
+{
+    static const char *const names[] = {"asking", "verifying", "resolving", "waiting",
+                                        "moving", "opening",   "relaying",  "ended"};
+    return names[state];
+}
+
+void client_set_state(struct client *c, enum client_state state)
+{
+    log_debug("client %p: %s -> %s", (void *)c, state_name(c->state), state_name(state));
+    c->state = state;
+}
+
+const struct ip *client_peer(const struct client *c)
+{
+    return c->from_ip ? &c->peer : NULL;
+}
+
+struct board *client_board(const struct client *c)
+{
+    return c->board;
+}
+
+struct client *client_next_waiting(const struct client *c)
+{
+    return TAILQ_NEXT(c, waiting_link);
+}
+
+/* The socket's events until the relay takes it. */
+
+static size_t on_room(void *owner)
+{
+    struct client *c = owner;
+    size_t length = buffer_length(&c->request->in);
+
+    return length < REQUEST_MAX ? REQUEST_MAX - length : 0;
+}
+
+static bool on_data(void *owner, const uint8_t *bytes, size_t length)
+{
+    struct client *c = owner;
+
+    buffer_append(&c->request->in, bytes, length);
+    if (c->state == CLIENT_ASKING)
+        client_ask(c);
+    return true;
+}
+
+static void on_eof(void *owner)
+{
+    struct client *c = owner;
+
+    c->request->eof = true;
+    if (c->state == CLIENT_ASKING)
+        client_end(c, "closed before asking");
+}
+
+static void on_closed(void *owner)
+{
+    on_eof(owner);
+}
+
+static void on_writable(void *owner)
+{
+    (void)owner;
+}
+
+static void on_failed(void *owner, const char *why)
+{
+    client_abort(owner, why);
+}
+
+static const struct endpoint_events client_events = {
+    .room = on_room,
+    .data = on_data,
+    .eof = on_eof,
+    .closed = on_closed,
+    .writable = on_writable,
+    .failed = on_failed,
+};
+
+void client_listen(struct client *c)
+{
+    endpoint_own(c->endpoint, &client_events, c);
+    endpoint_resume(c->endpoint);
+}
+
+static void handshake_timed_out(struct deadline *deadline)
+{
+    struct client *c = container_of(deadline, struct client, deadline);
+
+    client_refuse(c, OUTCOME_HANDSHAKE_TIMEOUT, NULL);
+}
+
+static struct client *client_make(struct worker *worker, struct generation *generation,
+                                  struct endpoint *endpoint)
+{
+    struct client *c = mem_zalloc(sizeof(*c));
+
+    c->worker = worker;
+    c->generation = generation_ref(generation);
+    c->endpoint = endpoint;
+    c->request = mem_zalloc(sizeof(*c->request));
+    c->slot = -1;
+    c->outcome = OUTCOME_MALFORMED;
+    c->began = loop_now(worker->loop);
+    TAILQ_INSERT_TAIL(&worker->clients, c, link);
+    return c;
+}
+
+void client_new(struct worker *worker, struct generation *generation,
+                const struct config_listen *listen, int fd, const struct ip *peer,
+                uint16_t peer_port)
+{
+    struct endpoint *endpoint = socket_endpoint_new(worker->loop, fd);
+    struct client *c;
+
+    if (endpoint == NULL) {
+        close(fd);
+        atomic_fetch_sub(&worker->crew->clients, 1);
+        return;
+    }
+    c = client_make(worker, generation, endpoint);
+    c->listen = listen;
+    c->from_ip = peer != NULL;
+    if (peer != NULL)
+        c->peer = *peer;
+    c->peer_port = peer_port;
+    metric_add(&worker->metrics.accepted, 1);
+    deadline_arm(worker->loop, &c->deadline, generation->config->gateway.handshake_timeout_ms,
+                 handshake_timed_out);
+    client_listen(c);
+}
+
+bool client_new_internal(struct worker *worker, struct generation *generation, const char *via,
+                         int fd, const struct ip *server, uint16_t port)
+{
+    struct endpoint *endpoint = socket_endpoint_new(worker->loop, fd);
+    struct client *c;
+
+    if (endpoint == NULL)
+        return false;
+    c = client_make(worker, generation, endpoint);
+    c->command = WIRE_CONNECT;
+    c->upstream = generation_upstream(generation, via, &c->board);
+    c->request->target.is_ip = true;
+    c->request->target.ip = *server;
+    c->request->target.port = port;
+    ip_format(server, c->request->target.host);
+    c->state = CLIENT_RESOLVING;
+    client_listen(c);
+    client_route(c);
+    return true;
+}
+
+static void log_access(const struct client *c, const char *why)
+{
+    char peer[HOSTPORT_TEXT_MAX] = "unix";
+    char address[IP_TEXT_MAX];
+    static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
+    struct log_field fields[16];
+    size_t n = 0;
+
+    if (c->from_ip)
+        hostport_format(ip_format(&c->peer, address), c->peer_port, peer);
+    fields[n++] = LOG_TEXT_FIELD("client", peer);
+    fields[n++] = LOG_TEXT_FIELD("user", c->user);
+    fields[n++] = LOG_TEXT_FIELD("listen", c->listen->name);
+    fields[n++] = LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol] : NULL);
+    fields[n++] = LOG_TEXT_FIELD("target", c->target);
+    if (c->judged) {
+        fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
+        fields[n++] = LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
+    }
+    if (c->upstream != NULL)
+        fields[n++] = LOG_TEXT_FIELD("upstream", c->upstream->name);
+    if (c->slot >= 0)
+        fields[n++] = LOG_NUMBER_FIELD("session", (uint64_t)c->slot);
+    fields[n++] = LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
+    fields[n++] = LOG_NUMBER_FIELD("up", c->bytes[0]);
+    fields[n++] = LOG_NUMBER_FIELD("down", c->bytes[1]);
+    fields[n++] = LOG_NUMBER_FIELD("ms", loop_now(c->worker->loop) - c->began);
+    fields[n++] = LOG_TEXT_FIELD("end", why);
+    log_event(LOG_INFO, "connection", fields, n);
+}
+
+void client_forget_request(struct client *c)
+{
+    struct request *r = c->request;
+
+    c->request = NULL;
+    if (r == NULL)
+        return;
+    buffer_clear(&r->in);
+    buffer_clear(&r->head);
+    free(r->addresses);
+    mem_free_secret(r, sizeof(*r)); /* credentials */
+}
+
+static void account(const struct client *c)
+{
+    struct metrics *m = &c->worker->metrics;
+
+    metric_add(&m->outcomes[c->outcome], 1);
+    metric_add(&m->bytes_up, c->bytes[0]);
+    metric_add(&m->bytes_down, c->bytes[1]);
+}
+
+void client_free(struct client *c)
+{
+    struct crew *crew = c->worker->crew;
+    bool internal = c->listen == NULL;
+
+    deadline_cancel(&c->deadline);
+    client_forget_verification(c);
+    client_unroute(c);
+    endpoint_close(c->endpoint, false);
+    client_forget_request(c);
+    generation_unref(c->generation);
+    free(c->user);
+    free(c->target);
+    free(c);
+    if (internal)
+        return;
+    atomic_fetch_sub(&crew->clients, 1);
+    if (atomic_load_explicit(&crew->draining, memory_order_relaxed))
+        crew->client_gone(crew);
+}
+
+void client_end(struct client *c, const char *why)
+{
+    client_set_state(c, CLIENT_ENDED);
+    if (c->listen != NULL) {
+        log_access(c, why);
+        account(c);
+    }
+    TAILQ_REMOVE(&c->worker->clients, c, link);
+    client_free(c);
+}
+
+void client_abort(struct client *c, const char *why)
+{
+    if (c->relay != NULL) {
+        relay_bytes(c->relay, c->bytes);
+        relay_abort(c->relay);
+        c->relay = NULL;
+        metric_add(&c->worker->metrics.cut, 1);
+    }
+    endpoint_close(c->endpoint, true);
+    c->endpoint = NULL;
+    client_end(c, why);
+}

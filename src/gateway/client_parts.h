@@ -1,0 +1,129 @@
+/* A client's inside, for the files that share the work on it: client.c (its life), client_ask.c
+ * (what it wants), client_route.c (how it gets there), client_answer.c (what it is told). */
+#ifndef ADIT_GATEWAY_CLIENT_PARTS_H
+#define ADIT_GATEWAY_CLIENT_PARTS_H
+
+#include "base/buffer.h"
+#include "gateway/client.h"
+#include "io/relay.h"
+#include "io/resolver.h"
+#include "wire/http.h"
+
+enum client_state {
+    CLIENT_ASKING,    /* says what it wants */
+    CLIENT_VERIFYING, /* its password is being checked, off this thread */
+    CLIENT_RESOLVING, /* its target's name is being looked up */
+    CLIENT_WAITING,   /* no session is up */
+    CLIENT_MOVING,    /* to the worker that has the session */
+    CLIENT_OPENING,   /* the server was asked for a channel */
+    CLIENT_RELAYING,
+    CLIENT_ENDED,
+};
+
+/* What is needed until the relay starts, and not after. */
+struct request {
+    struct buffer in; /* bytes read and not consumed yet */
+    bool eof;         /* the client has sent its end of data already */
+    bool greeted;     /* SOCKS5: the method was agreed on */
+    bool wants_password;
+    struct wire_credentials credentials;
+    struct wire_target target;
+    struct buffer head;    /* WIRE_FORWARD: the head for the origin */
+    struct http_body body; /* and how the body after it ends */
+    size_t step;           /* of [resolve] order */
+    struct ip *addresses;  /* that a look-up gave and the rules allow */
+    size_t address_count;
+    size_t address_next;
+    uint64_t wait_until;        /* `hold` ends; 0: has not waited */
+    char opening[HOST_MAX + 1]; /* the host or address being opened */
+};
+
+struct verification;
+
+struct client {
+    TAILQ_ENTRY(client) link;         /* worker->clients */
+    TAILQ_ENTRY(client) waiting_link; /* worker->waiting, in CLIENT_WAITING */
+    struct worker *worker;
+    bool waiting;           /* on worker->waiting */
+    struct message message; /* in CLIENT_MOVING */
+    int moving_fd;
+    struct generation *generation;
+    const struct config_listen *listen;     /* NULL: internal */
+    const struct config_upstream *upstream; /* once decided */
+    struct board *board;                    /* the upstream's */
+    int slot;                               /* reserved there; -1: none */
+    enum client_state state;
+    enum wire_protocol protocol;
+    enum wire_command command;
+    bool protocol_known;
+    bool from_ip;
+    uint16_t peer_port;
+    struct ip peer;
+    struct endpoint *endpoint; /* its socket; NULL once the relay has it, or moving */
+    struct deadline deadline;  /* handshake, hold or open_timeout */
+    struct request *request;   /* NULL once relaying */
+    struct verification *verification;
+    struct resolve *resolve;
+    struct session_open *open;
+    struct relay *relay;
+    /* For the access line. */
+    uint64_t began;
+    char *user;   /* authenticated, or SOCKS4's USERID; NULL */
+    char *target; /* "host:port" */
+    const struct acl_rule *rule;
+    bool judged;
+    bool allowed;
+    enum outcome outcome;
+    uint64_t bytes[2];
+};
+
+/* client.c */
+
+/* The one place where a state changes. */
+void client_set_state(struct client *client, enum client_state state);
+
+/* The access line, and the end of everything. `why` as the line's `end`. */
+void client_end(struct client *client, const char *why);
+
+/* Gives everything back without a word; it is on no worker's list any more. */
+void client_free(struct client *client);
+
+/* What was asked is of no use any more: the relay has begun. */
+void client_forget_request(struct client *client);
+
+/* The client's socket is its own again (after a move, at the beginning): its bytes go to the
+ * request. */
+void client_listen(struct client *client);
+
+/* "from" for rules and channels: NULL for a unix socket. */
+const struct ip *client_peer(const struct client *client);
+
+/* client_ask.c */
+
+/* Looks at the bytes that came: parses as far as they go. May end the client. */
+void client_ask(struct client *client);
+
+/* The password check that is under way is of no interest any more. */
+void client_forget_verification(struct client *client);
+
+/* client_route.c */
+
+/* Judges, resolves, chooses and opens; ends in client_answer_open or client_refuse. */
+void client_route(struct client *client);
+
+/* Stops whatever routing waits for, and gives its reservation back. */
+void client_unroute(struct client *client);
+
+/* client_answer.c */
+
+/* The channel is open: answers, and starts the relay. */
+void client_answer_open(struct client *client, struct endpoint *channel);
+
+/* Answers with a failure in the protocol's words (`detail`: more words, may be NULL) and ends. */
+void client_refuse(struct client *client, enum outcome outcome, const char *detail);
+
+/* Sends a short answer that must go out whole; the socket's buffer is empty at that time, so it
+ * does. */
+void client_say(struct client *client, const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,316 @@
+/* How a client gets to its target: rules, names, a session, a channel; and again with the next
+ * address or session when one does not do. */
+#include "gateway/client_parts.h"
+
+#include "base/mem.h"
+#include "gateway/names.h"
+#include "gateway/pool.h"
+#include "io/socket.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void try_step(struct client *c, enum outcome last, const char *detail);
+static void open_channel(struct client *c);
+
+/* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
+static bool judge(struct client *c, const struct ip *ip)
+{
+    struct acl_query query = {
+        .from = client_peer(c),
+        .user = c->user,
+        .listen = c->listen->name,
+        .host = c->request->target.host,
+        .ip = ip,
+        .port = c->request->target.port,
+    };
+    struct acl_verdict verdict = acl_decide(c->generation->config->acl, &query);
+    const char *via = verdict.via != NULL ? verdict.via : c->listen->via;
+
+    /* With several addresses the line tells of the first that was allowed, else of the last denied.
+     */
+    if (!c->judged || !c->allowed) {
+        c->judged = true;
+        c->allowed = verdict.allow;
+        c->rule = verdict.rule;
+    }
+    if (verdict.allow)
+        c->upstream = generation_upstream(c->generation, via, &c->board);
+    return verdict.allow;
+}
+
+/* Opens to the next address that was allowed. */
+static void try_address(struct client *c)
+{
+    struct request *r = c->request;
+
+    const struct ip *address = &r->addresses[r->address_next++];
+
+    judge(c, address); /* each may go by an upstream of its own */
+    ip_format(address, r->opening);
+    open_channel(c);
+}
+
+static void looked_up(void *arg, enum resolve_status status, const struct ip *addresses,
+                      size_t count, const char *error)
+{
+    struct client *c = arg;
+    struct request *r = c->request;
+
+    c->resolve = NULL;
+    if (status != RESOLVE_FOUND) {
+        r->step++;
+        try_step(c, OUTCOME_UNKNOWN_HOST, error);
+        return;
+    }
+    free(r->addresses);
+    r->addresses = mem_zalloc(count * sizeof(struct ip));
+    r->address_count = 0;
+    r->address_next = 0;
+    for (size_t i = 0; i < count; i++)
+        if (judge(c, &addresses[i]))
+            r->addresses[r->address_count++] = addresses[i];
+    if (r->address_count == 0)
+        client_refuse(c, OUTCOME_DENIED, NULL);
+    else
+        try_address(c);
+}
+
+static void look_up(struct client *c, enum resolve_step step)
+{
+    struct resolver *resolver =
+        names_resolver(c->worker->names, c->generation, step, c->listen->via);
+
+    if (resolver == NULL) {
+        client_refuse(c, OUTCOME_SHORTAGE, "no resolver");
+        return;
+    }
+    client_set_state(c, CLIENT_RESOLVING);
+    c->resolve = resolver_lookup(resolver, c->request->target.host, looked_up, c);
+}
+
+/* The next of [resolve] order; `last` is what to say when there is none. */
+static void try_step(struct client *c, enum outcome last, const char *detail)
+{
+    const struct config *config = c->generation->config;
+    struct request *r = c->request;
+    enum resolve_step step;
+
+    if (r->step >= config->resolve.order_count) {
+        client_refuse(c, last, detail);
+        return;
+    }
+    step = config->resolve.order[r->step];
+    if (step == RESOLVE_REMOTE && config->acl != NULL && config->acl_names_resolve)
+        step = config->resolve.server_count > 0 ? RESOLVE_TUNNEL : RESOLVE_LOCAL;
+    if (step != RESOLVE_REMOTE) {
+        look_up(c, step);
+    } else if (!judge(c, NULL)) {
+        client_refuse(c, OUTCOME_DENIED, NULL);
+    } else {
+        memcpy(r->opening, r->target.host, sizeof(r->opening));
+        open_channel(c);
+    }
+}
+
+void client_route(struct client *c)
+{
+    struct request *r = c->request;
+
+    if (c->command == WIRE_BIND || c->command == WIRE_UDP_ASSOCIATE) {
+        client_refuse(c, OUTCOME_COMMAND, NULL);
+    } else if (!r->target.is_ip) {
+        try_step(c, OUTCOME_UNKNOWN_HOST, NULL);
+    } else if (c->listen != NULL && !judge(c, &r->target.ip)) {
+        client_refuse(c, OUTCOME_DENIED, NULL);
+    } else {
+        memcpy(r->opening, r->target.host, sizeof(r->opening));
+        open_channel(c);
+    }
+}
+
+/* A session. */
+
+static void release_slot(struct client *c)
+{
+    if (c->slot >= 0)
+        board_release(c->board, c->slot);
+    c->slot = -1;
+}
+
+static void waited_too_long(struct deadline *deadline)
+{
+    client_refuse(container_of(deadline, struct client, deadline), OUTCOME_NO_SESSION, NULL);
+}
+
+static void wait_for_session(struct client *c)
+{
+    struct request *r = c->request;
+    uint64_t now = loop_now(c->worker->loop);
+
+    if (r->wait_until == 0)
+        r->wait_until = now + c->upstream->hold_ms;
+    if (r->wait_until <= now) {
+        client_refuse(c, OUTCOME_NO_SESSION, NULL);
+        return;
+    }
+    client_set_state(c, CLIENT_WAITING);
+    c->waiting = true;
+    TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);
+    atomic_fetch_add(&c->board->waiting, 1);
+    deadline_arm(c->worker->loop, &c->deadline, r->wait_until - now, waited_too_long);
+}
+
+static void stop_waiting(struct client *c)
+{
+    if (!c->waiting)
+        return;
+    c->waiting = false;
+    TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
+    atomic_fetch_sub(&c->board->waiting, 1);
+    deadline_cancel(&c->deadline);
+}
+
+void client_retry(struct client *c)
+{
+    stop_waiting(c);
+    open_channel(c);
+}
+
+/* The move to the worker that has the session. */
+
+static void arrive(struct message *message, void *owner)
+{
+    struct client *c = container_of(message, struct client, message);
+    struct worker *worker = owner;
+
+    c->worker = worker;
+    TAILQ_INSERT_TAIL(&worker->clients, c, link);
+    c->endpoint = socket_endpoint_new(worker->loop, c->moving_fd);
+    if (c->endpoint == NULL) {
+        close(c->moving_fd);
+        client_abort(c, "no descriptors");
+        return;
+    }
+    metric_add(&worker->metrics.moves, 1);
+    client_listen(c);
+    open_channel(c);
+}
+
+/* The gateway ends while it is between two workers. */
+static void lost_on_the_way(struct message *message)
+{
+    struct client *c = container_of(message, struct client, message);
+
+    close(c->moving_fd);
+    client_free(c);
+}
+
+static void move(struct client *c, struct worker *to)
+{
+    client_set_state(c, CLIENT_MOVING);
+    deadline_cancel(&c->deadline);
+    TAILQ_REMOVE(&c->worker->clients, c, link);
+    c->moving_fd = socket_endpoint_release(c->endpoint);
+    c->endpoint = NULL;
+    c->message = (struct message){.run = arrive, .drop = lost_on_the_way};
+    mailbox_post(to->mailbox, &c->message);
+}
+
+/* A channel. */
+
+static void open_timed_out(struct deadline *deadline)
+{
+    client_refuse(container_of(deadline, struct client, deadline), OUTCOME_OPEN_TIMEOUT, NULL);
+}
+
+static void open_failed(struct client *c, const struct open_failure *failure)
+{
+    struct request *r = c->request;
+    enum outcome outcome = outcome_from_open_failure(failure->reason, failure->text);
+
+    if (r->address_next < r->address_count) {
+        try_address(c);
+    } else if (outcome == OUTCOME_UNKNOWN_HOST && !r->target.is_ip && r->address_count == 0) {
+        r->step++;
+        try_step(c, outcome, failure->text);
+    } else {
+        client_refuse(c, outcome, failure->text);
+    }
+}
+
+static void opened(void *arg, struct endpoint *channel, const struct open_failure *failure)
+{
+    struct client *c = arg;
+
+    c->open = NULL;
+    deadline_cancel(&c->deadline);
+    if (channel != NULL) {
+        metric_add(&c->worker->metrics.channels, 1);
+        client_answer_open(c, channel);
+        return;
+    }
+    release_slot(c);
+    if (failure->lost) {
+        /* Nothing was confirmed, so nothing can have been carried: another session may do. */
+        metric_add(&c->worker->metrics.retries, 1);
+        open_channel(c);
+    } else {
+        open_failed(c, failure);
+    }
+}
+
+static void open_on(struct client *c, struct session *session)
+{
+    char origin[IP_TEXT_MAX] = "127.0.0.1"; /* for a unix socket OpenSSH says so too */
+
+    if (c->from_ip)
+        ip_format(&c->peer, origin);
+    client_set_state(c, CLIENT_OPENING);
+    deadline_arm(c->worker->loop, &c->deadline, c->upstream->open_timeout_ms, open_timed_out);
+    c->open = session_open_tcp(session, c->request->opening, c->request->target.port, origin,
+                               c->peer_port, opened, c);
+}
+
+/* Finds a session for a channel to `request->opening`. A reservation that a move brought along is
+ * used if its session is still there. */
+static void open_channel(struct client *c)
+{
+    struct session *session;
+    bool grow = false;
+    int owner;
+
+    if (c->slot < 0)
+        c->slot = board_reserve(c->board, (int)c->worker->index, &grow);
+    if (grow)
+        pool_ask_grow(c->worker->crew->keeper, c->board);
+    if (c->slot < 0) {
+        wait_for_session(c);
+        return;
+    }
+    owner = atomic_load(&c->board->slots[c->slot].worker);
+    if (owner != (int)c->worker->index) {
+        move(c, c->worker->crew->workers[owner]);
+        return;
+    }
+    session = worker_session_at(c->worker, c->board, c->slot);
+    if (session == NULL) {
+        /* It ended since it was chosen, and is not up any more for the next choice. */
+        release_slot(c);
+        open_channel(c);
+    } else {
+        open_on(c, session);
+    }
+}
+
+void client_unroute(struct client *c)
+{
+    stop_waiting(c);
+    resolve_cancel(c->resolve);
+    c->resolve = NULL;
+    if (c->open != NULL)
+        session_open_cancel(c->open);
+    c->open = NULL;
+    release_slot(c);
+}

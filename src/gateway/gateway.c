@@ -1,0 +1,388 @@
+/* The main thread: what is configured, who listens, and how it all ends. */
+#include "gateway/gateway.h"
+
+#include "base/mem.h"
+#include "gateway/listeners.h"
+#include "gateway/pool.h"
+#include "gateway/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 1000
+
+/* A tick that comes so much too late, or a clock that counted so much sleep: the machine slept or
+ * we did. */
+#define SLEPT_MS 5000
+
+/* Dials that do not heed their cancelling (an agent that asks somebody) are left behind after so
+ * long. */
+#define DIALS_END_MS 5000
+
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+struct gateway {
+    struct crew crew;
+    struct gateway_options options;
+    struct loop *loop;
+    struct pool_room room;
+    struct generation *generation;
+    struct pool **pools; /* one for each upstream of the generation */
+    size_t pool_count;
+    struct listeners *listeners;
+    uv_signal_t signals[SIGNALS];
+    struct deadline tick;
+    struct deadline drain;
+    uint64_t ticked_at;
+    uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
+    bool stopping;
+};
+
+/* Logging. */
+
+static void apply_log(const struct gateway *g, const struct config *config)
+{
+    unsigned level = (unsigned)config->gateway.log + g->options.verbose;
+
+    log_setup(g->options.log_fd, level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG,
+              config->gateway.log_format);
+}
+
+static void log_notice(void *arg, const char *text)
+{
+    (void)arg;
+    log_warning("%s", text);
+}
+
+/* Pools and generations. */
+
+static struct pool *find_pool(const struct gateway *g, const struct config_upstream *upstream)
+{
+    for (size_t i = 0; i < g->pool_count; i++)
+        if (g->pools[i] != NULL && strcmp(pool_upstream(g->pools[i])->name, upstream->name) == 0 &&
+            config_upstream_same_sessions(pool_upstream(g->pools[i]), upstream))
+            return g->pools[i];
+    return NULL;
+}
+
+/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones.
+ * The others end when their last connection does. */
+static void change_pools(struct gateway *g, struct config *config)
+{
+    struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
+    struct board **boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        pools[i] = find_pool(g, upstream);
+        if (pools[i] != NULL)
+            pool_update(pools[i], config, upstream);
+        for (size_t k = 0; pools[i] != NULL && k < g->pool_count; k++)
+            if (g->pools[k] == pools[i])
+                g->pools[k] = NULL;
+        if (pools[i] == NULL)
+            pools[i] = pool_new(&g->room, config, upstream);
+        boards[i] = pool_board(pools[i]);
+    }
+    for (size_t k = 0; k < g->pool_count; k++)
+        if (g->pools[k] != NULL)
+            pool_free(g->pools[k]);
+    free(g->pools);
+    g->pools = pools;
+    g->pool_count = config->upstream_count;
+    generation_unref(g->generation);
+    g->generation = generation_new(config, boards);
+    free(boards);
+}
+
+/* A connection came in. */
+static void accepted(void *arg, const struct config_listen *listen, int fd, const struct ip *peer,
+                     uint16_t peer_port)
+{
+    struct gateway *g = arg;
+    static unsigned next;
+    struct board *board;
+    int worker;
+
+    generation_upstream(g->generation, listen->via, &board);
+    worker = board_hint(board);
+    if (worker < 0)
+        worker = (int)(next++ % g->crew.worker_count);
+    worker_send_client(g->crew.workers[worker], g->generation, listen, fd, peer, peer_port);
+}
+
+/* The end. */
+
+static void finished(void *arg)
+{
+    struct gateway *g = arg;
+
+    deadline_cancel(&g->drain);
+    loop_stop(g->loop);
+}
+
+static void dials_left_behind(struct deadline *deadline)
+{
+    (void)deadline;
+    log_warning("a dial does not end: leaving it behind");
+    _exit(0);
+}
+
+/* Everything is cut; what remains is to wait for the dial threads. */
+static void stop(struct gateway *g)
+{
+    if (g->stopping)
+        return;
+    g->stopping = true;
+    deadline_cancel(&g->drain);
+    deadline_cancel(&g->tick);
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_free(g->pools[i]);
+    g->pool_count = 0;
+    for (unsigned i = 0; i < g->crew.worker_count; i++)
+        worker_send_stop(g->crew.workers[i]);
+    for (unsigned i = 0; i < g->crew.worker_count; i++)
+        worker_join(g->crew.workers[i]);
+    if (dial_running() == 0) {
+        finished(g);
+    } else {
+        deadline_arm(g->loop, &g->drain, DIALS_END_MS, dials_left_behind);
+        dial_when_idle(finished, g);
+    }
+}
+
+static void drain_timed_out(struct deadline *deadline)
+{
+    struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    log_warning("%u connections are still there after drain_timeout: cutting them",
+                atomic_load(&g->crew.clients));
+    stop(g);
+}
+
+struct gone_message {
+    struct message message;
+};
+
+static void drop_gone(struct message *message)
+{
+    free(container_of(message, struct gone_message, message));
+}
+
+static void take_gone(struct message *message, void *owner)
+{
+    struct gateway *g = owner;
+
+    drop_gone(message);
+    if (atomic_load(&g->crew.clients) == 0)
+        stop(g);
+}
+
+/* On a worker's thread: a connection has ended while draining. */
+static void client_gone(struct crew *crew)
+{
+    struct gone_message *m;
+
+    if (atomic_load(&crew->clients) > 0)
+        return;
+    m = mem_zalloc(sizeof(*m));
+    m->message = (struct message){.run = take_gone, .drop = drop_gone};
+    mailbox_post(crew->keeper, &m->message);
+}
+
+static void drain(struct gateway *g)
+{
+    uint64_t timeout = g->generation->config->gateway.drain_timeout_ms;
+
+    if (atomic_load(&g->crew.draining)) {
+        log_info("second signal: ending at once");
+        stop(g);
+        return;
+    }
+    atomic_store(&g->crew.draining, true);
+    listeners_close(g->listeners);
+    log_info("draining %u connections", atomic_load(&g->crew.clients));
+    if (atomic_load(&g->crew.clients) == 0)
+        stop(g);
+    else
+        deadline_arm(g->loop, &g->drain, timeout, drain_timed_out);
+}
+
+/* Signals. */
+
+static void reload(struct gateway *g)
+{
+    const char *file = g->generation->config->file;
+    struct config_problems problems = {0};
+    struct config *config;
+
+    if (atomic_load(&g->crew.draining))
+        return;
+    config = config_load(file, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        log_error("%s", problems.lines[i]);
+    config_problems_clear(&problems);
+    /* New listeners first: they are what can still fail. */
+    if (config == NULL || !listeners_change(g->listeners, config)) {
+        log_error("reload: nothing was changed");
+        config_unref(config);
+        return;
+    }
+    if (config->gateway.workers != g->generation->config->gateway.workers)
+        log_warning("reload: workers is read at start only");
+    apply_log(g, config);
+    change_pools(g, config);
+    resolver_flush(g->room.resolver);
+    crew_send_flush(&g->crew);
+    config_each_notice(config, log_notice, NULL);
+    log_info("reloaded %s", file);
+}
+
+static void report(const struct gateway *g)
+{
+    struct metrics sum = {0};
+
+    log_info("%u connections", atomic_load(&g->crew.clients));
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_report(g->pools[i]);
+    metrics_sum(&sum, &g->room.metrics);
+    for (unsigned i = 0; i < g->crew.worker_count; i++)
+        metrics_sum(&sum, &g->crew.workers[i]->metrics);
+    metrics_log(&sum);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct gateway *g = handle->data;
+
+    if (g->stopping)
+        return;
+    switch (number) {
+    case SIGHUP: reload(g); break;
+    case SIGUSR1: report(g); break;
+    default: drain(g); break;
+    }
+}
+
+/* Time. */
+
+static uint64_t milliseconds_asleep(void)
+{
+    struct timespec boot;
+    struct timespec awake;
+
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    clock_gettime(CLOCK_MONOTONIC, &awake);
+    return (uint64_t)((boot.tv_sec - awake.tv_sec) * 1000 +
+                      (boot.tv_nsec - awake.tv_nsec) / 1000000);
+}
+
+static void tick(struct deadline *deadline)
+{
+    struct gateway *g = container_of(deadline, struct gateway, tick);
+    uint64_t now = loop_now(g->loop);
+    uint64_t slept = milliseconds_asleep();
+
+    if (now - g->ticked_at > TICK_MS + SLEPT_MS || slept - g->slept > SLEPT_MS) {
+        log_info("time has passed unseen: asking all sessions whether they live");
+        crew_send_probe(&g->crew);
+        for (size_t i = 0; i < g->pool_count; i++)
+            pool_hurry(g->pools[i]);
+    }
+    g->ticked_at = now;
+    g->slept = slept;
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_tick(g->pools[i]);
+    deadline_arm(g->loop, &g->tick, TICK_MS, tick);
+}
+
+/* Life. */
+
+static unsigned worker_count(const struct config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->gateway.workers > 0)
+        return config->gateway.workers;
+    return processors > 0 ? (unsigned)processors : 1;
+}
+
+static bool start_workers(struct gateway *g, unsigned wanted)
+{
+    g->crew.workers = mem_zalloc(wanted * sizeof(struct worker *));
+    while (g->crew.worker_count < wanted) {
+        struct worker *worker = worker_new(&g->crew, g->crew.worker_count);
+        if (worker == NULL)
+            return false;
+        g->crew.workers[g->crew.worker_count++] = worker;
+    }
+    for (unsigned i = 0; i < wanted; i++)
+        worker_start(g->crew.workers[i]);
+    return true;
+}
+
+static void start_signals(struct gateway *g)
+{
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_signal_init(loop_uv(g->loop), &g->signals[i]);
+        g->signals[i].data = g;
+        uv_signal_start(&g->signals[i], on_signal, signals[i]);
+    }
+}
+
+struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
+{
+    struct gateway *g = mem_zalloc(sizeof(*g));
+
+    g->options = *options;
+    apply_log(g, config);
+    g->loop = loop_new();
+    if (g->loop == NULL)
+        abort();
+    g->crew.keeper = mailbox_new(g->loop, g);
+    g->crew.client_gone = client_gone;
+    g->room = (struct pool_room){.loop = g->loop, .crew = &g->crew, .hosts = hosts_new()};
+    g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
+    g->listeners = listeners_new(g->loop, accepted, g);
+    if (g->room.resolver == NULL || !listeners_change(g->listeners, config) ||
+        !start_workers(g, worker_count(config))) {
+        config_unref(config);
+        gateway_free(g);
+        return NULL;
+    }
+    change_pools(g, config);
+    start_signals(g);
+    g->ticked_at = loop_now(g->loop);
+    g->slept = milliseconds_asleep();
+    deadline_arm(g->loop, &g->tick, TICK_MS, tick);
+    config_each_notice(config, log_notice, NULL);
+    log_info("ready");
+    return g;
+}
+
+void gateway_run(struct gateway *g)
+{
+    loop_run(g->loop);
+}
+
+void gateway_free(struct gateway *g)
+{
+    listeners_free(g->listeners);
+    for (size_t i = 0; i < g->crew.worker_count; i++)
+        worker_free(g->crew.workers[i]);
+    free(g->crew.workers);
+    resolver_free(g->room.resolver);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (g->signals[i].data != NULL)
+            uv_close((uv_handle_t *)&g->signals[i], NULL);
+    mailbox_free(g->crew.keeper);
+    loop_free(g->loop);
+    free(g->pools);
+    hosts_free(g->room.hosts);
+    generation_unref(g->generation);
+    free(g);
+}

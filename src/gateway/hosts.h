@@ -1,0 +1,39 @@
+/* When a host may be dialled again: backoff shared by all upstreams that lead there, so that a pool
+ * never trips the server's MaxStartups or PerSourcePenalties (sshd_config(5)). Main thread only. */
+#ifndef ADIT_GATEWAY_HOSTS_H
+#define ADIT_GATEWAY_HOSTS_H
+
+#include "ssh/dial.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* sshd drops connections at random from the tenth that has not authenticated (MaxStartups
+ * 10:30:100); others dial too. */
+#define HOST_DIALS_MAX 4
+
+struct host;
+struct hosts;
+
+struct hosts *hosts_new(void);
+void hosts_free(struct hosts *hosts);
+
+/* The record of a host and port, made when first asked for; lives as long as `hosts`. */
+struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port);
+
+/* Milliseconds until it may be dialled, 0: now. UINT64_MAX: as soon as a dial under way has ended.
+ * `wanted`: clients wait, so a host that is merely unreachable is tried at least once a second. */
+uint64_t host_wait(const struct host *host, uint64_t now, bool wanted);
+
+/* A dial began; what became of it. `reached`: a TCP connection came about, so a server has counted
+ * it. */
+void host_begin(struct host *host);
+void host_end(struct host *host, uint64_t now, bool ok, bool reached, enum dial_status status);
+/* It was called off. */
+void host_abandon(struct host *host);
+
+/* Forgets the backoff (not that of an authentication or host key that failed: these do not heal by
+ * themselves). */
+void host_hurry(struct host *host);
+
+#endif

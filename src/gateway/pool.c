@@ -1,0 +1,401 @@
+/* How many sessions an upstream has, and where. The dials themselves are in attempt.c. */
+#include "gateway/pool.h"
+
+#include "base/mem.h"
+#include "gateway/attempt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A session that lives shorter than this counts as a failed dial: else a server that throws us out
+ * would be dialled without a pause. */
+#define SHORT_LIFE_MS 5000
+
+struct pool {
+    struct pool_room *room;
+    struct config *config;
+    const struct config_upstream *upstream;
+    struct board *board;
+    struct place *places; /* one for each of upstream->hosts */
+    size_t place_count;
+    unsigned wanted; /* sessions, within the bounds */
+    struct pool_slot {
+        struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
+        struct place *place;
+        uint64_t since;      /* it was handed over at */
+        uint64_t idle_since; /* 0: it carries something */
+    } slots[BOARD_SLOTS];
+    struct deadline retry;
+};
+
+static void tend(struct pool *pool);
+
+static uint64_t now(const struct pool *pool)
+{
+    return loop_now(pool->room->loop);
+}
+
+static unsigned count(const struct pool *pool, enum slot_state state)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < BOARD_SLOTS; i++)
+        n += board_slot_state(pool->board, i) == state;
+    return n;
+}
+
+static unsigned clamp(const struct pool *pool, unsigned wanted)
+{
+    const struct config_upstream *u = pool->upstream;
+
+    return wanted < u->sessions_min   ? u->sessions_min
+           : wanted > u->sessions_max ? u->sessions_max
+                                      : wanted;
+}
+
+/* The worker with the fewest sessions of this pool; which of several equal ones differs from slot
+ * to slot. */
+static unsigned choose_worker(const struct pool *pool, int slot)
+{
+    unsigned workers = pool->room->crew->worker_count;
+    unsigned best = 0;
+    unsigned fewest = UINT32_MAX;
+
+    for (unsigned k = 0; k < workers; k++) {
+        unsigned worker = ((unsigned)slot + k) % workers;
+        unsigned sessions = 0;
+        for (int i = 0; i < BOARD_SLOTS; i++)
+            sessions += i != slot && board_slot_state(pool->board, i) != SLOT_EMPTY &&
+                        pool->slots[i].attempt == NULL &&
+                        (unsigned)atomic_load(&pool->board->slots[i].worker) == worker;
+        if (sessions < fewest) {
+            fewest = sessions;
+            best = worker;
+        }
+    }
+    return best;
+}
+
+static void attempt_done(void *arg, int slot, enum dial_status status, struct dialled *dialled,
+                         const char *error)
+{
+    struct pool *pool = arg;
+    struct pool_slot *s = &pool->slots[slot];
+    unsigned worker;
+
+    s->attempt = NULL;
+    if (dialled == NULL) {
+        log_warning("upstream %s: %s: %s", pool->upstream->name, s->place->name, error);
+        if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
+            log_warning("upstream %s: %s will be tried rarely until that is mended",
+                        pool->upstream->name, s->place->name);
+        s->place->sessions--;
+        board_set_slot(pool->board, slot, SLOT_EMPTY);
+    } else {
+        worker = choose_worker(pool, slot);
+        s->since = now(pool);
+        s->idle_since = 0;
+        atomic_store(&pool->board->slots[slot].worker, (int)worker);
+        worker_send_session(pool->room->crew->workers[worker], pool->board, slot, dialled,
+                            pool->upstream);
+    }
+    tend(pool);
+}
+
+/* The place to dial next: of those that may be dialled now the one with the fewest sessions.
+ * `*wait`: else, when one may. */
+static struct place *choose_place(struct pool *pool, uint64_t *wait)
+{
+    bool wanted = atomic_load(&pool->board->waiting) > 0;
+    struct place *best = NULL;
+
+    *wait = UINT64_MAX;
+    for (size_t i = 0; i < pool->place_count; i++) {
+        struct place *place = &pool->places[i];
+        uint64_t place_wait = host_wait(place->host, now(pool), wanted);
+        if (place_wait < *wait)
+            *wait = place_wait;
+        if (place_wait == 0 && (best == NULL || place->sessions < best->sessions))
+            best = place;
+    }
+    return best;
+}
+
+static void retry(struct deadline *deadline)
+{
+    tend(container_of(deadline, struct pool, retry));
+}
+
+static int empty_slot(const struct pool *pool)
+{
+    for (int i = 0; i < BOARD_SLOTS; i++)
+        if (board_slot_state(pool->board, i) == SLOT_EMPTY)
+            return i;
+    return -1;
+}
+
+/* Dials until as many sessions as wanted are there or on their way; when no host may be dialled
+ * now, later. */
+static void tend(struct pool *pool)
+{
+    unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
+    uint64_t wait = UINT64_MAX;
+    int slot;
+
+    deadline_cancel(&pool->retry);
+    while (there < pool->wanted && (slot = empty_slot(pool)) >= 0) {
+        struct place *place = choose_place(pool, &wait);
+        if (place == NULL)
+            break;
+        place->sessions++;
+        pool->slots[slot].place = place;
+        board_set_slot(pool->board, slot, SLOT_DIALLING);
+        pool->slots[slot].attempt = attempt_start(pool->room, pool->config, pool->upstream, place,
+                                                  slot, attempt_done, pool);
+        there++;
+    }
+    /* (Without a time to wait for, the dial that is in the way tends the pool when it ends.) */
+    if (there < pool->wanted && wait != UINT64_MAX)
+        deadline_arm(pool->room->loop, &pool->retry, wait, retry);
+}
+
+/* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
+ * they may do. */
+static void grow(struct pool *pool)
+{
+    unsigned up = count(pool, SLOT_UP);
+    unsigned coming = count(pool, SLOT_DIALLING);
+    unsigned carried = atomic_load(&pool->board->waiting);
+    unsigned needed;
+
+    for (int i = 0; i < BOARD_SLOTS; i++)
+        carried += atomic_load(&pool->board->slots[i].channels);
+    needed = carried / pool->upstream->channels + 1;
+    if (coming == 0 || needed > up + coming)
+        pool->wanted = clamp(pool, up + coming + 1 > needed ? up + coming + 1 : needed);
+    tend(pool);
+}
+
+static void slot_lost(struct pool *pool, int slot, const char *why)
+{
+    struct pool_slot *s = &pool->slots[slot];
+
+    s->place->sessions--;
+    if (why == NULL) {
+        log_info("upstream %s: session %d closed", pool->upstream->name, slot);
+    } else {
+        log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
+        if (now(pool) - s->since < SHORT_LIFE_MS) {
+            host_begin(s->place->host);
+            host_end(s->place->host, now(pool), false, true, DIAL_TRANSPORT);
+        }
+    }
+    tend(pool);
+}
+
+void pool_tick(struct pool *pool)
+{
+    unsigned up = count(pool, SLOT_UP);
+
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        struct pool_slot *s = &pool->slots[i];
+        bool surplus = up > pool->upstream->sessions_max;
+        if (board_slot_state(pool->board, i) != SLOT_UP)
+            continue;
+        if (atomic_load(&pool->board->slots[i].channels) > 0)
+            s->idle_since = 0;
+        else if (s->idle_since == 0)
+            s->idle_since = now(pool);
+        if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
+                        now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
+            /* Its worker closes it when nothing is left on it. */
+            board_set_slot(pool->board, i, SLOT_RETIRING);
+            up--;
+            pool->wanted = clamp(pool, pool->wanted - 1);
+        }
+    }
+    /* Clients that wait let an unreachable host be tried sooner than its backoff says. */
+    if (atomic_load(&pool->board->waiting) > 0)
+        tend(pool);
+}
+
+void pool_hurry(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        host_hurry(pool->places[i].host);
+    tend(pool);
+}
+
+void pool_report(const struct pool *pool)
+{
+    log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
+             pool->upstream->name, count(pool, SLOT_UP), count(pool, SLOT_DIALLING), pool->wanted,
+             pool->upstream->sessions_min, pool->upstream->sessions_max,
+             atomic_load(&pool->board->waiting));
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        const struct board_slot *slot = &pool->board->slots[i];
+        enum slot_state state = board_slot_state(pool->board, i);
+        struct log_field fields[] = {
+            LOG_TEXT_FIELD("upstream", pool->upstream->name),
+            LOG_NUMBER_FIELD("session", (uint64_t)i),
+            LOG_TEXT_FIELD("state", slot_state_name(state)),
+            LOG_TEXT_FIELD("host",
+                           pool->slots[i].place != NULL ? pool->slots[i].place->name : NULL),
+            LOG_NUMBER_FIELD("worker", (uint64_t)atomic_load(&slot->worker)),
+            LOG_NUMBER_FIELD("channels", atomic_load(&slot->channels)),
+            LOG_NUMBER_FIELD("kib_per_second", atomic_load(&slot->rate)),
+            LOG_NUMBER_FIELD("in", atomic_load(&slot->bytes_in)),
+            LOG_NUMBER_FIELD("out", atomic_load(&slot->bytes_out)),
+            LOG_TEXT_FIELD("overdue", atomic_load(&slot->overdue) ? "yes" : NULL),
+        };
+        if (state != SLOT_EMPTY)
+            log_event(LOG_INFO, "session", fields, sizeof(fields) / sizeof(fields[0]));
+    }
+}
+
+static void apply_limits(struct pool *pool)
+{
+    atomic_store(&pool->board->max_channels, pool->upstream->channels);
+    atomic_store(&pool->board->max_sessions, pool->upstream->sessions_max);
+    pool->wanted = clamp(pool, pool->wanted);
+}
+
+struct pool *pool_new(struct pool_room *room, struct config *config,
+                      const struct config_upstream *upstream)
+{
+    struct pool *pool = mem_zalloc(sizeof(*pool));
+
+    pool->room = room;
+    pool->config = config_ref(config);
+    pool->upstream = upstream;
+    pool->board = board_new(upstream->name, pool);
+    pool->place_count = upstream->hosts.count;
+    pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
+    for (size_t i = 0; i < pool->place_count; i++)
+        place_init(&pool->places[i], room->hosts, upstream->hosts.items[i], upstream->port);
+    apply_limits(pool);
+    tend(pool);
+    return pool;
+}
+
+void pool_update(struct pool *pool, struct config *config, const struct config_upstream *upstream)
+{
+    config_ref(config);
+    config_unref(pool->config);
+    pool->config = config;
+    pool->upstream = upstream;
+    apply_limits(pool);
+    tend(pool);
+}
+
+void pool_free(struct pool *pool)
+{
+    deadline_cancel(&pool->retry);
+    for (int i = 0; i < BOARD_SLOTS; i++) {
+        if (pool->slots[i].attempt != NULL) {
+            attempt_cancel(pool->slots[i].attempt);
+            board_set_slot(pool->board, i, SLOT_EMPTY);
+        } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
+            board_set_slot(pool->board, i, SLOT_RETIRING);
+        }
+    }
+    pool->board->pool = NULL;
+    board_unref(pool->board);
+    config_unref(pool->config);
+    free(pool->places);
+    free(pool);
+}
+
+struct board *pool_board(const struct pool *pool)
+{
+    return pool->board;
+}
+
+const struct config_upstream *pool_upstream(const struct pool *pool)
+{
+    return pool->upstream;
+}
+
+/* Messages from workers. */
+
+struct pool_message {
+    struct message message;
+    struct board *board;
+    int slot;
+    char *why;
+};
+
+static void drop_pool_message(struct message *message)
+{
+    struct pool_message *m = container_of(message, struct pool_message, message);
+
+    board_unref(m->board);
+    free(m->why);
+    free(m);
+}
+
+static void post(struct mailbox *keeper, struct board *board, int slot, const char *why,
+                 void (*run)(struct message *message, void *owner))
+{
+    struct pool_message *m = mem_zalloc(sizeof(*m));
+
+    *m = (struct pool_message){
+        .message = {.run = run, .drop = drop_pool_message},
+        .board = board_ref(board),
+        .slot = slot,
+        .why = mem_strdup(why),
+    };
+    mailbox_post(keeper, &m->message);
+}
+
+static void take_grow(struct message *message, void *owner)
+{
+    struct pool_message *m = container_of(message, struct pool_message, message);
+
+    (void)owner;
+    atomic_store(&m->board->grow_asked, false);
+    if (m->board->pool != NULL)
+        grow(m->board->pool);
+    drop_pool_message(message);
+}
+
+void pool_ask_grow(struct mailbox *keeper, struct board *board)
+{
+    if (!atomic_exchange(&board->grow_asked, true))
+        post(keeper, board, -1, NULL, take_grow);
+}
+
+static void take_up(struct message *message, void *owner)
+{
+    struct pool_message *m = container_of(message, struct pool_message, message);
+    const struct pool *pool = m->board->pool;
+
+    (void)owner;
+    if (pool != NULL)
+        log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
+                 pool->slots[m->slot].place->name, atomic_load(&m->board->slots[m->slot].worker));
+    else
+        board_set_slot(m->board, m->slot, SLOT_RETIRING);
+    drop_pool_message(message);
+}
+
+void pool_tell_up(struct mailbox *keeper, struct board *board, int slot)
+{
+    post(keeper, board, slot, NULL, take_up);
+}
+
+static void take_lost(struct message *message, void *owner)
+{
+    struct pool_message *m = container_of(message, struct pool_message, message);
+
+    (void)owner;
+    board_set_slot(m->board, m->slot, SLOT_EMPTY);
+    if (m->board->pool != NULL)
+        slot_lost(m->board->pool, m->slot, m->why);
+    drop_pool_message(message);
+}
+
+void pool_tell_lost(struct mailbox *keeper, struct board *board, int slot, const char *why)
+{
+    post(keeper, board, slot, why, take_lost);
+}

@@ -1,0 +1,55 @@
+/* An upstream's sessions, kept by the main thread: dialled, handed to workers, replaced when they
+ * die, closed when idle. */
+#ifndef ADIT_GATEWAY_POOL_H
+#define ADIT_GATEWAY_POOL_H
+
+#include "gateway/board.h"
+#include "gateway/hosts.h"
+#include "gateway/metrics.h"
+#include "gateway/worker.h"
+#include "io/resolver.h"
+
+struct pool;
+
+/* What all pools of the main thread share. */
+struct pool_room {
+    struct loop *loop;
+    struct crew *crew;
+    struct resolver *resolver; /* for the upstream hosts' own names */
+    struct hosts *hosts;       /* backoff, shared by all that dial the same place */
+    struct metrics metrics;    /* dials */
+};
+
+/* A pool for an upstream of `config` (referenced); starts dialling at once. */
+struct pool *pool_new(struct pool_room *room, struct config *config,
+                      const struct config_upstream *upstream);
+
+/* The upstream's settings after a reload, with config_upstream_same_sessions. */
+void pool_update(struct pool *pool, struct config *config, const struct config_upstream *upstream);
+
+/* Gives up dials, lets sessions end when their channels have, and frees. Its board lives on as long
+ * as someone has a reference. */
+void pool_free(struct pool *pool);
+
+struct board *pool_board(const struct pool *pool);
+const struct config_upstream *pool_upstream(const struct pool *pool);
+
+/* About once a second: closes what idles. */
+void pool_tick(struct pool *pool);
+
+/* The network may have changed: dials that wait for their backoff start now. */
+void pool_hurry(struct pool *pool);
+
+/* Logs the state of the upstream and of each session, at info. */
+void pool_report(const struct pool *pool);
+
+/* From a worker's thread, by message to the main thread. */
+
+/* The pool of that board should have one more session. Many askers, one message. */
+void pool_ask_grow(struct mailbox *keeper, struct board *board);
+/* The session of that slot is up. */
+void pool_tell_up(struct mailbox *keeper, struct board *board, int slot);
+/* The session of that slot has ended; `why` NULL: it was meant to. */
+void pool_tell_lost(struct mailbox *keeper, struct board *board, int slot, const char *why);
+
+#endif
