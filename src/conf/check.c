@@ -1,0 +1,225 @@
+/* What is wrong with a configuration although each of its values is right. */
+#include "conf/load.h"
+
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "conf/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USERS_FILE_MAX ((size_t)16 << 20)
+
+/* Every kind of object and every key that must be there. */
+static void check_complete(struct load *load)
+{
+    for (size_t i = 0; i < load->section_count; i++) {
+        const struct load_section *section = &load->sections[i];
+        const struct section *kind = section->kind;
+        for (size_t k = 0; k < kind->key_count; k++) {
+            if (!(kind->keys[k].flags & KEY_REQUIRED) || section->keys[k].line != 0)
+                continue;
+            struct section_head *head = section_object(kind, load->config, section->index);
+            load_problem(load, section->line, "[%s %s] has no %s", kind->name, head->name,
+                         kind->keys[k].name);
+        }
+    }
+    if (load->config->upstream_count == 0)
+        load_problem(load, load->last_line, "there is no [upstream NAME]: nowhere to go");
+    if (load->config->listen_count == 0)
+        load_problem(load, load->last_line, "there is no [listen NAME]: nothing to do");
+}
+
+static void check_readable(struct load *load, const struct load_section *section, const char *key,
+                           const char *path)
+{
+    const char *wrong = path ? path_unreadable(path) : NULL;
+
+    if (wrong)
+        load_problem(load, load_line_of(section, key), "%s: cannot read %s: %s", key, path, wrong);
+}
+
+static void check_upstream(struct load *load, size_t index)
+{
+    const struct config_upstream *upstream = &load->config->upstreams[index];
+    const struct load_section *section = load_section_of(load, "upstream", index);
+
+    for (size_t i = 0; i < upstream->identities.count; i++)
+        check_readable(load, section, "identity", upstream->identities.items[i]);
+    for (size_t i = 0; i < upstream->certificates.count; i++)
+        check_readable(load, section, "certificate", upstream->certificates.items[i]);
+    check_readable(load, section, "password_file", upstream->password_file);
+    check_readable(load, section, "passphrase_file", upstream->passphrase_file);
+    if (upstream->ssh_config)
+        load_problem(load, load_line_of(section, "ssh_config"),
+                     "ssh_config: yes is not supported yet");
+}
+
+/* Where problems of a users file go. */
+struct users_report {
+    struct load *load;
+    unsigned line;
+    const char *file;
+};
+
+static void on_users_problem(void *arg, unsigned line, const char *message)
+{
+    const struct users_report *report = arg;
+
+    load_problem_in(report->load, report->line, report->file, line, message);
+}
+
+static void read_users(struct load *load, struct config_listen *listen, unsigned line)
+{
+    struct users_report report = {load, line, listen->users_file};
+    struct buffer bytes = {0};
+    const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, true, &bytes);
+
+    if (wrong) {
+        load_problem(load, line, "users: cannot read %s: %s", listen->users_file, wrong);
+    } else {
+        const char *text = (const char *)buffer_data(&bytes);
+        listen->users =
+            users_new(text ? text : "", buffer_length(&bytes), on_users_problem, &report);
+    }
+    buffer_clear(&bytes);
+}
+
+static void check_users(struct load *load, struct config_listen *listen,
+                        const struct load_section *section)
+{
+    const struct load_key *users = load_key_of(section, "users");
+
+    if (load_key_of(section, "auth")->bad || users->bad)
+        return;
+    if (listen->auth == LISTEN_AUTH_PASSWORD && !listen->users_file)
+        load_problem(load, load_line_of(section, "auth"), "auth = password needs users = FILE");
+    else if (listen->auth == LISTEN_AUTH_PASSWORD)
+        read_users(load, listen, users->line);
+    else if (listen->users_file)
+        load_problem(load, users->line, "users = FILE needs auth = password");
+}
+
+/* An address as the file would name it. */
+static const char *address_text(const struct config_address *address,
+                                char text[static HOSTPORT_TEXT_MAX])
+{
+    char ip[IP_TEXT_MAX];
+
+    if (address->is_unix)
+        snprintf(text, HOSTPORT_TEXT_MAX, "unix:%s", address->path);
+    else
+        hostport_format(ip_format(&address->ip, ip), address->port, text);
+    return text;
+}
+
+static bool address_equal(const struct config_address *a, const struct config_address *b)
+{
+    if (a->is_unix || b->is_unix)
+        return a->is_unix && b->is_unix && strcmp(a->path, b->path) == 0;
+    return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
+}
+
+/* Whether some address before the one of `listen` at `index`, in the file's order, is the same. */
+static bool address_taken(const struct config *config, const struct config_listen *listen,
+                          size_t index)
+{
+    for (const struct config_listen *other = config->listens; other <= listen; other++) {
+        size_t count = other == listen ? index : other->address_count;
+        for (size_t i = 0; i < count; i++) {
+            if (address_equal(&other->addresses[i], &listen->addresses[index]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Whether anybody who reaches the listener may use it. */
+static bool listens_to_anybody(const struct load *load, const struct config_listen *listen,
+                               const struct load_section *section)
+{
+    const struct load_section *acl = load_section_of(load, "acl", 0);
+
+    /* Nothing follows from values that were refused. */
+    if (load_key_of(section, "auth")->bad || load_key_of(section, "open")->bad ||
+        load_key_of(acl, "allow")->bad || load_key_of(acl, "deny")->bad)
+        return false;
+    if (listen->auth != LISTEN_AUTH_NONE || listen->open)
+        return false;
+    return !load->config->acl || !acl_narrows(load->config->acl, listen->name);
+}
+
+static void check_addresses(struct load *load, const struct config_listen *listen,
+                            const struct load_section *section)
+{
+    bool anybody = listens_to_anybody(load, listen, section);
+    unsigned line = load_line_of(section, "address");
+    char text[HOSTPORT_TEXT_MAX];
+
+    for (size_t i = 0; i < listen->address_count; i++) {
+        const struct config_address *address = &listen->addresses[i];
+        if (address_taken(load->config, listen, i))
+            load_problem(load, line, "address: %s is there twice", address_text(address, text));
+        if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
+            load_problem(load, line,
+                         "address: anybody who reaches %s could use it: set auth = password, "
+                         "narrow it by from= in [acl], or say open = yes",
+                         address_text(address, text));
+    }
+}
+
+static void check_listen(struct load *load, size_t index)
+{
+    struct config_listen *listen = &load->config->listens[index];
+    const struct load_section *section = load_section_of(load, "listen", index);
+
+    if (listen->via && !config_upstream(load->config, listen->via))
+        load_problem(load, load_line_of(section, "via"), "via: there is no [upstream %s]",
+                     listen->via);
+    check_users(load, listen, section);
+    check_addresses(load, listen, section);
+}
+
+static void check_resolve(struct load *load)
+{
+    const struct config_resolve *resolve = &load->config->resolve;
+    const struct load_section *section = load_section_of(load, "resolve", 0);
+
+    for (size_t i = 0; i < resolve->order_count; i++) {
+        if (resolve->order[i] == RESOLVE_TUNNEL && load_key_of(section, "servers")->line == 0)
+            load_problem(load, load_line_of(section, "order"), "order: tunnel needs servers");
+    }
+}
+
+static void check_acl_via(void *arg, const char *via, unsigned line)
+{
+    struct load *load = arg;
+
+    if (!config_upstream(load->config, via))
+        load_problem(load, line, "via=%s: there is no [upstream %s]", via, via);
+}
+
+static void check_acl_listen(void *arg, const char *name, unsigned line)
+{
+    struct load *load = arg;
+
+    if (!config_listen(load->config, name))
+        load_problem(load, line, "listen=%s: there is no [listen %s]", name, name);
+}
+
+void load_check(struct load *load)
+{
+    const struct config *config = load->config;
+
+    check_complete(load);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        check_upstream(load, i);
+    for (size_t i = 0; i < config->listen_count; i++)
+        check_listen(load, i);
+    check_resolve(load);
+    if (config->acl) {
+        acl_each_via(config->acl, check_acl_via, load);
+        acl_each_listen(config->acl, check_acl_listen, load);
+    }
+}

@@ -1,0 +1,85 @@
+/* The configuration as an object: references, look-ups, comparison. */
+#include "conf/config.h"
+
+#include "base/mem.h"
+#include "conf/keys.h"
+#include "conf/load.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct counted_config {
+    struct config config; /* first, so that a pointer to it is one to the whole */
+    atomic_uint references;
+};
+
+struct config *config_new(void)
+{
+    struct counted_config *counted = mem_zalloc(sizeof(*counted));
+
+    atomic_init(&counted->references, 1);
+    return &counted->config;
+}
+
+struct config *config_ref(struct config *config)
+{
+    atomic_fetch_add_explicit(&((struct counted_config *)config)->references, 1,
+                              memory_order_relaxed);
+    return config;
+}
+
+void config_unref(struct config *config)
+{
+    struct counted_config *counted = (struct counted_config *)config;
+
+    /* What other threads did with it before they dropped theirs comes before the end. */
+    if (!config || atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < config->listen_count; i++)
+        users_free(config->listens[i].users);
+    sections_free(config);
+    free(config->file);
+    free(counted);
+}
+
+const struct config_upstream *config_upstream(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        if (strcmp(config->upstreams[i].name, name) == 0)
+            return &config->upstreams[i];
+    }
+    return NULL;
+}
+
+const struct config_listen *config_listen(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->listen_count; i++) {
+        if (strcmp(config->listens[i].name, name) == 0)
+            return &config->listens[i];
+    }
+    return NULL;
+}
+
+static bool same_value(const struct key *key, const void *a, const void *b)
+{
+    char *text_a = key_print(key_slot(key, a));
+    char *text_b = key_print(key_slot(key, b));
+    bool same = text_a && text_b ? strcmp(text_a, text_b) == 0 : text_a == text_b;
+
+    free(text_a);
+    free(text_b);
+    return same;
+}
+
+bool config_upstream_same_sessions(const struct config_upstream *a, const struct config_upstream *b)
+{
+    const struct section *section = section_find("upstream");
+
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct key *key = &section->keys[i];
+        if ((key->flags & KEY_SESSION) && !same_value(key, a, b))
+            return false;
+    }
+    return true;
+}

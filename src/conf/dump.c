@@ -1,0 +1,101 @@
+/* The configuration written back as INI. */
+#include "conf/config.h"
+
+#include "base/buffer.h"
+#include "conf/keys.h"
+#include "conf/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDTH 100     /* lists are broken before this */
+#define LINE_MOST 198 /* what the reader can hold: nothing may be longer */
+
+/* The length of the part of a value up to where its line may break. */
+static size_t part_length(const char *text, enum key_join join)
+{
+    switch (join) {
+    case JOIN_NONE: return strlen(text);
+    case JOIN_COMMAS: return strcspn(text, ",") + (strchr(text, ',') != NULL);
+    case JOIN_WORDS: break;
+    }
+    size_t length = strcspn(text, ", \t");
+    return length + (text[length] == ',');
+}
+
+/* Writes "name = text", over several lines where it is long. */
+static void write_value(struct buffer *out, const char *name, const char *text, enum key_join join)
+{
+    size_t column = strlen(name) + strlen(" =");
+    size_t most = LINE_MOST; /* for the first part, which looks odd on a line of its own */
+    const char *blank = " ";
+
+    text_add(out, "%s =", name);
+    while (*text) {
+        size_t length = part_length(text, join);
+        size_t shown = length;
+        if (column + strlen(blank) + length > most) {
+            blank = length + 4 > LINE_MOST ? "\n " : "\n    ";
+            column = 0;
+            /* A line's end is as good as the comma that makes it too long. */
+            if (join == JOIN_COMMAS && length + 1 > LINE_MOST)
+                shown--;
+        }
+        buffer_append(out, blank, strlen(blank));
+        buffer_append(out, text, shown);
+        column += strlen(blank) + shown;
+        text += length;
+        size_t blanks = strspn(text, " \t");
+        blank = blanks > 0 ? " " : "";
+        text += blanks;
+        most = WIDTH;
+    }
+    text_add(out, "\n");
+}
+
+static void write_keys(struct buffer *out, const struct section *section, const void *object)
+{
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct key *key = &section->keys[i];
+        char *text = key_print(key_slot(key, object));
+        if (text)
+            write_value(out, key->name, text, key->type->join);
+        free(text);
+    }
+}
+
+static void write_rules(struct buffer *out, const struct acl *acl)
+{
+    const struct acl_rule *rule;
+
+    for (size_t i = 0; (rule = acl_rule_at(acl, i)); i++) {
+        const char *text = acl_rule_text(rule); /* "allow = WORDS" */
+        const char *name = text[0] == 'a' ? "allow" : "deny";
+        write_value(out, name, text + strlen(name) + strlen(" = "), JOIN_WORDS);
+    }
+}
+
+char *config_dump(const struct config *config)
+{
+    const struct section *acl = section_find("acl");
+    struct buffer out = {0};
+
+    for (size_t s = 0; s < section_count; s++) {
+        const struct section *section = &sections[s];
+        if (section == acl && !config->acl)
+            continue;
+        for (size_t i = 0; i < section_objects(section, config); i++) {
+            const void *object = section_object(section, config, i);
+            const char *between = buffer_length(&out) > 0 ? "\n" : "";
+            if (section->named)
+                text_add(&out, "%s[%s %s]\n", between, section->name,
+                         ((const struct section_head *)object)->name);
+            else
+                text_add(&out, "%s[%s]\n", between, section->name);
+            write_keys(&out, section, object);
+            if (section == acl)
+                write_rules(&out, config->acl);
+        }
+    }
+    return text_take(&out);
+}

@@ -1,0 +1,371 @@
+/* The table of sections and keys, and what can be done with all of them alike. */
+#include "conf/keys.h"
+
+#include "base/mem.h"
+#include "conf/types.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const words_yes_no[] = {"no", "yes", NULL};
+static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
+static const char *const words_log_format[] = {"text", "json", NULL};
+static const char *const words_host_key[] = {"strict", "accept-new", NULL};
+static const char *const words_auth[] = {"none", "password", NULL};
+static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
+static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
+static const char *const words_names[] = {"as-given", "resolve", NULL};
+
+#define FIELD(object, member) .offset = offsetof(struct object, member)
+#define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
+
+static const struct key gateway_keys[] = {
+    {"workers", &type_count, FIELD(config_gateway, workers), .initial = "auto", .zero = "auto",
+     .min = 1, .max = 256, .help = "Relay threads; auto is one a processor."},
+    {"log", &type_choice, FIELD(config_gateway, log), .initial = "info", .words = words_log,
+     .help = "The least important lines that are still written."},
+    {"log_format", &type_choice, FIELD(config_gateway, log_format), .initial = "text",
+     .words = words_log_format, .help = "Lines of words, or a JSON object a line."},
+    {"control", &type_later, FIELD(config_gateway, control), .flags = KEY_LATER},
+    {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
+     .initial = "10s", .min = 1, .max = DAY_MS,
+     .help = "A client that has not finished asking by then is closed."},
+    {"drain_timeout", &type_duration, FIELD(config_gateway, drain_timeout_ms), .initial = "30s",
+     .max = DAY_MS, .help = "How long connections may go on after SIGTERM or SIGINT."},
+};
+
+static const struct key upstream_keys[] = {
+    {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
+     .help = "The SSH servers, each a name or an address; sessions are spread over them."},
+    {"user", &type_text, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
+     .flags = KEY_SESSION, .help = "The name to log in with."},
+    {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
+     .help = "The port of hosts that name none."},
+    {"identity", &type_files, FIELD(config_upstream, identities),
+     .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
+     .flags = KEY_SESSION, .help = "Private keys to offer, in order."},
+    {"certificate", &type_files, FIELD(config_upstream, certificates),
+     .otherwise = "what lies beside an identity as FILE-cert.pub", .flags = KEY_SESSION,
+     .help = "Certificates for the identities."},
+    {"agent", &type_bool, FIELD(config_upstream, agent), .initial = "yes", .words = words_yes_no,
+     .flags = KEY_SESSION, .help = "Ask the agent at $SSH_AUTH_SOCK for keys."},
+    {"password_file", &type_file, FIELD(config_upstream, password_file),
+     .otherwise = "no password is tried", .flags = KEY_SESSION,
+     .help = "Its first line is the password; it also answers keyboard-interactive questions."},
+    {"passphrase_file", &type_file, FIELD(config_upstream, passphrase_file),
+     .otherwise = "encrypted identities are left out", .flags = KEY_SESSION,
+     .help = "Its first line decrypts the identities."},
+    {"jump", &type_later, FIELD(config_upstream, jump), .flags = KEY_LATER | KEY_SESSION},
+    {"host_key", &type_host_key, .initial = "strict", .words = words_host_key, .flags = KEY_SESSION,
+     .help = "Which host keys are believed: those in known_hosts, also new ones, or these alone."},
+    {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
+     .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION,
+     .help = "Files of known host keys; accept-new writes to the first."},
+    {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
+     .words = words_yes_no, .flags = KEY_SESSION,
+     .help = "Read ~/.ssh/config for these hosts; only no is supported yet."},
+    {"sessions", &type_range, .initial = "1-32", .min = 1, .max = 1000,
+     .help = "How many SSH sessions are kept, and how many there may be under load."},
+    {"channels", &type_count, FIELD(config_upstream, channels), .initial = "100", .min = 1,
+     .max = 65535, .help = "Connections a session carries before another one is opened."},
+    {"idle", &type_duration, FIELD(config_upstream, idle_ms), .initial = "60s", .max = DAY_MS,
+     .help = "A session beyond the least number that carried nothing for so long is closed."},
+    {"keepalive", &type_duration, FIELD(config_upstream, keepalive_ms), .initial = "15s",
+     .max = DAY_MS,
+     .help = "A session silent for so long is asked for a sign of life; 0 is never."},
+    {"keepalive_max", &type_count, FIELD(config_upstream, keepalive_max), .initial = "3", .min = 1,
+     .max = 100, .help = "A session that left so many of them unanswered is dead."},
+    {"connect_timeout", &type_duration, FIELD(config_upstream, connect_timeout_ms),
+     .initial = "15s", .min = 1, .max = DAY_MS,
+     .help = "How long a session may take to connect and log in."},
+    {"open_timeout", &type_duration, FIELD(config_upstream, open_timeout_ms), .initial = "30s",
+     .min = 1, .max = DAY_MS, .help = "How long the server may take to reach one destination."},
+    {"hold", &type_duration, FIELD(config_upstream, hold_ms), .initial = "10s", .max = DAY_MS,
+     .help = "How long a client waits for an upstream that is down."},
+    {"ciphers", &type_algorithms, FIELD(config_upstream, ciphers), .flags = KEY_SESSION,
+     .otherwise = "AES-GCM first where the processor has instructions for it",
+     .help = "Ciphers to offer, as Ciphers of ssh_config."},
+    {"kex", &type_algorithms, FIELD(config_upstream, kex), .flags = KEY_SESSION,
+     .otherwise = "the SSH library's", .help = "Key exchanges, as KexAlgorithms of ssh_config."},
+    {"macs", &type_algorithms, FIELD(config_upstream, macs), .flags = KEY_SESSION,
+     .otherwise = "the SSH library's", .help = "Authentication codes, as MACs of ssh_config."},
+    {"host_key_algorithms", &type_algorithms, FIELD(config_upstream, host_key_algorithms),
+     .flags = KEY_SESSION, .otherwise = "the SSH library's, those of known keys first",
+     .help = "Kinds of host keys, as HostKeyAlgorithms of ssh_config."},
+    {"compression", &type_bool, FIELD(config_upstream, compression), .initial = "no",
+     .words = words_yes_no, .flags = KEY_SESSION, .help = "Compress what a session carries."},
+    {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
+     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION,
+     .help = "New session keys after so many bytes; default is what suits the cipher."},
+};
+
+static const struct key listen_keys[] = {
+    {"address", &type_addresses, .flags = KEY_REQUIRED, .help = "Where clients come in."},
+    {"protocols", &type_protocols, FIELD(config_listen, protocols),
+     .initial = "socks5, socks4, http", .words = words_protocols,
+     .help = "What is spoken there; SOCKS4 includes SOCKS4a."},
+    {"auth", &type_choice, FIELD(config_listen, auth), .initial = "none", .words = words_auth,
+     .help = "Whether clients must say who they are."},
+    {"users", &type_file, FIELD(config_listen, users_file), .otherwise = "none",
+     .help = "An htpasswd file: who may come in with auth = password."},
+    {"open", &type_bool, FIELD(config_listen, open), .initial = "no", .words = words_yes_no,
+     .help = "Yes: it is meant that anybody who reaches the address may use it."},
+    {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
+     .help = "The upstream for requests that no rule sends elsewhere."},
+};
+
+static const struct key resolve_keys[] = {
+    {"order", &type_order, .words = words_order,
+     .otherwise = "remote, and tunnel after it if there are servers",
+     .help = "Who looks names up, one after another until a name is found."},
+    {"servers", &type_servers, .otherwise = "none",
+     .help = "DNS servers, asked over TCP through the upstream by tunnel."},
+};
+
+static const struct key acl_keys[] = {
+    {"names", &type_bool, FIELD(config, acl_names_resolve), .initial = "as-given",
+     .words = words_names,
+     .help = "Whether names are looked up to be held against rules with networks."},
+    {"allow", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,
+     .help = "A rule: what matches it is let through."},
+    {"deny", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,
+     .help = "A rule: what matches it is refused."},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KEYS(array) .keys = (array), .key_count = COUNT(array)
+#define ARRAY(type, member, length)                                                                \
+    .named = true, .offset = offsetof(struct config, member),                                      \
+    .count_offset = offsetof(struct config, length), .size = sizeof(struct type)
+
+const struct section sections[] = {
+    {"gateway", .offset = offsetof(struct config, gateway), KEYS(gateway_keys)},
+    {"upstream", ARRAY(config_upstream, upstreams, upstream_count), KEYS(upstream_keys)},
+    {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
+    {"forward", .named = true, .later = true},
+    {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
+    {"acl", .offset = 0, KEYS(acl_keys)},
+};
+const size_t section_count = COUNT(sections);
+
+#define HEADED(type)                                                                               \
+    _Static_assert(offsetof(struct type, name) == offsetof(struct section_head, name) &&           \
+                       offsetof(struct type, line) == offsetof(struct section_head, line),         \
+                   #type " begins as struct section_head")
+HEADED(config_upstream);
+HEADED(config_listen);
+_Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
+
+const struct section *section_find(const char *name)
+{
+    for (size_t i = 0; i < section_count; i++) {
+        if (strcmp(sections[i].name, name) == 0)
+            return &sections[i];
+    }
+    return NULL;
+}
+
+const struct key *key_find(const struct section *section, const char *name)
+{
+    for (size_t i = 0; i < section->key_count; i++) {
+        if (strcmp(section->keys[i].name, name) == 0)
+            return &section->keys[i];
+    }
+    return NULL;
+}
+
+#define NAME_MAX_LENGTH 31 /* no name in the table is longer */
+
+/* How many letters must be put in, taken out, changed or swapped with their neighbour to make one
+ * word the other (optimal string alignment); `none` for words too long to be meant. */
+static size_t edit_distance(const char *a, const char *b, size_t none)
+{
+    size_t rows[3][NAME_MAX_LENGTH + 1];
+    size_t width = strlen(b);
+
+    if (width > NAME_MAX_LENGTH || strlen(a) > NAME_MAX_LENGTH)
+        return none;
+    for (size_t j = 0; j <= width; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= width; j++) {
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[strlen(a) % 3][width];
+}
+
+/* Keeps `candidate` as `best` if it is nearer to `name` than `distance`. */
+static void nearer(const char *name, const char *candidate, const char **best, size_t *distance)
+{
+    size_t d = edit_distance(name, candidate, *distance);
+
+    if (d < *distance) {
+        *best = candidate;
+        *distance = d;
+    }
+}
+
+/* From this many edits on, a word is another word. */
+static size_t too_far(const char *name)
+{
+    return strlen(name) / 3 + 1;
+}
+
+const char *section_nearest(const char *name)
+{
+    size_t distance = too_far(name);
+    const char *best = NULL;
+
+    for (size_t i = 0; i < section_count; i++) {
+        if (!sections[i].later)
+            nearer(name, sections[i].name, &best, &distance);
+    }
+    return best;
+}
+
+const char *key_nearest(const struct section *section, const char *name)
+{
+    size_t distance = too_far(name);
+    const char *best = NULL;
+
+    for (size_t i = 0; i < section->key_count; i++) {
+        if (!(section->keys[i].flags & KEY_LATER))
+            nearer(name, section->keys[i].name, &best, &distance);
+    }
+    return best;
+}
+
+static void *at(const void *base, size_t offset)
+{
+    return (char *)base + offset;
+}
+
+size_t section_objects(const struct section *section, const struct config *config)
+{
+    if (section->later)
+        return 0;
+    return section->named ? *(size_t *)at(config, section->count_offset) : 1;
+}
+
+void *section_object(const struct section *section, const struct config *config, size_t index)
+{
+    void *object = at(config, section->offset);
+
+    return section->named ? at(*(void **)object, index * section->size) : object;
+}
+
+void section_append(const struct section *section, struct config *config, char *name, unsigned line)
+{
+    void **array = at(config, section->offset);
+    size_t *count = at(config, section->count_offset);
+
+    *array = mem_realloc(*array, (*count + 1) * section->size);
+    struct section_head *head = at(*array, *count * section->size);
+    memset(head, 0, section->size);
+    head->name = name;
+    head->line = line;
+    (*count)++;
+}
+
+void sections_free(struct config *config)
+{
+    for (size_t s = 0; s < section_count; s++) {
+        const struct section *section = &sections[s];
+        for (size_t i = 0; i < section_objects(section, config); i++) {
+            void *object = section_object(section, config, i);
+            for (size_t k = 0; k < section->key_count; k++) {
+                const struct key *key = &section->keys[k];
+                if (key->type->free)
+                    key->type->free(key_slot(key, object));
+            }
+            if (section->named)
+                free(((struct section_head *)object)->name);
+        }
+        if (section->named && !section->later)
+            free(*(void **)at(config, section->offset));
+    }
+}
+
+struct key_slot key_slot(const struct key *key, const void *object)
+{
+    return (struct key_slot){key, at(object, key->offset)};
+}
+
+/* Makes one line of a value that went on over several; false where it may not. */
+static bool join_lines(char *text, enum key_join join)
+{
+    char *to = text;
+    char last = ','; /* the last byte that is no blank: nothing is put before the first word */
+
+    if (join == JOIN_NONE) {
+        /* The value may stand alone on the line after its key. */
+        size_t start = text[0] == '\n';
+        memmove(text, text + start, strlen(text + start) + 1);
+        return !strchr(text, '\n');
+    }
+    for (const char *from = text; *from; from++) {
+        if (*from != '\n')
+            *to++ = *from;
+        else if (last != ',' && from[1] != ',')
+            *to++ = join == JOIN_COMMAS ? ',' : ' ';
+        if (to > text && to[-1] != ' ' && to[-1] != '\t')
+            last = to[-1];
+    }
+    *to = '\0';
+    return true;
+}
+
+bool key_parse(struct key_slot slot, struct key_input *in)
+{
+    const struct key_type *type = slot.key->type;
+
+    in->error[0] = '\0';
+    if (!join_lines(in->text, type->join))
+        return input_refuse(in, "one value, on one line, is expected");
+    if (in->text[0] == '\0')
+        return input_refuse(in, "a value is missing");
+
+    char *text = mem_strdup(in->text); /* parse may take it apart */
+    bool ok = type->parse(slot, in);
+    if (!ok && in->error[0] == '\0') {
+        char *form = key_form(slot.key);
+        input_refuse(in, "'%s' is not %s", text, form);
+        free(form);
+    }
+    free(text);
+    return ok;
+}
+
+char *key_print(struct key_slot slot)
+{
+    return slot.key->type->print(slot);
+}
+
+char *key_form(const struct key *key)
+{
+    struct buffer text = {0};
+
+    if (key->type->form) {
+        text_add(&text, "%s", key->type->form);
+    } else if (key->words) {
+        for (size_t i = 0; key->words[i]; i++)
+            text_add(&text, "%s%s", i == 0 ? "one of " : ", ", key->words[i]);
+    } else {
+        text_add(&text, "a number from %" PRIu64 " to %" PRIu64, key->min, key->max);
+    }
+    if (key->zero)
+        text_add(&text, ", or %s", key->zero);
+    return text_take(&text);
+}

@@ -1,0 +1,320 @@
+/* From an INI file to a configuration, or to the list of all that is wrong with it. */
+#include "conf/load.h"
+
+#include "base/mem.h"
+#include "conf/ini.h"
+#include "conf/paths.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_FILE_MAX ((size_t)1 << 20)
+
+static void add_problem(struct load *load, unsigned line, char *text)
+{
+    load->problems =
+        mem_realloc(load->problems, (load->problem_count + 1) * sizeof(*load->problems));
+    load->problems[load->problem_count] = (struct load_problem){line, load->problem_count, text};
+    load->problem_count++;
+}
+
+void load_problem(struct load *load, unsigned line, const char *format, ...)
+{
+    va_list args;
+    char message[2 * KEY_ERROR_MAX];
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    load_problem_in(load, line, load->file, line, message);
+}
+
+void load_problem_in(struct load *load, unsigned line, const char *file, unsigned file_line,
+                     const char *message)
+{
+    add_problem(load, line, mem_printf("%s:%u: %s", file, file_line, message));
+}
+
+const struct load_section *load_section_of(const struct load *load, const char *kind, size_t index)
+{
+    for (size_t i = 0; i < load->section_count; i++) {
+        const struct load_section *section = &load->sections[i];
+        if (section->index == index && strcmp(section->kind->name, kind) == 0)
+            return section;
+    }
+    return NULL;
+}
+
+const struct load_key *load_key_of(const struct load_section *section, const char *key)
+{
+    static const struct load_key absent;
+
+    return section ? &section->keys[key_find(section->kind, key) - section->kind->keys] : &absent;
+}
+
+unsigned load_line_of(const struct load_section *section, const char *key)
+{
+    unsigned line = load_key_of(section, key)->line;
+
+    return line == 0 && section ? section->line : line;
+}
+
+/* The section of the file that already speaks of this object, or NULL. */
+static const struct load_section *earlier_section(const struct load *load,
+                                                  const struct section *kind, const char *name)
+{
+    for (size_t i = 0; i < load->section_count; i++) {
+        const struct load_section *section = &load->sections[i];
+        if (section->kind != kind)
+            continue;
+        struct section_head *head = section_object(kind, load->config, section->index);
+        if (!kind->named || strcmp(head->name, name) == 0)
+            return section;
+    }
+    return NULL;
+}
+
+static bool name_valid(const char *name)
+{
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "._-")] == '\0';
+}
+
+/* Whether a section of that kind can have that name ("": none) here; false with a problem noted. */
+static bool check_header(struct load *load, unsigned line, const struct section *kind,
+                         const char *name)
+{
+    const char *space = *name ? " " : "";
+
+    if (kind->later)
+        load_problem(load, line, "[%s%s%s] is not supported yet", kind->name, space, name);
+    else if (!kind->named && *name)
+        load_problem(load, line, "[%s] takes no name", kind->name);
+    else if (kind->named && !*name)
+        load_problem(load, line, "[%s] needs a name: [%s NAME]", kind->name, kind->name);
+    else if (!name_valid(name))
+        load_problem(load, line, "'%s' is not a name of letters, digits, '.', '_' and '-'", name);
+    else {
+        const struct load_section *earlier = earlier_section(load, kind, name);
+        if (!earlier)
+            return true;
+        load_problem(load, line, "[%s%s%s] was given on line %u already", kind->name, space, name,
+                     earlier->line);
+    }
+    return false;
+}
+
+/* Opens the section whose header said `kind`, with `name` ("" if there was none) after it; false
+ * with a problem noted if there can be no such section. */
+static bool open_section(struct load *load, unsigned line, const char *kind_name, const char *name)
+{
+    const struct section *kind = section_find(kind_name);
+    size_t index = 0;
+
+    if (!kind) {
+        const char *nearest = section_nearest(kind_name);
+        load_problem(load, line, "unknown section [%s]%s%s%s", kind_name,
+                     nearest ? "; did you mean [" : "", nearest ? nearest : "",
+                     nearest ? "]?" : "");
+        return false;
+    }
+    if (!check_header(load, line, kind, name))
+        return false;
+    if (kind->named) {
+        index = section_objects(kind, load->config);
+        section_append(kind, load->config, mem_strdup(name), line);
+    }
+    load->sections =
+        mem_realloc(load->sections, (load->section_count + 1) * sizeof(*load->sections));
+    load->sections[load->section_count++] =
+        (struct load_section){.kind = kind, .index = index, .line = line};
+    return true;
+}
+
+static void on_section(void *arg, unsigned line, const char *header)
+{
+    struct load *load = arg;
+
+    load->any_header = true;
+    load->skipping = true;
+    if (!header)
+        return;
+    char *words = mem_strdup(header);
+    char *kind = words + strspn(words, " \t");
+    char *name = kind + strcspn(kind, " \t");
+    if (*name)
+        *name++ = '\0';
+    name += strspn(name, " \t");
+    size_t length = strlen(name);
+    while (length > 0 && strchr(" \t", name[length - 1]))
+        name[--length] = '\0';
+
+    load->skipping = !open_section(load, line, kind, name);
+    if (!load->skipping && strcmp(kind, "acl") == 0)
+        load->config->acl = acl_new();
+    free(words);
+}
+
+static void unknown_key(struct load *load, unsigned line, const struct section *section,
+                        const char *name)
+{
+    const char *nearest = key_nearest(section, name);
+
+    if (nearest) {
+        load_problem(load, line, "unknown key '%s' in [%s]; did you mean '%s'?", name,
+                     section->name, nearest);
+        return;
+    }
+    for (size_t i = 0; i < section_count; i++) {
+        if (key_find(&sections[i], name)) {
+            load_problem(load, line, "unknown key '%s' in [%s]; it belongs in [%s%s]", name,
+                         section->name, sections[i].name, sections[i].named ? " NAME" : "");
+            return;
+        }
+    }
+    load_problem(load, line, "unknown key '%s' in [%s]", name, section->name);
+}
+
+static void on_entry(void *arg, unsigned line, const char *name, char *text)
+{
+    struct load *load = arg;
+
+    if (!load->any_header)
+        load_problem(load, line, "'%s' stands before the first [section]", name);
+    if (!load->any_header || load->skipping)
+        return;
+
+    struct load_section *section = &load->sections[load->section_count - 1];
+    const struct section *kind = section->kind;
+    const struct key *key = key_find(kind, name);
+    if (!key) {
+        unknown_key(load, line, kind, name);
+        return;
+    }
+    struct load_key *given = &section->keys[key - kind->keys];
+    if (given->line != 0 && !(key->flags & KEY_REPEATED)) {
+        load_problem(load, line, "%s was given on line %u already", name, given->line);
+        return;
+    }
+    given->line = line;
+    struct key_input in = {.text = text, .line = line};
+    if (!key_parse(key_slot(key, section_object(kind, load->config, section->index)), &in)) {
+        given->bad = true;
+        load_problem(load, line, "%s: %s", name, in.error);
+    }
+}
+
+static void on_problem(void *arg, unsigned line, const char *message)
+{
+    load_problem(arg, line, "%s", message);
+}
+
+/* Gives every key that the file is silent about its default. */
+static void set_defaults(struct load *load, const struct section *kind, size_t index)
+{
+    const struct load_section *section = load_section_of(load, kind->name, index);
+    void *object = section_object(kind, load->config, index);
+
+    for (size_t i = 0; i < kind->key_count; i++) {
+        const struct key *key = &kind->keys[i];
+        if (!key->initial || (section && section->keys[i].line != 0))
+            continue;
+        struct key_input in = {.text = mem_strdup(key->initial)};
+        bool ok = key_parse(key_slot(key, object), &in);
+        assert(ok);
+        (void)ok;
+        free(in.text);
+    }
+}
+
+/* The defaults that depend on what else there is. */
+static void set_dependent_defaults(struct config *config)
+{
+    struct config_resolve *resolve = &config->resolve;
+
+    if (resolve->order_count == 0) {
+        resolve->order[resolve->order_count++] = RESOLVE_REMOTE;
+        if (resolve->server_count > 0)
+            resolve->order[resolve->order_count++] = RESOLVE_TUNNEL;
+    }
+    for (size_t i = 0; i < config->listen_count; i++) {
+        if (!config->listens[i].via && config->upstream_count > 0)
+            config->listens[i].via = mem_strdup(config->upstreams[0].name);
+    }
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const struct load_problem *p = a, *q = b;
+
+    if (p->line != q->line)
+        return p->line < q->line ? -1 : 1;
+    return p->order < q->order ? -1 : 1;
+}
+
+/* Hands the problems over in the file's order, and the configuration if there are none. */
+static struct config *finish(struct load *load, struct config_problems *problems)
+{
+    struct config *config = load->config;
+
+    if (load->problem_count > 0) {
+        qsort(load->problems, load->problem_count, sizeof(*load->problems), by_line);
+        problems->lines =
+            mem_realloc(problems->lines, (problems->count + load->problem_count) * sizeof(char *));
+        for (size_t i = 0; i < load->problem_count; i++)
+            problems->lines[problems->count++] = load->problems[i].text;
+        config_unref(config);
+        config = NULL;
+    }
+    free(load->problems);
+    free(load->sections);
+    return config;
+}
+
+struct config *config_load_text(const char *name, const char *text, size_t length,
+                                struct config_problems *problems)
+{
+    static const struct ini_events events = {on_section, on_entry, on_problem};
+    struct load load = {.file = name, .config = config_new()};
+
+    load.config->file = mem_strdup(name);
+    load.last_line = ini_events_read(text, length, &events, &load);
+    if (load.last_line == 0)
+        load.last_line = 1;
+    for (size_t s = 0; s < section_count; s++) {
+        for (size_t i = 0; i < section_objects(&sections[s], load.config); i++)
+            set_defaults(&load, &sections[s], i);
+    }
+    set_dependent_defaults(load.config);
+    load_check(&load);
+    return finish(&load, problems);
+}
+
+struct config *config_load(const char *path, struct config_problems *problems)
+{
+    struct buffer text = {0};
+    struct config *config = NULL;
+    const char *wrong = file_read(path, CONFIG_FILE_MAX, false, &text);
+
+    if (wrong) {
+        struct load load = {.file = path};
+        load_problem(&load, 1, "cannot be read: %s", wrong);
+        finish(&load, problems);
+    } else {
+        const char *bytes = (const char *)buffer_data(&text);
+        config = config_load_text(path, bytes ? bytes : "", buffer_length(&text), problems);
+    }
+    buffer_clear(&text);
+    return config;
+}
+
+void config_problems_clear(struct config_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        free(problems->lines[i]);
+    free(problems->lines);
+    *problems = (struct config_problems){0};
+}

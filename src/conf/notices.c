@@ -1,0 +1,120 @@
+/* What is no error in a configuration, but worth a line when adit starts. */
+#include "conf/config.h"
+
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "conf/paths.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct notices {
+    void (*each)(void *arg, const char *text);
+    void *arg;
+};
+
+static void notice(const struct notices *notices, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void notice(const struct notices *notices, const char *format, ...)
+{
+    va_list args;
+    char text[1024];
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    notices->each(notices->arg, text);
+}
+
+static void notice_secret(const struct notices *notices, const char *path)
+{
+    struct stat status;
+
+    if (path && stat(path, &status) == 0 && (status.st_mode & S_IRWXO))
+        notice(notices, "%s is open to every user of this machine: chmod o= %s", path, path);
+}
+
+static void notice_upstream(const struct notices *notices, const struct config_upstream *upstream)
+{
+    const struct string_list *files = &upstream->known_hosts;
+    bool readable = false;
+
+    notice_secret(notices, upstream->password_file);
+    notice_secret(notices, upstream->passphrase_file);
+    for (size_t i = 0; i < files->count; i++)
+        readable |= !path_unreadable(files->items[i]);
+    if (upstream->host_key == HOST_KEY_STRICT && !readable)
+        notice(notices,
+               "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
+               "every server will be refused",
+               upstream->name);
+}
+
+static void notice_listen(const struct notices *notices, const struct config_listen *listen)
+{
+    bool beyond = false;
+
+    for (size_t i = 0; i < listen->address_count; i++)
+        beyond |= !listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip);
+    if (beyond && listen->auth == LISTEN_AUTH_PASSWORD)
+        notice(notices,
+               "[listen %s] SOCKS and HTTP send passwords readable: use it in networks you trust",
+               listen->name);
+    if (beyond && listen->auth == LISTEN_AUTH_NONE && listen->open)
+        notice(notices, "[listen %s] open = yes: anybody who reaches it may use it", listen->name);
+    notice_secret(notices, listen->users_file);
+    if (listen->users && users_count(listen->users) == 0)
+        notice(notices, "[listen %s] %s has no users: nobody can come in", listen->name,
+               listen->users_file);
+}
+
+static bool has_step(const struct config_resolve *resolve, enum resolve_step step)
+{
+    for (size_t i = 0; i < resolve->order_count; i++) {
+        if (resolve->order[i] == step)
+            return true;
+    }
+    return false;
+}
+
+static void notice_resolve(const struct notices *notices, const struct config_resolve *resolve)
+{
+    if (has_step(resolve, RESOLVE_LOCAL))
+        notice(notices,
+               "[resolve] order has local: this machine's resolvers see names that clients visit");
+    if (resolve->server_count > 0 && !has_step(resolve, RESOLVE_TUNNEL))
+        notice(notices, "[resolve] servers are not asked: order has no tunnel");
+}
+
+static void notice_acl(const struct notices *notices, const struct config *config)
+{
+    const struct acl_rule *rule;
+    bool allows = false;
+
+    for (size_t i = 0; (rule = acl_rule_at(config->acl, i)); i++)
+        allows |= strncmp(acl_rule_text(rule), "allow", strlen("allow")) == 0;
+    if (!allows)
+        notice(notices, "[acl] has no allow rule: every request is refused");
+    if (acl_has_networks(config->acl) && !config->acl_names_resolve &&
+        has_step(&config->resolve, RESOLVE_REMOTE))
+        notice(notices, "[acl] rules with networks do not see where a name leads that the SSH "
+                        "server looks up: say names = resolve, or rule by name");
+}
+
+void config_each_notice(const struct config *config, void (*each)(void *arg, const char *text),
+                        void *arg)
+{
+    struct notices notices = {each, arg};
+
+    for (size_t i = 0; i < config->upstream_count; i++)
+        notice_upstream(&notices, &config->upstreams[i]);
+    for (size_t i = 0; i < config->listen_count; i++)
+        notice_listen(&notices, &config->listens[i]);
+    notice_resolve(&notices, &config->resolve);
+    if (config->acl)
+        notice_acl(&notices, config);
+}

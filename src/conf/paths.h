@@ -1,0 +1,25 @@
+/* File names as the configuration writes them, and the files themselves. */
+#ifndef ADIT_CONF_PATHS_H
+#define ADIT_CONF_PATHS_H
+
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* "~/x" as "x" in the home directory ($HOME, else the passwd entry's); any other name as it is.
+ * NULL for "~name", which means nothing here. The caller frees. */
+char *path_expand(const char *text);
+
+/* The other way: "~/x" for a file below the home directory. The caller frees. */
+char *path_contract(const char *path);
+
+/* What keeps this process from reading the file (a string that need not be freed), or NULL:
+ * nothing. */
+const char *path_unreadable(const char *path);
+
+/* Reads a whole file of at most `max` bytes; `regular_only` refuses what could block or never end.
+ * NULL, or what went wrong. */
+const char *file_read(const char *path, size_t max, bool regular_only, struct buffer *bytes);
+
+#endif

@@ -1,0 +1,49 @@
+/* Any text as a configuration: what loads is dumped as text that loads to the same dump, and what
+ * does not load says why. */
+#include "conf/config.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct config *load(const char *text, size_t size)
+{
+    struct config_problems problems = {0};
+    struct config *config = config_load_text("f", text, size, &problems);
+
+    assert((config == NULL) == (problems.count > 0));
+    for (size_t i = 0; i < problems.count; i++)
+        assert(!strchr(problems.lines[i], '\n') && strlen(problems.lines[i]) > strlen("f:1: "));
+    config_problems_clear(&problems);
+    return config;
+}
+
+static void ignore(void *arg, const char *text)
+{
+    (void)arg;
+    assert(*text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    setenv("HOME", "/home/fuzz", 1); /* the same wherever it runs */
+    struct config *config = load((const char *)data, size);
+
+    if (!config)
+        return 0;
+    config_each_notice(config, ignore, NULL);
+    char *dump = config_dump(config);
+    config_unref(config);
+
+    config = load(dump, strlen(dump));
+    assert(config);
+    char *again = config_dump(config);
+    assert(strcmp(dump, again) == 0);
+    config_unref(config);
+    free(again);
+    free(dump);
+    return 0;
+}

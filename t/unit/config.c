@@ -1,0 +1,567 @@
+/* What a configuration says after it was loaded. */
+#include "load_text.h"
+
+#include "base/buffer.h"
+#include "conf/keys.h"
+#include "conf/paths.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIN "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
+
+static char *write_file(const char *text, mode_t mode)
+{
+    char name[] = "/tmp/adit-config-XXXXXX";
+    int fd = mkstemp(name);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    return mem_strdup(name);
+}
+
+static void remove_file(char *name)
+{
+    unlink(name);
+    free(name);
+}
+
+static void assert_list(const struct string_list *list, const char *const *expected)
+{
+    size_t count = 0;
+
+    for (; expected[count]; count++) {
+        assert_true(count < list->count);
+        assert_string_equal(list->items[count], expected[count]);
+    }
+    assert_int_equal(list->count, count);
+}
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void every_key_has_its_default(void **state)
+{
+    (void)state;
+    struct config *config = load_good(MINIMAL);
+    const struct config_gateway *gateway = &config->gateway;
+    const struct config_upstream *upstream = &config->upstreams[0];
+    const struct config_listen *listen = &config->listens[0];
+
+    assert_string_equal(config->file, "f");
+    assert_int_equal(gateway->workers, 0);
+    assert_int_equal(gateway->log, LOG_INFO);
+    assert_int_equal(gateway->log_format, LOG_TEXT);
+    assert_null(gateway->control);
+    assert_int_equal(gateway->handshake_timeout_ms, 10000);
+    assert_int_equal(gateway->drain_timeout_ms, 30000);
+
+    assert_int_equal(config->upstream_count, 1);
+    assert_string_equal(upstream->name, "a");
+    assert_int_equal(upstream->line, 1);
+    assert_list(&upstream->hosts, LIST("h"));
+    assert_null(upstream->user);
+    assert_int_equal(upstream->port, 22);
+    assert_int_equal(upstream->identities.count, 0);
+    assert_int_equal(upstream->certificates.count, 0);
+    assert_true(upstream->agent);
+    assert_null(upstream->password_file);
+    assert_null(upstream->passphrase_file);
+    assert_int_equal(upstream->jump.count, 0);
+    assert_int_equal(upstream->host_key, HOST_KEY_STRICT);
+    assert_list(&upstream->known_hosts,
+                LIST("/home/test/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"));
+    assert_false(upstream->ssh_config);
+    assert_int_equal(upstream->sessions_min, 1);
+    assert_int_equal(upstream->sessions_max, 32);
+    assert_int_equal(upstream->channels, 100);
+    assert_int_equal(upstream->idle_ms, 60000);
+    assert_int_equal(upstream->keepalive_ms, 15000);
+    assert_int_equal(upstream->keepalive_max, 3);
+    assert_int_equal(upstream->connect_timeout_ms, 15000);
+    assert_int_equal(upstream->open_timeout_ms, 30000);
+    assert_int_equal(upstream->hold_ms, 10000);
+    assert_null(upstream->ciphers);
+    assert_null(upstream->kex);
+    assert_null(upstream->macs);
+    assert_null(upstream->host_key_algorithms);
+    assert_false(upstream->compression);
+    assert_int_equal(upstream->rekey_bytes, 0);
+
+    assert_int_equal(config->listen_count, 1);
+    assert_string_equal(listen->name, "x");
+    assert_int_equal(listen->line, 3);
+    for (size_t i = 0; i < WIRE_PROTOCOLS; i++)
+        assert_true(listen->protocols[i]);
+    assert_int_equal(listen->auth, LISTEN_AUTH_NONE);
+    assert_null(listen->users);
+    assert_false(listen->open);
+    assert_string_equal(listen->via, "a");
+
+    assert_int_equal(config->resolve.order_count, 1);
+    assert_int_equal(config->resolve.order[0], RESOLVE_REMOTE);
+    assert_int_equal(config->resolve.server_count, 0);
+    assert_null(config->acl);
+    assert_false(config->acl_names_resolve);
+    config_unref(config);
+}
+
+static void every_key_of_the_gateway_is_read(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_good(MINIMAL "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\n"
+                          "handshake_timeout = 200ms\ndrain_timeout = 1h30m\n");
+
+    assert_int_equal(config->gateway.workers, 7);
+    assert_int_equal(config->gateway.log, LOG_DEBUG);
+    assert_int_equal(config->gateway.log_format, LOG_JSON);
+    assert_int_equal(config->gateway.handshake_timeout_ms, 200);
+    assert_int_equal(config->gateway.drain_timeout_ms, 5400000);
+    config_unref(config);
+}
+
+static void every_key_of_an_upstream_is_read(void **state)
+{
+    (void)state;
+    char *file = write_file("secret\n", 0600);
+    char *text = mem_printf(
+        LISTEN
+        "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1, 10.0.0.1\nuser = tunnel\nport = 2022\n"
+        "identity = %s, %s\ncertificate = %s\nagent = no\npassword_file = %s\n"
+        "passphrase_file = %s\nhost_key = accept-new\nknown_hosts = ~/k, /etc/k\n"
+        "ssh_config = no\nsessions = 2-5\nchannels = 3\nidle = 0\nkeepalive = 0\n"
+        "keepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0\n"
+        "ciphers = a , b\nkex = c\nmacs = d,e\nhost_key_algorithms = f\ncompression = yes\n"
+        "rekey = 1g\n",
+        file, file, file, file, file);
+    struct config *config = load_good(text);
+    const struct config_upstream *upstream = &config->upstreams[0];
+
+    assert_list(&upstream->hosts, LIST("h1", "h2:2222", "[::1]:22", "::1", "10.0.0.1"));
+    assert_string_equal(upstream->user, "tunnel");
+    assert_int_equal(upstream->port, 2022);
+    assert_list(&upstream->identities, LIST(file, file));
+    assert_list(&upstream->certificates, LIST(file));
+    assert_false(upstream->agent);
+    assert_string_equal(upstream->password_file, file);
+    assert_string_equal(upstream->passphrase_file, file);
+    assert_int_equal(upstream->host_key, HOST_KEY_ACCEPT_NEW);
+    assert_list(&upstream->known_hosts, LIST("/home/test/k", "/etc/k"));
+    assert_int_equal(upstream->sessions_min, 2);
+    assert_int_equal(upstream->sessions_max, 5);
+    assert_int_equal(upstream->channels, 3);
+    assert_int_equal(upstream->idle_ms, 0);
+    assert_int_equal(upstream->keepalive_ms, 0);
+    assert_int_equal(upstream->keepalive_max, 9);
+    assert_int_equal(upstream->connect_timeout_ms, 1000);
+    assert_int_equal(upstream->open_timeout_ms, 2000);
+    assert_int_equal(upstream->hold_ms, 0);
+    assert_string_equal(upstream->ciphers, "a,b");
+    assert_string_equal(upstream->kex, "c");
+    assert_string_equal(upstream->macs, "d,e");
+    assert_string_equal(upstream->host_key_algorithms, "f");
+    assert_true(upstream->compression);
+    assert_int_equal(upstream->rekey_bytes, 1 << 30);
+    config_unref(config);
+    free(text);
+    remove_file(file);
+}
+
+static void host_keys_can_be_pinned(void **state)
+{
+    (void)state;
+    struct config *config = load_good(MINIMAL "[upstream b]\nhost = h\nhost_key = " PIN ", " PIN);
+
+    assert_int_equal(config->upstreams[1].host_key, HOST_KEY_PINNED);
+    assert_list(&config->upstreams[1].host_key_pins, LIST(PIN, PIN));
+    config_unref(config);
+}
+
+static void addresses_have_many_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *read; /* as ADDRESS:PORT, with blanks between */
+    } cases[] = {
+        {"127.0.0.1:1080", "127.0.0.1:1080"},
+        {"[::1]:1080", "[::1]:1080"},
+        {"1080", "127.0.0.1:1080 [::1]:1080"},
+        {"localhost:1080", "127.0.0.1:1080 [::1]:1080"},
+        {"*:1080", "0.0.0.0:1080 [::]:1080"},
+        {"0", "127.0.0.1:0 [::1]:0"},
+        {"127.0.0.1:0, 127.0.0.1:0", "127.0.0.1:0 127.0.0.1:0"},
+        {"[::ffff:127.0.0.1]:1", "127.0.0.1:1"},
+        {"unix:/run/a.sock", "unix:/run/a.sock"},
+        {"unix:~/a:b", "unix:/home/test/a:b"},
+        {"127.0.0.1:1 , unix:x,2", "127.0.0.1:1 unix:x 127.0.0.1:2 [::1]:2"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = mem_printf(UPSTREAM "[listen x]\nopen = yes\naddress = %s\n", cases[i].text);
+        struct config *config = load_good(text);
+        const struct config_listen *listen = &config->listens[0];
+        char read[500] = "";
+        for (size_t k = 0; k < listen->address_count; k++) {
+            const struct config_address *address = &listen->addresses[k];
+            char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
+            strcat(read, k ? " " : "");
+            if (address->is_unix)
+                strcat(strcat(read, "unix:"), address->path);
+            else
+                strcat(read, hostport_format(ip_format(&address->ip, ip), address->port, hostport));
+        }
+        assert_string_equal(read, cases[i].read);
+        config_unref(config);
+        free(text);
+    }
+}
+
+static void every_key_of_a_listener_is_read(void **state)
+{
+    (void)state;
+    /* crypt(3)'s "pass". */
+    char *file = write_file("bob:$5$saltsalt$Lm4OymldDH5bRkp6TZ4lrfKsqNRpHFQIOTTBoHHVlT3\n", 0600);
+    char *text = mem_printf(UPSTREAM "[upstream b]\nhost = h\n[listen x]\naddress = *:1\n"
+                                     "protocols = http, socks5\nauth = password\nusers = %s\n"
+                                     "via = b\n[listen y]\naddress = *:2\nopen = yes\n",
+                            file);
+    struct config *config = load_good(text);
+    const struct config_listen *listen = &config->listens[0];
+
+    assert_true(listen->protocols[WIRE_HTTP]);
+    assert_true(listen->protocols[WIRE_SOCKS5]);
+    assert_false(listen->protocols[WIRE_SOCKS4]);
+    assert_int_equal(listen->auth, LISTEN_AUTH_PASSWORD);
+    assert_string_equal(listen->users_file, file);
+    assert_int_equal(users_count(listen->users), 1);
+    assert_string_equal(listen->via, "b");
+    assert_true(config->listens[1].open);
+    config_unref(config);
+    free(text);
+    remove_file(file);
+}
+
+static void servers_put_the_tunnel_into_the_default_order(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_good(MINIMAL "[resolve]\nservers = 10.0.0.53, [fd00::1]:54, ::1\n");
+    const struct config_resolve *resolve = &config->resolve;
+
+    assert_int_equal(resolve->server_count, 3);
+    assert_int_equal(resolve->servers[0].port, 53);
+    assert_int_equal(resolve->servers[1].port, 54);
+    assert_int_equal(resolve->servers[2].port, 53);
+    assert_int_equal(resolve->order_count, 2);
+    assert_int_equal(resolve->order[0], RESOLVE_REMOTE);
+    assert_int_equal(resolve->order[1], RESOLVE_TUNNEL);
+    config_unref(config);
+}
+
+static void the_order_is_kept(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_good(MINIMAL "[resolve]\nservers = ::1\norder = local,\n remote, tunnel\n");
+
+    assert_int_equal(config->resolve.order_count, 3);
+    assert_int_equal(config->resolve.order[0], RESOLVE_LOCAL);
+    assert_int_equal(config->resolve.order[1], RESOLVE_REMOTE);
+    assert_int_equal(config->resolve.order[2], RESOLVE_TUNNEL);
+    config_unref(config);
+}
+
+static void rules_keep_their_order_and_their_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned line;
+    } expected[] = {
+        {"deny = to=10.0.0.0/8", 6},
+        {"allow = to=a.example,b.example,c.example port=443 via=a", 7},
+        {"deny = to=c", 12},
+    };
+    struct config *config = load_good(MINIMAL "[acl]\ndeny = to=10.0.0.0/8\n"
+                                              "allow = to=a.example,b.example,\n"
+                                              "    c.example   ; more\n"
+                                              "\n"
+                                              "    ; a comment\n"
+                                              "    port=443 via=a\n"
+                                              "deny = to=c\nnames = resolve\n");
+
+    for (size_t i = 0; i < 3; i++) {
+        const struct acl_rule *rule = acl_rule_at(config->acl, i);
+        assert_string_equal(acl_rule_text(rule), expected[i].text);
+        assert_int_equal(acl_rule_line(rule), expected[i].line);
+    }
+    assert_null(acl_rule_at(config->acl, 3));
+    assert_true(config->acl_names_resolve);
+    config_unref(config);
+}
+
+static void an_acl_without_rules_is_an_acl(void **state)
+{
+    (void)state;
+    struct config *config = load_good(MINIMAL "[acl]\n");
+
+    assert_non_null(config->acl);
+    config_unref(config);
+}
+
+static void a_narrowing_rule_opens_an_address_to_the_network(void **state)
+{
+    (void)state;
+    config_unref(load_good(UPSTREAM "[listen x]\naddress = *:1\n[acl]\n"
+                                    "allow = from=192.0.2.0/24 to=*\n"));
+}
+
+static void lines_are_read_in_every_legal_shape(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "[upstream a]\nhost = h, i\nuser = u v\n[listen x]\naddress = 1\n",
+        "[upstream a]\r\nhost = h, i\r\nuser = u v\r\n[listen x]\r\naddress = 1\r\n",
+        "\xEF\xBB\xBF[upstream a]\nhost=h,i\nuser=u v\n[listen x]\naddress=1",
+        "; c\n# c\n\n[upstream a] ; c\nhost: h,i ; c\nuser\t=\tu v\t; c\n[listen x]\naddress = 1\n",
+        " [ upstream  a ]\n host =\n  h\n  i\n user =\n  u v\n [listen x]\n address = 1\n",
+        "[upstream a]\n  host = h,\n    i\n  user = u v\n  [listen x]\n  address = 1\n",
+        "[upstream a]\nhost = h\n; c\n\n\t# c\n\ti ; c\nuser = u v\n[listen x]\naddress = 1\n",
+        "[listen x]\naddress = 1\n[upstream a]\nuser = u v\nhost = h\n , i\n",
+    };
+
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        struct config *config = load_good(same[i]);
+        assert_list(&config->upstreams[0].hosts, LIST("h", "i"));
+        assert_string_equal(config->upstreams[0].user, "u v");
+        assert_int_equal(config->listens[0].addresses[0].port, 1);
+        config_unref(config);
+    }
+}
+
+static void references_keep_it_alive(void **state)
+{
+    (void)state;
+    struct config *config = load_good(MINIMAL);
+
+    assert_ptr_equal(config_ref(config), config);
+    config_unref(config);
+    assert_string_equal(config->upstreams[0].name, "a");
+    config_unref(config);
+    config_unref(NULL);
+}
+
+static void objects_are_found_by_name(void **state)
+{
+    (void)state;
+    struct config *config = load_good(MINIMAL "[upstream b]\nhost = h\n[listen y]\naddress = 2\n");
+
+    assert_ptr_equal(config_upstream(config, "b"), &config->upstreams[1]);
+    assert_null(config_upstream(config, "x"));
+    assert_ptr_equal(config_listen(config, "y"), &config->listens[1]);
+    assert_null(config_listen(config, "a"));
+    config_unref(config);
+}
+
+static void same_sessions_are_told_by_what_leads_to_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more;
+        bool same;
+    } cases[] = {
+        {"", true},
+        {"port = 22\n", true},
+        {"known_hosts = /home/test/.ssh/known_hosts, /etc/ssh/ssh_known_hosts\n", true},
+        {"sessions = 1-2\nchannels = 5\nidle = 1s\nkeepalive = 1s\nkeepalive_max = 1\n"
+         "connect_timeout = 1s\nopen_timeout = 1s\nhold = 1s\n",
+         true},
+        {"port = 23\n", false},
+        {"user = u\n", false},
+        {"identity = /dev/null\n", false},
+        {"certificate = /dev/null\n", false},
+        {"agent = no\n", false},
+        {"password_file = /dev/null\n", false},
+        {"passphrase_file = /dev/null\n", false},
+        {"host_key = accept-new\n", false},
+        {"host_key = " PIN "\n", false},
+        {"known_hosts = /dev/null\n", false},
+        {"ciphers = c\n", false},
+        {"kex = c\n", false},
+        {"macs = c\n", false},
+        {"host_key_algorithms = c\n", false},
+        {"compression = yes\n", false},
+        {"rekey = 1g\n", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = mem_printf(MINIMAL "[upstream b]\nhost = h\n%s", cases[i].more);
+        struct config *config = load_good(text);
+        assert_int_equal(
+            config_upstream_same_sessions(&config->upstreams[0], &config->upstreams[1]),
+            cases[i].same);
+        config_unref(config);
+        free(text);
+    }
+}
+
+static void collect_notice(void *arg, const char *text)
+{
+    char **all = arg;
+    char *longer = mem_printf("%s%s\n", *all, text);
+
+    free(*all);
+    *all = longer;
+}
+
+static void notices_say_what_a_person_should_know(void **state)
+{
+    (void)state;
+    char *open_file = write_file("", 0644);
+    char *good_file = write_file("", 0600);
+    const struct {
+        char *text;
+        const char *expected; /* a part of the notices; NULL: there is none */
+    } cases[] = {
+        {mem_strdup(""), NULL},
+        {mem_printf("[resolve]\norder = remote, local\n"), "order has local"},
+        {mem_printf("[resolve]\norder = remote\nservers = ::1\n"), "servers are not asked"},
+        {mem_printf("[acl]\ndeny = to=*\n"), "no allow rule"},
+        {mem_printf("[acl]\nallow = to=10.0.0.0/8\n"), "names = resolve"},
+        {mem_printf("[acl]\nnames = resolve\nallow = to=10.0.0.0/8\n"), NULL},
+        {mem_printf("[acl]\nallow = to=10.0.0.0/8\n[resolve]\norder = tunnel\nservers = ::1\n"),
+         NULL},
+        {mem_printf("[listen y]\naddress = *:9\nopen = yes\n"), "open = yes"},
+        {mem_printf("[listen y]\naddress = *:9\nauth = password\nusers = %s\n", good_file),
+         "[listen y] SOCKS and HTTP send passwords readable"},
+        {mem_printf("[listen y]\naddress = 9\nauth = password\nusers = %s\n", good_file),
+         "has no users"},
+        {mem_printf("[listen y]\naddress = 9\nauth = password\nusers = %s\n", open_file),
+         "is open to every user of this machine"},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassword_file = %s\n",
+                    open_file),
+         "chmod o= /tmp/adit-config-"},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassphrase_file = %s\n",
+                    open_file),
+         "is open to every user of this machine"},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassphrase_file = %s\n",
+                    good_file),
+         NULL},
+        {mem_printf("[upstream y]\nhost = h\nknown_hosts = /nonexistent\n"),
+         "none of its known_hosts files"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = mem_printf("[upstream a]\nhost = h\nknown_hosts = /dev/null\n" LISTEN "%s",
+                                cases[i].text);
+        struct config *config = load_good(text);
+        char *notices = mem_strdup("");
+        config_each_notice(config, collect_notice, &notices);
+        if (cases[i].expected)
+            assert_non_null(strstr(notices, cases[i].expected));
+        else
+            assert_string_equal(notices, "");
+        free(notices);
+        config_unref(config);
+        free(text);
+        free(cases[i].text);
+    }
+    remove_file(open_file);
+    remove_file(good_file);
+}
+
+static void the_home_directory_is_found_in_every_shape(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *home, *text, *path, *back;
+    } cases[] = {
+        {"/home/test", "~/a", "/home/test/a", "~/a"},
+        {"/home/test/", "~/a", "/home/test/a", "~/a"},
+        {"/", "~/a", "/a", "/a"},
+        {"/home/test", "/home/test/a", "/home/test/a", "~/a"},
+        {"/home/test", "/home/tester/a", "/home/tester/a", "/home/tester/a"},
+        {"/home/test", "a~", "a~", "a~"},
+        {"/home/test", "~bob/a", NULL, NULL},
+        {"/home/test", "~", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("HOME", cases[i].home, 1);
+        char *path = path_expand(cases[i].text);
+        if (cases[i].path) {
+            assert_string_equal(path, cases[i].path);
+            char *back = path_contract(path);
+            assert_string_equal(back, cases[i].back);
+            free(back);
+        } else {
+            assert_null(path);
+        }
+        free(path);
+    }
+    setenv("HOME", "relative", 1);
+    char *path = path_expand("~/a");
+    assert_int_equal(path[0], '/');
+    free(path);
+    setenv("HOME", "/home/test", 1);
+}
+
+/* The example file stays complete because the table says what there is. */
+static void the_example_loads_and_speaks_of_every_key(void **state)
+{
+    (void)state;
+    const char *srcdir = getenv("ADIT_SRCDIR");
+    char *path = mem_printf("%s/etc/adit.ini", srcdir ? srcdir : ".");
+    struct config_problems problems = {0};
+    struct config *config = config_load(path, &problems);
+    struct buffer bytes = {0};
+
+    assert_int_equal(problems.count, 0);
+    config_unref(config);
+    assert_null(file_read(path, 1 << 20, true, &bytes));
+    buffer_append(&bytes, "", 1);
+    for (size_t s = 0; s < section_count; s++) {
+        for (size_t k = 0; k < sections[s].key_count; k++) {
+            const struct key *key = &sections[s].keys[k];
+            char *line = mem_printf("\n%s = ", key->name);
+            char *comment = mem_printf("\n;%s = ", key->name);
+            const char *text = (const char *)buffer_data(&bytes);
+            bool there = strstr(text, line) || strstr(text, comment);
+            assert_int_equal(there, !(key->flags & KEY_LATER));
+            free(line);
+            free(comment);
+        }
+    }
+    buffer_clear(&bytes);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_has_its_default),
+        cmocka_unit_test(every_key_of_the_gateway_is_read),
+        cmocka_unit_test(every_key_of_an_upstream_is_read),
+        cmocka_unit_test(host_keys_can_be_pinned),
+        cmocka_unit_test(addresses_have_many_forms),
+        cmocka_unit_test(every_key_of_a_listener_is_read),
+        cmocka_unit_test(servers_put_the_tunnel_into_the_default_order),
+        cmocka_unit_test(the_order_is_kept),
+        cmocka_unit_test(rules_keep_their_order_and_their_lines),
+        cmocka_unit_test(an_acl_without_rules_is_an_acl),
+        cmocka_unit_test(a_narrowing_rule_opens_an_address_to_the_network),
+        cmocka_unit_test(lines_are_read_in_every_legal_shape),
+        cmocka_unit_test(references_keep_it_alive),
+        cmocka_unit_test(objects_are_found_by_name),
+        cmocka_unit_test(same_sessions_are_told_by_what_leads_to_them),
+        cmocka_unit_test(notices_say_what_a_person_should_know),
+        cmocka_unit_test(the_home_directory_is_found_in_every_shape),
+        cmocka_unit_test(the_example_loads_and_speaks_of_every_key),
+    };
+
+    setenv("HOME", "/home/test", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

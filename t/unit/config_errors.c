@@ -1,0 +1,419 @@
+/* Every message about a configuration, with its line. */
+#include "load_text.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct error_case {
+    const char *text;     /* of the file; its name is "f" */
+    const char *problems; /* all of them, a line each */
+};
+
+static void assert_problems(const struct error_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *problems = load_problems(cases[i].text, NULL);
+        assert_string_equal(problems, cases[i].problems);
+        free(problems);
+    }
+}
+#define ASSERT_PROBLEMS(cases) assert_problems(cases, sizeof(cases) / sizeof((cases)[0]))
+
+#define X10 "xxxxxxxxxx"
+#define X48 X10 X10 X10 X10 "xxxxxxxx"
+#define X190 X48 X48 X48 X10 X10 X10 X10 "xxxxxx"
+#define TOO_LONG "line too long (198 bytes at most; continue it on an indented line)\n"
+#define NO_HEADER "expected [section], with a name not longer than 49 bytes\n"
+#define NO_ENTRY "expected [section] or key = value\n"
+
+static void lines_that_are_none(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "garbage\n", "f:5: " NO_ENTRY},
+        {MINIMAL "one\ntwo\n\nthree\n", "f:5: " NO_ENTRY "f:6: " NO_ENTRY "f:8: " NO_ENTRY},
+        {MINIMAL "garbage\n  port = 22\n", "f:5: " NO_ENTRY},
+        {MINIMAL "= 1\n", "f:5: " NO_ENTRY},
+        {MINIMAL "\xEF\xBB\xBF[gateway]\n", "f:5: " NO_ENTRY},
+        {MINIMAL "[gateway\nwokers = 1\n", "f:5: " NO_HEADER},
+        {MINIMAL "[gateway ;]\n", "f:5: " NO_HEADER},
+        {MINIMAL "[gateway] foo\n", "f:5: " NO_HEADER},
+        {MINIMAL "[upstream " X48 "]\n", "f:5: " NO_HEADER},
+        {MINIMAL "[gateway]\nlog = \x1b[0m\n", "f:6: a control character in the line\n"},
+        {MINIMAL "[gateway]\nlog = info # more\n",
+         "f:6: a comment after a value is written ' ; comment'\n"},
+        {MINIMAL "[upstream b]\nhost = x,#y\n",
+         "f:5: [upstream b] has no host\nf:6: a comment after a value is written ' ; comment'\n"},
+        {MINIMAL "[gateway]\nlog =;x\n", "f:6: a comment after a value is written ' ; comment'\n"},
+        {"foo = 1\nbar = 2\n" MINIMAL, "f:1: 'foo' stands before the first [section]\n"
+                                       "f:2: 'bar' stands before the first [section]\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void lines_that_do_not_fit(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {LISTEN "[upstream a]\nhost=h,\n " X190 ".example\n", "f:3: [upstream a] has no host\n"
+                                                              "f:5: " TOO_LONG},
+        {MINIMAL "[gateway]\n" X190 "xx = info\n  more = 1\nlog = loud\n",
+         "f:6: " TOO_LONG "f:8: log: 'loud' is not one of error, warning, info, debug\n"},
+        {MINIMAL "[" X190 X10 "]\nfoo = 1\n", "f:5: " TOO_LONG},
+        {"; " X190 X10 "\n" MINIMAL, ""},
+        {MINIMAL "[gateway]\nlog = info           ; " X190 X10 "\n", ""},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void the_longest_line_is_whole(void **state)
+{
+    (void)state;
+    char *name = mem_strdup(X190 X10);
+    struct config *config;
+
+    name[198 - strlen("user=")] = '\0';
+    char *text = mem_printf(MINIMAL "[upstream b]\nhost = h\nuser=%s\n", name);
+    config = load_good(text);
+    assert_string_equal(config->upstreams[1].user, name);
+    config_unref(config);
+    free(text);
+
+    text = mem_printf(MINIMAL "[upstream b]\nhost = h\nuser=%sx\n", name);
+    char *problems = load_problems(text, NULL);
+    assert_string_equal(problems, "f:7: " TOO_LONG);
+    free(problems);
+    free(text);
+    free(name);
+}
+
+static void a_nul_byte_ends_nothing(void **state)
+{
+    (void)state;
+    static const char text[] = MINIMAL "\0garbage\nlog\0 = 1\n";
+    struct config_problems problems = {0};
+
+    assert_null(config_load_text("f", text, sizeof(text) - 1, &problems));
+    assert_int_equal(problems.count, 2);
+    assert_string_equal(problems.lines[0], "f:5: a control character in the line");
+    assert_string_equal(problems.lines[1], "f:6: a control character in the line");
+    config_problems_clear(&problems);
+}
+
+static void sections(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[gatway]\nfoo = 1\n", "f:5: unknown section [gatway]; did you mean [gateway]?\n"},
+        {MINIMAL "[lisen y]\n", "f:5: unknown section [lisen]; did you mean [listen]?\n"},
+        {MINIMAL "[something]\n", "f:5: unknown section [something]\n"},
+        {MINIMAL "[]\n", "f:5: unknown section []\n"},
+        {MINIMAL "[gateway x]\n", "f:5: [gateway] takes no name\n"},
+        {MINIMAL "[upstream]\n", "f:5: [upstream] needs a name: [upstream NAME]\n"},
+        {MINIMAL "[upstream b c]\n",
+         "f:5: 'b c' is not a name of letters, digits, '.', '_' and '-'\n"},
+        {MINIMAL "[upstream a]\nfoo = 1\n", "f:5: [upstream a] was given on line 1 already\n"},
+        {MINIMAL "[gateway]\n[gateway]\n", "f:6: [gateway] was given on line 5 already\n"},
+        {MINIMAL "[acl]\n[acl]\n", "f:6: [acl] was given on line 5 already\n"},
+        {MINIMAL "[forward db]\nlocal = 1\n", "f:5: [forward db] is not supported yet\n"},
+        {LISTEN, "f:2: there is no [upstream NAME]: nowhere to go\n"},
+        {UPSTREAM, "f:2: there is no [listen NAME]: nothing to do\n"},
+        {"", "f:1: there is no [upstream NAME]: nowhere to go\n"
+             "f:1: there is no [listen NAME]: nothing to do\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void keys(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[gateway]\nwokers = 1\n",
+         "f:6: unknown key 'wokers' in [gateway]; did you mean 'workers'?\n"},
+        {MINIMAL "adress = 1\n",
+         "f:5: unknown key 'adress' in [listen]; did you mean 'address'?\n"},
+        {MINIMAL "vai = a\n", "f:5: unknown key 'vai' in [listen]; did you mean 'via'?\n"},
+        {MINIMAL "port = 1\n",
+         "f:5: unknown key 'port' in [listen]; it belongs in [upstream NAME]\n"},
+        {MINIMAL "workers = 1\n",
+         "f:5: unknown key 'workers' in [listen]; it belongs in [gateway]\n"},
+        {MINIMAL X48 " = 1\n", "f:5: unknown key '" X48 "' in [listen]\n"},
+        {MINIMAL "via = a\nvia = a\n", "f:6: via was given on line 5 already\n"},
+        {MINIMAL "via =\n", "f:5: via: a value is missing\n"},
+        {MINIMAL "via = ; a\n", "f:5: via: a value is missing\n"},
+        {MINIMAL "via = a\n  b\n", "f:5: via: one value, on one line, is expected\n"},
+        {"[upstream a]\n" LISTEN, "f:1: [upstream a] has no host\n"},
+        {UPSTREAM "[listen x]\n", "f:3: [listen x] has no address\n"},
+        {"[upstream a]\nhost = @\n" LISTEN, "f:2: host: '@': the login name goes into user =\n"},
+        {MINIMAL "[gateway]\ncontrol = /run/c\n", "f:6: control: this key is not supported yet\n"},
+        {MINIMAL "[upstream b]\nhost = h\njump = a,\n  b\n",
+         "f:7: jump: this key is not supported yet\n"},
+        {MINIMAL "[upstream b]\nhost = h\nssh_config = yes\n",
+         "f:7: ssh_config: yes is not supported yet\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+#define OF_UPSTREAM(entry, message)                                                                \
+    {                                                                                              \
+        LISTEN "[upstream a]\nhost = h\n" entry "\n", "f:5: " message "\n"                         \
+    }
+#define OF_GATEWAY(entry, message)                                                                 \
+    {                                                                                              \
+        MINIMAL "[gateway]\n" entry "\n", "f:6: " message "\n"                                     \
+    }
+
+static void values(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        OF_GATEWAY("workers = 0", "workers: '0' is not a number from 1 to 256, or auto"),
+        OF_GATEWAY("workers = 257", "workers: '257' is not a number from 1 to 256, or auto"),
+        OF_GATEWAY("log = loud", "log: 'loud' is not one of error, warning, info, debug"),
+        OF_GATEWAY("log_format = xml", "log_format: 'xml' is not one of text, json"),
+        OF_GATEWAY("handshake_timeout = 0",
+                   "handshake_timeout: '0' is not a duration from 1ms to 1d, such as 15s or 2m30s"),
+        OF_GATEWAY("drain_timeout = soon",
+                   "drain_timeout: 'soon' is not a duration from 0s to 1d, such as 15s or 2m30s"),
+        OF_UPSTREAM("port = 0", "port: '0' is not a port from 1 to 65535"),
+        OF_UPSTREAM("port = 65536", "port: '65536' is not a port from 1 to 65535"),
+        OF_UPSTREAM("agent = maybe", "agent: 'maybe' is not one of no, yes"),
+        OF_UPSTREAM(
+            "identity = ~bob/x",
+            "identity: '~bob/x' is not a file's name (only ~/ stands for a home directory)"),
+        OF_UPSTREAM(
+            "password_file = ~",
+            "password_file: '~' is not a file's name (only ~/ stands for a home directory)"),
+        OF_UPSTREAM("identity = /nonexistent",
+                    "identity: cannot read /nonexistent: No such file or directory"),
+        OF_UPSTREAM("certificate = /nonexistent",
+                    "certificate: cannot read /nonexistent: No such file or directory"),
+        OF_UPSTREAM("password_file = /", "password_file: cannot read /: Is a directory"),
+        OF_UPSTREAM("passphrase_file = /nonexistent",
+                    "passphrase_file: cannot read /nonexistent: No such file or directory"),
+        OF_UPSTREAM("host_key = maybe",
+                    "host_key: 'maybe' is not strict, accept-new or a list of SHA256:FINGERPRINT"),
+        OF_UPSTREAM("host_key = SHA256:short", "host_key: 'SHA256:short' is not strict, accept-new "
+                                               "or a list of SHA256:FINGERPRINT"),
+        OF_UPSTREAM("known_hosts = a,,b", "known_hosts: an item of the list is empty"),
+        OF_UPSTREAM("known_hosts = a,", "known_hosts: an item of the list is empty"),
+        OF_UPSTREAM("sessions = 0-1",
+                    "sessions: '0-1' is not MIN-MAX with 1 <= MIN <= MAX <= 1000"),
+        OF_UPSTREAM("sessions = 5-2",
+                    "sessions: '5-2' is not MIN-MAX with 1 <= MIN <= MAX <= 1000"),
+        OF_UPSTREAM("sessions = 1-1001",
+                    "sessions: '1-1001' is not MIN-MAX with 1 <= MIN <= MAX <= 1000"),
+        OF_UPSTREAM("sessions = 1-", "sessions: '1-' is not MIN-MAX with 1 <= MIN <= MAX <= 1000"),
+        OF_UPSTREAM("ciphers = a b", "ciphers: 'a b' is not the name of an algorithm"),
+        OF_UPSTREAM("rekey = 1k",
+                    "rekey: '1k' is not a size of at least 1m, such as 512m or 1g, or default"),
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void hosts(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"h:0", "h:x", "[::1", "a b", "[x:]:1", "h:65536"};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *text = mem_printf(LISTEN "[upstream a]\nhost = h, %s\n", bad[i]);
+        char *expected = mem_printf(
+            "f:4: host: '%s' is not HOST or HOST:PORT (an IPv6 address in brackets)\n", bad[i]);
+        assert_problems(&(struct error_case){text, expected}, 1);
+        free(text);
+        free(expected);
+    }
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"foo:1",         ":1", "::1:1",   "[::1]",  "127.0.0.1",
+                                      "1.2.3.4:65536", "x",  "127.1:1", "[::1]:x"};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *text = mem_printf(UPSTREAM "[listen x]\naddress = %s\n", bad[i]);
+        char *expected = mem_printf(
+            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT or unix:PATH\n", bad[i]);
+        assert_problems(&(struct error_case){text, expected}, 1);
+        free(text);
+        free(expected);
+    }
+    static const struct error_case cases[] = {
+        {UPSTREAM "[listen x]\naddress = unix:\n", "f:4: address: 'unix:' is not unix:PATH\n"},
+        {UPSTREAM "[listen x]\naddress = unix:~bob/x\n",
+         "f:4: address: 'unix:~bob/x' is not unix:PATH\n"},
+        {UPSTREAM "[listen x]\naddress = unix:" X48 X48 X10 "xx\n",
+         "f:4: address: 'unix:" X48 X48 X10 "xx' is too long a path (107 bytes at most)\n"},
+        {UPSTREAM "[listen x]\naddress = 1080, 127.0.0.1:1080\n",
+         "f:4: address: 127.0.0.1:1080 is there twice\n"},
+        {MINIMAL "[listen y]\naddress = [::1]:1080\n", "f:6: address: [::1]:1080 is there twice\n"},
+        {MINIMAL "[listen y]\naddress = unix:a, unix:a\n", "f:6: address: unix:a is there twice\n"},
+    };
+    ASSERT_PROBLEMS(cases);
+}
+
+#define ANYBODY(address)                                                                           \
+    "address: anybody who reaches " address " could use it: set auth = password, narrow it by "    \
+    "from= in [acl], or say open = yes\n"
+
+static void the_bind_rule(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {UPSTREAM "[listen x]\naddress = 1, 192.0.2.1:2, unix:x, [2001:db8::1]:3\n",
+         "f:4: " ANYBODY("192.0.2.1:2") "f:4: " ANYBODY("[2001:db8::1]:3")},
+        {UPSTREAM "[listen x]\naddress = *:1\n[acl]\nallow = to=* port=443\n",
+         "f:4: " ANYBODY("0.0.0.0:1") "f:4: " ANYBODY("[::]:1")},
+        {UPSTREAM "[listen x]\naddress = 192.0.2.1:1\n[acl]\nallow = from=0.0.0.0/0 to=*\n",
+         "f:4: " ANYBODY("192.0.2.1:1")},
+        /* What would follow from a value that was refused is not reported. */
+        {UPSTREAM "[listen x]\naddress = *:1\nauth = pasword\n",
+         "f:5: auth: 'pasword' is not one of none, password\n"},
+        {UPSTREAM "[listen x]\naddress = *:1\n[acl]\nallow = from=nowhere\n",
+         "f:6: allow: from=nowhere: \"nowhere\" is no network or address, and not \"unix\"\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void listeners(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "via = b\n", "f:5: via: there is no [upstream b]\n"},
+        {MINIMAL "protocols = socks6\n",
+         "f:5: protocols: 'socks6' is not one of socks5, socks4, http\n"},
+        {MINIMAL "protocols = http, http\n", "f:5: protocols: 'http' is there twice\n"},
+        {MINIMAL "auth = password\n", "f:5: auth = password needs users = FILE\n"},
+        {MINIMAL "users = /etc/passwd\n", "f:5: users = FILE needs auth = password\n"},
+        {MINIMAL "auth = password\nusers = /nonexistent\n",
+         "f:6: users: cannot read /nonexistent: No such file or directory\n"},
+        {MINIMAL "auth = password\nusers = /dev/null\n",
+         "f:6: users: cannot read /dev/null: Not a regular file\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void lines_of_a_users_file_are_named(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/adit-users-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "\nbob\n", 5), 5);
+    close(fd);
+    char *text = mem_printf(MINIMAL "auth = password\nusers = %s\nfoo = 1\n", name);
+    char *expected = mem_printf("%s:2: ", name);
+    char *problems = load_problems(text, NULL);
+
+    assert_memory_equal(problems, expected, strlen(expected));
+    assert_non_null(strstr(problems, "\nf:7: unknown key 'foo'"));
+    unlink(name);
+    free(problems);
+    free(expected);
+    free(text);
+}
+
+static void resolving(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[resolve]\norder = remote, tunnel\n", "f:6: order: tunnel needs servers\n"},
+        {MINIMAL "[resolve]\norder = remote, magic\n",
+         "f:6: order: 'magic' is not one of remote, tunnel, local\n"},
+        {MINIMAL "[resolve]\norder = local, local\n", "f:6: order: 'local' is there twice\n"},
+        {MINIMAL "[resolve]\nservers = dns.example\n",
+         "f:6: servers: 'dns.example' is not ADDRESS or ADDRESS:PORT\n"},
+        {MINIMAL "[resolve]\nservers = 10.0.0.1:0\norder = tunnel\n",
+         "f:6: servers: '10.0.0.1:0' is not ADDRESS or ADDRESS:PORT\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void rules(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
+        {MINIMAL "[acl]\ndeny = to=* listen=y\n", "f:6: listen=y: there is no [listen y]\n"},
+        {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
+         "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
+        {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},
+        {MINIMAL "[acl]\ndeny =\n", "f:6: deny: a value is missing\n"},
+        {MINIMAL "[acl]\nnames = resolve\nnames = resolve\n",
+         "f:7: names was given on line 6 already\n"},
+        {MINIMAL "[acl]\nnames = maybe\n", "f:6: names: 'maybe' is not one of as-given, resolve\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
+static void problems_come_in_the_order_of_the_file(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {"[listen x]\naddress = *:1\nvia = b\nfoo = 1\n[acl]\nallow = via=c\nbad\n[upstream a]\n",
+         "f:3: via: there is no [upstream b]\n"
+         "f:4: unknown key 'foo' in [listen]\n"
+         "f:6: via=c: there is no [upstream c]\n"
+         "f:7: " NO_ENTRY "f:8: [upstream a] has no host\n"},
+    };
+    char *problems = load_problems(cases[0].text, NULL);
+
+    /* The bind rule speaks as well: line 2. */
+    assert_memory_equal(problems, "f:2: ", 5);
+    const char *after = strstr(problems, "f:3: ");
+    assert_non_null(after);
+    assert_string_equal(after, cases[0].problems);
+    free(problems);
+}
+
+static void files_that_cannot_be_read(void **state)
+{
+    (void)state;
+    struct config_problems problems = {0};
+
+    assert_null(config_load("/nonexistent", &problems));
+    assert_null(config_load("/", &problems));
+    assert_int_equal(problems.count, 2);
+    assert_string_equal(problems.lines[0],
+                        "/nonexistent:1: cannot be read: No such file or directory");
+    assert_string_equal(problems.lines[1], "/:1: cannot be read: Is a directory");
+    config_problems_clear(&problems);
+    assert_int_equal(problems.count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_that_are_none),
+        cmocka_unit_test(lines_that_do_not_fit),
+        cmocka_unit_test(the_longest_line_is_whole),
+        cmocka_unit_test(a_nul_byte_ends_nothing),
+        cmocka_unit_test(sections),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(values),
+        cmocka_unit_test(hosts),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(the_bind_rule),
+        cmocka_unit_test(listeners),
+        cmocka_unit_test(lines_of_a_users_file_are_named),
+        cmocka_unit_test(resolving),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(problems_come_in_the_order_of_the_file),
+        cmocka_unit_test(files_that_cannot_be_read),
+    };
+
+    setenv("HOME", "/home/test", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,54 @@
+/* Loading configurations from strings, for the tests of src/conf. */
+#ifndef ADIT_T_LOAD_TEXT_H
+#define ADIT_T_LOAD_TEXT_H
+
+#include "base/mem.h"
+#include "conf/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The least that is a configuration; sections may follow. */
+#define UPSTREAM "[upstream a]\nhost = h\n"
+#define LISTEN "[listen x]\naddress = 1080\n"
+#define MINIMAL UPSTREAM LISTEN
+
+/* What loading the text reports, a line each; "" if nothing. `config` may be NULL. */
+static inline char *load_problems(const char *text, struct config **config)
+{
+    struct config_problems problems = {0};
+    struct config *loaded = config_load_text("f", text, strlen(text), &problems);
+    char *all = mem_strdup("");
+
+    for (size_t i = 0; i < problems.count; i++) {
+        char *longer = mem_printf("%s%s\n", all, problems.lines[i]);
+        free(all);
+        all = longer;
+    }
+    assert_int_equal(loaded == NULL, problems.count > 0);
+    config_problems_clear(&problems);
+    if (config)
+        *config = loaded;
+    else
+        config_unref(loaded);
+    return all;
+}
+
+/* Loads what has no problem. */
+static inline struct config *load_good(const char *text)
+{
+    struct config *config;
+    char *problems = load_problems(text, &config);
+
+    assert_string_equal(problems, "");
+    free(problems);
+    return config;
+}
+
+#endif
