@@ -1,0 +1,191 @@
+/* Outgoing TCP connections: one attempt at a time, each with its share of the time that is left. */
+#include "io/connect.h"
+
+#include "base/mem.h"
+#include "io/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ERROR_TEXT_MAX 160
+
+/* Apart from its connect, as libuv holds on to it until the loop comes round. */
+struct attempt {
+    uv_poll_t poll;
+    struct connect *connect;
+    int fd;
+};
+
+struct connect {
+    struct loop *loop;
+    struct ip *addresses;
+    size_t count;
+    size_t tried; /* the last of these is under way, or was the last to fail */
+    uint16_t port;
+    uint64_t due;
+    struct attempt *attempt; /* NULL: none under way */
+    struct deadline deadline;
+    struct later start;
+    char error[ERROR_TEXT_MAX];
+    void (*done)(void *arg, int fd, const struct ip *address, const char *error);
+    void *arg;
+};
+
+static void attempt_freed(uv_handle_t *poll)
+{
+    free(container_of(poll, struct attempt, poll));
+}
+
+/* Ends the attempt under way; its descriptor is the caller's. */
+static int detach(struct connect *c)
+{
+    struct attempt *attempt = c->attempt;
+
+    c->attempt = NULL;
+    deadline_cancel(&c->deadline);
+    uv_close((uv_handle_t *)&attempt->poll, attempt_freed);
+    return attempt->fd;
+}
+
+/* Frees, then tells: `done` is the last act. */
+static void finish(struct connect *c, int fd)
+{
+    struct connect last = *c;
+    struct ip address = {0};
+
+    if (fd >= 0)
+        address = c->addresses[c->tried - 1];
+    free(c->addresses);
+    free(c);
+    last.done(last.arg, fd, fd >= 0 ? &address : NULL, fd >= 0 ? NULL : last.error);
+}
+
+static void set_error(struct connect *c, int error)
+{
+    char text[IP_TEXT_MAX];
+
+    snprintf(c->error, sizeof c->error, "%s port %u: %s",
+             ip_format(&c->addresses[c->tried - 1], text), c->port, strerror(error));
+}
+
+static void try_next(struct connect *c);
+
+/* The attempt under way came to nothing. */
+static void attempt_failed(struct connect *c, int error)
+{
+    close(detach(c));
+    set_error(c, error);
+    try_next(c);
+}
+
+static void attempt_expired(struct deadline *deadline)
+{
+    attempt_failed(container_of(deadline, struct connect, deadline), ETIMEDOUT);
+}
+
+static void attempt_answered(uv_poll_t *poll, int status, int events)
+{
+    struct connect *c = container_of(poll, struct attempt, poll)->connect;
+    int error = 0;
+
+    (void)status; /* of the poll; the socket's own error is what counts */
+    (void)events;
+    if (getsockopt(c->attempt->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error}) != 0)
+        error = errno;
+    if (error != 0)
+        attempt_failed(c, error);
+    else
+        finish(c, detach(c));
+}
+
+/* Polls for the answer to connect(2) on `fd`, which is taken on success. Else an errno. */
+static int await_answer(struct connect *c, int fd)
+{
+    struct attempt *attempt = mem_zalloc(sizeof *attempt);
+    uint64_t now = loop_now(c->loop);
+    uint64_t left = c->due > now ? c->due - now : 0;
+    int error = uv_poll_init(loop_uv(c->loop), &attempt->poll, fd);
+
+    if (error != 0) {
+        free(attempt);
+        return -error;
+    }
+    attempt->connect = c;
+    attempt->fd = fd;
+    c->attempt = attempt;
+    uv_poll_start(&attempt->poll, UV_WRITABLE, attempt_answered);
+    deadline_arm(c->loop, &c->deadline, left / (c->count - c->tried + 1), attempt_expired);
+    return 0;
+}
+
+/* Starts an attempt at `address`. Else an errno. */
+static int attempt_start(struct connect *c, const struct ip *address)
+{
+    struct sockaddr_storage to;
+    socklen_t length = ip_to_sockaddr(address, c->port, &to);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (fd < 0)
+        return errno;
+    socket_prepare(fd);
+    if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS)
+        error = errno;
+    if (error == 0)
+        error = await_answer(c, fd);
+    if (error != 0)
+        close(fd);
+    return error;
+}
+
+static void try_next(struct connect *c)
+{
+    while (c->tried < c->count) {
+        int error = attempt_start(c, &c->addresses[c->tried++]);
+
+        if (error == 0)
+            return;
+        set_error(c, error);
+    }
+    finish(c, -1);
+}
+
+static void start(struct later *later)
+{
+    try_next(container_of(later, struct connect, start));
+}
+
+struct connect *connect_start(
+    struct loop *loop, const struct ip *addresses, size_t count, uint16_t port, uint64_t timeout_ms,
+    void (*done)(void *arg, int fd, const struct ip *address, const char *error), void *arg)
+{
+    struct connect *c = mem_zalloc(sizeof *c);
+
+    c->loop = loop;
+    c->addresses = mem_zalloc(count * sizeof *addresses);
+    if (count > 0)
+        memcpy(c->addresses, addresses, count * sizeof *addresses);
+    c->count = count;
+    c->port = port;
+    c->due = loop_now(loop) + timeout_ms;
+    snprintf(c->error, sizeof c->error, "no address to connect to");
+    c->done = done;
+    c->arg = arg;
+    later_post(loop, &c->start, start);
+    return c;
+}
+
+void connect_cancel(struct connect *c)
+{
+    if (c == NULL)
+        return;
+    later_cancel(c->loop, &c->start);
+    if (c->attempt != NULL)
+        close(detach(c));
+    free(c->addresses);
+    free(c);
+}

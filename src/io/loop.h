@@ -1,0 +1,72 @@
+/* One thread's event loop with what its inhabitants share: work for later, deadlines, a scratch
+ * buffer. Everything here belongs to the thread that runs the loop. */
+#ifndef ADIT_IO_LOOP_H
+#define ADIT_IO_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+struct loop;
+
+/* A new loop; NULL when the kernel has no descriptors for one (logged). */
+struct loop *loop_new(void);
+
+/* Frees a loop that does not run. Handles still closing are waited for; an open handle, queued work
+ * and an armed deadline are bugs and asserted. NULL is fine. */
+void loop_free(struct loop *loop);
+
+/* Runs until loop_stop, which may be called from inside only. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* For handles of libuv's own: timers, polls, signals. */
+uv_loop_t *loop_uv(struct loop *loop);
+
+/* Milliseconds of a monotonic clock, as of the current turn of the loop. */
+uint64_t loop_now(const struct loop *loop);
+
+/* One buffer for a turn's bytes: whoever receives into it passes them on before it returns. */
+#define LOOP_SCRATCH_SIZE 65536
+uint8_t *loop_scratch(struct loop *loop);
+
+/* Work to be done later in the same turn, when no callback is on the stack any more. Embed it,
+ * zeroed. Queued work runs once, first in first out; work queued meanwhile waits for the next turn,
+ * so that nobody can starve the loop. */
+struct later {
+    TAILQ_ENTRY(later) next;
+    void (*run)(struct later *later);
+    uint64_t turn; /* of the loop, when it was queued */
+    bool queued;
+};
+
+/* Queues; queueing what is queued already does nothing. */
+void later_post(struct loop *loop, struct later *later, void (*run)(struct later *later));
+
+/* Unqueues; what is not queued is left alone. */
+void later_cancel(struct loop *loop, struct later *later);
+
+/* A moment after which something has taken too long. Embed it, zeroed. Cheap: no timer each, and
+ * constant time to arm and cancel as long as few different durations are in use. */
+struct deadline {
+    TAILQ_ENTRY(deadline) next;
+    struct deadline_queue *queue; /* NULL: not armed */
+    uint64_t due;
+    void (*expired)(struct deadline *deadline);
+};
+
+/* Arms (or arms anew) for `milliseconds` (at least 1) from now; fires once. The callback may free
+ * what the deadline is embedded in, and arm and cancel this one and others. */
+void deadline_arm(struct loop *loop, struct deadline *deadline, uint64_t milliseconds,
+                  void (*expired)(struct deadline *deadline));
+
+/* Disarms; what is not armed is left alone. */
+void deadline_cancel(struct deadline *deadline);
+
+/* The structure that a member is embedded in. */
+#define container_of(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

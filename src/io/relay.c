@@ -1,0 +1,209 @@
+/* Two flows, one each way, between two endpoints.
+ *
+ * A flow owns the events of the endpoint that it comes from. It ends when the end of data was
+ * passed on, or when there is nobody left to take its bytes; when both flows have ended, both
+ * endpoints are closed. Nothing but writing and keeping bytes happens inside `data`, which may be
+ * called from where nothing else is allowed. */
+#include "io/relay.h"
+
+#include "base/buffer.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct flow {
+    struct relay *relay;
+    struct endpoint *from;
+    struct endpoint *to;
+    struct buffer held; /* what `to` has not taken yet; `from` is paused meanwhile */
+    uint64_t bytes;     /* that `to` took */
+    bool eof;           /* `from` has no more */
+    bool ended;         /* bytes that still come are dropped */
+};
+
+struct relay {
+    struct loop *loop;
+    struct flow flows[2]; /* from a to b, from b to a */
+    bool closed;          /* the endpoints are; `ending` is queued */
+    int failed;
+    char *why; /* NULL: nothing failed */
+    struct later ending;
+    void (*done)(void *arg, const struct relay_result *result);
+    void *arg;
+};
+
+static struct flow *opposite(const struct flow *flow)
+{
+    struct flow *flows = flow->relay->flows;
+
+    return flow == &flows[0] ? &flows[1] : &flows[0];
+}
+
+static void relay_free(struct relay *relay)
+{
+    buffer_clear(&relay->flows[0].held);
+    buffer_clear(&relay->flows[1].held);
+    free(relay->why);
+    free(relay);
+}
+
+static void relay_end(struct later *ending)
+{
+    struct relay *relay = container_of(ending, struct relay, ending);
+    void (*done)(void *arg, const struct relay_result *result) = relay->done;
+    void *arg = relay->arg;
+    char *why = relay->why;
+    struct relay_result result = {.reason = why != NULL ? why : "closed", .failed = relay->failed};
+
+    relay_bytes(relay, result.bytes);
+    relay->why = NULL;
+    relay_free(relay);
+    done(arg, &result);
+    free(why);
+}
+
+static void close_endpoints(struct relay *relay, bool abort)
+{
+    if (relay->closed)
+        return;
+    relay->closed = true;
+    endpoint_close(relay->flows[0].from, abort);
+    endpoint_close(relay->flows[1].from, abort);
+}
+
+/* Writes what is held. False: some still is. */
+static bool flow_flush(struct flow *flow)
+{
+    size_t length = buffer_length(&flow->held);
+    size_t taken;
+
+    if (length == 0)
+        return true;
+    taken = endpoint_write(flow->to, buffer_data(&flow->held), length);
+    flow->bytes += taken;
+    buffer_consume(&flow->held, taken);
+    return taken == length;
+}
+
+/* Does what can be done now for a flow, in order: held bytes, then the end of data or more bytes.
+ */
+static void flow_advance(struct flow *flow)
+{
+    struct relay *relay = flow->relay;
+
+    if (!flow->ended && flow_flush(flow)) {
+        if (flow->eof) {
+            flow->ended = true;
+            endpoint_write_eof(flow->to);
+        } else {
+            endpoint_resume(flow->from);
+        }
+    }
+    if (relay->flows[0].ended && relay->flows[1].ended) {
+        close_endpoints(relay, false);
+        later_post(relay->loop, &relay->ending, relay_end);
+    }
+}
+
+static size_t on_room(void *owner)
+{
+    struct flow *flow = owner;
+
+    if (flow->ended)
+        return LOOP_SCRATCH_SIZE;
+    return buffer_length(&flow->held) > 0 ? 0 : endpoint_room(flow->to);
+}
+
+static bool on_data(void *owner, const uint8_t *bytes, size_t length)
+{
+    struct flow *flow = owner;
+    size_t taken;
+
+    if (flow->ended)
+        return true;
+    if (buffer_length(&flow->held) > 0)
+        return false;
+    taken = endpoint_write(flow->to, bytes, length);
+    flow->bytes += taken;
+    buffer_append(&flow->held, bytes + taken, length - taken);
+    return true;
+}
+
+static void on_eof(void *owner)
+{
+    struct flow *flow = owner;
+
+    flow->eof = true;
+    flow_advance(flow);
+}
+
+static void on_closed(void *owner)
+{
+    struct flow *flow = owner;
+    struct flow *back = opposite(flow);
+
+    back->ended = true;
+    buffer_clear(&back->held);
+    /* Dropping what comes keeps alive a peer that only reads once it has written. */
+    if (!back->eof)
+        endpoint_resume(back->from);
+    flow->eof = true;
+    flow_advance(flow);
+}
+
+static void on_writable(void *owner)
+{
+    flow_advance(opposite(owner));
+}
+
+static void on_failed(void *owner, const char *why)
+{
+    struct flow *flow = owner;
+    struct relay *relay = flow->relay;
+
+    relay->failed = flow == &relay->flows[0] ? 0 : 1;
+    relay->why = mem_strdup(why);
+    close_endpoints(relay, true);
+    later_post(relay->loop, &relay->ending, relay_end);
+}
+
+static const struct endpoint_events relay_events = {
+    .room = on_room,
+    .data = on_data,
+    .eof = on_eof,
+    .closed = on_closed,
+    .writable = on_writable,
+    .failed = on_failed,
+};
+
+struct relay *relay_new(struct loop *loop, struct endpoint *a, struct endpoint *b,
+                        const uint8_t *early, size_t early_length, bool a_eof,
+                        void (*done)(void *arg, const struct relay_result *result), void *arg)
+{
+    struct relay *relay = mem_zalloc(sizeof *relay);
+    struct flow *forth = &relay->flows[0];
+    struct flow *back = &relay->flows[1];
+
+    *relay = (struct relay){.loop = loop, .failed = -1, .done = done, .arg = arg};
+    *forth = (struct flow){.relay = relay, .from = a, .to = b, .eof = a_eof};
+    *back = (struct flow){.relay = relay, .from = b, .to = a};
+    endpoint_own(a, &relay_events, forth);
+    endpoint_own(b, &relay_events, back);
+    buffer_append(&forth->held, early, early_length);
+    flow_advance(forth);
+    flow_advance(back);
+    return relay;
+}
+
+void relay_abort(struct relay *relay)
+{
+    later_cancel(relay->loop, &relay->ending);
+    close_endpoints(relay, true);
+    relay_free(relay);
+}
+
+void relay_bytes(const struct relay *relay, uint64_t bytes[static 2])
+{
+    bytes[0] = relay->flows[0].bytes;
+    bytes[1] = relay->flows[1].bytes;
+}

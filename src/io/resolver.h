@@ -1,0 +1,80 @@
+/* Names to addresses with c-ares, never blocking, with a bounded cache. One loop's own. */
+#ifndef ADIT_IO_RESOLVER_H
+#define ADIT_IO_RESOLVER_H
+
+#include "base/ip.h"
+#include "io/loop.h"
+
+struct resolver;
+
+/* A DNS server to ask. */
+struct resolver_server {
+    struct ip ip;
+    uint16_t port;
+};
+
+/* What bounds a resolver. */
+#define RESOLVER_TIMEOUT_MS 10000   /* for one look-up, all its attempts together */
+#define RESOLVER_TTL_MAX 3600       /* seconds that a found address is believed at most */
+#define RESOLVER_TTL_NEGATIVE 5     /* seconds for "no such name": c-ares hides the SOA's minimum */
+#define RESOLVER_CACHE_MAX 4096     /* names remembered; the one stored longest ago goes first */
+#define RESOLVER_ADDRESSES_MAX 32   /* of one name; more would never be tried */
+#define RESOLVER_QUESTIONS_MAX 4096 /* names asked for at a time; more look-ups fail at once */
+
+struct resolver_options {
+    /* None: this machine's resolvers (/etc/resolv.conf, /etc/hosts, search domains). Else these
+     * servers only, over TCP (RFC 7766), no hosts file, no search domains. */
+    const struct resolver_server *servers;
+    size_t server_count;
+
+    /* With servers: called to get a connected or connecting non-blocking stream descriptor to one
+     * of them (for DNS through the tunnel: one end of a socketpair); the resolver closes it, which
+     * it also does when a connection owes an answer for too long. -1: cannot. It must not call the
+     * resolver. NULL: plain TCP sockets. */
+    int (*dial)(void *arg, const struct ip *server, uint16_t port);
+    void *dial_arg;
+
+    int timeout_ms; /* for one look-up; 0: RESOLVER_TIMEOUT_MS */
+};
+
+enum resolve_status {
+    RESOLVE_FOUND,
+    RESOLVE_NO_SUCH_NAME, /* NXDOMAIN, or no address records */
+    RESOLVE_FAILED,       /* no server answered, SERVFAIL, ... */
+};
+
+/* Answers given since the start, by status; `cached` says how many of them came from the cache. */
+struct resolver_counts {
+    uint64_t found, no_such_name, failed, cached;
+};
+
+/* NULL: c-ares could not start (logged). Options are copied. */
+struct resolver *resolver_new(struct loop *loop, const struct resolver_options *options);
+
+/* Frees; look-ups under way must have been cancelled. NULL is fine. */
+void resolver_free(struct resolver *resolver);
+
+struct resolve; /* one look-up under way */
+
+/* Looks up both families of `name` (normalised, not a literal). `done` is called once, never from
+ * inside this call, with the addresses in the order to try them: families alternate, IPv6 first
+ * (RFC 8305 section 4), none twice; valid during the call. `error` is NULL when found, else what
+ * went wrong. Look-ups for the same name share one query. Found addresses are cached for their TTL
+ * (at most RESOLVER_TTL_MAX), missing names for RESOLVER_TTL_NEGATIVE, failures not at all.
+ * "localhost" and what ends in ".localhost" is loopback, nobody is asked (RFC 6761 section 6.3). */
+struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
+                                void (*done)(void *arg, enum resolve_status status,
+                                             const struct ip *addresses, size_t count,
+                                             const char *error),
+                                void *arg);
+
+/* `done` will not be called; the answer is still cached when it comes. NULL is fine. */
+void resolve_cancel(struct resolve *resolve);
+
+/* Forgets all answers and connections, and reads this machine's resolver configuration anew (after
+ * SIGHUP, or a resume from sleep). Names that are waited for are asked for again. */
+void resolver_flush(struct resolver *resolver);
+
+void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts);
+
+#endif

@@ -1,0 +1,42 @@
+/* Answers about names, shared by those who asked, and the cache of them (resolver.c only). */
+#ifndef ADIT_IO_RESOLVER_CACHE_H
+#define ADIT_IO_RESOLVER_CACHE_H
+
+#include "io/resolver.h"
+
+/* One answer; never changes, counts its holders. */
+struct answer {
+    unsigned holders;
+    enum resolve_status status;
+    const char *error; /* static; NULL when found */
+    size_t count;
+    struct ip addresses[];
+};
+
+/* A new answer with the caller as its one holder; `addresses` are copied. */
+struct answer *answer_new(enum resolve_status status, const char *error, const struct ip *addresses,
+                          size_t count);
+
+/* One holder more; returns `answer`. */
+struct answer *answer_hold(struct answer *answer);
+
+/* One holder less; the last one frees. NULL is fine. */
+void answer_release(struct answer *answer);
+
+/* At most RESOLVER_CACHE_MAX answers by name. Zero-initialise. */
+struct resolver_cache {
+    struct cached *entries; /* a uthash: in the order they were stored */
+};
+
+/* The answer about `name` that is still good at `now` (milliseconds of loop_now), or NULL. It stays
+ * the cache's. */
+struct answer *cache_find(struct resolver_cache *cache, const char *name, uint64_t now);
+
+/* Remembers `answer` until `expires`, in place of what was known about `name`; holds it. */
+void cache_store(struct resolver_cache *cache, const char *name, struct answer *answer,
+                 uint64_t expires);
+
+/* Forgets everything. */
+void cache_clear(struct resolver_cache *cache);
+
+#endif

@@ -1,0 +1,367 @@
+/* c-ares on a loop: its sockets polled, its timeouts followed, its TCP connections dialled.
+ *
+ * With servers of our own everything goes over TCP connections that stay open between questions
+ * (RFC 7766 section 6.2.1). c-ares itself never gives up a connection that fell silent without
+ * being closed, and would send question after question into it. So a connection that owes an answer
+ * for too long is shut down here; c-ares then sees its end and asks again over a new one. */
+#include "io/resolver_dns.h"
+
+#include "base/hostport.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* An attempt's part of a look-up's time; c-ares doubles it with each round: 2.5 s, 5 s and the rest
+ * of 10 s. Since 1.33 it learns shorter times (250 ms and up) from quick servers: hence more tries.
+ * The only server has all the time there is, as what is asked over TCP does not get lost. */
+#define ATTEMPT_SHARE 4
+#define TRIES 6
+/* How long a connection may owe an answer: less than an attempt. */
+#define SILENCE_SHARE 5
+/* How often that and c-ares' time-outs are looked at while something is under way. A timer for the
+ * very next of them would cost each packet a walk over all questions: ares_timeout(3) of 1.18. */
+#define TICK_SHARE 40
+
+/* A socket of c-ares'. */
+struct watch {
+    LIST_ENTRY(watch) next;
+    struct dns *dns;
+    uv_poll_t poll;
+    ares_socket_t socket;
+    bool owes;      /* a connection that is connecting, or was asked since it was last heard */
+    uint64_t since; /* of when that is, in loop_now's time */
+};
+
+struct dns {
+    ares_channel channel;
+    struct loop *loop;
+    uv_timer_t tick;
+    uint64_t tick_ms;
+    LIST_HEAD(, watch) watches;
+    int (*dial)(void *arg, const struct ip *server, uint16_t port); /* NULL: no servers of ours */
+    void *dial_arg;
+    uint64_t silence_ms;
+};
+
+/* ---- time */
+
+/* A connection that has owed an answer for so long; NULL: there is none. */
+static struct watch *find_owing(struct dns *dns, uint64_t milliseconds)
+{
+    struct watch *watch;
+
+    LIST_FOREACH (watch, &dns->watches, next) {
+        if (watch->owes && loop_now(dns->loop) - watch->since >= milliseconds)
+            return watch;
+    }
+    return NULL;
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    struct dns *dns = tick->data;
+    struct watch *watch;
+    struct timeval left;
+
+    /* Before the time-outs: then the questions move to a new connection instead of failing. */
+    while ((watch = find_owing(dns, dns->silence_ms)) != NULL) {
+        log_debug("a DNS server fell silent, connecting to it again");
+        watch->owes = false;
+        shutdown(watch->socket, SHUT_RDWR);
+        ares_process_fd(dns->channel, watch->socket, ARES_SOCKET_BAD);
+    }
+    ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (ares_timeout(dns->channel, NULL, &left) == NULL && find_owing(dns, 0) == NULL)
+        uv_timer_stop(tick);
+}
+
+/* ---- sockets */
+
+static struct watch *find_watch(struct dns *dns, ares_socket_t socket)
+{
+    struct watch *watch;
+
+    LIST_FOREACH (watch, &dns->watches, next) {
+        if (watch->socket == socket)
+            return watch;
+    }
+    return NULL;
+}
+
+static void watch_asked(struct watch *watch)
+{
+    if (watch->owes || watch->dns->dial == NULL)
+        return; /* a datagram socket has no silence to end */
+    watch->owes = true;
+    watch->since = loop_now(watch->dns->loop);
+}
+
+static void watch_closed(uv_handle_t *poll)
+{
+    free(container_of(poll, struct watch, poll));
+}
+
+static struct watch *watch_new(struct dns *dns, ares_socket_t socket)
+{
+    struct watch *watch = mem_zalloc(sizeof(*watch));
+    int error = uv_poll_init(loop_uv(dns->loop), &watch->poll, socket);
+
+    if (error != 0) {
+        /* The question on it will time out. */
+        log_error("cannot poll a DNS socket: %s", uv_strerror(error));
+        free(watch);
+        return NULL;
+    }
+    watch->dns = dns;
+    watch->socket = socket;
+    watch_asked(watch);
+    LIST_INSERT_HEAD(&dns->watches, watch, next);
+    return watch;
+}
+
+/* Also when libuv reports an error, for c-ares to meet it. The watch may be gone afterwards. */
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = container_of(poll, struct watch, poll);
+    bool readable = status < 0 || (events & UV_READABLE) != 0;
+    bool writable = status < 0 || (events & UV_WRITABLE) != 0;
+
+    if (readable)
+        watch->owes = false;
+    ares_process_fd(watch->dns->channel, readable ? watch->socket : ARES_SOCKET_BAD,
+                    writable ? watch->socket : ARES_SOCKET_BAD);
+}
+
+/* ARES_OPT_SOCK_STATE_CB: what c-ares wants to know of a socket; nothing: about to close it. */
+static void on_socket_state(void *data, ares_socket_t socket, int readable, int writable)
+{
+    struct dns *dns = data;
+    struct watch *watch = find_watch(dns, socket);
+
+    if (!readable && !writable) {
+        if (watch == NULL)
+            return;
+        LIST_REMOVE(watch, next);
+        uv_close((uv_handle_t *)&watch->poll, watch_closed);
+        return;
+    }
+    if (watch == NULL && (watch = watch_new(dns, socket)) == NULL)
+        return;
+    uv_poll_start(&watch->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0),
+                  on_poll);
+}
+
+/* ---- ares_set_socket_functions(3), with servers of ours */
+
+/* The address is not known yet: a placeholder, which open_connection replaces. */
+static ares_socket_t open_placeholder(int family, int type, int protocol, void *data)
+{
+    (void)family;
+    (void)protocol;
+    (void)data;
+    if (type != SOCK_STREAM) {
+        errno = EPROTONOSUPPORT; /* a datagram would go past the tunnel */
+        return ARES_SOCKET_BAD;
+    }
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int open_connection(ares_socket_t placeholder, const struct sockaddr *address,
+                           ares_socklen_t length, void *data)
+{
+    struct dns *dns = data;
+    struct ip ip;
+    uint16_t port;
+
+    (void)length;
+    int fd = -1;
+    if (ip_from_sockaddr(address, &ip, &port))
+        fd = dns->dial(dns->dial_arg, &ip, port);
+    if (fd >= 0) {
+        int dialled = dup3(fd, placeholder, O_CLOEXEC);
+        close(fd);
+        if (dialled >= 0)
+            return 0;
+    }
+    errno =
+        ECONNREFUSED; /* c-ares tries another server, where EINPROGRESS and EINTR mean to wait */
+    return -1;
+}
+
+static int close_socket(ares_socket_t socket, void *data)
+{
+    (void)data;
+    return close(socket);
+}
+
+static ares_ssize_t receive(ares_socket_t socket, void *bytes, size_t size, int flags,
+                            struct sockaddr *from, ares_socklen_t *from_length, void *data)
+{
+    (void)data;
+    return recvfrom(socket, bytes, size, flags, from, from_length);
+}
+
+static ares_ssize_t send_vector(ares_socket_t socket, const struct iovec *vector, int count,
+                                void *data)
+{
+    struct dns *dns = data;
+    /* c-ares 1.18 passes all that is queued, were it more than the kernel takes. */
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)vector,
+        .msg_iovlen = (size_t)(count < IOV_MAX ? count : IOV_MAX),
+    };
+    struct watch *watch = find_watch(dns, socket);
+
+    if (watch != NULL)
+        watch_asked(watch);
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+static const struct ares_socket_functions socket_functions = {
+    .asocket = open_placeholder,
+    .aclose = close_socket,
+    .aconnect = open_connection,
+    .arecvfrom = receive,
+    .asendv = send_vector,
+};
+
+static int dial_tcp(void *arg, const struct ip *server, uint16_t port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = ip_to_sockaddr(server, port, &address);
+    int on = 1;
+
+    (void)arg;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(fd, (struct sockaddr *)&address, length) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* ---- the channel */
+
+static void init_library(void)
+{
+    int status = ares_library_init(ARES_LIB_INIT_ALL);
+
+    if (status != ARES_SUCCESS)
+        log_error("cannot start c-ares: %s", ares_strerror(status));
+}
+
+static int set_servers(struct dns *dns, const struct resolver_options *options)
+{
+    char *list = mem_strdup("");
+    int status;
+
+    for (size_t i = 0; i < options->server_count; i++) {
+        char ip[IP_TEXT_MAX], server[HOSTPORT_TEXT_MAX];
+        char *longer = mem_printf("%s%s%s", list, i > 0 ? "," : "",
+                                  hostport_format(ip_format(&options->servers[i].ip, ip),
+                                                  options->servers[i].port, server));
+        free(list);
+        list = longer;
+    }
+    status = ares_set_servers_ports_csv(dns->channel, list);
+    free(list);
+    return status;
+}
+
+static int open_channel(struct dns *dns, const struct resolver_options *options)
+{
+    char dns_only[] = "b", no_file[] = "/dev/null";
+    struct ares_options ares = {
+        .timeout = (int)(options->timeout_ms / (options->server_count == 1 ? 1 : ATTEMPT_SHARE)),
+        .tries = TRIES,
+        .sock_state_cb = on_socket_state,
+        .sock_state_cb_data = dns,
+    };
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+
+#ifdef ARES_OPT_QUERY_CACHE
+    mask |= ARES_OPT_QUERY_CACHE; /* of no size: ours knows resolver_flush */
+#endif
+    if (options->server_count == 0)
+        return ares_init_options(&dns->channel, &ares, mask);
+
+    /* Nothing of this machine's configuration may show. */
+    ares.flags = ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+    if (options->server_count == 1)
+        ares.flags |= ARES_FLAG_NOCHECKRESP; /* SERVFAIL is the answer: there is no other to ask */
+    ares.lookups = dns_only;
+    ares.resolvconf_path = no_file;
+    mask |= ARES_OPT_FLAGS | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_RESOLVCONF;
+    int status = ares_init_options(&dns->channel, &ares, mask);
+    if (status != ARES_SUCCESS)
+        return status;
+    ares_set_socket_functions(dns->channel, &socket_functions, dns);
+    status = set_servers(dns, options);
+    if (status != ARES_SUCCESS)
+        ares_destroy(dns->channel);
+    return status;
+}
+
+struct dns *dns_new(struct loop *loop, const struct resolver_options *options)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+    struct dns *dns = mem_zalloc(sizeof(*dns));
+
+    uv_once(&once, init_library);
+    dns->loop = loop;
+    LIST_INIT(&dns->watches);
+    dns->silence_ms = (uint64_t)options->timeout_ms / SILENCE_SHARE;
+    dns->tick_ms = (uint64_t)options->timeout_ms / TICK_SHARE + 1;
+    if (options->server_count > 0) {
+        dns->dial = options->dial != NULL ? options->dial : dial_tcp;
+        dns->dial_arg = options->dial_arg;
+    }
+    int status = open_channel(dns, options);
+    if (status != ARES_SUCCESS) {
+        log_error("cannot start the resolver: %s", ares_strerror(status));
+        free(dns);
+        return NULL;
+    }
+    uv_timer_init(loop_uv(loop), &dns->tick);
+    dns->tick.data = dns;
+    return dns;
+}
+
+static void tick_closed(uv_handle_t *tick)
+{
+    free(tick->data);
+}
+
+void dns_free(struct dns *dns)
+{
+    if (dns == NULL)
+        return;
+    ares_destroy(dns->channel);
+    assert(LIST_EMPTY(&dns->watches));
+    uv_close((uv_handle_t *)&dns->tick, tick_closed);
+}
+
+void dns_ask(struct dns *dns, const char *name, ares_addrinfo_callback done, void *arg)
+{
+    /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
+    static const struct ares_addrinfo_hints hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_flags = ARES_AI_NOSORT,
+    };
+
+    if (!uv_is_active((uv_handle_t *)&dns->tick))
+        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+    ares_getaddrinfo(dns->channel, name, NULL, &hints, done, arg);
+}

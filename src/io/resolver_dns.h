@@ -1,0 +1,23 @@
+/* A c-ares channel that runs on a loop (resolver.c only). */
+#ifndef ADIT_IO_RESOLVER_DNS_H
+#define ADIT_IO_RESOLVER_DNS_H
+
+#include "io/resolver.h"
+
+#include <ares.h>
+
+struct dns;
+
+/* A channel for what `options` say (with a timeout_ms that is not 0); they are not kept. NULL:
+ * c-ares could not start (logged). */
+struct dns *dns_new(struct loop *loop, const struct resolver_options *options);
+
+/* Frees. Questions under way end during this call, with ARES_EDESTRUCTION as a rule; their
+ * callbacks may ask another channel. NULL is fine. */
+void dns_free(struct dns *dns);
+
+/* Asks for the addresses of both families. `done` is called once, as ares_getaddrinfo(3) has it,
+ * possibly from inside this call, and must not call dns_free. */
+void dns_ask(struct dns *dns, const char *name, ares_addrinfo_callback done, void *arg);
+
+#endif

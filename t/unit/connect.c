@@ -1,0 +1,245 @@
+/* Tests of io/connect, on loopback. */
+#include "io/connect.h"
+#include "io_test.h"
+
+#include <stdio.h>
+
+struct caller {
+    struct loop *loop;
+    struct connect *connect;
+    bool done;
+    bool connected;
+    char address[IP_TEXT_MAX];
+    char error[200];
+    uint64_t began, ended;
+};
+
+static void done(void *arg, int fd, const struct ip *address, const char *error)
+{
+    struct caller *caller = arg;
+
+    assert_non_null(caller->connect); /* connect_start has returned */
+    assert_false(caller->done);
+    caller->done = true;
+    caller->ended = loop_now(caller->loop);
+    caller->connected = fd >= 0;
+    if (fd >= 0) {
+        assert_null(error);
+        assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+        assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+        ip_format(address, caller->address);
+        close(fd);
+    } else {
+        assert_null(address);
+        snprintf(caller->error, sizeof caller->error, "%s", error);
+    }
+}
+
+static struct caller caller;
+
+static int set_up(void **state)
+{
+    (void)state;
+    caller = (struct caller){.loop = loop_new()};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    loop_free(caller.loop);
+    return 0;
+}
+
+static void starts(const char *const *addresses, size_t count, uint16_t port, uint64_t timeout)
+{
+    struct ip ips[8];
+
+    for (size_t i = 0; i < count; i++)
+        assert_true(ip_parse(addresses[i], &ips[i]));
+    uv_update_time(loop_uv(caller.loop));
+    caller.began = loop_now(caller.loop);
+    caller.connect = connect_start(caller.loop, ips, count, port, timeout, done, &caller);
+    assert_false(caller.done);
+}
+
+#define STARTS(port, timeout, ...)                                                                 \
+    starts((const char *const[]){__VA_ARGS__},                                                     \
+           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), port, timeout)
+
+/* A port of `address` that answers nothing: its backlog is full. */
+struct hole {
+    int listener;
+    int clients[8];
+};
+
+static void hole_open(struct hole *hole, const char *address, uint16_t *port)
+{
+    struct sockaddr_storage to;
+    struct ip ip;
+    socklen_t length;
+
+    hole->listener = tcp_listen(address, port, 0);
+    assert_true(ip_parse(address, &ip));
+    length = ip_to_sockaddr(&ip, *port, &to);
+    for (int i = 0; i < 8; i++) {
+        hole->clients[i] = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(hole->clients[i], (struct sockaddr *)&to, length);
+    }
+}
+
+static void hole_close(struct hole *hole)
+{
+    for (int i = 0; i < 8; i++)
+        close(hole->clients[i]);
+    close(hole->listener);
+}
+
+/* A port where nobody listens. */
+static uint16_t closed_port(void)
+{
+    uint16_t port = 0;
+
+    close(tcp_listen("127.0.0.1", &port, 1));
+    return port;
+}
+
+static void a_listening_address_is_reached(void **state)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1"};
+
+    (void)state;
+    for (size_t i = 0; i < (has_ipv6() ? 2 : 1); i++) {
+        uint16_t port = 0;
+        int listener = tcp_listen(addresses[i], &port, 1);
+        starts(&addresses[i], 1, port, 5000);
+        run_until(caller.loop, &caller.done);
+        assert_true(caller.connected);
+        assert_string_equal(caller.address, addresses[i]);
+        close(listener);
+        caller = (struct caller){.loop = caller.loop};
+    }
+}
+
+static void the_next_address_is_tried_when_one_refuses(void **state)
+{
+    uint16_t port = 0;
+    int listener = tcp_listen("127.0.0.3", &port, 1);
+
+    (void)state;
+    STARTS(port, 5000, "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4");
+    run_until(caller.loop, &caller.done);
+    assert_true(caller.connected);
+    assert_string_equal(caller.address, "127.0.0.3");
+    close(listener);
+}
+
+static void the_last_failure_is_told(void **state)
+{
+    uint16_t port = closed_port();
+    char expected[100];
+
+    (void)state;
+    STARTS(port, 5000, "127.0.0.1", "127.0.0.2");
+    run_until(caller.loop, &caller.done);
+    assert_false(caller.connected);
+    snprintf(expected, sizeof expected, "127.0.0.2 port %u: Connection refused", port);
+    assert_string_equal(caller.error, expected);
+}
+
+static void an_address_that_cannot_even_be_tried_is_passed_over(void **state)
+{
+    uint16_t port = 0;
+    int listener = tcp_listen("127.0.0.1", &port, 1);
+
+    (void)state;
+    /* A multicast address: connect(2) itself fails. */
+    STARTS(port, 5000, "224.0.0.1", "127.0.0.1");
+    run_until(caller.loop, &caller.done);
+    assert_true(caller.connected);
+    close(listener);
+    caller = (struct caller){.loop = caller.loop};
+    STARTS(port, 5000, "224.0.0.1");
+    run_until(caller.loop, &caller.done);
+    assert_non_null(strstr(caller.error, "224.0.0.1 port"));
+}
+
+static void no_address_is_a_failure_too(void **state)
+{
+    (void)state;
+    starts(NULL, 0, 22, 5000);
+    run_until(caller.loop, &caller.done);
+    assert_false(caller.connected);
+    assert_string_equal(caller.error, "no address to connect to");
+}
+
+static void a_silent_address_costs_its_share_of_the_time(void **state)
+{
+    struct hole hole;
+    uint16_t port = 0;
+    int listener;
+
+    (void)state;
+    hole_open(&hole, "127.0.0.2", &port);
+    listener = tcp_listen("127.0.0.3", &port, 1);
+    STARTS(port, 600, "127.0.0.2", "127.0.0.3", "127.0.0.4");
+    run_until(caller.loop, &caller.done);
+    assert_true(caller.connected);
+    assert_string_equal(caller.address, "127.0.0.3");
+    assert_in_range(caller.ended - caller.began, 200, 599);
+    close(listener);
+    hole_close(&hole);
+}
+
+static void what_a_failed_address_did_not_use_is_shared_by_the_rest(void **state)
+{
+    struct hole hole;
+    uint16_t port = 0;
+    char expected[100];
+
+    (void)state;
+    hole_open(&hole, "127.0.0.2", &port);
+    STARTS(port, 300, "127.0.0.1", "127.0.0.3", "127.0.0.2");
+    run_until(caller.loop, &caller.done);
+    assert_false(caller.connected);
+    assert_in_range(caller.ended - caller.began, 300, 1000);
+    snprintf(expected, sizeof expected, "127.0.0.2 port %u: Connection timed out", port);
+    assert_string_equal(caller.error, expected);
+    hole_close(&hole);
+}
+
+static void after_a_cancel_nothing_is_told(void **state)
+{
+    struct hole hole;
+    uint16_t port = 0;
+
+    (void)state;
+    hole_open(&hole, "127.0.0.2", &port);
+    STARTS(port, 30, "127.0.0.2");
+    connect_cancel(caller.connect);
+    STARTS(port, 30, "127.0.0.2");
+    run_for(caller.loop, 5);
+    connect_cancel(caller.connect);
+    run_for(caller.loop, 60);
+    assert_false(caller.done);
+    connect_cancel(NULL);
+    hole_close(&hole);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_listening_address_is_reached),
+        TEST(the_next_address_is_tried_when_one_refuses),
+        TEST(the_last_failure_is_told),
+        TEST(an_address_that_cannot_even_be_tried_is_passed_over),
+        TEST(no_address_is_a_failure_too),
+        TEST(a_silent_address_costs_its_share_of_the_time),
+        TEST(what_a_failed_address_did_not_use_is_shared_by_the_rest),
+        TEST(after_a_cancel_nothing_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
