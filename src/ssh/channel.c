@@ -42,8 +42,12 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
     (void)channel;
     if (is_stderr)
         return (int)length; /* direct-tcpip has no such stream: dropped */
-    if (!ch->paused && !ch->leftover && ch->endpoint.events->data(ch->endpoint.owner, data, length))
+    if (!ch->paused && !ch->leftover &&
+        ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
+        if (chan_window_consumed(ch, length))
+            mark_dirty(ch);
         return (int)length;
+    }
     /* libssh keeps what is not taken, and counts it against the window. */
     ch->leftover = true;
     return 0;
@@ -240,6 +244,10 @@ void chan_settle(struct channel *ch)
 
     if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
         return;
+    if (ch->leftover)
+        chan_window_reset(ch);
+    else
+        chan_window_announce(ch);
     while (ch->leftover) {
         if (ch->endpoint.events->room(owner) == 0) {
             ch->paused = true;
@@ -268,6 +276,7 @@ static void detach(struct channel *ch)
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
     ch->is_writer = false;
     ch->is_dirty = false;
+    chan_window_reset(ch);
     if (ch->state == CHANNEL_OPENING) {
         answers_forget(&s->answers, &ch->answer);
         TAILQ_REMOVE(&s->opening, ch, link);

@@ -31,6 +31,7 @@ struct session {
     struct ssh_counter_struct packets;
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
+    uint64_t announced;          /* sum of the channels' windows */
     struct channel_list opening; /* in the order asked */
     struct channel_list open;
     struct channel_list writers; /* channels that asked for room, first in first out */
@@ -63,6 +64,10 @@ struct channel {
     bool eof_seen, eof_told;
     bool close_seen, close_told;
     bool eof_sent;
+    uint32_t window;       /* announced to the peer; 0: libssh's own */
+    uint32_t consumed;     /* since window_began */
+    uint32_t unannounced;  /* consumed, and the peer not told yet */
+    uint64_t window_began; /* loop_now */
     /* While opening. */
     struct answer answer;
     uint64_t asked_at;
@@ -85,6 +90,15 @@ void chan_cut(struct channel *channel, const char *why);
 void chan_free(struct channel *channel);
 /* How many bytes the peer's window takes. */
 uint32_t chan_window(const struct channel *channel);
+
+/* window.c */
+
+/* Its consumer took so much. True: chan_window_announce has something to do. */
+bool chan_window_consumed(struct channel *channel, uint32_t length);
+/* Tells the peer of the window, if it is time; outside of libssh's callbacks. */
+void chan_window_announce(struct channel *channel);
+/* Its consumer does not keep up, or it ends: back to libssh's own window. */
+void chan_window_reset(struct channel *channel);
 
 /* session.c */
 

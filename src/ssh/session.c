@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* One read is 4 KiB (libssh's MAX_BUF_SIZE): so much of one session before others have their turn.
@@ -226,8 +227,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct session *s = container_of(poll, struct session, poll);
 
     (void)events;
-    if (status < 0)
-        s->death = "connection error";
+    if (status < 0) {
+        int error = 0;
+        socklen_t size = sizeof(error);
+        /* (libuv says only that there is one.) */
+        getsockopt(s->watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        s->death = error != 0 ? strerrordesc_np(error) : "connection error";
+    }
     work(s, true);
 }
 

@@ -1,0 +1,93 @@
+/* The receive window of a channel whose consumer keeps up, so that one stream fills a long fat
+ * link.
+ *
+ * libssh 0.10 moves a window between 640 KB and 1.28 MB, which over 100 ms is 6 to 12 MB/s. The one
+ * way to a larger one is to ask for a read of that many bytes: it announces the difference to the
+ * peer. Asked of the standard error stream, which a direct-tcpip channel does not have, the read
+ * never returns anything. 0.11 has a fixed window of 2 MiB. */
+#include "ssh/internal.h"
+
+#if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
+
+#define WINDOW_FIRST (2U * 1024 * 1024)
+#define WINDOW_MAX (16U * 1024 * 1024)
+
+/* What all channels of a session may have announced above libssh's own windows: a bound on memory
+ * when all of their consumers stop at once. */
+#define SESSION_MAX ((uint64_t)64 * 1024 * 1024)
+
+/* The peer hears of free window each time this part of it was used up. */
+#define PART 8
+
+/* A window that lasts longer than this is large enough. */
+#define FAST_MS 1000
+
+/* Where the read that never returns anything would go; never touched, so it costs no memory. */
+static uint8_t nowhere[WINDOW_MAX];
+
+static void set_window(struct channel *ch, uint32_t window)
+{
+    ch->session->announced += window;
+    ch->session->announced -= ch->window;
+    ch->window = window;
+}
+
+/* A whole window was consumed: a larger one if that was fast and the session's share allows it. */
+static void consider(struct channel *ch)
+{
+    struct session *s = ch->session;
+    uint32_t larger = ch->window == 0 ? WINDOW_FIRST : ch->window * 2;
+    uint64_t now = loop_now(s->loop);
+
+    if (larger <= WINDOW_MAX && now - ch->window_began < FAST_MS &&
+        s->announced - ch->window + larger <= SESSION_MAX)
+        set_window(ch, larger);
+    ch->window_began = now;
+    ch->consumed = 0;
+}
+
+bool chan_window_consumed(struct channel *ch, uint32_t length)
+{
+    ch->consumed += length;
+    ch->unannounced += length;
+    if (ch->consumed >= (ch->window == 0 ? WINDOW_FIRST : ch->window))
+        consider(ch);
+    return ch->window > 0 && ch->unannounced >= ch->window / PART;
+}
+
+void chan_window_announce(struct channel *ch)
+{
+    if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
+        return;
+    ch->unannounced = 0;
+    ssh_channel_read_timeout(ch->handle, nowhere, ch->window, 1, 0);
+}
+
+void chan_window_reset(struct channel *ch)
+{
+    set_window(ch, 0);
+    ch->consumed = 0;
+    ch->unannounced = 0;
+    ch->window_began = loop_now(ch->session->loop);
+}
+
+#else
+
+bool chan_window_consumed(struct channel *ch, uint32_t length)
+{
+    (void)ch;
+    (void)length;
+    return false;
+}
+
+void chan_window_announce(struct channel *ch)
+{
+    (void)ch;
+}
+
+void chan_window_reset(struct channel *ch)
+{
+    (void)ch;
+}
+
+#endif
