@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define VERSION 4
+#define SOCKS_VERSION 4
 #define HEADER 8 /* VN, CD, DSTPORT, DSTIP */
 
 /* The NUL-terminated string at `at`: its length in `*text_length`. WIRE_BAD when it exceeds `max`.
@@ -32,7 +32,7 @@ enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_
     static const enum wire_command commands[] = {[1] = WIRE_CONNECT, [2] = WIRE_BIND};
 
     *outcome = OUTCOME_MALFORMED;
-    if (length > 0 && bytes[0] != VERSION)
+    if (length > 0 && bytes[0] != SOCKS_VERSION)
         return WIRE_BAD;
     if (length > 1 && (bytes[1] < 1 || bytes[1] > 2)) {
         *outcome = OUTCOME_COMMAND;

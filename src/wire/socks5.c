@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define VERSION 5
+#define SOCKS_VERSION 5
 #define PASSWORD_VERSION 1 /* RFC 1929 has a version of its own */
 
 enum { ATYP_IPV4 = 1, ATYP_DOMAINNAME = 3, ATYP_IPV6 = 4 };
@@ -11,7 +11,7 @@ enum { ATYP_IPV4 = 1, ATYP_DOMAINNAME = 3, ATYP_IPV6 = 4 };
 enum wire_status socks5_greeting_parse(const uint8_t *bytes, size_t length, size_t *used,
                                        struct socks5_greeting *greeting)
 {
-    if (length > 0 && bytes[0] != VERSION)
+    if (length > 0 && bytes[0] != SOCKS_VERSION)
         return WIRE_BAD;
     if (length < 2 || length < (size_t)2 + bytes[1])
         return WIRE_MORE;
@@ -72,7 +72,7 @@ enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_
         [1] = WIRE_CONNECT, [2] = WIRE_BIND, [3] = WIRE_UDP_ASSOCIATE};
 
     *outcome = OUTCOME_MALFORMED;
-    if (length > 0 && bytes[0] != VERSION)
+    if (length > 0 && bytes[0] != SOCKS_VERSION)
         return WIRE_BAD;
     if (length > 1 && (bytes[1] < 1 || bytes[1] > 3)) {
         *outcome = OUTCOME_COMMAND;
@@ -105,7 +105,7 @@ enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_
 
 size_t socks5_method_reply(uint8_t method, uint8_t out[static 2])
 {
-    out[0] = VERSION;
+    out[0] = SOCKS_VERSION;
     out[1] = method;
     return 2;
 }
@@ -125,7 +125,7 @@ size_t socks5_reply(enum outcome outcome, const struct ip *bound, uint16_t port,
     size_t size = v4 ? 4 : 16;
     const struct ip *ip = bound != NULL ? bound : &unspecified;
 
-    out[0] = VERSION;
+    out[0] = SOCKS_VERSION;
     out[1] = outcome_row(outcome)->socks5;
     out[2] = 0;
     out[3] = v4 ? ATYP_IPV4 : ATYP_IPV6;
