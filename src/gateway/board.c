@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "policy/balance.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 const char *slot_state_name(enum slot_state state)
@@ -47,7 +46,8 @@ void board_set_slot(struct board *board, int slot, enum slot_state state)
     atomic_store(&board->slots[slot].state, (int)state);
 }
 
-int board_reserve(struct board *board, int worker, bool *grow)
+/* The slot that policy/balance chooses now; -1: none. */
+static int choose(const struct board *board, int worker, bool *grow)
 {
     struct balance_session sessions[BOARD_SLOTS];
     int slots[BOARD_SLOTS];
@@ -59,7 +59,7 @@ int board_reserve(struct board *board, int worker, bool *grow)
     size_t count = 0;
 
     for (int i = 0; i < BOARD_SLOTS; i++) {
-        struct board_slot *slot = &board->slots[i];
+        const struct board_slot *slot = &board->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (state != SLOT_UP && state != SLOT_DIALLING)
             continue;
@@ -74,27 +74,24 @@ int board_reserve(struct board *board, int worker, bool *grow)
     }
     choice = balance_choose(sessions, count, &limits);
     *grow = choice.grow;
-    if (choice.index < 0)
-        return -1;
-    atomic_fetch_add_explicit(&board->slots[slots[choice.index]].channels, 1, memory_order_relaxed);
-    return slots[choice.index];
+    return choice.index < 0 ? -1 : slots[choice.index];
+}
+
+int board_reserve(struct board *board, int worker, bool *grow)
+{
+    int slot = choose(board, worker, grow);
+
+    if (slot >= 0)
+        atomic_fetch_add_explicit(&board->slots[slot].channels, 1, memory_order_relaxed);
+    return slot;
 }
 
 int board_hint(const struct board *board)
 {
-    unsigned fewest = UINT_MAX;
-    int worker = -1;
+    bool grow;
+    int slot = choose(board, -1, &grow);
 
-    for (int i = 0; i < BOARD_SLOTS; i++) {
-        const struct board_slot *slot = &board->slots[i];
-        unsigned channels = atomic_load_explicit(&slot->channels, memory_order_relaxed);
-        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_UP ||
-            channels >= fewest)
-            continue;
-        fewest = channels;
-        worker = atomic_load_explicit(&slot->worker, memory_order_relaxed);
-    }
-    return worker;
+    return slot < 0 ? -1 : atomic_load_explicit(&board->slots[slot].worker, memory_order_relaxed);
 }
 
 void board_release(struct board *board, int slot)

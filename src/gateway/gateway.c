@@ -239,7 +239,7 @@ static void reload(struct gateway *g)
     resolver_flush(g->room.resolver);
     crew_send_flush(&g->crew);
     config_each_notice(config, log_notice, NULL);
-    log_info("reloaded %s", file);
+    log_info("reloaded %s", config->file);
 }
 
 static void report(const struct gateway *g)

@@ -18,7 +18,7 @@
 struct relay_result {
     uint64_t bytes[2];  /* [0]: from a to b, [1]: from b to a */
     const char *reason; /* "closed", or the words of the failure; static or valid during the call */
-    int failed;         /* -1: nothing failed; 0: a, 1: b, 2: cut by relay_abort */
+    int failed;         /* -1: nothing failed; 0: a, 1: b */
 };
 
 struct relay;
