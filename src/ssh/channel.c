@@ -194,22 +194,29 @@ struct channel *chan_new(struct session *s, const char *host, uint16_t port, con
     ssh_callbacks_init(&ch->callbacks);
     /* From the start: data, EOF and CLOSE may follow the confirmation in one read. */
     ssh_add_channel_callbacks(ch->handle, &ch->callbacks);
-    rc =
-        answers_open_forward(&s->answers, &ch->answer, ch->handle, host, port, origin, origin_port);
-    if (rc == SSH_ERROR && !ch->answer.refused && !ssh_channel_is_open(ch->handle) &&
+    ch->answer = mem_zalloc(sizeof(*ch->answer));
+    rc = answers_open_forward(&s->answers, ch->answer, ch->handle, host, port, origin, origin_port);
+    if (rc == SSH_ERROR && !ch->answer->refused && !ssh_channel_is_open(ch->handle) &&
         !ch->close_seen) {
-        ch->answer.refused = true;
-        ch->answer.reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
+        ch->answer->refused = true;
+        ch->answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
     session_touch(s);
     return ch;
+}
+
+static void forget_answer(struct channel *ch)
+{
+    answers_forget(&ch->session->answers, ch->answer);
+    free(ch->answer);
+    ch->answer = NULL;
 }
 
 void chan_confirmed(struct channel *ch)
 {
     struct session *s = ch->session;
 
-    answers_forget(&s->answers, &ch->answer);
+    forget_answer(ch);
     TAILQ_REMOVE(&s->opening, ch, link);
     TAILQ_INSERT_TAIL(&s->open, ch, link);
     ch->state = CHANNEL_OPEN;
@@ -278,7 +285,7 @@ static void detach(struct channel *ch)
     ch->is_dirty = false;
     chan_window_reset(ch);
     if (ch->state == CHANNEL_OPENING) {
-        answers_forget(&s->answers, &ch->answer);
+        forget_answer(ch);
         TAILQ_REMOVE(&s->opening, ch, link);
     } else {
         TAILQ_REMOVE(&s->open, ch, link);

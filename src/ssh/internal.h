@@ -69,7 +69,7 @@ struct channel {
     uint32_t unannounced;  /* consumed, and the peer not told yet */
     uint64_t window_began; /* loop_now */
     /* While opening. */
-    struct answer answer;
+    struct answer *answer; /* NULL once it was acted upon */
     uint64_t asked_at;
     void (*done)(void *arg, struct endpoint *channel, const struct open_failure *failure);
     void *arg;

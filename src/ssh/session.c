@@ -122,8 +122,8 @@ static void tell_answers(struct session *s)
     while (ch != NULL) {
         struct channel *next = TAILQ_NEXT(ch, link);
         void (*done)(void *, struct endpoint *, const struct open_failure *) = ch->done;
-        if (ch->answer.refused) {
-            struct open_failure failure = {.reason = ch->answer.reason, .text = ch->answer.text};
+        if (ch->answer->refused) {
+            struct open_failure failure = {.reason = ch->answer->reason, .text = ch->answer->text};
             if (done != NULL)
                 done(ch->arg, NULL, &failure);
             chan_free(ch);
