@@ -2,8 +2,6 @@
  * lines. */
 #include "base/log.h"
 
-#include "base/mem.h"
-
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -108,10 +106,13 @@ static json_t *json_text(const char *text)
     json_t *value = json_string(text);
 
     if (value == NULL) {
-        char *safe = mem_zalloc(strlen(text) * 4 + 1);
-        char *end = safe;
-        for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-            end += sprintf(end, *c < 0x80 ? "%c" : "\\x%02x", *c);
+        char *safe = NULL;
+        size_t length;
+        FILE *out = open_memstream(&safe, &length);
+        for (const unsigned char *c = (const unsigned char *)text; out != NULL && *c != '\0'; c++)
+            fprintf(out, *c < 0x80 ? "%c" : "\\x%02x", *c);
+        if (out != NULL)
+            fclose(out);
         value = json_string(safe);
         free(safe);
     }

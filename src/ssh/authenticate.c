@@ -236,6 +236,31 @@ static enum dial_status explain(struct authentication *a, int answer)
                           answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : "");
 }
 
+/* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
+ * free_secret. */
+static char *secret_read(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    char *secret;
+
+    if (file == NULL)
+        return NULL;
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
+    length = getline(&line, &size, file);
+    fclose(file);
+    if (length < 0) {
+        free(line);
+        errno = ENODATA;
+        return NULL;
+    }
+    secret = mem_strndup(line, strcspn(line, "\r\n"));
+    mem_free_secret(line, size);
+    return secret;
+}
+
 /* Reads a configured secret; false: it cannot be read, and says so. */
 static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
 {

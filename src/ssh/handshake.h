@@ -6,6 +6,8 @@
 #include "ssh/dial.h"
 
 #include <libssh/libssh.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 /* What one dial is about; the steps add to `error`. */
 struct handshake {
@@ -16,9 +18,21 @@ struct handshake {
     char error[1024];
 };
 
+/* All of it, on `fd`, which libssh closes in the end. On failure h->error says why; h->handle
+ * (which may be NULL) is the caller's to free. */
+enum dial_status handshake(struct handshake *h, int fd);
+
 /* Sets what a step failed of. Returns `status`, so that a step can end with it. */
-enum dial_status handshake_fail(struct handshake *h, enum dial_status status, const char *format,
-                                ...) __attribute__((format(printf, 3, 4)));
+__attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
+    struct handshake *h, enum dial_status status, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(h->error, sizeof(h->error), format, arguments);
+    va_end(arguments);
+    return status;
+}
 
 /* Host key against pins or known_hosts, as ssh_config(5) StrictHostKeyChecking yes or accept-new.
  */
@@ -27,9 +41,5 @@ enum dial_status host_key_verify(struct handshake *h);
 /* RFC 4252: none, publickey (identities, agent), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */
 enum dial_status authenticate(struct handshake *h);
-
-/* The first line of a file without its line end, for passwords and passphrases; NULL: unreadable
- * (errno). The caller frees with mem_free_secret(…, strlen). */
-char *secret_read(const char *path);
 
 #endif
