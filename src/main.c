@@ -18,14 +18,17 @@
 #define EXIT_CONFIG 78
 #define EXIT_SSH 255
 
+/* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
+#define DESCRIPTORS_MAX 65536
+
 /* A proxy lives by descriptors: as many as the hard limit allows. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
 }

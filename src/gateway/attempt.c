@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOGIN_TIMEOUTS 2
+
 struct attempt {
     struct pool_room *room;
     struct config *config;
@@ -20,6 +22,7 @@ struct attempt {
     struct resolve *resolve;
     struct connect *connect;
     struct dial *dial;
+    struct deadline login; /* the dial's */
 };
 
 void place_init(struct place *place, struct hosts *hosts, const char *entry, uint16_t port)
@@ -43,6 +46,7 @@ static void finish(struct attempt *a, bool reached, enum dial_status status,
     void *arg = a->arg;
     int slot = a->slot;
 
+    deadline_cancel(&a->login);
     host_end(a->place->host, loop_now(a->room->loop), dialled != NULL, reached, status);
     metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
     attempt_free(a);
@@ -58,6 +62,15 @@ static void dialled_or_not(void *arg, enum dial_status status, struct dialled *d
     finish(a, true, status, dialled, error);
 }
 
+static void login_timed_out(struct deadline *deadline)
+{
+    struct attempt *a = container_of(deadline, struct attempt, login);
+
+    dial_cancel(a->dial);
+    a->dial = NULL;
+    finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+}
+
 static void connected(void *arg, int fd, const struct ip *address, const char *error)
 {
     struct attempt *a = arg;
@@ -70,6 +83,9 @@ static void connected(void *arg, int fd, const struct ip *address, const char *e
     }
     a->dial = dial_start(a->room->crew->keeper, fd, a->config, a->upstream, a->place->name,
                          a->place->port, dialled_or_not, a);
+    /* libssh bounds each step with connect_timeout; this bounds them all. */
+    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
+                 login_timed_out);
 }
 
 static void connect_to(struct attempt *a, const struct ip *addresses, size_t count)
@@ -124,6 +140,7 @@ void attempt_cancel(struct attempt *a)
 {
     resolve_cancel(a->resolve);
     connect_cancel(a->connect);
+    deadline_cancel(&a->login);
     if (a->dial != NULL)
         dial_cancel(a->dial);
     host_abandon(a->place->host);

@@ -32,8 +32,23 @@ void board_unref(struct board *board)
 {
     if (board == NULL || atomic_fetch_sub(&board->references, 1) != 1)
         return;
+    board_unref(atomic_load(&board->successor));
     free(board->upstream);
     free(board);
+}
+
+struct board *board_current(struct board *board)
+{
+    struct board *successor;
+
+    while ((successor = atomic_load(&board->successor)) != NULL)
+        board = successor;
+    return board;
+}
+
+void board_succeed(struct board *board, struct board *successor)
+{
+    atomic_store(&board->successor, board_ref(successor));
 }
 
 enum slot_state board_slot_state(const struct board *board, int slot)
@@ -68,7 +83,8 @@ static int choose(const struct board *board, int worker, bool *grow)
             .usable = state == SLOT_UP,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
             .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
-            .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed),
+            .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed) +
+                        atomic_load_explicit(&slot->abandoned, memory_order_relaxed),
             .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
         };
     }

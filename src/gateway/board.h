@@ -28,6 +28,8 @@ struct board_slot {
     atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
     atomic_uint rate;     /* KiB a second of late */
     atomic_bool overdue;
+    atomic_uint
+        abandoned; /* opens that nobody waits for any more, and that the server has not answered */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
     struct session *session; /* the owning worker's, nobody else looks */
@@ -37,11 +39,12 @@ struct pool;
 
 struct board {
     atomic_uint references;
-    char *upstream;           /* its name */
-    struct pool *pool;        /* the main thread's; NULL once the pool has gone */
-    atomic_bool grow_asked;   /* a message is on its way */
-    atomic_uint waiting;      /* clients waiting for a session */
-    atomic_uint max_channels; /* `channels` */
+    char *upstream;                    /* its name */
+    struct pool *pool;                 /* the main thread's; NULL once the pool has gone */
+    _Atomic(struct board *) successor; /* the pool that took its place in a reload; referenced */
+    atomic_bool grow_asked;            /* a message is on its way */
+    atomic_uint waiting;               /* clients waiting for a session */
+    atomic_uint max_channels;          /* `channels` */
     atomic_uint max_sessions;
     struct board_slot slots[BOARD_SLOTS];
 };
@@ -54,6 +57,12 @@ void board_unref(struct board *board);
 /* Chooses the slot for one more channel (policy/balance) and reserves it there; -1: no session is
  * up. `*grow` when the pool wants another session. */
 int board_reserve(struct board *board, int worker, bool *grow);
+
+/* The board itself, or the one that took its place. It lives as long as the board does. */
+struct board *board_current(struct board *board);
+
+/* Names the successor (referenced anew) of a board whose pool has gone; once. */
+void board_succeed(struct board *board, struct board *successor);
 
 /* The worker whose session would probably be chosen now, so that a new connection can go there at
  * once; -1: none is up. */

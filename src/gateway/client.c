@@ -237,7 +237,7 @@ void client_free(struct client *c)
     if (internal)
         return;
     atomic_fetch_sub(&crew->clients, 1);
-    if (atomic_load_explicit(&crew->draining, memory_order_relaxed))
+    if (atomic_load(&crew->draining))
         crew->client_gone(crew);
 }
 

@@ -92,8 +92,10 @@ static void verified(uv_work_t *work, int status)
 
 void client_forget_verification(struct client *c)
 {
-    if (c->verification != NULL)
-        c->verification->client = NULL;
+    if (c->verification == NULL)
+        return;
+    c->verification->client = NULL;
+    uv_cancel((uv_req_t *)&c->verification->work); /* if it has not begun yet */
     c->verification = NULL;
 }
 
@@ -200,6 +202,8 @@ static enum step ask_socks4(struct client *c)
     return needs_password(c) ? refuse(c, OUTCOME_AUTHENTICATION) : route(c);
 }
 
+#define HTTP_LOOK_ALWAYS 256
+
 static enum step ask_http(struct client *c)
 {
     struct request *r = c->request;
@@ -207,6 +211,13 @@ static enum step ask_http(struct client *c)
     enum outcome bad = OUTCOME_MALFORMED;
     size_t used;
 
+    /* A head that comes byte by byte is looked at when a line is whole (its first bytes always:
+     * they tell what is no HTTP at all), or it would cost the square of its length. */
+    if (r->looked_at > HTTP_LOOK_ALWAYS && buffer_length(&r->in) < HTTP_HEAD_MAX &&
+        memchr(buffer_data(&r->in) + r->looked_at, '\n', buffer_length(&r->in) - r->looked_at) ==
+            NULL)
+        return STEP_STOP;
+    r->looked_at = buffer_length(&r->in);
     switch (http_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &http, &bad)) {
     case WIRE_MORE: return STEP_STOP;
     case WIRE_BAD: return refuse(c, bad);

@@ -28,13 +28,15 @@ struct request {
     bool wants_password;
     struct wire_credentials credentials;
     struct wire_target target;
+    size_t looked_at;      /* HTTP: so much of `in` was parsed in vain */
     struct buffer head;    /* WIRE_FORWARD: the head for the origin */
     struct http_body body; /* and how the body after it ends */
     size_t step;           /* of [resolve] order */
     struct ip *addresses;  /* that a look-up gave and the rules allow */
     size_t address_count;
     size_t address_next;
-    uint64_t wait_until;        /* `hold` ends; 0: has not waited */
+    uint64_t waited_ms;         /* of `hold` */
+    uint64_t wait_began;        /* in CLIENT_WAITING */
     char opening[HOST_MAX + 1]; /* the host or address being opened */
 };
 

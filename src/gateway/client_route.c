@@ -147,19 +147,20 @@ static void waited_too_long(struct deadline *deadline)
 static void wait_for_session(struct client *c)
 {
     struct request *r = c->request;
-    uint64_t now = loop_now(c->worker->loop);
+    uint64_t hold = c->upstream->hold_ms;
 
-    if (r->wait_until == 0)
-        r->wait_until = now + c->upstream->hold_ms;
-    if (r->wait_until <= now) {
+    if (r->waited_ms >= hold) {
         client_refuse(c, OUTCOME_NO_SESSION, NULL);
         return;
     }
+    r->wait_began = loop_now(c->worker->loop);
     client_set_state(c, CLIENT_WAITING);
     c->waiting = true;
     TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);
     atomic_fetch_add(&c->board->waiting, 1);
-    deadline_arm(c->worker->loop, &c->deadline, r->wait_until - now, waited_too_long);
+    /* (In tenths of a second, as few different durations are what deadlines are good at.) */
+    deadline_arm(c->worker->loop, &c->deadline, (hold - r->waited_ms + 99) / 100 * 100,
+                 waited_too_long);
 }
 
 static void stop_waiting(struct client *c)
@@ -167,6 +168,7 @@ static void stop_waiting(struct client *c)
     if (!c->waiting)
         return;
     c->waiting = false;
+    c->request->waited_ms += loop_now(c->worker->loop) - c->request->wait_began;
     TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
     atomic_fetch_sub(&c->board->waiting, 1);
     deadline_cancel(&c->deadline);
@@ -180,12 +182,24 @@ void client_retry(struct client *c)
 
 /* The move to the worker that has the session. */
 
+/* The gateway ends while it is between two workers. */
+static void lost_on_the_way(struct message *message)
+{
+    struct client *c = container_of(message, struct client, message);
+
+    close(c->moving_fd);
+    client_free(c);
+}
+
 static void arrive(struct message *message, void *owner)
 {
     struct client *c = container_of(message, struct client, message);
     struct worker *worker = owner;
 
-    c->worker = worker;
+    if (worker->stopping) {
+        lost_on_the_way(message);
+        return;
+    }
     TAILQ_INSERT_TAIL(&worker->clients, c, link);
     c->endpoint = socket_endpoint_new(worker->loop, c->moving_fd);
     if (c->endpoint == NULL) {
@@ -198,15 +212,6 @@ static void arrive(struct message *message, void *owner)
     open_channel(c);
 }
 
-/* The gateway ends while it is between two workers. */
-static void lost_on_the_way(struct message *message)
-{
-    struct client *c = container_of(message, struct client, message);
-
-    close(c->moving_fd);
-    client_free(c);
-}
-
 static void move(struct client *c, struct worker *to)
 {
     client_set_state(c, CLIENT_MOVING);
@@ -214,6 +219,7 @@ static void move(struct client *c, struct worker *to)
     TAILQ_REMOVE(&c->worker->clients, c, link);
     c->moving_fd = socket_endpoint_release(c->endpoint);
     c->endpoint = NULL;
+    c->worker = to;
     c->message = (struct message){.run = arrive, .drop = lost_on_the_way};
     mailbox_post(to->mailbox, &c->message);
 }
@@ -281,6 +287,9 @@ static void open_channel(struct client *c)
     bool grow = false;
     int owner;
 
+    /* A reload may have put another pool in its upstream's place. */
+    if (c->slot < 0)
+        c->board = board_current(c->board);
     if (c->slot < 0)
         c->slot = board_reserve(c->board, (int)c->worker->index, &grow);
     if (grow)

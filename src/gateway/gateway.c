@@ -60,17 +60,33 @@ static void log_notice(void *arg, const char *text)
 
 /* Pools and generations. */
 
-static struct pool *find_pool(const struct gateway *g, const struct config_upstream *upstream)
+/* The pool whose sessions are what `upstream` wants; NULL: there is none. */
+static struct pool **find_pool(const struct gateway *g, const struct config_upstream *upstream)
 {
     for (size_t i = 0; i < g->pool_count; i++)
         if (g->pools[i] != NULL && strcmp(pool_upstream(g->pools[i])->name, upstream->name) == 0 &&
             config_upstream_same_sessions(pool_upstream(g->pools[i]), upstream))
-            return g->pools[i];
+            return &g->pools[i];
     return NULL;
 }
 
-/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones.
- * The others end when their last connection does. */
+/* A pool that is not wanted any more: its sessions end with their last connection. */
+static void retire_pool(struct gateway *g, struct pool *pool, const struct config *config,
+                        struct pool *const *pools)
+{
+    const char *name = pool_upstream(pool)->name;
+    const struct config_upstream *same = config_upstream(config, name);
+    struct board *board = board_ref(pool_board(pool));
+
+    if (same != NULL)
+        board_succeed(board, pool_board(pools[same - config->upstreams]));
+    pool_free(pool);
+    crew_send_board_up(&g->crew, board); /* those that wait for it go to its successor */
+    board_unref(board);
+}
+
+/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones
+ * for the others. */
 static void change_pools(struct gateway *g, struct config *config)
 {
     struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
@@ -78,19 +94,19 @@ static void change_pools(struct gateway *g, struct config *config)
 
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
-        pools[i] = find_pool(g, upstream);
-        if (pools[i] != NULL)
+        struct pool **old = find_pool(g, upstream);
+        if (old != NULL) {
+            pools[i] = *old;
+            *old = NULL;
             pool_update(pools[i], config, upstream);
-        for (size_t k = 0; pools[i] != NULL && k < g->pool_count; k++)
-            if (g->pools[k] == pools[i])
-                g->pools[k] = NULL;
-        if (pools[i] == NULL)
+        } else {
             pools[i] = pool_new(&g->room, config, upstream);
+        }
         boards[i] = pool_board(pools[i]);
     }
     for (size_t k = 0; k < g->pool_count; k++)
         if (g->pools[k] != NULL)
-            pool_free(g->pools[k]);
+            retire_pool(g, g->pools[k], config, pools);
     free(g->pools);
     g->pools = pools;
     g->pool_count = config->upstream_count;

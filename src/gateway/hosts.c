@@ -122,6 +122,8 @@ void host_end(struct host *host, uint64_t now, bool ok, bool reached, enum dial_
         host->proved = true;
         return;
     }
+    if (host->failures > 0 && now < host->failed_at + host->wait_ms)
+        return; /* of the same event as the failure before: several dials, or sessions, at once */
     host->kind = status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY ? NEEDS_A_PERSON
                  : reached                                                ? REACHED
                                                                           : UNREACHABLE;

@@ -5,6 +5,10 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* 1xx responses before the response proper; more are no HTTP server's. */
+#define INTERIMS_MAX 32
 
 struct http_exchange {
     struct endpoint outer; /* what the relay sees */
@@ -15,8 +19,10 @@ struct http_exchange {
     struct buffer head;    /* of the response, until it is whole */
     struct buffer pending; /* a rewritten head that the client did not take yet */
     bool head_done;
-    bool eof_wanted; /* write_eof came while something was pending */
-    bool refused;    /* the response was no HTTP: the rest of it is dropped */
+    bool eof_wanted;   /* write_eof came while something was pending */
+    bool withheld;     /* the head's last byte, though it was looked at, will be offered again */
+    unsigned interims; /* 1xx heads so far */
+    bool refused;      /* the response was no HTTP: the rest of it is dropped */
     struct later ended;
 };
 
@@ -60,31 +66,33 @@ static void refuse(struct http_exchange *x)
     later_post(x->loop, &x->ended, tell_closed);
 }
 
-/* Rewrites the response heads that are whole; 1xx ones are followed by another. */
-static void take_heads(struct http_exchange *x)
+/* Adds bytes to the response's head; once it is whole the rewritten one goes to the client. Returns
+ * how many were the head's. */
+static size_t take_head(struct http_exchange *x, const uint8_t *bytes, size_t length)
 {
+    size_t before = buffer_length(&x->head);
     struct http_response response;
-    enum wire_status status = WIRE_OK;
+    uint8_t *out;
 
-    while (!x->head_done && status == WIRE_OK) {
-        const uint8_t *bytes = buffer_data(&x->head);
-        status = http_response_parse(bytes, buffer_length(&x->head), &response);
-        if (status == WIRE_OK) {
-            uint8_t *out = buffer_reserve(&x->pending, response.head_length + HTTP_RESPONSE_EXTRA);
-            buffer_commit(&x->pending, http_response_rewrite(&response, bytes, out));
-            buffer_consume(&x->head, response.head_length);
-            x->head_done = !response.interim;
-        }
+    buffer_append(&x->head, bytes, length);
+    /* Only a whole line brings anything new. */
+    if (memchr(bytes, '\n', length) == NULL && before + length < HTTP_HEAD_MAX)
+        return length;
+    switch (http_response_parse(buffer_data(&x->head), before + length, &response)) {
+    case WIRE_MORE: return length;
+    case WIRE_BAD: refuse(x); return length;
+    case WIRE_OK: break;
     }
-    if (status == WIRE_BAD) {
+    if (response.interim && ++x->interims > INTERIMS_MAX) {
         refuse(x);
-        return;
+        return length;
     }
-    if (x->head_done) {
-        buffer_append(&x->pending, buffer_data(&x->head), buffer_length(&x->head));
-        buffer_clear(&x->head);
-    }
+    out = buffer_reserve(&x->pending, response.head_length + HTTP_RESPONSE_EXTRA);
+    buffer_commit(&x->pending, http_response_rewrite(&response, buffer_data(&x->head), out));
+    buffer_clear(&x->head);
+    x->head_done = !response.interim; /* after a 1xx another one follows */
     flush(x);
+    return response.head_length - before;
 }
 
 static size_t exchange_room(struct endpoint *endpoint)
@@ -98,17 +106,32 @@ static size_t exchange_room(struct endpoint *endpoint)
     return endpoint_room(x->inner);
 }
 
+/* While a rewritten head is pending its last byte counts as not taken, so that nobody thinks that
+ * all is delivered. */
 static size_t exchange_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
 {
     struct http_exchange *x = of_outer(endpoint);
+    size_t taken = 0;
 
+    flush(x);
     if (x->refused)
         return length;
-    if (x->head_done)
-        return buffer_length(&x->pending) > 0 ? 0 : endpoint_write(x->inner, bytes, length);
-    buffer_append(&x->head, bytes, length);
-    take_heads(x);
-    return length;
+    if (buffer_length(&x->pending) > 0)
+        return 0;
+    if (x->withheld)
+        taken = 1;
+    x->withheld = false;
+    while (!x->head_done && taken < length) {
+        taken += take_head(x, bytes + taken, length - taken);
+        if (x->refused)
+            return length;
+        if (buffer_length(&x->pending) > 0) {
+            x->withheld = true;
+            return taken - 1;
+        }
+    }
+    return taken == length ? taken
+                           : taken + endpoint_write(x->inner, bytes + taken, length - taken);
 }
 
 static void exchange_write_eof(struct endpoint *endpoint)

@@ -11,6 +11,9 @@
  * would be dialled without a pause. */
 #define SHORT_LIFE_MS 5000
 
+/* How soon to look again whether a host that is being dialled has answered. */
+#define BUSY_HOST_MS 250
+
 struct pool {
     struct pool_room *room;
     struct config *config;
@@ -154,9 +157,11 @@ static void tend(struct pool *pool)
                                                   slot, attempt_done, pool);
         there++;
     }
-    /* (Without a time to wait for, the dial that is in the way tends the pool when it ends.) */
-    if (there < pool->wanted && wait != UINT64_MAX)
-        deadline_arm(pool->room->loop, &pool->retry, wait, retry);
+    /* (Without a time to wait for, another dial to the same host is in the way; it may be another
+     * pool's.) */
+    if (there < pool->wanted)
+        deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
+                     retry);
 }
 
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:

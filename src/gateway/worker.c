@@ -36,6 +36,14 @@ static void session_gone(struct worker_session *ws, const char *why)
     free(ws);
 }
 
+/* Nobody shall choose it any more, while its channels hear of its end and look for another. */
+static void session_dying(void *arg)
+{
+    struct worker_session *ws = arg;
+
+    board_set_slot(ws->board, ws->slot, SLOT_RETIRING);
+}
+
 static void session_lost(void *arg, const char *why)
 {
     struct worker_session *ws = arg;
@@ -66,6 +74,7 @@ static void publish(struct worker_session *ws)
     ws->carried = carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
     atomic_store_explicit(&slot->overdue, state.silent_ms >= OVERDUE_MS, memory_order_relaxed);
+    atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (board_slot_state(ws->board, ws->slot) == SLOT_RETIRING && state.channels == 0)
@@ -112,14 +121,20 @@ static void take_session(struct message *message, void *owner)
 {
     struct session_message *m = container_of(message, struct session_message, message);
     struct worker *worker = owner;
-    struct worker_session *ws = mem_zalloc(sizeof(*ws));
+    struct worker_session *ws;
     struct session_options options = {
         .keepalive_ms = m->keepalive_ms,
         .keepalive_max = m->keepalive_max,
+        .dying = session_dying,
         .lost = session_lost,
-        .arg = ws,
     };
 
+    if (worker->stopping) {
+        drop_session_message(message);
+        return;
+    }
+    ws = mem_zalloc(sizeof(*ws));
+    options.arg = ws;
     ws->session = session_new(worker->loop, m->dialled, &options);
     if (ws->session == NULL) {
         free(ws);
@@ -135,6 +150,10 @@ static void take_session(struct message *message, void *owner)
         deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
     LIST_INSERT_HEAD(&worker->sessions, ws, link);
     ws->board->slots[ws->slot].session = ws->session;
+    /* What an earlier session of this slot was like. */
+    atomic_store(&ws->board->slots[ws->slot].overdue, false);
+    atomic_store(&ws->board->slots[ws->slot].abandoned, 0);
+    atomic_store(&ws->board->slots[ws->slot].rate, 0);
     board_set_slot(ws->board, ws->slot, SLOT_UP);
     metric_add(&worker->metrics.sessions_up, 1);
     pool_tell_up(worker->crew->keeper, m->board, m->slot);
@@ -171,21 +190,26 @@ struct client_message {
     uint16_t peer_port;
 };
 
-static void take_client(struct message *message, void *owner)
-{
-    struct client_message *m = container_of(message, struct client_message, message);
-
-    client_new(owner, m->generation, m->listen, m->fd, m->from_ip ? &m->peer : NULL, m->peer_port);
-    generation_unref(m->generation);
-    free(m);
-}
-
 static void drop_client(struct message *message)
 {
     struct client_message *m = container_of(message, struct client_message, message);
 
     close(m->fd);
     atomic_fetch_sub(&m->crew->clients, 1);
+    generation_unref(m->generation);
+    free(m);
+}
+
+static void take_client(struct message *message, void *owner)
+{
+    struct client_message *m = container_of(message, struct client_message, message);
+    struct worker *worker = owner;
+
+    if (worker->stopping) {
+        drop_client(message);
+        return;
+    }
+    client_new(worker, m->generation, m->listen, m->fd, m->from_ip ? &m->peer : NULL, m->peer_port);
     generation_unref(m->generation);
     free(m);
 }
@@ -305,6 +329,7 @@ static void act_stop(struct worker *worker, struct board *board)
     struct client *client;
 
     (void)board;
+    worker->stopping = true; /* what is on its way here is dropped */
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
     /* With the resolvers go their own connections, which are clients too. */

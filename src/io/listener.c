@@ -7,10 +7,12 @@
 #include "io/socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -34,9 +36,26 @@ struct listener {
     bool closed;
     bool warned;              /* of starving; until the backlog has been worked off */
     struct deadline starving; /* armed: no descriptor was to be had */
+    int last_fd;              /* from this number on descriptors are not for connections */
     void (*accepted)(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
     void *arg;
 };
+
+/* Descriptors that connections leave to everything else: a session that has to be dialled again
+ * needs some, and without it none of the connections is of use. */
+#define DESCRIPTORS_KEPT 64
+
+static int last_descriptor(void)
+{
+    struct rlimit limit = {.rlim_cur = INT_MAX};
+    rlim_t kept;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
+    return (int)(limit.rlim_cur - kept);
+}
 
 static int open_socket(int family)
 {
@@ -121,9 +140,25 @@ static char *name_of(const struct listener_address *address, uint16_t port)
 
 static void poll_update(struct listener *l);
 
+/* Whether the next descriptor would be one of the last. The kernel gives the lowest that is free.
+ */
+static bool descriptors_short(const struct listener *l)
+{
+    int probe = dup(l->fd);
+
+    if (probe >= 0)
+        close(probe);
+    return probe < 0 || probe >= l->last_fd;
+}
+
 static void starving_over(struct deadline *starving)
 {
-    poll_update(container_of(starving, struct listener, starving));
+    struct listener *l = container_of(starving, struct listener, starving);
+
+    if (descriptors_short(l))
+        deadline_arm(l->loop, &l->starving, LISTENER_STARVED_MS, starving_over);
+    else
+        poll_update(l);
 }
 
 static void starve(struct listener *l, int error)
@@ -176,7 +211,12 @@ static void acceptable(uv_poll_t *poll, int status, int events)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            bool last = fd >= l->last_fd;
             hand_over(l, fd, (struct sockaddr *)&from);
+            if (last && !l->closed) {
+                starve(l, EMFILE);
+                return;
+            }
         } else if (errno == EAGAIN) {
             l->warned = false;
             return;
@@ -240,6 +280,7 @@ struct listener *listener_new(struct loop *loop, const struct listener_address *
     l->loop = loop;
     l->accepted = accepted;
     l->arg = arg;
+    l->last_fd = last_descriptor();
     if (!start(l, address)) {
         const char *why = strerror(errno);
 

@@ -40,8 +40,9 @@ void listener_free(struct listener *listener);
 void listener_pause(struct listener *listener);
 void listener_resume(struct listener *listener);
 
-/* The process is out of descriptors or memory at times: then accepting stops, with one warning, for
- * LISTENER_STARVED_MS or until this says that a descriptor was given back. Cheap otherwise. */
+/* The process is out of descriptors (but for the last few, which connections leave to sessions) or
+ * memory at times: then accepting stops, with one warning, for LISTENER_STARVED_MS or until this
+ * says that a descriptor was given back. Cheap otherwise. */
 #define LISTENER_STARVED_MS 100
 void listener_descriptor_freed(struct listener *listener);
 

@@ -78,11 +78,12 @@ static void read_log(int priority, const char *function, const char *text, void 
     uint32_t number;
     uint32_t reason;
 
-    (void)priority;
     (void)function;
     if (answers == NULL)
         return;
-    created = answers->creating != NULL ? strstr(text, "Creating a channel ") : NULL;
+    created = answers->creating != NULL && priority == SSH_LOG_PROTOCOL
+                  ? strstr(text, "Creating a channel ")
+                  : NULL; /* (not in the server's own words, which come as warnings) */
     if (created != NULL && sscanf(created, "Creating a channel %u", &number) == 1) {
         answers->creating->number = number;
         answers->creating->numbered = true;

@@ -157,10 +157,13 @@ static int try_publickey(struct authentication *a)
 
 /* RFC 4256: every prompt without echo is taken for the password's, and answered in one round only,
  * so that a wrong password is not offered over and over. */
+#define ROUNDS_MAX 10 /* some have none but words in them */
+
 static int try_interactive(struct authentication *a)
 {
     ssh_session handle = a->h->handle;
     bool answered = false;
+    int rounds = 0;
     int answer;
 
     if (a->password == NULL)
@@ -169,7 +172,7 @@ static int try_interactive(struct authentication *a)
     answer = ssh_userauth_kbdint(handle, NULL, NULL);
     while (answer == SSH_AUTH_INFO) {
         int prompts = ssh_userauth_kbdint_getnprompts(handle);
-        if (prompts > 0 && answered)
+        if ((prompts > 0 && answered) || ++rounds > ROUNDS_MAX)
             return SSH_AUTH_DENIED;
         for (int i = 0; i < prompts; i++) {
             char echo = 0;
@@ -226,8 +229,14 @@ static enum dial_status explain(struct authentication *a, int answer)
 
     if (answer == SSH_AUTH_SUCCESS)
         return DIAL_OK;
-    if (answer == SSH_AUTH_ERROR && !ssh_is_connected(h->handle) && a->tried[0] == '\0')
-        return handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+    if (answer == SSH_AUTH_AGAIN)
+        return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
+                              a->tried);
+    /* A connection that broke says nothing about our keys, unless the server says that it was for
+     * them. */
+    if (answer == SSH_AUTH_ERROR && !ssh_is_connected(h->handle) &&
+        strstr(ssh_get_error(h->handle), "authentication failures") == NULL)
+        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", ssh_get_error(h->handle));
     return handshake_fail(h, DIAL_AUTHENTICATION, "permission denied for %s (tried: %s)%s%s%s%s",
                           h->upstream->user != NULL ? h->upstream->user : "the login user",
                           a->tried[0] != '\0' ? a->tried : "nothing, no key or password is there",

@@ -50,6 +50,7 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
     }
     /* libssh keeps what is not taken, and counts it against the window. */
     ch->leftover = true;
+    ch->refused = true;
     return 0;
 }
 
@@ -113,10 +114,16 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
         size_t part = length - taken < PACKET_MAX ? length - taken : PACKET_MAX;
         uint64_t packets = s->packets.out_packets;
         int written = ssh_channel_write(ch->handle, bytes + taken, (uint32_t)part);
-        if (written <= 0)
+        if (written <= 0) {
+            /* With a window that means a rekey, which only the peer's packets bring further. */
+            s->blocked = chan_window(ch) > 0;
+            s->blocked_at = s->packets.in_packets;
             break;
+        }
         /* In a rekey "written" packets are queued where no status shows them. */
-        s->queued = s->packets.out_packets == packets ? s->queued + (uint64_t)written : 0;
+        s->queued = s->packets.out_packets == packets && packets == s->queued_behind
+                        ? s->queued + (uint64_t)written
+                        : 0;
         s->queued_behind = s->packets.out_packets;
         taken += (size_t)written;
         if ((size_t)written < part)
@@ -145,7 +152,7 @@ static void chan_resume(struct endpoint *endpoint)
     struct channel *ch = of_endpoint(endpoint);
 
     ch->paused = false;
-    if (ch->session == NULL || (!ch->leftover && !ch->eof_seen))
+    if (ch->session == NULL || (!ch->leftover && !ch->eof_seen && ch->charged == ch->window))
         return;
     mark_dirty(ch);
     session_touch(ch->session);
@@ -196,8 +203,9 @@ struct channel *chan_new(struct session *s, const char *host, uint16_t port, con
     ssh_add_channel_callbacks(ch->handle, &ch->callbacks);
     ch->answer = mem_zalloc(sizeof(*ch->answer));
     rc = answers_open_forward(&s->answers, ch->answer, ch->handle, host, port, origin, origin_port);
+    /* (If the session is what failed, it will say so, and another one may do.) */
     if (rc == SSH_ERROR && !ch->answer->refused && !ssh_channel_is_open(ch->handle) &&
-        !ch->close_seen) {
+        !ch->close_seen && session_is_alive(s)) {
         ch->answer->refused = true;
         ch->answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
@@ -207,6 +215,8 @@ struct channel *chan_new(struct session *s, const char *host, uint16_t port, con
 
 static void forget_answer(struct channel *ch)
 {
+    if (ch->done == NULL)
+        ch->session->abandoned--;
     answers_forget(&ch->session->answers, ch->answer);
     free(ch->answer);
     ch->answer = NULL;
@@ -229,8 +239,9 @@ static void pull_leftover(struct channel *ch)
 {
     int length = ssh_channel_poll(ch->handle, 0);
     uint8_t *bytes;
-    int got;
+    int got = 0;
 
+    ch->refused = false;
     if (length > 0) {
         bytes = mem_zalloc((size_t)length);
         got = ssh_channel_read_nonblocking(ch->handle, bytes, (uint32_t)length, 0);
@@ -242,7 +253,7 @@ static void pull_leftover(struct channel *ch)
         }
         free(bytes);
     }
-    ch->leftover = length > 0 && ssh_channel_poll(ch->handle, 0) > 0;
+    ch->leftover = got > 0 && (got < length || ch->refused);
 }
 
 void chan_settle(struct channel *ch)
@@ -252,7 +263,7 @@ void chan_settle(struct channel *ch)
     if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
         return;
     if (ch->leftover)
-        chan_window_reset(ch);
+        chan_window_hold(ch);
     else
         chan_window_announce(ch);
     while (ch->leftover) {
@@ -283,7 +294,7 @@ static void detach(struct channel *ch)
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
     ch->is_writer = false;
     ch->is_dirty = false;
-    chan_window_reset(ch);
+    chan_window_release(ch);
     if (ch->state == CHANNEL_OPENING) {
         forget_answer(ch);
         TAILQ_REMOVE(&s->opening, ch, link);

@@ -23,8 +23,9 @@ struct dial {
     const struct config_upstream *upstream;
     char host[HOST_MAX + 1];
     uint16_t port;
-    int fd;       /* the thread's; libssh closes it */
-    int watch_fd; /* ours: a dup of fd, for cancelling and for polling the session later */
+    int fd;       /* the thread's, and then libssh's */
+    int watch_fd; /* ours: a dup of fd, for cancelling and for polling the session later; goes with
+                     `dialled` */
     void (*done)(void *arg, enum dial_status status, struct dialled *dialled, const char *error);
     void *arg;
     bool cancelled;
@@ -75,21 +76,26 @@ static void dial_thread(void *arg)
     ssh_set_log_userdata(d->host);
     ssh_set_log_level(log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
 
-    d->status = handshake(&h, d->fd);
+    if (d->watch_fd < 0) {
+        close(d->fd);
+        d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
+    } else {
+        d->status = handshake(&h, d->fd);
+    }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->dialled = dialled_new(h.handle);
-    else if (h.handle != NULL) {
-        ssh_disconnect(h.handle);
-        ssh_free(h.handle);
-    }
+        d->dialled = dialled_new(h.handle, d->fd, d->watch_fd);
+    else
+        handle_end(h.handle, true, d->fd, d->watch_fd);
     mailbox_post(d->reply, &d->message);
 }
 
 static void dial_free(struct dial *d)
 {
-    dialled_free(d->dialled);
-    close(d->watch_fd);
+    if (d->dialled != NULL)
+        dialled_free(d->dialled);
+    else if (d->status != DIAL_OK)
+        close(d->watch_fd);
     config_unref(d->config);
     free(d);
 }
@@ -104,13 +110,10 @@ static void dial_ended(struct message *message, void *owner)
     running--;
     dialled = d->dialled;
     d->dialled = NULL;
-    if (d->cancelled) {
+    if (d->cancelled)
         dialled_free(dialled);
-    } else {
-        if (dialled != NULL)
-            dialled_watch(dialled, dup(d->watch_fd));
+    else
         d->done(d->arg, d->status, dialled, d->error);
-    }
     dial_free(d);
     if (running == 0 && when_idle != NULL) {
         void (*idle)(void *arg) = when_idle;

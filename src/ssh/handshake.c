@@ -3,7 +3,6 @@
 #include "ssh/handshake.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -57,6 +56,9 @@ static bool set_algorithms(struct handshake *h)
            set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression");
 }
 
+/* SSH_OPTIONS_FD keeps 16 bits of it. */
+#define LIBSSH_FD_MAX 0xffff
+
 static bool set_options(struct handshake *h, int fd)
 {
     const struct config_upstream *u = h->upstream;
@@ -66,6 +68,10 @@ static bool set_options(struct handshake *h, int fd)
     long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
     int no = 0;
 
+    if (fd > LIBSSH_FD_MAX) {
+        handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
+        return false;
+    }
     /* libssh must look nothing up by itself: not the name, not ~/.ssh/config. */
     if (!set_option(h, SSH_OPTIONS_HOST, h->host, "host") || !set_algorithms(h) ||
         !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
@@ -105,14 +111,10 @@ enum dial_status handshake(struct handshake *h, int fd)
     enum dial_status status;
 
     h->handle = ssh_new();
-    if (h->handle == NULL) {
-        close(fd);
+    if (h->handle == NULL)
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
-    }
-    if (!set_options(h, fd)) {
-        close(fd);
+    if (!set_options(h, fd))
         return DIAL_TRANSPORT;
-    }
     if (ssh_connect(h->handle) != SSH_OK)
         return handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
     status = host_key_verify(h);

@@ -17,6 +17,7 @@ struct session {
     struct session_options options;
     ssh_session handle;
     ssh_event event;
+    int handle_fd;
     int watch_fd;
     uv_poll_t poll;
     int polled; /* UV_READABLE, UV_WRITABLE: what the poll waits for */
@@ -31,13 +32,16 @@ struct session {
     struct ssh_counter_struct packets;
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
-    uint64_t announced;          /* sum of the channels' windows */
+    bool blocked;                /* libssh takes nothing: the peer has begun a rekey */
+    uint64_t blocked_at;         /* in_packets when it was */
+    uint64_t announced;          /* sum of what is charged to the channels */
     struct channel_list opening; /* in the order asked */
     struct channel_list open;
     struct channel_list writers; /* channels that asked for room, first in first out */
     struct channel_list
         dirty; /* channels with something to tell, to be told outside of libssh's callbacks */
     uint32_t channels;
+    uint32_t abandoned; /* of those being opened */
     struct answers answers;
     bool again;   /* libssh was called while driving: look once more */
     bool driving; /* on the stack: a free waits */
@@ -61,10 +65,12 @@ struct channel {
     bool is_dirty;
     bool paused;   /* the owner has no room (or never resumed) */
     bool leftover; /* bytes wait in libssh's buffer */
+    bool refused;  /* more came while they were being pulled */
     bool eof_seen, eof_told;
     bool close_seen, close_told;
     bool eof_sent;
     uint32_t window;       /* announced to the peer; 0: libssh's own */
+    uint32_t charged;      /* of session->announced: what the peer may still send of it */
     uint32_t consumed;     /* since window_began */
     uint32_t unannounced;  /* consumed, and the peer not told yet */
     uint64_t window_began; /* loop_now */
@@ -97,15 +103,19 @@ uint32_t chan_window(const struct channel *channel);
 bool chan_window_consumed(struct channel *channel, uint32_t length);
 /* Tells the peer of the window, if it is time; outside of libssh's callbacks. */
 void chan_window_announce(struct channel *channel);
-/* Its consumer does not keep up, or it ends: back to libssh's own window. */
-void chan_window_reset(struct channel *channel);
+/* Its consumer does not keep up: nothing more is announced, but what was is still to come. */
+void chan_window_hold(struct channel *channel);
+/* It ends. */
+void chan_window_release(struct channel *channel);
 
 /* session.c */
 
 /* To be called after any libssh call made outside of session_drive: it may have processed input. */
 void session_touch(struct session *session);
-/* The socket takes no more for now. */
+/* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
+/* libssh has not noticed its end yet. */
+bool session_is_alive(const struct session *session);
 /* What libssh's log lines of this thread are about from now on; before every libssh call. */
 void session_enter(struct session *session);
 

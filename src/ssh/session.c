@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <libssh/server.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,10 @@ void session_enter(struct session *s)
 
 bool session_congested(const struct session *s)
 {
-    return s->queued >= QUEUED_MAX || (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+    bool rekeying =
+        s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
+
+    return rekeying || (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
 }
 
 static void destroyed(uv_handle_t *handle)
@@ -56,9 +60,7 @@ static void destroy(struct session *s)
     answers_enter(NULL);
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
-    if (!s->dead)
-        ssh_disconnect(s->handle);
-    ssh_free(s->handle);
+    handle_end(s->handle, !s->dead, s->handle_fd, s->watch_fd);
     uv_close((uv_handle_t *)&s->poll, destroyed);
     close(s->watch_fd);
 }
@@ -84,6 +86,7 @@ static void die(struct session *s)
     uv_poll_stop(&s->poll);
     deadline_cancel(&s->keepalive);
     s->driving = true; /* a free from inside waits */
+    s->options.dying(s->options.arg);
     while (!TAILQ_EMPTY(&s->opening))
         chan_cut(TAILQ_FIRST(&s->opening), why);
     while (!TAILQ_EMPTY(&s->open))
@@ -95,7 +98,7 @@ static void die(struct session *s)
         s->options.lost(s->options.arg, why);
 }
 
-static bool is_alive(struct session *s)
+bool session_is_alive(const struct session *s)
 {
     return s->death == NULL && ssh_is_connected(s->handle) &&
            (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
@@ -106,9 +109,9 @@ static void receive(struct session *s)
     for (unsigned reads = 0; reads < READS_A_TURN; reads++) {
         uint64_t before = s->bytes.in_bytes;
         /* It can say OK about a dead session, so what counts is asked afterwards. */
-        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && is_alive(s))
+        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
             s->death = "poll failed";
-        if (s->bytes.in_bytes == before || !is_alive(s))
+        if (s->bytes.in_bytes == before || !session_is_alive(s))
             return;
     }
 }
@@ -190,10 +193,13 @@ static void settle(struct session *s)
     do {
         seen = s->packets.in_packets;
         s->again = false;
+        if (seen != s->blocked_at)
+            s->blocked = false;
         tell_answers(s);
         tell_dirty(s);
         wake_writers(s);
-    } while (is_alive(s) && (s->again || s->packets.in_packets != seen || !TAILQ_EMPTY(&s->dirty)));
+    } while (session_is_alive(s) &&
+             (s->again || s->packets.in_packets != seen || !TAILQ_EMPTY(&s->dirty)));
     if (s->packets.in_packets != s->heard_packets) {
         s->heard_packets = s->packets.in_packets;
         s->heard_at = loop_now(s->loop);
@@ -208,15 +214,13 @@ static void work(struct session *s, bool readable)
         return;
     s->driving = true;
     session_enter(s);
-    if (s->packets.out_packets != s->queued_behind)
-        s->queued = 0; /* the rekey moves on */
     if (readable)
         receive(s);
     settle(s);
     s->driving = false;
     if (s->freed)
         destroy(s);
-    else if (!is_alive(s))
+    else if (!session_is_alive(s))
         die(s);
     else
         rearm(s);
@@ -291,7 +295,19 @@ void session_probe(struct session *s)
     deadline_arm(s->loop, &s->keepalive, PROBE_ANSWER_MS, keepalive_due);
 }
 
-/* How long the server has been silent while an open waits for it. */
+/* The round trip's time as the kernel knows it, ms; 0 for what is no TCP. */
+static uint64_t round_trip(const struct session *s)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(s->watch_fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return 0;
+    return info.tcpi_rtt / 1000;
+}
+
+/* How long the server has been silent while an open waits for it, beyond what the way there and
+ * back takes. */
 static uint64_t silence(const struct session *s)
 {
     const struct channel *oldest = TAILQ_FIRST(&s->opening);
@@ -299,7 +315,7 @@ static uint64_t silence(const struct session *s)
 
     if (oldest == NULL)
         return 0;
-    since = oldest->asked_at > s->heard_at ? oldest->asked_at : s->heard_at;
+    since = (oldest->asked_at > s->heard_at ? oldest->asked_at : s->heard_at) + 2 * round_trip(s);
     return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
 }
 
@@ -320,6 +336,7 @@ void session_state(const struct session *s, struct session_state *state)
         .bytes_in = s->bytes.in_bytes,
         .bytes_out = s->bytes.out_bytes,
         .channels = s->channels,
+        .abandoned = s->abandoned,
         .silent_ms = s->dead ? 0 : silence(s),
         .congested = !s->dead && session_congested(s),
     };
@@ -348,10 +365,9 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     s->loop = loop;
     s->options = *options;
     s->handle = dialled_session->handle;
+    s->handle_fd = dialled_session->handle_fd;
     s->watch_fd = dialled_session->watch_fd;
-    dialled_session->handle = NULL;
-    dialled_session->watch_fd = -1;
-    dialled_free(dialled_session);
+    free(dialled_session);
     TAILQ_INIT(&s->opening);
     TAILQ_INIT(&s->open);
     TAILQ_INIT(&s->writers);
@@ -389,4 +405,5 @@ void session_open_cancel(struct session_open *open)
     struct channel *ch = (struct channel *)open;
 
     ch->done = NULL;
+    ch->session->abandoned++;
 }

@@ -11,6 +11,9 @@ struct session;
 struct session_options {
     uint64_t keepalive_ms;  /* a keepalive after so long without a byte received; 0: none */
     unsigned keepalive_max; /* so many unanswered ones and the session is dead */
+    /* Called once when the session has died, before its channels and opens are told: from here on
+     * it must not be asked for another channel. */
+    void (*dying)(void *arg);
     /* Called once when the session has died, after all its channels and opens were told; not after
      * session_free. The callee may free the session inside. `why` is a few words for the log. */
     void (*lost)(void *arg, const char *why);
@@ -56,7 +59,8 @@ void session_probe(struct session *session);
 struct session_state {
     uint64_t bytes_in; /* over the socket, so far */
     uint64_t bytes_out;
-    uint32_t channels; /* open or being opened, cancelled opens too */
+    uint32_t channels;  /* open or being opened, abandoned ones too */
+    uint32_t abandoned; /* opens that were cancelled, and that the server has not answered */
     uint64_t
         silent_ms;  /* while an open waits: how long the server has said nothing at all; else 0 */
     bool congested; /* the socket takes no more */

@@ -25,10 +25,11 @@
 /* Where the read that never returns anything would go; never touched, so it costs no memory. */
 static uint8_t nowhere[WINDOW_MAX];
 
-static void set_window(struct channel *ch, uint32_t window)
+static void charge(struct channel *ch, uint32_t window)
 {
     ch->session->announced += window;
-    ch->session->announced -= ch->window;
+    ch->session->announced -= ch->charged;
+    ch->charged = window;
     ch->window = window;
 }
 
@@ -40,8 +41,8 @@ static void consider(struct channel *ch)
     uint64_t now = loop_now(s->loop);
 
     if (larger <= WINDOW_MAX && now - ch->window_began < FAST_MS &&
-        s->announced - ch->window + larger <= SESSION_MAX)
-        set_window(ch, larger);
+        s->announced - ch->charged + larger <= SESSION_MAX)
+        charge(ch, larger);
     ch->window_began = now;
     ch->consumed = 0;
 }
@@ -57,18 +58,25 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
 
 void chan_window_announce(struct channel *ch)
 {
+    if (ch->window != ch->charged)
+        charge(ch, 0); /* what was held has been taken: it may begin anew */
     if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
         return;
     ch->unannounced = 0;
     ssh_channel_read_timeout(ch->handle, nowhere, ch->window, 1, 0);
 }
 
-void chan_window_reset(struct channel *ch)
+void chan_window_hold(struct channel *ch)
 {
-    set_window(ch, 0);
+    ch->window = 0;
     ch->consumed = 0;
     ch->unannounced = 0;
     ch->window_began = loop_now(ch->session->loop);
+}
+
+void chan_window_release(struct channel *ch)
+{
+    charge(ch, 0);
 }
 
 #else
@@ -85,7 +93,12 @@ void chan_window_announce(struct channel *ch)
     (void)ch;
 }
 
-void chan_window_reset(struct channel *ch)
+void chan_window_hold(struct channel *ch)
+{
+    (void)ch;
+}
+
+void chan_window_release(struct channel *ch)
 {
     (void)ch;
 }
