@@ -1,0 +1,135 @@
+"""Who takes part: the two proxies, and the load generator as client and as origin."""
+
+import atexit
+import json
+import os
+import re
+import resource
+import select
+import socket
+import subprocess
+
+from adit_test.checks import Failed
+from adit_test.gateway import binary, environment, section, upstream
+from adit_test.net import ANY, free_port
+from adit_test.process import scratch, wait_until, workdir
+
+PATIENCE = 120  # seconds for an answer of the load generator
+GCM = "aes128-gcm@openssh.com"
+
+# As high as it may go; what is started here inherits it.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+
+class Actor:
+    """A child that is ended with the program, its standard error in a file: whoever reads it while
+    it is measured would take processor time from it."""
+
+    def __init__(self, command, **popen):
+        self.log = scratch(f"{os.path.basename(command[0])}.log", "")
+        with open(self.log, "wb") as log:
+            self.child = subprocess.Popen(command, **{
+                "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": log,
+                "cwd": workdir(), "env": environment(), **popen})
+        self.name = os.path.basename(command[0])
+        self.pid = self.child.pid
+        atexit.register(self.end)
+
+    def said(self):
+        """Its log; raises if it has ended."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            text = log.read()
+        if self.child.poll() is not None:
+            raise Failed(f"{self.name} ended:\n{text[-2000:]}")
+        return text
+
+    def end(self):
+        atexit.unregister(self.end)
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def resident(self):
+        """Resident bytes."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+
+    def processor(self):
+        """Processor seconds used so far, by all threads."""
+        with open(f"/proc/{self.pid}/stat", encoding="latin-1") as stat:
+            used = stat.read().rpartition(")")[2].split()[11:13]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
+class Adit(Actor):
+    """adit as a user runs it: all defaults but what is named."""
+
+    key = "adit"
+
+    def __init__(self, sshd, cipher=None, sessions=None):
+        text = upstream(sshd, ciphers=cipher, sessions=sessions) + section(
+            "listen browser", {"address": f"{ANY}:0"})
+        super().__init__([binary(), "--config", scratch("adit.ini", text)])
+        wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")
+        self.port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", self.said())[1])
+
+
+class SshD(Actor):
+    """ssh -D."""
+
+    key = "ssh"
+
+    def __init__(self, sshd, cipher=None, sessions=None):
+        del sessions  # it has one
+        self.port = free_port()
+        super().__init__([
+            "ssh", "-F", "none", "-N", "-D", f"{ANY}:{self.port}", "-p", str(sshd.port),
+            "-i", sshd.user_key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+            "-o", "ExitOnForwardFailure=yes", "-o", f"UserKnownHostsFile={sshd.known_hosts}",
+            *(["-c", cipher] if cipher else []), f"{sshd.user}@{sshd.address}"])
+        wait_until(self.listens, "ssh -D's port")
+
+    def listens(self):
+        self.said()
+        with socket.socket() as probe:
+            return probe.connect_ex((ANY, self.port)) == 0
+
+
+class Load(Actor):
+    """The load generator, which answers each command by one line of JSON."""
+
+    def __init__(self, *arguments):
+        program = os.path.join(os.path.dirname(binary()), "t", "bench", "load")
+        super().__init__([program, *map(str, arguments)], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+
+    def answer(self):
+        ready, _, _ = select.select([self.child.stdout], [], [], PATIENCE)
+        line = self.child.stdout.readline() if ready else b""
+        if not line:
+            raise Failed(f"the load generator does not answer: {self.said()}")
+        return json.loads(line)
+
+    def ask(self, *command):
+        self.child.stdin.write(" ".join(map(str, command)).encode() + b"\n")
+        self.child.stdin.flush()
+        return self.answer()
+
+
+class Origin(Load):
+    """Echo, source and sink behind the proxies."""
+
+    def __init__(self):
+        super().__init__("origin")
+        self.ports = self.answer()
+
+    def client(self, proxy):
+        return Load("client", proxy.port, self.ports["echo"], self.ports["source"],
+                    self.ports["sink"])

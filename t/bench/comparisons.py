@@ -1,0 +1,133 @@
+"""The comparisons: each yields its cases, measured pair by pair."""
+
+import sys
+import time
+
+from actors import DESCRIPTORS, GCM, Adit, SshD
+from report import Case
+
+PROXIES = (Adit, SshD)
+
+
+class Room:
+    """What all comparisons share."""
+
+    def __init__(self, sshd, origin, pairs):
+        self.sshd = sshd
+        self.origin = origin
+        self.pairs = pairs
+
+    def alternate(self, case, measure):
+        """measure(kind or proxy) for both sides, `pairs` times, each side first every other time.
+
+        It gives {metric: value}; what the case must say besides, it notes itself.
+        """
+        for pair in range(self.pairs):
+            for side in PROXIES if pair % 2 == 0 else reversed(PROXIES):
+                say(f"{case.bench}, {case.title}: {pair + 1} of {self.pairs}, {side.key}")
+                case.add(side.key, measure(side))
+        say("")
+
+
+def say(text):
+    """Progress, where somebody watches."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def note_failures(case, side, answer):
+    if answer["failed"]:
+        case.note(f"{side.key}: {answer['failed']} failed")
+
+
+# ---- held
+
+HELD = (100, 1000, 5000)
+FILL_SECONDS = 60  # opening them takes ssh -D ever longer the more there are
+HELD_SECONDS = 2
+
+
+def hold(room, case, kind, count):
+    with kind(room.sshd, sessions="1-64") as proxy, room.origin.client(proxy) as client:
+        client.ask("hold", 1, FILL_SECONDS)
+        alone = proxy.resident()
+        filled = client.ask("hold", count - 1, FILL_SECONDS)
+        note_failures(case, kind, filled)
+        if filled["held"] < count:
+            case.note(f"{kind.key} held {filled['held']:,} after {FILL_SECONDS} s and was "
+                      "measured with these")
+        time.sleep(0.5)
+        resident = (proxy.resident() - alone) / (filled["held"] - 1)
+        echo = client.ask("echo", HELD_SECONDS)
+        opens = client.ask("churn", 64, HELD_SECONDS)
+        note_failures(case, kind, opens)
+    return {"opens": opens["done"] / opens["seconds"], "echo_p50": echo["p50"],
+            "echo_p99": echo["p99"], "resident": resident}
+
+
+def held(room):
+    """Idle connections, adit with a pool of 1-64 sessions: what one more costs beside them."""
+    for count in HELD:
+        most = min(count, DESCRIPTORS - 500)
+        case = Case("held", f"{most:,} idle connections")
+        if most < count:
+            case.note(f"{count:,} were wanted; the limit is {DESCRIPTORS:,} descriptors")
+        room.alternate(case, lambda kind, most=most, case=case: hold(room, case, kind, most))
+        yield case
+
+
+# ---- bulk
+
+BULK_MIB = 1024
+BULK = (("down", 1), ("up", 1), ("down", 8), ("up", 8))
+
+
+def carry(room, case, proxy, direction, streams):
+    with room.origin.client(proxy) as client:
+        before = proxy.processor()
+        answer = client.ask(direction, streams, BULK_MIB)
+        used = proxy.processor() - before
+    note_failures(case, proxy, answer)
+    return {"throughput": answer["bytes"] / answer["seconds"] / 2**20,
+            "processor_gib": used * 2**30 / answer["bytes"]}
+
+
+def bulk(room):
+    """A GiB in one stream and in eight, down and up."""
+    for cipher, words in ((None, "default ciphers"), (GCM, "aes128-gcm")):
+        with Adit(room.sshd, cipher=cipher) as adit, SshD(room.sshd, cipher=cipher) as ssh:
+            proxies = {Adit: adit, SshD: ssh}
+            for direction, streams in BULK:
+                title = f"{streams} stream{'s' * (streams > 1)} {direction}, {words}"
+                case = Case("bulk", title)
+                room.alternate(case, lambda kind, case=case, how=(direction, streams): carry(
+                    room, case, proxies[kind], *how))
+                yield case
+
+
+# ---- churn
+
+CHURN_SECONDS = 3
+
+
+def visit(room, case, proxy):
+    with room.origin.client(proxy) as client:
+        before = proxy.processor()
+        answer = client.ask("churn", 64, CHURN_SECONDS)
+        used = proxy.processor() - before
+    note_failures(case, proxy, answer)
+    return {"opens": answer["done"] / answer["seconds"],
+            "processor_open": used * 1e6 / answer["done"],
+            "latency_p50": answer["p50"], "latency_p99": answer["p99"]}
+
+
+def churn(room):
+    """Connect, one byte there and back, close: 64 at once."""
+    with Adit(room.sshd) as adit, SshD(room.sshd) as ssh:
+        proxies = {Adit: adit, SshD: ssh}
+        case = Case("churn", "connect, 1 byte echoed, close; 64 at once")
+        room.alternate(case, lambda kind: visit(room, case, proxies[kind]))
+        yield case
+
+
+COMPARISONS = {"held": held, "bulk": bulk, "churn": churn}

@@ -1,0 +1,63 @@
+/* The load generator of t/bench: what its parts share. */
+#ifndef ADIT_BENCH_LOAD_H
+#define ADIT_BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The origins listen on so many addresses from 127.0.1.1 on, and clients come from as many from
+ * 127.0.0.1 on: one address has 28,000 ephemeral ports, and a closed connection keeps its own for a
+ * while. */
+#define ADDRESSES 8
+
+/* Where the proxy and the origins are. Ports. */
+struct setting {
+    uint16_t proxy;
+    uint16_t echo;
+    uint16_t source; /* is told a length (8 bytes, big-endian), sends that many, closes */
+    uint16_t sink;   /* reads to the end, says how many there were (as above), closes */
+};
+
+/* load.c */
+
+/* Seconds of a monotonic clock. */
+double now(void);
+/* Prints "load: ..." and errno's text, and ends the program. */
+_Noreturn void die(const char *what);
+uint64_t big_endian(uint64_t number);
+
+/* socks.c: RFC 1928, as a client without authentication. */
+
+#define SOCKS_GREETING "\x05\x01\x00"
+#define SOCKS_REQUEST_SIZE 10
+#define SOCKS_REPLY_MAX (6 + 256)
+
+/* A request for `port` of the n-th origin address. */
+void socks_request(uint8_t request[static SOCKS_REQUEST_SIZE], unsigned n, uint16_t port);
+/* The length of a reply that begins so; 0: too early to say. */
+size_t socks_reply_length(const uint8_t *reply, size_t length);
+/* A socket that is connecting to the proxy from the n-th client address, or -1. */
+int socks_socket(const struct setting *setting, unsigned n, int flags);
+/* A blocking connection through the proxy to `port` of the first origin; -1: refused. */
+int socks_connect(const struct setting *setting, uint16_t port);
+
+/* origin.c */
+
+/* The servers behind the proxy. Prints their ports, runs until standard input ends. */
+void origin_run(void);
+
+/* visit.c: connections to the echo server that prove themselves with one byte there and back. Each
+ * prints its result as a line of JSON. */
+
+/* Opens `count` connections, 64 at once, for `seconds` at most, and keeps them open. */
+void visit_hold(const struct setting *setting, unsigned count, double seconds);
+/* Opens, and closes again, `parallel` at once for `seconds`. */
+void visit_churn(const struct setting *setting, unsigned parallel, double seconds);
+/* One byte there and back on one of the connections that are held, again and again. */
+void visit_echo(double seconds);
+
+/* stream.c: `streams` at once carry `bytes` together. Prints a line of JSON. */
+void stream_run(const struct setting *setting, bool up, unsigned streams, uint64_t bytes);
+
+#endif

@@ -1,0 +1,100 @@
+"""What was measured: as a table to read, and as JSON."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+
+# key: (label, unit, decimals)
+METRICS = {
+    "throughput": ("throughput", "MiB/s", 0),
+    "processor_gib": ("processor time a GiB", "s", 2),
+    "opens": ("opens a second", "1/s", 0),
+    "processor_open": ("processor time each", "us", 0),
+    "latency_p50": ("time each, median", "ms", 2),
+    "latency_p99": ("time each, p99", "ms", 2),
+    "echo_p50": ("echo round trip, median", "ms", 2),
+    "echo_p99": ("echo round trip, p99", "ms", 2),
+    "resident": ("resident bytes a connection", "B", 0),
+}
+SIDES = ("adit", "ssh")
+
+
+class Case:
+    """One load: each side's values by metric, one a pair; and what must be said about them."""
+
+    def __init__(self, bench, title):
+        self.bench = bench
+        self.title = title
+        self.values = {}
+        self.notes = []
+
+    def add(self, side, values):
+        for metric, value in values.items():
+            self.values.setdefault(metric, {key: [] for key in SIDES})[side].append(value)
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def rows(self):
+        """(metric, {side: median}, ratio): the median of the pairs' ratios, adit to ssh -D."""
+        for metric, sides in self.values.items():
+            ratios = [adit / ssh for adit, ssh in zip(sides["adit"], sides["ssh"]) if ssh]
+            yield (metric, {side: statistics.median(sides[side]) for side in SIDES},
+                   statistics.median(ratios) if ratios else None)
+
+
+def ratio_text(ratio):
+    """0.031 is easier to read as 1/32."""
+    if ratio is None:
+        return "-"
+    if ratio < 0.1:
+        return f"1/{1 / ratio:.0f}" if ratio > 0 else "0"
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def heading():
+    return f"{'':44}{'adit':>12}{'ssh -D':>12}   adit : ssh -D"
+
+
+def table(case):
+    lines = [f"{case.bench}: {case.title}"]
+    for metric, medians, ratio in case.rows():
+        label, unit, decimals = METRICS[metric]
+        numbers = "".join(f"{medians[side]:12,.{decimals}f}" for side in SIDES)
+        lines.append(f"  {label + ', ' + unit:42}{numbers}   {ratio_text(ratio):>13}")
+    return "\n".join(lines + [f"  ({note})" for note in case.notes])
+
+
+def first_line(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def surroundings(descriptors):
+    """What the numbers depend on besides the programs."""
+    return {
+        "processors": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "openssh": first_line("ssh", "-V"),
+        "libssh": first_line("pkg-config", "--modversion", "libssh"),
+        "load_average": os.getloadavg()[0],
+        "descriptors": descriptors,
+    }
+
+
+def write_json(path, around, cases):
+    results = [{
+        "bench": case.bench, "case": case.title, "notes": case.notes,
+        "metrics": {metric: {"unit": METRICS[metric][1], "values": case.values[metric],
+                             "median": medians, "ratio": ratio}
+                    for metric, medians, ratio in case.rows()},
+    } for case in cases]
+    with open(path, "w", encoding="ascii") as out:
+        json.dump({"surroundings": around, "results": results}, out, indent=1)
+        out.write("\n")

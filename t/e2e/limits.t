@@ -1,0 +1,81 @@
+#!/usr/bin/env -S python3 -B
+"""The limit of descriptors: raised where it may be; else accept pauses, and recovers."""
+
+import os
+import re
+import resource
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import ANY, Adit, config, holds, patience, tap, true, wait_until
+from adit_test.clients import HELLO, Line, connect, exchange, works
+from adit_test.origins import Origin, echo
+from adit_test.sshd import Sshd
+
+CLIENTS = 150
+
+
+def limit(soft, hard):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def raised(sshd, origin):
+    hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4096)
+    with tap.case("the soft limit is raised to the hard one at start"):
+        with Adit(config(sshd), name="adit with a low soft limit", before=limit(64, hard)) as adit:
+            with open(f"/proc/{adit.pid}/limits", encoding="ascii") as limits:
+                got = re.search(r"Max open files +(\d+) +(\d+)", limits.read())
+            true(int(got[1]) == int(got[2]) == hard, f"{got[0]!r}, hard limit {hard}")
+            conns = [connect(adit.address, ANY, origin.port) for _ in range(CLIENTS)]
+            true(all(exchange(conn) for conn in conns), f"echo on {CLIENTS} connections")
+            for conn in conns:
+                conn.close()
+
+
+def reached(sshd, origin):
+    """More clients than descriptors: those over the limit wait in the listener's queue."""
+    with Adit(config(sshd, gate={"workers": 2, "handshake_timeout": "1h"},
+                     up={"sessions": "1-1"}),
+              name="adit with few descriptors", before=limit(100, 100)) as adit:
+        true(works(adit.address, origin), "echo")
+        lines = []
+        with tap.case("at the limit it says so"):
+            mark = adit.mark()
+            for _ in range(CLIENTS):
+                lines.append(Line(adit.address))
+                lines[-1].send(HELLO)
+            found = adit.wait_log(r" (warning|error): .*", mark)
+            holds(r"(?i)descriptor|open files", found[0], "the log")
+        with tap.case("... does not spin"):
+            before, began = adit.cpu(), time.monotonic()
+            time.sleep(2)
+            used, wall = adit.cpu() - before, time.monotonic() - began
+            true(used < wall / 4, f"{used:.2f} s of the processor in {wall:.2f} s")
+            true(len(adit.lines) < mark + 200, "the log is not flooded")
+        with tap.case("... and those who came in are served"):
+            equal_answer(lines[0])
+        with tap.case("when connections end, those who wait come in"):
+            for line in lines[:-1]:
+                line.socket.close()
+            equal_answer(lines[-1])
+            lines[-1].socket.close()
+        with tap.case("... and all is as before"):
+            for _ in range(20):
+                true(works(adit.address, origin), "echo")
+            wait_until(lambda: adit.descriptors() < 60, "the descriptors are closed")
+
+
+def equal_answer(line):
+    line.socket.settimeout(patience(60))
+    true(line.socket.recv(2) == b"\x05\x00", "the method is answered")
+
+
+def main():
+    with Sshd() as sshd, Origin(echo) as origin:
+        raised(sshd, origin)
+        reached(sshd, origin)
+
+
+tap.run(main)

@@ -1,0 +1,107 @@
+#!/usr/bin/env -S python3 -B
+"""contrib/quickstart: what it promises at its start, and that nothing of it stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import Process, equal, holds, patience, scratch, tap, true, wait_until
+from adit_test.gateway import TOP, binary, environment
+from adit_test.keys import public
+from adit_test.process import processes
+from adit_test.sshd import Sshd
+
+PAGE = "This page came through adit and an SSH server."
+
+
+class Quickstart(Process):
+    """It, in a session and a temporary directory of its own; standard output is in the log too."""
+
+    def __init__(self, *arguments, **more):
+        self.temporary = scratch("tmp")
+        os.mkdir(self.temporary)
+        super().__init__("quickstart", ["sh", "-c", 'exec "$@" >&2', "sh",
+                                        os.path.join(TOP, "contrib", "quickstart"), *arguments],
+                         env=environment(ADIT=binary(), TMPDIR=self.temporary, **more),
+                         before=os.setsid)
+
+    def said(self):
+        return "\n".join(self.lines)
+
+    def mates(self):
+        """The processes of its session, itself too."""
+        found = []
+        for pid in processes():
+            try:
+                if os.getsid(pid) == self.pid:
+                    found.append(pid)
+            except ProcessLookupError:
+                pass
+        return found
+
+    def leaves_nothing(self):
+        equal(os.listdir(self.temporary), [], "temporary files")
+        wait_until(lambda: not self.mates(), "all its processes are gone", 5)
+
+
+def alone():
+    with tap.case("alone it starts a server, fetches a page through adit and ends"):
+        quickstart = Quickstart(QUICKSTART_ONCE="1")
+        equal(quickstart.wait(), 0, "its exit status")
+        holds(PAGE, quickstart.said(), "the page")
+        quickstart.leaves_nothing()
+
+    with tap.case("the line to try works, until Ctrl-C ends everything"):
+        quickstart = Quickstart()
+        quickstart.wait_log("Ctrl-C ends it", seconds=60)
+        line = quickstart.wait_log(r"^ +(curl --socks5-hostname \S+ http://127\S+)$")[1]
+        got = subprocess.run(line.split(), capture_output=True, text=True, check=True,
+                             timeout=patience(30))
+        holds(PAGE, got.stdout, "the page")
+        true(len(quickstart.mates()) > 3, "adit, sshd and the page are running")
+        os.killpg(quickstart.pid, signal.SIGINT)
+        equal(quickstart.wait(), 130, "its exit status")
+        quickstart.leaves_nothing()
+
+    with tap.case("SIGTERM to it alone ends everything too"):
+        quickstart = Quickstart()
+        quickstart.wait_log("Ctrl-C ends it", seconds=60)
+        quickstart.signal(signal.SIGTERM)
+        equal(quickstart.wait(), 143, "its exit status")
+        quickstart.leaves_nothing()
+
+
+def with_a_server(sshd):
+    home = scratch("home")
+    os.makedirs(os.path.join(home, ".ssh"), mode=0o700)
+    os.symlink(sshd.user_key, os.path.join(home, ".ssh", "id_ed25519"))
+
+    with tap.case("with a server named it goes through that one"):
+        quickstart = Quickstart(f"{sshd.user}@{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1",
+                                HOME=home)
+        equal(quickstart.wait(), 0, "its exit status")
+        holds("^SSH-2.0-OpenSSH", "\n".join(l for l in quickstart.lines if "SSH-2.0" in l),
+              "the server's banner")
+        equal(sshd.targets()[-1], ("127.0.0.1", sshd.port), "the target")
+        with open(os.path.join(home, ".ssh", "known_hosts"), encoding="ascii") as known:
+            holds(public(sshd.host_key).split()[1].replace("+", r"\+"), known.read(), "known_hosts")
+        quickstart.leaves_nothing()
+
+    with tap.case("with a server that lets nobody in it says so"):
+        os.unlink(os.path.join(home, ".ssh", "id_ed25519"))
+        quickstart = Quickstart(f"{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1", HOME=home)
+        equal(quickstart.wait(), 1, "its exit status")
+        holds("quickstart: nothing came back", quickstart.said(), "the last line")
+        quickstart.leaves_nothing()
+
+
+def main():
+    alone()
+    with Sshd() as sshd:
+        with_a_server(sshd)
+
+
+tap.run(main)

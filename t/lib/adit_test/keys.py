@@ -1,0 +1,58 @@
+"""Keys, certificates, known_hosts lines and an agent, by OpenSSH's own tools."""
+
+import os
+import subprocess
+
+from .process import Process, scratch, wait_until
+
+
+def keypair(name="key", passphrase="", kind="ed25519"):
+    """Makes a key pair; returns the private key's path."""
+    path = scratch(name)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", name, "-f", path],
+                   check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def public(key):
+    with open(f"{key}.pub", encoding="ascii") as source:
+        return source.read().strip()
+
+
+def fingerprint(key):
+    """SHA256:... of a key pair."""
+    line = subprocess.run(["ssh-keygen", "-l", "-E", "sha256", "-f", f"{key}.pub"], check=True,
+                          capture_output=True, text=True).stdout
+    return line.split()[1]
+
+
+def known_hosts(key, *places):
+    """A known_hosts file that says `key` is the key of each (address, port)."""
+    kind, base64 = public(key).split()[:2]
+    return scratch("known_hosts", "".join(f"[{address}]:{port} {kind} {base64}\n"
+                                          for address, port in places))
+
+
+def certify(authority, key, user):
+    """Signs KEY for `user`; the certificate is in KEY-cert.pub, whose path is returned."""
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "adit test", "-n", user,
+                    f"{key}.pub"], check=True, stdin=subprocess.DEVNULL)
+    return f"{key}-cert.pub"
+
+
+class Agent:
+    """An ssh-agent with some keys in it."""
+
+    def __init__(self, *keys):
+        self.socket = scratch("agent")
+        self.process = Process("ssh-agent", ["ssh-agent", "-D", "-a", self.socket])
+        wait_until(lambda: os.path.exists(self.socket), "ssh-agent's socket")
+        for key in keys:
+            subprocess.run(["ssh-add", "-q", key], check=True, stdin=subprocess.DEVNULL,
+                           env={**os.environ, "SSH_AUTH_SOCK": self.socket})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()

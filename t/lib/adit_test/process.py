@@ -1,0 +1,193 @@
+"""Processes of a test: started, listened to, ended; and the scratch directory they live in."""
+
+import atexit
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from .checks import Failed
+from .tap import tap
+
+_running = []
+_workdir = None
+_serial = itertools.count(1)
+
+
+def workdir():
+    """This test's own directory; gone when the test ends. Short, as unix socket paths must be."""
+    global _workdir
+    if _workdir is None:
+        _workdir = tempfile.mkdtemp(prefix="adit-t.")
+        os.chmod(_workdir, 0o755)
+    return _workdir
+
+
+def scratch(name, text=None, mode=0o600):
+    """A fresh path in the work directory that ends in `name`; written if `text` is given."""
+    path = os.path.join(workdir(), f"{next(_serial)}.{name}")
+    if text is not None:
+        with open(path, "wb") as out:
+            out.write(text.encode() if isinstance(text, str) else text)
+        os.chmod(path, mode)
+    return path
+
+
+def patience(seconds):
+    """A time-out, stretched by ADIT_TEST_PATIENCE: the end of waiting, never a measure."""
+    return seconds * float(os.environ.get("ADIT_TEST_PATIENCE", "1"))
+
+
+def wait_until(condition, what, seconds=30):
+    """Waits for an event that nobody announces. Returns what `condition` returned."""
+    end = time.monotonic() + patience(seconds)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failed(f"waited {patience(seconds):g} s in vain: {what}")
+        time.sleep(0.02)
+
+
+def processes():
+    """{pid: parent} of every process that can be seen."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="latin-1") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] not in "ZX":
+                parents[int(name)] = int(fields[1])
+    return parents
+
+
+def descendants(pid):
+    """All processes below `pid`, parents first."""
+    parents = processes()
+    found, layer = [], [pid]
+    while layer:
+        layer = [child for child, parent in parents.items() if parent in layer]
+        found += layer
+    return found
+
+
+def send_signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+class Process:
+    """A child whose standard error is read line by line, kept, and can be waited on."""
+
+    def __init__(self, name, command, env=None, cwd=None, before=None):
+        self.name = name
+        self.lines = []
+        self.changed = threading.Condition()
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=env, cwd=cwd or workdir(), preexec_fn=before)
+        self.pid = self.child.pid
+        self.reader = threading.Thread(target=self._read, args=(self.child.stderr,), daemon=True)
+        self.reader.start()
+        _running.append(self)
+        tap.logs.append(self.tail)
+
+    def _read(self, stream):
+        for line in stream:
+            with self.changed:
+                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def tail(self, count=30):
+        return self.name, self.lines[-count:]
+
+    def mark(self):
+        """A place in the log, for `since`."""
+        return len(self.lines)
+
+    def find(self, pattern, since=0):
+        """The matches of a regular expression in the log, one a line at most."""
+        return [found for line in self.lines[since:] if (found := re.search(pattern, line))]
+
+    def wait_log(self, pattern, since=0, seconds=30, count=1):
+        """Waits until `count` lines match; returns the last one's match."""
+        return self.wait_line(lambda line: re.search(pattern, line), f"{count} x {pattern!r}",
+                              since, seconds, count)
+
+    def wait_line(self, test, what, since=0, seconds=30, count=1):
+        """Waits until `test` is true for `count` lines; returns what it returned for the last."""
+        end = time.monotonic() + patience(seconds)
+        seen, found = since, 0
+        while True:
+            with self.changed:
+                while seen == len(self.lines):
+                    left = end - time.monotonic()
+                    if left <= 0 or (not self.alive() and not self.reader.is_alive()):
+                        raise Failed(f"{self.name} {'' if self.alive() else 'ended and '}"
+                                     f"did not log {what}")
+                    self.changed.wait(min(left, 0.5))
+                lines = self.lines[seen:]
+            seen += len(lines)
+            for value in filter(None, map(test, lines)):
+                found += 1
+                if found == count:
+                    return value
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def signal(self, number):
+        if self.alive():
+            self.child.send_signal(number)
+
+    def wait(self, seconds=60):
+        """Its exit status, negative for a signal; all of its log has been read then."""
+        try:
+            status = self.child.wait(patience(seconds))
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.name} did not end within {patience(seconds):g} s") from None
+        self.reader.join(5)
+        return status
+
+    def kill(self):
+        """Ends it and all below it, whatever state they are in."""
+        tree = [self.pid, *descendants(self.pid)] if self.alive() else []
+        for pid in tree:
+            send_signal(pid, signal.SIGKILL)
+        if self.alive():
+            self.child.wait()
+            self.reader.join(5)
+        if self in _running:
+            _running.remove(self)
+            tap.logs.remove(self.tail)
+            tap.ended.append(self.tail)
+
+
+def _clean_up():
+    for process in list(_running):
+        process.kill()
+    if _workdir is not None and not os.environ.get("ADIT_TEST_KEEP"):
+        shutil.rmtree(_workdir, ignore_errors=True)
+
+
+def _stop(number, _frame):
+    sys.exit(128 + number)
+
+
+atexit.register(_clean_up)
+for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(_number, _stop)

@@ -1,0 +1,129 @@
+/* Preloaded into a test's sshd: names and passwords that exist for that sshd only, and no query
+ * leaves it.
+ *
+ * ADIT_TEST_NAMES: a file of lines "NAME ADDRESS SECONDS": what this sshd's resolver answers after
+ * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_PASSWORD:
+ * what the stand-in for PAM takes as every user's password. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **result)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    const char *path = getenv("ADIT_TEST_NAMES");
+    FILE *names = name != NULL && path != NULL ? fopen(path, "re") : NULL;
+    char known[256], address[64];
+    double delay;
+
+    real = (__typeof__(real))dlsym(RTLD_NEXT, "getaddrinfo");
+    if (names == NULL)
+        return real(name, service, hints, result);
+    while (fscanf(names, "%255s %63s %lf", known, address, &delay) == 3) {
+        if (strcasecmp(known, name) == 0) {
+            fclose(names);
+            usleep((useconds_t)(delay * 1e6));
+            return real(address, service, hints, result);
+        }
+    }
+    fclose(names);
+    if (strlen(name) > 5 && strcasecmp(name + strlen(name) - 5, ".test") == 0)
+        return EAI_NONAME;
+    return real(name, service, hints, result);
+}
+
+/* As <security/pam_appl.h> declares them; spelled out so that the tests need no header of PAM. */
+struct pam_message {
+    int style;
+    const char *text;
+};
+struct pam_response {
+    char *text;
+    int unused;
+};
+struct pam_conv {
+    int (*ask)(int, const struct pam_message **, struct pam_response **, void *);
+    void *arg;
+};
+enum { SUCCESS = 0, AUTH_ERR = 7, PROMPT_ECHO_OFF = 1, ITEM_USER = 2, ITEM_CONV = 5 };
+
+static struct pam_conv conversation;
+static const char *pam_user;
+static const char
+    *pam_password; /* kept from the start: sshd's PAM process empties its environment */
+
+int pam_start(const char *service, const char *user, const struct pam_conv *conv, void **handle)
+{
+    (void)service;
+    conversation = *conv;
+    pam_user = strdup(user);
+    pam_password = getenv("ADIT_TEST_PASSWORD");
+    *handle = &conversation;
+    return SUCCESS;
+}
+
+int pam_set_item(void *handle, int item, const void *value)
+{
+    (void)handle;
+    if (item == ITEM_CONV)
+        conversation = *(const struct pam_conv *)value;
+    return SUCCESS;
+}
+
+int pam_get_item(const void *handle, int item, const void **value)
+{
+    (void)handle;
+    *value = item == ITEM_USER ? (const void *)pam_user : item == ITEM_CONV ? &conversation : NULL;
+    return SUCCESS;
+}
+
+int pam_authenticate(void *handle, int flags)
+{
+    const struct pam_message prompt = {PROMPT_ECHO_OFF, "Password: "}, *prompts = &prompt;
+    struct pam_response *answer = NULL;
+
+    (void)handle;
+    (void)flags;
+    if (pam_password == NULL || conversation.ask == NULL ||
+        conversation.ask(1, &prompts, &answer, conversation.arg) != SUCCESS || answer == NULL)
+        return AUTH_ERR;
+    return answer->text != NULL && strcmp(answer->text, pam_password) == 0 ? SUCCESS : AUTH_ERR;
+}
+
+char **pam_getenvlist(void *handle)
+{
+    (void)handle;
+    return calloc(1, sizeof(char *));
+}
+
+const char *pam_strerror(void *handle, int error)
+{
+    (void)handle;
+    return error == SUCCESS ? "success" : "authentication failure";
+}
+
+int pam_putenv(void *handle, const char *text)
+{
+    (void)handle;
+    (void)text;
+    return SUCCESS;
+}
+
+#define NO_MATTER(name)                                                                            \
+    int name(void *handle, int flags)                                                              \
+    {                                                                                              \
+        (void)handle;                                                                              \
+        (void)flags;                                                                               \
+        return SUCCESS;                                                                            \
+    }
+NO_MATTER(pam_acct_mgmt)
+NO_MATTER(pam_setcred)
+NO_MATTER(pam_open_session)
+NO_MATTER(pam_close_session)
+NO_MATTER(pam_chauthtok)
+NO_MATTER(pam_end)
