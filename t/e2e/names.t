@@ -44,13 +44,13 @@ def remote(sshd, origin):
             equal(hosts(sshd, mark, origin.port), ["far.test"], "what sshd was asked for")
 
 
-def owned_by(adit, port):
-    """Whether a TCP socket on that local port is one of adit's."""
+def connected_by(adit, port):
+    """Whether one of adit's own TCP sockets leads to that port."""
     inodes = set()
     with open("/proc/net/tcp", encoding="ascii") as table:
         for line in table:
             words = line.split()
-            if words[1].endswith(f":{port:04X}"):
+            if words[2].endswith(f":{port:04X}"):
                 inodes.add(f"socket:[{words[9]}]")
     links = set()
     for name in os.listdir(f"/proc/{adit.pid}/fd"):
@@ -72,7 +72,7 @@ def tunnel(sshd, origin):
                 true(works(adit.address, origin, protocol, host="web.test"), f"echo by {protocol}")
             equal(hosts(sshd, mark, origin.port), [ANY] * 3, "what sshd was asked for")
             true(hosts(sshd, mark, dns.port), "sshd was asked for the name server")
-            false([port for port in dns.peers if owned_by(adit, port)], "adit asked it directly")
+            false(connected_by(adit, dns.port), "adit is connected to it directly")
             equal(adit.access(protocol="http")["target"], f"web.test:{origin.port}",
                   "the access line's target")
         with tap.case("tunnel: an answer is kept for its TTL"):

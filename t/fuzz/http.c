@@ -123,7 +123,7 @@ static uint8_t *rewrite_response(const struct http_response *from, const uint8_t
 
 static void fuzz_response(const uint8_t *data, size_t size)
 {
-    size_t used, length, again_length;
+    size_t used = 0, length, again_length;
     enum wire_status status = check_prefixes(parse_response, data, size, &used);
     assert(status != WIRE_MORE || size < HTTP_HEAD_MAX);
     if (status != WIRE_OK)

@@ -15,7 +15,7 @@ typedef enum wire_status parse_fn(const uint8_t *bytes, size_t length, size_t *u
 static inline enum wire_status parse_exactly(parse_fn *parse, const uint8_t *bytes, size_t length,
                                              size_t *used)
 {
-    uint8_t *copy = malloc(length > 0 ? length : 1);
+    uint8_t *copy = calloc(length > 0 ? length : 1, 1);
     assert(copy != NULL);
     if (length > 0)
         memcpy(copy, bytes, length);

@@ -27,7 +27,7 @@ typedef enum wire_status parse_fn(const uint8_t *bytes, size_t length, size_t *u
 static inline enum wire_status parse_exactly(parse_fn *parse, const uint8_t *bytes, size_t length,
                                              size_t *used)
 {
-    uint8_t *copy = malloc(length > 0 ? length : 1);
+    uint8_t *copy = calloc(length > 0 ? length : 1, 1);
     assert_non_null(copy);
     memcpy(copy, bytes, length);
     *used = SIZE_MAX;

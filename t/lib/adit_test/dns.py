@@ -25,7 +25,7 @@ def write_name(name):
 class Dns:
     """`names`: {name: [address, ...]}. All else does not exist; a name with None fails (SERVFAIL).
 
-    `queries` notes (name, type); `peers` the port each connection came from.
+    `queries` notes (name, type).
     """
 
     def __init__(self, names, ttl=300, negative_ttl=60):
@@ -33,7 +33,6 @@ class Dns:
         self.ttl = ttl
         self.negative_ttl = negative_ttl
         self.queries = []
-        self.peers = []
         self.listener = socket.create_server((ANY, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,10 +40,9 @@ class Dns:
     def _accept(self):
         while True:
             try:
-                conn, peer = self.listener.accept()
+                conn, _ = self.listener.accept()
             except OSError:
                 return
-            self.peers.append(peer[1])
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):
