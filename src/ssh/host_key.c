@@ -20,25 +20,49 @@ static char *fingerprint(ssh_key key)
     return text;
 }
 
-/* The line of `file` that reads `wanted`; 0: it has none. */
-static unsigned line_number(const char *file, const char *wanted)
+/* A known_hosts line that names the host, with another key than the server's. */
+struct known {
+    const char *file;
+    unsigned line;
+    char *fingerprint; /* NULL: none was found */
+    bool same_type;    /* as the key that the server offers */
+};
+
+static void known_consider(struct known *known, const struct known *candidate, ssh_key key,
+                           enum ssh_keytypes_e offered_type)
+{
+    bool same_type = ssh_key_type(key) == offered_type;
+
+    if (known->fingerprint != NULL && (known->same_type || !same_type))
+        return;
+    ssh_string_free_char(known->fingerprint);
+    *known = *candidate;
+    known->fingerprint = fingerprint(key);
+    known->same_type = same_type;
+}
+
+/* Looks through one file; a line with a key of the same type is what a person wants to see first.
+ */
+static void known_search(struct known *known, const char *file, const char *host,
+                         enum ssh_keytypes_e offered_type)
 {
     FILE *in = fopen(file, "re");
+    struct known here = {.file = file};
     char *line = NULL;
     size_t size = 0;
-    unsigned number = 0;
-    bool found = false;
 
-    if (in == NULL)
-        return 0;
-    while (!found && getline(&line, &size, in) >= 0) {
-        number++;
+    while (in != NULL && getline(&line, &size, in) >= 0) {
+        struct ssh_knownhosts_entry *entry = NULL;
+        here.line++;
         line[strcspn(line, "\r\n")] = '\0';
-        found = strcmp(line, wanted) == 0;
+        if (ssh_known_hosts_parse_line(host, line, &entry) == SSH_OK && entry != NULL &&
+            entry->publickey != NULL)
+            known_consider(known, &here, entry->publickey, offered_type);
+        ssh_knownhosts_entry_free(entry);
     }
     free(line);
-    fclose(in);
-    return found ? number : 0;
+    if (in != NULL)
+        fclose(in);
 }
 
 static enum dial_status verify_pins(struct handshake *h, const char *offered)
@@ -57,26 +81,23 @@ static enum dial_status verify_pins(struct handshake *h, const char *offered)
 /* The key on file is another one: name both, and where the old one stands. */
 static enum dial_status fail_changed(struct handshake *h, const char *offered)
 {
-    struct ssh_knownhosts_entry *entry = NULL;
     const struct string_list *files = &h->upstream->known_hosts;
-    const char *file = "known_hosts";
-    char *known = NULL;
-    unsigned line = 0;
+    struct known known = {.file = "known_hosts"};
+    ssh_key key = NULL;
+    char *host = h->port == 22 ? mem_strdup(h->host) : mem_printf("[%s]:%u", h->host, h->port);
 
-    ssh_session_get_known_hosts_entry(h->handle, &entry);
-    if (entry != NULL && entry->publickey != NULL)
-        known = fingerprint(entry->publickey);
-    for (size_t i = 0; entry != NULL && i < files->count && line == 0; i++) {
-        line = line_number(files->items[i], entry->unparsed);
-        file = files->items[i];
-    }
+    ssh_get_server_publickey(h->handle, &key);
+    for (size_t i = 0; i < files->count && key != NULL; i++)
+        known_search(&known, files->items[i], host, ssh_key_type(key));
     handshake_fail(
         h, DIAL_HOST_KEY,
-        "host key of %s has changed: the server offers %s, %s:%u has %s; if the change is "
+        "host key of %s has changed: the server offers %s, but %s:%u has %s; if the change is "
         "meant, remove that line, else somebody may be listening in",
-        h->host, offered, file, line, known != NULL ? known : "another one");
-    ssh_string_free_char(known);
-    ssh_knownhosts_entry_free(entry);
+        h->host, offered, known.file, known.line,
+        known.fingerprint != NULL ? known.fingerprint : "another one");
+    ssh_string_free_char(known.fingerprint);
+    ssh_key_free(key);
+    free(host);
     return DIAL_HOST_KEY;
 }
 

@@ -27,7 +27,7 @@ def comes_up(name, origin, sshd, env=None, **up):
         with Adit(config(sshd, up=up, gate={"log": "debug"}), name=f"adit: {name}",
                   env=env) as adit:
             true(works(adit.address, origin), "echo")
-            log = "\n".join(adit.lines)
+            log = adit.text()
             false(PASSPHRASE in log or PASSWORD in log, "a secret is in the log")
 
 
@@ -38,7 +38,7 @@ def stays_down(name, origin, sshd, *patterns, env=None, **up):
             # so that the answer is about the failed attempt, not about one that still runs
             adit.wait_log(patterns[0])
             equal(refusal(adit.address, ANY, origin.port), NO_SESSION, "the answer")
-            log = "\n".join(adit.lines)
+            log = adit.text()
             for pattern in patterns:
                 holds(pattern, log, "the log")
             false(PASSPHRASE in log or PASSWORD in log, "a secret is in the log")

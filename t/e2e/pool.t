@@ -204,7 +204,7 @@ def nobody_there(origin):
                     equal(refusal(adit.address, ANY, origin.port, protocol), code, "the answer")
                     adit.access(mark, protocol=protocol)
             with tap.case("... and the log says why"):
-                holds(r"(?i)refused", "\n".join(adit.lines), "the log")
+                holds(r"(?i)refused", adit.text(), "the log")
         with Adit(config(sshd, up={"hold": "120s"}), name="adit before its server") as adit:
             with tap.case("a client that came before the server waits for it"):
                 got = []

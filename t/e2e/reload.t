@@ -206,7 +206,7 @@ def without_upstream(sshd):
                 threading.Timer(1, adit.signal, [signal.SIGTERM]).start()
                 connect(adit.address, ANY, 1).close()
             adit.finish()
-            holds("connection", "\n".join(adit.lines[from_client:]), "the log")
+            holds("connection", adit.text(from_client), "the log")
 
 
 def main():

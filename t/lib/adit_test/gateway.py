@@ -137,6 +137,7 @@ class Adit(Process):
 
     def accesses(self, since=0):
         """The access lines, as dicts."""
+        self.settle()
         return [fields(line) for line in self.lines[since:] if " info: connection client=" in line]
 
     def access(self, since=0, seconds=30, at_least=(), **wanted):
@@ -194,7 +195,7 @@ class Adit(Process):
     def check_reports(self):
         reports = [line for line in self.lines if REPORT.search(line)]
         if reports:
-            text = "\n".join(self.lines)
+            text = self.text()
             at = text.index(reports[0])
             raise Failed(f"a sanitiser's report:\n{text[max(0, at - 200):at + 6000]}")
 

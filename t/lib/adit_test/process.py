@@ -1,14 +1,18 @@
 """Processes of a test: started, listened to, ended; and the scratch directory they live in."""
 
+import array
 import atexit
+import fcntl
 import itertools
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -93,11 +97,12 @@ class Process:
 
     def __init__(self, name, command, env=None, cwd=None, before=None):
         self.name = name
-        self.lines = []
+        self.lines = []  # under `changed`, as is what is read of a line so far
+        self.partial = b""
         self.changed = threading.Condition()
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env=env, cwd=cwd or workdir(), preexec_fn=before)
+            bufsize=0, env=env, cwd=cwd or workdir(), preexec_fn=before)
         self.pid = self.child.pid
         self.reader = threading.Thread(target=self._read, args=(self.child.stderr,), daemon=True)
         self.reader.start()
@@ -105,22 +110,44 @@ class Process:
         tap.logs.append(self.tail)
 
     def _read(self, stream):
-        for line in stream:
+        readable = select.poll()
+        readable.register(stream, select.POLLIN)
+        while True:
+            readable.poll()
             with self.changed:
-                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+                data = os.read(stream.fileno(), 1 << 16)
+                *lines, self.partial = (self.partial + data).split(b"\n")
+                if not data and self.partial:
+                    lines.append(self.partial)
+                self.lines += [line.decode("utf-8", "backslashreplace") for line in lines]
                 self.changed.notify_all()
-        with self.changed:
-            self.changed.notify_all()
+                if not data:
+                    stream.close()
+                    return
+
+    def settle(self):
+        """Waits until all that was written to the log so far is in `lines`."""
+        while True:
+            with self.changed:
+                if self.child.stderr.closed:
+                    return
+                waiting = array.array("i", [0])
+                fcntl.ioctl(self.child.stderr, termios.FIONREAD, waiting)
+                if waiting[0] == 0:
+                    return
+            time.sleep(0.001)
 
     def tail(self, count=30):
         return self.name, self.lines[-count:]
 
     def mark(self):
         """A place in the log, for `since`."""
+        self.settle()
         return len(self.lines)
 
     def find(self, pattern, since=0):
         """The matches of a regular expression in the log, one a line at most."""
+        self.settle()
         return [found for line in self.lines[since:] if (found := re.search(pattern, line))]
 
     def wait_log(self, pattern, since=0, seconds=30, count=1):
@@ -146,6 +173,11 @@ class Process:
                 found += 1
                 if found == count:
                     return value
+
+    def text(self, since=0):
+        """The log so far, as one string."""
+        self.settle()
+        return "\n".join(self.lines[since:])
 
     def alive(self):
         return self.child.poll() is None
