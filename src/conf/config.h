@@ -30,6 +30,11 @@ struct config_gateway {
 
 enum host_key_check { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_PINNED };
 
+/* No upstream has more sessions, and none knows more known_hosts files (libssh: one of the user,
+ * one of the system). */
+#define CONFIG_SESSIONS_MAX 256
+#define CONFIG_KNOWN_HOSTS_MAX 2
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */

@@ -65,7 +65,7 @@ static const struct key upstream_keys[] = {
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no, .flags = KEY_SESSION,
      .help = "Read ~/.ssh/config for these hosts; only no is supported yet."},
-    {"sessions", &type_range, .initial = "1-32", .min = 1, .max = 1000,
+    {"sessions", &type_range, .initial = "1-32", .min = 1, .max = CONFIG_SESSIONS_MAX,
      .help = "How many SSH sessions are kept, and how many there may be under load."},
     {"channels", &type_count, FIELD(config_upstream, channels), .initial = "100", .min = 1,
      .max = 65535, .help = "Connections a session carries before another one is opened."},

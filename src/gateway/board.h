@@ -4,13 +4,14 @@
 #ifndef ADIT_GATEWAY_BOARD_H
 #define ADIT_GATEWAY_BOARD_H
 
+#include "conf/config.h"
 #include "ssh/session.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOARD_SLOTS 256 /* no pool has more sessions */
+#define BOARD_SLOTS CONFIG_SESSIONS_MAX
 
 enum slot_state {
     SLOT_EMPTY,

@@ -118,8 +118,9 @@ static void long_values_are_broken_into_lines(void **state)
         const char *more;     /* keys of an upstream, or a section */
         const char *expected; /* a part of the dump */
     } cases[] = {
-        {"known_hosts = /" X48 ", /" X48 ",/b\n", "known_hosts = /" X48 ",\n    /" X48 ", /b\n"},
-        {"known_hosts = a,\n " X190 "1234567\n b\n", "known_hosts = a,\n " X190 "1234567\n    b\n"},
+        {"[upstream c]\nhost = " X48 ", " X48 ",b\n", "\nhost = " X48 ",\n    " X48 ", b\n"},
+        {"[upstream c]\nhost = a,\n " X190 "1234567\n b\n",
+         "\nhost = a,\n " X190 "1234567\n    b\n"},
         {"user=" X190 "123\n", "user =\n    " X190 "123\n"},
         {"user=\n " X190 "1234567\n", "user =\n " X190 "1234567\n"},
         {"[acl]\nallow = to=" X48 "," X48 ",\n b port=1,\n 2,3\n    user=u\n",
