@@ -119,7 +119,8 @@ class Process:
                 *lines, self.partial = (self.partial + data).split(b"\n")
                 if not data and self.partial:
                     lines.append(self.partial)
-                self.lines += [line.decode("utf-8", "backslashreplace") for line in lines]
+                self.lines += [line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+                               for line in lines]
                 self.changed.notify_all()
                 if not data:
                     stream.close()
