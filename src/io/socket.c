@@ -372,7 +372,6 @@ void socket_prepare(int fd)
 {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 void socket_linger_abort(struct loop *loop)

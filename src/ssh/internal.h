@@ -27,6 +27,8 @@ struct session {
     uint64_t heard_bytes; /* bytes_in at the last look of the keepalive */
     uint64_t heard_at;    /* when packets last came in (loop_now) */
     uint64_t heard_packets;
+    uint64_t round_trip; /* ms; 0 until it is known */
+    bool round_trip_known;
     bool probed; /* a probe is on its way because an open waits */
     struct ssh_counter_struct bytes;
     struct ssh_counter_struct packets;

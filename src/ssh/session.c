@@ -7,15 +7,15 @@
 
 #include <assert.h>
 #include <libssh/server.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* One read is 4 KiB (libssh's MAX_BUF_SIZE): so much of one session before others have their turn.
- */
+/* What libssh reads at once (its MAX_BUF_SIZE), and how often for one session before others have
+ * their turn. */
+#define READ_SIZE 4096
 #define READS_A_TURN 64
 
 /* What may be queued behind a rekey before its channels are told to wait. */
@@ -111,9 +111,19 @@ static void receive(struct session *s)
         /* It can say OK about a dead session, so what counts is asked afterwards. */
         if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
             s->death = "poll failed";
-        if (s->bytes.in_bytes == before || !session_is_alive(s))
+        /* Less than was asked for means that there is no more. */
+        if (s->bytes.in_bytes - before < READ_SIZE || !session_is_alive(s))
             return;
     }
+}
+
+/* The shortest time an open took to be confirmed: the way there and back, and a connection next to
+ * the server. */
+static void note_round_trip(struct session *s, uint64_t milliseconds)
+{
+    if (!s->round_trip_known || milliseconds < s->round_trip)
+        s->round_trip = milliseconds;
+    s->round_trip_known = true;
 }
 
 /* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
@@ -133,6 +143,7 @@ static void tell_answers(struct session *s)
         } else if (ssh_channel_is_open(ch->handle) || ch->eof_seen) {
             /* (Closed again within the same read it is not open, but it was.) */
             chan_confirmed(ch);
+            note_round_trip(s, loop_now(s->loop) - ch->asked_at);
             if (done != NULL)
                 done(ch->arg, &ch->endpoint, NULL);
             else
@@ -295,17 +306,6 @@ void session_probe(struct session *s)
     deadline_arm(s->loop, &s->keepalive, PROBE_ANSWER_MS, keepalive_due);
 }
 
-/* The round trip's time as the kernel knows it, ms; 0 for what is no TCP. */
-static uint64_t round_trip(const struct session *s)
-{
-    struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-
-    if (getsockopt(s->watch_fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return 0;
-    return info.tcpi_rtt / 1000;
-}
-
 /* How long the server has been silent while an open waits for it, beyond what the way there and
  * back takes. */
 static uint64_t silence(const struct session *s)
@@ -315,7 +315,7 @@ static uint64_t silence(const struct session *s)
 
     if (oldest == NULL)
         return 0;
-    since = (oldest->asked_at > s->heard_at ? oldest->asked_at : s->heard_at) + 2 * round_trip(s);
+    since = (oldest->asked_at > s->heard_at ? oldest->asked_at : s->heard_at) + 2 * s->round_trip;
     return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
 }
 

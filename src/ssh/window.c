@@ -19,8 +19,13 @@
 /* The peer hears of free window each time this part of it was used up. */
 #define PART 8
 
-/* A window that lasts longer than this is large enough. */
-#define FAST_MS 1000
+/* On a shorter way libssh's own window is enough, and a larger one would only be memory: sshd's
+ * buffers grow with it. */
+#define FAR_MS 5
+
+/* A window that lasts for so many round trips does not hold the stream up. (libssh's own begins at
+ * half its size.) */
+#define ROUND_TRIPS 4
 
 /* Where the read that never returns anything would go; never touched, so it costs no memory. */
 static uint8_t nowhere[WINDOW_MAX];
@@ -33,15 +38,16 @@ static void charge(struct channel *ch, uint32_t window)
     ch->window = window;
 }
 
-/* A whole window was consumed: a larger one if that was fast and the session's share allows it. */
+/* A whole window was consumed: a larger one if it was what held the stream up, and the session's
+ * share allows it. */
 static void consider(struct channel *ch)
 {
     struct session *s = ch->session;
     uint32_t larger = ch->window == 0 ? WINDOW_FIRST : ch->window * 2;
     uint64_t now = loop_now(s->loop);
 
-    if (larger <= WINDOW_MAX && now - ch->window_began < FAST_MS &&
-        s->announced - ch->charged + larger <= SESSION_MAX)
+    if (s->round_trip >= FAR_MS && now - ch->window_began <= ROUND_TRIPS * s->round_trip &&
+        larger <= WINDOW_MAX && s->announced - ch->charged + larger <= SESSION_MAX)
         charge(ch, larger);
     ch->window_began = now;
     ch->consumed = 0;

@@ -37,9 +37,9 @@ def holds(pattern, text, what):
 
 @contextlib.contextmanager
 def raises(kind, what):
-    """The block ends in an exception of that kind."""
+    """The block ends in an exception of that kind, or of one of those kinds."""
     try:
         yield
     except kind:
         return
-    raise Failed(f"{what}: no {kind.__name__}")
+    raise Failed(f"{what}: no {kind}")

@@ -183,10 +183,11 @@ class Adit(Process):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def finish(self, number=signal.SIGTERM, seconds=90):
-        """Ends it; raises unless it ends cleanly."""
+        """Ends it (number None: waits until it has ended); raises unless it ends cleanly."""
         self.finished = True
         try:
-            self.signal(number)
+            if number is not None:
+                self.signal(number)
             equal(self.wait(seconds), 0, "adit's exit status")
             self.check_reports()
         finally:
