@@ -4,10 +4,13 @@
 #include "base/mem.h"
 #include "io/connect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LOGIN_TIMEOUTS 2
+
+#define SSH_PORT 22
 
 struct attempt {
     struct pool_room *room;
@@ -29,6 +32,10 @@ void place_init(struct place *place, struct hosts *hosts, const char *entry, uin
 {
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), port, place->name, &place->port);
+    if (place->port == SSH_PORT)
+        snprintf(place->label, sizeof(place->label), "%s", place->name);
+    else
+        hostport_format(place->name, place->port, place->label);
     place->host = hosts_get(hosts, place->name, place->port);
     place->sessions = 0;
 }

@@ -9,6 +9,7 @@
 struct place {
     char name[HOST_MAX + 1];
     uint16_t port;
+    char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, with a port that is not ssh's own */
     struct host *host;
     unsigned sessions; /* up, retiring or on their way */
 };

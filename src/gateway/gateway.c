@@ -341,6 +341,18 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
+/* Before they are handled, and when they are not any more, signals wait: their default is to kill
+ * the process. Workers, which are started while they wait, never see one. */
+static void hold_signals(bool hold)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&set, signals[i]);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static void start_signals(struct gateway *g)
 {
     for (size_t i = 0; i < SIGNALS; i++) {
@@ -348,12 +360,14 @@ static void start_signals(struct gateway *g)
         g->signals[i].data = g;
         uv_signal_start(&g->signals[i], on_signal, signals[i]);
     }
+    hold_signals(false);
 }
 
 struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
 
+    hold_signals(true);
     g->options = *options;
     apply_log(g, config);
     g->loop = loop_new();
@@ -387,6 +401,7 @@ void gateway_run(struct gateway *g)
 
 void gateway_free(struct gateway *g)
 {
+    hold_signals(true);
     listeners_free(g->listeners);
     for (size_t i = 0; i < g->crew.worker_count; i++)
         worker_free(g->crew.workers[i]);

@@ -88,10 +88,10 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
 
     s->attempt = NULL;
     if (dialled == NULL) {
-        log_warning("upstream %s: %s: %s", pool->upstream->name, s->place->name, error);
+        log_warning("upstream %s: %s: %s", pool->upstream->name, s->place->label, error);
         if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
             log_warning("upstream %s: %s will be tried rarely until that is mended",
-                        pool->upstream->name, s->place->name);
+                        pool->upstream->name, s->place->label);
         s->place->sessions--;
         board_set_slot(pool->board, slot, SLOT_EMPTY);
     } else {
@@ -245,7 +245,7 @@ void pool_report(const struct pool *pool)
             LOG_NUMBER_FIELD("session", (uint64_t)i),
             LOG_TEXT_FIELD("state", slot_state_name(state)),
             LOG_TEXT_FIELD("host",
-                           pool->slots[i].place != NULL ? pool->slots[i].place->name : NULL),
+                           pool->slots[i].place != NULL ? pool->slots[i].place->label : NULL),
             LOG_NUMBER_FIELD("worker", (uint64_t)atomic_load(&slot->worker)),
             LOG_NUMBER_FIELD("channels", atomic_load(&slot->channels)),
             LOG_NUMBER_FIELD("kib_per_second", atomic_load(&slot->rate)),
@@ -378,7 +378,7 @@ static void take_up(struct message *message, void *owner)
     (void)owner;
     if (pool != NULL)
         log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
-                 pool->slots[m->slot].place->name, atomic_load(&m->board->slots[m->slot].worker));
+                 pool->slots[m->slot].place->label, atomic_load(&m->board->slots[m->slot].worker));
     else
         board_set_slot(m->board, m->slot, SLOT_RETIRING);
     drop_pool_message(message);
