@@ -78,7 +78,7 @@ static const struct key upstream_keys[] = {
      .max = 100, .help = "A session that left so many of them unanswered is dead."},
     {"connect_timeout", &type_duration, FIELD(config_upstream, connect_timeout_ms),
      .initial = "15s", .min = 1, .max = DAY_MS,
-     .help = "How long a session may take to connect and log in."},
+     .help = "How long a session may take to connect; to log in, twice as long."},
     {"open_timeout", &type_duration, FIELD(config_upstream, open_timeout_ms), .initial = "30s",
      .min = 1, .max = DAY_MS, .help = "How long the server may take to reach one destination."},
     {"hold", &type_duration, FIELD(config_upstream, hold_ms), .initial = "10s", .max = DAY_MS,

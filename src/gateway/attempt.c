@@ -26,6 +26,8 @@ struct attempt {
     struct connect *connect;
     struct dial *dial;
     struct deadline login; /* the dial's */
+    bool timed_out;        /* it was, and its thread has still to end */
+    uint64_t began;
 };
 
 void place_init(struct place *place, struct hosts *hosts, const char *entry, uint16_t port)
@@ -54,7 +56,7 @@ static void finish(struct attempt *a, bool reached, enum dial_status status,
     int slot = a->slot;
 
     deadline_cancel(&a->login);
-    host_end(a->place->host, loop_now(a->room->loop), dialled != NULL, reached, status);
+    host_end(a->place->host, a->began, loop_now(a->room->loop), dialled != NULL, reached, status);
     metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
     attempt_free(a);
     done(arg, slot, status, dialled, error);
@@ -66,16 +68,22 @@ static void dialled_or_not(void *arg, enum dial_status status, struct dialled *d
     struct attempt *a = arg;
 
     a->dial = NULL;
-    finish(a, true, status, dialled, error);
+    if (a->timed_out) {
+        dialled_free(dialled);
+        finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+    } else {
+        finish(a, true, status, dialled, error);
+    }
 }
 
 static void login_timed_out(struct deadline *deadline)
 {
     struct attempt *a = container_of(deadline, struct attempt, login);
 
-    dial_cancel(a->dial);
-    a->dial = NULL;
-    finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+    /* Until its thread has ended (an agent that asks somebody may keep it), the host is not dialled
+     * again: threads would pile up. */
+    a->timed_out = true;
+    dial_shutdown(a->dial);
 }
 
 static void connected(void *arg, int fd, const struct ip *address, const char *error)
@@ -131,6 +139,7 @@ struct attempt *attempt_start(struct pool_room *room, struct config *config,
         .done = done,
         .arg = arg,
     };
+    a->began = loop_now(room->loop);
     host_begin(place->host);
     if (ip_parse(place->name, &ip)) {
         connect_to(a, &ip, 1);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "io/socket.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -131,7 +130,7 @@ void client_new(struct worker *worker, struct generation *generation,
 
     if (endpoint == NULL) {
         close(fd);
-        atomic_fetch_sub(&worker->crew->clients, 1);
+        crew_client_gone(worker->crew);
         return;
     }
     c = client_make(worker, generation, endpoint);
@@ -174,6 +173,8 @@ static void log_access(const struct client *c, const char *why)
     static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
     struct log_field fields[16];
     size_t n = 0;
+    uint64_t now =
+        loop_now(c->worker->loop); /* (another loop's clock than that it began by, if it moved) */
 
     if (c->from_ip)
         hostport_format(ip_format(&c->peer, address), c->peer_port, peer);
@@ -193,7 +194,7 @@ static void log_access(const struct client *c, const char *why)
     fields[n++] = LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
     fields[n++] = LOG_NUMBER_FIELD("up", c->bytes[0]);
     fields[n++] = LOG_NUMBER_FIELD("down", c->bytes[1]);
-    fields[n++] = LOG_NUMBER_FIELD("ms", loop_now(c->worker->loop) - c->began);
+    fields[n++] = LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
     fields[n++] = LOG_TEXT_FIELD("end", why);
     log_event(LOG_INFO, "connection", fields, n);
 }
@@ -234,11 +235,8 @@ void client_free(struct client *c)
     free(c->user);
     free(c->target);
     free(c);
-    if (internal)
-        return;
-    atomic_fetch_sub(&crew->clients, 1);
-    if (atomic_load(&crew->draining))
-        crew->client_gone(crew);
+    if (!internal)
+        crew_client_gone(crew);
 }
 
 void client_end(struct client *c, const char *why)

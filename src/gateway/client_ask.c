@@ -5,7 +5,6 @@
 #include "wire/socks4.h"
 #include "wire/socks5.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What a step of asking comes to. */

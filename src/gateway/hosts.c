@@ -111,19 +111,19 @@ static uint64_t jitter(uint64_t milliseconds)
     return milliseconds / 2 + random % (milliseconds / 2 + 1);
 }
 
-void host_end(struct host *host, uint64_t now, bool ok, bool reached, enum dial_status status)
+void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
+              enum dial_status status)
 {
     const struct backoff *backoff;
     uint64_t wait;
 
     host->dialling--;
     if (ok) {
-        host->failures = 0;
         host->proved = true;
         return;
     }
-    if (host->failures > 0 && now < host->failed_at + host->wait_ms)
-        return; /* of the same event as the failure before: several dials, or sessions, at once */
+    if (host->failures > 0 && began <= host->failed_at)
+        return;
     host->kind = status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY ? NEEDS_A_PERSON
                  : reached                                                ? REACHED
                                                                           : UNREACHABLE;
@@ -134,6 +134,11 @@ void host_end(struct host *host, uint64_t now, bool ok, bool reached, enum dial_
     host->failures++;
     host->failed_at = now;
     host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
+}
+
+void host_well(struct host *host)
+{
+    host->failures = 0;
 }
 
 void host_hurry(struct host *host)

@@ -25,10 +25,14 @@ struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port);
  * `wanted`: clients wait, so a host that is merely unreachable is tried at least once a second. */
 uint64_t host_wait(const struct host *host, uint64_t now, bool wanted);
 
-/* A dial began; what became of it. `reached`: a TCP connection came about, so a server has counted
- * it. */
+/* A dial began; what became of it. `began` and `now` in loop_now's time: of several that were under
+ * way when one failed only that one counts, for they failed of the same cause. `reached`: a TCP
+ * connection came about, so a server has counted it. */
 void host_begin(struct host *host);
-void host_end(struct host *host, uint64_t now, bool ok, bool reached, enum dial_status status);
+void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
+              enum dial_status status);
+/* A session there has lived for a while: failures before it do not count any more. */
+void host_well(struct host *host);
 /* It was called off. */
 void host_abandon(struct host *host);
 

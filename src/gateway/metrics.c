@@ -4,7 +4,6 @@
 #include "base/log.h"
 
 #include <stddef.h>
-#include <stdio.h>
 
 /* A set is nothing but metrics, so it can be walked as an array. */
 #define METRICS (sizeof(struct metrics) / sizeof(metric))

@@ -192,7 +192,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
         if (now(pool) - s->since < SHORT_LIFE_MS) {
             host_begin(s->place->host);
-            host_end(s->place->host, now(pool), false, true, DIAL_TRANSPORT);
+            host_end(s->place->host, s->since, now(pool), false, true, DIAL_TRANSPORT);
         }
     }
     tend(pool);
@@ -207,6 +207,8 @@ void pool_tick(struct pool *pool)
         bool surplus = up > pool->upstream->sessions_max;
         if (board_slot_state(pool->board, i) != SLOT_UP)
             continue;
+        if (now(pool) - s->since >= SHORT_LIFE_MS)
+            host_well(s->place->host);
         if (atomic_load(&pool->board->slots[i].channels) > 0)
             s->idle_since = 0;
         else if (s->idle_since == 0)

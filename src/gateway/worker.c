@@ -179,6 +179,13 @@ void worker_send_session(struct worker *worker, struct board *board, int slot,
 
 /* Clients. */
 
+void crew_client_gone(struct crew *crew)
+{
+    atomic_fetch_sub(&crew->clients, 1);
+    if (atomic_load(&crew->draining))
+        crew->client_gone(crew);
+}
+
 struct client_message {
     struct message message;
     struct crew *crew;
@@ -195,7 +202,7 @@ static void drop_client(struct message *message)
     struct client_message *m = container_of(message, struct client_message, message);
 
     close(m->fd);
-    atomic_fetch_sub(&m->crew->clients, 1);
+    crew_client_gone(m->crew);
     generation_unref(m->generation);
     free(m);
 }

@@ -74,6 +74,9 @@ void worker_send_client(struct worker *worker, struct generation *generation,
 void worker_send_session(struct worker *worker, struct board *board, int slot,
                          struct dialled *dialled, const struct config_upstream *upstream);
 
+/* A connection that was counted has ended. */
+void crew_client_gone(struct crew *crew);
+
 /* To every worker: the board has a session (more): clients that wait try again. */
 void crew_send_board_up(struct crew *crew, struct board *board);
 

@@ -7,6 +7,7 @@
 #include "io/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +145,7 @@ static void poll_update(struct listener *l);
  */
 static bool descriptors_short(const struct listener *l)
 {
-    int probe = dup(l->fd);
+    int probe = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
 
     if (probe >= 0)
         close(probe);

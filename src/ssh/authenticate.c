@@ -35,7 +35,7 @@ static void note_problem(struct authentication *a, char *problem)
  * is gone. */
 static bool is_final(int answer)
 {
-    return answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL || answer == SSH_AUTH_ERROR;
+    return answer != SSH_AUTH_DENIED;
 }
 
 /* Offers the certificate for `key` from `path`, if that is there. */

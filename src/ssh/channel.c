@@ -13,6 +13,10 @@
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
 #define PACKET_MAX 32758
 
+/* libssh may read more while it hands over what it has (0.11 always does): a fast stream shall not
+ * keep its worker for ever. */
+#define PULLS_A_TURN 8
+
 static struct channel *of_endpoint(struct endpoint *endpoint)
 {
     return container_of(endpoint, struct channel, endpoint);
@@ -116,7 +120,7 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
         int written = ssh_channel_write(ch->handle, bytes + taken, (uint32_t)part);
         if (written <= 0) {
             /* With a window that means a rekey, which only the peer's packets bring further. */
-            s->blocked = chan_window(ch) > 0;
+            s->blocked = chan_window(ch) > 0 && !ch->close_seen;
             s->blocked_at = s->packets.in_packets;
             break;
         }
@@ -152,7 +156,7 @@ static void chan_resume(struct endpoint *endpoint)
     struct channel *ch = of_endpoint(endpoint);
 
     ch->paused = false;
-    if (ch->session == NULL || (!ch->leftover && !ch->eof_seen && ch->charged == ch->window))
+    if (ch->session == NULL || (!ch->leftover && !ch->eof_seen))
         return;
     mark_dirty(ch);
     session_touch(ch->session);
@@ -250,6 +254,7 @@ static void pull_leftover(struct channel *ch)
             bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
             assert(taken);
             (void)taken;
+            chan_window_consumed(ch, (uint32_t)got);
         }
         free(bytes);
     }
@@ -266,9 +271,13 @@ void chan_settle(struct channel *ch)
         chan_window_hold(ch);
     else
         chan_window_announce(ch);
-    while (ch->leftover) {
+    for (unsigned pulls = 0; ch->leftover; pulls++) {
         if (ch->endpoint.events->room(owner) == 0) {
             ch->paused = true;
+            return;
+        }
+        if (pulls == PULLS_A_TURN) {
+            session_postpone(ch->session, ch);
             return;
         }
         pull_leftover(ch);
@@ -291,9 +300,10 @@ static void detach(struct channel *ch)
     if (ch->is_writer)
         TAILQ_REMOVE(&s->writers, ch, writer_link);
     if (ch->is_dirty)
-        TAILQ_REMOVE(&s->dirty, ch, dirty_link);
+        TAILQ_REMOVE(ch->is_postponed ? &s->postponed : &s->dirty, ch, dirty_link);
     ch->is_writer = false;
     ch->is_dirty = false;
+    ch->is_postponed = false;
     chan_window_release(ch);
     if (ch->state == CHANNEL_OPENING) {
         forget_answer(ch);

@@ -18,12 +18,13 @@
 struct dial {
     struct message message; /* goes back once, when the thread is done */
     uv_thread_t thread;
+    bool started; /* there is one */
     struct mailbox *reply;
     struct config *config;
     const struct config_upstream *upstream;
     char host[HOST_MAX + 1];
     uint16_t port;
-    int fd;       /* the thread's, and then libssh's */
+    int fd;       /* the thread's */
     int watch_fd; /* ours: a dup of fd, for cancelling and for polling the session later; goes with
                      `dialled` */
     void (*done)(void *arg, enum dial_status status, struct dialled *dialled, const char *error);
@@ -100,14 +101,20 @@ static void dial_free(struct dial *d)
     free(d);
 }
 
+static void joined(struct dial *d)
+{
+    if (d->started)
+        uv_thread_join(&d->thread);
+    running--;
+}
+
 static void dial_ended(struct message *message, void *owner)
 {
     struct dial *d = container_of(message, struct dial, message);
     struct dialled *dialled;
 
     (void)owner;
-    uv_thread_join(&d->thread);
-    running--;
+    joined(d);
     dialled = d->dialled;
     d->dialled = NULL;
     if (d->cancelled)
@@ -126,8 +133,7 @@ static void dial_dropped(struct message *message)
 {
     struct dial *d = container_of(message, struct dial, message);
 
-    uv_thread_join(&d->thread);
-    running--;
+    joined(d);
     dial_free(d);
 }
 
@@ -167,18 +173,25 @@ struct dial *dial_start(struct mailbox *reply, int fd, struct config *config,
     snprintf(d->host, sizeof(d->host), "%s", host);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     prepare_socket(fd);
-    if (uv_thread_create(&d->thread, dial_thread, d) != 0) {
-        /* Without threads there is no session; and no worker would run either. */
-        log_error("cannot create a thread");
-        abort();
-    }
     running++;
+    d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
+    if (!d->started) {
+        close(fd);
+        d->status = DIAL_TRANSPORT;
+        snprintf(d->error, sizeof(d->error), "no thread to dial with");
+        mailbox_post(reply, &d->message);
+    }
     return d;
+}
+
+void dial_shutdown(struct dial *d)
+{
+    shutdown(d->watch_fd, SHUT_RDWR);
 }
 
 void dial_cancel(struct dial *d)
 {
     assert(!d->cancelled);
     d->cancelled = true;
-    shutdown(d->watch_fd, SHUT_RDWR);
+    dial_shutdown(d);
 }

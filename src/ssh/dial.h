@@ -36,6 +36,9 @@ struct dial *dial_start(struct mailbox *reply, int fd, struct config *config,
                                      const char *error),
                         void *arg);
 
+/* Shuts its connection down, so that it soon fails. */
+void dial_shutdown(struct dial *dial);
+
 /* `done` will not be called; the connection is shut down so that the thread ends soon. The mailbox
  * must live until dial_running says 0. */
 void dial_cancel(struct dial *dial);

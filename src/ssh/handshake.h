@@ -18,8 +18,8 @@ struct handshake {
     char error[1024];
 };
 
-/* All of it, on `fd`, which libssh closes in the end. On failure h->error says why; h->handle
- * (which may be NULL) is the caller's to free. */
+/* All of it, on `fd`, which is closed by handle_end. On failure h->error says why; h->handle (which
+ * may be NULL) is the caller's to end. */
 enum dial_status handshake(struct handshake *h, int fd);
 
 /* Sets what a step failed of. Returns `status`, so that a step can end with it. */

@@ -42,6 +42,7 @@ struct session {
     struct channel_list writers; /* channels that asked for room, first in first out */
     struct channel_list
         dirty; /* channels with something to tell, to be told outside of libssh's callbacks */
+    struct channel_list postponed; /* dirty ones of the next turn */
     uint32_t channels;
     uint32_t abandoned; /* of those being opened */
     struct answers answers;
@@ -65,9 +66,10 @@ struct channel {
     TAILQ_ENTRY(channel) dirty_link;  /* session->dirty */
     bool is_writer;
     bool is_dirty;
-    bool paused;   /* the owner has no room (or never resumed) */
-    bool leftover; /* bytes wait in libssh's buffer */
-    bool refused;  /* more came while they were being pulled */
+    bool is_postponed; /* dirty, but on ->postponed */
+    bool paused;       /* the owner has no room (or never resumed) */
+    bool leftover;     /* bytes wait in libssh's buffer */
+    bool refused;      /* more came while they were being pulled */
     bool eof_seen, eof_told;
     bool close_seen, close_told;
     bool eof_sent;
@@ -114,6 +116,8 @@ void chan_window_release(struct channel *channel);
 
 /* To be called after any libssh call made outside of session_drive: it may have processed input. */
 void session_touch(struct session *session);
+/* The channel, which is not dirty, shall be settled again in the loop's next turn. */
+void session_postpone(struct session *session, struct channel *channel);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
 /* libssh has not noticed its end yet. */

@@ -29,6 +29,7 @@
 #define PROBE_ANSWER_MS 5000
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_settle(struct later *later);
 
 void session_enter(struct session *s)
 {
@@ -181,8 +182,29 @@ static void tell_dirty(struct session *s)
     while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
+        session_enter(s); /* (the last one's owner may have called for another session) */
         chan_settle(ch);
     }
+}
+
+void session_postpone(struct session *s, struct channel *ch)
+{
+    ch->is_dirty = true;
+    ch->is_postponed = true;
+    TAILQ_INSERT_TAIL(&s->postponed, ch, dirty_link);
+}
+
+/* What was postponed is the next turn's. */
+static void take_postponed(struct session *s)
+{
+    struct channel *ch;
+
+    if (TAILQ_EMPTY(&s->postponed))
+        return;
+    TAILQ_FOREACH (ch, &s->postponed, dirty_link)
+        ch->is_postponed = false;
+    TAILQ_CONCAT(&s->dirty, &s->postponed, dirty_link);
+    later_post(s->loop, &s->settle, on_settle);
 }
 
 static void rearm(struct session *s)
@@ -233,8 +255,10 @@ static void work(struct session *s, bool readable)
         destroy(s);
     else if (!session_is_alive(s))
         die(s);
-    else
+    else {
+        take_postponed(s);
         rearm(s);
+    }
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -338,7 +362,6 @@ void session_state(const struct session *s, struct session_state *state)
         .channels = s->channels,
         .abandoned = s->abandoned,
         .silent_ms = s->dead ? 0 : silence(s),
-        .congested = !s->dead && session_congested(s),
     };
 }
 
@@ -357,8 +380,7 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
 {
     struct session *s = mem_zalloc(sizeof(*s));
 
-    if (dialled_session->watch_fd < 0 ||
-        uv_poll_init(loop_uv(loop), &s->poll, dialled_session->watch_fd) != 0) {
+    if (uv_poll_init(loop_uv(loop), &s->poll, dialled_session->watch_fd) != 0) {
         free(s);
         return NULL;
     }
@@ -372,6 +394,7 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     TAILQ_INIT(&s->open);
     TAILQ_INIT(&s->writers);
     TAILQ_INIT(&s->dirty);
+    TAILQ_INIT(&s->postponed);
     answers_init(&s->answers);
     session_enter(s);
     ssh_set_counters(s->handle, &s->bytes, &s->packets);

@@ -62,8 +62,7 @@ struct session_state {
     uint32_t channels;  /* open or being opened, abandoned ones too */
     uint32_t abandoned; /* opens that were cancelled, and that the server has not answered */
     uint64_t
-        silent_ms;  /* while an open waits: how long the server has said nothing at all; else 0 */
-    bool congested; /* the socket takes no more */
+        silent_ms; /* while an open waits: how long the server has said nothing at all; else 0 */
 };
 void session_state(const struct session *session, struct session_state *state);
 

@@ -35,7 +35,6 @@ static void charge(struct channel *ch, uint32_t window)
     ch->session->announced += window;
     ch->session->announced -= ch->charged;
     ch->charged = window;
-    ch->window = window;
 }
 
 /* A whole window was consumed: a larger one if it was what held the stream up, and the session's
@@ -45,16 +44,23 @@ static void consider(struct channel *ch)
     struct session *s = ch->session;
     uint32_t larger = ch->window == 0 ? WINDOW_FIRST : ch->window * 2;
     uint64_t now = loop_now(s->loop);
+    bool held_up = s->round_trip >= FAR_MS && now - ch->window_began <= ROUND_TRIPS * s->round_trip;
+    /* (After a hold it begins anew when what was announced before has come.) */
+    bool allowed = larger <= WINDOW_MAX && ch->charged == ch->window &&
+                   s->announced - ch->charged + larger <= SESSION_MAX;
 
-    if (s->round_trip >= FAR_MS && now - ch->window_began <= ROUND_TRIPS * s->round_trip &&
-        larger <= WINDOW_MAX && s->announced - ch->charged + larger <= SESSION_MAX)
+    if (held_up && allowed) {
         charge(ch, larger);
+        ch->window = larger;
+    }
     ch->window_began = now;
     ch->consumed = 0;
 }
 
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
+    if (ch->window == 0 && ch->charged > 0)
+        charge(ch, ch->charged > length ? ch->charged - length : 0);
     ch->consumed += length;
     ch->unannounced += length;
     if (ch->consumed >= (ch->window == 0 ? WINDOW_FIRST : ch->window))
@@ -64,8 +70,6 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
 
 void chan_window_announce(struct channel *ch)
 {
-    if (ch->window != ch->charged)
-        charge(ch, 0); /* what was held has been taken: it may begin anew */
     if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
         return;
     ch->unannounced = 0;
