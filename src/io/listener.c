@@ -33,7 +33,6 @@ struct listener {
     char *path; /* of a unix socket that is bound, and the file it was then */
     dev_t device;
     ino_t inode;
-    bool paused; /* by the owner */
     bool closed;
     bool warned;              /* of starving; until the backlog has been worked off */
     struct deadline starving; /* armed: no descriptor was to be had */
@@ -206,7 +205,7 @@ static void acceptable(uv_poll_t *poll, int status, int events)
 
     (void)status; /* accept4 says it better */
     (void)events;
-    for (int i = 0; i < ACCEPT_BURST && !l->closed && !l->paused; i++) {
+    for (int i = 0; i < ACCEPT_BURST && !l->closed; i++) {
         struct sockaddr_storage from = {0};
         int fd = accept4(l->fd, (struct sockaddr *)&from, &(socklen_t){sizeof from},
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -230,7 +229,7 @@ static void acceptable(uv_poll_t *poll, int status, int events)
 
 static void poll_update(struct listener *l)
 {
-    bool accepting = !l->paused && l->starving.queue == NULL;
+    bool accepting = l->starving.queue == NULL;
 
     uv_poll_start(&l->poll, accepting ? UV_READABLE : 0, acceptable);
 }
@@ -302,26 +301,6 @@ void listener_free(struct listener *l)
         return;
     uv_close((uv_handle_t *)&l->poll, poll_closed);
     shut(l);
-}
-
-void listener_pause(struct listener *l)
-{
-    l->paused = true;
-    poll_update(l);
-}
-
-void listener_resume(struct listener *l)
-{
-    l->paused = false;
-    poll_update(l);
-}
-
-void listener_descriptor_freed(struct listener *l)
-{
-    if (l->starving.queue == NULL)
-        return;
-    deadline_cancel(&l->starving);
-    poll_update(l);
 }
 
 uint16_t listener_port(const struct listener *l)

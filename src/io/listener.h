@@ -26,7 +26,7 @@ struct listener;
  *
  * `accepted` gets each connection: a non-blocking, prepared (socket_prepare) descriptor, which is
  * the callee's, and who it came from (`peer` is NULL for unix sockets; valid during the call). It
- * may pause or free the listener. */
+ * may free the listener. */
 struct listener *listener_new(struct loop *loop, const struct listener_address *address,
                               void (*accepted)(void *arg, int fd, const struct ip *peer,
                                                uint16_t peer_port),
@@ -36,15 +36,9 @@ struct listener *listener_new(struct loop *loop, const struct listener_address *
  * still is this listener's. NULL is fine. */
 void listener_free(struct listener *listener);
 
-/* Stops accepting (connections queue in the kernel), and goes on. */
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
-
 /* The process is out of descriptors (but for the last few, which connections leave to sessions) or
- * memory at times: then accepting stops, with one warning, for LISTENER_STARVED_MS or until this
- * says that a descriptor was given back. Cheap otherwise. */
+ * memory at times: then accepting stops, with one warning, and is tried again after so long. */
 #define LISTENER_STARVED_MS 100
-void listener_descriptor_freed(struct listener *listener);
 
 /* The port that is really listened on; 0 for a unix socket. */
 uint16_t listener_port(const struct listener *listener);

@@ -363,11 +363,6 @@ int socket_endpoint_release(struct endpoint *endpoint)
     return s->fd;
 }
 
-int socket_endpoint_fd(const struct endpoint *endpoint)
-{
-    return socket_of(endpoint)->fd;
-}
-
 void socket_prepare(int fd)
 {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));

@@ -15,9 +15,6 @@ struct endpoint *socket_endpoint_new(struct loop *loop, int fd);
 /* Gives the descriptor back and frees the endpoint: for a client that moves to another loop. */
 int socket_endpoint_release(struct endpoint *endpoint);
 
-/* The descriptor, still the endpoint's. */
-int socket_endpoint_fd(const struct endpoint *endpoint);
-
 /* TCP_NODELAY (nothing for other families) and FD_CLOEXEC. */
 void socket_prepare(int fd);
 

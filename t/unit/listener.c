@@ -21,7 +21,6 @@ static bool peer_known;
 static struct ip last_peer;
 static uint16_t last_port;
 static int free_after; /* this many connections the listener is freed inside `accepted`; 0: never */
-static int pause_after;
 static char error[256];
 static char directory[] = "/tmp/adit-listener-XXXXXX";
 static char path[64];
@@ -37,8 +36,6 @@ static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_por
     if (peer != NULL)
         last_peer = *peer;
     last_port = peer_port;
-    if (accepted_count == pause_after)
-        listener_pause(listener);
     if (accepted_count == free_after) {
         listener_free(listener);
         listener = NULL;
@@ -56,7 +53,7 @@ static int set_up(void **state)
     (void)state;
     loop = loop_new();
     listener = NULL;
-    free_after = pause_after = 0;
+    free_after = 0;
     error[0] = '\0';
     return 0;
 }
@@ -215,25 +212,6 @@ static void many_connections_are_accepted(void **state)
         close(fds[i]);
 }
 
-static void a_paused_listener_accepts_nothing_until_it_is_resumed(void **state)
-{
-    int fds[3];
-
-    (void)state;
-    listens("127.0.0.1");
-    for (int i = 0; i < 3; i++)
-        fds[i] = tcp_connect("127.0.0.1", listener_port(listener));
-    pause_after = 2; /* inside `accepted` */
-    run_now(loop);
-    assert_int_equal(accepted_count, 2);
-    assert_true(run_for(loop, 50) < 10);
-    assert_int_equal(accepted_count, 2);
-    listener_resume(listener);
-    turn_until_accepted(3);
-    for (int i = 0; i < 3; i++)
-        close(fds[i]);
-}
-
 static void a_listener_may_be_freed_inside_accepted(void **state)
 {
     int fds[3];
@@ -300,15 +278,12 @@ static void without_descriptors_accepting_waits_and_warns_once(void **state)
     assert_int_equal(accepted_count, 1);
     assert_int_equal(lines_in(log), 1);
 
-    /* ...and at once when it is told. */
+    /* ...each time. */
     allow_descriptors(before);
     run_now(loop);
     assert_int_equal(accepted_count, 1);
-    listener_descriptor_freed(listener);
-    run_now(loop);
-    assert_int_equal(accepted_count, 2);
+    turn_until_accepted(2);
     assert_int_equal(lines_in(log), 1);
-    listener_descriptor_freed(listener);
 
     log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
     close(log);
@@ -427,7 +402,6 @@ int main(void)
         TEST(a_port_can_be_listened_on_again_at_once),
         TEST(all_of_ipv4_and_all_of_ipv6_can_be_listened_on),
         TEST(many_connections_are_accepted),
-        TEST(a_paused_listener_accepts_nothing_until_it_is_resumed),
         TEST(a_listener_may_be_freed_inside_accepted),
         TEST(without_descriptors_accepting_waits_and_warns_once),
         TEST(a_unix_socket_is_its_owners_and_goes_with_the_listener),
