@@ -59,17 +59,25 @@ static void write_line(const char *line, size_t length)
     } while (written > 0 && length > 0);
 }
 
+static bool is_plain(unsigned char c, bool quotes)
+{
+    return c >= 0x20 && c != 0x7f && !(quotes && (c == '"' || c == '\\'));
+}
+
 /* Text that a peer may have chosen: control characters would let it forge lines or drive a
  * terminal. */
 static void put_escaped(FILE *out, const char *text, bool quotes)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c < 0x20 || *c == 0x7f)
-            fprintf(out, "\\x%02x", *c);
-        else if (quotes && (*c == '"' || *c == '\\'))
-            fprintf(out, "\\%c", *c);
-        else
-            fputc(*c, out);
+    while (*text != '\0') {
+        size_t plain = 0;
+        while (text[plain] != '\0' && is_plain((unsigned char)text[plain], quotes))
+            plain++;
+        fwrite(text, 1, plain, out);
+        text += plain;
+        if (*text == '\0')
+            return;
+        fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "\\x%02x", (unsigned char)*text);
+        text++;
     }
 }
 

@@ -1,0 +1,156 @@
+/* The log's lines: whole, escaped, as text and as JSON. */
+#include "base/log.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int file;
+static char written[8192];
+
+static int set_up(void **state)
+{
+    (void)state;
+    file = memfd_create("log", MFD_CLOEXEC);
+    return file < 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
+    return close(file);
+}
+
+/* What was logged so far. */
+static const char *log_text(void)
+{
+    ssize_t length = pread(file, written, sizeof(written) - 1, 0);
+
+    assert_true(length >= 0);
+    written[length] = '\0';
+    return written;
+}
+
+/* What stands after the time of the only line, without its line end. */
+static const char *only_line(void)
+{
+    char *text = (char *)log_text();
+    char *end = strchr(text, '\n');
+
+    assert_non_null(end);
+    assert_string_equal(end, "\n");
+    *end = '\0';
+    assert_true(strlen(text) > 25);
+    assert_int_equal(text[23], 'Z'); /* 2026-11-22T18:00:00.000Z */
+    return text + 25;
+}
+
+static void a_line_has_its_level_and_its_words(void **state)
+{
+    (void)state;
+    log_setup(file, LOG_INFO, LOG_TEXT);
+    log_warning("%s has %d of %d", "pool", 1, 2);
+    assert_string_equal(only_line(), "warning: pool has 1 of 2");
+}
+
+static void what_is_below_the_level_is_not_written(void **state)
+{
+    (void)state;
+    log_setup(file, LOG_WARNING, LOG_TEXT);
+    log_info("no");
+    log_debug("no");
+    assert_false(log_wants(LOG_INFO));
+    assert_string_equal(log_text(), "");
+    log_error("yes");
+    assert_string_equal(only_line(), "error: yes");
+}
+
+static void no_peer_can_forge_a_line_or_drive_a_terminal(void **state)
+{
+    static const struct {
+        const char *value;
+        const char *field;
+    } cases[] = {
+        {"plain", "k=plain"},
+        {"", "k=\"\""},
+        {"two words", "k=\"two words\""},
+        {"a=b", "k=\"a=b\""},
+        {"say \"hi\"", "k=\"say \\\"hi\\\"\""},
+        {"back\\slash", "k=\"back\\\\slash\""},
+        {"x\n2026 info: forged", "k=\"x\\x0a2026 info: forged\""},
+        {"\x1b[31m\x7f", "k=\\x1b[31m\\x7f"},
+        {"\xc3\xa9", "k=\xc3\xa9"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char expected[128];
+        assert_int_equal(ftruncate(file, 0), 0);
+        lseek(file, 0, SEEK_SET);
+        log_setup(file, LOG_INFO, LOG_TEXT);
+        log_event(LOG_INFO, "e\nvent", &LOG_TEXT_FIELD("k", cases[i].value), 1);
+        snprintf(expected, sizeof(expected), "info: e\\x0avent %s", cases[i].field);
+        assert_string_equal(only_line(), expected);
+    }
+}
+
+static void a_field_without_a_value_is_left_out(void **state)
+{
+    struct log_field fields[] = {
+        LOG_TEXT_FIELD("none", NULL),
+        LOG_NUMBER_FIELD("zero", 0),
+        LOG_NUMBER_FIELD("most", UINT64_MAX),
+    };
+
+    (void)state;
+    log_setup(file, LOG_INFO, LOG_TEXT);
+    log_event(LOG_INFO, "event", fields, 3);
+    assert_string_equal(only_line(), "info: event zero=0 most=18446744073709551615");
+}
+
+static void a_json_line_is_one_object(void **state)
+{
+    struct log_field fields[] = {
+        LOG_TEXT_FIELD("text", "\"quoted\"\n\x01"),
+        LOG_TEXT_FIELD("odd", "\xff\xfe!"), /* no UTF-8 */
+        LOG_NUMBER_FIELD("number", 42),
+    };
+    json_t *line;
+
+    (void)state;
+    log_setup(file, LOG_INFO, LOG_JSON);
+    log_event(LOG_ERROR, "event", fields, 3);
+    log_text();
+    assert_ptr_equal(strchr(written, '\n'), written + strlen(written) - 1);
+    line = json_loads(written, 0, NULL);
+    assert_non_null(line);
+    assert_string_equal(json_string_value(json_object_get(line, "level")), "error");
+    assert_string_equal(json_string_value(json_object_get(line, "message")), "event");
+    assert_string_equal(json_string_value(json_object_get(line, "text")), "\"quoted\"\n\x01");
+    assert_string_equal(json_string_value(json_object_get(line, "odd")), "\\xff\\xfe!");
+    assert_int_equal(json_integer_value(json_object_get(line, "number")), 42);
+    json_decref(line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_line_has_its_level_and_its_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_below_the_level_is_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_peer_can_forge_a_line_or_drive_a_terminal, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_field_without_a_value_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_json_line_is_one_object, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
