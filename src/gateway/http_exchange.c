@@ -33,6 +33,13 @@ static struct http_exchange *of_outer(struct endpoint *endpoint)
 
 /* From the relay to the client. */
 
+static void tell_closed(struct later *later)
+{
+    struct http_exchange *x = container_of(later, struct http_exchange, ended);
+
+    x->outer.events->closed(x->outer.owner);
+}
+
 static void flush(struct http_exchange *x)
 {
     size_t taken;
@@ -41,15 +48,12 @@ static void flush(struct http_exchange *x)
         return;
     taken = endpoint_write(x->inner, buffer_data(&x->pending), buffer_length(&x->pending));
     buffer_consume(&x->pending, taken);
-    if (buffer_length(&x->pending) == 0 && x->eof_wanted)
+    if (buffer_length(&x->pending) > 0)
+        return;
+    if (x->eof_wanted)
         endpoint_write_eof(x->inner);
-}
-
-static void tell_closed(struct later *later)
-{
-    struct http_exchange *x = container_of(later, struct http_exchange, ended);
-
-    x->outer.events->closed(x->outer.owner);
+    if (x->refused)
+        later_post(x->loop, &x->ended, tell_closed);
 }
 
 static void refuse(struct http_exchange *x)
@@ -63,7 +67,6 @@ static void refuse(struct http_exchange *x)
     buffer_clear(&x->head);
     buffer_append(&x->pending, answer, length);
     flush(x);
-    later_post(x->loop, &x->ended, tell_closed);
 }
 
 /* Adds bytes to the response's head; once it is whole the rewritten one goes to the client. Returns
