@@ -44,7 +44,6 @@ static bool judge(struct client *c, const struct ip *ip)
 static void try_address(struct client *c)
 {
     struct request *r = c->request;
-
     const struct ip *address = &r->addresses[r->address_next++];
 
     judge(c, address); /* each may go by an upstream of its own */
@@ -68,6 +67,7 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
     r->addresses = mem_zalloc(count * sizeof(struct ip));
     r->address_count = 0;
     r->address_next = 0;
+    c->judged = false; /* the addresses decide now, not the name */
     for (size_t i = 0; i < count; i++)
         if (judge(c, &addresses[i]))
             r->addresses[r->address_count++] = addresses[i];
