@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many connect_timeouts a handshake and login may take. */
 #define LOGIN_TIMEOUTS 2
 
 #define SSH_PORT 22
@@ -138,8 +139,8 @@ struct attempt *attempt_start(struct pool_room *room, struct config *config,
         .slot = slot,
         .done = done,
         .arg = arg,
+        .began = loop_now(room->loop),
     };
-    a->began = loop_now(room->loop);
     host_begin(place->host);
     if (ip_parse(place->name, &ip)) {
         connect_to(a, &ip, 1);

@@ -29,8 +29,7 @@ struct board_slot {
     atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
     atomic_uint rate;     /* KiB a second of late */
     atomic_bool overdue;
-    atomic_uint
-        abandoned; /* opens that nobody waits for any more, and that the server has not answered */
+    atomic_uint abandoned; /* opens that nobody waits for, and that were not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
     struct session *session; /* the owning worker's, nobody else looks */

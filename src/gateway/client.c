@@ -168,13 +168,13 @@ bool client_new_internal(struct worker *worker, struct generation *generation, c
 
 static void log_access(const struct client *c, const char *why)
 {
+    static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
     char peer[HOSTPORT_TEXT_MAX] = "unix";
     char address[IP_TEXT_MAX];
-    static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
     struct log_field fields[16];
     size_t n = 0;
-    uint64_t now =
-        loop_now(c->worker->loop); /* (another loop's clock than that it began by, if it moved) */
+    /* (Another loop's clock than that it began by, if it moved.) */
+    uint64_t now = loop_now(c->worker->loop);
 
     if (c->from_ip)
         hostport_format(ip_format(&c->peer, address), c->peer_port, peer);

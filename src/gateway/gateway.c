@@ -180,13 +180,9 @@ static void drain_timed_out(struct deadline *deadline)
     stop(g);
 }
 
-struct gone_message {
-    struct message message;
-};
-
 static void drop_gone(struct message *message)
 {
-    free(container_of(message, struct gone_message, message));
+    free(message);
 }
 
 static void take_gone(struct message *message, void *owner)
@@ -201,13 +197,13 @@ static void take_gone(struct message *message, void *owner)
 /* On a worker's thread: a connection has ended while draining. */
 static void client_gone(struct crew *crew)
 {
-    struct gone_message *m;
+    struct message *m;
 
     if (atomic_load(&crew->clients) > 0)
         return;
     m = mem_zalloc(sizeof(*m));
-    m->message = (struct message){.run = take_gone, .drop = drop_gone};
-    mailbox_post(crew->keeper, &m->message);
+    *m = (struct message){.run = take_gone, .drop = drop_gone};
+    mailbox_post(crew->keeper, m);
 }
 
 static void drain(struct gateway *g)
