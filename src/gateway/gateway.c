@@ -5,6 +5,7 @@
 #include "gateway/listeners.h"
 #include "gateway/pool.h"
 #include "gateway/worker.h"
+#include "io/signals.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -22,8 +23,8 @@
  * long. */
 #define DIALS_END_MS 5000
 
-static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+#define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 struct gateway {
     struct crew crew;
@@ -34,7 +35,7 @@ struct gateway {
     struct pool **pools; /* one for each upstream of the generation */
     size_t pool_count;
     struct listeners *listeners;
-    uv_signal_t signals[SIGNALS];
+    struct signals *signals;
     struct deadline tick;
     struct deadline drain;
     uint64_t ticked_at;
@@ -267,9 +268,9 @@ static void report(const struct gateway *g)
     metrics_log(&sum);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *arg, int number)
 {
-    struct gateway *g = handle->data;
+    struct gateway *g = arg;
 
     if (g->stopping)
         return;
@@ -337,33 +338,11 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
-/* Before they are handled, and when they are not any more, signals wait: their default is to kill
- * the process. Workers, which are started while they wait, never see one. */
-static void hold_signals(bool hold)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < SIGNALS; i++)
-        sigaddset(&set, signals[i]);
-    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
-static void start_signals(struct gateway *g)
-{
-    for (size_t i = 0; i < SIGNALS; i++) {
-        uv_signal_init(loop_uv(g->loop), &g->signals[i]);
-        g->signals[i].data = g;
-        uv_signal_start(&g->signals[i], on_signal, signals[i]);
-    }
-    hold_signals(false);
-}
-
 struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
 
-    hold_signals(true);
+    signals_hold(handled, HANDLED);
     g->options = *options;
     apply_log(g, config);
     g->loop = loop_new();
@@ -374,14 +353,14 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->room = (struct pool_room){.loop = g->loop, .crew = &g->crew, .hosts = hosts_new()};
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->listeners = listeners_new(g->loop, accepted, g);
-    if (g->room.resolver == NULL || !listeners_change(g->listeners, config) ||
+    g->signals = signals_new(g->loop, handled, HANDLED, on_signal, g);
+    if (g->room.resolver == NULL || g->signals == NULL || !listeners_change(g->listeners, config) ||
         !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
     }
     change_pools(g, config);
-    start_signals(g);
     g->ticked_at = loop_now(g->loop);
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
@@ -397,15 +376,12 @@ void gateway_run(struct gateway *g)
 
 void gateway_free(struct gateway *g)
 {
-    hold_signals(true);
     listeners_free(g->listeners);
     for (size_t i = 0; i < g->crew.worker_count; i++)
         worker_free(g->crew.workers[i]);
     free(g->crew.workers);
     resolver_free(g->room.resolver);
-    for (size_t i = 0; i < SIGNALS; i++)
-        if (g->signals[i].data != NULL)
-            uv_close((uv_handle_t *)&g->signals[i], NULL);
+    signals_free(g->signals);
     mailbox_free(g->crew.keeper);
     loop_free(g->loop);
     free(g->pools);

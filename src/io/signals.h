@@ -1,0 +1,25 @@
+/* Signals as events of a loop: held back in every thread and taken by signalfd(2), so that a flood
+ * of them cannot keep the loop from its work, and none is ever handled in the middle of something
+ * else. */
+#ifndef ADIT_IO_SIGNALS_H
+#define ADIT_IO_SIGNALS_H
+
+#include "io/loop.h"
+
+#include <stddef.h>
+
+/* Blocks the signals for the calling thread and those that it will start: call it before there are
+ * threads. They stay blocked for the life of the process. */
+void signals_hold(const int *numbers, size_t count);
+
+struct signals;
+
+/* Tells of held signals; those that came since signals_hold are told first. NULL: no descriptor
+ * (logged). `caught` may free the signals. */
+struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
+                            void (*caught)(void *arg, int number), void *arg);
+
+/* Stops telling. NULL is fine. */
+void signals_free(struct signals *signals);
+
+#endif
