@@ -61,6 +61,18 @@ const struct config_listen *config_listen(const struct config *config, const cha
     return NULL;
 }
 
+const struct config_listen *config_listen_at(const struct config *config, size_t index)
+{
+    if (index < config->listen_count)
+        return &config->listens[index];
+    index -= config->listen_count;
+    for (size_t i = 0; i < config->forward_count; i++) {
+        if (config->forwards[i].kind != FORWARD_REMOTE && index-- == 0)
+            return &config->forwards[i].listen;
+    }
+    return NULL;
+}
+
 static bool same_value(const struct key *key, const void *a, const void *b)
 {
     char *text_a = key_print(key_slot(key, a));

@@ -23,12 +23,20 @@ struct config_gateway {
     unsigned workers; /* 0: one a processor */
     enum log_level log;
     enum log_format log_format;
-    char *control; /* NULL: no control socket; refused at load until there is one */
+    char *control; /* the control socket's path; NULL: none */
     uint64_t handshake_timeout_ms;
     uint64_t drain_timeout_ms;
 };
 
-enum host_key_check { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_PINNED };
+/* (HOST_KEY_ASK asks where there is somebody to ask, and is strict where not; HOST_KEY_ANY takes
+ * every key, as StrictHostKeyChecking no.) */
+enum host_key_check {
+    HOST_KEY_STRICT,
+    HOST_KEY_ACCEPT_NEW,
+    HOST_KEY_ASK,
+    HOST_KEY_ANY,
+    HOST_KEY_PINNED,
+};
 
 /* No upstream has more sessions, and none knows more known_hosts files (libssh: one of the user,
  * one of the system). */
@@ -47,7 +55,9 @@ struct config_upstream {
     bool agent;                      /* ask $SSH_AUTH_SOCK */
     char *password_file;             /* first line: also answers keyboard-interactive */
     char *passphrase_file;           /* first line: for encrypted identities */
-    struct string_list jump;         /* refused at load until jump hosts are there */
+    /* The upstream whose channels carry its sessions: after a load one name at most, that of the
+     * last hop, which has its own (conf/jumps.c makes upstreams of hops that are none yet). */
+    struct string_list jump;
     enum host_key_check host_key;
     struct string_list host_key_pins; /* "SHA256:..." when HOST_KEY_PINNED */
     struct string_list known_hosts;   /* files; the first is where accept-new writes */
@@ -67,6 +77,19 @@ struct config_upstream {
     char *host_key_algorithms;
     bool compression;
     uint64_t rekey_bytes; /* 0: the cipher's default */
+    /* What ssh_config(5) has besides; NULL and false where a file does not say. */
+    char *proxy_command;         /* ProxyCommand; NULL: none */
+    char *host_key_alias;        /* HostKeyAlias */
+    char *identity_agent;        /* a socket's path; NULL: $SSH_AUTH_SOCK */
+    bool identities_only;        /* IdentitiesOnly: of the agent's keys only those named */
+    char *public_key_algorithms; /* PubkeyAcceptedAlgorithms */
+    int address_family;          /* AF_UNSPEC, AF_INET, AF_INET6 */
+    char *bind_address;          /* BindAddress: an IP address; NULL: any */
+    char *askpass;               /* a program that answers each prompt; NULL: SSH_ASKPASS's rules */
+    bool batch_mode;             /* BatchMode: nobody is asked */
+    unsigned password_prompts;   /* NumberOfPasswordPrompts */
+    struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
+    bool exit_on_forward_failure;
 };
 
 /* Where a listener listens: an address and port, or a unix socket's path. */
@@ -75,6 +98,13 @@ struct config_address {
     char *path; /* if is_unix */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks; reported in the log */
+};
+
+/* One end of a forward (ssh(1) -L and -R): a host and port, or a unix socket. */
+struct config_place {
+    char *path; /* of a unix socket; NULL: host and port */
+    char *host; /* as given; for an end that listens "" (none given), "*", or an address */
+    uint16_t port;
 };
 
 enum listen_auth { LISTEN_AUTH_NONE, LISTEN_AUTH_PASSWORD };
@@ -90,6 +120,23 @@ struct config_listen {
     struct users *users; /* read and parsed; NULL with LISTEN_AUTH_NONE */
     bool open;           /* beyond loopback without narrowing is meant */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
+    /* Where connections lead without being asked: of a local forward only; else both are NULL. */
+    struct config_place target;
+};
+
+enum forward_kind { FORWARD_LOCAL, FORWARD_REMOTE, FORWARD_DYNAMIC };
+
+/* One of ssh's forwards: -L, -R, -D. */
+struct config_forward {
+    char *name;
+    unsigned line;
+    enum forward_kind kind;
+    struct config_place bind; /* the end that listens: here, or for FORWARD_REMOTE at the server */
+    struct config_place target; /* FORWARD_DYNAMIC, and a remote one that serves SOCKS: none */
+    bool open;                  /* as of a listener: beyond loopback is meant */
+    char *via;                  /* an upstream's name; never NULL once loaded */
+    /* For the kinds that listen here: the same as a listener, built when loaded. */
+    struct config_listen listen;
 };
 
 enum resolve_step { RESOLVE_REMOTE, RESOLVE_TUNNEL, RESOLVE_LOCAL };
@@ -111,6 +158,8 @@ struct config {
     size_t upstream_count;
     struct config_listen *listens;
     size_t listen_count;
+    struct config_forward *forwards;
+    size_t forward_count;
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
@@ -144,6 +193,10 @@ char *config_dump(const struct config *config);
 /* The upstream or listener of that name, or NULL. */
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
+
+/* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
+ * after the last. */
+const struct config_listen *config_listen_at(const struct config *config, size_t index);
 
 /* Whether two upstreams would lead to the same sessions (all but the pool's bounds and timeouts): a
  * reload keeps them. */

@@ -97,8 +97,16 @@ static void connected(void *arg, int fd, const struct ip *address, const char *e
         finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    a->dial = dial_start(a->room->crew->keeper, fd, a->config, a->upstream, a->place->name,
-                         a->place->port, dialled_or_not, a);
+    a->dial = dial_start(&(struct dial_request){
+        .fd = fd,
+        .config = a->config,
+        .upstream = a->upstream,
+        .host = a->place->name,
+        .port = a->place->port,
+        .reply = a->room->crew->keeper,
+        .done = dialled_or_not,
+        .arg = a,
+    });
     /* libssh bounds each step with connect_timeout; this bounds them all. */
     deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
                  login_timed_out);

@@ -101,9 +101,9 @@ static struct door *find_door(struct listeners *l, const struct config_address *
 static bool prepare(struct listeners *l, const struct config *config)
 {
     bool all = true;
+    const struct config_listen *listen;
 
-    for (size_t i = 0; i < config->listen_count; i++) {
-        const struct config_listen *listen = &config->listens[i];
+    for (size_t i = 0; (listen = config_listen_at(config, i)) != NULL; i++) {
         for (size_t k = 0; k < listen->address_count; k++) {
             struct door *door = find_door(l, &listen->addresses[k]);
             if (door != NULL)

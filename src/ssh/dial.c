@@ -18,17 +18,11 @@
 struct dial {
     struct message message; /* goes back once, when the thread is done */
     uv_thread_t thread;
-    bool started; /* there is one */
-    struct mailbox *reply;
-    struct config *config;
-    const struct config_upstream *upstream;
-    char host[HOST_MAX + 1];
-    uint16_t port;
-    int fd;       /* the thread's */
-    int watch_fd; /* ours: a dup of fd, for cancelling and for polling the session later; goes with
-                     `dialled` */
-    void (*done)(void *arg, enum dial_status status, struct dialled *dialled, const char *error);
-    void *arg;
+    bool started;                /* there is one */
+    struct dial_request request; /* its fd is the thread's */
+    char host[HOST_MAX + 1];     /* the request's */
+    int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
+                     with `dialled` */
     bool cancelled;
     /* What the thread found; read after it was joined. */
     enum dial_status status;
@@ -70,7 +64,8 @@ static void forward_log(int priority, const char *function, const char *text, vo
 static void dial_thread(void *arg)
 {
     struct dial *d = arg;
-    struct handshake h = {.upstream = d->upstream, .host = d->host, .port = d->port};
+    struct handshake h = {
+        .upstream = d->request.upstream, .host = d->host, .port = d->request.port};
 
     /* Of this thread only. */
     ssh_set_log_callback(forward_log);
@@ -78,17 +73,17 @@ static void dial_thread(void *arg)
     ssh_set_log_level(log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
 
     if (d->watch_fd < 0) {
-        close(d->fd);
+        close(d->request.fd);
         d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
     } else {
-        d->status = handshake(&h, d->fd);
+        d->status = handshake(&h, d->request.fd);
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->dialled = dialled_new(h.handle, d->fd, d->watch_fd);
+        d->dialled = dialled_new(h.handle, d->request.fd, d->watch_fd);
     else
-        handle_end(h.handle, true, d->fd, d->watch_fd);
-    mailbox_post(d->reply, &d->message);
+        handle_end(h.handle, true, d->request.fd, d->watch_fd);
+    mailbox_post(d->request.reply, &d->message);
 }
 
 static void dial_free(struct dial *d)
@@ -97,7 +92,7 @@ static void dial_free(struct dial *d)
         dialled_free(d->dialled);
     else if (d->status != DIAL_OK)
         close(d->watch_fd);
-    config_unref(d->config);
+    config_unref(d->request.config);
     free(d);
 }
 
@@ -120,7 +115,7 @@ static void dial_ended(struct message *message, void *owner)
     if (d->cancelled)
         dialled_free(dialled);
     else
-        d->done(d->arg, d->status, dialled, d->error);
+        d->request.done(d->request.arg, d->status, dialled, d->error);
     dial_free(d);
     if (running == 0 && when_idle != NULL) {
         void (*idle)(void *arg) = when_idle;
@@ -152,25 +147,18 @@ static void prepare_socket(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-struct dial *dial_start(struct mailbox *reply, int fd, struct config *config,
-                        const struct config_upstream *upstream, const char *host, uint16_t port,
-                        void (*done)(void *arg, enum dial_status status, struct dialled *dialled,
-                                     const char *error),
-                        void *arg)
+struct dial *dial_start(const struct dial_request *request)
 {
     struct dial *d = mem_zalloc(sizeof(*d));
+    int fd = request->fd;
     int flags = fcntl(fd, F_GETFL);
 
     *d = (struct dial){.message = {.run = dial_ended, .drop = dial_dropped},
-                       .reply = reply,
-                       .config = config_ref(config),
-                       .upstream = upstream,
-                       .port = port,
-                       .fd = fd,
-                       .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3),
-                       .done = done,
-                       .arg = arg};
-    snprintf(d->host, sizeof(d->host), "%s", host);
+                       .request = *request,
+                       .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+    snprintf(d->host, sizeof(d->host), "%s", request->host);
+    d->request.host = d->host;
+    config_ref(d->request.config);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     prepare_socket(fd);
     running++;
@@ -179,7 +167,7 @@ struct dial *dial_start(struct mailbox *reply, int fd, struct config *config,
         close(fd);
         d->status = DIAL_TRANSPORT;
         snprintf(d->error, sizeof(d->error), "no thread to dial with");
-        mailbox_post(reply, &d->message);
+        mailbox_post(request->reply, &d->message);
     }
     return d;
 }

@@ -26,15 +26,22 @@ const char *dial_status_name(enum dial_status status);
 
 struct dial;
 
-/* Speaks SSH on `fd` (connected; taken over) with what `upstream` says, as `host`:`port`, the name
- * that known_hosts knows it by. `config` is the configuration that `upstream` lies in: referenced
- * until the end. `done` is called once through `reply`, never from inside this call: with the
- * session (the callee's) and DIAL_OK, or with NULL, and a sentence for a person. */
-struct dial *dial_start(struct mailbox *reply, int fd, struct config *config,
-                        const struct config_upstream *upstream, const char *host, uint16_t port,
-                        void (*done)(void *arg, enum dial_status status, struct dialled *dialled,
-                                     const char *error),
-                        void *arg);
+struct dial_request {
+    int fd; /* connected; taken over */
+    /* What it speaks SSH with. `config` is the configuration that `upstream` lies in: referenced
+     * until the end. */
+    struct config *config;
+    const struct config_upstream *upstream;
+    const char *host; /* the name that known_hosts knows it by; copied */
+    uint16_t port;
+    /* Called once through `reply`, never from inside dial_start: with the session (the callee's)
+     * and DIAL_OK, or with NULL, and a sentence for a person. */
+    struct mailbox *reply;
+    void (*done)(void *arg, enum dial_status status, struct dialled *dialled, const char *error);
+    void *arg;
+};
+
+struct dial *dial_start(const struct dial_request *request);
 
 /* Shuts its connection down, so that it soon fails. */
 void dial_shutdown(struct dial *dial);
