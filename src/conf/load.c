@@ -121,7 +121,7 @@ static bool check_header(struct load *load, unsigned line, const struct section 
 
 char *load_free_name(const struct load *load, const char *kind, const char *text)
 {
-    char *base = mem_strndup(text, MADE_NAME_MOST);
+    char *base = mem_strndup(text, strnlen(text, MADE_NAME_MOST));
 
     for (char *c = base; *c; c++) {
         if (!strchr(SECTION_NAME_LETTERS, *c))
