@@ -48,6 +48,7 @@ static int run(struct config *config, const struct options *options)
 {
     struct gateway_options gateway_options = {.log_fd = STDERR_FILENO, .verbose = options->verbose};
     struct gateway *gateway;
+    int status;
 
     if (options->log_file != NULL) {
         int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -63,9 +64,9 @@ static int run(struct config *config, const struct options *options)
     gateway = gateway_new(config, &gateway_options);
     if (gateway == NULL)
         return EXIT_SSH;
-    gateway_run(gateway);
+    status = gateway_run(gateway);
     gateway_free(gateway);
-    return EXIT_SUCCESS;
+    return status;
 }
 
 static int with_config(const struct options *options)
