@@ -1,5 +1,5 @@
 /* adit: options, configuration, and the exit status. */
-#include "background.h"
+#include "io/background.h"
 #include "base/log.h"
 #include "conf/config.h"
 #include "conf/options.h"

@@ -132,10 +132,10 @@ static bool prepare_one(struct listeners *l, const struct config *config,
         else
             why = door_open(l, address, listen, words, sizeof(words));
         there += why == 0;
-        if (why != 0)
-            describe(config, listen, address, why, words, error);
-        if (why != 0 && !(either_family && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL)))
-            ok = false;
+        if (why == 0 || !ok)
+            continue; /* the first failure is told */
+        describe(config, listen, address, why, words, error);
+        ok = either_family && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
     }
     return ok && there > 0;
 }

@@ -1,5 +1,5 @@
 /* Two processes and a pipe between them. */
-#include "background.h"
+#include "io/background.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* ssh's -f: the terminal waits until all is up, then it goes on without us. */
-#ifndef ADIT_BACKGROUND_H
-#define ADIT_BACKGROUND_H
+#ifndef ADIT_IO_BACKGROUND_H
+#define ADIT_IO_BACKGROUND_H
 
 #include <stdbool.h>
 
