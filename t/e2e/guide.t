@@ -4,17 +4,21 @@
 ADIT_TEST_PROGRAM=ssh runs them with ssh and autossh: then this proves that the table is right.
 """
 
+import hashlib
 import os
+import shlex
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, equal, false, holds, patience, tap, true, wait_until
-from adit_test.clients import Closed, Refused, connected
-from adit_test.command import REAL, Tunnel, call
+from adit_test import ANY, equal, holds, patience, tap, true, wait_until
+from adit_test.clients import Closed, Refused, connected, exchange
+from adit_test.command import REAL, Tunnel, call, parse
 from adit_test.country import (HERE, MACHINES, NAMES, THIRD_HERE, Country, greeted, greeting)
 from adit_test.databases import postgres, postgres_program, redis
+from adit_test.keys import public
 from adit_test.network import isolate
 from adit_test.programs import browse, run
 from adit_test.web import Web
@@ -196,6 +200,9 @@ TABLE = [
      local(5432, DB), local(6379, REDIS), local(8080, "there 172.16.0.21:80"),
      login("bastion", "user")),
     ("ssh -fN -L 5432:localhost:5432 user@db-server.example.com", local(5432, DB)),
+    ("ssh -vvv -L 5432:localhost:5432 user@server", local(5432, DB)),
+    ("ssh -o Compression=yes -o RequestTTY=no -L 5432:localhost:5432 user@db-server.example.com",
+     local(5432, DB)),
 
     ("ssh -R 9000:localhost:3000 user@public-server.example.com",
      remote(9000, DEV), shut_there(9000, SERVER)),
@@ -295,11 +302,129 @@ def table(country):
             country.settle()
 
 
+def multiplexed(country):
+    """Section 7. Of a second command line for the same host only its forwards are left."""
+    config = country.ssh_config("config", CONFIG + MULTIPLEXED)
+    what = "user@server.example.com"
+    with country.services(), Tunnel(f"ssh -fN -L 5432:localhost:5432 {what}", config) as master:
+        with tap.case(f"ssh -O check {what}"):
+            done = call(f"ssh -O check {what}", config)
+            equal(done.returncode, 0, "the exit status")
+            pid = holds(r"^Master running \(pid=(\d+)\)\r?\n$", done.stdout + done.stderr, "it says")
+            equal([int(pid[1])], master.pids(), "the pid")
+            equal(greeting(ANY, 5432), DB, "what the tunnel says")
+        with tap.case(f"ssh -fN -L 6379:localhost:6379 {what}, over the same connection"):
+            mark = country.sshds["server"].mark()
+            with Tunnel(f"ssh -fN -L 6379:localhost:6379 {what}", config):
+                equal(greeting(ANY, 6379), REDIS, "what the new tunnel says")
+            equal(country.sshds["server"].logins(mark), [], "further logins")
+        with tap.case(f"ssh -O forward -L 8080:localhost:80 {what}, and -O cancel"):
+            equal(call(f"ssh -O forward -L 8080:localhost:80 {what}", config).returncode, 0,
+                  "the exit status")
+            equal(greeting(ANY, 8080), WEB, "what the new tunnel says")
+            equal(call(f"ssh -O cancel -L 8080:localhost:80 {what}", config).returncode, 0,
+                  "the exit status of -O cancel")
+            equal(greeting(ANY, 8080), "", "what it says when cancelled")
+        with tap.case(f"ssh -O stop {what}"), \
+                socket.create_connection((ANY, 5432), timeout=patience(30)) as conn:
+            equal(greeted(conn), DB, "what an open connection says")
+            equal(call(f"ssh -O stop {what}", config).returncode, 0, "the exit status")
+            true(exchange(conn), "the open connection goes on")
+            if not REAL:  # ssh only takes no more orders
+                wait_until(lambda: greeting(ANY, 5432) == "", "the port is shut")
+            conn.close()
+            if not REAL:
+                wait_until(lambda: not master.pids(), "it ends with its last connection")
+        with tap.case(f"ssh -O check {what}, when it has ended"):
+            done = call(f"ssh -O check {what}", config)
+            equal(done.returncode, 255, "the exit status")
+            equal(len(done.stderr.splitlines()), 1, "lines that say why")
+    country.settle()
+
+
+def unknown_host(country):
+    options = ("-o ServerAliveInterval=30 -o ExitOnForwardFailure=yes"
+               " -o StrictHostKeyChecking=accept-new")
+    with tap.case(f"ssh {options}: a host not seen before"), country.services():
+        fresh = country.path("known_hosts.fresh")
+        config = country.ssh_config("config", f"UserKnownHostsFile {fresh}\n" + CONFIG)
+        line = f"ssh -fN {options} -L 5432:localhost:5432 user@db-server.example.com"
+        for _ in range(2):
+            with Tunnel(line, config):
+                equal(greeting(ANY, 5432), DB, "what the tunnel says")
+            country.settle()
+            with open(fresh, encoding="ascii") as lines:
+                equal([entry.split()[1:3] for entry in lines],
+                      [public(country.sshds["server"].host_key).split()[:2]], "the keys noted")
+
+
+def proxy_command(country):
+    with tap.case("ssh -o ProxyCommand='adit -W %h:%p bastion' user@192.168.1.50"):
+        config = country.ssh_config("config", CONFIG)
+        hop = shlex.join(parse("ssh -W %h:%p bastion", config)[0])
+        mark = country.sshds["inner"].mark()
+        said = run("ssh", "-F", config, "-o", f"ProxyCommand={hop}", "user@192.168.1.50",
+                   "cat; echo $SSH_CONNECTION", data=b"x" * 1_000_000)
+        equal(said[:1_000_000], b"x" * 1_000_000, "what comes back")
+        holds(rb"192\.168\.1\.50 22$", said[1_000_000:].strip(), "where it was")
+        equal(country.sshds["inner"].logins(mark), ["user"], "the users who logged in")
+    country.settle()
+
+
+def programs(country):
+    """What people run at the end of a tunnel."""
+    config = country.ssh_config("config", CONFIG)
+    line = "ssh -fN -L 5432:localhost:5432 admin@db-server.example.com"
+    if tap.have("psql", "psql", "setpriv") and postgres_program("initdb"):
+        with tap.case(f"{line}, and psql"):
+            with country.network:
+                server = postgres(5432, "appuser", "mydb")
+            with server, Tunnel(line, config):
+                said = run(*"psql -h 127.0.0.1 -U appuser -d mydb -X -At -c".split(),
+                           "select current_database(), sum(n), md5(string_agg(n::text, ','))"
+                           " from generate_series(1, 100000) n")
+                numbers = ",".join(map(str, range(1, 100001))).encode()
+                equal(said.decode().strip(),
+                      f"mydb|5000050000|{hashlib.md5(numbers).hexdigest()}", "the answer")
+        country.settle()
+    if tap.have("redis-cli", "redis-cli", "redis-server"):
+        with tap.case("ssh -fN db-tunnel, and redis-cli"):
+            with country.network:
+                server = redis(6379)
+            with server, Tunnel("ssh -fN db-tunnel", config):
+                at = "redis-cli -h 127.0.0.1 -p 6379".split()
+                equal(run(*at, "ping"), b"PONG\n", "the answer to ping")
+                run(*at, "-x", "set", "big", data=bytes(range(256)) * 4000)
+                equal(run(*at, "strlen", "big"), b"1024000\n", "the length")
+                equal(run(*at, "get", "big"), bytes(range(256)) * 4000 + b"\n", "the value")
+        country.settle()
+    with country.network:
+        server = Web(address=NAMES["internal-web"], port=80)
+    with server as web:
+        if tap.have("chromium", "chromium"):
+            with tap.case("ssh -fN -L 8080:internal-web:80 user@bastion.example.com, and a browser"), \
+                    Tunnel("ssh -fN -L 8080:internal-web:80 user@bastion.example.com", config):
+                page = browse("http://localhost:8080/page")
+                holds(b'<p id="one">part one is here</p>', page, "the page, by its first script")
+                holds(b'<p id="two">part two is here</p>', page, "the page, by its second script")
+                equal({request["headers"]["host"] for request in web.requests},
+                      {"localhost:8080"}, "the Host that the web server noted")
+            country.settle()
+        line = "ssh -fN -D 1080 user@remote-server.example.com"
+        if tap.have("curl", "curl"):
+            with tap.case(f"{line}, and curl --socks5-hostname"), Tunnel(line, config):
+                page = run(*"curl -q -sS --socks5-hostname localhost:1080".split(),
+                           "http://internal-web/data.json")
+                equal(page, b'{"text": "part two is here"}', "the page")
+    country.settle()
+
+
 def main():
     if not isolate():
         return
     with Country() as country:
-        table(country)
+        for part in (table, multiplexed, unknown_host, proxy_command, programs):
+            part(country)
 
 
 tap.run(main)

@@ -45,7 +45,7 @@ REACHABLE = {
 ADDRESSES = {f"{name}.example.com": MACHINES[machine][0][0]
              for machine, names in REACHABLE.items() for name in names.split()}
 ADDRESSES["bastion.company.com"] = MACHINES["company"][0][0]
-ADDRESSES["host"] = MACHINES["server"][0][0]
+ADDRESSES["host"] = ADDRESSES["server"] = MACHINES["server"][0][0]
 ADDRESSES["b1"] = MACHINES["bastion"][0][0]
 
 # What only the sshds over there can look up.

@@ -63,7 +63,8 @@ def postgres(port, user, database):
                    check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
     subprocess.run(_as_nobody(postgres_program("postgres"), "--single", "-F", "-D", data,
                               "postgres"), input=f"create database {database}\n".encode(),
-                   check=True, stdout=subprocess.DEVNULL, cwd="/")
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   cwd="/")
     return Server("postgres", _as_nobody(
         postgres_program("postgres"), "-F", "-D", data, "-p", str(port),
         "-c", f"listen_addresses={ANY}", "-c", "unix_socket_directories="), port)
