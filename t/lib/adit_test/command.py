@@ -12,7 +12,7 @@ import subprocess
 
 from .checks import equal, false
 from .gateway import REPORT, binary, check_reports, environment
-from .process import Process, patience, send_signal, wait_until, workdir
+from .process import Process, patience, scratch, send_signal, wait_until, workdir
 
 REAL = os.environ.get("ADIT_TEST_PROGRAM") == "ssh"
 
@@ -37,6 +37,25 @@ def parse(line, ssh_config="none"):
     # nothing else.
     quiet = [] if any(_short(letter, words) for letter in "fNOWG") else ["-N"]
     return [program, "-F", ssh_config, *quiet, *words], variables
+
+
+def ssh_config(hosts, *lines, **options):
+    """A file for -F: {name: Sshd}, each with its address, port, user, key and host key.
+
+    lines     what stands above all of that
+    options   keywords for every host, over the usual ones
+    """
+    usual = {"GlobalKnownHostsFile": "/dev/null", "IdentitiesOnly": "yes", **options}
+    text = "".join(f"{line}\n" for line in lines)
+    for name, sshd in hosts.items():
+        text += section(f"Host {name}", {
+            "HostName": sshd.address, "Port": sshd.port, "User": sshd.user,
+            "IdentityFile": sshd.user_key, "UserKnownHostsFile": sshd.known_hosts})
+    return scratch("ssh_config", text + section("Host *", usual))
+
+
+def section(title, options):
+    return f"{title}\n" + "".join(f"  {key} {value}\n" for key, value in options.items())
 
 
 def call(line, ssh_config="none", data=None, seconds=60, **variables):
