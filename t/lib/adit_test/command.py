@@ -68,6 +68,19 @@ def call(line, ssh_config="none", data=None, seconds=60, **variables):
     return done
 
 
+def bearers(variable):
+    """The processes with this "NAME=value" in their environment, whoever their parent is now."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as source:
+                if variable.encode() in source.read().split(b"\0"):
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
 class Tunnel(Process):
     """A command line that stays, in the foreground or (-f) in the background; that it ends cleanly
     is part of the case that uses it."""
@@ -82,16 +95,8 @@ class Tunnel(Process):
             equal(self.wait(), 0, "the exit status of what went into the background")
 
     def pids(self):
-        """All of its processes, whoever their parent is now."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as source:
-                    if self.marker.encode() in source.read().split(b"\0"):
-                        found.append(int(pid))
-            except OSError:
-                pass
-        return found
+        """All of its processes: what went into the background is a child of nobody's."""
+        return bearers(self.marker)
 
     def finish(self, number=signal.SIGTERM):
         """Ends it, or (number None) waits until it has ended; raises unless it ends cleanly."""
