@@ -13,6 +13,10 @@ from .process import descendants, patience, send_signal, workdir
 from .tap import tap
 
 
+# The terminal's session is a shell's, which outlives what goes into the background from it.
+SHELL = ["sh", "-c", 'trap : INT; "$@"; exit $?', "sh"]
+
+
 class Terminal:
     """A program whose standard streams and controlling terminal are a pseudo-terminal."""
 
@@ -21,7 +25,7 @@ class Terminal:
         self.seen = 0  # how much of `text` was expected already
         self.master, slave = os.openpty()
         self.child = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=workdir(),
+            [*SHELL, *command], stdin=slave, stdout=slave, stderr=slave, env=env, cwd=workdir(),
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.slave = slave  # kept open, so that the terminal lives on as a shell's would
         tap.logs.append(self.tail)
