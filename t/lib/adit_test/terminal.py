@@ -4,17 +4,25 @@ import fcntl
 import os
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
 
 from .checks import Failed
-from .process import descendants, patience, send_signal, workdir
+from .process import descendants, patience, scratch, send_signal, wait_until, workdir
 from .tap import tap
 
 
-# The terminal's session is a shell's, which outlives what goes into the background from it.
-SHELL = ["sh", "-c", 'trap : INT; "$@"; exit $?', "sh"]
+# The terminal's session is a shell's, as in life: its end would hang up on what runs at the terminal,
+# even on what is just about to go into the background.
+SHELL = """trap : INT
+status=$1
+shift
+"$@"
+echo $? >"$status.new"
+mv "$status.new" "$status"
+read -r _"""
 
 
 class Terminal:
@@ -23,9 +31,10 @@ class Terminal:
     def __init__(self, command, env):
         self.text = ""
         self.seen = 0  # how much of `text` was expected already
+        self.status = scratch("status")
         self.master, slave = os.openpty()
         self.child = subprocess.Popen(
-            [*SHELL, *command], stdin=slave, stdout=slave, stderr=slave, env=env, cwd=workdir(),
+            ["sh", "-c", SHELL, "sh", self.status, *command], stdin=slave, stdout=slave, stderr=slave, env=env, cwd=workdir(),
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.slave = slave  # kept open, so that the terminal lives on as a shell's would
         tap.logs.append(self.tail)
@@ -44,7 +53,7 @@ class Terminal:
         """Waits for a regular expression in what is shown from here on; returns the match."""
         end = time.monotonic() + patience(seconds)
         while not (found := re.search(pattern, self.text[self.seen:])):
-            if time.monotonic() > end or (self.child.poll() is not None and not self._read(0.2)):
+            if time.monotonic() > end or (self.ended() and not self._read(0.2)):
                 raise Failed(f"the terminal does not show {pattern!r} but "
                              f"{self.text[self.seen:]!r}")
             self._read(0.1)
@@ -68,22 +77,23 @@ class Terminal:
 
     def wait(self, seconds=60):
         """Its exit status; all it said has been read then."""
-        try:
-            status = self.child.wait(patience(seconds))
-        except subprocess.TimeoutExpired:
-            raise Failed("what runs at the terminal did not end") from None
+        wait_until(lambda: (self._read(0), self.ended())[1], "the end of what runs at the terminal",
+                   seconds)
         while self._read(0.2):
             pass
-        return status
+        with open(self.status, encoding="ascii") as status:
+            return int(status.read())
+
+    def ended(self):
+        return os.path.exists(self.status)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.child.poll() is None:
-            for pid in [self.child.pid, *descendants(self.child.pid)]:
-                send_signal(pid, 9)
-            self.child.wait()
+        for pid in [self.child.pid, *descendants(self.child.pid)]:
+            send_signal(pid, signal.SIGKILL)
+        self.child.wait()
         os.close(self.slave)
         os.close(self.master)
         tap.logs.remove(self.tail)
