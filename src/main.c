@@ -1,9 +1,10 @@
 /* adit: options, configuration, and the exit status. */
-#include "io/background.h"
 #include "base/log.h"
+#include "base/slow_copies.h"
 #include "conf/config.h"
 #include "conf/options.h"
 #include "gateway/gateway.h"
+#include "io/background.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
     struct options options;
     int status;
 
+    slow_copies_avoid(argv);
     fill_standard_descriptors();
     status = options_parse(argc, argv, &options);
     if (status == 0)
