@@ -36,10 +36,17 @@ struct control_request {
     struct asker *asker; /* NULL: gone */
 };
 
+/* A path that is listened on, or with NULLs none. */
+struct door {
+    struct listener *listener;
+    char *path;
+};
+
 struct control_server {
     struct loop *loop;
-    struct listener *listener; /* NULL: closed */
-    char *path;
+    struct door door;
+    struct door next; /* while changing, if `changes` */
+    bool changes;
     control_asked_fn *asked;
     void *arg;
     LIST_HEAD(, asker) askers;
@@ -267,30 +274,60 @@ static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_por
     asker_read(asker, true);
 }
 
-struct control_server *control_server_new(struct loop *loop, const char *path,
-                                          control_asked_fn *asked, void *arg, char *error,
-                                          size_t error_size)
+struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg)
 {
     struct control_server *server = mem_zalloc(sizeof *server);
-    struct listener_address at = {.is_unix = true, .path = path};
 
     server->loop = loop;
     server->asked = asked;
     server->arg = arg;
     LIST_INIT(&server->askers);
-    server->listener = listener_new(loop, &at, accepted, server, error, error_size);
-    if (server->listener == NULL) {
-        free(server);
-        return NULL;
-    }
-    server->path = mem_strdup(path);
     return server;
 }
 
-void control_server_close(struct control_server *server)
+static void door_close(struct door *door)
 {
-    listener_free(server->listener);
-    server->listener = NULL;
+    listener_free(door->listener);
+    free(door->path);
+    *door = (struct door){0};
+}
+
+static bool same_path(const char *a, const char *b)
+{
+    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
+}
+
+bool control_server_prepare(struct control_server *server, const char *path, char *error,
+                            size_t error_size)
+{
+    struct listener_address at = {.is_unix = true, .path = path};
+
+    assert(!server->changes);
+    if (same_path(path, server->door.path))
+        return true;
+    if (path != NULL) {
+        server->next.listener =
+            listener_new(server->loop, &at, accepted, server, error, error_size);
+        if (server->next.listener == NULL)
+            return false;
+        server->next.path = mem_strdup(path);
+    }
+    server->changes = true;
+    return true;
+}
+
+void control_server_commit(struct control_server *server, bool keep_new)
+{
+    struct door old = server->door;
+
+    if (!server->changes)
+        return;
+    server->changes = false;
+    if (keep_new) {
+        server->door = server->next;
+        server->next = old;
+    }
+    door_close(&server->next);
 }
 
 void control_server_free(struct control_server *server)
@@ -299,12 +336,7 @@ void control_server_free(struct control_server *server)
         return;
     while (!LIST_EMPTY(&server->askers))
         asker_close(LIST_FIRST(&server->askers));
-    control_server_close(server);
-    free(server->path);
+    door_close(&server->next);
+    door_close(&server->door);
     free(server);
-}
-
-const char *control_server_path(const struct control_server *server)
-{
-    return server->path;
 }
