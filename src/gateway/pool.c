@@ -164,6 +164,15 @@ static void tend(struct pool *pool)
                      retry);
 }
 
+/* Each session costs somebody an answer: one is made when there is none, not to have more. */
+static bool is_dear(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return true;
+    return false;
+}
+
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
  * they may do. */
 static void grow(struct pool *pool)
@@ -173,6 +182,8 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
+    if (up > 0 && is_dear(pool))
+        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
@@ -233,6 +244,13 @@ void pool_hurry(struct pool *pool)
     tend(pool);
 }
 
+bool pool_slot_is_asking(const struct pool *pool, int slot)
+{
+    const struct attempt *attempt = pool->slots[slot].attempt;
+
+    return attempt != NULL && attempt_is_asking(attempt);
+}
+
 void pool_report(const struct pool *pool)
 {
     log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
@@ -245,7 +263,8 @@ void pool_report(const struct pool *pool)
         struct log_field fields[] = {
             LOG_TEXT_FIELD("upstream", pool->upstream->name),
             LOG_NUMBER_FIELD("session", (uint64_t)i),
-            LOG_TEXT_FIELD("state", slot_state_name(state)),
+            LOG_TEXT_FIELD("state", pool_slot_is_asking(pool, i) ? "awaiting authentication"
+                                                                 : slot_state_name(state)),
             LOG_TEXT_FIELD("host",
                            pool->slots[i].place != NULL ? pool->slots[i].place->label : NULL),
             LOG_NUMBER_FIELD("worker", (uint64_t)atomic_load(&slot->worker)),

@@ -17,6 +17,7 @@ struct pool_room {
     struct crew *crew;
     struct resolver *resolver; /* for the upstream hosts' own names */
     struct hosts *hosts;       /* backoff, shared by all that dial the same place */
+    bool may_ask;              /* dials may ask a person */
     struct metrics metrics;    /* dials */
 };
 
@@ -39,6 +40,9 @@ void pool_tick(struct pool *pool);
 
 /* The network may have changed: dials that wait for their backoff start now. */
 void pool_hurry(struct pool *pool);
+
+/* Whether the session being made there waits for somebody's answer: "awaiting authentication". */
+bool pool_slot_is_asking(const struct pool *pool, int slot);
 
 /* Logs the state of the upstream and of each session, at info. */
 void pool_report(const struct pool *pool);
