@@ -98,6 +98,9 @@ struct config_address {
     char *path; /* if is_unix */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks; reported in the log */
+    /* The second address of a word that stands for one of each family: a machine without that
+     * family does without it. */
+    bool optional;
 };
 
 /* One end of a forward (ssh(1) -L and -R): a host and port, or a unix socket. */
@@ -197,6 +200,9 @@ const struct config_listen *config_listen(const struct config *config, const cha
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
+
+/* Whether connections to the listener lead to its `target`, without being asked. */
+bool config_listen_leads(const struct config_listen *listen);
 
 /* Whether two upstreams would lead to the same sessions (all but the pool's bounds and timeouts): a
  * reload keeps them. */

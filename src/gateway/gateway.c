@@ -4,10 +4,12 @@
 #include "base/mem.h"
 #include "gateway/listeners.h"
 #include "gateway/pool.h"
+#include "gateway/stdio.h"
 #include "gateway/worker.h"
 #include "io/signals.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,8 +24,11 @@
 /* Dials that do not heed their cancelling (an agent that asks somebody) are left behind after so
  * long. */
 #define DIALS_END_MS 5000
+#define DIALS_END_AT_ONCE_MS 300 /* of a command line: somebody has pressed Ctrl-C */
 
-static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+#define EXIT_SSH 255
+
+static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 struct gateway {
@@ -40,8 +45,17 @@ struct gateway {
     struct deadline drain;
     uint64_t ticked_at;
     uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
+    struct stdio *stdio;
+    struct later ending; /* after a failure, when nobody is in the middle of something */
+    int status;          /* to exit with */
+    bool up;             /* it all was, once */
     bool stopping;
 };
+
+static bool is_command_line(const struct config *config)
+{
+    return config->file == NULL;
+}
 
 /* Logging. */
 
@@ -53,6 +67,20 @@ static void apply_log(const struct gateway *g, const struct config *config)
               config->gateway.log_format);
 }
 
+/* The one line that whoever started us gets to see. */
+static void complain(const struct gateway *g, const char *sentence)
+{
+    char *line = mem_printf("adit: %s", sentence);
+
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' '; /* a server's words shall not steer a terminal */
+    fprintf(stderr, "%s\n", line);
+    if (g->options.log_fd != STDERR_FILENO)
+        log_error("%s", sentence);
+    free(line);
+}
+
 static void log_notice(void *arg, const char *text)
 {
     (void)arg;
@@ -61,13 +89,26 @@ static void log_notice(void *arg, const char *text)
 
 /* Pools and generations. */
 
-/* The pool whose sessions are what `upstream` wants; NULL: there is none. */
-static struct pool **find_pool(const struct gateway *g, const struct config_upstream *upstream)
+/* Whether sessions to `b` would lead where those to `a` do, jump hosts included. */
+static bool same_way(const struct config *of_a, const struct config_upstream *a,
+                     const struct config *of_b, const struct config_upstream *b)
 {
-    for (size_t i = 0; i < g->pool_count; i++)
-        if (g->pools[i] != NULL && strcmp(pool_upstream(g->pools[i])->name, upstream->name) == 0 &&
-            config_upstream_same_sessions(pool_upstream(g->pools[i]), upstream))
+    if (!config_upstream_same_sessions(a, b))
+        return false;
+    return a->jump.count == 0 || same_way(of_a, config_upstream(of_a, a->jump.items[0]), of_b,
+                                          config_upstream(of_b, b->jump.items[0]));
+}
+
+/* The pool whose sessions are what `upstream` of `config` wants; NULL: there is none. */
+static struct pool **find_pool(const struct gateway *g, const struct config *config,
+                               const struct config_upstream *upstream)
+{
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct config_upstream *old = &g->generation->config->upstreams[i];
+        if (g->pools[i] != NULL && strcmp(old->name, upstream->name) == 0 &&
+            same_way(g->generation->config, old, config, upstream))
             return &g->pools[i];
+    }
     return NULL;
 }
 
@@ -95,7 +136,7 @@ static void change_pools(struct gateway *g, struct config *config)
 
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
-        struct pool **old = find_pool(g, upstream);
+        struct pool **old = find_pool(g, config, upstream);
         if (old != NULL) {
             pools[i] = *old;
             *old = NULL;
@@ -113,6 +154,7 @@ static void change_pools(struct gateway *g, struct config *config)
     g->pool_count = config->upstream_count;
     generation_unref(g->generation);
     g->generation = generation_new(config, boards);
+    g->room.generation = g->generation;
     free(boards);
 }
 
@@ -132,6 +174,33 @@ static void accepted(void *arg, const struct config_listen *listen, int fd, cons
     worker_send_client(g->crew.workers[worker], g->generation, listen, fd, peer, peer_port);
 }
 
+/* All of it. */
+static void check_up(struct gateway *g)
+{
+    if (g->up)
+        return;
+    for (size_t i = 0; i < g->pool_count; i++)
+        if (!pool_is_up(g->pools[i]))
+            return;
+    g->up = true;
+    log_info("every upstream has a session");
+    if (g->options.up != NULL)
+        g->options.up(g->options.arg);
+}
+
+static void session_up(struct pool_room *room, const struct config_upstream *upstream)
+{
+    struct gateway *g = container_of(room, struct gateway, room);
+
+    /* Those behind it need not wait any longer. */
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct string_list *jump = &pool_upstream(g->pools[i])->jump;
+        if (jump->count > 0 && strcmp(jump->items[0], upstream->name) == 0)
+            pool_hurry(g->pools[i]);
+    }
+    check_up(g);
+}
+
 /* The end. */
 
 static void finished(void *arg)
@@ -144,9 +213,11 @@ static void finished(void *arg)
 
 static void dials_left_behind(struct deadline *deadline)
 {
-    (void)deadline;
-    log_warning("a dial does not end: leaving it behind");
-    _exit(0);
+    const struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    if (!is_command_line(g->generation->config))
+        log_warning("a dial does not end: leaving it behind");
+    _exit(g->status);
 }
 
 /* Everything is cut; what remains is to wait for the dial threads. */
@@ -155,8 +226,11 @@ static void stop(struct gateway *g)
     if (g->stopping)
         return;
     g->stopping = true;
+    later_cancel(g->loop, &g->ending);
     deadline_cancel(&g->drain);
     deadline_cancel(&g->tick);
+    stdio_free(g->stdio);
+    g->stdio = NULL;
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
@@ -167,9 +241,52 @@ static void stop(struct gateway *g)
     if (dial_running() == 0) {
         finished(g);
     } else {
-        deadline_arm(g->loop, &g->drain, DIALS_END_MS, dials_left_behind);
+        deadline_arm(g->loop, &g->drain,
+                     is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
+                     dials_left_behind);
         dial_when_idle(finished, g);
     }
+}
+
+static void end(struct later *ending)
+{
+    stop(container_of(ending, struct gateway, ending));
+}
+
+/* It ends because of a failure; the first is the one that counts. */
+static void fail(struct gateway *g, const char *sentence)
+{
+    if (g->status != 0 || g->stopping)
+        return;
+    g->status = EXIT_SSH;
+    complain(g, sentence);
+    later_post(g->loop, &g->ending, end);
+}
+
+static bool dial_failed(struct pool_room *room, const struct config_upstream *upstream,
+                        const char *place, const char *error)
+{
+    struct gateway *g = container_of(room, struct gateway, room);
+    char *sentence;
+
+    if (g->up || !g->options.first_failure_ends)
+        return false;
+    sentence = upstream->user != NULL ? mem_printf("%s@%s: %s", upstream->user, place, error)
+                                      : mem_printf("%s: %s", place, error);
+    fail(g, sentence);
+    free(sentence);
+    return true;
+}
+
+static void stdio_done(void *arg, const char *failed)
+{
+    struct gateway *g = arg;
+
+    g->stdio = NULL;
+    if (failed != NULL)
+        fail(g, failed);
+    else
+        stop(g);
 }
 
 static void drain_timed_out(struct deadline *deadline)
@@ -232,6 +349,7 @@ static void reload(struct gateway *g)
     const char *file = g->generation->config->file;
     struct config_problems problems = {0};
     struct config *config;
+    char error[LISTENERS_ERROR_MAX];
 
     if (atomic_load(&g->crew.draining))
         return;
@@ -240,9 +358,13 @@ static void reload(struct gateway *g)
         log_error("%s", problems.lines[i]);
     config_problems_clear(&problems);
     /* New listeners first: they are what can still fail. */
-    if (config == NULL || !listeners_change(g->listeners, config)) {
-        log_error("reload: nothing was changed");
+    if (config != NULL && !listeners_change(g->listeners, config, error)) {
+        log_error("%s", error);
         config_unref(config);
+        config = NULL;
+    }
+    if (config == NULL) {
+        log_error("reload: nothing was changed");
         return;
     }
     if (config->gateway.workers != g->generation->config->gateway.workers)
@@ -274,11 +396,14 @@ static void on_signal(void *arg, int number)
 
     if (g->stopping)
         return;
-    switch (number) {
-    case SIGHUP: reload(g); break;
-    case SIGUSR1: report(g); break;
-    default: drain(g); break;
-    }
+    if (number == SIGUSR1)
+        report(g);
+    else if (is_command_line(g->generation->config))
+        stop(g);
+    else if (number == SIGHUP)
+        reload(g);
+    else
+        drain(g);
 }
 
 /* Time. */
@@ -338,11 +463,33 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
+/* (What nohup(1) has made deaf to SIGHUP stays so, unless that means a reload.) */
+static size_t handled_count(const struct config *config)
+{
+    struct sigaction action;
+    bool ignored = sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+
+    return is_command_line(config) && ignored ? HANDLED - 1 : HANDLED;
+}
+
+static bool start_listeners(struct gateway *g, const struct config *config)
+{
+    char error[LISTENERS_ERROR_MAX];
+    bool ok = listeners_change(g->listeners, config, error);
+
+    if (!ok && is_command_line(config))
+        complain(g, error);
+    else if (!ok)
+        log_error("%s", error);
+    return ok;
+}
+
 struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
+    size_t signals = handled_count(config);
 
-    signals_hold(handled, HANDLED);
+    signals_hold(handled, signals);
     g->options = *options;
     apply_log(g, config);
     g->loop = loop_new();
@@ -350,17 +497,28 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         abort();
     g->crew.keeper = mailbox_new(g->loop, g);
     g->crew.client_gone = client_gone;
-    g->room = (struct pool_room){.loop = g->loop, .crew = &g->crew, .hosts = hosts_new()};
+    g->room = (struct pool_room){
+        .loop = g->loop,
+        .crew = &g->crew,
+        .hosts = hosts_new(),
+        .may_ask = g->options.may_ask,
+        .proxies = proxy_commands_new(g->loop),
+        .failed = dial_failed,
+        .up = session_up,
+    };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->listeners = listeners_new(g->loop, accepted, g);
-    g->signals = signals_new(g->loop, handled, HANDLED, on_signal, g);
-    if (g->room.resolver == NULL || g->signals == NULL || !listeners_change(g->listeners, config) ||
+    g->signals = signals_new(g->loop, handled, signals, on_signal, g);
+    if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
         !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
     }
     change_pools(g, config);
+    if (g->options.stdio != NULL)
+        g->stdio = stdio_start(g->loop, &g->crew, g->generation, g->options.stdio_via,
+                               g->options.stdio, stdio_done, g);
     g->ticked_at = loop_now(g->loop);
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
@@ -369,9 +527,10 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     return g;
 }
 
-void gateway_run(struct gateway *g)
+int gateway_run(struct gateway *g)
 {
     loop_run(g->loop);
+    return g->status;
 }
 
 void gateway_free(struct gateway *g)
@@ -382,6 +541,7 @@ void gateway_free(struct gateway *g)
     free(g->crew.workers);
     resolver_free(g->room.resolver);
     signals_free(g->signals);
+    proxy_commands_free(g->room.proxies);
     mailbox_free(g->crew.keeper);
     loop_free(g->loop);
     free(g->pools);

@@ -25,8 +25,9 @@ struct pool {
     struct pool_slot {
         struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        uint64_t since;      /* it was handed over at */
-        uint64_t idle_since; /* 0: it carries something */
+        struct proxy_command *proxy; /* what its connection is, if it is that */
+        uint64_t since;              /* it was handed over at */
+        uint64_t idle_since;         /* 0: it carries something */
     } slots[BOARD_SLOTS];
     struct deadline retry;
 };
@@ -79,6 +80,26 @@ static unsigned choose_worker(const struct pool *pool, int slot)
     return best;
 }
 
+/* The end of what its connection came by. */
+static void hang_up(struct pool_slot *s)
+{
+    proxy_command_hang_up(s->proxy);
+    s->proxy = NULL;
+}
+
+static void failed(struct pool *pool, const struct pool_slot *s, enum dial_status status,
+                   const char *error)
+{
+    const char *name = pool->upstream->name;
+
+    if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
+        return;
+    log_warning("upstream %s: %s: %s", name, s->place->label, error);
+    if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
+        log_warning("upstream %s: %s will be tried rarely until that is mended", name,
+                    s->place->label);
+}
+
 static void attempt_done(void *arg, int slot, enum dial_status status, struct dialled *dialled,
                          const char *error)
 {
@@ -88,11 +109,9 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
 
     s->attempt = NULL;
     if (dialled == NULL) {
-        log_warning("upstream %s: %s: %s", pool->upstream->name, s->place->label, error);
-        if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
-            log_warning("upstream %s: %s will be tried rarely until that is mended",
-                        pool->upstream->name, s->place->label);
+        failed(pool, s, status, error);
         s->place->sessions--;
+        hang_up(s);
         board_set_slot(pool->board, slot, SLOT_EMPTY);
     } else {
         worker = choose_worker(pool, slot);
@@ -153,8 +172,9 @@ static void tend(struct pool *pool)
         place->sessions++;
         pool->slots[slot].place = place;
         board_set_slot(pool->board, slot, SLOT_DIALLING);
-        pool->slots[slot].attempt = attempt_start(pool->room, pool->config, pool->upstream, place,
-                                                  slot, attempt_done, pool);
+        pool->slots[slot].attempt =
+            attempt_start(pool->room, pool->config, pool->upstream, place, slot,
+                          &pool->slots[slot].proxy, attempt_done, pool);
         there++;
     }
     /* (Without a time to wait for, another dial to the same host is in the way; it may be another
@@ -197,6 +217,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
     struct pool_slot *s = &pool->slots[slot];
 
     s->place->sessions--;
+    hang_up(s);
     if (why == NULL) {
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
@@ -251,6 +272,11 @@ bool pool_slot_is_asking(const struct pool *pool, int slot)
     return attempt != NULL && attempt_is_asking(attempt);
 }
 
+bool pool_is_up(const struct pool *pool)
+{
+    return count(pool, SLOT_UP) > 0;
+}
+
 void pool_report(const struct pool *pool)
 {
     log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
@@ -298,7 +324,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
-        place_init(&pool->places[i], room->hosts, upstream->hosts.items[i], upstream->port);
+        place_init(&pool->places[i], room->hosts, upstream, upstream->hosts.items[i]);
     apply_limits(pool);
     tend(pool);
     return pool;
@@ -320,6 +346,7 @@ void pool_free(struct pool *pool)
     for (int i = 0; i < BOARD_SLOTS; i++) {
         if (pool->slots[i].attempt != NULL) {
             attempt_cancel(pool->slots[i].attempt);
+            hang_up(&pool->slots[i]);
             board_set_slot(pool->board, i, SLOT_EMPTY);
         } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
             board_set_slot(pool->board, i, SLOT_RETIRING);
@@ -397,11 +424,13 @@ static void take_up(struct message *message, void *owner)
     const struct pool *pool = m->board->pool;
 
     (void)owner;
-    if (pool != NULL)
+    if (pool != NULL) {
         log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
                  pool->slots[m->slot].place->label, atomic_load(&m->board->slots[m->slot].worker));
-    else
+        pool->room->up(pool->room, pool->upstream);
+    } else {
         board_set_slot(m->board, m->slot, SLOT_RETIRING);
+    }
     drop_pool_message(message);
 }
 

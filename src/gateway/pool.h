@@ -7,6 +7,7 @@
 #include "gateway/hosts.h"
 #include "gateway/metrics.h"
 #include "gateway/worker.h"
+#include "io/proxy_command.h"
 #include "io/resolver.h"
 
 struct pool;
@@ -18,7 +19,14 @@ struct pool_room {
     struct resolver *resolver; /* for the upstream hosts' own names */
     struct hosts *hosts;       /* backoff, shared by all that dial the same place */
     bool may_ask;              /* dials may ask a person */
-    struct metrics metrics;    /* dials */
+    struct proxy_commands *proxies;
+    struct generation *generation; /* in use: whose upstreams carry those with a jump host */
+    struct metrics metrics;        /* dials */
+    /* A dial has failed; true: the callee has seen to it that it is told of. */
+    bool (*failed)(struct pool_room *room, const struct config_upstream *upstream,
+                   const char *place, const char *error);
+    /* A session is up. */
+    void (*up)(struct pool_room *room, const struct config_upstream *upstream);
 };
 
 /* A pool for an upstream of `config` (referenced); starts dialling at once. */
@@ -46,6 +54,9 @@ bool pool_slot_is_asking(const struct pool *pool, int slot);
 
 /* Logs the state of the upstream and of each session, at info. */
 void pool_report(const struct pool *pool);
+
+/* Whether a session is up. */
+bool pool_is_up(const struct pool *pool);
 
 /* From a worker's thread, by message to the main thread. */
 

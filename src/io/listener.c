@@ -282,12 +282,13 @@ struct listener *listener_new(struct loop *loop, const struct listener_address *
     l->arg = arg;
     l->last_fd = last_descriptor();
     if (!start(l, address)) {
-        const char *why = strerror(errno);
+        int why = errno;
 
         l->name = name_of(address, address->port);
-        snprintf(error, error_size, "%s: %s", l->name, why);
+        snprintf(error, error_size, "%s: %s", l->name, strerror(why));
         shut(l);
         free(l);
+        errno = why;
         return NULL;
     }
     l->name = name_of(address, l->port);

@@ -1,4 +1,4 @@
-/* A direct-tcpip channel as an endpoint.
+/* A direct-tcpip or direct-streamlocal channel as an endpoint.
  *
  * Inside libssh's callbacks nothing of libssh may be called that writes, closes or frees. So a
  * callback passes bytes on to its owner's socket or sets a flag and marks the channel dirty;
@@ -178,8 +178,7 @@ static const struct endpoint_operations chan_operations = {
     .close = chan_close,
 };
 
-struct channel *chan_new(struct session *s, const char *host, uint16_t port, const char *origin,
-                         uint16_t origin_port)
+struct channel *chan_new(struct session *s, const struct open_target *target)
 {
     struct channel *ch = mem_zalloc(sizeof(*ch));
     int rc;
@@ -206,7 +205,7 @@ struct channel *chan_new(struct session *s, const char *host, uint16_t port, con
     /* From the start: data, EOF and CLOSE may follow the confirmation in one read. */
     ssh_add_channel_callbacks(ch->handle, &ch->callbacks);
     ch->answer = mem_zalloc(sizeof(*ch->answer));
-    rc = answers_open_forward(&s->answers, ch->answer, ch->handle, host, port, origin, origin_port);
+    rc = answers_open_forward(&s->answers, ch->answer, ch->handle, target);
     /* (If the session is what failed, it will say so, and another one may do.) */
     if (rc == SSH_ERROR && !ch->answer->refused && !ssh_channel_is_open(ch->handle) &&
         !ch->close_seen && session_is_alive(s)) {

@@ -88,8 +88,7 @@ struct channel {
 /* channel.c */
 
 /* A channel whose open request is on its way; on failure the answer is there already. */
-struct channel *chan_new(struct session *session, const char *host, uint16_t port,
-                         const char *origin, uint16_t origin_port);
+struct channel *chan_new(struct session *session, const struct open_target *target);
 /* The server confirmed: from here on it is an endpoint. */
 void chan_confirmed(struct channel *channel);
 /* Tells its owner what came: leftover bytes, end of data, close. */

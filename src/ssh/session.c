@@ -427,7 +427,21 @@ struct session_open *session_open_tcp(struct session *s, const char *host, uint1
                                                    const struct open_failure *failure),
                                       void *arg)
 {
-    struct channel *ch = chan_new(s, host, port, origin, origin_port);
+    struct channel *ch =
+        chan_new(s, &(struct open_target){
+                        .host = host, .port = port, .origin = origin, .origin_port = origin_port});
+
+    ch->done = done;
+    ch->arg = arg;
+    return (struct session_open *)ch;
+}
+
+struct session_open *session_open_unix(struct session *s, const char *path,
+                                       void (*done)(void *arg, struct endpoint *channel,
+                                                    const struct open_failure *failure),
+                                       void *arg)
+{
+    struct channel *ch = chan_new(s, &(struct open_target){.path = path});
 
     ch->done = done;
     ch->arg = arg;
