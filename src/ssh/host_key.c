@@ -123,7 +123,7 @@ static void store(struct question *q)
 
     secrets_keep(q->memory, q->fingerprint);
     if (ssh_session_update_known_hosts(q->h->handle) == SSH_OK) {
-        log_info("%s: %s (%s)", q->h->host, told, q->fingerprint);
+        log_info("%s: key %s: %s", q->h->host, q->fingerprint, told);
         ask_tell(&q->h->asker, warning);
     } else {
         log_warning("%s: host key %s cannot be stored: %s", q->h->host, q->fingerprint,
