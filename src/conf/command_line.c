@@ -195,6 +195,14 @@ static bool take_control_path(struct reader *reader, const char *path)
     return true;
 }
 
+static bool take_ssh_config_file(struct reader *reader, const char *file)
+{
+    reader->line->ssh_config_file = file;
+    add_ssh_word(reader->line, "-F");
+    add_ssh_word(reader->line, file);
+    return true;
+}
+
 static bool take_option_line(struct reader *reader, const char *text)
 {
     add_ssh_word(reader->line, "-o");
@@ -221,6 +229,7 @@ static bool take_tag(struct reader *reader, const char *tag)
 static const struct letter letters[] = {
     {"-D", VALUE, TAKE(take_dynamic)},
     {"-E", VALUE, TAKE(take_log_file)},
+    {"-F", VALUE, TAKE(take_ssh_config_file)},
     {"-L", VALUE, TAKE(take_local)},
     {"-M", TAKE(take_master)},
     {"-O", VALUE, TAKE(take_command)},
@@ -238,7 +247,6 @@ static const struct letter letters[] = {
     {"-6", SSH("addressfamily"), .value = "inet6"},
     {"-B", VALUE, SSH("bindinterface")},
     {"-C", SSH("compression"), .value = "yes"},
-    {"-F", VALUE, SSH(NULL)},
     {"-J", VALUE, SSH("proxyjump")},
     {"-b", VALUE, SSH("bindaddress")},
     {"-c", VALUE, SSH("ciphers")},
@@ -282,8 +290,7 @@ static bool use_letter(struct reader *reader, const struct letter *letter, const
         add_ssh_word(line, letter->option);
         if (value)
             add_ssh_word(line, value);
-        if (letter->text)
-            add_setting(line, letter->text, value ? value : letter->value);
+        add_setting(line, letter->text, value ? value : letter->value);
         return true;
     case USE_NOTHING: return true;
     case USE_WARN: append(&line->warnings, &line->warning_count, letter->text); return true;
@@ -393,6 +400,8 @@ static const char *contradiction(const struct command_line *line)
             return "-O asks a running adit: it goes with no --check, --dump or -W";
         if (line->config_file && (line->destination || line->control_path))
             return "-O: --config FILE says where the control socket is, and so does -S or a host";
+        if (!line->config_file && !line->destination && !line->control_path)
+            return "-O needs a host with ControlPath, -S PATH, or --config FILE";
         return NULL;
     }
     if (line->json)

@@ -25,6 +25,7 @@ struct command_line {
     const char *stdio;           /* -W */
     const char *log_file;        /* -E */
     const char *control_path;    /* -S */
+    const char *ssh_config_file; /* -F */
     unsigned verbose;            /* -v, so many times */
     bool quiet;                  /* -q */
     bool background;             /* -f */

@@ -267,7 +267,7 @@ bool forward_spec_parse_stdio(const char *text, struct config_place *target, cha
 static void add_escaped(struct buffer *out, const char *text)
 {
     for (; *text; text++)
-        text_add(out, "%s%c", strchr("\\:[; \t", *text) ? "\\" : "", *text);
+        text_add(out, "%s%c", strchr("\\:[;# \t", *text) ? "\\" : "", *text);
 }
 
 static void add_place(struct buffer *out, const struct config_place *place)

@@ -104,8 +104,12 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
         return;
     if (port_text)
         port_parse(port_text, false, &port);
-    if (strlen(name) > HOST_MAX ||
-        !hostport_split(hostport_format(name, port, text), strlen(text), 0, host, &port)) {
+    bool ok = strlen(name) <= HOST_MAX;
+    if (ok) {
+        hostport_format(name, port, text);
+        ok = hostport_split(text, strlen(text), 0, host, &port);
+    }
+    if (!ok) {
         load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
         return;
     }
@@ -114,7 +118,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
 }
 
 /* Asks about the host of that index; false: there is no answer, and it is known why. */
-static bool ask_host(const struct fill *fill, size_t i, struct ssh_answer *answer, char **given,
+static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, char **given,
                      bool *with_port)
 {
     const char *host = upstream_of(fill)->hosts.items[i];
@@ -133,8 +137,10 @@ static bool ask_host(const struct fill *fill, size_t i, struct ssh_answer *answe
         ssh_answer_add(answer, reply.text);
     else if (outcome == SSH_REFUSED)
         load_problem(fill->load, fill->line, "ssh_config: ssh -G %s: %s", name, reply.said);
-    else
+    if (outcome == SSH_ABSENT) {
         upstream_of(fill)->libssh_config = true;
+        add_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
+    }
     ssh_reply_clear(&reply);
     return outcome == SSH_ANSWERED;
 }
@@ -153,13 +159,14 @@ static void take_settings(struct fill *fill, const struct ssh_answer *answer, co
 void ssh_config_fill(struct load *load, size_t index)
 {
     struct fill fill = {.load = load, .index = index};
-    const struct ssh_answer *known = index == 0 ? load->ssh_answer : NULL;
+    const struct ssh_known *known = index == 0 ? load->ssh_known : NULL;
     size_t count = load->config->upstreams[index].hosts.count;
 
     fill.line = load_line_of(section_of(&fill), "ssh_config");
     if (known) {
-        set_host(&fill, 0, false, known);
-        take_settings(&fill, known, load->ssh_host);
+        set_host(&fill, 0, false, &known->answer);
+        take_settings(&fill, &known->answer, known->host);
+        load->config->upstreams[0].libssh_config = known->absent;
         return;
     }
     for (size_t i = 0; i < count; i++) {
