@@ -516,6 +516,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .loop = g->loop,
         .crew = &g->crew,
         .hosts = hosts_new(),
+        .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),
         .failed = dial_failed,
         .up = session_up,

@@ -189,6 +189,15 @@ static void tend(struct pool *pool)
                      retry);
 }
 
+/* Each session costs somebody an answer: one is made when there is none, not to have more. */
+static bool is_dear(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return true;
+    return false;
+}
+
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
  * they may do. */
 static void grow(struct pool *pool)
@@ -198,6 +207,8 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
+    if (up > 0 && is_dear(pool))
+        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
@@ -295,6 +306,7 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
         .channels = atomic_load(&b->channels),
         .rate = atomic_load(&b->rate),
         .overdue = atomic_load(&b->overdue),
+        .asking = s->attempt != NULL && attempt_is_asking(s->attempt),
         .bytes_in = atomic_load(&b->bytes_in),
         .bytes_out = atomic_load(&b->bytes_out),
         .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,

@@ -18,6 +18,7 @@ struct pool_room {
     struct crew *crew;
     struct resolver *resolver; /* for the upstream hosts' own names */
     struct hosts *hosts;       /* backoff, shared by all that dial the same place */
+    bool may_ask;              /* dials may ask a person */
     struct proxy_commands *proxies;
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct metrics metrics;        /* dials */
@@ -68,6 +69,7 @@ struct pool_session {
     unsigned channels;
     unsigned rate; /* KiB a second of late */
     bool overdue;
+    bool asking; /* the session being made waits for somebody's answer */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t up_ms; /* how long it has been up */

@@ -23,12 +23,17 @@ static void put_number(json_t *object, const char *key, uint64_t number)
 
 /* Upstreams and their sessions. */
 
+static const char *session_state_name(const struct pool_session *session)
+{
+    return session->asking ? "awaiting authentication" : slot_state_name(session->state);
+}
+
 static json_t *session_json(int slot, const struct pool_session *session)
 {
     json_t *object = json_object();
 
     put_number(object, "session", (uint64_t)slot);
-    put_text(object, "state", slot_state_name(session->state));
+    put_text(object, "state", session_state_name(session));
     put_text(object, "host", session->host);
     put_number(object, "worker", (uint64_t)session->worker);
     put_number(object, "channels", session->channels);
@@ -197,7 +202,7 @@ static void log_session(const char *upstream, int slot, const struct pool_sessio
     const struct log_field fields[] = {
         LOG_TEXT_FIELD("upstream", upstream),
         LOG_NUMBER_FIELD("session", (uint64_t)slot),
-        LOG_TEXT_FIELD("state", slot_state_name(session->state)),
+        LOG_TEXT_FIELD("state", session_state_name(session)),
         LOG_TEXT_FIELD("host", session->host),
         LOG_NUMBER_FIELD("worker", (uint64_t)session->worker),
         LOG_NUMBER_FIELD("channels", session->channels),
