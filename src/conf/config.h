@@ -98,6 +98,9 @@ struct config_address {
     char *path; /* if is_unix */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks; reported in the log */
+    /* The second address of a word that stands for one of each family: a machine without that
+     * family does without it. */
+    bool optional;
 };
 
 /* One end of a forward (ssh(1) -L and -R): a host and port, or a unix socket. */
