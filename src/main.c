@@ -3,6 +3,7 @@
 #include "conf/config.h"
 #include "conf/options.h"
 #include "gateway/gateway.h"
+#include "base/slow_copies.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,8 +91,10 @@ static int with_config(const struct options *options)
 int main(int argc, char **argv)
 {
     struct options options;
-    int status = options_parse(argc, argv, &options);
+    int status;
 
+    slow_copies_avoid(argv);
+    status = options_parse(argc, argv, &options);
     if (status != 0)
         return status;
     if (options.help) {

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "ssh/dialled.h"
+#include "ssh/readahead.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -12,10 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What libssh reads at once (its MAX_BUF_SIZE), and how often for one session before others have
- * their turn. */
-#define READ_SIZE 4096
-#define READS_A_TURN 64
+/* How often as much as the buffer takes is read for one session before others have their turn. */
+#define READS_A_TURN 2
 
 /* What may be queued behind a rekey before its channels are told to wait. */
 #define QUEUED_MAX ((uint64_t)256 * 1024)
@@ -120,15 +119,23 @@ bool session_is_alive(const struct session *s)
            (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
 }
 
+/* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
+ * afterwards. */
+static void poll_once(struct session *s)
+{
+    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
+        s->death = "poll failed";
+}
+
+/* (The first look is also what flushes libssh's output, be there input or not.) */
 static void receive(struct session *s)
 {
     for (unsigned reads = 0; reads < READS_A_TURN; reads++) {
-        uint64_t before = s->bytes.in_bytes;
-        /* It can say OK about a dead session, so what counts is asked afterwards. */
-        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
-            s->death = "poll failed";
-        /* Less than was asked for means that there is no more. */
-        if (s->bytes.in_bytes - before < READ_SIZE || !session_is_alive(s))
+        bool got = readahead_fill();
+        do
+            poll_once(s);
+        while (session_is_alive(s) && readahead_pending());
+        if (!session_is_alive(s) || !got || !readahead_filled())
             return;
     }
 }
@@ -245,8 +252,10 @@ static void settle(struct session *s)
         tell_answers(s);
         tell_dirty(s);
         wake_writers(s);
-    } while (session_is_alive(s) &&
-             (s->again || s->packets.in_packets != seen || !TAILQ_EMPTY(&s->dirty)));
+        if (readahead_pending())
+            poll_once(s);
+    } while (session_is_alive(s) && (s->again || s->packets.in_packets != seen ||
+                                     !TAILQ_EMPTY(&s->dirty) || readahead_pending()));
     if (s->packets.in_packets != s->heard_packets) {
         s->heard_packets = s->packets.in_packets;
         s->heard_at = loop_now(s->loop);
@@ -261,10 +270,12 @@ static void work(struct session *s, bool readable)
         return;
     s->driving = true;
     session_enter(s);
+    readahead_begin(s->handle_fd);
     if (readable)
         receive(s);
     forwarded_work(s);
     settle(s);
+    readahead_end();
     s->driving = false;
     if (s->freed)
         destroy(s);
