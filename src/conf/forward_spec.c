@@ -122,6 +122,8 @@ static bool read_port(struct spec *spec, const struct field *field, bool zero_ok
 
     if (port_parse(field->text, zero_ok, port))
         return true;
+    if (field->text[0] == '\0')
+        return refuse(spec, "has no port");
     if (strspn(field->text, "0123456789") < strlen(field->text) &&
         (service = getservbyname(field->text, "tcp"))) {
         *port = ntohs((uint16_t)service->s_port);
@@ -267,7 +269,7 @@ bool forward_spec_parse_stdio(const char *text, struct config_place *target, cha
 static void add_escaped(struct buffer *out, const char *text)
 {
     for (; *text; text++)
-        text_add(out, "%s%c", strchr("\\:[; \t", *text) ? "\\" : "", *text);
+        text_add(out, "%s%c", strchr("\\:[;# \t", *text) ? "\\" : "", *text);
 }
 
 static void add_place(struct buffer *out, const struct config_place *place)
