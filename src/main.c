@@ -116,13 +116,13 @@ static int share_or_run(struct options *options)
 {
     const struct control_order order = {
         .command = "forward",
-        .path = options->config->gateway.control,
+        .path = options->control_path,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
     };
     int status = -1;
 
-    if (options->control_auto && order.path != NULL && order.forward_count > 0)
+    if (order.path != NULL && order.forward_count > 0)
         status = control_share(&order, options->background);
     return status < 0 ? run(options) : status;
 }

@@ -114,9 +114,20 @@ static bool read_forward(const json_t *item, struct config_forward *forward, cha
 typedef struct config *change_fn(struct config *config, const struct config_forward *forward,
                                  char *error, size_t error_size);
 
+/* (One that is there already is as good, as to ssh; of the ports that the server picks each is
+ * another.) */
 static struct config *add(struct config *config, const struct config_forward *forward, char *error,
                           size_t error_size)
 {
+    bool picked =
+        forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
+    struct config *without = NULL;
+
+    if (!picked)
+        without = config_remove_forward(config, forward, error, error_size);
+    config_unref(without);
+    if (without != NULL)
+        return config_ref(config);
     return config_add_forward(config, forward, NULL, error, error_size);
 }
 
