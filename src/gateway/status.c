@@ -334,15 +334,20 @@ void status_log(const struct gateway *g)
 
 char *status_words(const struct gateway *g)
 {
-    unsigned up = 0;
-    size_t down = 0;
+    const char *draining = atomic_load(&g->crew.draining) ? "draining; " : "";
+    const struct pool *worst = NULL;
     struct pool_state state;
+    unsigned up = 0;
 
     for (size_t i = 0; i < g->pool_count; i++) {
         pool_state(g->pools[i], &state);
         up += state.up;
-        down += state.up == 0;
+        if (worst == NULL && state.up == 0)
+            worst = g->pools[i];
     }
-    return mem_printf("%s%u sessions up, %zu of %zu upstreams down",
-                      atomic_load(&g->crew.draining) ? "draining; " : "", up, down, g->pool_count);
+    if (worst == NULL)
+        return mem_printf("%s%u sessions up", draining, up);
+    pool_state(worst, &state);
+    return mem_printf("%s%u sessions up; %s is down: %s", draining, up, pool_upstream(worst)->name,
+                      state.error != NULL ? state.error : "not connected yet");
 }
