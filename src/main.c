@@ -15,7 +15,6 @@
 
 /* sysexits.h's, and ssh's own for everything that goes wrong with a connection. */
 #define EXIT_USAGE 64
-#define EXIT_CONFIG 78
 #define EXIT_SSH 255
 
 /* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
@@ -44,7 +43,7 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(struct config *config, const struct options *options)
+static int run(struct options *options)
 {
     struct gateway_options gateway_options = {.log_fd = STDERR_FILENO, .verbose = options->verbose};
     struct gateway *gateway;
@@ -53,14 +52,14 @@ static int run(struct config *config, const struct options *options)
         int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (fd < 0) {
             fprintf(stderr, "adit: %s: %s\n", options->log_file, strerror(errno));
-            config_unref(config);
             return EXIT_USAGE;
         }
         gateway_options.log_fd = fd;
     }
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    gateway = gateway_new(config, &gateway_options);
+    gateway = gateway_new(options->config, &gateway_options);
+    options->config = NULL;
     if (gateway == NULL)
         return EXIT_SSH;
     gateway_run(gateway);
@@ -68,22 +67,17 @@ static int run(struct config *config, const struct options *options)
     return EXIT_SUCCESS;
 }
 
-static int with_config(const struct options *options)
+static int obey(struct options *options)
 {
-    struct config_problems problems = {0};
-    struct config *config = config_load(options->config_file, &problems);
-    int status;
-
-    for (size_t i = 0; i < problems.count; i++)
-        fprintf(stderr, "%s\n", problems.lines[i]);
-    config_problems_clear(&problems);
-    if (config == NULL)
-        return EXIT_CONFIG;
-    if (!options->check && !options->dump)
-        return run(config, options);
-    status = options->dump ? print_dump(config) : EXIT_SUCCESS;
-    config_unref(config);
-    return status;
+    switch (options->mode) {
+    case MODE_RUN: return run(options);
+    case MODE_CHECK: return EXIT_SUCCESS;
+    case MODE_DUMP: return print_dump(options->config);
+    case MODE_CONTROL: return EXIT_USAGE;
+    case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
+    case MODE_VERSION: printf("adit %s\n", PACKAGE_VERSION); return EXIT_SUCCESS;
+    }
+    return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -91,15 +85,8 @@ int main(int argc, char **argv)
     struct options options;
     int status = options_parse(argc, argv, &options);
 
-    if (status != 0)
-        return status;
-    if (options.help) {
-        options_usage(stdout);
-        return EXIT_SUCCESS;
-    }
-    if (options.version) {
-        printf("adit %s\n", PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-    }
-    return with_config(&options);
+    if (status == 0)
+        status = obey(&options);
+    options_clear(&options);
+    return status;
 }
