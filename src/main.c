@@ -1,8 +1,10 @@
 /* adit: options, configuration, and the exit status. */
 #include "base/log.h"
+#include "base/slow_copies.h"
 #include "conf/config.h"
 #include "conf/options.h"
 #include "gateway/gateway.h"
+#include "io/background.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,18 +45,59 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Standard descriptors that were closed shall not become somebody's socket. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void all_up(void *arg)
+{
+    const struct options *options = arg;
+
+    /* As ssh does, which keeps it for who debugs. */
+    if (options->background)
+        background_detach(options->log_file == NULL && log_wants(LOG_DEBUG));
+}
+
+/* Where the log goes; -1: nowhere, which was said. */
+static int open_log(const char *file)
+{
+    int fd = STDERR_FILENO;
+
+    if (file != NULL)
+        fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0)
+        fprintf(stderr, "adit: %s: %s\n", file, strerror(errno));
+    return fd;
+}
+
 static int run(struct options *options)
 {
-    struct gateway_options gateway_options = {.log_fd = STDERR_FILENO, .verbose = options->verbose};
+    struct gateway_options gateway_options = {
+        .log_fd = open_log(options->log_file),
+        .verbose = options->verbose,
+        .may_ask = options->may_ask,
+        .first_failure_ends = options->first_failure_ends,
+        .stdio = options->stdio ? &options->stdio_target : NULL,
+        .stdio_via = options->stdio_via,
+        .up = all_up,
+        .arg = options,
+    };
     struct gateway *gateway;
+    int status;
 
-    if (options->log_file != NULL) {
-        int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (fd < 0) {
-            fprintf(stderr, "adit: %s: %s\n", options->log_file, strerror(errno));
-            return EXIT_USAGE;
-        }
-        gateway_options.log_fd = fd;
+    if (gateway_options.log_fd < 0)
+        return EXIT_USAGE;
+    if (options->background && !background_begin()) {
+        fprintf(stderr, "adit: fork: %s\n", strerror(errno));
+        return EXIT_SSH;
     }
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
@@ -62,9 +105,9 @@ static int run(struct options *options)
     options->config = NULL;
     if (gateway == NULL)
         return EXIT_SSH;
-    gateway_run(gateway);
+    status = gateway_run(gateway);
     gateway_free(gateway);
-    return EXIT_SUCCESS;
+    return status;
 }
 
 static int obey(struct options *options)
@@ -83,8 +126,11 @@ static int obey(struct options *options)
 int main(int argc, char **argv)
 {
     struct options options;
-    int status = options_parse(argc, argv, &options);
+    int status;
 
+    slow_copies_avoid(argv);
+    fill_standard_descriptors();
+    status = options_parse(argc, argv, &options);
     if (status == 0)
         status = obey(&options);
     options_clear(&options);

@@ -219,7 +219,8 @@ void load_check_forward(struct load *load, size_t index)
         load_problem(load, section ? section->line : 0,
                      "[forward %s] has no local, remote or dynamic", forward->name);
     check_via(load, section, forward->via);
-    check_addresses(load, &forward->listen, section, kinds[forward->kind], "");
+    if (forward->listen.address_count > 0)
+        check_addresses(load, &forward->listen, section, kinds[forward->kind], "");
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }

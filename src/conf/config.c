@@ -121,6 +121,11 @@ const struct config_listen *config_listen_at(const struct config *config, size_t
     return NULL;
 }
 
+bool config_listen_leads(const struct config_listen *listen)
+{
+    return listen->target.host != NULL || listen->target.path != NULL;
+}
+
 static bool same_value(const struct key *key, const void *a, const void *b)
 {
     char *text_a = key_print(key_slot(key, a));

@@ -218,6 +218,9 @@ const struct config_forward *config_forward(const struct config *config, const c
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
 
+/* Whether connections to the listener lead to its `target`, without being asked. */
+bool config_listen_leads(const struct config_listen *listen);
+
 /* Whether two upstreams would lead to the same sessions (all but the pool's bounds and timeouts): a
  * reload keeps them. */
 bool config_upstream_same_sessions(const struct config_upstream *a,

@@ -46,7 +46,8 @@ void text_add(struct buffer *text, const char *format, ...)
 
 char *text_take(struct buffer *text)
 {
-    char *string = mem_strndup((const char *)buffer_data(text), buffer_length(text));
+    const char *bytes = (const char *)buffer_data(text);
+    char *string = mem_strndup(bytes ? bytes : "", buffer_length(text));
 
     buffer_clear(text);
     return string;

@@ -1,0 +1,12 @@
+/* A way around copies that are slow on some machines. */
+#ifndef ADIT_BASE_SLOW_COPIES_H
+#define ADIT_BASE_SLOW_COPIES_H
+
+/* On AMD processors, memcpy of glibc before 2.39 copies more than 2 KiB with an instruction that is
+ * several times slower than a loop when source and destination lie badly in their pages (glibc's
+ * bug 30994): a third of what a download cost. glibc takes the size from which it does so from its
+ * environment when a program begins; so this sets it and begins again. To be called first; returns
+ * when there is nothing (more) to do. An environment that has GLIBC_TUNABLES is left as it is. */
+void slow_copies_avoid(char **argv);
+
+#endif
