@@ -49,7 +49,7 @@ Host socks-proxy
     DynamicForward 1080
     RequestTTY no
 Host by-command
-    ProxyCommand sh -c 'nc -X 5 "%h" %p ; exit 0' # %r %n
+    ProxyCommand sh -c 'nc -X 5 "%h" %p ; exit 0' %r %n
 Host everything
     AddressFamily inet
     BatchMode yes
@@ -141,7 +141,7 @@ COMMANDS = [
     # and others
     ("ssh://user@host:2222", "port = 2222", "user = user"),
     ("user@::1", "host = ::1"),
-    ("by-command", 'proxy_command = sh -c \'nc -X 5 "by-command" 22; exit 0\' # *'),
+    ("by-command", 'proxy_command = sh -c \'nc -X 5 "by-command" 22; exit 0\' * by-command'),
     ("everything", "address_family = inet", "batch_mode = yes", "bind_address = 127.0.0.1",
      "compression = yes", "connect_timeout = 7s", "host_key_algorithms = ssh-ed25519",
      "host_key_alias = thing", "identities_only = yes", "agent = no", "kex = curve25519-sha256",
