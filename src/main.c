@@ -1,10 +1,10 @@
 /* adit: options, configuration, and the exit status. */
-#include "io/background.h"
 #include "base/log.h"
+#include "base/slow_copies.h"
 #include "conf/config.h"
 #include "conf/options.h"
 #include "gateway/gateway.h"
-#include "base/slow_copies.h"
+#include "io/background.h"
 
 #include <errno.h>
 #include <fcntl.h>
