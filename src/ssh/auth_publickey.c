@@ -301,11 +301,13 @@ static int try_file(struct authentication *a, struct identity *identity)
 static struct agent *find_agent(struct authentication *a, const struct identities *all)
 {
     const struct config_upstream *upstream = a->h->upstream;
-    const char *path = upstream->agent ? agent_path(upstream->identity_agent) : NULL;
+    const char *path = upstream->identity_agent;
     const char *error = NULL;
     struct agent *agent;
 
     if (path == NULL)
+        path = getenv("SSH_AUTH_SOCK");
+    if (!upstream->agent || path == NULL || *path == '\0')
         return NULL;
     agent = agent_open(path, all->certificates, all->certificate_count, a->h->asker.connection,
                        a->h->asker.waiting, &error);
