@@ -218,17 +218,18 @@ static void a_program_has_none_of_our_descriptors(void **state)
 static void a_program_holds_and_ignores_no_signals(void **state)
 {
     struct stage s;
-    sigset_t held;
+    sigset_t all;
+    sigset_t before;
     char *answer;
 
     (void)state;
     stage_begin(&s, "grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\n\\t'");
-    sigfillset(&held);
-    pthread_sigmask(SIG_BLOCK, &held, &held);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     signal(SIGPIPE, SIG_IGN);
     answer = program_ask(s.path, "?", s.ends[0]);
     signal(SIGPIPE, SIG_DFL);
-    pthread_sigmask(SIG_SETMASK, &held, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     assert_non_null(answer);
     assert_string_equal(answer, "SigBlk:0000000000000000SigIgn:0000000000000000");
     free(answer);
