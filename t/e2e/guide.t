@@ -420,7 +420,7 @@ def programs(country):
 
 
 def main():
-    if not isolate():
+    if not isolate("the guide, in networks of the test's own"):
         return
     with Country() as country:
         for part in (table, multiplexed, unknown_host, proxy_command, programs):
