@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "conf/paths.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USERS_FILE_MAX ((size_t)16 << 20)
 
@@ -18,7 +20,7 @@ static void check_complete(struct load *load)
         const struct load_section *section = &load->sections[i];
         const struct section *kind = section->kind;
         for (size_t k = 0; k < kind->key_count; k++) {
-            if (!(kind->keys[k].flags & KEY_REQUIRED) || section->keys[k].line != 0)
+            if (!(kind->keys[k].flags & KEY_REQUIRED) || section->keys[k].set)
                 continue;
             struct section_head *head = section_object(kind, load->config, section->index);
             load_problem(load, section->line, "[%s %s] has no %s", kind->name, head->name,
@@ -27,14 +29,17 @@ static void check_complete(struct load *load)
     }
     if (load->config->upstream_count == 0)
         load_problem(load, load->last_line, "there is no [upstream NAME]: nowhere to go");
-    if (load->config->listen_count == 0)
-        load_problem(load, load->last_line, "there is no [listen NAME]: nothing to do");
+    if (load->file && load->config->listen_count == 0 && load->config->forward_count == 0)
+        load_problem(load, load->last_line,
+                     "there is no [listen NAME] and no [forward NAME]: nothing to do");
 }
 
+/* (What ssh_config names need not be there, and what a hop inherited was checked before.) */
 static void check_readable(struct load *load, const struct load_section *section, const char *key,
                            const char *path)
 {
-    const char *wrong = path ? path_unreadable(path) : NULL;
+    bool given = load_key_of(section, key)->line != 0;
+    const char *wrong = path && given ? path_unreadable(path) : NULL;
 
     if (wrong)
         load_problem(load, load_line_of(section, key), "%s: cannot read %s: %s", key, path, wrong);
@@ -55,9 +60,13 @@ static void check_upstream(struct load *load, size_t index)
                      CONFIG_KNOWN_HOSTS_MAX);
     check_readable(load, section, "password_file", upstream->password_file);
     check_readable(load, section, "passphrase_file", upstream->passphrase_file);
-    if (upstream->ssh_config)
-        load_problem(load, load_line_of(section, "ssh_config"),
-                     "ssh_config: yes is not supported yet");
+    if (upstream->askpass && load_key_of(section, "askpass")->line != 0 &&
+        access(upstream->askpass, X_OK) != 0)
+        load_problem(load, load_line_of(section, "askpass"), "askpass: cannot run %s: %s",
+                     upstream->askpass, strerror(errno));
+    if (upstream->jump.count > 0 && upstream->proxy_command)
+        load_problem(load, load_line_of(section, "proxy_command"),
+                     "proxy_command and jump exclude each other");
 }
 
 /* Where problems of a users file go. */
@@ -125,52 +134,65 @@ static bool address_equal(const struct config_address *a, const struct config_ad
     return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
 }
 
-/* Whether some address before the one of `listen` at `index`, in the file's order, is the same. */
+/* Whether some address before the one of `listen` at `index` is the same: in the file's order, but
+ * forwards come last. */
 static bool address_taken(const struct config *config, const struct config_listen *listen,
                           size_t index)
 {
-    for (const struct config_listen *other = config->listens; other <= listen; other++) {
+    const struct config_listen *other;
+
+    for (size_t at = 0; (other = config_listen_at(config, at)); at++) {
         size_t count = other == listen ? index : other->address_count;
         for (size_t i = 0; i < count; i++) {
             if (address_equal(&other->addresses[i], &listen->addresses[index]))
                 return true;
         }
+        if (other == listen)
+            break;
     }
     return false;
 }
 
-/* Whether anybody who reaches the listener may use it. */
-static bool listens_to_anybody(const struct load *load, const struct config_listen *listen,
-                               const struct load_section *section)
+/* Whether anybody who reaches the listener may go anywhere by it. */
+static bool serves_anybody(const struct load *load, const struct config_listen *listen,
+                           const struct load_section *section)
 {
     const struct load_section *acl = load_section_of(load, "acl", 0);
 
     /* Nothing follows from values that were refused. */
-    if (load_key_of(section, "auth")->bad || load_key_of(section, "open")->bad ||
-        load_key_of(acl, "allow")->bad || load_key_of(acl, "deny")->bad)
+    if (load_key_of(section, "open")->bad || load_key_of(acl, "allow")->bad ||
+        load_key_of(acl, "deny")->bad)
         return false;
-    if (listen->auth != LISTEN_AUTH_NONE || listen->open)
+    if (listen->auth != LISTEN_AUTH_NONE || listen->open || listen->target.host ||
+        listen->target.path)
         return false;
     return !load->config->acl || !acl_narrows(load->config->acl, listen->name);
 }
 
+/* `key` gave the addresses; `ways` are those to be not open to anybody, besides rules. */
 static void check_addresses(struct load *load, const struct config_listen *listen,
-                            const struct load_section *section)
+                            const struct load_section *section, const char *key, const char *ways)
 {
-    bool anybody = listens_to_anybody(load, listen, section);
-    unsigned line = load_line_of(section, "address");
+    bool anybody = serves_anybody(load, listen, section);
+    unsigned line = load_line_of(section, key);
     char text[HOSTPORT_TEXT_MAX];
 
     for (size_t i = 0; i < listen->address_count; i++) {
         const struct config_address *address = &listen->addresses[i];
         if (address_taken(load->config, listen, i))
-            load_problem(load, line, "address: %s is there twice", address_text(address, text));
+            load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
             load_problem(load, line,
-                         "address: anybody who reaches %s could use it: set auth = password, "
-                         "narrow it by from= in [acl], or say open = yes",
-                         address_text(address, text));
+                         "%s: anybody who reaches %s could use it: %snarrow it by from= in [acl], "
+                         "or say open = yes",
+                         key, address_text(address, text), ways);
     }
+}
+
+static void check_via(struct load *load, const struct load_section *section, const char *via)
+{
+    if (via && !config_upstream(load->config, via))
+        load_problem(load, load_line_of(section, "via"), "via: there is no [upstream %s]", via);
 }
 
 static void check_listen(struct load *load, size_t index)
@@ -178,11 +200,29 @@ static void check_listen(struct load *load, size_t index)
     struct config_listen *listen = &load->config->listens[index];
     const struct load_section *section = load_section_of(load, "listen", index);
 
-    if (listen->via && !config_upstream(load->config, listen->via))
-        load_problem(load, load_line_of(section, "via"), "via: there is no [upstream %s]",
-                     listen->via);
+    check_via(load, section, listen->via);
     check_users(load, listen, section);
-    check_addresses(load, listen, section);
+    if (!load_key_of(section, "auth")->bad)
+        check_addresses(load, listen, section, "address", "set auth = password, ");
+}
+
+void load_check_forward(struct load *load, size_t index)
+{
+    static const char *const kinds[] = {"local", "remote", "dynamic"};
+    const struct config_forward *forward = &load->config->forwards[index];
+    const struct load_section *section = load_section_of(load, "forward", index);
+    bool given = false;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        given |= load_key_of(section, kinds[i])->set;
+    if (!given)
+        load_problem(load, section ? section->line : 0,
+                     "[forward %s] has no local, remote or dynamic", forward->name);
+    check_via(load, section, forward->via);
+    if (forward->listen.address_count > 0)
+        check_addresses(load, &forward->listen, section, kinds[forward->kind], "");
+    if (config_listen(load->config, forward->name))
+        load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }
 
 static void check_resolve(struct load *load)
@@ -191,7 +231,7 @@ static void check_resolve(struct load *load)
     const struct load_section *section = load_section_of(load, "resolve", 0);
 
     for (size_t i = 0; i < resolve->order_count; i++) {
-        if (resolve->order[i] == RESOLVE_TUNNEL && load_key_of(section, "servers")->line == 0)
+        if (resolve->order[i] == RESOLVE_TUNNEL && !load_key_of(section, "servers")->set)
             load_problem(load, load_line_of(section, "order"), "order: tunnel needs servers");
     }
 }
@@ -208,8 +248,9 @@ static void check_acl_listen(void *arg, const char *name, unsigned line)
 {
     struct load *load = arg;
 
-    if (!config_listen(load->config, name))
-        load_problem(load, line, "listen=%s: there is no [listen %s]", name, name);
+    if (!config_listen(load->config, name) && !config_forward(load->config, name))
+        load_problem(load, line, "listen=%s: there is no [listen %s] and no [forward %s]", name,
+                     name, name);
 }
 
 void load_check(struct load *load)
@@ -221,6 +262,8 @@ void load_check(struct load *load)
         check_upstream(load, i);
     for (size_t i = 0; i < config->listen_count; i++)
         check_listen(load, i);
+    for (size_t i = 0; i < config->forward_count; i++)
+        load_check_forward(load, i);
     check_resolve(load);
     if (config->acl) {
         acl_each_via(config->acl, check_acl_via, load);

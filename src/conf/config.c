@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/keys.h"
 #include "conf/load.h"
+#include "conf/types.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 struct counted_config {
     struct config config; /* first, so that a pointer to it is one to the whole */
     atomic_uint references;
+    struct config *original; /* whose users and rules these are; NULL: its own */
 };
 
 struct config *config_new(void)
@@ -36,11 +38,48 @@ void config_unref(struct config *config)
     /* What other threads did with it before they dropped theirs comes before the end. */
     if (!config || atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < config->listen_count; i++)
+    for (size_t i = 0; i < config->listen_count && !counted->original; i++)
         users_free(config->listens[i].users);
+    if (counted->original)
+        config->acl = NULL;
+    for (size_t i = 0; i < config->forward_count; i++)
+        forward_listener_clear(&config->forwards[i]);
     sections_free(config);
+    config_unref(counted->original);
+    string_list_clear(&config->remarks);
     free(config->file);
     free(counted);
+}
+
+static void copy_object(const struct section *section, const void *from, void *to)
+{
+    for (size_t i = 0; i < section->key_count; i++)
+        key_copy(&section->keys[i], from, to);
+}
+
+struct config *config_copy(struct config *config)
+{
+    struct counted_config *counted = (struct counted_config *)config;
+    struct config *copy = config_new();
+
+    for (size_t s = 0; s < section_count; s++) {
+        const struct section *section = &sections[s];
+        for (size_t i = 0; i < section_objects(section, config); i++) {
+            const struct section_head *head = section_object(section, config, i);
+            if (section->named)
+                section_append(section, copy, mem_strdup(head->name), head->line);
+            copy_object(section, head, section_object(section, copy, i));
+        }
+    }
+    copy->file = mem_strdup(config->file);
+    copy->acl = config->acl;
+    for (size_t i = 0; i < copy->upstream_count; i++)
+        copy->upstreams[i].libssh_config = config->upstreams[i].libssh_config;
+    for (size_t i = 0; i < copy->listen_count; i++)
+        copy->listens[i].users = config->listens[i].users;
+    ((struct counted_config *)copy)->original =
+        config_ref(counted->original ? counted->original : config);
+    return copy;
 }
 
 const struct config_upstream *config_upstream(const struct config *config, const char *name)
@@ -61,6 +100,15 @@ const struct config_listen *config_listen(const struct config *config, const cha
     return NULL;
 }
 
+const struct config_forward *config_forward(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->forward_count; i++) {
+        if (strcmp(config->forwards[i].name, name) == 0)
+            return &config->forwards[i];
+    }
+    return NULL;
+}
+
 const struct config_listen *config_listen_at(const struct config *config, size_t index)
 {
     if (index < config->listen_count)
@@ -71,6 +119,11 @@ const struct config_listen *config_listen_at(const struct config *config, size_t
             return &config->forwards[i].listen;
     }
     return NULL;
+}
+
+bool config_listen_leads(const struct config_listen *listen)
+{
+    return listen->target.host != NULL || listen->target.path != NULL;
 }
 
 static bool same_value(const struct key *key, const void *a, const void *b)

@@ -26,6 +26,8 @@ struct config_gateway {
     char *control; /* the control socket's path; NULL: none */
     uint64_t handshake_timeout_ms;
     uint64_t drain_timeout_ms;
+    unsigned stream_local_bind_mask; /* of every unix socket that is listened on */
+    bool stream_local_bind_unlink;   /* replace what is there, even if somebody listens on it */
 };
 
 /* (HOST_KEY_ASK asks where there is somebody to ask, and is strict where not; HOST_KEY_ANY takes
@@ -61,7 +63,11 @@ struct config_upstream {
     enum host_key_check host_key;
     struct string_list host_key_pins; /* "SHA256:..." when HOST_KEY_PINNED */
     struct string_list known_hosts;   /* files; the first is where accept-new writes */
+    /* Take from ssh -G what is not given; once that is done (when loaded): false and NULL. */
     bool ssh_config;
+    char *ssh_config_file; /* NULL: ssh's own */
+    /* There is no ssh to ask: both still hold, and libssh reads ssh_config for each session. */
+    bool libssh_config;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;
@@ -98,6 +104,9 @@ struct config_address {
     char *path; /* if is_unix */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks; reported in the log */
+    /* The second address of a word that stands for one of each family: a machine without that
+     * family does without it. */
+    bool optional;
 };
 
 /* One end of a forward (ssh(1) -L and -R): a host and port, or a unix socket. */
@@ -163,6 +172,8 @@ struct config {
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
+    /* What ssh would do of ssh_config and adit does not: notices. */
+    struct string_list remarks;
 };
 
 /* The problems of one load, all of them, in the file's order. */
@@ -190,13 +201,25 @@ void config_unref(struct config *config);
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
 
-/* The upstream or listener of that name, or NULL. */
+/* The configuration with one forward more, or without one (of which `kind`, `bind` and `target`
+ * matter): a new one, with one reference, that shares the users and rules of this one. `via` NULL:
+ * the first upstream. NULL: `error` says why not. (ssh(1) -O forward, -O cancel) */
+struct config *config_add_forward(struct config *config, const struct config_forward *forward,
+                                  const char *via, char *error, size_t error_size);
+struct config *config_remove_forward(struct config *config, const struct config_forward *forward,
+                                     char *error, size_t error_size);
+
+/* The [upstream], [listen] or [forward] of that name, or NULL. */
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
+const struct config_forward *config_forward(const struct config *config, const char *name);
 
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
+
+/* Whether connections to the listener lead to its `target`, without being asked. */
+bool config_listen_leads(const struct config_listen *listen);
 
 /* Whether two upstreams would lead to the same sessions (all but the pool's bounds and timeouts): a
  * reload keeps them. */

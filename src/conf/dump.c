@@ -29,24 +29,28 @@ static void write_value(struct buffer *out, const char *name, const char *text, 
     size_t column = strlen(name) + strlen(" =");
     size_t most = LINE_MOST; /* for the first part, which looks odd on a line of its own */
     const char *blank = " ";
+    size_t blanks = 1; /* of `blank` */
 
     text_add(out, "%s =", name);
     while (*text) {
         size_t length = part_length(text, join);
         size_t shown = length;
-        if (column + strlen(blank) + length > most) {
+        size_t end = column + blanks + length;
+        /* A line's end is read as one blank, which is not what several were. */
+        if (end > most && (blanks <= 1 || end > LINE_MOST)) {
             blank = length + 4 > LINE_MOST ? "\n " : "\n    ";
+            blanks = strlen(blank);
             column = 0;
             /* A line's end is as good as the comma that makes it too long. */
             if (join == JOIN_COMMAS && length + 1 > LINE_MOST)
                 shown--;
         }
-        buffer_append(out, blank, strlen(blank));
+        buffer_append(out, blank, blanks);
         buffer_append(out, text, shown);
-        column += strlen(blank) + shown;
+        column += blanks + shown;
         text += length;
-        size_t blanks = strspn(text, " \t");
-        blank = blanks > 0 ? " " : "";
+        blank = text;
+        blanks = strspn(text, " \t");
         text += blanks;
         most = WIDTH;
     }

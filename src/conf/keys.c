@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/types.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 static const char *const words_yes_no[] = {"no", "yes", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
-static const char *const words_host_key[] = {"strict", "accept-new", NULL};
+static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
+static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
 static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
@@ -27,12 +29,19 @@ static const struct key gateway_keys[] = {
      .help = "The least important lines that are still written."},
     {"log_format", &type_choice, FIELD(config_gateway, log_format), .initial = "text",
      .words = words_log_format, .help = "Lines of words, or a JSON object a line."},
-    {"control", &type_later, FIELD(config_gateway, control), .flags = KEY_LATER},
+    {"control", &type_file, FIELD(config_gateway, control), .otherwise = "none",
+     .help = "The socket at which adit -O finds this process."},
     {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
      .initial = "10s", .min = 1, .max = DAY_MS,
      .help = "A client that has not finished asking by then is closed."},
     {"drain_timeout", &type_duration, FIELD(config_gateway, drain_timeout_ms), .initial = "30s",
      .max = DAY_MS, .help = "How long connections may go on after SIGTERM or SIGINT."},
+    {"stream_local_bind_mask", &type_mask, FIELD(config_gateway, stream_local_bind_mask),
+     .initial = "0177",
+     .help = "Permissions that unix sockets do not have, as StreamLocalBindMask."},
+    {"stream_local_bind_unlink", &type_bool, FIELD(config_gateway, stream_local_bind_unlink),
+     .initial = "no", .words = words_yes_no,
+     .help = "Replace a file that is where a unix socket shall be, even if it is in use."},
 };
 
 static const struct key upstream_keys[] = {
@@ -42,29 +51,57 @@ static const struct key upstream_keys[] = {
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
      .help = "The port of hosts that name none."},
+    {"jump", &type_jump, FIELD(config_upstream, jump), .otherwise = "none", .flags = KEY_SESSION,
+     .help = "SSH servers to go through, in order, as ProxyJump; each can be another upstream."},
+    {"proxy_command", &type_command, FIELD(config_upstream, proxy_command), .otherwise = "none",
+     .flags = KEY_SESSION,
+     .help = "A command whose input and output lead to the server, as ProxyCommand."},
+    {"address_family", &type_family, FIELD(config_upstream, address_family), .initial = "any",
+     .words = words_family, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Which addresses of the hosts are used."},
+    {"bind_address", &type_ip, FIELD(config_upstream, bind_address), .otherwise = "any",
+     .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
-     .flags = KEY_SESSION, .help = "Private keys to offer, in order."},
+     .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order."},
     {"certificate", &type_files, FIELD(config_upstream, certificates),
-     .otherwise = "what lies beside an identity as FILE-cert.pub", .flags = KEY_SESSION,
+     .otherwise = "what lies beside an identity as FILE-cert.pub", .flags = KEY_SESSION | KEY_HOP,
      .help = "Certificates for the identities."},
     {"agent", &type_bool, FIELD(config_upstream, agent), .initial = "yes", .words = words_yes_no,
-     .flags = KEY_SESSION, .help = "Ask the agent at $SSH_AUTH_SOCK for keys."},
+     .flags = KEY_SESSION | KEY_HOP, .help = "Ask an agent for keys."},
+    {"identity_agent", &type_file, FIELD(config_upstream, identity_agent),
+     .otherwise = "$SSH_AUTH_SOCK", .flags = KEY_SESSION | KEY_HOP, .help = "The agent's socket."},
+    {"identities_only", &type_bool, FIELD(config_upstream, identities_only), .initial = "no",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Of the agent's keys offer only those that are named as an identity."},
     {"password_file", &type_file, FIELD(config_upstream, password_file),
      .otherwise = "no password is tried", .flags = KEY_SESSION,
      .help = "Its first line is the password; it also answers keyboard-interactive questions."},
     {"passphrase_file", &type_file, FIELD(config_upstream, passphrase_file),
-     .otherwise = "encrypted identities are left out", .flags = KEY_SESSION,
+     .otherwise = "encrypted identities are left out",
+     .flags = KEY_SESSION | KEY_HOP | KEY_HOP_ALWAYS,
      .help = "Its first line decrypts the identities."},
-    {"jump", &type_later, FIELD(config_upstream, jump), .flags = KEY_LATER | KEY_SESSION},
-    {"host_key", &type_host_key, .initial = "strict", .words = words_host_key, .flags = KEY_SESSION,
+    {"askpass", &type_file, FIELD(config_upstream, askpass), .otherwise = "nobody is asked",
+     .flags = KEY_HOP | KEY_HOP_ALWAYS,
+     .help = "A program that is run with each question, and prints the answer."},
+    {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
+     .words = words_yes_no, .flags = KEY_HOP, .help = "Ask nobody anything, even at a terminal."},
+    {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",
+     .max = 100, .flags = KEY_HOP, .help = "How often a password is asked for."},
+    {"host_key", &type_host_key, .initial = "strict", .words = words_host_key,
+     .flags = KEY_SESSION | KEY_HOP,
      .help = "Which host keys are believed: those in known_hosts, also new ones, or these alone."},
+    {"host_key_alias", &type_text, FIELD(config_upstream, host_key_alias),
+     .otherwise = "the host's own name", .flags = KEY_SESSION,
+     .help = "The name under which known_hosts files have the host keys."},
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
-     .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION,
+     .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION | KEY_HOP,
      .help = "Files of known host keys; accept-new writes to the first."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
-     .words = words_yes_no, .flags = KEY_SESSION,
-     .help = "Read ~/.ssh/config for these hosts; only no is supported yet."},
+     .words = words_yes_no,
+     .help = "Take what is not said here from ssh_config(5), through ssh -G."},
+    {"ssh_config_file", &type_file, FIELD(config_upstream, ssh_config_file),
+     .otherwise = "~/.ssh/config and /etc/ssh/ssh_config", .help = "The file that ssh reads then."},
     {"sessions", &type_range, .initial = "1-32", .min = 1, .max = CONFIG_SESSIONS_MAX,
      .help = "How many SSH sessions are kept, and how many there may be under load."},
     {"channels", &type_count, FIELD(config_upstream, channels), .initial = "100", .min = 1,
@@ -72,31 +109,42 @@ static const struct key upstream_keys[] = {
     {"idle", &type_duration, FIELD(config_upstream, idle_ms), .initial = "60s", .max = DAY_MS,
      .help = "A session beyond the least number that carried nothing for so long is closed."},
     {"keepalive", &type_duration, FIELD(config_upstream, keepalive_ms), .initial = "15s",
-     .max = DAY_MS,
+     .max = DAY_MS, .flags = KEY_HOP,
      .help = "A session silent for so long is asked for a sign of life; 0 is never."},
     {"keepalive_max", &type_count, FIELD(config_upstream, keepalive_max), .initial = "3", .min = 1,
-     .max = 100, .help = "A session that left so many of them unanswered is dead."},
+     .max = 100, .flags = KEY_HOP,
+     .help = "A session that left so many of them unanswered is dead."},
     {"connect_timeout", &type_duration, FIELD(config_upstream, connect_timeout_ms),
-     .initial = "15s", .min = 1, .max = DAY_MS,
+     .initial = "15s", .min = 1, .max = DAY_MS, .flags = KEY_HOP,
      .help = "How long a session may take to connect; to log in, twice as long."},
     {"open_timeout", &type_duration, FIELD(config_upstream, open_timeout_ms), .initial = "30s",
      .min = 1, .max = DAY_MS, .help = "How long the server may take to reach one destination."},
     {"hold", &type_duration, FIELD(config_upstream, hold_ms), .initial = "10s", .max = DAY_MS,
      .help = "How long a client waits for an upstream that is down."},
-    {"ciphers", &type_algorithms, FIELD(config_upstream, ciphers), .flags = KEY_SESSION,
+    {"permit_remote_open", &type_patterns, FIELD(config_upstream, permit_remote_open),
+     .otherwise = "any",
+     .help = "Where connections by a remote forward that serves SOCKS may lead."},
+    {"exit_on_forward_failure", &type_bool, FIELD(config_upstream, exit_on_forward_failure),
+     .initial = "no", .words = words_yes_no,
+     .help = "A session whose remote forwards the server refuses is no session."},
+    {"ciphers", &type_algorithms, FIELD(config_upstream, ciphers), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "AES-GCM first where the processor has instructions for it",
      .help = "Ciphers to offer, as Ciphers of ssh_config."},
-    {"kex", &type_algorithms, FIELD(config_upstream, kex), .flags = KEY_SESSION,
+    {"kex", &type_algorithms, FIELD(config_upstream, kex), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "the SSH library's", .help = "Key exchanges, as KexAlgorithms of ssh_config."},
-    {"macs", &type_algorithms, FIELD(config_upstream, macs), .flags = KEY_SESSION,
+    {"macs", &type_algorithms, FIELD(config_upstream, macs), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "the SSH library's", .help = "Authentication codes, as MACs of ssh_config."},
     {"host_key_algorithms", &type_algorithms, FIELD(config_upstream, host_key_algorithms),
-     .flags = KEY_SESSION, .otherwise = "the SSH library's, those of known keys first",
+     .flags = KEY_SESSION | KEY_HOP, .otherwise = "the SSH library's, those of known keys first",
      .help = "Kinds of host keys, as HostKeyAlgorithms of ssh_config."},
+    {"public_key_algorithms", &type_algorithms, FIELD(config_upstream, public_key_algorithms),
+     .flags = KEY_SESSION | KEY_HOP, .otherwise = "the SSH library's",
+     .help = "Signatures to log in with, as PubkeyAcceptedAlgorithms of ssh_config."},
     {"compression", &type_bool, FIELD(config_upstream, compression), .initial = "no",
-     .words = words_yes_no, .flags = KEY_SESSION, .help = "Compress what a session carries."},
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Compress what a session carries."},
     {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
-     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION,
+     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
      .help = "New session keys after so many bytes; default is what suits the cipher."},
 };
 
@@ -113,6 +161,18 @@ static const struct key listen_keys[] = {
      .help = "Yes: it is meant that anybody who reaches the address may use it."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
+};
+
+static const struct key forward_keys[] = {
+    {"local", &type_forward, .help = "Connections here lead to one place there, as ssh -L."},
+    {"remote", &type_forward,
+     .help = "Connections there lead to one place here, as ssh -R; with no place: SOCKS."},
+    {"dynamic", &type_forward,
+     .help = "Connections here lead where they ask to, as ssh -D: a listener."},
+    {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
+     .help = "Yes: it is meant that anybody who reaches a dynamic forward may use it."},
+    {"via", &type_text, FIELD(config_forward, via), .otherwise = "the first upstream of the file",
+     .help = "The upstream that carries it."},
 };
 
 static const struct key resolve_keys[] = {
@@ -143,7 +203,7 @@ const struct section sections[] = {
     {"gateway", .offset = offsetof(struct config, gateway), KEYS(gateway_keys)},
     {"upstream", ARRAY(config_upstream, upstreams, upstream_count), KEYS(upstream_keys)},
     {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
-    {"forward", .named = true, .later = true},
+    {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
@@ -155,6 +215,7 @@ const size_t section_count = COUNT(sections);
                    #type " begins as struct section_head")
 HEADED(config_upstream);
 HEADED(config_listen);
+HEADED(config_forward);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)
@@ -228,10 +289,8 @@ const char *section_nearest(const char *name)
     size_t distance = too_far(name);
     const char *best = NULL;
 
-    for (size_t i = 0; i < section_count; i++) {
-        if (!sections[i].later)
-            nearer(name, sections[i].name, &best, &distance);
-    }
+    for (size_t i = 0; i < section_count; i++)
+        nearer(name, sections[i].name, &best, &distance);
     return best;
 }
 
@@ -240,10 +299,8 @@ const char *key_nearest(const struct section *section, const char *name)
     size_t distance = too_far(name);
     const char *best = NULL;
 
-    for (size_t i = 0; i < section->key_count; i++) {
-        if (!(section->keys[i].flags & KEY_LATER))
-            nearer(name, section->keys[i].name, &best, &distance);
-    }
+    for (size_t i = 0; i < section->key_count; i++)
+        nearer(name, section->keys[i].name, &best, &distance);
     return best;
 }
 
@@ -254,8 +311,6 @@ static void *at(const void *base, size_t offset)
 
 size_t section_objects(const struct section *section, const struct config *config)
 {
-    if (section->later)
-        return 0;
     return section->named ? *(size_t *)at(config, section->count_offset) : 1;
 }
 
@@ -279,23 +334,38 @@ void section_append(const struct section *section, struct config *config, char *
     (*count)++;
 }
 
+void section_object_clear(const struct section *section, void *object)
+{
+    for (size_t k = 0; k < section->key_count; k++) {
+        const struct key *key = &section->keys[k];
+        if (key->type->free)
+            key->type->free(key_slot(key, object));
+    }
+    if (section->named)
+        free(((struct section_head *)object)->name);
+}
+
 void sections_free(struct config *config)
 {
     for (size_t s = 0; s < section_count; s++) {
         const struct section *section = &sections[s];
-        for (size_t i = 0; i < section_objects(section, config); i++) {
-            void *object = section_object(section, config, i);
-            for (size_t k = 0; k < section->key_count; k++) {
-                const struct key *key = &section->keys[k];
-                if (key->type->free)
-                    key->type->free(key_slot(key, object));
-            }
-            if (section->named)
-                free(((struct section_head *)object)->name);
-        }
-        if (section->named && !section->later)
+        for (size_t i = 0; i < section_objects(section, config); i++)
+            section_object_clear(section, section_object(section, config, i));
+        if (section->named)
             free(*(void **)at(config, section->offset));
     }
+}
+
+void key_copy(const struct key *key, const void *from, void *to)
+{
+    struct key_input in = {.text = key_print(key_slot(key, from))};
+
+    if (in.text && *in.text) {
+        bool ok = key_parse(key_slot(key, to), &in);
+        assert(ok); /* what is printed can be read */
+        (void)ok;
+    }
+    free(in.text);
 }
 
 struct key_slot key_slot(const struct key *key, const void *object)

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define KEY_ERROR_MAX 400
-#define SECTION_KEYS_MAX 32
+#define SECTION_KEYS_MAX 48
 
 /* A key of one object: where the object keeps the key's value. */
 struct key_slot {
@@ -50,7 +50,10 @@ enum key_flags {
     KEY_REQUIRED = 1, /* no section of its kind is complete without it */
     KEY_REPEATED = 2, /* may be given again: each is a value of its own */
     KEY_SESSION = 4,  /* part of what leads to a session: config_upstream_same_sessions */
-    KEY_LATER = 8,    /* known, and refused as not supported yet; nobody is pointed to it */
+    /* A hop that has no [upstream] has it from the upstream that names the hop; also one that has
+     * the rest from ssh_config, which knows no such thing. */
+    KEY_HOP = 8,
+    KEY_HOP_ALWAYS = 16,
 };
 
 struct key {
@@ -70,7 +73,6 @@ struct key {
 struct section {
     const char *name;
     bool named;
-    bool later;          /* known, and refused as not supported yet */
     size_t offset;       /* in struct config: of the object, or of the pointer to the array */
     size_t count_offset; /* of the array's length */
     size_t size;         /* of one element */
@@ -104,8 +106,14 @@ void *section_object(const struct section *section, const struct config *config,
 void section_append(const struct section *section, struct config *config, char *name,
                     unsigned line);
 
+/* Frees every value of one object, and its name. */
+void section_object_clear(const struct section *section, void *object);
+
 /* Frees every value of every object, and the arrays. */
 void sections_free(struct config *config);
+
+/* Gives an object the value that another of its section has for a key, where it has none yet. */
+void key_copy(const struct key *key, const void *from, void *to);
 
 struct key_slot key_slot(const struct key *key, const void *object);
 

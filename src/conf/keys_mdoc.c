@@ -88,20 +88,19 @@ static void put_key(const struct key *key)
         text_add(&text, "Must be given.");
     else if (key->flags & KEY_REPEATED)
         text_add(&text, "May be given many times.");
-    else
+    else if (key->initial || key->otherwise)
         text_add(&text, "Default: %s.", key->initial ? key->initial : key->otherwise);
     char *line = text_take(&text);
-    put_text(line);
+    if (*line)
+        put_text(line);
     free(line);
 }
 
 static void put_keys(const struct section *section)
 {
     puts(".Bl -tag -width Ds");
-    for (size_t i = 0; i < section->key_count; i++) {
-        if (!(section->keys[i].flags & KEY_LATER))
-            put_key(&section->keys[i]);
-    }
+    for (size_t i = 0; i < section->key_count; i++)
+        put_key(&section->keys[i]);
     puts(".El");
 }
 
@@ -118,15 +117,13 @@ int main(void)
         }
         line[strcspn(line, "\n")] = '\0';
         const struct section *section = section_find(line + strlen(MARK));
-        if (!section || section->later) {
+        if (!section) {
             fprintf(stderr, "keys-mdoc: no such section: %s\n", line);
             return EXIT_FAILURE;
         }
         put_keys(section);
         done++;
     }
-    for (size_t i = 0; i < section_count; i++)
-        done += sections[i].later;
     if (done != section_count) {
         fprintf(stderr, "keys-mdoc: %zu of %zu sections are described\n", done, section_count);
         return EXIT_FAILURE;

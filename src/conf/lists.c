@@ -3,6 +3,8 @@
 
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "conf/forward_spec.h"
+#include "conf/jumps.h"
 #include "conf/paths.h"
 
 #include <stdio.h>
@@ -34,13 +36,13 @@ static bool each_item(struct key_slot slot, struct key_input *in,
 /* Another element at the end of an array of `count`; the caller counts it. */
 #define APPEND(array, count) ((array) = mem_realloc((array), ((count) + 1) * sizeof(*(array))))
 
-static void list_append(struct string_list *list, char *item)
+void string_list_append(struct string_list *list, char *item)
 {
     APPEND(list->items, list->count);
     list->items[list->count++] = item;
 }
 
-static void list_clear(struct string_list *list)
+void string_list_clear(struct string_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
@@ -63,7 +65,7 @@ static char *list_take(struct buffer *text)
 
 static void list_free(struct key_slot slot)
 {
-    list_clear(slot.field);
+    string_list_clear(slot.field);
 }
 
 static char *list_print(struct key_slot slot)
@@ -84,7 +86,7 @@ static bool files_item(struct key_slot slot, struct key_input *in, const char *i
 
     if (!path)
         return input_refuse(in, "'%s' is not %s", item, type_file.form);
-    list_append(slot.field, path);
+    string_list_append(slot.field, path);
     return true;
 }
 
@@ -123,7 +125,7 @@ static bool hosts_item(struct key_slot slot, struct key_input *in, const char *i
     if (!hostport_split(item, strlen(item), 22, host, &port))
         return input_refuse(in, "'%s' is not HOST or HOST:PORT (an IPv6 address in brackets)",
                             item);
-    list_append(slot.field, mem_strdup(item));
+    string_list_append(slot.field, mem_strdup(item));
     return true;
 }
 
@@ -137,6 +139,60 @@ const struct key_type type_hosts = {.metavar = "host[:port], ...",
                                     .parse = hosts_parse,
                                     .print = list_print,
                                     .free = list_free};
+
+static bool jump_item(struct key_slot slot, struct key_input *in, const char *item)
+{
+    struct hop hop;
+
+    if (!hop_parse(item, &hop))
+        return input_refuse(in,
+                            "'%s' is not [USER@]HOST[:PORT], ssh://[USER@]HOST[:PORT] or the "
+                            "name of an upstream",
+                            item);
+    hop_clear(&hop);
+    string_list_append(slot.field, mem_strdup(item));
+    return true;
+}
+
+static bool jump_parse(struct key_slot slot, struct key_input *in)
+{
+    return strcmp(in->text, "none") == 0 || each_item(slot, in, jump_item);
+}
+
+const struct key_type type_jump = {.metavar = "[user@]host[:port], ...",
+                                   .join = JOIN_COMMAS,
+                                   .parse = jump_parse,
+                                   .print = list_print,
+                                   .free = list_free};
+
+/* "HOST:PORT" where each can be "*", as PermitOpen of sshd_config(5). */
+static bool pattern_item(struct key_slot slot, struct key_input *in, const char *item)
+{
+    const char *colon = strrchr(item, ':');
+    uint16_t port;
+
+    if (!colon || colon == item || strpbrk(item, " \t") ||
+        (strcmp(colon + 1, "*") != 0 && !port_parse(colon + 1, false, &port)))
+        return input_refuse(in, "'%s' is not HOST:PORT, where each can be *", item);
+    string_list_append(slot.field, mem_strdup(item));
+    return true;
+}
+
+static bool patterns_parse(struct key_slot slot, struct key_input *in)
+{
+    if (strcmp(in->text, "any") == 0)
+        return true;
+    if (strcmp(in->text, "none") != 0)
+        return each_item(slot, in, pattern_item);
+    string_list_append(slot.field, mem_strdup(in->text));
+    return true;
+}
+
+const struct key_type type_patterns = {.metavar = "any | none | host:port, ...",
+                                       .join = JOIN_COMMAS,
+                                       .parse = patterns_parse,
+                                       .print = list_print,
+                                       .free = list_free};
 
 static bool algorithms_item(struct key_slot slot, struct key_input *in, const char *item)
 {
@@ -194,10 +250,10 @@ static bool pin_item(struct key_slot slot, struct key_input *in, const char *ite
     struct config_upstream *upstream = slot.field;
 
     if (!pin_valid(item))
-        return input_refuse(in, "'%s' is not strict, accept-new or a list of SHA256:FINGERPRINT",
-                            item);
+        return input_refuse(
+            in, "'%s' is not strict, accept-new, ask, any or a list of SHA256:FINGERPRINT", item);
     upstream->host_key = HOST_KEY_PINNED;
-    list_append(&upstream->host_key_pins, mem_strdup(item));
+    string_list_append(&upstream->host_key_pins, mem_strdup(item));
     return true;
 }
 
@@ -208,7 +264,7 @@ static bool host_key_parse(struct key_slot slot, struct key_input *in)
 
     if (index < 0)
         return each_item(slot, in, pin_item);
-    upstream->host_key = index == 1 ? HOST_KEY_ACCEPT_NEW : HOST_KEY_STRICT;
+    upstream->host_key = (enum host_key_check)index;
     return true;
 }
 
@@ -223,30 +279,15 @@ static char *host_key_print(struct key_slot slot)
 
 static void host_key_free(struct key_slot slot)
 {
-    list_clear(&((struct config_upstream *)slot.field)->host_key_pins);
+    string_list_clear(&((struct config_upstream *)slot.field)->host_key_pins);
 }
 
-const struct key_type type_host_key = {.metavar = "strict | accept-new | SHA256:fingerprint, ...",
-                                       .join = JOIN_COMMAS,
-                                       .parse = host_key_parse,
-                                       .print = host_key_print,
-                                       .free = host_key_free};
-
-/* Words that stand for one address of each family. */
-static const struct {
-    const char *word;
-    const char *addresses[2];
-} address_words[] = {
-    {"", {"127.0.0.1", "::1"}},
-    {"localhost", {"127.0.0.1", "::1"}},
-    {"*", {"0.0.0.0", "::"}},
-};
-
-static void address_append(struct config_listen *listen, struct config_address address)
-{
-    APPEND(listen->addresses, listen->address_count);
-    listen->addresses[listen->address_count++] = address;
-}
+const struct key_type type_host_key = {
+    .metavar = "strict | accept-new | ask | any | SHA256:fingerprint, ...",
+    .join = JOIN_COMMAS,
+    .parse = host_key_parse,
+    .print = host_key_print,
+    .free = host_key_free};
 
 static bool unix_item(struct config_listen *listen, struct key_input *in, const char *name)
 {
@@ -260,28 +301,19 @@ static bool unix_item(struct config_listen *listen, struct key_input *in, const 
         free(path);
         return false;
     }
-    address_append(listen, (struct config_address){.is_unix = true, .path = path});
+    addresses_append(&(struct config_place){.path = path}, &listen->addresses,
+                     &listen->address_count);
+    free(path);
     return true;
 }
 
-static bool host_item(struct config_listen *listen, const char *host, uint16_t port)
+static bool host_item(struct config_listen *listen, char *host, uint16_t port)
 {
-    struct config_address address = {.port = port};
-
-    for (size_t i = 0; i < sizeof(address_words) / sizeof(address_words[0]); i++) {
-        if (strcmp(host, address_words[i].word) != 0)
-            continue;
-        for (size_t k = 0; k < 2; k++) {
-            ip_parse(address_words[i].addresses[k], &address.ip);
-            address_append(listen, address);
-        }
-        return true;
-    }
     /* A bare "::1:1080" could be read in two ways. */
-    if ((strchr(host, ':') && host[0] != '[') || !ip_parse(host, &address.ip))
+    if (strchr(host, ':') && host[0] != '[')
         return false;
-    address_append(listen, address);
-    return true;
+    return addresses_append(&(struct config_place){.host = host, .port = port}, &listen->addresses,
+                            &listen->address_count);
 }
 
 static bool address_item(struct key_slot slot, struct key_input *in, const char *item)
@@ -303,23 +335,31 @@ static bool addresses_parse(struct key_slot slot, struct key_input *in)
     return each_item(slot, in, address_item);
 }
 
+static void add_address(struct buffer *text, const struct config_address *address, bool pair)
+{
+    char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
+
+    comma(text);
+    if (address->is_unix) {
+        char *path = path_contract(address->path);
+        text_add(text, "unix:%s", path);
+        free(path);
+    } else if (pair) {
+        text_add(text, "%s:%u", ip_is_loopback(&address->ip) ? "localhost" : "*", address->port);
+    } else {
+        text_add(text, "%s", hostport_format(ip_format(&address->ip, ip), address->port, hostport));
+    }
+}
+
 static char *addresses_print(struct key_slot slot)
 {
     const struct config_listen *listen = slot.field;
     struct buffer text = {0};
 
     for (size_t i = 0; i < listen->address_count; i++) {
-        const struct config_address *address = &listen->addresses[i];
-        char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
-        comma(&text);
-        if (address->is_unix) {
-            char *path = path_contract(address->path);
-            text_add(&text, "unix:%s", path);
-            free(path);
-        } else {
-            text_add(&text, "%s",
-                     hostport_format(ip_format(&address->ip, ip), address->port, hostport));
-        }
+        bool pair = i + 1 < listen->address_count && listen->addresses[i + 1].optional;
+        add_address(&text, &listen->addresses[i], pair);
+        i += pair;
     }
     return list_take(&text);
 }

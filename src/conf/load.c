@@ -1,9 +1,11 @@
-/* From an INI file to a configuration, or to the list of all that is wrong with it. */
+/* From what was given to a configuration, or to the list of all that is wrong with it. */
 #include "conf/load.h"
 
 #include "base/mem.h"
 #include "conf/ini.h"
+#include "conf/jumps.h"
 #include "conf/paths.h"
+#include "conf/ssh_config.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -12,6 +14,9 @@
 #include <string.h>
 
 #define CONFIG_FILE_MAX ((size_t)1 << 20)
+
+/* Of a name that is made here: inih's longest header has room for it and a number. */
+#define MADE_NAME_MOST 32
 
 static void add_problem(struct load *load, unsigned line, char *text)
 {
@@ -35,13 +40,14 @@ void load_problem(struct load *load, unsigned line, const char *format, ...)
 void load_problem_in(struct load *load, unsigned line, const char *file, unsigned file_line,
                      const char *message)
 {
-    add_problem(load, line, mem_printf("%s:%u: %s", file, file_line, message));
+    add_problem(load, line,
+                file ? mem_printf("%s:%u: %s", file, file_line, message) : mem_strdup(message));
 }
 
-const struct load_section *load_section_of(const struct load *load, const char *kind, size_t index)
+struct load_section *load_section_of(const struct load *load, const char *kind, size_t index)
 {
     for (size_t i = 0; i < load->section_count; i++) {
-        const struct load_section *section = &load->sections[i];
+        struct load_section *section = &load->sections[i];
         if (section->index == index && strcmp(section->kind->name, kind) == 0)
             return section;
     }
@@ -62,6 +68,15 @@ unsigned load_line_of(const struct load_section *section, const char *key)
     return line == 0 && section ? section->line : line;
 }
 
+/* Whether there is something of that name already, where a name of `kind` must be the only one:
+ * rules speak of listeners and forwards alike. */
+static bool name_taken(const struct config *config, const struct section *kind, const char *name)
+{
+    if (kind == section_find("upstream"))
+        return config_upstream(config, name) != NULL;
+    return config_listen(config, name) || config_forward(config, name);
+}
+
 /* The section of the file that already speaks of this object, or NULL. */
 static const struct load_section *earlier_section(const struct load *load,
                                                   const struct section *kind, const char *name)
@@ -79,8 +94,7 @@ static const struct load_section *earlier_section(const struct load *load,
 
 static bool name_valid(const char *name)
 {
-    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                             "._-")] == '\0';
+    return name[strspn(name, SECTION_NAME_LETTERS)] == '\0';
 }
 
 /* Whether a section of that kind can have that name ("": none) here; false with a problem noted. */
@@ -89,9 +103,7 @@ static bool check_header(struct load *load, unsigned line, const struct section 
 {
     const char *space = *name ? " " : "";
 
-    if (kind->later)
-        load_problem(load, line, "[%s%s%s] is not supported yet", kind->name, space, name);
-    else if (!kind->named && *name)
+    if (!kind->named && *name)
         load_problem(load, line, "[%s] takes no name", kind->name);
     else if (kind->named && !*name)
         load_problem(load, line, "[%s] needs a name: [%s NAME]", kind->name, kind->name);
@@ -107,8 +119,36 @@ static bool check_header(struct load *load, unsigned line, const struct section 
     return false;
 }
 
-/* Opens the section whose header said `kind`, with `name` ("" if there was none) after it; false
- * with a problem noted if there can be no such section. */
+/* The letters and digits of a text, with a hyphen for whatever stands between. */
+static char *letters_of(const char *text)
+{
+    char *name = mem_zalloc(MADE_NAME_MOST + 1);
+    size_t length = 0;
+
+    for (; *text && length < MADE_NAME_MOST; text++) {
+        if (*text != '-' && strchr(SECTION_NAME_LETTERS, *text))
+            name[length++] = *text;
+        else if (length > 0 && name[length - 1] != '-')
+            name[length++] = '-';
+    }
+    return name;
+}
+
+char *load_free_name(const struct load *load, const char *kind, const char *text)
+{
+    char *letters = letters_of(text);
+    char *base = mem_strdup(*letters ? letters : kind);
+    char *name = mem_strdup(base);
+
+    for (unsigned i = 2; name_taken(load->config, section_find(kind), name); i++) {
+        free(name);
+        name = mem_printf("%s-%u", base, i);
+    }
+    free(base);
+    free(letters);
+    return name;
+}
+
 static bool open_section(struct load *load, unsigned line, const char *kind_name, const char *name)
 {
     const struct section *kind = section_find(kind_name);
@@ -131,7 +171,16 @@ static bool open_section(struct load *load, unsigned line, const char *kind_name
         mem_realloc(load->sections, (load->section_count + 1) * sizeof(*load->sections));
     load->sections[load->section_count++] =
         (struct load_section){.kind = kind, .index = index, .line = line};
+    if (strcmp(kind_name, "acl") == 0)
+        load->config->acl = acl_new();
     return true;
+}
+
+bool load_open(struct load *load, unsigned line, const char *kind, const char *name)
+{
+    load->any_header = true;
+    load->skipping = !open_section(load, line, kind, name);
+    return !load->skipping;
 }
 
 static void on_section(void *arg, unsigned line, const char *header)
@@ -152,9 +201,7 @@ static void on_section(void *arg, unsigned line, const char *header)
     while (length > 0 && strchr(" \t", name[length - 1]))
         name[--length] = '\0';
 
-    load->skipping = !open_section(load, line, kind, name);
-    if (!load->skipping && strcmp(kind, "acl") == 0)
-        load->config->acl = acl_new();
+    load_open(load, line, kind, name);
     free(words);
 }
 
@@ -178,10 +225,23 @@ static void unknown_key(struct load *load, unsigned line, const struct section *
     load_problem(load, line, "unknown key '%s' in [%s]", name, section->name);
 }
 
-static void on_entry(void *arg, unsigned line, const char *name, char *text)
+/* Reads a value into the section's object. */
+static void take_value(struct load *load, struct load_section *section, const struct key *key,
+                       unsigned line, char *text)
 {
-    struct load *load = arg;
+    struct load_key *given = &section->keys[key - section->kind->keys];
+    struct key_input in = {.text = text, .line = line};
+    void *object = section_object(section->kind, load->config, section->index);
 
+    given->set = true;
+    if (!key_parse(key_slot(key, object), &in)) {
+        given->bad = true;
+        load_problem(load, line, "%s: %s", key->name, in.error);
+    }
+}
+
+void load_entry(struct load *load, unsigned line, const char *name, char *text)
+{
     if (!load->any_header)
         load_problem(load, line, "'%s' stands before the first [section]", name);
     if (!load->any_header || load->skipping)
@@ -195,16 +255,30 @@ static void on_entry(void *arg, unsigned line, const char *name, char *text)
         return;
     }
     struct load_key *given = &section->keys[key - kind->keys];
-    if (given->line != 0 && !(key->flags & KEY_REPEATED)) {
+    if (given->set && !(key->flags & KEY_REPEATED)) {
         load_problem(load, line, "%s was given on line %u already", name, given->line);
         return;
     }
     given->line = line;
-    struct key_input in = {.text = text, .line = line};
-    if (!key_parse(key_slot(key, section_object(kind, load->config, section->index)), &in)) {
-        given->bad = true;
-        load_problem(load, line, "%s: %s", name, in.error);
-    }
+    take_value(load, section, key, line, text);
+}
+
+void load_set(struct load *load, struct load_section *section, const char *name, const char *text,
+              unsigned line)
+{
+    const struct key *key = key_find(section->kind, name);
+    char *copy;
+
+    if (section->keys[key - section->kind->keys].set)
+        return;
+    copy = mem_strdup(text);
+    take_value(load, section, key, line, copy);
+    free(copy);
+}
+
+static void on_entry(void *arg, unsigned line, const char *name, char *text)
+{
+    load_entry(arg, line, name, text);
 }
 
 static void on_problem(void *arg, unsigned line, const char *message)
@@ -212,7 +286,7 @@ static void on_problem(void *arg, unsigned line, const char *message)
     load_problem(arg, line, "%s", message);
 }
 
-/* Gives every key that the file is silent about its default. */
+/* Gives every key that has no value its default. */
 static void set_defaults(struct load *load, const struct section *kind, size_t index)
 {
     const struct load_section *section = load_section_of(load, kind->name, index);
@@ -220,7 +294,7 @@ static void set_defaults(struct load *load, const struct section *kind, size_t i
 
     for (size_t i = 0; i < kind->key_count; i++) {
         const struct key *key = &kind->keys[i];
-        if (!key->initial || (section && section->keys[i].line != 0))
+        if (!key->initial || (section && section->keys[i].set))
             continue;
         struct key_input in = {.text = mem_strdup(key->initial)};
         bool ok = key_parse(key_slot(key, object), &in);
@@ -240,9 +314,52 @@ static void set_dependent_defaults(struct config *config)
         if (resolve->server_count > 0)
             resolve->order[resolve->order_count++] = RESOLVE_TUNNEL;
     }
+    if (config->upstream_count == 0)
+        return;
     for (size_t i = 0; i < config->listen_count; i++) {
-        if (!config->listens[i].via && config->upstream_count > 0)
+        if (!config->listens[i].via)
             config->listens[i].via = mem_strdup(config->upstreams[0].name);
+    }
+    for (size_t i = 0; i < config->forward_count; i++) {
+        if (!config->forwards[i].via)
+            config->forwards[i].via = mem_strdup(config->upstreams[0].name);
+    }
+}
+
+/* A way to the server that was given is the way: ssh_config's other one is left out. */
+static void exclude_other_way(struct load_section *section, const struct config_upstream *upstream)
+{
+    const struct section *kind = section->kind;
+
+    if (upstream->jump.count > 0)
+        section->keys[key_find(kind, "proxy_command") - kind->keys].set = true;
+    if (upstream->proxy_command)
+        section->keys[key_find(kind, "jump") - kind->keys].set = true;
+}
+
+/* Gives every upstream that wants it what ssh_config says. */
+static void ask_ssh_config(struct load *load)
+{
+    for (size_t i = 0; i < load->config->upstream_count; i++) {
+        struct load_section *section = load_section_of(load, "upstream", i);
+        if (!load->config->upstreams[i].ssh_config || !load_key_of(section, "host")->set ||
+            load_key_of(section, "host")->bad)
+            continue;
+        exclude_other_way(section, &load->config->upstreams[i]);
+        ssh_config_fill(load, i);
+    }
+}
+
+/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. (Where
+ * there is no ssh, it is read when a session is made.) */
+static void forget_ssh_config(struct config *config)
+{
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        if (config->upstreams[i].libssh_config)
+            continue;
+        config->upstreams[i].ssh_config = false;
+        free(config->upstreams[i].ssh_config_file);
+        config->upstreams[i].ssh_config_file = NULL;
     }
 }
 
@@ -256,7 +373,7 @@ static int by_line(const void *a, const void *b)
 }
 
 /* Hands the problems over in the file's order, and the configuration if there are none. */
-static struct config *finish(struct load *load, struct config_problems *problems)
+struct config *load_finish(struct load *load, struct config_problems *problems)
 {
     struct config *config = load->config;
 
@@ -270,27 +387,44 @@ static struct config *finish(struct load *load, struct config_problems *problems
         config = NULL;
     }
     free(load->problems);
+    for (size_t i = 0; i < load->section_count; i++)
+        free(load->sections[i].hop);
     free(load->sections);
     return config;
+}
+
+void load_begin(struct load *load, const char *file)
+{
+    *load = (struct load){.file = file, .config = config_new(), .last_line = 1};
+    load->config->file = mem_strdup(file);
+}
+
+struct config *load_end(struct load *load, struct config_problems *problems)
+{
+    ask_ssh_config(load);
+    jumps_expand(load);
+    for (size_t s = 0; s < section_count; s++) {
+        for (size_t i = 0; i < section_objects(&sections[s], load->config); i++)
+            set_defaults(load, &sections[s], i);
+    }
+    forget_ssh_config(load->config);
+    set_dependent_defaults(load->config);
+    load_listeners(load);
+    load_check(load);
+    return load_finish(load, problems);
 }
 
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_problems *problems)
 {
     static const struct ini_events events = {on_section, on_entry, on_problem};
-    struct load load = {.file = name, .config = config_new()};
+    struct load load;
 
-    load.config->file = mem_strdup(name);
-    load.last_line = ini_events_read(text, length, &events, &load);
-    if (load.last_line == 0)
-        load.last_line = 1;
-    for (size_t s = 0; s < section_count; s++) {
-        for (size_t i = 0; i < section_objects(&sections[s], load.config); i++)
-            set_defaults(&load, &sections[s], i);
-    }
-    set_dependent_defaults(load.config);
-    load_check(&load);
-    return finish(&load, problems);
+    load_begin(&load, name);
+    unsigned last_line = ini_events_read(text, length, &events, &load);
+    if (last_line > 0)
+        load.last_line = last_line;
+    return load_end(&load, problems);
 }
 
 struct config *config_load(const char *path, struct config_problems *problems)
@@ -302,7 +436,7 @@ struct config *config_load(const char *path, struct config_problems *problems)
     if (wrong) {
         struct load load = {.file = path};
         load_problem(&load, 1, "cannot be read: %s", wrong);
-        finish(&load, problems);
+        load_finish(&load, problems);
     } else {
         const char *bytes = (const char *)buffer_data(&text);
         config = config_load_text(path, bytes ? bytes : "", buffer_length(&text), problems);

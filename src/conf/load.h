@@ -1,4 +1,5 @@
-/* One load of an INI file under way: what was given where, and what is wrong with it. */
+/* One load under way, of an INI file or of a command line: what was given where, and what is wrong
+ * with it. */
 #ifndef ADIT_CONF_LOAD_H
 #define ADIT_CONF_LOAD_H
 
@@ -8,17 +9,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the file said of one key; the last time, if it was given more than once. */
+/* What the name of a section is made of. */
+#define SECTION_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+/* What is known of one key. */
 struct load_key {
-    unsigned line; /* 0: nothing */
+    bool set;      /* it has a value, or had one that was refused */
     bool bad;      /* a value of it was refused */
+    unsigned line; /* that gave it; the last time, if it was given more than once; 0: no line did */
 };
 
-/* One section of the file. */
+/* One section: of the file, or made for a hop. */
 struct load_section {
     const struct section *kind;
     size_t index; /* of its object */
     unsigned line;
+    bool made;     /* for a hop: nobody wrote it */
+    bool expanded; /* the jump hosts of this upstream are upstreams */
+    char *hop;     /* what it was made from, with ssh_config; else NULL */
     struct load_key keys[SECTION_KEYS_MAX];
 };
 
@@ -29,7 +37,7 @@ struct load_problem {
 };
 
 struct load {
-    const char *file;
+    const char *file; /* NULL: a command line, whose problems have no line */
     struct config *config;
     struct load_section *sections;
     size_t section_count;
@@ -38,9 +46,37 @@ struct load {
     struct load_problem *problems;
     size_t problem_count;
     unsigned last_line;
+    /* What ssh has said of the first upstream's host already; NULL: nothing. */
+    const struct ssh_known *ssh_known;
 };
 
-/* Notes a problem of the file's line. */
+/* A load is: load_begin; load_open and load_entry for all that was given; load_end. */
+
+/* `file` must live as long as the load; NULL: a command line. */
+void load_begin(struct load *load, const char *file);
+
+/* Opens the section [kind name]; `name` is "" where there is none. False, with a problem noted:
+ * there can be no such section, and entries up to the next are left out. */
+bool load_open(struct load *load, unsigned line, const char *kind, const char *name);
+
+/* A key of the section opened last. `text` may have newlines where the file had, and be
+ * overwritten. What is wrong with it is noted. */
+void load_entry(struct load *load, unsigned line, const char *key, char *text);
+
+/* Opens a [forward] for one of a command line (its `kind`, `bind` and `target`), under a name made
+ * from what it is; `via` NULL: the first upstream. A dynamic one with a bind address is `open`. */
+void load_forward(struct load *load, const struct config_forward *forward, const char *via);
+
+/* Completes what was given (ssh_config, jump hosts, defaults), checks it all, and ends the load.
+ * NULL: there was a problem, and all are added to `problems`. */
+struct config *load_end(struct load *load, struct config_problems *problems);
+
+/* The same for one object while load_end is under way: sets a key that has no value yet, as if an
+ * entry had, but that problems are those of `line`. (For ssh_config.) */
+void load_set(struct load *load, struct load_section *section, const char *key, const char *text,
+              unsigned line);
+
+/* Notes a problem of a line. */
 void load_problem(struct load *load, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -48,20 +84,41 @@ void load_problem(struct load *load, unsigned line, const char *format, ...)
 void load_problem_in(struct load *load, unsigned line, const char *file, unsigned file_line,
                      const char *message);
 
-/* The file's section for an object of the configuration; NULL: there is none, and the functions
- * below take that. */
-const struct load_section *load_section_of(const struct load *load, const char *kind, size_t index);
+/* The section for an object of the configuration; NULL: there is none, and the functions below take
+ * that. Valid until another is opened. */
+struct load_section *load_section_of(const struct load *load, const char *kind, size_t index);
 
-/* What the file said of a key there. */
+/* What is known of a key there. */
 const struct load_key *load_key_of(const struct load_section *section, const char *key);
 
 /* The line to blame for a key's value: the key's, or its section's if the default holds. */
 unsigned load_line_of(const struct load_section *section, const char *key);
 
+/* A name for a section of that kind made of the text's letters, and of a number if others have it
+ * already; the caller frees. */
+char *load_free_name(const struct load *load, const char *kind, const char *text);
+
+/* Ends a load as load_end, but completes and checks nothing. */
+struct config *load_finish(struct load *load, struct config_problems *problems);
+
 /* A configuration without anything, and with one reference. (config.c) */
 struct config *config_new(void);
 
+/* The same again, to be changed, but for the listeners of forwards. What is read from elsewhere
+ * (the users) and the rules are the original's, of which it holds a reference. (config.c) */
+struct config *config_copy(struct config *config);
+
+/* Gives every forward that listens here its listener; notes a problem where it cannot listen.
+ * (forwards.c) */
+void load_listeners(struct load *load);
+
+/* Frees what the listener has for itself. (forwards.c) */
+void forward_listener_clear(struct config_forward *forward);
+
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
+
+/* The same for one forward alone. */
+void load_check_forward(struct load *load, size_t index);
 
 #endif

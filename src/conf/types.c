@@ -46,7 +46,8 @@ void text_add(struct buffer *text, const char *format, ...)
 
 char *text_take(struct buffer *text)
 {
-    char *string = mem_strndup((const char *)buffer_data(text), buffer_length(text));
+    const char *bytes = (const char *)buffer_data(text);
+    char *string = mem_strndup(bytes ? bytes : "", buffer_length(text));
 
     buffer_clear(text);
     return string;
@@ -256,18 +257,94 @@ static char *range_print(struct key_slot slot)
 const struct key_type type_range = {
     .metavar = "min-max", .parse = range_parse, .print = range_print};
 
-static bool later_parse(struct key_slot slot, struct key_input *in)
+static bool command_parse(struct key_slot slot, struct key_input *in)
 {
-    (void)slot;
-    return input_refuse(in, "this key is not supported yet");
+    if (strcmp(in->text, "none") != 0)
+        *(char **)slot.field = mem_strdup(in->text);
+    return true;
 }
 
-static char *later_print(struct key_slot slot)
+/* What ends a command for the shell would begin a comment for the reader. */
+static char *command_print(struct key_slot slot)
 {
-    (void)slot;
-    return NULL;
+    char *text = mem_strdup(*(char **)slot.field);
+    char *to = text;
+
+    for (const char *from = text; from && *from; from++) {
+        const char *next = from + strspn(from, " \t");
+        if (*next == ';')
+            from = next;
+        *to++ = *from;
+    }
+    if (to)
+        *to = '\0';
+    return text;
 }
 
-/* Lists join as lists would, so that one message says all. */
-const struct key_type type_later = {
-    .join = JOIN_COMMAS, .parse = later_parse, .print = later_print};
+const struct key_type type_command = {.metavar = "command",
+                                      .join = JOIN_WORDS,
+                                      .parse = command_parse,
+                                      .print = command_print,
+                                      .free = text_free};
+
+static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
+
+static bool family_parse(struct key_slot slot, struct key_input *in)
+{
+    int index = word_index(slot.key->words, in->text);
+
+    if (index >= 0)
+        *(int *)slot.field = families[index];
+    return index >= 0;
+}
+
+static char *family_print(struct key_slot slot)
+{
+    size_t index = 0;
+
+    while (families[index] != *(int *)slot.field)
+        index++;
+    return mem_strdup(slot.key->words[index]);
+}
+
+const struct key_type type_family = {.parse = family_parse, .print = family_print};
+
+static bool ip_value_parse(struct key_slot slot, struct key_input *in)
+{
+    char text[IP_TEXT_MAX];
+    struct ip ip;
+
+    if (!ip_parse(in->text, &ip))
+        return false;
+    *(char **)slot.field = mem_strdup(ip_format(&ip, text));
+    return true;
+}
+
+const struct key_type type_ip = {.metavar = "address",
+                                 .form = "an IP address",
+                                 .parse = ip_value_parse,
+                                 .print = text_print,
+                                 .free = text_free};
+
+static bool mask_parse(struct key_slot slot, struct key_input *in)
+{
+    size_t length = strlen(in->text);
+
+    if (length > 4 || strspn(in->text, "01234567") != length)
+        return false;
+    unsigned long value = strtoul(in->text, NULL, 8);
+    if (value > 0777)
+        return false;
+    *(unsigned *)slot.field = (unsigned)value;
+    return true;
+}
+
+static char *mask_print(struct key_slot slot)
+{
+    return mem_printf("%04o", *(unsigned *)slot.field);
+}
+
+const struct key_type type_mask = {.metavar = "octal",
+                                   .form = "an octal number up to 0777",
+                                   .parse = mask_parse,
+                                   .print = mask_print};

@@ -14,10 +14,16 @@ extern const struct key_type type_choice;   /* an enum, by the key's words */
 extern const struct key_type type_text;     /* char * */
 extern const struct key_type type_file;     /* char *, a path */
 extern const struct key_type type_range;    /* struct config_upstream: sessions_min, sessions_max */
-extern const struct key_type type_later;    /* nothing: refused */
+extern const struct key_type type_command;  /* char *, run by a shell; "none" is NULL */
+extern const struct key_type type_family;   /* int, an AF_, by the key's words */
+extern const struct key_type type_ip;       /* char *, an IP address */
+extern const struct key_type type_mask;     /* unsigned, octal, as umask(2) */
 
 extern const struct key_type type_files;      /* struct string_list of paths */
 extern const struct key_type type_hosts;      /* struct string_list of HOST[:PORT] */
+extern const struct key_type type_jump;       /* struct string_list of hops; "none" is empty */
+extern const struct key_type type_patterns;   /* struct string_list of HOST:PORT */
+extern const struct key_type type_forward;    /* struct config_forward: kind, bind, target */
 extern const struct key_type type_algorithms; /* char *, a comma list */
 extern const struct key_type type_host_key;   /* struct config_upstream: host_key, host_key_pins */
 extern const struct key_type type_addresses;  /* struct config_listen: addresses */
@@ -32,6 +38,10 @@ bool input_refuse(struct key_input *in, const char *format, ...)
 
 /* The position of a word in a NULL-terminated list, or -1. */
 int word_index(const char *const *words, const char *text);
+
+/* Appends an item, which the list takes over; frees all of them. */
+void string_list_append(struct string_list *list, char *item);
+void string_list_clear(struct string_list *list);
 
 /* Appends formatted text; what the buffer holds as a string, the buffer being emptied; the caller
  * frees. */

@@ -1,5 +1,5 @@
-/* One attempt to get a session: the host's name, a TCP connection, the SSH dial. Main thread only.
- */
+/* One attempt to get a session: a connection (to the host's address, through a jump host, or a
+ * ProxyCommand's), then the SSH dial. Main thread only. */
 #ifndef ADIT_GATEWAY_ATTEMPT_H
 #define ADIT_GATEWAY_ATTEMPT_H
 
@@ -14,18 +14,24 @@ struct place {
     unsigned sessions; /* up, retiring or on their way */
 };
 
-/* From an entry of `host =`: "name", "name:port", with `port` where it has none. */
-void place_init(struct place *place, struct hosts *hosts, const char *entry, uint16_t port);
+/* From an entry of the upstream's hosts: "name", "name:port". */
+void place_init(struct place *place, struct hosts *hosts, const struct config_upstream *upstream,
+                const char *entry);
 
 struct attempt;
 
 /* `done` is called once, never from inside this call: with a session, which is the callee's, or
- * with NULL and a sentence. */
+ * with NULL and a sentence. `*proxy` is set when there is a ProxyCommand: the caller's, to be hung
+ * up on when the attempt has failed or been cancelled, or the session has ended. */
 struct attempt *attempt_start(struct pool_room *room, struct config *config,
                               const struct config_upstream *upstream, struct place *place, int slot,
+                              struct proxy_command **proxy,
                               void (*done)(void *arg, int slot, enum dial_status status,
                                            struct dialled *dialled, const char *error),
                               void *arg);
+
+/* Its login waits for an answer: "awaiting authentication". */
+bool attempt_is_asking(const struct attempt *attempt);
 
 /* `done` will not be called. */
 void attempt_cancel(struct attempt *attempt);

@@ -66,6 +66,8 @@ static void on_eof(void *owner)
     c->request->eof = true;
     if (c->state == CLIENT_ASKING)
         client_end(c, "closed before asking");
+    else if (c->listen == NULL)
+        client_end(c, "given up");
 }
 
 static void on_closed(void *owner)
@@ -121,6 +123,27 @@ static struct client *client_make(struct worker *worker, struct generation *gene
     return c;
 }
 
+/* What a local forward leads to needs no asking. */
+static void take_target(struct client *c, const struct config_place *to)
+{
+    struct request *r = c->request;
+    char text[HOSTPORT_TEXT_MAX];
+
+    c->command = WIRE_CONNECT;
+    r->to_path = to->path != NULL;
+    if (r->to_path) {
+        snprintf(r->target.host, sizeof(r->target.host), "%s", to->path);
+        c->target = mem_strdup(to->path);
+    } else {
+        snprintf(r->target.host, sizeof(r->target.host), "%s", to->host);
+        host_normalise(r->target.host);
+        r->target.is_ip = ip_parse(r->target.host, &r->target.ip);
+        r->target.port = to->port;
+        c->target = mem_strdup(hostport_format(r->target.host, to->port, text));
+    }
+    client_set_state(c, CLIENT_RESOLVING);
+}
+
 void client_new(struct worker *worker, struct generation *generation,
                 const struct config_listen *listen, int fd, const struct ip *peer,
                 uint16_t peer_port)
@@ -140,13 +163,19 @@ void client_new(struct worker *worker, struct generation *generation,
         c->peer = *peer;
     c->peer_port = peer_port;
     metric_add(&worker->metrics.accepted, 1);
+    if (config_listen_leads(listen)) {
+        take_target(c, &listen->target);
+        client_listen(c);
+        client_route(c);
+        return;
+    }
     deadline_arm(worker->loop, &c->deadline, generation->config->gateway.handshake_timeout_ms,
                  handshake_timed_out);
     client_listen(c);
 }
 
-bool client_new_internal(struct worker *worker, struct generation *generation, const char *via,
-                         int fd, const struct ip *server, uint16_t port)
+bool client_new_internal(struct worker *worker, struct generation *generation,
+                         const struct errand *errand, int fd)
 {
     struct endpoint *endpoint = socket_endpoint_new(worker->loop, fd);
     struct client *c;
@@ -154,13 +183,11 @@ bool client_new_internal(struct worker *worker, struct generation *generation, c
     if (endpoint == NULL)
         return false;
     c = client_make(worker, generation, endpoint);
-    c->command = WIRE_CONNECT;
-    c->upstream = generation_upstream(generation, via, &c->board);
-    c->request->target.is_ip = true;
-    c->request->target.ip = *server;
-    c->request->target.port = port;
-    ip_format(server, c->request->target.host);
-    c->state = CLIENT_RESOLVING;
+    c->errand = mem_zalloc(sizeof(*c->errand));
+    *c->errand = *errand;
+    c->upstream = generation_upstream(generation, errand->via, &c->board);
+    c->request->hold_ms = errand->hold_ms;
+    take_target(c, &errand->to);
     client_listen(c);
     client_route(c);
     return true;
@@ -181,7 +208,9 @@ static void log_access(const struct client *c, const char *why)
     fields[n++] = LOG_TEXT_FIELD("client", peer);
     fields[n++] = LOG_TEXT_FIELD("user", c->user);
     fields[n++] = LOG_TEXT_FIELD("listen", c->listen->name);
-    fields[n++] = LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol] : NULL);
+    fields[n++] = LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol]
+                                             : config_listen_leads(c->listen) ? "forward"
+                                                                              : NULL);
     fields[n++] = LOG_TEXT_FIELD("target", c->target);
     if (c->judged) {
         fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
@@ -229,8 +258,11 @@ void client_free(struct client *c)
     deadline_cancel(&c->deadline);
     client_forget_verification(c);
     client_unroute(c);
-    endpoint_close(c->endpoint, false);
+    /* (An answer must not be overtaken by a reset; where there is no answer, the reset is it.) */
+    endpoint_close(c->endpoint, !internal && config_listen_leads(c->listen));
     client_forget_request(c);
+    client_report(c, OUTCOME_NO_SESSION, "given up");
+    free(c->errand);
     generation_unref(c->generation);
     free(c->user);
     free(c->target);
@@ -245,6 +277,8 @@ void client_end(struct client *c, const char *why)
     if (c->listen != NULL) {
         log_access(c, why);
         account(c);
+    } else if (c->outcome == OUTCOME_OK && c->errand->ended != NULL) {
+        c->errand->ended(c->errand->arg, c->cut ? why : NULL);
     }
     TAILQ_REMOVE(&c->worker->clients, c, link);
     client_free(c);
@@ -256,6 +290,7 @@ void client_abort(struct client *c, const char *why)
         relay_bytes(c->relay, c->bytes);
         relay_abort(c->relay);
         c->relay = NULL;
+        c->cut = true;
         metric_add(&c->worker->metrics.cut, 1);
     }
     endpoint_close(c->endpoint, true);

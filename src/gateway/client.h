@@ -3,6 +3,21 @@
 #define ADIT_GATEWAY_CLIENT_H
 
 #include "gateway/worker.h"
+#include "wire/outcome.h"
+
+/* What a connection of our own is about: nobody asks for it and no rule judges it. */
+struct errand {
+    const char *via;        /* the upstream whose sessions carry it */
+    struct config_place to; /* a name is the server's to resolve */
+    uint64_t hold_ms;       /* how long it waits for a session; 0: as the upstream has it */
+    /* On the worker's thread, also from inside client_new_internal; both may be NULL. `answered` is
+     * called once, whatever happens: with OUTCOME_OK when bytes flow, else with the
+     * reason, in words in `detail`. After OUTCOME_OK `ended` is called once: `failed` is NULL when
+     * the connection ended in order. */
+    void (*answered)(void *arg, enum outcome outcome, const char *detail);
+    void (*ended)(void *arg, const char *failed);
+    void *arg;
+};
 
 /* A connection accepted on `listen` (of the generation, which is referenced); takes `fd`. `peer`
  * NULL: a unix socket. */
@@ -10,10 +25,11 @@ void client_new(struct worker *worker, struct generation *generation,
                 const struct config_listen *listen, int fd, const struct ip *peer,
                 uint16_t peer_port);
 
-/* A connection of our own, already asked for: `fd` (taken on success) shall lead to `server`:`port`
- * through the upstream `via`. False: the kernel would not poll it. */
-bool client_new_internal(struct worker *worker, struct generation *generation, const char *via,
-                         int fd, const struct ip *server, uint16_t port);
+/* A connection of our own: `fd` (taken on success) is one end of a socketpair, whose other end is
+ * its owner's. The owner gives up by closing his end, and half-closes only once it was answered.
+ * The errand is copied. False: the kernel would not poll it, and nobody is called. */
+bool client_new_internal(struct worker *worker, struct generation *generation,
+                         const struct errand *errand, int fd);
 
 /* For one of worker->waiting whose board has a session now. */
 void client_retry(struct client *client);

@@ -53,6 +53,17 @@ static void say(struct client *c, enum outcome outcome, const char *detail)
     }
 }
 
+void client_report(struct client *c, enum outcome outcome, const char *detail)
+{
+    void (*answered)(void *arg, enum outcome outcome, const char *detail) =
+        c->errand != NULL ? c->errand->answered : NULL;
+
+    if (answered == NULL)
+        return;
+    c->errand->answered = NULL;
+    answered(c->errand->arg, outcome, detail);
+}
+
 void client_refuse(struct client *c, enum outcome outcome, const char *detail)
 {
     char why[300];
@@ -61,6 +72,10 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
     say(c, outcome, detail);
     snprintf(why, sizeof(why), "%s",
              detail != NULL && detail[0] != '\0' ? detail : outcome_row(outcome)->cause);
+    client_report(c, outcome, why);
+    /* ssh says so too; to others the access line does. */
+    if (c->listen != NULL && config_listen_leads(c->listen) && c->generation->config->file == NULL)
+        log_warning("%s: open failed: %s", c->target, why);
     client_end(c, why);
 }
 
@@ -77,6 +92,7 @@ static void relay_done(void *arg, const struct relay_result *result)
         client_end(c, result->reason);
         return;
     }
+    c->cut = true;
     metric_add(&c->worker->metrics.cut, 1);
     snprintf(why, sizeof(why), "%s: %s", sides[result->failed], result->reason);
     client_end(c, why);
@@ -120,4 +136,5 @@ void client_answer_open(struct client *c, struct endpoint *channel)
     c->relay = relay_new(c->worker->loop, endpoint, channel, buffer_data(early),
                          buffer_length(early), r->eof, relay_done, c);
     client_forget_request(c);
+    client_report(c, OUTCOME_OK, NULL);
 }

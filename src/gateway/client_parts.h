@@ -37,6 +37,8 @@ struct request {
     size_t address_next;
     uint64_t waited_ms;         /* of `hold` */
     uint64_t wait_began;        /* in CLIENT_WAITING */
+    uint64_t hold_ms;           /* how long a session is waited for */
+    bool to_path;               /* the target is a unix socket, whose path is `opening` */
     char opening[HOST_MAX + 1]; /* the host or address being opened */
 };
 
@@ -50,7 +52,8 @@ struct client {
     struct message message; /* in CLIENT_MOVING */
     int moving_fd;
     struct generation *generation;
-    const struct config_listen *listen;     /* NULL: internal */
+    const struct config_listen *listen;     /* NULL: an errand of our own */
+    struct errand *errand;                  /* its strings are not kept; NULL: nobody is told */
     const struct config_upstream *upstream; /* once decided */
     struct board *board;                    /* the upstream's */
     int slot;                               /* reserved there; -1: none */
@@ -68,10 +71,11 @@ struct client {
     struct resolve *resolve;
     struct session_open *open;
     struct relay *relay;
+    bool cut; /* the relay did not end in order */
     /* For the access line. */
     uint64_t began;
     char *user;   /* authenticated, or SOCKS4's USERID; NULL */
-    char *target; /* "host:port" */
+    char *target; /* "host:port", or a path */
     const struct acl_rule *rule;
     bool judged;
     bool allowed;
@@ -117,6 +121,9 @@ void client_route(struct client *client);
 void client_unroute(struct client *client);
 
 /* client_answer.c */
+
+/* Tells the owner of an errand how it is answered, once. */
+void client_report(struct client *client, enum outcome outcome, const char *detail);
 
 /* The channel is open: answers, and starts the relay. */
 void client_answer_open(struct client *client, struct endpoint *channel);

@@ -120,9 +120,9 @@ void client_route(struct client *c)
 
     if (c->command == WIRE_BIND || c->command == WIRE_UDP_ASSOCIATE) {
         client_refuse(c, OUTCOME_COMMAND, NULL);
-    } else if (!r->target.is_ip) {
+    } else if (c->listen != NULL && !r->to_path && !r->target.is_ip) {
         try_step(c, OUTCOME_UNKNOWN_HOST, NULL);
-    } else if (c->listen != NULL && !judge(c, &r->target.ip)) {
+    } else if (c->listen != NULL && !judge(c, r->target.is_ip ? &r->target.ip : NULL)) {
         client_refuse(c, OUTCOME_DENIED, NULL);
     } else {
         memcpy(r->opening, r->target.host, sizeof(r->opening));
@@ -147,7 +147,7 @@ static void waited_too_long(struct deadline *deadline)
 static void wait_for_session(struct client *c)
 {
     struct request *r = c->request;
-    uint64_t hold = c->upstream->hold_ms;
+    uint64_t hold = r->hold_ms > 0 ? r->hold_ms : c->upstream->hold_ms;
 
     if (r->waited_ms >= hold) {
         client_refuse(c, OUTCOME_NO_SESSION, NULL);
@@ -238,7 +238,8 @@ static void open_failed(struct client *c, const struct open_failure *failure)
 
     if (r->address_next < r->address_count) {
         try_address(c);
-    } else if (outcome == OUTCOME_UNKNOWN_HOST && !r->target.is_ip && r->address_count == 0) {
+    } else if (outcome == OUTCOME_UNKNOWN_HOST && c->listen != NULL && !r->to_path &&
+               !r->target.is_ip && r->address_count == 0) {
         r->step++;
         try_step(c, outcome, failure->text);
     } else {
@@ -275,8 +276,11 @@ static void open_on(struct client *c, struct session *session)
         ip_format(&c->peer, origin);
     client_set_state(c, CLIENT_OPENING);
     deadline_arm(c->worker->loop, &c->deadline, c->upstream->open_timeout_ms, open_timed_out);
-    c->open = session_open_tcp(session, c->request->opening, c->request->target.port, origin,
-                               c->peer_port, opened, c);
+    if (c->request->to_path)
+        c->open = session_open_unix(session, c->request->opening, opened, c);
+    else
+        c->open = session_open_tcp(session, c->request->opening, c->request->target.port, origin,
+                                   c->peer_port, opened, c);
 }
 
 /* Finds a session for a channel to `request->opening`. A reservation that a move brought along is

@@ -2,12 +2,12 @@
 #include "gateway/gateway.h"
 
 #include "base/mem.h"
-#include "gateway/listeners.h"
-#include "gateway/pool.h"
-#include "gateway/worker.h"
-#include "io/signals.h"
+#include "gateway/gateway_parts.h"
+#include "gateway/status.h"
+#include "io/notify.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,26 +22,17 @@
 /* Dials that do not heed their cancelling (an agent that asks somebody) are left behind after so
  * long. */
 #define DIALS_END_MS 5000
+#define DIALS_END_AT_ONCE_MS 300 /* of a command line: somebody has pressed Ctrl-C */
 
-static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+#define EXIT_SSH 255
+
+static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
-struct gateway {
-    struct crew crew;
-    struct gateway_options options;
-    struct loop *loop;
-    struct pool_room room;
-    struct generation *generation;
-    struct pool **pools; /* one for each upstream of the generation */
-    size_t pool_count;
-    struct listeners *listeners;
-    struct signals *signals;
-    struct deadline tick;
-    struct deadline drain;
-    uint64_t ticked_at;
-    uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
-    bool stopping;
-};
+static bool is_command_line(const struct config *config)
+{
+    return config->file == NULL;
+}
 
 /* Logging. */
 
@@ -53,6 +44,20 @@ static void apply_log(const struct gateway *g, const struct config *config)
               config->gateway.log_format);
 }
 
+/* The one line that whoever started us gets to see. */
+static void complain(const struct gateway *g, const char *sentence)
+{
+    char *line = mem_printf("adit: %s", sentence);
+
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' '; /* a server's words shall not steer a terminal */
+    fprintf(stderr, "%s\n", line);
+    if (g->options.log_fd != STDERR_FILENO)
+        log_error("%s", sentence);
+    free(line);
+}
+
 static void log_notice(void *arg, const char *text)
 {
     (void)arg;
@@ -61,13 +66,26 @@ static void log_notice(void *arg, const char *text)
 
 /* Pools and generations. */
 
-/* The pool whose sessions are what `upstream` wants; NULL: there is none. */
-static struct pool **find_pool(const struct gateway *g, const struct config_upstream *upstream)
+/* Whether sessions to `b` would lead where those to `a` do, jump hosts included. */
+static bool same_way(const struct config *of_a, const struct config_upstream *a,
+                     const struct config *of_b, const struct config_upstream *b)
 {
-    for (size_t i = 0; i < g->pool_count; i++)
-        if (g->pools[i] != NULL && strcmp(pool_upstream(g->pools[i])->name, upstream->name) == 0 &&
-            config_upstream_same_sessions(pool_upstream(g->pools[i]), upstream))
+    if (!config_upstream_same_sessions(a, b))
+        return false;
+    return a->jump.count == 0 || same_way(of_a, config_upstream(of_a, a->jump.items[0]), of_b,
+                                          config_upstream(of_b, b->jump.items[0]));
+}
+
+/* The pool whose sessions are what `upstream` of `config` wants; NULL: there is none. */
+static struct pool **find_pool(const struct gateway *g, const struct config *config,
+                               const struct config_upstream *upstream)
+{
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct config_upstream *old = &g->generation->config->upstreams[i];
+        if (g->pools[i] != NULL && strcmp(old->name, upstream->name) == 0 &&
+            same_way(g->generation->config, old, config, upstream))
             return &g->pools[i];
+    }
     return NULL;
 }
 
@@ -95,7 +113,7 @@ static void change_pools(struct gateway *g, struct config *config)
 
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
-        struct pool **old = find_pool(g, upstream);
+        struct pool **old = find_pool(g, config, upstream);
         if (old != NULL) {
             pools[i] = *old;
             *old = NULL;
@@ -113,6 +131,7 @@ static void change_pools(struct gateway *g, struct config *config)
     g->pool_count = config->upstream_count;
     generation_unref(g->generation);
     g->generation = generation_new(config, boards);
+    g->room.generation = g->generation;
     free(boards);
 }
 
@@ -132,6 +151,35 @@ static void accepted(void *arg, const struct config_listen *listen, int fd, cons
     worker_send_client(g->crew.workers[worker], g->generation, listen, fd, peer, peer_port);
 }
 
+/* All of it. */
+static void check_up(struct gateway *g)
+{
+    if (g->up)
+        return;
+    for (size_t i = 0; i < g->pool_count; i++)
+        if (!pool_is_up(g->pools[i]))
+            return;
+    g->up = true;
+    log_info("every upstream has a session");
+    if (is_command_line(g->generation->config))
+        notify_send("READY=1");
+    if (g->options.up != NULL)
+        g->options.up(g->options.arg);
+}
+
+static void session_up(struct pool_room *room, const struct config_upstream *upstream)
+{
+    struct gateway *g = container_of(room, struct gateway, room);
+
+    /* Those behind it need not wait any longer. */
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct string_list *jump = &pool_upstream(g->pools[i])->jump;
+        if (jump->count > 0 && strcmp(jump->items[0], upstream->name) == 0)
+            pool_hurry(g->pools[i]);
+    }
+    check_up(g);
+}
+
 /* The end. */
 
 static void finished(void *arg)
@@ -144,19 +192,26 @@ static void finished(void *arg)
 
 static void dials_left_behind(struct deadline *deadline)
 {
-    (void)deadline;
-    log_warning("a dial does not end: leaving it behind");
-    _exit(0);
+    const struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    if (!is_command_line(g->generation->config))
+        log_warning("a dial does not end: leaving it behind");
+    _exit(g->status);
 }
 
 /* Everything is cut; what remains is to wait for the dial threads. */
-static void stop(struct gateway *g)
+void gateway_stop(struct gateway *g)
 {
     if (g->stopping)
         return;
     g->stopping = true;
+    notify_send("STOPPING=1");
+    control_close(g->control);
+    later_cancel(g->loop, &g->ending);
     deadline_cancel(&g->drain);
     deadline_cancel(&g->tick);
+    stdio_free(g->stdio);
+    g->stdio = NULL;
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
@@ -167,9 +222,52 @@ static void stop(struct gateway *g)
     if (dial_running() == 0) {
         finished(g);
     } else {
-        deadline_arm(g->loop, &g->drain, DIALS_END_MS, dials_left_behind);
+        deadline_arm(g->loop, &g->drain,
+                     is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
+                     dials_left_behind);
         dial_when_idle(finished, g);
     }
+}
+
+static void end(struct later *ending)
+{
+    gateway_stop(container_of(ending, struct gateway, ending));
+}
+
+/* It ends because of a failure; the first is the one that counts. */
+static void fail(struct gateway *g, const char *sentence)
+{
+    if (g->status != 0 || g->stopping)
+        return;
+    g->status = EXIT_SSH;
+    complain(g, sentence);
+    later_post(g->loop, &g->ending, end);
+}
+
+static bool dial_failed(struct pool_room *room, const struct config_upstream *upstream,
+                        const char *place, const char *error)
+{
+    struct gateway *g = container_of(room, struct gateway, room);
+    char *sentence;
+
+    if (g->up || !g->options.first_failure_ends)
+        return false;
+    sentence = upstream->user != NULL ? mem_printf("%s@%s: %s", upstream->user, place, error)
+                                      : mem_printf("%s: %s", place, error);
+    fail(g, sentence);
+    free(sentence);
+    return true;
+}
+
+static void stdio_done(void *arg, const char *failed)
+{
+    struct gateway *g = arg;
+
+    g->stdio = NULL;
+    if (failed != NULL)
+        fail(g, failed);
+    else
+        gateway_stop(g);
 }
 
 static void drain_timed_out(struct deadline *deadline)
@@ -178,7 +276,7 @@ static void drain_timed_out(struct deadline *deadline)
 
     log_warning("%u connections are still there after drain_timeout: cutting them",
                 atomic_load(&g->crew.clients));
-    stop(g);
+    gateway_stop(g);
 }
 
 static void drop_gone(struct message *message)
@@ -192,7 +290,7 @@ static void take_gone(struct message *message, void *owner)
 
     drop_gone(message);
     if (atomic_load(&g->crew.clients) == 0)
-        stop(g);
+        gateway_stop(g);
 }
 
 /* On a worker's thread: a connection has ended while draining. */
@@ -207,65 +305,90 @@ static void client_gone(struct crew *crew)
     mailbox_post(crew->keeper, m);
 }
 
-static void drain(struct gateway *g)
+void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 {
-    uint64_t timeout = g->generation->config->gateway.drain_timeout_ms;
+    atomic_store(&g->crew.draining, true);
+    notify_send("STOPPING=1");
+    listeners_close(g->listeners);
+    control_close(g->control);
+    log_info("draining %u connections", atomic_load(&g->crew.clients));
+    if (atomic_load(&g->crew.clients) == 0)
+        gateway_stop(g);
+    else if (timeout_ms > 0)
+        deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);
+}
+
+static void end_in_order(struct gateway *g)
+{
+    uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
 
     if (atomic_load(&g->crew.draining)) {
         log_info("second signal: ending at once");
-        stop(g);
-        return;
+        gateway_stop(g);
+    } else {
+        gateway_drain(g, timeout_ms > 0 ? timeout_ms : 1);
     }
-    atomic_store(&g->crew.draining, true);
-    listeners_close(g->listeners);
-    log_info("draining %u connections", atomic_load(&g->crew.clients));
-    if (atomic_load(&g->crew.clients) == 0)
-        stop(g);
-    else
-        deadline_arm(g->loop, &g->drain, timeout, drain_timed_out);
 }
 
 /* Signals. */
 
-static void reload(struct gateway *g)
+/* What can still fail comes first. */
+bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
+{
+    bool ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+
+    control_commit(g->control, ok);
+    if (ok)
+        change_pools(g, config);
+    return ok;
+}
+
+bool gateway_reload(struct gateway *g, struct config_problems *problems,
+                    char error[static LISTENERS_ERROR_MAX])
 {
     const char *file = g->generation->config->file;
-    struct config_problems problems = {0};
+    unsigned workers = g->generation->config->gateway.workers;
     struct config *config;
 
-    if (atomic_load(&g->crew.draining))
-        return;
-    config = config_load(file, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        log_error("%s", problems.lines[i]);
-    config_problems_clear(&problems);
-    /* New listeners first: they are what can still fail. */
-    if (config == NULL || !listeners_change(g->listeners, config)) {
-        log_error("reload: nothing was changed");
-        config_unref(config);
-        return;
+    if (file == NULL || atomic_load(&g->crew.draining)) {
+        snprintf(error, LISTENERS_ERROR_MAX,
+                 file == NULL ? "there is no file to read again" : "adit is ending");
+        return false;
     }
-    if (config->gateway.workers != g->generation->config->gateway.workers)
+    notify_reloading();
+    config = config_load(file, problems);
+    for (size_t i = 0; i < problems->count; i++)
+        log_error("%s", problems->lines[i]);
+    if (config == NULL) {
+        snprintf(error, LISTENERS_ERROR_MAX, "nothing was changed");
+    } else if (!gateway_apply(g, config, error)) {
+        log_error("%s", error);
+        config_unref(config);
+        config = NULL;
+    }
+    notify_send("READY=1");
+    if (config == NULL) {
+        log_error("reload: nothing was changed");
+        return false;
+    }
+    if (config->gateway.workers != workers)
         log_warning("reload: workers is read at start only");
     apply_log(g, config);
-    change_pools(g, config);
     resolver_flush(g->room.resolver);
     crew_send_flush(&g->crew);
     config_each_notice(config, log_notice, NULL);
     log_info("reloaded %s", config->file);
+    return true;
 }
 
-static void report(const struct gateway *g)
+static void reload(struct gateway *g)
 {
-    struct metrics sum = {0};
+    struct config_problems problems = {0};
+    char error[LISTENERS_ERROR_MAX];
 
-    log_info("%u connections", atomic_load(&g->crew.clients));
-    for (size_t i = 0; i < g->pool_count; i++)
-        pool_report(g->pools[i]);
-    metrics_sum(&sum, &g->room.metrics);
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        metrics_sum(&sum, &g->crew.workers[i]->metrics);
-    metrics_log(&sum);
+    gateway_reload(g, &problems, error);
+    config_problems_clear(&problems);
 }
 
 static void on_signal(void *arg, int number)
@@ -274,11 +397,14 @@ static void on_signal(void *arg, int number)
 
     if (g->stopping)
         return;
-    switch (number) {
-    case SIGHUP: reload(g); break;
-    case SIGUSR1: report(g); break;
-    default: drain(g); break;
-    }
+    if (number == SIGUSR1)
+        status_log(g);
+    else if (is_command_line(g->generation->config))
+        gateway_stop(g);
+    else if (number == SIGHUP)
+        reload(g);
+    else
+        end_in_order(g);
 }
 
 /* Time. */
@@ -292,6 +418,17 @@ static uint64_t milliseconds_asleep(void)
     clock_gettime(CLOCK_MONOTONIC, &awake);
     return (uint64_t)((boot.tv_sec - awake.tv_sec) * 1000 +
                       (boot.tv_nsec - awake.tv_nsec) / 1000000);
+}
+
+/* To the service manager, when they have changed. */
+static void tell_words(struct gateway *g)
+{
+    char *words = status_words(g);
+
+    if (g->words == NULL || strcmp(g->words, words) != 0)
+        notify_send("STATUS=%s", words);
+    free(g->words);
+    g->words = words;
 }
 
 static void tick(struct deadline *deadline)
@@ -310,6 +447,7 @@ static void tick(struct deadline *deadline)
     g->slept = slept;
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
+    tell_words(g);
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
 }
 
@@ -338,11 +476,35 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
+/* (What nohup(1) has made deaf to SIGHUP stays so, unless that means a reload.) */
+static size_t handled_count(const struct config *config)
+{
+    struct sigaction action;
+    bool ignored = sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+
+    return is_command_line(config) && ignored ? HANDLED - 1 : HANDLED;
+}
+
+static bool start_listeners(struct gateway *g, const struct config *config)
+{
+    char error[LISTENERS_ERROR_MAX];
+    bool ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+
+    control_commit(g->control, ok);
+    if (!ok && is_command_line(config))
+        complain(g, error);
+    else if (!ok)
+        log_error("%s", error);
+    return ok;
+}
+
 struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
+    size_t signals = handled_count(config);
 
-    signals_hold(handled, HANDLED);
+    signals_hold(handled, signals);
     g->options = *options;
     apply_log(g, config);
     g->loop = loop_new();
@@ -350,41 +512,60 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         abort();
     g->crew.keeper = mailbox_new(g->loop, g);
     g->crew.client_gone = client_gone;
-    g->room = (struct pool_room){.loop = g->loop, .crew = &g->crew, .hosts = hosts_new()};
+    g->room = (struct pool_room){
+        .loop = g->loop,
+        .crew = &g->crew,
+        .hosts = hosts_new(),
+        .may_ask = g->options.may_ask,
+        .proxies = proxy_commands_new(g->loop),
+        .failed = dial_failed,
+        .up = session_up,
+    };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->listeners = listeners_new(g->loop, accepted, g);
-    g->signals = signals_new(g->loop, handled, HANDLED, on_signal, g);
-    if (g->room.resolver == NULL || g->signals == NULL || !listeners_change(g->listeners, config) ||
+    g->control = control_new(g);
+    g->signals = signals_new(g->loop, handled, signals, on_signal, g);
+    if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
         !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
     }
     change_pools(g, config);
-    g->ticked_at = loop_now(g->loop);
+    if (g->options.stdio != NULL)
+        g->stdio = stdio_start(g->loop, &g->crew, g->generation, g->options.stdio_via,
+                               g->options.stdio, stdio_done, g);
+    g->began = loop_now(g->loop);
+    g->ticked_at = g->began;
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
     config_each_notice(config, log_notice, NULL);
     log_info("ready");
+    if (!is_command_line(config))
+        notify_send("READY=1");
     return g;
 }
 
-void gateway_run(struct gateway *g)
+int gateway_run(struct gateway *g)
 {
     loop_run(g->loop);
+    return g->status;
 }
 
 void gateway_free(struct gateway *g)
 {
+    control_free(g->control);
     listeners_free(g->listeners);
     for (size_t i = 0; i < g->crew.worker_count; i++)
         worker_free(g->crew.workers[i]);
     free(g->crew.workers);
     resolver_free(g->room.resolver);
     signals_free(g->signals);
+    proxy_commands_free(g->room.proxies);
     mailbox_free(g->crew.keeper);
     loop_free(g->loop);
     free(g->pools);
+    free(g->words);
     hosts_free(g->room.hosts);
     generation_unref(g->generation);
     free(g);

@@ -6,17 +6,28 @@
 
 struct gateway;
 
+/* A configuration without a file came from a command line, and its gateway behaves as ssh does:
+ * signals end it at once, and what goes wrong is one line on standard error. */
 struct gateway_options {
-    int log_fd;       /* where the log goes */
-    unsigned verbose; /* levels to add to what the configuration says */
+    int log_fd;                       /* where the log goes */
+    unsigned verbose;                 /* levels to add to what the configuration says */
+    bool may_ask;                     /* a person may be asked for what a login needs */
+    bool first_failure_ends;          /* a dial that fails ends it, until all is up once */
+    const struct config_place *stdio; /* -W: where standard input and output lead; NULL: nowhere */
+    const char *stdio_via;            /* the upstream that they lead through */
+    /* Called once, when every upstream has a session and everything that listens does. NULL is
+     * fine. */
+    void (*up)(void *arg);
+    void *arg;
 };
 
 /* Sets up workers and listeners for `config`, whose reference it takes. NULL: something could not
- * be had (each is logged). */
+ * be had (each is logged, or of a command line said on standard error). */
 struct gateway *gateway_new(struct config *config, const struct gateway_options *options);
 
-/* Runs until a signal ends it and the connections are drained. */
-void gateway_run(struct gateway *gateway);
+/* Runs until it ends: by a signal, with connections drained; or by a failure, said on standard
+ * error. Returns the exit status: 0, or 255. */
+int gateway_run(struct gateway *gateway);
 
 /* After gateway_run. */
 void gateway_free(struct gateway *gateway);

@@ -15,9 +15,21 @@ struct listeners *listeners_new(struct loop *loop,
                                 void *arg);
 
 /* Listens on what `config` says: addresses that were there before stay as they are, new ones are
- * opened, others closed. False: one could not be opened (each is logged), and nothing was changed.
- * The configuration must live until the next change. */
-bool listeners_change(struct listeners *listeners, const struct config *config);
+ * opened, others closed. False: nothing was changed, as something could not be opened; `error` says
+ * what, and if there was more, that is logged. The configuration must live until the next change.
+ *
+ * A forward that listens in two families does with the one that the machine has. On a command line,
+ * where ssh goes on without a forward (ExitOnForwardFailure no), one that cannot be had is a
+ * warning, as long as something else is. */
+#define LISTENERS_ERROR_MAX 512
+bool listeners_change(struct listeners *listeners, const struct config *config,
+                      char error[static LISTENERS_ERROR_MAX]);
+
+/* Calls `each` for every address that is listened on, as listener_name has it. */
+void listeners_each(const struct listeners *listeners,
+                    void (*each)(void *arg, const struct config_listen *listen,
+                                 const char *address),
+                    void *arg);
 
 /* Closes them all. */
 void listeners_close(struct listeners *listeners);

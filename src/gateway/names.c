@@ -57,12 +57,15 @@ void names_free(struct names *names)
 static int dial_through(void *arg, const struct ip *server, uint16_t port)
 {
     struct tunnel_names *tunnel = arg;
+    char address[IP_TEXT_MAX];
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return -1;
-    if (!client_new_internal(tunnel->worker, tunnel->generation, tunnel->via, ends[1], server,
-                             port)) {
+    ip_format(server, address);
+    if (!client_new_internal(
+            tunnel->worker, tunnel->generation,
+            &(struct errand){.via = tunnel->via, .to = {.host = address, .port = port}}, ends[1])) {
         close(ends[0]);
         close(ends[1]);
         return -1;

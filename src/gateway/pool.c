@@ -22,11 +22,13 @@ struct pool {
     struct place *places; /* one for each of upstream->hosts */
     size_t place_count;
     unsigned wanted; /* sessions, within the bounds */
+    char *error;     /* why the last dial failed; NULL: it did not */
     struct pool_slot {
         struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        uint64_t since;      /* it was handed over at */
-        uint64_t idle_since; /* 0: it carries something */
+        struct proxy_command *proxy; /* what its connection is, if it is that */
+        uint64_t since;              /* it was handed over at */
+        uint64_t idle_since;         /* 0: it carries something */
     } slots[BOARD_SLOTS];
     struct deadline retry;
 };
@@ -79,6 +81,28 @@ static unsigned choose_worker(const struct pool *pool, int slot)
     return best;
 }
 
+/* The end of what its connection came by. */
+static void hang_up(struct pool_slot *s)
+{
+    proxy_command_hang_up(s->proxy);
+    s->proxy = NULL;
+}
+
+static void failed(struct pool *pool, const struct pool_slot *s, enum dial_status status,
+                   const char *error)
+{
+    const char *name = pool->upstream->name;
+
+    free(pool->error);
+    pool->error = mem_strdup(error);
+    if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
+        return;
+    log_warning("upstream %s: %s: %s", name, s->place->label, error);
+    if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
+        log_warning("upstream %s: %s will be tried rarely until that is mended", name,
+                    s->place->label);
+}
+
 static void attempt_done(void *arg, int slot, enum dial_status status, struct dialled *dialled,
                          const char *error)
 {
@@ -88,13 +112,13 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
 
     s->attempt = NULL;
     if (dialled == NULL) {
-        log_warning("upstream %s: %s: %s", pool->upstream->name, s->place->label, error);
-        if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
-            log_warning("upstream %s: %s will be tried rarely until that is mended",
-                        pool->upstream->name, s->place->label);
+        failed(pool, s, status, error);
         s->place->sessions--;
+        hang_up(s);
         board_set_slot(pool->board, slot, SLOT_EMPTY);
     } else {
+        free(pool->error);
+        pool->error = NULL;
         worker = choose_worker(pool, slot);
         s->since = now(pool);
         s->idle_since = 0;
@@ -153,8 +177,9 @@ static void tend(struct pool *pool)
         place->sessions++;
         pool->slots[slot].place = place;
         board_set_slot(pool->board, slot, SLOT_DIALLING);
-        pool->slots[slot].attempt = attempt_start(pool->room, pool->config, pool->upstream, place,
-                                                  slot, attempt_done, pool);
+        pool->slots[slot].attempt =
+            attempt_start(pool->room, pool->config, pool->upstream, place, slot,
+                          &pool->slots[slot].proxy, attempt_done, pool);
         there++;
     }
     /* (Without a time to wait for, another dial to the same host is in the way; it may be another
@@ -162,6 +187,15 @@ static void tend(struct pool *pool)
     if (there < pool->wanted)
         deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
                      retry);
+}
+
+/* Each session costs somebody an answer: one is made when there is none, not to have more. */
+static bool is_dear(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return true;
+    return false;
 }
 
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
@@ -173,6 +207,8 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
+    if (up > 0 && is_dear(pool))
+        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
@@ -186,6 +222,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
     struct pool_slot *s = &pool->slots[slot];
 
     s->place->sessions--;
+    hang_up(s);
     if (why == NULL) {
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
@@ -233,31 +270,48 @@ void pool_hurry(struct pool *pool)
     tend(pool);
 }
 
-void pool_report(const struct pool *pool)
+bool pool_is_up(const struct pool *pool)
 {
-    log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
-             pool->upstream->name, count(pool, SLOT_UP), count(pool, SLOT_DIALLING), pool->wanted,
-             pool->upstream->sessions_min, pool->upstream->sessions_max,
-             atomic_load(&pool->board->waiting));
-    for (int i = 0; i < BOARD_SLOTS; i++) {
-        const struct board_slot *slot = &pool->board->slots[i];
-        enum slot_state state = board_slot_state(pool->board, i);
-        struct log_field fields[] = {
-            LOG_TEXT_FIELD("upstream", pool->upstream->name),
-            LOG_NUMBER_FIELD("session", (uint64_t)i),
-            LOG_TEXT_FIELD("state", slot_state_name(state)),
-            LOG_TEXT_FIELD("host",
-                           pool->slots[i].place != NULL ? pool->slots[i].place->label : NULL),
-            LOG_NUMBER_FIELD("worker", (uint64_t)atomic_load(&slot->worker)),
-            LOG_NUMBER_FIELD("channels", atomic_load(&slot->channels)),
-            LOG_NUMBER_FIELD("kib_per_second", atomic_load(&slot->rate)),
-            LOG_NUMBER_FIELD("in", atomic_load(&slot->bytes_in)),
-            LOG_NUMBER_FIELD("out", atomic_load(&slot->bytes_out)),
-            LOG_TEXT_FIELD("overdue", atomic_load(&slot->overdue) ? "yes" : NULL),
-        };
-        if (state != SLOT_EMPTY)
-            log_event(LOG_INFO, "session", fields, sizeof(fields) / sizeof(fields[0]));
-    }
+    return count(pool, SLOT_UP) > 0;
+}
+
+void pool_state(const struct pool *pool, struct pool_state *state)
+{
+    const struct deadline *retry_at = &pool->retry;
+
+    *state = (struct pool_state){
+        .up = count(pool, SLOT_UP),
+        .dialling = count(pool, SLOT_DIALLING),
+        .wanted = pool->wanted,
+        .waiting = atomic_load(&pool->board->waiting),
+        .error = pool->error,
+        .retrying = retry_at->queue != NULL,
+    };
+    if (state->retrying && retry_at->due > now(pool))
+        state->retry_ms = retry_at->due - now(pool);
+}
+
+bool pool_session(const struct pool *pool, int slot, struct pool_session *session)
+{
+    const struct board_slot *b = &pool->board->slots[slot];
+    const struct pool_slot *s = &pool->slots[slot];
+    enum slot_state state = board_slot_state(pool->board, slot);
+
+    if (state == SLOT_EMPTY)
+        return false;
+    *session = (struct pool_session){
+        .state = state,
+        .host = s->place->label,
+        .worker = atomic_load(&b->worker),
+        .channels = atomic_load(&b->channels),
+        .rate = atomic_load(&b->rate),
+        .overdue = atomic_load(&b->overdue),
+        .asking = s->attempt != NULL && attempt_is_asking(s->attempt),
+        .bytes_in = atomic_load(&b->bytes_in),
+        .bytes_out = atomic_load(&b->bytes_out),
+        .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
+    };
+    return true;
 }
 
 static void apply_limits(struct pool *pool)
@@ -279,7 +333,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
-        place_init(&pool->places[i], room->hosts, upstream->hosts.items[i], upstream->port);
+        place_init(&pool->places[i], room->hosts, upstream, upstream->hosts.items[i]);
     apply_limits(pool);
     tend(pool);
     return pool;
@@ -301,6 +355,7 @@ void pool_free(struct pool *pool)
     for (int i = 0; i < BOARD_SLOTS; i++) {
         if (pool->slots[i].attempt != NULL) {
             attempt_cancel(pool->slots[i].attempt);
+            hang_up(&pool->slots[i]);
             board_set_slot(pool->board, i, SLOT_EMPTY);
         } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
             board_set_slot(pool->board, i, SLOT_RETIRING);
@@ -310,6 +365,7 @@ void pool_free(struct pool *pool)
     board_unref(pool->board);
     config_unref(pool->config);
     free(pool->places);
+    free(pool->error);
     free(pool);
 }
 
@@ -378,11 +434,13 @@ static void take_up(struct message *message, void *owner)
     const struct pool *pool = m->board->pool;
 
     (void)owner;
-    if (pool != NULL)
+    if (pool != NULL) {
         log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
                  pool->slots[m->slot].place->label, atomic_load(&m->board->slots[m->slot].worker));
-    else
+        pool->room->up(pool->room, pool->upstream);
+    } else {
         board_set_slot(m->board, m->slot, SLOT_RETIRING);
+    }
     drop_pool_message(message);
 }
 

@@ -26,6 +26,8 @@ struct connect {
     size_t count;
     size_t tried; /* the last of these is under way, or was the last to fail */
     uint16_t port;
+    bool bound;
+    struct ip from; /* if bound */
     uint64_t due;
     struct attempt *attempt; /* NULL: none under way */
     struct deadline deadline;
@@ -122,6 +124,17 @@ static int await_answer(struct connect *c, int fd)
     return 0;
 }
 
+/* Gives the socket its local address. Else an errno. */
+static int bind_to(int fd, const struct ip *from, const struct ip *to)
+{
+    struct sockaddr_storage sa;
+    socklen_t length = ip_to_sockaddr(from, 0, &sa);
+
+    if (ip_is_v4(from) != ip_is_v4(to))
+        return EAFNOSUPPORT;
+    return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
+}
+
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
@@ -133,7 +146,9 @@ static int attempt_start(struct connect *c, const struct ip *address)
     if (fd < 0)
         return errno;
     socket_prepare(fd);
-    if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS)
+    if (c->bound)
+        error = bind_to(fd, &c->from, address);
+    if (error == 0 && connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS)
         error = errno;
     if (error == 0)
         error = await_answer(c, fd);
@@ -159,9 +174,11 @@ static void start(struct later *later)
     try_next(container_of(later, struct connect, start));
 }
 
-struct connect *connect_start(
-    struct loop *loop, const struct ip *addresses, size_t count, uint16_t port, uint64_t timeout_ms,
-    void (*done)(void *arg, int fd, const struct ip *address, const char *error), void *arg)
+struct connect *connect_start(struct loop *loop, const struct ip *addresses, size_t count,
+                              uint16_t port, const struct ip *from, uint64_t timeout_ms,
+                              void (*done)(void *arg, int fd, const struct ip *address,
+                                           const char *error),
+                              void *arg)
 {
     struct connect *c = mem_zalloc(sizeof *c);
 
@@ -171,6 +188,9 @@ struct connect *connect_start(
         memcpy(c->addresses, addresses, count * sizeof *addresses);
     c->count = count;
     c->port = port;
+    c->bound = from != NULL;
+    if (from != NULL)
+        c->from = *from;
     c->due = loop_now(loop) + timeout_ms;
     snprintf(c->error, sizeof c->error, "no address to connect to");
     c->done = done;

@@ -81,8 +81,9 @@ static bool is_stale(const struct sockaddr_un *at)
 
 /* These bind and listen; false: errno says why not. */
 
-static bool listen_unix(struct listener *l, const char *path)
+static bool listen_unix(struct listener *l, const struct listener_address *address)
 {
+    const char *path = address->path;
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     const struct sockaddr *sa = (struct sockaddr *)&at;
     struct stat st;
@@ -94,7 +95,9 @@ static bool listen_unix(struct listener *l, const char *path)
     memcpy(at.sun_path, path, strlen(path) + 1);
     /* Linux gives the file the mode of its socket: there is no moment in which others may connect,
      * and the umask, which all threads share, is left alone. */
-    fchmod(l->fd, S_IRUSR | S_IWUSR);
+    fchmod(l->fd, address->mode ? address->mode : S_IRUSR | S_IWUSR);
+    if (address->unlink)
+        unlink(path);
     if (bind(l->fd, sa, sizeof at) != 0) {
         if (errno != EADDRINUSE)
             return false;
@@ -262,8 +265,7 @@ static bool start(struct listener *l, const struct listener_address *address)
     l->fd = open_socket(address->is_unix ? AF_UNIX : ip_is_v4(&address->ip) ? AF_INET : AF_INET6);
     if (l->fd < 0)
         return false;
-    if (address->is_unix ? !listen_unix(l, address->path)
-                         : !listen_ip(l, &address->ip, address->port))
+    if (address->is_unix ? !listen_unix(l, address) : !listen_ip(l, &address->ip, address->port))
         return false;
     error = uv_poll_init(loop_uv(l->loop), &l->poll, l->fd);
     errno = -error;
@@ -282,12 +284,13 @@ struct listener *listener_new(struct loop *loop, const struct listener_address *
     l->arg = arg;
     l->last_fd = last_descriptor();
     if (!start(l, address)) {
-        const char *why = strerror(errno);
+        int why = errno;
 
         l->name = name_of(address, address->port);
-        snprintf(error, error_size, "%s: %s", l->name, why);
+        snprintf(error, error_size, "%s: %s", l->name, strerror(why));
         shut(l);
         free(l);
+        errno = why;
         return NULL;
     }
     l->name = name_of(address, l->port);

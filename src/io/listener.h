@@ -10,6 +10,8 @@
 struct listener_address {
     bool is_unix;
     const char *path; /* if is_unix */
+    unsigned mode;    /* its permissions; 0: 0600, its owner only */
+    bool unlink;      /* what is there is removed, whatever it is and whoever listens on it */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks one */
 };
@@ -17,12 +19,12 @@ struct listener_address {
 struct listener;
 
 /* Listens and begins to accept. `address` is copied. NULL: `error` says why, with the address
- * ("127.0.0.1:1080: Address already in use").
+ * ("127.0.0.1:1080: Address already in use"), and errno is the reason.
  *
  * A TCP socket has SO_REUSEADDR, and an IPv6 one takes IPv6 only, so that 0.0.0.0 and [::] can both
- * be listened on. A unix socket can be used by its owner only (mode 0600, as ssh's
- * StreamLocalBindMask has it), whatever the umask; a socket of that path that nobody listens on any
- * more is replaced, anything else there is an error.
+ * be listened on. A unix socket has the permissions of `mode`, whatever the umask; a socket of that
+ * path that nobody listens on any more is replaced, anything else there is an error unless `unlink`
+ * (as ssh's StreamLocalBindUnlink).
  *
  * `accepted` gets each connection: a non-blocking, prepared (socket_prepare) descriptor, which is
  * the callee's, and who it came from (`peer` is NULL for unix sockets; valid during the call). It

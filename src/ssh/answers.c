@@ -35,6 +35,14 @@ static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, 
     return true;
 }
 
+static int open_forward(ssh_channel handle, const struct open_target *target)
+{
+    if (target->path != NULL)
+        return ssh_channel_open_forward_unix(handle, target->path, "", 0);
+    return ssh_channel_open_forward(handle, target->host, target->port, target->origin,
+                                    target->origin_port);
+}
+
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
 
 void answers_enter(struct answers *answers)
@@ -56,7 +64,7 @@ static void open_response(ssh_session session, ssh_channel handle, bool is_succe
 }
 
 int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const char *host, uint16_t port, const char *origin, uint16_t origin_port)
+                         const struct open_target *target)
 {
     answer->handle = handle;
     TAILQ_INSERT_TAIL(&answers->waiting, answer, link);
@@ -64,7 +72,7 @@ int answers_open_forward(struct answers *answers, struct answer *answer, ssh_cha
     answer->callbacks.channel_open_response_function = open_response;
     ssh_callbacks_init(&answer->callbacks);
     ssh_add_channel_callbacks(handle, &answer->callbacks);
-    return ssh_channel_open_forward(handle, host, port, origin, origin_port);
+    return open_forward(handle, target);
 }
 
 #else /* 0.10 */
@@ -109,7 +117,7 @@ void answers_enter(struct answers *answers)
 }
 
 int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const char *host, uint16_t port, const char *origin, uint16_t origin_port)
+                         const struct open_target *target)
 {
     int rc;
 
@@ -117,7 +125,7 @@ int answers_open_forward(struct answers *answers, struct answer *answer, ssh_cha
     TAILQ_INSERT_TAIL(&answers->waiting, answer, link);
     answers->creating = answer;
     ssh_set_log_level(SSH_LOG_PROTOCOL);
-    rc = ssh_channel_open_forward(handle, host, port, origin, origin_port);
+    rc = open_forward(handle, target);
     ssh_set_log_level(SSH_LOG_WARN);
     answers->creating = NULL;
     return rc;

@@ -40,10 +40,19 @@ void answers_init(struct answers *answers);
 /* This thread now works for the session of these answers. */
 void answers_enter(struct answers *answers);
 
-/* Opens a direct-tcpip channel on a new `handle` and watches for the answer. Returns what
+/* Where a channel shall lead. */
+struct open_target {
+    const char *path; /* of a unix socket at the server; NULL: host and port */
+    const char *host;
+    uint16_t port;
+    const char *origin; /* the address that the client came from */
+    uint16_t origin_port;
+};
+
+/* Asks for a channel on a new `handle` and watches for the answer. Returns what
  * ssh_channel_open_forward does. */
 int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const char *host, uint16_t port, const char *origin, uint16_t origin_port);
+                         const struct open_target *target);
 
 /* Stops watching; to be called once the answer was acted upon. */
 void answers_forget(struct answers *answers, struct answer *answer);

@@ -48,6 +48,13 @@ struct session_open *session_open_tcp(struct session *session, const char *host,
                                                    const struct open_failure *failure),
                                       void *arg);
 
+/* The same to a unix socket at the server (direct-streamlocal@openssh.com, PROTOCOL section 2.4 of
+ * OpenSSH); other servers are refused by libssh. */
+struct session_open *session_open_unix(struct session *session, const char *path,
+                                       void (*done)(void *arg, struct endpoint *channel,
+                                                    const struct open_failure *failure),
+                                       void *arg);
+
 /* `done` will not be called. The server's answer is still waited for, then the channel is closed:
  * to forget it would leak the server's connection. */
 void session_open_cancel(struct session_open *open);

@@ -530,7 +530,7 @@ static void the_example_loads_and_speaks_of_every_key(void **state)
             char *comment = mem_printf("\n;%s = ", key->name);
             const char *text = (const char *)buffer_data(&bytes);
             bool there = strstr(text, line) || strstr(text, comment);
-            assert_int_equal(there, !(key->flags & KEY_LATER));
+            assert_true(there);
             free(line);
             free(comment);
         }

@@ -59,7 +59,7 @@ static void starts(const char *const *addresses, size_t count, uint16_t port, ui
         assert_true(ip_parse(addresses[i], &ips[i]));
     uv_update_time(loop_uv(caller.loop));
     caller.began = loop_now(caller.loop);
-    caller.connect = connect_start(caller.loop, ips, count, port, timeout, done, &caller);
+    caller.connect = connect_start(caller.loop, ips, count, port, NULL, timeout, done, &caller);
     assert_false(caller.done);
 }
 

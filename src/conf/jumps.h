@@ -1,0 +1,33 @@
+/* Jump hosts: from `jump = a, b` to a chain of upstreams, each with the one before it as its only
+ * jump. */
+#ifndef ADIT_CONF_JUMPS_H
+#define ADIT_CONF_JUMPS_H
+
+#include "base/hostport.h"
+#include "conf/load.h"
+
+/* One item of `jump`. */
+struct hop {
+    char *user; /* NULL: not given */
+    char host[HOST_MAX + 1];
+    uint16_t port; /* 0: not given */
+};
+
+/* Reads [USER@]HOST[:PORT], or as ssh://[USER@]HOST[:PORT][/] (ssh(1) -J). False: it is neither,
+ * and there is nothing to clear. */
+bool hop_parse(const char *text, struct hop *hop);
+void hop_clear(struct hop *hop);
+
+/* Gives every upstream with jump hosts the one upstream that carries its sessions: the last hop. A
+ * hop is the [upstream] of that name, or else is made an upstream of its own, one for all that mean
+ * the same by it. The path before the last hop is that of `jump`; before the first, the first's
+ * own.
+ *
+ * A hop without an [upstream] has its settings from its entry in ssh_config if the upstream that
+ * names it does, else from that upstream (keys with KEY_HOP; never the password or what is said of
+ * its host key alone).
+ *
+ * Notes a problem of every upstream that would be its own jump host. */
+void jumps_expand(struct load *load);
+
+#endif

@@ -1,0 +1,110 @@
+/* Blocking copies. */
+#include "io/pump.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PUMP_BUFFER ((size_t)64 * 1024)
+
+struct pump {
+    int from;
+    int to;
+    int done; /* -1: nobody wants to know */
+    uint8_t buffer[PUMP_BUFFER];
+};
+
+/* Whether to try again; a descriptor that somebody made non-blocking is waited for first. */
+static bool again(int fd, short events)
+{
+    if (errno == EAGAIN)
+        poll(&(struct pollfd){.fd = fd, .events = events}, 1, -1);
+    return errno == EAGAIN || errno == EINTR;
+}
+
+/* Returns 0 or an errno. */
+static int write_all(int fd, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, bytes, length);
+        if (n >= 0) {
+            bytes += n;
+            length -= (size_t)n;
+        } else if (!again(fd, POLLOUT)) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* Returns what it ended with. */
+static int copy(struct pump *p)
+{
+    int error = 0;
+
+    while (error == 0) {
+        ssize_t n = read(p->from, p->buffer, sizeof(p->buffer));
+        if (n > 0)
+            error = write_all(p->to, p->buffer, (size_t)n);
+        else if (n == 0)
+            break;
+        else if (!again(p->from, POLLIN))
+            error = errno;
+    }
+    return error;
+}
+
+static void pump_free(struct pump *p)
+{
+    close(p->from);
+    close(p->to);
+    if (p->done >= 0)
+        close(p->done);
+    free(p);
+}
+
+static void *pump_main(void *arg)
+{
+    struct pump *p = arg;
+    int error = copy(p);
+
+    shutdown(p->to, SHUT_WR);
+    /* (A pipe takes so little whole, and its reader may have gone.) */
+    if (p->done >= 0 && write(p->done, &error, sizeof(error)) < 0)
+        error = 0;
+    pump_free(p);
+    return NULL;
+}
+
+bool pump_start(int from, int to, int *done)
+{
+    struct pump *p = mem_zalloc(sizeof(*p));
+    int ends[2] = {-1, -1};
+    pthread_t thread;
+    int error = 0;
+
+    *p = (struct pump){.from = from, .to = to, .done = -1};
+    if (done != NULL && pipe2(ends, O_CLOEXEC) != 0)
+        error = errno;
+    p->done = ends[1];
+    if (error == 0)
+        error = pthread_create(&thread, NULL, pump_main, p);
+    if (error != 0) {
+        pump_free(p);
+        if (ends[0] >= 0)
+            close(ends[0]);
+        errno = error;
+        return false;
+    }
+    pthread_detach(thread);
+    if (done != NULL)
+        *done = ends[0];
+    return true;
+}
