@@ -122,6 +122,8 @@ static bool read_port(struct spec *spec, const struct field *field, bool zero_ok
 
     if (port_parse(field->text, zero_ok, port))
         return true;
+    if (field->text[0] == '\0')
+        return refuse(spec, "has no port");
     if (strspn(field->text, "0123456789") < strlen(field->text) &&
         (service = getservbyname(field->text, "tcp"))) {
         *port = ntohs((uint16_t)service->s_port);

@@ -204,6 +204,19 @@ static size_t make_of_text(struct load *load, size_t namer, const struct hop *ho
     return index;
 }
 
+/* Whether two upstreams that have no defaults yet would have the same sessions. */
+static bool same_sessions(const struct load *load, size_t a, size_t b)
+{
+    const struct load_section *given_a = section_of(load, a), *given_b = section_of(load, b);
+
+    for (size_t i = 0; i < given_a->kind->key_count; i++) {
+        if ((given_a->kind->keys[i].flags & KEY_SESSION) &&
+            given_a->keys[i].set != given_b->keys[i].set)
+            return false;
+    }
+    return config_upstream_same_sessions(upstream_at(load, a), upstream_at(load, b));
+}
+
 /* An upstream made before for the same as the last was made for, or the last itself. */
 static size_t find_same(const struct load *load)
 {
@@ -214,8 +227,7 @@ static size_t find_same(const struct load *load)
         const struct load_section *section = section_of(load, i);
         if (!section->made || !section->hop != !hop)
             continue;
-        if (hop ? strcmp(section->hop, hop) == 0
-                : config_upstream_same_sessions(upstream_at(load, i), upstream_at(load, last)))
+        if (hop ? strcmp(section->hop, hop) == 0 : same_sessions(load, i, last))
             return i;
     }
     return last;

@@ -119,20 +119,33 @@ static bool check_header(struct load *load, unsigned line, const struct section 
     return false;
 }
 
+/* The letters and digits of a text, with a hyphen for whatever stands between. */
+static char *letters_of(const char *text)
+{
+    char *name = mem_zalloc(MADE_NAME_MOST + 1);
+    size_t length = 0;
+
+    for (; *text && length < MADE_NAME_MOST; text++) {
+        if (*text != '-' && strchr(SECTION_NAME_LETTERS, *text))
+            name[length++] = *text;
+        else if (length > 0 && name[length - 1] != '-')
+            name[length++] = '-';
+    }
+    return name;
+}
+
 char *load_free_name(const struct load *load, const char *kind, const char *text)
 {
-    char *base = mem_strndup(text, strnlen(text, MADE_NAME_MOST));
-
-    for (char *c = base; *c; c++) {
-        if (!strchr(SECTION_NAME_LETTERS, *c))
-            *c = '-';
-    }
+    char *letters = letters_of(text);
+    char *base = mem_strdup(*letters ? letters : kind);
     char *name = mem_strdup(base);
+
     for (unsigned i = 2; name_taken(load->config, section_find(kind), name); i++) {
         free(name);
         name = mem_printf("%s-%u", base, i);
     }
     free(base);
+    free(letters);
     return name;
 }
 
@@ -337,10 +350,13 @@ static void ask_ssh_config(struct load *load)
     }
 }
 
-/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. */
+/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. (Where
+ * there is no ssh, it is read when a session is made.) */
 static void forget_ssh_config(struct config *config)
 {
     for (size_t i = 0; i < config->upstream_count; i++) {
+        if (config->upstreams[i].libssh_config)
+            continue;
         config->upstreams[i].ssh_config = false;
         free(config->upstreams[i].ssh_config_file);
         config->upstreams[i].ssh_config_file = NULL;

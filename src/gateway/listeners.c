@@ -203,6 +203,17 @@ bool listeners_change(struct listeners *l, const struct config *config,
     return all;
 }
 
+void listeners_each(const struct listeners *l,
+                    void (*each)(void *arg, const struct config_listen *listen,
+                                 const char *address),
+                    void *arg)
+{
+    const struct door *door;
+
+    TAILQ_FOREACH (door, &l->doors, link)
+        each(arg, door->listen, listener_name(door->listener));
+}
+
 void listeners_close(struct listeners *l)
 {
     while (!TAILQ_EMPTY(&l->doors))

@@ -109,11 +109,12 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     struct channel *ch = of_endpoint(endpoint);
     struct session *s = ch->session;
     size_t taken = 0;
+    int before;
 
     assert(!ch->eof_sent);
     if (ch->state == CHANNEL_CUT || ch->close_seen)
         return 0;
-    session_enter(s);
+    before = session_enter(s);
     while (taken < length && !session_congested(s) && !ch->close_seen) {
         size_t part = length - taken < PACKET_MAX ? length - taken : PACKET_MAX;
         uint64_t packets = s->packets.out_packets;
@@ -129,10 +130,12 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
                         ? s->queued + (uint64_t)written
                         : 0;
         s->queued_behind = s->packets.out_packets;
+        session_wrote(s, (uint32_t)written);
         taken += (size_t)written;
         if ((size_t)written < part)
             break;
     }
+    session_leave(before);
     if (taken < length)
         want_room(ch);
     session_touch(s);
@@ -142,12 +145,14 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
 static void chan_write_eof(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
+    int before;
 
     if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
         return;
     ch->eof_sent = true;
-    session_enter(ch->session);
+    before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
+    session_leave(before);
     session_touch(ch->session);
 }
 
@@ -181,6 +186,7 @@ static const struct endpoint_operations chan_operations = {
 struct channel *chan_new(struct session *s, const struct open_target *target)
 {
     struct channel *ch = mem_zalloc(sizeof(*ch));
+    int before;
     int rc;
 
     ch->endpoint.operations = &chan_operations;
@@ -191,7 +197,7 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
     TAILQ_INSERT_TAIL(&s->opening, ch, link);
     s->channels++;
 
-    session_enter(s);
+    before = session_enter(s);
     ch->handle = ssh_channel_new(s->handle);
     if (ch->handle == NULL)
         abort(); /* libssh found no memory */
@@ -212,6 +218,7 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
         ch->answer->refused = true;
         ch->answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
+    session_leave(before);
     session_touch(s);
     return ch;
 }
@@ -338,12 +345,13 @@ void chan_free(struct channel *ch)
 
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
-        session_enter(s);
+        int before = session_enter(s);
         detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
             ssh_channel_close(ch->handle);
         ssh_channel_free(ch->handle);
+        session_leave(before);
         session_touch(s);
     }
     free(ch);

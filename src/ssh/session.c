@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "ssh/dialled.h"
-#include "ssh/readahead.h"
+#include "ssh/transport.h"
 
 #include <assert.h>
 #include <libssh/server.h>
@@ -20,6 +20,9 @@
 /* What may be queued behind a rekey before its channels are told to wait. */
 #define QUEUED_MAX ((uint64_t)256 * 1024)
 
+/* What may be written in a turn: it is sent at its end, in one piece. */
+#define FRESH_MAX ((uint64_t)128 * 1024)
+
 /* An open without an answer for so long, and nothing else heard: ask whether the server is busy
  * resolving. */
 #define PROBE_MS 250
@@ -30,9 +33,20 @@
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_settle(struct later *later);
 
-void session_enter(struct session *s)
+int session_enter(struct session *s)
 {
     answers_enter(&s->answers);
+    return transport_enter(s->handle_fd);
+}
+
+void session_leave(int before)
+{
+    transport_enter(before);
+}
+
+void session_wrote(struct session *s, uint32_t length)
+{
+    s->fresh += length;
 }
 
 bool session_congested(const struct session *s)
@@ -40,7 +54,43 @@ bool session_congested(const struct session *s)
     bool rekeying =
         s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
 
-    return rekeying || (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+    return rekeying || s->backlog || s->fresh >= FRESH_MAX;
+}
+
+bool session_is_alive(const struct session *s)
+{
+    return s->death == NULL && ssh_is_connected(s->handle) &&
+           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+}
+
+/* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
+ * afterwards. */
+static void poll_once(struct session *s)
+{
+    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
+        s->death = "poll failed";
+}
+
+/* Sends what libssh has queued since the last time. */
+static void flush(struct session *s)
+{
+    if ((ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0) {
+        transport_let_out(true);
+        poll_once(s);
+        transport_let_out(false);
+    }
+    s->fresh = 0;
+    s->backlog = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+}
+
+/* Sends what is queued, and leaves libssh in the belief that the next packet can be sent at once.
+ */
+static void prepare_farewell(struct session *s)
+{
+    transport_let_out(true);
+    poll_once(s);
+    poll_once(s);
+    transport_let_out(false);
 }
 
 static void destroyed(uv_handle_t *handle)
@@ -50,17 +100,23 @@ static void destroyed(uv_handle_t *handle)
 
 static void destroy(struct session *s)
 {
+    int before;
+
     assert(TAILQ_EMPTY(&s->open));
     later_cancel(s->loop, &s->settle);
     deadline_cancel(&s->keepalive);
-    session_enter(s);
+    before = session_enter(s);
     while (!TAILQ_EMPTY(&s->opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->opening));
     later_cancel(s->loop, &s->settle);
     answers_enter(NULL);
+    if (!s->dead)
+        prepare_farewell(s);
+    transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
     handle_end(s->handle, !s->dead, s->handle_fd, s->watch_fd);
+    session_leave(before);
     uv_close((uv_handle_t *)&s->poll, destroyed);
     close(s->watch_fd);
 }
@@ -98,29 +154,13 @@ static void die(struct session *s)
         s->options.lost(s->options.arg, why);
 }
 
-bool session_is_alive(const struct session *s)
-{
-    return s->death == NULL && ssh_is_connected(s->handle) &&
-           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
-}
-
-/* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
- * afterwards. */
-static void poll_once(struct session *s)
-{
-    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
-        s->death = "poll failed";
-}
-
-/* (The first look is also what flushes libssh's output, be there input or not.) */
 static void receive(struct session *s)
 {
-    for (unsigned reads = 0; reads < READS_A_TURN; reads++) {
-        bool got = readahead_fill();
+    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(); reads++) {
         do
             poll_once(s);
-        while (session_is_alive(s) && readahead_pending());
-        if (!session_is_alive(s) || !got || !readahead_filled())
+        while (session_is_alive(s) && transport_pending());
+        if (!session_is_alive(s) || !transport_filled())
             return;
     }
 }
@@ -189,7 +229,7 @@ static void tell_dirty(struct session *s)
     while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
-        session_enter(s); /* (the last one's owner may have called for another session) */
+        answers_enter(&s->answers); /* (another session's call may have come between) */
         chan_settle(ch);
     }
 }
@@ -216,8 +256,7 @@ static void take_postponed(struct session *s)
 
 static void rearm(struct session *s)
 {
-    bool pending = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
-    int wanted = UV_READABLE | (pending ? UV_WRITABLE : 0);
+    int wanted = UV_READABLE | (s->backlog ? UV_WRITABLE : 0);
 
     if (wanted != s->polled) {
         s->polled = wanted;
@@ -238,10 +277,10 @@ static void settle(struct session *s)
         tell_answers(s);
         tell_dirty(s);
         wake_writers(s);
-        if (readahead_pending())
+        if (transport_pending())
             poll_once(s);
     } while (session_is_alive(s) && (s->again || s->packets.in_packets != seen ||
-                                     !TAILQ_EMPTY(&s->dirty) || readahead_pending()));
+                                     !TAILQ_EMPTY(&s->dirty) || transport_pending()));
     if (s->packets.in_packets != s->heard_packets) {
         s->heard_packets = s->packets.in_packets;
         s->heard_at = loop_now(s->loop);
@@ -252,15 +291,20 @@ static void settle(struct session *s)
 /* One turn: the only place from which channels' events come. */
 static void work(struct session *s, bool readable)
 {
+    bool held; /* writers were */
+    int before;
+
     if (s->dead)
         return;
     s->driving = true;
-    session_enter(s);
-    readahead_begin(s->handle_fd);
+    before = session_enter(s);
     if (readable)
         receive(s);
     settle(s);
-    readahead_end();
+    held = s->backlog || s->fresh >= FRESH_MAX;
+    flush(s);
+    transport_drop();
+    session_leave(before);
     s->driving = false;
     if (s->freed)
         destroy(s);
@@ -268,6 +312,8 @@ static void work(struct session *s, bool readable)
         die(s);
     else {
         take_postponed(s);
+        if (held && !s->backlog)
+            later_post(s->loop, &s->settle, on_settle);
         rearm(s);
     }
 }
@@ -303,12 +349,13 @@ void session_touch(struct session *s)
 /* Sends a keepalive@openssh.com. While one is pending the first call only collects its answer. */
 static void send_keepalive(struct session *s)
 {
-    uint64_t before = s->packets.out_packets;
+    uint64_t packets = s->packets.out_packets;
+    int before = session_enter(s);
 
-    session_enter(s);
     ssh_send_keepalive(s->handle);
-    if (s->packets.out_packets == before)
+    if (s->packets.out_packets == packets)
         ssh_send_keepalive(s->handle);
+    session_leave(before);
     session_touch(s);
 }
 
@@ -407,7 +454,6 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     TAILQ_INIT(&s->dirty);
     TAILQ_INIT(&s->postponed);
     answers_init(&s->answers);
-    session_enter(s);
     ssh_set_counters(s->handle, &s->bytes, &s->packets);
     ssh_set_message_callback(s->handle, refuse_message, NULL);
     s->event = ssh_event_new();
