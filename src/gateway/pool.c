@@ -238,10 +238,12 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
 void pool_tick(struct pool *pool)
 {
     unsigned up = count(pool, SLOT_UP);
+    bool asking = false;
 
     for (int i = 0; i < BOARD_SLOTS; i++) {
         struct pool_slot *s = &pool->slots[i];
         bool surplus = up > pool->upstream->sessions_max;
+        asking = asking || (s->attempt != NULL && attempt_is_asking(s->attempt));
         if (board_slot_state(pool->board, i) != SLOT_UP)
             continue;
         if (now(pool) - s->since >= SHORT_LIFE_MS)
@@ -258,6 +260,7 @@ void pool_tick(struct pool *pool)
             pool->wanted = clamp(pool, pool->wanted - 1);
         }
     }
+    atomic_store(&pool->board->asking, asking);
     /* Clients that wait let an unreachable host be tried sooner than its backoff says. */
     if (atomic_load(&pool->board->waiting) > 0)
         tend(pool);
