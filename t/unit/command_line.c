@@ -16,7 +16,7 @@
 #define WORDS_MAX 40
 
 /* Splits at blanks; "+" stands for a blank in a word, "''" for an empty word. */
-static void split(char *text, char *words[WORDS_MAX])
+static void split(char *text, const char *words[WORDS_MAX])
 {
     size_t count = 0;
 
@@ -83,8 +83,7 @@ static char *shown(const struct command_line *line)
     add_words(&text, "say", line->settings, 2 * line->setting_count);
     for (size_t i = 0; i < line->warning_count; i++)
         text_add(&text, " warning=%.2s", line->warnings[i]);
-    text_add(&text, "%s", "");
-    return buffer_length(&text) > 0 ? text_take(&text) : mem_strdup("");
+    return text_take(&text);
 }
 
 /* Parses, and gives what was read, or the error. */
@@ -92,11 +91,11 @@ static char *parsed(const char *words, bool *ok)
 {
     char *text = mem_strdup(words);
     char error[COMMAND_LINE_ERROR_MAX] = "";
-    char *argv[WORDS_MAX];
+    const char *argv[WORDS_MAX];
     struct command_line line;
 
     split(text, argv);
-    *ok = command_line_parse(argv, &line, error);
+    *ok = command_line_parse((char *const *)argv, &line, error);
     char *result = *ok ? shown(&line) : mem_strdup(error);
     command_line_clear(&line);
     free(text);
@@ -184,7 +183,7 @@ static void every_command_line_is_read(void **state)
         {"-O forward -L 1:a:1 host", "host=host O=forward L=1:a:1"},
         {"-O status --json --config f", "config=f O=status json"},
         {"--help", "help"},
-        {"--help anything at all", "'at' after the host"},
+        {"--help anything at all", "help"},
         {"-V", "version"},
         {"--version", "version"},
     };
@@ -192,9 +191,8 @@ static void every_command_line_is_read(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bool ok;
         char *result = parsed(cases[i].words, &ok);
-        if (!ok)
-            result[strlen(cases[i].expected)] = '\0';
         assert_string_equal(result, cases[i].expected);
+        assert_true(ok);
         free(result);
     }
 }

@@ -25,8 +25,8 @@ static void on_setting(void *arg, const char *key, const char *value)
 
 static void on_remark(void *arg, const char *text)
 {
-    text_add(arg, "# %.*s\n", (int)strcspn(text, ":") + (int)strcspn(strchr(text, ':') + 1, ":") + 1,
-             text);
+    text_add(arg, "# %.*s\n",
+             (int)strcspn(text, ":") + (int)strcspn(strchr(text, ':') + 1, ":") + 1, text);
 }
 
 static void on_forward(void *arg, enum forward_kind kind, const char *spec)
@@ -83,35 +83,36 @@ static void what_a_host_is_given_is_told(void **state)
         struct ssh_answer usual = recorded("usual", versions[i]);
         struct ssh_answer answer = recorded("office", versions[i]);
         char *text = told(&answer, &usual);
-        char *expected = mem_printf("user = joe\n"
-                                    "port = 2200\n"
-                                    "proxy_command = nc -X 5 office.example.com 2200 joe office %%\n"
-                                    "address_family = inet\n"
-                                    "bind_address = 127.0.0.1\n"
-                                    "identity_agent = /run/joe/agent.sock\n"
-                                    "identities_only = yes\n"
-                                    "batch_mode = yes\n"
-                                    "password_prompts = 1\n"
-                                    "host_key = strict\n"
-                                    "host_key_alias = office-1\n"
-                                    "known_hosts = /home/joe/.ssh/kh_office.example.com, /etc/a\n"
-                                    "keepalive = 60\n"
-                                    "keepalive_max = 5\n"
-                                    "connect_timeout = 7\n"
-                                    "permit_remote_open = a:1,b:*\n"
-                                    "exit_on_forward_failure = yes\n"
-                                    "ciphers = %s\n"
-                                    "kex = curve25519-sha256\n"
-                                    "compression = yes\n"
-                                    "# office: RekeyLimit\n"
-                                    "rekey = 1073741824\n"
-                                    "# office: ForwardAgent\n"
-                                    "# office: LocalCommand\n"
-                                    "# office: PKCS11Provider\n"
-                                    "# office: PreferredAuthentications\n"
-                                    "# office: RemoteCommand\n"
-                                    "# office: Tunnel\n",
-                                    ciphers[i]);
+        char *expected =
+            mem_printf("user = joe\n"
+                       "port = 2200\n"
+                       "proxy_command = nc -X 5 office.example.com 2200 joe office %%\n"
+                       "address_family = inet\n"
+                       "bind_address = 127.0.0.1\n"
+                       "identity_agent = /run/joe/agent.sock\n"
+                       "identities_only = yes\n"
+                       "batch_mode = yes\n"
+                       "password_prompts = 1\n"
+                       "host_key = strict\n"
+                       "host_key_alias = office-1\n"
+                       "known_hosts = /home/joe/.ssh/kh_office.example.com, /etc/a\n"
+                       "keepalive = 60\n"
+                       "keepalive_max = 5\n"
+                       "connect_timeout = 7\n"
+                       "permit_remote_open = a:1,b:*\n"
+                       "exit_on_forward_failure = yes\n"
+                       "ciphers = %s\n"
+                       "kex = curve25519-sha256\n"
+                       "compression = yes\n"
+                       "# office: RekeyLimit\n"
+                       "rekey = 1073741824\n"
+                       "# office: ForwardAgent\n"
+                       "# office: LocalCommand\n"
+                       "# office: PKCS11Provider\n"
+                       "# office: PreferredAuthentications\n"
+                       "# office: RemoteCommand\n"
+                       "# office: Tunnel\n",
+                       ciphers[i]);
         assert_string_equal(text, expected);
         free(text);
         free(expected);
