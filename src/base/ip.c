@@ -93,6 +93,14 @@ bool ip_equal(const struct ip *a, const struct ip *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+bool ip_is_unspecified(const struct ip *ip)
+{
+    static const struct ip v6;
+    static const struct ip v4 = {.bytes = {[10] = 0xff, [11] = 0xff}};
+
+    return ip_equal(ip, &v6) || ip_equal(ip, &v4);
+}
+
 bool ip_is_loopback(const struct ip *ip)
 {
     if (ip_is_v4(ip))

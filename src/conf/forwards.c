@@ -75,8 +75,8 @@ void forward_listener_clear(struct config_forward *forward)
     *listen = (struct config_listen){0};
 }
 
-/* Makes the listener of a forward that listens here; false: it cannot listen there. Its strings are
- * the forward's. */
+/* Makes the listener of a forward, which has addresses if it listens here; false: it cannot listen
+ * there. Its strings are the forward's. */
 static bool make_listener(struct config_forward *forward)
 {
     struct config_listen *listen = &forward->listen;
@@ -91,7 +91,8 @@ static bool make_listener(struct config_forward *forward)
     };
     for (size_t i = 0; i < WIRE_PROTOCOLS; i++)
         listen->protocols[i] = true;
-    return addresses_append(&forward->bind, &listen->addresses, &listen->address_count);
+    return forward->kind == FORWARD_REMOTE ||
+           addresses_append(&forward->bind, &listen->addresses, &listen->address_count);
 }
 
 void load_listeners(struct load *load)
@@ -99,7 +100,7 @@ void load_listeners(struct load *load)
     for (size_t i = 0; i < load->config->forward_count; i++) {
         struct config_forward *forward = &load->config->forwards[i];
         const char *kind = kinds[forward->kind];
-        if (forward->kind != FORWARD_REMOTE && is_given(forward) && !make_listener(forward))
+        if (is_given(forward) && !make_listener(forward))
             load_problem(load, load_line_of(load_section_of(load, "forward", i), kind),
                          "%s: '%s' is not an IP address of this machine, localhost or *", kind,
                          forward->bind.host);

@@ -13,8 +13,8 @@
 
 static const char *state_name(enum client_state state)
 {
-    static const char *const names[] = {"asking", "verifying", "resolving", "waiting",
-                                        "moving", "opening",   "relaying",  "ended"};
+    static const char *const names[] = {"asking",  "verifying",  "resolving", "waiting",  "moving",
+                                        "opening", "connecting", "binding",   "relaying", "ended"};
     return names[state];
 }
 
@@ -49,12 +49,26 @@ static size_t on_room(void *owner)
     return length < REQUEST_MAX ? REQUEST_MAX - length : 0;
 }
 
+static void heed(struct later *later)
+{
+    struct client *c = container_of(later, struct client, heed);
+
+    if (c->state == CLIENT_ASKING)
+        client_ask(c);
+}
+
 static bool on_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct client *c = owner;
 
+    if (on_room(c) == 0)
+        return false;
     buffer_append(&c->request->in, bytes, length);
-    if (c->state == CLIENT_ASKING)
+    if (c->state != CLIENT_ASKING)
+        return true;
+    if (c->direct)
+        later_post(c->worker->loop, &c->heed, heed); /* (a channel's data leave no other way) */
+    else
         client_ask(c);
     return true;
 }
@@ -66,6 +80,8 @@ static void on_eof(void *owner)
     c->request->eof = true;
     if (c->state == CLIENT_ASKING)
         client_end(c, "closed before asking");
+    else if (c->state == CLIENT_BINDING)
+        client_end(c, "closed while waiting");
     else if (c->listen == NULL)
         client_end(c, "given up");
 }
@@ -193,6 +209,44 @@ bool client_new_internal(struct worker *worker, struct generation *generation,
     return true;
 }
 
+/* The session was lost before what came in was answered. */
+static void arrival_lost(void *arg)
+{
+    struct client *c = arg;
+
+    c->arrival = NULL;
+    client_end(c, "session lost");
+}
+
+void client_new_arrival(struct worker *worker, struct generation *generation,
+                        const struct config_forward *forward, int slot, struct arrival *arrival,
+                        const char *origin, uint16_t origin_port)
+{
+    struct client *c = client_make(worker, generation, NULL);
+
+    atomic_fetch_add(&worker->crew->clients, 1);
+    c->listen = &forward->listen;
+    c->direct = true;
+    c->upstream = generation_upstream(generation, forward->via, &c->board);
+    c->slot = slot;
+    atomic_fetch_add_explicit(&c->board->slots[slot].channels, 1, memory_order_relaxed);
+    c->from_ip = true; /* (words that are no address become ::, which is nobody's) */
+    ip_parse(origin, &c->peer);
+    c->peer_port = origin_port;
+    metric_add(&worker->metrics.accepted, 1);
+    if (config_listen_leads(c->listen)) {
+        c->arrival = arrival;
+        arrival_own(arrival, arrival_lost, c);
+        take_target(c, &c->listen->target);
+        client_route(c);
+        return;
+    }
+    c->endpoint = arrival_accept(arrival);
+    deadline_arm(worker->loop, &c->deadline, generation->config->gateway.handshake_timeout_ms,
+                 handshake_timed_out);
+    client_listen(c);
+}
+
 static void log_access(const struct client *c, const char *why)
 {
     static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
@@ -256,7 +310,10 @@ void client_free(struct client *c)
     bool internal = c->listen == NULL;
 
     deadline_cancel(&c->deadline);
+    later_cancel(c->worker->loop, &c->heed);
     client_forget_verification(c);
+    client_disconnect(c);
+    client_unbind(c);
     client_unroute(c);
     /* (An answer must not be overtaken by a reset; where there is no answer, the reset is it.) */
     endpoint_close(c->endpoint, !internal && config_listen_leads(c->listen));

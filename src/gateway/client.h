@@ -31,6 +31,12 @@ void client_new(struct worker *worker, struct generation *generation,
 bool client_new_internal(struct worker *worker, struct generation *generation,
                          const struct errand *errand, int fd);
 
+/* A connection that came in at the far side by a remote forward of the generation (referenced), to
+ * be answered; `slot` is its session's. `origin` is where it came from, in the server's words. */
+void client_new_arrival(struct worker *worker, struct generation *generation,
+                        const struct config_forward *forward, int slot, struct arrival *arrival,
+                        const char *origin, uint16_t origin_port);
+
 /* For one of worker->waiting whose board has a session now. */
 void client_retry(struct client *client);
 

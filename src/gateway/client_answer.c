@@ -25,14 +25,17 @@ static void say_socks5(struct client *c, enum outcome outcome)
     else if (r->wants_password)
         client_say(c, reply, socks5_password_reply(false, reply));
     else
-        client_say(c, reply, socks5_reply(outcome, NULL, 0, reply));
+        client_say(c, reply,
+                   socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
 }
 
 static void say_socks4(struct client *c, enum outcome outcome)
 {
     uint8_t reply[SOCKS4_REPLY_MAX];
+    const struct request *r = c->request;
 
-    client_say(c, reply, socks4_reply(outcome, NULL, 0, reply));
+    client_say(c, reply,
+               socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
 }
 
 static void say_http(struct client *c, enum outcome outcome, const char *detail)
@@ -51,6 +54,17 @@ static void say(struct client *c, enum outcome outcome, const char *detail)
     case WIRE_SOCKS4: say_socks4(c, outcome); break;
     case WIRE_HTTP: say_http(c, outcome, detail); break;
     }
+}
+
+void client_say_bound(struct client *c, const struct ip *ip, uint16_t port)
+{
+    struct request *r = c->request;
+
+    r->bound = true;
+    r->bound_ip = *ip;
+    r->bound_port = port;
+    say(c, OUTCOME_OK, NULL);
+    r->bound = false;
 }
 
 void client_report(struct client *c, enum outcome outcome, const char *detail)
@@ -84,8 +98,8 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
 
 static void relay_done(void *arg, const struct relay_result *result)
 {
-    static const char *const sides[] = {"client", "channel"};
     struct client *c = arg;
+    const char *const sides[] = {"client", c->direct ? "target" : "channel"};
     char why[300];
 
     c->relay = NULL;

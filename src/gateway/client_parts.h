@@ -1,21 +1,25 @@
 /* A client's inside, for the files that share the work on it: client.c (its life), client_ask.c
- * (what it wants), client_route.c (how it gets there), client_answer.c (what it is told). */
+ * (what it wants), client_route.c (how it gets there), client_direct.c (how from this machine),
+ * client_bind.c (how somebody gets to it), client_answer.c (what it is told). */
 #ifndef ADIT_GATEWAY_CLIENT_PARTS_H
 #define ADIT_GATEWAY_CLIENT_PARTS_H
 
 #include "base/buffer.h"
 #include "gateway/client.h"
+#include "io/connect.h"
 #include "io/relay.h"
 #include "io/resolver.h"
 #include "wire/http.h"
 
 enum client_state {
-    CLIENT_ASKING,    /* says what it wants */
-    CLIENT_VERIFYING, /* its password is being checked, off this thread */
-    CLIENT_RESOLVING, /* its target's name is being looked up */
-    CLIENT_WAITING,   /* no session is up */
-    CLIENT_MOVING,    /* to the worker that has the session */
-    CLIENT_OPENING,   /* the server was asked for a channel */
+    CLIENT_ASKING,     /* says what it wants */
+    CLIENT_VERIFYING,  /* its password is being checked, off this thread */
+    CLIENT_RESOLVING,  /* its target's name is being looked up */
+    CLIENT_WAITING,    /* no session is up */
+    CLIENT_MOVING,     /* to the worker that has the session */
+    CLIENT_OPENING,    /* the server was asked for a channel */
+    CLIENT_CONNECTING, /* to its target, from this machine */
+    CLIENT_BINDING,    /* somebody shall connect to it */
     CLIENT_RELAYING,
     CLIENT_ENDED,
 };
@@ -35,9 +39,12 @@ struct request {
     struct ip *addresses;  /* that a look-up gave and the rules allow */
     size_t address_count;
     size_t address_next;
-    uint64_t waited_ms;         /* of `hold` */
-    uint64_t wait_began;        /* in CLIENT_WAITING */
-    uint64_t hold_ms;           /* how long a session is waited for */
+    uint64_t waited_ms;  /* of `hold` */
+    uint64_t wait_began; /* in CLIENT_WAITING */
+    uint64_t hold_ms;    /* how long a session is waited for */
+    bool bound;          /* BIND: who has come, for the reply */
+    struct ip bound_ip;
+    uint16_t bound_port;
     bool to_path;               /* the target is a unix socket, whose path is `opening` */
     char opening[HOST_MAX + 1]; /* the host or address being opened */
 };
@@ -70,6 +77,11 @@ struct client {
     struct verification *verification;
     struct resolve *resolve;
     struct session_open *open;
+    struct session_listen *bind; /* in CLIENT_BINDING */
+    bool direct;                 /* came in at the far side: leads to this machine's network */
+    struct arrival *arrival;     /* how, until it is answered */
+    struct connect *connect;     /* in CLIENT_CONNECTING */
+    struct later heed;           /* bytes came from a channel: they are looked at outside of it */
     struct relay *relay;
     bool cut; /* the relay did not end in order */
     /* For the access line. */
@@ -117,10 +129,34 @@ void client_forget_verification(struct client *client);
 /* Judges, resolves, chooses and opens; ends in client_answer_open or client_refuse. */
 void client_route(struct client *client);
 
+/* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
+bool client_judge(struct client *client, const struct ip *ip);
+
 /* Stops whatever routing waits for, and gives its reservation back. */
 void client_unroute(struct client *client);
 
+/* client_direct.c */
+
+/* Connects from this machine, as far as the rules allow; ends in client_answer_open or
+ * client_refuse. */
+void client_connect(struct client *client);
+
+/* Stops that, and refuses what came in and was not answered. */
+void client_disconnect(struct client *client);
+
+/* client_bind.c */
+
+/* RFC 1928 section 6, BIND: has the session's server listen, tells the client where, and waits for
+ * one connection there; ends in client_answer_open or client_refuse. */
+void client_bind(struct client *client, struct session *session);
+
+/* Stops that. */
+void client_unbind(struct client *client);
+
 /* client_answer.c */
+
+/* The first of two replies to a BIND: where the server listens. */
+void client_say_bound(struct client *client, const struct ip *ip, uint16_t port);
 
 /* Tells the owner of an errand how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);

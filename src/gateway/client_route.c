@@ -14,8 +14,7 @@
 static void try_step(struct client *c, enum outcome last, const char *detail);
 static void open_channel(struct client *c);
 
-/* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
-static bool judge(struct client *c, const struct ip *ip)
+bool client_judge(struct client *c, const struct ip *ip)
 {
     struct acl_query query = {
         .from = client_peer(c),
@@ -35,7 +34,7 @@ static bool judge(struct client *c, const struct ip *ip)
         c->allowed = verdict.allow;
         c->rule = verdict.rule;
     }
-    if (verdict.allow)
+    if (verdict.allow && !c->direct)
         c->upstream = generation_upstream(c->generation, via, &c->board);
     return verdict.allow;
 }
@@ -46,7 +45,7 @@ static void try_address(struct client *c)
     struct request *r = c->request;
     const struct ip *address = &r->addresses[r->address_next++];
 
-    judge(c, address); /* each may go by an upstream of its own */
+    client_judge(c, address); /* each may go by an upstream of its own */
     ip_format(address, r->opening);
     open_channel(c);
 }
@@ -69,7 +68,7 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
     r->address_next = 0;
     c->judged = false; /* the addresses decide now, not the name */
     for (size_t i = 0; i < count; i++)
-        if (judge(c, &addresses[i]))
+        if (client_judge(c, &addresses[i]))
             r->addresses[r->address_count++] = addresses[i];
     if (r->address_count == 0)
         client_refuse(c, OUTCOME_DENIED, NULL);
@@ -106,7 +105,7 @@ static void try_step(struct client *c, enum outcome last, const char *detail)
         step = config->resolve.server_count > 0 ? RESOLVE_TUNNEL : RESOLVE_LOCAL;
     if (step != RESOLVE_REMOTE) {
         look_up(c, step);
-    } else if (!judge(c, NULL)) {
+    } else if (!client_judge(c, NULL)) {
         client_refuse(c, OUTCOME_DENIED, NULL);
     } else {
         memcpy(r->opening, r->target.host, sizeof(r->opening));
@@ -114,15 +113,28 @@ static void try_step(struct client *c, enum outcome last, const char *detail)
     }
 }
 
+/* Nobody is to be connected to: the name is what rules look at, and no more. */
+static void bind_by_name(struct client *c)
+{
+    if (client_judge(c, NULL))
+        open_channel(c);
+    else
+        client_refuse(c, OUTCOME_DENIED, NULL);
+}
+
 void client_route(struct client *c)
 {
     struct request *r = c->request;
 
-    if (c->command == WIRE_BIND || c->command == WIRE_UDP_ASSOCIATE) {
+    if (c->command == WIRE_UDP_ASSOCIATE || (c->command == WIRE_BIND && c->direct)) {
         client_refuse(c, OUTCOME_COMMAND, NULL);
+    } else if (c->direct) {
+        client_connect(c);
+    } else if (c->command == WIRE_BIND && !r->target.is_ip) {
+        bind_by_name(c);
     } else if (c->listen != NULL && !r->to_path && !r->target.is_ip) {
         try_step(c, OUTCOME_UNKNOWN_HOST, NULL);
-    } else if (c->listen != NULL && !judge(c, r->target.is_ip ? &r->target.ip : NULL)) {
+    } else if (c->listen != NULL && !client_judge(c, r->target.is_ip ? &r->target.ip : NULL)) {
         client_refuse(c, OUTCOME_DENIED, NULL);
     } else {
         memcpy(r->opening, r->target.host, sizeof(r->opening));
@@ -321,6 +333,8 @@ static void open_channel(struct client *c)
         /* It ended since it was chosen, and is not up any more for the next choice. */
         release_slot(c);
         open_channel(c);
+    } else if (c->command == WIRE_BIND) {
+        client_bind(c, session);
     } else {
         open_on(c, session);
     }

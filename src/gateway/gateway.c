@@ -2,6 +2,7 @@
 #include "gateway/gateway.h"
 
 #include "base/mem.h"
+#include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/status.h"
 #include "io/notify.h"
@@ -132,6 +133,7 @@ static void change_pools(struct gateway *g, struct config *config)
     generation_unref(g->generation);
     g->generation = generation_new(config, boards);
     g->room.generation = g->generation;
+    forwards_change(g->room.forwards, g->generation);
     free(boards);
 }
 
@@ -159,6 +161,8 @@ static void check_up(struct gateway *g)
     for (size_t i = 0; i < g->pool_count; i++)
         if (!pool_is_up(g->pools[i]))
             return;
+    if (!forwards_settled(g->room.forwards))
+        return;
     g->up = true;
     log_info("every upstream has a session");
     if (is_command_line(g->generation->config))
@@ -212,6 +216,7 @@ void gateway_stop(struct gateway *g)
     deadline_cancel(&g->tick);
     stdio_free(g->stdio);
     g->stdio = NULL;
+    forwards_change(g->room.forwards, NULL);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
@@ -257,6 +262,20 @@ static bool dial_failed(struct pool_room *room, const struct config_upstream *up
     fail(g, sentence);
     free(sentence);
     return true;
+}
+
+/* A remote forward is up, or was refused. */
+static void forward_changed(void *arg, const struct forward_status *status)
+{
+    struct gateway *g = arg;
+    const struct config_upstream *upstream =
+        config_upstream(g->generation->config, status->forward->via);
+
+    if (status->state == FORWARD_DEGRADED && !g->up && g->options.first_failure_ends &&
+        upstream->exit_on_forward_failure)
+        fail(g, status->error);
+    else
+        check_up(g);
 }
 
 static void stdio_done(void *arg, const char *failed)
@@ -310,6 +329,7 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
     atomic_store(&g->crew.draining, true);
     notify_send("STOPPING=1");
     listeners_close(g->listeners);
+    forwards_change(g->room.forwards, NULL);
     control_close(g->control);
     log_info("draining %u connections", atomic_load(&g->crew.clients));
     if (atomic_load(&g->crew.clients) == 0)
@@ -522,6 +542,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .up = session_up,
     };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
+    g->room.forwards = forwards_new(g->loop, &g->crew, forward_changed, g);
     g->listeners = listeners_new(g->loop, accepted, g);
     g->control = control_new(g);
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
@@ -556,6 +577,7 @@ void gateway_free(struct gateway *g)
 {
     control_free(g->control);
     listeners_free(g->listeners);
+    forwards_free(g->room.forwards);
     for (size_t i = 0; i < g->crew.worker_count; i++)
         worker_free(g->crew.workers[i]);
     free(g->crew.workers);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/attempt.h"
+#include "gateway/forwards.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,8 @@ void pool_tick(struct pool *pool)
             s->idle_since = 0;
         else if (s->idle_since == 0)
             s->idle_since = now(pool);
+        if (forwards_need(pool->room->forwards, pool->board, i))
+            continue;
         if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
                         now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
             /* Its worker closes it when nothing is left on it. */
@@ -440,6 +443,7 @@ static void take_up(struct message *message, void *owner)
     if (pool != NULL) {
         log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
                  pool->slots[m->slot].place->label, atomic_load(&m->board->slots[m->slot].worker));
+        forwards_session_up(pool->room->forwards, m->board);
         pool->room->up(pool->room, pool->upstream);
     } else {
         board_set_slot(m->board, m->slot, SLOT_RETIRING);
@@ -458,8 +462,10 @@ static void take_lost(struct message *message, void *owner)
 
     (void)owner;
     board_set_slot(m->board, m->slot, SLOT_EMPTY);
-    if (m->board->pool != NULL)
+    if (m->board->pool != NULL) {
+        forwards_session_lost(m->board->pool->room->forwards, m->board, m->slot);
         slot_lost(m->board->pool, m->slot, m->why);
+    }
     drop_pool_message(message);
 }
 

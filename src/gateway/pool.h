@@ -20,6 +20,7 @@ struct pool_room {
     struct hosts *hosts;       /* backoff, shared by all that dial the same place */
     bool may_ask;              /* dials may ask a person */
     struct proxy_commands *proxies;
+    struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct metrics metrics;        /* dials */
     /* A dial has failed; true: the callee has seen to it that it is told of. */

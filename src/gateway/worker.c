@@ -5,6 +5,7 @@
 #include "gateway/client.h"
 #include "gateway/names.h"
 #include "gateway/pool.h"
+#include "gateway/remote.h"
 #include "io/socket.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static void session_gone(struct worker_session *ws, const char *why)
     ws->board->slots[ws->slot].session = NULL;
     board_set_slot(ws->board, ws->slot, SLOT_RETIRING);
     LIST_REMOVE(ws, link);
+    remote_end_all(ws);
     session_free(ws->session);
     pool_tell_lost(worker->crew->keeper, ws->board, ws->slot, why);
     board_unref(ws->board);
@@ -144,6 +146,7 @@ static void take_session(struct message *message, void *owner)
     }
     m->dialled = NULL;
     ws->worker = worker;
+    LIST_INIT(&ws->remotes);
     ws->board = board_ref(m->board);
     ws->slot = m->slot;
     if (LIST_EMPTY(&worker->sessions))

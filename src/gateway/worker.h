@@ -30,6 +30,7 @@ struct worker_session {
     LIST_ENTRY(worker_session) link;
     struct worker *worker;
     struct session *session;
+    LIST_HEAD(, remote) remotes; /* the forwards it holds: gateway/remote */
     struct board *board;
     int slot;
     uint64_t carried; /* bytes at the last tick, both ways */
@@ -48,6 +49,7 @@ struct worker {
     LIST_HEAD(, worker_session) sessions;
     struct names *names;
     struct credential_cache *credentials;
+    unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;
     struct deadline tick;
     bool stopping;

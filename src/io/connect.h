@@ -18,6 +18,9 @@ struct connect *connect_start(struct loop *loop, const struct ip *addresses, siz
                                            const char *error),
                               void *arg);
 
+/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno. */
+int connect_unix(const char *path);
+
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);
 

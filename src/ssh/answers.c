@@ -1,8 +1,6 @@
 /* Learning what became of an open, with libssh 0.10 and 0.11. */
 #include "ssh/answers.h"
 
-#include "base/log.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -45,9 +43,11 @@ static int open_forward(ssh_channel handle, const struct open_target *target)
 
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
 
-void answers_enter(struct answers *answers)
+void answers_read_log(struct answers *answers, int priority, const char *text)
 {
     (void)answers;
+    (void)priority;
+    (void)text;
 }
 
 static void open_response(ssh_session session, ssh_channel handle, bool is_success, void *userdata)
@@ -77,18 +77,14 @@ int answers_open_forward(struct answers *answers, struct answer *answer, ssh_cha
 
 #else /* 0.10 */
 
-static void read_log(int priority, const char *function, const char *text, void *userdata)
+void answers_read_log(struct answers *answers, int priority, const char *text)
 {
-    struct answers *answers = userdata;
     struct answer *answer;
     const char *created;
     char words[ANSWER_TEXT_MAX];
     uint32_t number;
     uint32_t reason;
 
-    (void)function;
-    if (answers == NULL)
-        return;
     created = answers->creating != NULL && priority == SSH_LOG_PROTOCOL
                   ? strstr(text, "Creating a channel ")
                   : NULL; /* (not in the server's own words, which come as warnings) */
@@ -104,29 +100,22 @@ static void read_log(int priority, const char *function, const char *text, void 
             answer->reason = reason;
             memcpy(answer->text, words, sizeof(words));
         }
-    } else if (priority <= SSH_LOG_WARN) {
-        log_debug("libssh: %s", text);
     }
-}
-
-void answers_enter(struct answers *answers)
-{
-    ssh_set_log_callback(read_log);
-    ssh_set_log_userdata(answers);
-    ssh_set_log_level(SSH_LOG_WARN);
 }
 
 int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
                          const struct open_target *target)
 {
+    int level = ssh_get_log_level();
     int rc;
 
     answer->handle = handle;
     TAILQ_INSERT_TAIL(&answers->waiting, answer, link);
     answers->creating = answer;
-    ssh_set_log_level(SSH_LOG_PROTOCOL);
+    if (level < SSH_LOG_PROTOCOL)
+        ssh_set_log_level(SSH_LOG_PROTOCOL);
     rc = open_forward(handle, target);
-    ssh_set_log_level(SSH_LOG_WARN);
+    ssh_set_log_level(level);
     answers->creating = NULL;
     return rc;
 }

@@ -37,8 +37,8 @@ struct answers {
 
 void answers_init(struct answers *answers);
 
-/* This thread now works for the session of these answers. */
-void answers_enter(struct answers *answers);
+/* A line of libssh's log while this thread works for their session. */
+void answers_read_log(struct answers *answers, int priority, const char *text);
 
 /* Where a channel shall lead. */
 struct open_target {

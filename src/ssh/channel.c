@@ -1,4 +1,4 @@
-/* A direct-tcpip or direct-streamlocal channel as an endpoint.
+/* A channel (direct-tcpip, direct-streamlocal, forwarded-tcpip) as an endpoint.
  *
  * Inside libssh's callbacks nothing of libssh may be called that writes, closes or frees. So a
  * callback passes bytes on to its owner's socket or sets a flag and marks the channel dirty;
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <libssh/server.h>
 #include <stdlib.h>
 
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
@@ -45,7 +46,7 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
     (void)handle;
     (void)channel;
     if (is_stderr)
-        return (int)length; /* direct-tcpip has no such stream: dropped */
+        return (int)length; /* there is no such stream: dropped */
     if (!ch->paused && !ch->leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
         if (chan_window_consumed(ch, length))
@@ -183,21 +184,22 @@ static const struct endpoint_operations chan_operations = {
     .close = chan_close,
 };
 
-struct channel *chan_new(struct session *s, const struct open_target *target)
+/* (Its session was entered.) */
+static struct channel *make(struct session *s, enum channel_state state)
 {
     struct channel *ch = mem_zalloc(sizeof(*ch));
-    int before;
-    int rc;
 
     ch->endpoint.operations = &chan_operations;
     ch->session = s;
-    ch->state = CHANNEL_OPENING;
+    ch->state = state;
     ch->paused = true;
     ch->asked_at = loop_now(s->loop);
-    TAILQ_INSERT_TAIL(&s->opening, ch, link);
+    if (state == CHANNEL_OPENING)
+        TAILQ_INSERT_TAIL(&s->opening, ch, link);
+    else
+        TAILQ_INSERT_TAIL(&s->open, ch, link);
     s->channels++;
 
-    before = session_enter(s);
     ch->handle = ssh_channel_new(s->handle);
     if (ch->handle == NULL)
         abort(); /* libssh found no memory */
@@ -210,6 +212,15 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
     ssh_callbacks_init(&ch->callbacks);
     /* From the start: data, EOF and CLOSE may follow the confirmation in one read. */
     ssh_add_channel_callbacks(ch->handle, &ch->callbacks);
+    return ch;
+}
+
+struct channel *chan_new(struct session *s, const struct open_target *target)
+{
+    int before = session_enter(s);
+    struct channel *ch = make(s, CHANNEL_OPENING);
+    int rc;
+
     ch->answer = mem_zalloc(sizeof(*ch->answer));
     rc = answers_open_forward(&s->answers, ch->answer, ch->handle, target);
     /* (If the session is what failed, it will say so, and another one may do.) */
@@ -218,6 +229,18 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
         ch->answer->refused = true;
         ch->answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
+    session_leave(before);
+    session_touch(s);
+    return ch;
+}
+
+struct channel *chan_accept(struct session *s, ssh_message message)
+{
+    int before = session_enter(s);
+    struct channel *ch = make(s, CHANNEL_OPEN);
+
+    /* (If it fails the session does, which cuts the channel.) */
+    ssh_message_channel_request_open_reply_accept_channel(message, ch->handle);
     session_leave(before);
     session_touch(s);
     return ch;

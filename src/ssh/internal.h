@@ -3,6 +3,7 @@
 #define ADIT_SSH_INTERNAL_H
 
 #include "ssh/answers.h"
+#include "ssh/global.h"
 #include "ssh/session.h"
 
 #include <libssh/callbacks.h>
@@ -48,8 +49,14 @@ struct session {
     uint32_t channels;
     uint32_t abandoned; /* of those being opened */
     struct answers answers;
-    bool again;   /* libssh was called while driving: look once more */
-    bool driving; /* on the stack: a free waits */
+    struct globals globals;
+    TAILQ_HEAD(, session_listen) listens;
+    TAILQ_HEAD(, arrival) arrivals; /* that were not answered yet */
+    uint64_t looked_for_arrivals;   /* in_packets when that was done last */
+    bool listening;                 /* libssh keeps the server's opens for us */
+    bool more_arrivals;             /* perhaps: the turn's share was handled */
+    bool again;                     /* libssh was called while driving: look once more */
+    bool driving;                   /* on the stack: a free waits */
     bool freed;
     bool dead;
     const char *death; /* why; NULL: ask libssh */
@@ -91,6 +98,8 @@ struct channel {
 
 /* A channel whose open request is on its way; on failure the answer is there already. */
 struct channel *chan_new(struct session *session, const struct open_target *target);
+/* A channel for what the server asked to open; the confirmation is on its way. */
+struct channel *chan_accept(struct session *session, ssh_message message);
 /* The server confirmed: from here on it is an endpoint. */
 void chan_confirmed(struct channel *channel);
 /* Tells its owner what came: leftover bytes, end of data, close. */
@@ -113,12 +122,26 @@ void chan_window_hold(struct channel *channel);
 /* It ends. */
 void chan_window_release(struct channel *channel);
 
+/* forwarded.c */
+
+void forwarded_init(struct session *session);
+/* Asks for what shall be listened on, and takes what came in there; once a turn. */
+void forwarded_work(struct session *session);
+/* Whether it has to be done again in the loop's next turn. */
+bool forwarded_is_due(const struct session *session);
+/* The session died: tells those that listen, and those that were connecting. */
+void forwarded_cut(struct session *session);
+/* It ends. */
+void forwarded_end(struct session *session);
+
 /* session.c */
 
 /* To be called after any libssh call made outside of session_drive: it may have processed input. */
 void session_touch(struct session *session);
 /* The channel, which is not dirty, shall be settled again in the loop's next turn. */
 void session_postpone(struct session *session, struct channel *channel);
+/* An answer took so long: the way there and back at most. */
+void session_note_round_trip(struct session *session, uint64_t milliseconds);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
 /* libssh has not noticed its end yet. */
@@ -127,6 +150,8 @@ bool session_is_alive(const struct session *session);
  * socket are about. session_enter gives what session_leave takes. */
 int session_enter(struct session *session);
 void session_leave(int before);
+/* Sets libssh's log for this session again, inside of such a pair. */
+void session_log(struct session *session);
 /* So much was written, and waits for the end of the turn. */
 void session_wrote(struct session *session, uint32_t length);
 

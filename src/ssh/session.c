@@ -7,7 +7,6 @@
 #include "ssh/transport.h"
 
 #include <assert.h>
-#include <libssh/server.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +32,28 @@
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_settle(struct later *later);
 
+static void read_log(int priority, const char *function, const char *text, void *userdata)
+{
+    struct session *s = userdata;
+
+    if (s == NULL)
+        return;
+    answers_read_log(&s->answers, priority, text);
+    globals_read_log(s, function, text);
+    if (priority <= SSH_LOG_WARN)
+        log_debug("libssh: %s", text);
+}
+
+void session_log(struct session *s)
+{
+    ssh_set_log_callback(read_log);
+    ssh_set_log_userdata(s);
+    ssh_set_log_level(globals_log_level(&s->globals));
+}
+
 int session_enter(struct session *s)
 {
-    answers_enter(&s->answers);
+    session_log(s);
     return transport_enter(s->handle_fd);
 }
 
@@ -108,8 +126,9 @@ static void destroy(struct session *s)
     before = session_enter(s);
     while (!TAILQ_EMPTY(&s->opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->opening));
+    forwarded_end(s);
     later_cancel(s->loop, &s->settle);
-    answers_enter(NULL);
+    ssh_set_log_userdata(NULL);
     if (!s->dead)
         prepare_farewell(s);
     transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
@@ -147,6 +166,7 @@ static void die(struct session *s)
         chan_cut(TAILQ_FIRST(&s->opening), why);
     while (!TAILQ_EMPTY(&s->open))
         chan_cut(TAILQ_FIRST(&s->open), why);
+    forwarded_cut(s);
     s->driving = false;
     if (s->freed)
         destroy(s);
@@ -165,9 +185,8 @@ static void receive(struct session *s)
     }
 }
 
-/* The shortest time an open took to be confirmed: the way there and back, and a connection next to
- * the server. */
-static void note_round_trip(struct session *s, uint64_t milliseconds)
+/* The shortest of them: the way there and back, and little besides. */
+void session_note_round_trip(struct session *s, uint64_t milliseconds)
 {
     if (!s->round_trip_known || milliseconds < s->round_trip)
         s->round_trip = milliseconds;
@@ -191,7 +210,7 @@ static void tell_answers(struct session *s)
         } else if (ssh_channel_is_open(ch->handle) || ch->eof_seen) {
             /* (Closed again within the same read it is not open, but it was.) */
             chan_confirmed(ch);
-            note_round_trip(s, loop_now(s->loop) - ch->asked_at);
+            session_note_round_trip(s, loop_now(s->loop) - ch->asked_at);
             if (done != NULL)
                 done(ch->arg, &ch->endpoint, NULL);
             else
@@ -229,7 +248,7 @@ static void tell_dirty(struct session *s)
     while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
-        answers_enter(&s->answers); /* (another session's call may have come between) */
+        session_log(s); /* (another session's call may have come between) */
         chan_settle(ch);
     }
 }
@@ -300,6 +319,7 @@ static void work(struct session *s, bool readable)
     before = session_enter(s);
     if (readable)
         receive(s);
+    forwarded_work(s);
     settle(s);
     held = s->backlog || s->fresh >= FRESH_MAX;
     flush(s);
@@ -312,7 +332,7 @@ static void work(struct session *s, bool readable)
         die(s);
     else {
         take_postponed(s);
-        if (held && !s->backlog)
+        if ((held && !s->backlog) || forwarded_is_due(s))
             later_post(s->loop, &s->settle, on_settle);
         rearm(s);
     }
@@ -346,19 +366,6 @@ void session_touch(struct session *s)
         later_post(s->loop, &s->settle, on_settle);
 }
 
-/* Sends a keepalive@openssh.com. While one is pending the first call only collects its answer. */
-static void send_keepalive(struct session *s)
-{
-    uint64_t packets = s->packets.out_packets;
-    int before = session_enter(s);
-
-    ssh_send_keepalive(s->handle);
-    if (s->packets.out_packets == packets)
-        ssh_send_keepalive(s->handle);
-    session_leave(before);
-    session_touch(s);
-}
-
 /* Any byte received is life: only silence is asked, and only silence kills. */
 static void keepalive_due(struct deadline *deadline)
 {
@@ -373,7 +380,7 @@ static void keepalive_due(struct deadline *deadline)
         return;
     } else {
         s->unanswered++;
-        send_keepalive(s);
+        globals_keepalive(s);
     }
     deadline_arm(s->loop, &s->keepalive, s->options.keepalive_ms, keepalive_due);
 }
@@ -384,7 +391,7 @@ void session_probe(struct session *s)
         return;
     s->heard_bytes = s->bytes.in_bytes;
     s->unanswered = s->options.keepalive_max;
-    send_keepalive(s);
+    globals_keepalive(s);
     deadline_arm(s->loop, &s->keepalive, PROBE_ANSWER_MS, keepalive_due);
 }
 
@@ -401,6 +408,16 @@ static uint64_t silence(const struct session *s)
     return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
 }
 
+bool session_peer(const struct session *s, struct ip *peer)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    uint16_t port;
+
+    return getpeername(s->watch_fd, (struct sockaddr *)&address, &length) == 0 &&
+           ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+}
+
 void session_tick(struct session *s)
 {
     /* A target that does not answer is no reason to avoid a session; an sshd that answers nobody,
@@ -408,7 +425,7 @@ void session_tick(struct session *s)
      * packet after another. */
     if (!s->dead && !s->probed && silence(s) >= PROBE_MS) {
         s->probed = true;
-        send_keepalive(s);
+        globals_keepalive(s);
     }
 }
 
@@ -421,16 +438,6 @@ void session_state(const struct session *s, struct session_state *state)
         .abandoned = s->abandoned,
         .silent_ms = s->dead ? 0 : silence(s),
     };
-}
-
-/* Requests of the server's own that nobody here asked for: refused by libssh when this returns 1.
- */
-static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
-{
-    (void)handle;
-    (void)message;
-    (void)userdata;
-    return 1;
 }
 
 struct session *session_new(struct loop *loop, struct dialled *dialled_session,
@@ -455,7 +462,7 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     TAILQ_INIT(&s->postponed);
     answers_init(&s->answers);
     ssh_set_counters(s->handle, &s->bytes, &s->packets);
-    ssh_set_message_callback(s->handle, refuse_message, NULL);
+    forwarded_init(s);
     s->event = ssh_event_new();
     if (s->event == NULL || ssh_event_add_session(s->event, s->handle) != SSH_OK)
         abort(); /* only for lack of memory */

@@ -2,6 +2,7 @@
 #ifndef ADIT_SSH_SESSION_H
 #define ADIT_SSH_SESSION_H
 
+#include "base/ip.h"
 #include "io/endpoint.h"
 #include "io/loop.h"
 #include "ssh/dial.h"
@@ -58,6 +59,48 @@ struct session_open *session_open_unix(struct session *session, const char *path
 /* `done` will not be called. The server's answer is still waited for, then the channel is closed:
  * to forget it would leak the server's connection. */
 void session_open_cancel(struct session_open *open);
+
+/* A port that the server listens on for us (RFC 4254 section 7.1). */
+struct session_listen;
+
+/* A connection that came to it, and waits for an answer. */
+struct arrival;
+
+struct session_listen_events {
+    /* The server answered: it listens on `port`; or it refused, and `port` is 0. Called once. The
+     * callee may free the listen, if it was refused it has to. */
+    void (*answered)(void *arg, uint16_t port);
+    /* A connection came in, from `origin` in the server's words (valid during the call). The callee
+     * answers it, now or later. `lost` is called once if the session dies before: then the arrival
+     * is gone. */
+    void (*arrived)(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port);
+    /* The session died, and the listen is gone. */
+    void (*lost)(void *arg);
+};
+
+/* Asks the server to listen on `port` (0: it picks one) of `bind`: "" is every address, "localhost"
+ * loopback, else an address or name (sshd_config(5), GatewayPorts). No event comes from inside this
+ * call. */
+struct session_listen *session_listen(struct session *session, const char *bind, uint16_t port,
+                                      const struct session_listen_events *events, void *arg);
+
+/* The server shall listen no more; connections that came in by it go on. No event comes. */
+void session_listen_free(struct session_listen *listen);
+
+/* Who is told if the session dies before the arrival was answered; to be called from inside
+ * `arrived` unless it is answered there. */
+void arrival_own(struct arrival *arrival, void (*lost)(void *arg), void *arg);
+
+/* The server is told yes, and the arrival becomes a paused endpoint, which is the caller's. (With
+ * a session that just died it is cut at once.) */
+struct endpoint *arrival_accept(struct arrival *arrival);
+
+/* The server is told no (libssh knows only "administratively prohibited"). */
+void arrival_refuse(struct arrival *arrival);
+
+/* The address of the other end of its connection; false: it is no TCP connection of ours (behind a
+ * jump host, a ProxyCommand). */
+bool session_peer(const struct session *session, struct ip *peer);
 
 /* Asks at once whether the peer still lives, e.g. after a sleep of the machine. */
 void session_probe(struct session *session);

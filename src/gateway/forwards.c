@@ -1,0 +1,414 @@
+/* Remote forwards, from asking for them to losing them and asking again. */
+#include "gateway/forwards.h"
+
+#include "base/mem.h"
+#include "gateway/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+
+/* A port that is still taken, perhaps by a predecessor that the server has not missed yet. */
+#define RETRY_FIRST_MS 1000
+#define RETRY_LONGEST_MS 30000
+
+struct forward {
+    TAILQ_ENTRY(forward) link;
+    struct forwards *forwards;
+    const struct config_forward *config; /* of the generation in use */
+    struct board *board;                 /* its upstream's; referenced */
+    enum forward_state state;
+    uint64_t order; /* of this forward to its session's worker; 0: none */
+    int slot;       /* whose session that is */
+    uint16_t port;
+    bool failing; /* it was refused since it was up last */
+    char *error;
+    uint64_t wait_ms;
+    uint64_t next_at; /* loop_now */
+    struct deadline retry;
+};
+
+TAILQ_HEAD(forward_list, forward);
+
+struct forwards {
+    struct loop *loop;
+    struct crew *crew;
+    struct generation *generation; /* referenced; NULL: none */
+    struct forward_list list;
+    uint64_t orders; /* given so far */
+    void (*changed)(void *arg, const struct forward_status *status);
+    void *arg;
+};
+
+const char *forward_state_name(enum forward_state state)
+{
+    static const char *const names[] = {"waiting", "asked", "up", "degraded"};
+    return names[state];
+}
+
+struct forwards *forwards_new(struct loop *loop, struct crew *crew,
+                              void (*changed)(void *arg, const struct forward_status *status),
+                              void *arg)
+{
+    struct forwards *fs = mem_zalloc(sizeof(*fs));
+
+    fs->loop = loop;
+    fs->crew = crew;
+    fs->changed = changed;
+    fs->arg = arg;
+    TAILQ_INIT(&fs->list);
+    return fs;
+}
+
+void forwards_free(struct forwards *fs)
+{
+    if (fs == NULL)
+        return;
+    forwards_change(fs, NULL);
+    free(fs);
+}
+
+static struct worker *worker_of(const struct forward *f)
+{
+    return f->forwards->crew->workers[atomic_load(&f->board->slots[f->slot].worker)];
+}
+
+/* Its session, if it has one, shall hold it as the generation in use says. */
+static void send_order(const struct forward *f)
+{
+    remote_send(worker_of(f), &(struct remote_order){.forwards = f->forwards,
+                                                     .number = f->order,
+                                                     .board = f->board,
+                                                     .slot = f->slot,
+                                                     .generation = f->forwards->generation,
+                                                     .forward = f->config});
+}
+
+/* The session that shall hold it: one that holds others already, else any. */
+static int choose_slot(const struct forward *f)
+{
+    int any = -1;
+
+    for (int i = BOARD_SLOTS - 1; i >= 0; i--) {
+        if (board_slot_state(f->board, i) != SLOT_UP)
+            continue;
+        if (forwards_need(f->forwards, f->board, i))
+            return i;
+        any = i;
+    }
+    return any;
+}
+
+static void set_state(struct forward *f, enum forward_state state)
+{
+    log_debug("remote forward %s: %s -> %s", f->config->name, forward_state_name(f->state),
+              forward_state_name(state));
+    f->state = state;
+}
+
+/* Asks for it, or goes on waiting for a session that it can be asked of. */
+static void ask(struct forward *f)
+{
+    f->slot = choose_slot(f);
+    if (f->slot < 0) {
+        set_state(f, FORWARD_WAITING);
+        return;
+    }
+    f->order = ++f->forwards->orders;
+    set_state(f, FORWARD_ASKED);
+    send_order(f);
+}
+
+/* Its session, if it has one, is nothing to it any more. */
+static void let_go(struct forward *f)
+{
+    deadline_cancel(&f->retry);
+    f->order = 0;
+    f->slot = -1;
+    f->port = 0;
+}
+
+static void forward_free(struct forward *f)
+{
+    TAILQ_REMOVE(&f->forwards->list, f, link);
+    if (f->order != 0)
+        remote_cancel(worker_of(f), f->order);
+    let_go(f);
+    board_unref(f->board);
+    free(f->error);
+    free(f);
+}
+
+/* Changes of the configuration. */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether what is listened on for the one does for the other. */
+static bool same_bind(const struct config_forward *a, const struct config_forward *b)
+{
+    return strcmp(a->name, b->name) == 0 && same_text(a->bind.host, b->bind.host) &&
+           same_text(a->bind.path, b->bind.path) && a->bind.port == b->bind.port;
+}
+
+/* Takes from `old` the forward that is the same as this one, or makes a new one. */
+static struct forward *take_or_make(struct forwards *fs, struct forward_list *old,
+                                    const struct config_forward *config, struct board *board)
+{
+    struct forward *f;
+
+    TAILQ_FOREACH (f, old, link)
+        if (f->board == board && same_bind(f->config, config))
+            break;
+    if (f != NULL) {
+        TAILQ_REMOVE(old, f, link);
+    } else {
+        f = mem_zalloc(sizeof(*f));
+        f->forwards = fs;
+        f->board = board_ref(board);
+        f->slot = -1;
+    }
+    f->config = config;
+    return f;
+}
+
+void forwards_change(struct forwards *fs, struct generation *generation)
+{
+    struct generation *before = fs->generation;
+    struct forward_list wanted = TAILQ_HEAD_INITIALIZER(wanted);
+    size_t count = generation != NULL ? generation->config->forward_count : 0;
+    struct forward *f;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct config_forward *config = &generation->config->forwards[i];
+        struct board *board;
+        if (config->kind != FORWARD_REMOTE)
+            continue;
+        generation_upstream(generation, config->via, &board);
+        f = take_or_make(fs, &fs->list, config, board);
+        TAILQ_INSERT_TAIL(&wanted, f, link);
+    }
+    /* First those that go: their ports may be wanted again. */
+    while (!TAILQ_EMPTY(&fs->list))
+        forward_free(TAILQ_FIRST(&fs->list));
+    TAILQ_CONCAT(&fs->list, &wanted, link);
+    fs->generation = generation != NULL ? generation_ref(generation) : NULL;
+    generation_unref(before);
+    TAILQ_FOREACH (f, &fs->list, link) {
+        if (f->order != 0)
+            send_order(f);
+        else if (f->state == FORWARD_WAITING)
+            ask(f);
+    }
+}
+
+/* Sessions. */
+
+void forwards_session_up(struct forwards *fs, const struct board *board)
+{
+    struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link)
+        if (f->board == board && f->state == FORWARD_WAITING)
+            ask(f);
+}
+
+void forwards_session_lost(struct forwards *fs, const struct board *board, int slot)
+{
+    struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link) {
+        if (f->board != board || f->slot != slot)
+            continue;
+        let_go(f);
+        set_state(f, FORWARD_WAITING);
+    }
+    forwards_session_up(fs, board); /* if another one is */
+}
+
+bool forwards_need(const struct forwards *fs, const struct board *board, int slot)
+{
+    const struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link)
+        if (f->board == board && f->slot == slot)
+            return true;
+    return false;
+}
+
+/* Answers. */
+
+static void describe(const struct forward *f, struct forward_status *status)
+{
+    uint64_t now = loop_now(f->forwards->loop);
+    bool degraded = f->state == FORWARD_DEGRADED;
+
+    *status = (struct forward_status){
+        .forward = f->config,
+        .state = f->state,
+        .session = f->slot,
+        .port = f->port,
+        .error = degraded ? f->error : NULL,
+        .next_in_ms = degraded && f->next_at > now ? f->next_at - now : 0,
+    };
+}
+
+static void tell_changed(struct forwards *fs, const struct forward *f)
+{
+    struct forward_status status;
+
+    describe(f, &status);
+    fs->changed(fs->arg, &status);
+}
+
+/* "host:port" or a path; SOCKS to the far side has no place. */
+static void print_target(const struct config_forward *config, char text[static 300])
+{
+    char place[HOSTPORT_TEXT_MAX];
+
+    if (config->target.path != NULL)
+        snprintf(text, 300, "%s", config->target.path);
+    else if (config->target.host != NULL)
+        snprintf(text, 300, "%s", hostport_format(config->target.host, config->target.port, place));
+    else
+        snprintf(text, 300, "[socks]");
+}
+
+static void log_up(const struct forward *f)
+{
+    const char *bind = remote_bind(f->config);
+    bool command_line = f->forwards->generation->config->file == NULL;
+    char place[HOSTPORT_TEXT_MAX];
+    char target[300];
+
+    hostport_format(bind[0] != '\0' ? bind : "*", f->port, place);
+    log_info("remote forward %s: listening on %s at the server", f->config->name, place);
+    if (f->config->bind.port != 0)
+        return;
+    print_target(f->config, target);
+    /* (Whoever typed port 0 waits to be told.) */
+    log_line(command_line ? LOG_WARNING : LOG_INFO, "Allocated port %u for remote forward to %s",
+             f->port, target);
+}
+
+static void came_up(struct forward *f, uint16_t port)
+{
+    f->port = port;
+    f->failing = false;
+    f->wait_ms = 0;
+    set_state(f, FORWARD_UP);
+    log_up(f);
+}
+
+static void retry(struct deadline *deadline)
+{
+    ask(container_of(deadline, struct forward, retry));
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+    uint64_t value = 0;
+
+    if (getrandom(&value, sizeof(value), 0) != sizeof(value))
+        value = 0;
+    return value % bound;
+}
+
+static void was_refused(struct forward *f)
+{
+    let_go(f);
+    f->wait_ms = f->wait_ms == 0 ? RETRY_FIRST_MS : 2 * f->wait_ms;
+    if (f->wait_ms > RETRY_LONGEST_MS)
+        f->wait_ms = RETRY_LONGEST_MS;
+    /* Between three quarters of it and all. */
+    f->next_at = f->wait_ms - random_below(f->wait_ms / 4);
+    deadline_arm(f->forwards->loop, &f->retry, f->next_at, retry);
+    f->next_at += loop_now(f->forwards->loop);
+    set_state(f, FORWARD_DEGRADED);
+    if (f->failing)
+        return;
+    f->failing = true;
+    free(f->error);
+    f->error = mem_printf("remote port forwarding failed for listen port %u", f->config->bind.port);
+    log_warning("remote forward %s: %s: the server refuses, as the port is taken or forbidden; "
+                "trying again",
+                f->config->name, f->error);
+}
+
+static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)
+{
+    struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link)
+        if (f->order == order)
+            break;
+    if (f == NULL || f->state != FORWARD_ASKED)
+        return; /* its session was lost meanwhile, or it is not wanted any more */
+    if (port != 0)
+        came_up(f, port);
+    else
+        was_refused(f);
+    tell_changed(fs, f);
+}
+
+struct answer_message {
+    struct message message;
+    struct forwards *forwards;
+    uint64_t order;
+    uint16_t port;
+};
+
+static void drop_answer(struct message *message)
+{
+    free(container_of(message, struct answer_message, message));
+}
+
+static void run_answer(struct message *message, void *owner)
+{
+    struct answer_message *m = container_of(message, struct answer_message, message);
+
+    (void)owner;
+    take_answer(m->forwards, m->order, m->port);
+    drop_answer(message);
+}
+
+void forwards_tell(struct mailbox *keeper, struct forwards *fs, uint64_t order, uint16_t port)
+{
+    struct answer_message *m = mem_zalloc(sizeof(*m));
+
+    *m = (struct answer_message){.message = {.run = run_answer, .drop = drop_answer},
+                                 .forwards = fs,
+                                 .order = order,
+                                 .port = port};
+    mailbox_post(keeper, &m->message);
+}
+
+/* Looking. */
+
+bool forwards_settled(const struct forwards *fs)
+{
+    const struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link) {
+        const struct config_upstream *upstream =
+            config_upstream(fs->generation->config, f->config->via);
+        if (f->state != FORWARD_UP && (!f->failing || upstream->exit_on_forward_failure))
+            return false;
+    }
+    return true;
+}
+
+void forwards_each(const struct forwards *fs,
+                   void (*each)(void *arg, const struct forward_status *status), void *arg)
+{
+    const struct forward *f;
+    struct forward_status status;
+
+    TAILQ_FOREACH (f, &fs->list, link) {
+        describe(f, &status);
+        each(arg, &status);
+    }
+}

@@ -1,0 +1,62 @@
+/* The remote forwards of a configuration: which are listened on at their servers, which session
+ * holds each, and when one that was refused is asked for again. Main thread only; what comes in by
+ * them is the business of gateway/remote. */
+#ifndef ADIT_GATEWAY_FORWARDS_H
+#define ADIT_GATEWAY_FORWARDS_H
+
+#include "gateway/generation.h"
+#include "gateway/worker.h"
+
+struct forwards;
+
+enum forward_state {
+    FORWARD_WAITING,  /* for a session */
+    FORWARD_ASKED,    /* the server has not answered yet */
+    FORWARD_UP,       /* the server listens */
+    FORWARD_DEGRADED, /* it refused, and will be asked again */
+};
+
+/* "waiting", "asked", ...: for the log and the status. */
+const char *forward_state_name(enum forward_state state);
+
+struct forward_status {
+    const struct config_forward *forward; /* of the generation in use */
+    enum forward_state state;
+    int session;         /* FORWARD_ASKED, FORWARD_UP: the upstream's slot; else -1 */
+    uint16_t port;       /* FORWARD_UP: that the server listens on */
+    const char *error;   /* FORWARD_DEGRADED: what failed, in ssh's words */
+    uint64_t next_in_ms; /* FORWARD_DEGRADED: it is tried again */
+};
+
+/* `changed` is called, never from inside a call, whenever a forward has become FORWARD_UP or
+ * FORWARD_DEGRADED. */
+struct forwards *forwards_new(struct loop *loop, struct crew *crew,
+                              void (*changed)(void *arg, const struct forward_status *status),
+                              void *arg);
+void forwards_free(struct forwards *forwards);
+
+/* Those of this generation are wanted, and no others; those that stay keep their ports, and what
+ * came in by the others goes on. NULL: none at all. */
+void forwards_change(struct forwards *forwards, struct generation *generation);
+
+/* A session of that board is up, or not any more. */
+void forwards_session_up(struct forwards *forwards, const struct board *board);
+void forwards_session_lost(struct forwards *forwards, const struct board *board, int slot);
+
+/* Whether the session of that slot holds a forward, and so is not idle. */
+bool forwards_need(const struct forwards *forwards, const struct board *board, int slot);
+
+/* Whether all are up, but for those that were refused where this is no failure
+ * (exit_on_forward_failure). */
+bool forwards_settled(const struct forwards *forwards);
+
+/* Calls `each` for every one, in the configuration's order. */
+void forwards_each(const struct forwards *forwards,
+                   void (*each)(void *arg, const struct forward_status *status), void *arg);
+
+/* From a worker's thread, by message to the main thread: the server's answer to the order of that
+ * number; `port` 0: it refused. */
+void forwards_tell(struct mailbox *keeper, struct forwards *forwards, uint64_t order,
+                   uint16_t port);
+
+#endif

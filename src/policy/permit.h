@@ -1,0 +1,15 @@
+/* PermitRemoteOpen (ssh_config(5)): where those who come in by a remote forward that serves SOCKS
+ * may be connected to. */
+#ifndef ADIT_POLICY_PERMIT_H
+#define ADIT_POLICY_PERMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whether one of the patterns permits `host` (normalised) and `port`. A pattern is HOST:PORT, where
+ * either may be "*" and an IPv6 address stands in brackets; names are compared as they are, nothing
+ * is looked up. "any" permits all, "none" nothing. No patterns: all. */
+bool permit_allows(const char *const *patterns, size_t count, const char *host, uint16_t port);
+
+#endif

@@ -1,0 +1,63 @@
+/* Global requests (RFC 4254 section 4), one at a time, as libssh has it: tcpip-forward and its
+ * cancel, and keepalives between them. Only for this room.
+ *
+ * libssh keeps one state for all of them. A call that finds an earlier request unanswered sends
+ * nothing and returns that one's answer; which of both happened is in its log only, and so the log
+ * is read. The port that the server allocated is read from the packet that came last, which is the
+ * right one only until libssh goes on to the next; but between the two it writes a line, and there
+ * the answer can be collected, which then neither reads nor writes anything. */
+#ifndef ADIT_SSH_GLOBAL_H
+#define ADIT_SSH_GLOBAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct session;
+
+/* One request. Embed it. */
+struct global_request {
+    TAILQ_ENTRY(global_request) link;
+    bool cancel; /* cancel-tcpip-forward, else tcpip-forward */
+    const char *bind;
+    uint16_t port;
+    /* What became of it, outside of libssh's callbacks; `port` is what the server listens on, 0
+     * when it refused or when that could not be known. */
+    void (*answered)(struct global_request *request, bool accepted, uint16_t port);
+};
+
+struct globals {
+    TAILQ_HEAD(, global_request) queue;
+    uint64_t asked_at; /* loop_now */
+    bool asked;        /* libssh has the first of them */
+    bool fresh;        /* one came that libssh was not called for yet */
+    /* What the log said. */
+    bool sent;         /* during the last call: a request went out */
+    bool success_seen; /* the answer is there */
+    bool collected;    /* and was taken: */
+    bool passed;       /* packets came after it before it was */
+    int port;
+};
+
+void globals_init(struct globals *globals);
+
+/* Puts it at the end of the queue; the session's next turn asks. */
+void globals_ask(struct session *session, struct global_request *request);
+
+/* Takes it off the queue, if libssh does not have it yet. */
+bool globals_withdraw(struct session *session, struct global_request *request);
+
+/* Asks, and collects answers; once a turn and outside of libssh's callbacks, as its calls read
+ * what comes. */
+void globals_work(struct session *session);
+
+/* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
+void globals_keepalive(struct session *session);
+
+/* How much of libssh's log is needed now. */
+int globals_log_level(const struct globals *globals);
+
+/* A line of it. */
+void globals_read_log(struct session *session, const char *function, const char *text);
+
+#endif
