@@ -3,6 +3,7 @@
 
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "conf/forward_spec.h"
 #include "conf/paths.h"
 
 #include <errno.h>
@@ -208,19 +209,18 @@ static void check_listen(struct load *load, size_t index)
 
 void load_check_forward(struct load *load, size_t index)
 {
-    static const char *const kinds[] = {"local", "remote", "dynamic"};
     const struct config_forward *forward = &load->config->forwards[index];
     const struct load_section *section = load_section_of(load, "forward", index);
     bool given = false;
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        given |= load_key_of(section, kinds[i])->set;
+    for (size_t i = 0; forward_kinds[i]; i++)
+        given |= load_key_of(section, forward_kinds[i])->set;
     if (!given)
         load_problem(load, section ? section->line : 0,
                      "[forward %s] has no local, remote or dynamic", forward->name);
     check_via(load, section, forward->via);
     if (forward->listen.address_count > 0)
-        check_addresses(load, &forward->listen, section, kinds[forward->kind], "");
+        check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }

@@ -27,9 +27,10 @@ struct pool {
     struct pool_slot {
         struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct proxy_command *proxy; /* what its connection is, if it is that */
-        uint64_t since;              /* it was handed over at */
-        uint64_t idle_since;         /* 0: it carries something */
+        struct proxy_command *proxy;  /* what its connection is, if it is that */
+        struct connection_info *info; /* once it was dialled */
+        uint64_t since;               /* it was handed over at */
+        uint64_t idle_since;          /* 0: it carries something */
     } slots[BOARD_SLOTS];
     struct deadline retry;
 };
@@ -85,6 +86,8 @@ static unsigned choose_worker(const struct pool *pool, int slot)
 /* The end of what its connection came by. */
 static void hang_up(struct pool_slot *s)
 {
+    free(s->info);
+    s->info = NULL;
     proxy_command_hang_up(s->proxy);
     s->proxy = NULL;
 }
@@ -123,6 +126,8 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
         worker = choose_worker(pool, slot);
         s->since = now(pool);
         s->idle_since = 0;
+        s->info = mem_zalloc(sizeof(*s->info));
+        *s->info = *dialled_info(dialled);
         atomic_store(&pool->board->slots[slot].worker, (int)worker);
         worker_send_session(pool->room->crew->workers[worker], pool->board, slot, dialled,
                             pool->upstream);
@@ -316,6 +321,7 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
         .bytes_in = atomic_load(&b->bytes_in),
         .bytes_out = atomic_load(&b->bytes_out),
         .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
+        .info = s->info,
     };
     return true;
 }
@@ -366,6 +372,7 @@ void pool_free(struct pool *pool)
         } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
             board_set_slot(pool->board, i, SLOT_RETIRING);
         }
+        free(pool->slots[i].info);
     }
     pool->board->pool = NULL;
     board_unref(pool->board);
