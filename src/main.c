@@ -1,9 +1,10 @@
 /* adit: options, configuration, and the exit status. */
 #include "base/log.h"
+#include "base/slow_copies.h"
 #include "conf/config.h"
 #include "conf/options.h"
 #include "gateway/gateway.h"
-#include "base/slow_copies.h"
+#include "io/background.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 
 /* sysexits.h's, and ssh's own for everything that goes wrong with a connection. */
 #define EXIT_USAGE 64
-#define EXIT_CONFIG 78
 #define EXIT_SSH 255
 
 /* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
@@ -45,24 +45,64 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(struct config *config, const struct options *options)
+/* Standard descriptors that were closed shall not become somebody's socket. */
+static void fill_standard_descriptors(void)
 {
-    struct gateway_options gateway_options = {.log_fd = STDERR_FILENO, .verbose = options->verbose};
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void all_up(void *arg)
+{
+    const struct options *options = arg;
+
+    /* As ssh does, which keeps it for who debugs. */
+    if (options->background)
+        background_detach(options->log_file == NULL && log_wants(LOG_DEBUG));
+}
+
+/* Where the log goes; -1: nowhere, which was said. */
+static int open_log(const char *file)
+{
+    int fd = STDERR_FILENO;
+
+    if (file != NULL)
+        fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0)
+        fprintf(stderr, "adit: %s: %s\n", file, strerror(errno));
+    return fd;
+}
+
+static int run(struct options *options)
+{
+    struct gateway_options gateway_options = {
+        .log_fd = open_log(options->log_file),
+        .verbose = options->verbose,
+        .may_ask = options->may_ask,
+        .first_failure_ends = options->first_failure_ends,
+        .stdio = options->stdio ? &options->stdio_target : NULL,
+        .stdio_via = options->stdio_via,
+        .up = all_up,
+        .arg = options,
+    };
     struct gateway *gateway;
     int status;
 
-    if (options->log_file != NULL) {
-        int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (fd < 0) {
-            fprintf(stderr, "adit: %s: %s\n", options->log_file, strerror(errno));
-            config_unref(config);
-            return EXIT_USAGE;
-        }
-        gateway_options.log_fd = fd;
+    if (gateway_options.log_fd < 0)
+        return EXIT_USAGE;
+    if (options->background && !background_begin()) {
+        fprintf(stderr, "adit: fork: %s\n", strerror(errno));
+        return EXIT_SSH;
     }
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    gateway = gateway_new(config, &gateway_options);
+    gateway = gateway_new(options->config, &gateway_options);
+    options->config = NULL;
     if (gateway == NULL)
         return EXIT_SSH;
     status = gateway_run(gateway);
@@ -70,22 +110,17 @@ static int run(struct config *config, const struct options *options)
     return status;
 }
 
-static int with_config(const struct options *options)
+static int obey(struct options *options)
 {
-    struct config_problems problems = {0};
-    struct config *config = config_load(options->config_file, &problems);
-    int status;
-
-    for (size_t i = 0; i < problems.count; i++)
-        fprintf(stderr, "%s\n", problems.lines[i]);
-    config_problems_clear(&problems);
-    if (config == NULL)
-        return EXIT_CONFIG;
-    if (!options->check && !options->dump)
-        return run(config, options);
-    status = options->dump ? print_dump(config) : EXIT_SUCCESS;
-    config_unref(config);
-    return status;
+    switch (options->mode) {
+    case MODE_RUN: return run(options);
+    case MODE_CHECK: return EXIT_SUCCESS;
+    case MODE_DUMP: return print_dump(options->config);
+    case MODE_CONTROL: return EXIT_USAGE;
+    case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
+    case MODE_VERSION: printf("adit %s\n", PACKAGE_VERSION); return EXIT_SUCCESS;
+    }
+    return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -94,16 +129,10 @@ int main(int argc, char **argv)
     int status;
 
     slow_copies_avoid(argv);
+    fill_standard_descriptors();
     status = options_parse(argc, argv, &options);
-    if (status != 0)
-        return status;
-    if (options.help) {
-        options_usage(stdout);
-        return EXIT_SUCCESS;
-    }
-    if (options.version) {
-        printf("adit %s\n", PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-    }
-    return with_config(&options);
+    if (status == 0)
+        status = obey(&options);
+    options_clear(&options);
+    return status;
 }

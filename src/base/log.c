@@ -2,7 +2,8 @@
  * lines. */
 #include "base/log.h"
 
-#include <jansson.h>
+#include "base/json_text.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -106,25 +107,6 @@ static void put_text(FILE *out, enum log_level level, const char *event,
         }
     }
     fputc('\n', out);
-}
-
-/* JSON wants UTF-8; what is not goes in with its odd bytes escaped. */
-static json_t *json_text(const char *text)
-{
-    json_t *value = json_string(text);
-
-    if (value == NULL) {
-        char *safe = NULL;
-        size_t length;
-        FILE *out = open_memstream(&safe, &length);
-        for (const unsigned char *c = (const unsigned char *)text; out != NULL && *c != '\0'; c++)
-            fprintf(out, *c < 0x80 ? "%c" : "\\x%02x", *c);
-        if (out != NULL)
-            fclose(out);
-        value = json_string(safe);
-        free(safe);
-    }
-    return value;
 }
 
 static void put_json(FILE *out, enum log_level level, const char *event,

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/keys.h"
 #include "conf/load.h"
+#include "conf/types.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ void config_unref(struct config *config)
         forward_listener_clear(&config->forwards[i]);
     sections_free(config);
     config_unref(counted->original);
+    string_list_clear(&config->remarks);
     free(config->file);
     free(counted);
 }
@@ -71,6 +73,8 @@ struct config *config_copy(struct config *config)
     }
     copy->file = mem_strdup(config->file);
     copy->acl = config->acl;
+    for (size_t i = 0; i < copy->upstream_count; i++)
+        copy->upstreams[i].libssh_config = config->upstreams[i].libssh_config;
     for (size_t i = 0; i < copy->listen_count; i++)
         copy->listens[i].users = config->listens[i].users;
     ((struct counted_config *)copy)->original =

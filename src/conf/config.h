@@ -66,6 +66,8 @@ struct config_upstream {
     /* Take from ssh -G what is not given; once that is done (when loaded): false and NULL. */
     bool ssh_config;
     char *ssh_config_file; /* NULL: ssh's own */
+    /* There is no ssh to ask: both still hold, and libssh reads ssh_config for each session. */
+    bool libssh_config;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;
@@ -170,6 +172,8 @@ struct config {
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
+    /* What ssh would do of ssh_config and adit does not: notices. */
+    struct string_list remarks;
 };
 
 /* The problems of one load, all of them, in the file's order. */

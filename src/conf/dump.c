@@ -35,8 +35,9 @@ static void write_value(struct buffer *out, const char *name, const char *text, 
     while (*text) {
         size_t length = part_length(text, join);
         size_t shown = length;
-        /* A line's end is read as one blank at most. */
-        if (column + blanks + length > most && blanks <= 1) {
+        size_t end = column + blanks + length;
+        /* A line's end is read as one blank, which is not what several were. */
+        if (end > most && (blanks <= 1 || end > LINE_MOST)) {
             blank = length + 4 > LINE_MOST ? "\n " : "\n    ";
             blanks = strlen(blank);
             column = 0;

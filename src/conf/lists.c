@@ -42,7 +42,7 @@ void string_list_append(struct string_list *list, char *item)
     list->items[list->count++] = item;
 }
 
-static void list_clear(struct string_list *list)
+void string_list_clear(struct string_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
@@ -65,7 +65,7 @@ static char *list_take(struct buffer *text)
 
 static void list_free(struct key_slot slot)
 {
-    list_clear(slot.field);
+    string_list_clear(slot.field);
 }
 
 static char *list_print(struct key_slot slot)
@@ -279,7 +279,7 @@ static char *host_key_print(struct key_slot slot)
 
 static void host_key_free(struct key_slot slot)
 {
-    list_clear(&((struct config_upstream *)slot.field)->host_key_pins);
+    string_list_clear(&((struct config_upstream *)slot.field)->host_key_pins);
 }
 
 const struct key_type type_host_key = {

@@ -350,10 +350,13 @@ static void ask_ssh_config(struct load *load)
     }
 }
 
-/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. */
+/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. (Where
+ * there is no ssh, it is read when a session is made.) */
 static void forget_ssh_config(struct config *config)
 {
     for (size_t i = 0; i < config->upstream_count; i++) {
+        if (config->upstreams[i].libssh_config)
+            continue;
         config->upstreams[i].ssh_config = false;
         free(config->upstreams[i].ssh_config_file);
         config->upstreams[i].ssh_config_file = NULL;

@@ -46,6 +46,8 @@ struct load {
     struct load_problem *problems;
     size_t problem_count;
     unsigned last_line;
+    /* What ssh has said of the first upstream's host already; NULL: nothing. */
+    const struct ssh_known *ssh_known;
 };
 
 /* A load is: load_begin; load_open and load_entry for all that was given; load_end. */

@@ -110,6 +110,8 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
 {
     struct notices notices = {each, arg};
 
+    for (size_t i = 0; i < config->remarks.count; i++)
+        notice(&notices, "%s", config->remarks.items[i]);
     for (size_t i = 0; i < config->upstream_count; i++)
         notice_upstream(&notices, &config->upstreams[i]);
     for (size_t i = 0; i < config->listen_count; i++)

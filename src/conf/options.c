@@ -1,71 +1,151 @@
-/* adit's own command line. */
+/* What a start of adit is to do, from its command line and what that names. */
 #include "conf/options.h"
 
-#include <getopt.h>
+#include "base/mem.h"
+#include "conf/command_line.h"
+#include "conf/compose.h"
+
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
-enum { OPTION_CONFIG = 256, OPTION_CHECK, OPTION_DUMP, OPTION_HELP };
-
-static const struct option long_options[] = {
-    {"config", required_argument, NULL, OPTION_CONFIG},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"dump", no_argument, NULL, OPTION_DUMP},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, 'V'},
-    {0},
-};
-
-static int misused(const char *what, const char *which)
+static int load(const char *file, struct options *options)
 {
-    fprintf(stderr, "adit: %s%s (adit --help says more)\n", what, which);
-    return EX_USAGE;
+    struct config_problems problems = {0};
+
+    options->config = config_load(file, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        fprintf(stderr, "%s\n", problems.lines[i]);
+    config_problems_clear(&problems);
+    return options->config ? 0 : EX_CONFIG;
 }
 
-static bool take_option(int option, struct options *options)
+static enum options_mode mode_of(const struct command_line *line)
 {
-    switch (option) {
-    case OPTION_CONFIG: options->config_file = optarg; return true;
-    case OPTION_CHECK: options->check = true; return true;
-    case OPTION_DUMP: options->dump = true; return true;
-    case OPTION_HELP: options->help = true; return true;
-    case 'V': options->version = true; return true;
-    case 'v': options->verbose++; return true;
-    case 'E': options->log_file = optarg; return true;
-    default: return false;
+    return line->help              ? MODE_HELP
+           : line->version         ? MODE_VERSION
+           : line->control_command ? MODE_CONTROL
+           : line->check           ? MODE_CHECK
+           : line->dump            ? MODE_DUMP
+                                   : MODE_RUN;
+}
+
+/* The control socket that a file's gateway has. */
+static int find_control(const struct command_line *line, struct options *options)
+{
+    if (!line->config_file)
+        return compose_control(line, options);
+    int status = load(line->config_file, options);
+    if (status != 0)
+        return status;
+    options->control_path = mem_strdup(options->config->gateway.control);
+    if (options->control_path)
+        return 0;
+    fprintf(stderr, "adit: %s names no control socket ([gateway] control)\n", line->config_file);
+    return EX_CONFIG;
+}
+
+static void print_notice(void *arg, const char *text)
+{
+    (void)arg;
+    fprintf(stderr, "adit: %s\n", text);
+}
+
+/* (A run has them in its log.) */
+static void print_notices(const struct command_line *line, const struct options *options)
+{
+    if (!line->quiet && options->mode != MODE_RUN)
+        config_each_notice(options->config, print_notice, NULL);
+}
+
+static int obey(const struct command_line *line, struct options *options)
+{
+    int status;
+
+    switch (options->mode) {
+    case MODE_HELP:
+    case MODE_VERSION: return 0;
+    case MODE_CONTROL: return find_control(line, options);
+    case MODE_RUN:
+    case MODE_CHECK:
+    case MODE_DUMP:
+        for (size_t i = 0; i < line->warning_count && !line->quiet; i++)
+            fprintf(stderr, "adit: %s\n", line->warnings[i]);
+        status =
+            line->config_file ? load(line->config_file, options) : compose_tunnel(line, options);
+        if (status == 0 && !line->config_file)
+            print_notices(line, options);
+        return status;
     }
+    return EX_USAGE;
 }
 
 int options_parse(int argc, char **argv, struct options *options)
 {
-    int option;
+    struct command_line line;
+    char error[COMMAND_LINE_ERROR_MAX];
+    int status = EX_USAGE;
 
+    (void)argc;
     *options = (struct options){0};
-    optind = 0; /* glibc: begin afresh */
-    while ((option = getopt_long(argc, argv, "vE:V", long_options, NULL)) != -1) {
-        if (!take_option(option, options))
-            return EX_USAGE; /* getopt_long has said which */
+    if (command_line_parse(argv, &line, error)) {
+        options->mode = mode_of(&line);
+        options->background = line.background;
+        options->log_file = line.log_file;
+        options->verbose = line.verbose;
+        options->control_command = line.control_command;
+        options->json = line.json;
+        options->forwards = line.forwards;
+        options->forward_count = line.forward_count;
+        status = obey(&line, options);
+        line.forwards = NULL;
+    } else {
+        fprintf(stderr, "adit: %s (adit --help says more)\n", error);
     }
-    if (options->help || options->version)
-        return 0;
-    if (optind < argc)
-        return misused("unexpected argument: ", argv[optind]);
-    if (!options->config_file)
-        return misused("--config FILE is missing", "");
-    if (options->check && options->dump)
-        return misused("--check and --dump exclude each other", "");
-    return 0;
+    command_line_clear(&line);
+    return status;
+}
+
+void options_clear(struct options *options)
+{
+    config_unref(options->config);
+    free(options->stdio_target.path);
+    free(options->stdio_target.host);
+    free(options->control_path);
+    free(options->forwards);
+    *options = (struct options){0};
 }
 
 void options_usage(FILE *out)
 {
-    fputs("usage: adit --config FILE [--check | --dump] [-v] [-E FILE]\n"
-          "       adit --help | --version\n"
+    fputs("usage: adit [options] [user@]host          a tunnel, as ssh makes it\n"
+          "       adit --config FILE [-f] [-v] [-E LOG]  the gateway that FILE describes\n"
+          "       adit -O COMMAND [-S PATH] [host]    ask an adit that runs\n"
           "\n"
-          "  --config FILE  run the gateway that FILE describes (adit.ini(5))\n"
-          "  --check        test FILE, print every problem, and exit\n"
-          "  --dump         print the configuration in effect, and exit\n"
-          "  -v             log more; twice for even more\n"
-          "  -E FILE        append the log to FILE instead of standard error\n"
+          "Forwards, of which there may be any number; without one: -D 1080\n"
+          "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
+          "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
+          "  -R [BIND:]PORT            the same, as a SOCKS proxy for the far side\n"
+          "  -D [BIND:]PORT            SOCKS and HTTP proxy here\n"
+          "  -W HOST:PORT              standard input and output lead to a place there\n"
+          "                            (a socket's path may stand for an end of -L and -R)\n"
+          "As in ssh(1)\n"
+          "  -J [USER@]HOST[:PORT],...  go through these hosts\n"
+          "  -l USER, -p PORT, -i FILE, -F FILE, -o OPTION, -b ADDRESS, -B INTERFACE, -4, -6, -C,\n"
+          "  -c CIPHERS, -m MACS, -g    the connection; what they leave open is ssh_config's\n"
+          "  -f                         go to the background once everything is up\n"
+          "  -M, -S PATH                listen at a control socket\n"
+          "  -q, -v                     log less; log more (-vv: even more)\n"
+          "  -E FILE                    append the log to FILE instead of standard error\n"
+          "  -N, -T, -n, -a, -k, -x     nothing: a tunnel is like that\n"
+          "adit's own\n"
+          "  --persist      try the first connection for ever (so do autossh's -M PORT and\n"
+          "                 AUTOSSH_GATETIME=0); once up, adit always heals\n"
+          "  --config FILE  see adit.ini(5)\n"
+          "  --check        test FILE or the command line, print every problem, and exit\n"
+          "  --dump         print it as a configuration file, and exit\n"
+          "  -O COMMAND     check, status, conninfo, forward, cancel, stop, exit, reload;\n"
+          "                 --json prints status as JSON\n"
           "  --help         print this\n"
           "  -V, --version  print the version\n"
           "\n"

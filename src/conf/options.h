@@ -1,23 +1,66 @@
-/* adit's own command line. */
+/* What a start of adit is to do: its command line, ssh's or its own, and what that says of
+ * ssh_config. */
 #ifndef ADIT_CONF_OPTIONS_H
 #define ADIT_CONF_OPTIONS_H
+
+#include "conf/config.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 
-struct options {
-    const char *config_file; /* --config FILE */
-    bool check;              /* --check: test the file and exit */
-    bool dump;               /* --dump: print the effective configuration */
-    bool help;               /* --help */
-    bool version;            /* -V, --version */
-    unsigned verbose;        /* -v: log level one up for each */
-    const char *log_file;    /* -E FILE */
+enum options_mode {
+    MODE_RUN,     /* run `config` */
+    MODE_CHECK,   /* --check: `config` is right, which is all that was asked */
+    MODE_DUMP,    /* --dump: print `config` */
+    MODE_CONTROL, /* -O: ask the adit that listens at `control_path` */
+    MODE_HELP,    /* --help */
+    MODE_VERSION, /* -V, --version */
 };
 
-/* Reads argv (getopt_long(3)). Returns 0, or 64 (EX_USAGE) after a line on standard error that
- * names the option. */
+/* A -L, -R or -D as it was given, in ssh(1)'s grammar, which it was found to follow. */
+struct option_forward {
+    enum forward_kind kind;
+    const char *spec;
+};
+
+/* Strings are of argv unless the field says otherwise. */
+struct options {
+    enum options_mode mode;
+
+    /* MODE_RUN, MODE_CHECK and MODE_DUMP: from the file (config->file) or from ssh's command line
+     * (config->file is NULL), with one reference, which options_clear drops unless the caller took
+     * it and set NULL here. */
+    struct config *config;
+
+    /* MODE_RUN. */
+    bool background;         /* -f: the parent ends when all is up, or could not be */
+    const char *log_file;    /* -E FILE; NULL: standard error */
+    unsigned verbose;        /* -v: levels to add to config->gateway.log */
+    bool may_ask;            /* a person started this: questions may be put (but see batch_mode) */
+    bool first_failure_ends; /* the first connection is not tried again: 255, as ssh */
+    bool stdio;              /* -W: standard input and output lead to `stdio_target` ... */
+    struct config_place stdio_target; /* (owned) */
+    const char *stdio_via;            /* ... through this upstream (owned by the config) */
+    /* ControlMaster auto or autoask: where somebody listens at config->gateway.control already,
+     * it is asked to do the forwards, instead of this adit. */
+    bool control_auto;
+
+    /* MODE_CONTROL. */
+    const char *control_command; /* "check", "forward", ...: as given */
+    char *control_path;          /* (owned) */
+    bool json;                   /* --json */
+
+    /* The -L, -R and -D of the command line, for MODE_CONTROL and control_auto (owned array). */
+    struct option_forward *forwards;
+    size_t forward_count;
+};
+
+/* Reads argv, then what it names: the configuration file, or ssh's settings for the host (`ssh
+ * -G`). Returns 0, or what to exit with after the reason was written to standard error: 64
+ * (EX_USAGE), 78 (EX_CONFIG; every problem is written), or 255 when ssh refuses what it was given.
+ * Warnings go to standard error too. Whatever it returns, options_clear frees. */
 int options_parse(int argc, char **argv, struct options *options);
+void options_clear(struct options *options);
 
 /* What --help prints. */
 void options_usage(FILE *out);

@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The home directory without a slash at its end: "" for the root directory, or if there is none. */
-static char *home_directory(void)
+char *home_directory(void)
 {
     const char *home = getenv("HOME");
 
@@ -46,6 +45,11 @@ char *path_contract(const char *path)
 
     free(home);
     return below ? mem_printf("~%s", path + length) : mem_strdup(path);
+}
+
+bool path_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
 }
 
 const char *path_unreadable(const char *path)

@@ -1,9 +1,187 @@
-/* What ssh_config(5) says of a host. */
+/* Upstreams with ssh_config = yes. */
 #include "conf/ssh_config.h"
+
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "conf/ssh_ask.h"
+#include "conf/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One upstream being filled. */
+struct fill {
+    struct load *load;
+    size_t index;
+    unsigned line; /* to blame */
+};
+
+static struct load_section *section_of(const struct fill *fill)
+{
+    return load_section_of(fill->load, "upstream", fill->index);
+}
+
+static struct config_upstream *upstream_of(const struct fill *fill)
+{
+    return &fill->load->config->upstreams[fill->index];
+}
+
+/* Each line is one remark, unless it was made before. */
+static void add_remark(void *arg, const char *text)
+{
+    const struct fill *fill = arg;
+    struct string_list *remarks = &fill->load->config->remarks;
+
+    for (size_t i = 0; i < remarks->count; i++) {
+        if (strcmp(remarks->items[i], text) == 0)
+            return;
+    }
+    string_list_append(remarks, mem_strdup(text));
+}
+
+static void add_setting(void *arg, const char *key, const char *value)
+{
+    const struct fill *fill = arg;
+
+    load_set(fill->load, section_of(fill), key, value, fill->line);
+}
+
+void ssh_config_usual(struct ssh_answer *usual)
+{
+    static const char *const words[] = {"-F", "none"};
+    struct ssh_reply reply;
+
+    if (ssh_ask(words, 2, "localhost", &reply) == SSH_ANSWERED)
+        ssh_answer_add(usual, reply.text);
+    ssh_reply_clear(&reply);
+}
+
+/* Asks about one host, "NAME" or "NAME:PORT", what the section has given coming first. */
+static enum ssh_ask_outcome ask(const struct fill *fill, const char *name, uint16_t port,
+                                struct ssh_reply *reply)
+{
+    const struct config_upstream *upstream = upstream_of(fill);
+    const struct load_section *section = section_of(fill);
+    const char *words[8];
+    size_t count = 0;
+
+    if (port == 0 && load_key_of(section, "port")->set)
+        port = upstream->port;
+    char *port_text = mem_printf("%u", port);
+    if (upstream->ssh_config_file) {
+        words[count++] = "-F";
+        words[count++] = upstream->ssh_config_file;
+    }
+    if (upstream->user) {
+        words[count++] = "-l";
+        words[count++] = upstream->user;
+    }
+    if (port != 0) {
+        words[count++] = "-p";
+        words[count++] = port_text;
+    }
+    /* How to get there is said; ssh would take the host's own jump hosts for a loop, or a wish. */
+    if (load_key_of(section, "jump")->set || load_key_of(section, "proxy_command")->set) {
+        words[count++] = "-o";
+        words[count++] = "ProxyJump=none";
+    }
+    enum ssh_ask_outcome outcome = ssh_ask(words, count, name, reply);
+    free(port_text);
+    return outcome;
+}
+
+/* Puts the place that a host's name stands for into the list of hosts. */
+static void set_host(const struct fill *fill, size_t i, bool with_port,
+                     const struct ssh_answer *answer)
+{
+    struct string_list *hosts = &upstream_of(fill)->hosts;
+    const char *name = ssh_answer_value(answer, "hostname");
+    const char *port_text = ssh_answer_value(answer, "port");
+    char host[HOST_MAX + 1], text[HOSTPORT_TEXT_MAX];
+    uint16_t port = 22;
+
+    if (!name)
+        return;
+    if (port_text)
+        port_parse(port_text, false, &port);
+    bool ok = strlen(name) <= HOST_MAX;
+    if (ok) {
+        hostport_format(name, port, text);
+        ok = hostport_split(text, strlen(text), 0, host, &port);
+    }
+    if (!ok) {
+        load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
+        return;
+    }
+    free(hosts->items[i]);
+    hosts->items[i] = mem_strdup(with_port ? text : host);
+}
+
+/* Asks about the host of that index; false: there is no answer, and it is known why. */
+static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, char **given,
+                     bool *with_port)
+{
+    const char *host = upstream_of(fill)->hosts.items[i];
+    char name[HOST_MAX + 1];
+    struct ssh_reply reply;
+    uint16_t port;
+
+    *with_port = hostport_split(host, strlen(host), 0, name, &port);
+    if (!*with_port) {
+        hostport_split(host, strlen(host), 22, name, &port);
+        port = 0;
+    }
+    *given = mem_strdup(name);
+    enum ssh_ask_outcome outcome = ask(fill, name, port, &reply);
+    if (outcome == SSH_ANSWERED)
+        ssh_answer_add(answer, reply.text);
+    else if (outcome == SSH_REFUSED)
+        load_problem(fill->load, fill->line, "ssh_config: ssh -G %s: %s", name, reply.said);
+    if (outcome == SSH_ABSENT) {
+        upstream_of(fill)->libssh_config = true;
+        add_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
+    }
+    ssh_reply_clear(&reply);
+    return outcome == SSH_ANSWERED;
+}
+
+/* Gives the upstream all that ssh says of its first host. */
+static void take_settings(struct fill *fill, const struct ssh_answer *answer, const char *host)
+{
+    const struct ssh_meaning meaning = {add_setting, add_remark, fill};
+    struct ssh_answer usual = {0};
+
+    ssh_config_usual(&usual);
+    ssh_answer_tell(answer, usual.count > 0 ? &usual : NULL, host, &meaning);
+    ssh_answer_clear(&usual);
+}
 
 void ssh_config_fill(struct load *load, size_t index)
 {
-    const struct load_section *section = load_section_of(load, "upstream", index);
+    struct fill fill = {.load = load, .index = index};
+    const struct ssh_known *known = index == 0 ? load->ssh_known : NULL;
+    size_t count = load->config->upstreams[index].hosts.count;
 
-    load_problem(load, load_line_of(section, "ssh_config"), "ssh_config: yes is not supported yet");
+    fill.line = load_line_of(section_of(&fill), "ssh_config");
+    if (known) {
+        set_host(&fill, 0, false, &known->answer);
+        take_settings(&fill, &known->answer, known->host);
+        load->config->upstreams[0].libssh_config = known->absent;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct ssh_answer answer = {0};
+        char *given;
+        bool with_port;
+        bool ok = ask_host(&fill, i, &answer, &given, &with_port);
+
+        if (ok && i == 0)
+            take_settings(&fill, &answer, given);
+        if (ok)
+            set_host(&fill, i, with_port || i > 0, &answer);
+        ssh_answer_clear(&answer);
+        free(given);
+        if (!ok)
+            return;
+    }
 }

@@ -1,12 +1,25 @@
-/* What ssh_config(5) says of a host, by asking `ssh -G`. */
+/* What ssh_config(5) says of an upstream's hosts, by asking `ssh -G`. */
 #ifndef ADIT_CONF_SSH_CONFIG_H
 #define ADIT_CONF_SSH_CONFIG_H
 
 #include "conf/load.h"
+#include "conf/ssh_answer.h"
+
+/* What ssh said of a command line's host. */
+struct ssh_known {
+    const char *host; /* as it was given, without user and port */
+    struct ssh_answer answer;
+    bool absent; /* there is no ssh: the answer is what the command line itself says */
+};
 
 /* Gives the upstream of that index, whose hosts are names for ssh, what ssh_config has for them: by
- * load_set every key that has no value yet, and the hosts as HOSTNAME:PORT. (load_section_of gives
- * its section.) What is wrong is noted as problems of the section's line. */
+ * load_set every key that has no value yet, and the hosts as HOSTNAME[:PORT]. Of several hosts the
+ * first one's settings hold for all. What is wrong is noted as problems of the section's line, what
+ * ssh would do and adit does not as remarks of the configuration. Where there is no ssh,
+ * libssh_config of the upstream is set, and the hosts stay. */
 void ssh_config_fill(struct load *load, size_t index);
+
+/* Adds what ssh says where nothing is configured, for ssh_answer_tell. */
+void ssh_config_usual(struct ssh_answer *usual);
 
 #endif

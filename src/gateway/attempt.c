@@ -40,6 +40,7 @@ struct attempt {
     struct dial *dial;
     struct deadline proxy_exit;
     struct deadline login; /* the dial's */
+    unsigned prompts;      /* the dial's, when the deadline last looked */
     bool timed_out;        /* it was, and its thread has still to end */
     uint64_t began;
 };
@@ -87,6 +88,8 @@ static void finish(struct attempt *a, bool reached, enum dial_status status,
     int slot = a->slot;
 
     deadline_cancel(&a->login);
+    if (dialled != NULL)
+        host_asks(a->place->host, dialled_info(dialled)->asks_anew);
     host_end(a->place->host, a->began, loop_now(a->room->loop), dialled != NULL, reached, status);
     metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
     attempt_free(a);
@@ -122,10 +125,25 @@ static void dialled_or_not(void *arg, enum dial_status status, struct dialled *d
     }
 }
 
+static void login_timed_out(struct deadline *deadline);
+
+/* libssh bounds each step with connect_timeout; this bounds them all. */
+static void arm_login(struct attempt *a)
+{
+    a->prompts = dial_prompts(a->dial);
+    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
+                 login_timed_out);
+}
+
 static void login_timed_out(struct deadline *deadline)
 {
     struct attempt *a = container_of(deadline, struct attempt, login);
 
+    /* A person takes their time; the server says how long that may be. */
+    if (dial_is_asking(a->dial) || dial_prompts(a->dial) != a->prompts) {
+        arm_login(a);
+        return;
+    }
     /* Until its thread has ended (an agent that asks somebody may keep it), the host is not dialled
      * again: threads would pile up. */
     a->timed_out = true;
@@ -140,13 +158,12 @@ static void dial(struct attempt *a, int fd)
         .upstream = a->upstream,
         .host = a->place->name,
         .port = a->place->port,
+        .may_ask = a->room->may_ask,
         .reply = a->room->crew->keeper,
         .done = dialled_or_not,
         .arg = a,
     });
-    /* libssh bounds each step with connect_timeout; this bounds them all. */
-    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
-                 login_timed_out);
+    arm_login(a);
 }
 
 /* By TCP. */
@@ -312,6 +329,11 @@ struct attempt *attempt_start(struct pool_room *room, struct config *config,
     host_begin(place->host);
     later_post(room->loop, &a->start, start);
     return a;
+}
+
+bool attempt_is_asking(const struct attempt *a)
+{
+    return a->dial != NULL && dial_is_asking(a->dial);
 }
 
 void attempt_cancel(struct attempt *a)

@@ -30,6 +30,9 @@ struct attempt *attempt_start(struct pool_room *room, struct config *config,
                                            struct dialled *dialled, const char *error),
                               void *arg);
 
+/* Its login waits for an answer: "awaiting authentication". */
+bool attempt_is_asking(const struct attempt *attempt);
+
 /* `done` will not be called. */
 void attempt_cancel(struct attempt *attempt);
 

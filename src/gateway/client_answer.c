@@ -87,6 +87,9 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
     snprintf(why, sizeof(why), "%s",
              detail != NULL && detail[0] != '\0' ? detail : outcome_row(outcome)->cause);
     client_report(c, outcome, why);
+    /* ssh says so too; to others the access line does. */
+    if (c->listen != NULL && config_listen_leads(c->listen) && c->generation->config->file == NULL)
+        log_warning("%s: open failed: %s", c->target, why);
     client_end(c, why);
 }
 

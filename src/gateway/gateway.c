@@ -3,11 +3,9 @@
 
 #include "base/mem.h"
 #include "gateway/forwards.h"
-#include "gateway/listeners.h"
-#include "gateway/pool.h"
-#include "gateway/stdio.h"
-#include "gateway/worker.h"
-#include "io/signals.h"
+#include "gateway/gateway_parts.h"
+#include "gateway/status.h"
+#include "io/notify.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,27 +29,6 @@
 
 static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
-
-struct gateway {
-    struct crew crew;
-    struct gateway_options options;
-    struct loop *loop;
-    struct pool_room room;
-    struct generation *generation;
-    struct pool **pools; /* one for each upstream of the generation */
-    size_t pool_count;
-    struct listeners *listeners;
-    struct signals *signals;
-    struct deadline tick;
-    struct deadline drain;
-    uint64_t ticked_at;
-    uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
-    struct stdio *stdio;
-    struct later ending; /* after a failure, when nobody is in the middle of something */
-    int status;          /* to exit with */
-    bool up;             /* it all was, once */
-    bool stopping;
-};
 
 static bool is_command_line(const struct config *config)
 {
@@ -188,6 +165,8 @@ static void check_up(struct gateway *g)
         return;
     g->up = true;
     log_info("every upstream has a session");
+    if (is_command_line(g->generation->config))
+        notify_send("READY=1");
     if (g->options.up != NULL)
         g->options.up(g->options.arg);
 }
@@ -225,11 +204,13 @@ static void dials_left_behind(struct deadline *deadline)
 }
 
 /* Everything is cut; what remains is to wait for the dial threads. */
-static void stop(struct gateway *g)
+void gateway_stop(struct gateway *g)
 {
     if (g->stopping)
         return;
     g->stopping = true;
+    notify_send("STOPPING=1");
+    control_close(g->control);
     later_cancel(g->loop, &g->ending);
     deadline_cancel(&g->drain);
     deadline_cancel(&g->tick);
@@ -255,7 +236,7 @@ static void stop(struct gateway *g)
 
 static void end(struct later *ending)
 {
-    stop(container_of(ending, struct gateway, ending));
+    gateway_stop(container_of(ending, struct gateway, ending));
 }
 
 /* It ends because of a failure; the first is the one that counts. */
@@ -305,7 +286,7 @@ static void stdio_done(void *arg, const char *failed)
     if (failed != NULL)
         fail(g, failed);
     else
-        stop(g);
+        gateway_stop(g);
 }
 
 static void drain_timed_out(struct deadline *deadline)
@@ -314,7 +295,7 @@ static void drain_timed_out(struct deadline *deadline)
 
     log_warning("%u connections are still there after drain_timeout: cutting them",
                 atomic_load(&g->crew.clients));
-    stop(g);
+    gateway_stop(g);
 }
 
 static void drop_gone(struct message *message)
@@ -328,7 +309,7 @@ static void take_gone(struct message *message, void *owner)
 
     drop_gone(message);
     if (atomic_load(&g->crew.clients) == 0)
-        stop(g);
+        gateway_stop(g);
 }
 
 /* On a worker's thread: a connection has ended while draining. */
@@ -343,71 +324,91 @@ static void client_gone(struct crew *crew)
     mailbox_post(crew->keeper, m);
 }
 
-static void drain(struct gateway *g)
+void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 {
-    uint64_t timeout = g->generation->config->gateway.drain_timeout_ms;
+    atomic_store(&g->crew.draining, true);
+    notify_send("STOPPING=1");
+    listeners_close(g->listeners);
+    forwards_change(g->room.forwards, NULL);
+    control_close(g->control);
+    log_info("draining %u connections", atomic_load(&g->crew.clients));
+    if (atomic_load(&g->crew.clients) == 0)
+        gateway_stop(g);
+    else if (timeout_ms > 0)
+        deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);
+}
+
+static void end_in_order(struct gateway *g)
+{
+    uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
 
     if (atomic_load(&g->crew.draining)) {
         log_info("second signal: ending at once");
-        stop(g);
-        return;
+        gateway_stop(g);
+    } else {
+        gateway_drain(g, timeout_ms > 0 ? timeout_ms : 1);
     }
-    atomic_store(&g->crew.draining, true);
-    listeners_close(g->listeners);
-    forwards_change(g->room.forwards, NULL);
-    log_info("draining %u connections", atomic_load(&g->crew.clients));
-    if (atomic_load(&g->crew.clients) == 0)
-        stop(g);
-    else
-        deadline_arm(g->loop, &g->drain, timeout, drain_timed_out);
 }
 
 /* Signals. */
 
-static void reload(struct gateway *g)
+/* What can still fail comes first. */
+bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
+{
+    bool ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+
+    control_commit(g->control, ok);
+    if (ok)
+        change_pools(g, config);
+    return ok;
+}
+
+bool gateway_reload(struct gateway *g, struct config_problems *problems,
+                    char error[static LISTENERS_ERROR_MAX])
 {
     const char *file = g->generation->config->file;
-    struct config_problems problems = {0};
+    unsigned workers = g->generation->config->gateway.workers;
     struct config *config;
-    char error[LISTENERS_ERROR_MAX];
 
-    if (atomic_load(&g->crew.draining))
-        return;
-    config = config_load(file, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        log_error("%s", problems.lines[i]);
-    config_problems_clear(&problems);
-    /* New listeners first: they are what can still fail. */
-    if (config != NULL && !listeners_change(g->listeners, config, error)) {
+    if (file == NULL || atomic_load(&g->crew.draining)) {
+        snprintf(error, LISTENERS_ERROR_MAX,
+                 file == NULL ? "there is no file to read again" : "adit is ending");
+        return false;
+    }
+    notify_reloading();
+    config = config_load(file, problems);
+    for (size_t i = 0; i < problems->count; i++)
+        log_error("%s", problems->lines[i]);
+    if (config == NULL) {
+        snprintf(error, LISTENERS_ERROR_MAX, "nothing was changed");
+    } else if (!gateway_apply(g, config, error)) {
         log_error("%s", error);
         config_unref(config);
         config = NULL;
     }
+    notify_send("READY=1");
     if (config == NULL) {
         log_error("reload: nothing was changed");
-        return;
+        return false;
     }
-    if (config->gateway.workers != g->generation->config->gateway.workers)
+    if (config->gateway.workers != workers)
         log_warning("reload: workers is read at start only");
     apply_log(g, config);
-    change_pools(g, config);
     resolver_flush(g->room.resolver);
     crew_send_flush(&g->crew);
     config_each_notice(config, log_notice, NULL);
     log_info("reloaded %s", config->file);
+    return true;
 }
 
-static void report(const struct gateway *g)
+static void reload(struct gateway *g)
 {
-    struct metrics sum = {0};
+    struct config_problems problems = {0};
+    char error[LISTENERS_ERROR_MAX];
 
-    log_info("%u connections", atomic_load(&g->crew.clients));
-    for (size_t i = 0; i < g->pool_count; i++)
-        pool_report(g->pools[i]);
-    metrics_sum(&sum, &g->room.metrics);
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        metrics_sum(&sum, &g->crew.workers[i]->metrics);
-    metrics_log(&sum);
+    gateway_reload(g, &problems, error);
+    config_problems_clear(&problems);
 }
 
 static void on_signal(void *arg, int number)
@@ -417,13 +418,13 @@ static void on_signal(void *arg, int number)
     if (g->stopping)
         return;
     if (number == SIGUSR1)
-        report(g);
+        status_log(g);
     else if (is_command_line(g->generation->config))
-        stop(g);
+        gateway_stop(g);
     else if (number == SIGHUP)
         reload(g);
     else
-        drain(g);
+        end_in_order(g);
 }
 
 /* Time. */
@@ -437,6 +438,17 @@ static uint64_t milliseconds_asleep(void)
     clock_gettime(CLOCK_MONOTONIC, &awake);
     return (uint64_t)((boot.tv_sec - awake.tv_sec) * 1000 +
                       (boot.tv_nsec - awake.tv_nsec) / 1000000);
+}
+
+/* To the service manager, when they have changed. */
+static void tell_words(struct gateway *g)
+{
+    char *words = status_words(g);
+
+    if (g->words == NULL || strcmp(g->words, words) != 0)
+        notify_send("STATUS=%s", words);
+    free(g->words);
+    g->words = words;
 }
 
 static void tick(struct deadline *deadline)
@@ -455,6 +467,7 @@ static void tick(struct deadline *deadline)
     g->slept = slept;
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
+    tell_words(g);
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
 }
 
@@ -495,8 +508,10 @@ static size_t handled_count(const struct config *config)
 static bool start_listeners(struct gateway *g, const struct config *config)
 {
     char error[LISTENERS_ERROR_MAX];
-    bool ok = listeners_change(g->listeners, config, error);
+    bool ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
 
+    control_commit(g->control, ok);
     if (!ok && is_command_line(config))
         complain(g, error);
     else if (!ok)
@@ -521,6 +536,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .loop = g->loop,
         .crew = &g->crew,
         .hosts = hosts_new(),
+        .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),
         .failed = dial_failed,
         .up = session_up,
@@ -528,6 +544,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->room.forwards = forwards_new(g->loop, &g->crew, forward_changed, g);
     g->listeners = listeners_new(g->loop, accepted, g);
+    g->control = control_new(g);
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
         !start_workers(g, worker_count(config))) {
@@ -539,11 +556,14 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     if (g->options.stdio != NULL)
         g->stdio = stdio_start(g->loop, &g->crew, g->generation, g->options.stdio_via,
                                g->options.stdio, stdio_done, g);
-    g->ticked_at = loop_now(g->loop);
+    g->began = loop_now(g->loop);
+    g->ticked_at = g->began;
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
     config_each_notice(config, log_notice, NULL);
     log_info("ready");
+    if (!is_command_line(config))
+        notify_send("READY=1");
     return g;
 }
 
@@ -555,6 +575,7 @@ int gateway_run(struct gateway *g)
 
 void gateway_free(struct gateway *g)
 {
+    control_free(g->control);
     listeners_free(g->listeners);
     forwards_free(g->room.forwards);
     for (size_t i = 0; i < g->crew.worker_count; i++)
@@ -566,6 +587,7 @@ void gateway_free(struct gateway *g)
     mailbox_free(g->crew.keeper);
     loop_free(g->loop);
     free(g->pools);
+    free(g->words);
     hosts_free(g->room.hosts);
     generation_unref(g->generation);
     free(g);

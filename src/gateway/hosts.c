@@ -30,6 +30,7 @@ struct host {
     unsigned dialling;
     unsigned failures; /* in a row */
     bool proved;       /* it has let us in once */
+    bool asks;         /* whoever logs in, each time */
     int kind;          /* of the last failure: UNREACHABLE, ... */
     uint64_t failed_at;
     uint64_t wait_ms;
@@ -79,7 +80,7 @@ uint64_t host_wait(const struct host *host, uint64_t now, bool wanted)
 {
     uint64_t wait = host->wait_ms;
 
-    bool one_at_a_time = host->failures > 0 || !host->proved;
+    bool one_at_a_time = host->failures > 0 || !host->proved || host->asks;
 
     /* One dial finds out whether the host is well (and writes its new host key down once) before
      * others follow. */
@@ -134,6 +135,16 @@ void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool rea
     host->failures++;
     host->failed_at = now;
     host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
+}
+
+void host_asks(struct host *host, bool asks)
+{
+    host->asks = asks;
+}
+
+bool host_is_asking(const struct host *host)
+{
+    return host->asks;
 }
 
 void host_well(struct host *host)

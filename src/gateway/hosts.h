@@ -33,6 +33,9 @@ void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool rea
               enum dial_status status);
 /* A session there has lived for a while: failures before it do not count any more. */
 void host_well(struct host *host);
+/* Whether each login there has to ask somebody, as its last one did: a dial at a time then. */
+void host_asks(struct host *host, bool asks);
+bool host_is_asking(const struct host *host);
 /* It was called off. */
 void host_abandon(struct host *host);
 

@@ -75,8 +75,9 @@ static void describe(const struct config *config, const struct config_listen *li
 
 /* Opens an address that nobody listened on before; it comes without a `listen`, and so is closed
  * again if the change fails. Returns 0, or an errno with words. */
-static int door_open(struct listeners *l, const struct config_address *address,
-                     const struct config_listen *listen, char *error, size_t error_size)
+static int door_open(struct listeners *l, const struct config *config,
+                     const struct config_address *address, const struct config_listen *listen,
+                     char *error, size_t error_size)
 {
     struct door *door = mem_zalloc(sizeof(*door));
 
@@ -85,6 +86,8 @@ static int door_open(struct listeners *l, const struct config_address *address,
     door->address = (struct listener_address){
         .is_unix = address->is_unix,
         .path = mem_strdup(address->path),
+        .mode = 0777 & ~config->gateway.stream_local_bind_mask,
+        .unlink = config->gateway.stream_local_bind_unlink,
         .ip = address->ip,
         .port = address->port,
     };
@@ -130,12 +133,12 @@ static bool prepare_one(struct listeners *l, const struct config *config,
         if (door != NULL)
             door->next_listen = listen;
         else
-            why = door_open(l, address, listen, words, sizeof(words));
+            why = door_open(l, config, address, listen, words, sizeof(words));
         there += why == 0;
-        if (why != 0)
-            describe(config, listen, address, why, words, error);
-        if (why != 0 && !(either_family && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL)))
-            ok = false;
+        if (why == 0 || !ok)
+            continue; /* the first failure is told */
+        describe(config, listen, address, why, words, error);
+        ok = either_family && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
     }
     return ok && there > 0;
 }
@@ -198,6 +201,17 @@ bool listeners_change(struct listeners *l, const struct config *config,
         door = next;
     }
     return all;
+}
+
+void listeners_each(const struct listeners *l,
+                    void (*each)(void *arg, const struct config_listen *listen,
+                                 const char *address),
+                    void *arg)
+{
+    const struct door *door;
+
+    TAILQ_FOREACH (door, &l->doors, link)
+        each(arg, door->listen, listener_name(door->listener));
 }
 
 void listeners_close(struct listeners *l)

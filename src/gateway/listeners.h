@@ -25,6 +25,12 @@ struct listeners *listeners_new(struct loop *loop,
 bool listeners_change(struct listeners *listeners, const struct config *config,
                       char error[static LISTENERS_ERROR_MAX]);
 
+/* Calls `each` for every address that is listened on, as listener_name has it. */
+void listeners_each(const struct listeners *listeners,
+                    void (*each)(void *arg, const struct config_listen *listen,
+                                 const char *address),
+                    void *arg);
+
 /* Closes them all. */
 void listeners_close(struct listeners *listeners);
 

@@ -50,4 +50,10 @@ void metrics_sum(struct metrics *sum, const struct metrics *part);
 /* Logs them at info: what is zero is left out. */
 void metrics_log(const struct metrics *sum);
 
+/* Calls `each` for every one of them, with the names it has in the log: groups one after the other.
+ */
+void metrics_each(const struct metrics *metrics,
+                  void (*each)(void *arg, const char *group, const char *name, uint64_t value),
+                  void *arg);
+
 #endif

@@ -23,6 +23,7 @@ struct pool {
     struct place *places; /* one for each of upstream->hosts */
     size_t place_count;
     unsigned wanted; /* sessions, within the bounds */
+    char *error;     /* why the last dial failed; NULL: it did not */
     struct pool_slot {
         struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
@@ -93,6 +94,8 @@ static void failed(struct pool *pool, const struct pool_slot *s, enum dial_statu
 {
     const char *name = pool->upstream->name;
 
+    free(pool->error);
+    pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
     log_warning("upstream %s: %s: %s", name, s->place->label, error);
@@ -115,6 +118,8 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
         hang_up(s);
         board_set_slot(pool->board, slot, SLOT_EMPTY);
     } else {
+        free(pool->error);
+        pool->error = NULL;
         worker = choose_worker(pool, slot);
         s->since = now(pool);
         s->idle_since = 0;
@@ -185,6 +190,15 @@ static void tend(struct pool *pool)
                      retry);
 }
 
+/* Each session costs somebody an answer: one is made when there is none, not to have more. */
+static bool is_dear(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return true;
+    return false;
+}
+
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
  * they may do. */
 static void grow(struct pool *pool)
@@ -194,6 +208,8 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
+    if (up > 0 && is_dear(pool))
+        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
@@ -262,31 +278,43 @@ bool pool_is_up(const struct pool *pool)
     return count(pool, SLOT_UP) > 0;
 }
 
-void pool_report(const struct pool *pool)
+void pool_state(const struct pool *pool, struct pool_state *state)
 {
-    log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
-             pool->upstream->name, count(pool, SLOT_UP), count(pool, SLOT_DIALLING), pool->wanted,
-             pool->upstream->sessions_min, pool->upstream->sessions_max,
-             atomic_load(&pool->board->waiting));
-    for (int i = 0; i < BOARD_SLOTS; i++) {
-        const struct board_slot *slot = &pool->board->slots[i];
-        enum slot_state state = board_slot_state(pool->board, i);
-        struct log_field fields[] = {
-            LOG_TEXT_FIELD("upstream", pool->upstream->name),
-            LOG_NUMBER_FIELD("session", (uint64_t)i),
-            LOG_TEXT_FIELD("state", slot_state_name(state)),
-            LOG_TEXT_FIELD("host",
-                           pool->slots[i].place != NULL ? pool->slots[i].place->label : NULL),
-            LOG_NUMBER_FIELD("worker", (uint64_t)atomic_load(&slot->worker)),
-            LOG_NUMBER_FIELD("channels", atomic_load(&slot->channels)),
-            LOG_NUMBER_FIELD("kib_per_second", atomic_load(&slot->rate)),
-            LOG_NUMBER_FIELD("in", atomic_load(&slot->bytes_in)),
-            LOG_NUMBER_FIELD("out", atomic_load(&slot->bytes_out)),
-            LOG_TEXT_FIELD("overdue", atomic_load(&slot->overdue) ? "yes" : NULL),
-        };
-        if (state != SLOT_EMPTY)
-            log_event(LOG_INFO, "session", fields, sizeof(fields) / sizeof(fields[0]));
-    }
+    const struct deadline *retry_at = &pool->retry;
+
+    *state = (struct pool_state){
+        .up = count(pool, SLOT_UP),
+        .dialling = count(pool, SLOT_DIALLING),
+        .wanted = pool->wanted,
+        .waiting = atomic_load(&pool->board->waiting),
+        .error = pool->error,
+        .retrying = retry_at->queue != NULL,
+    };
+    if (state->retrying && retry_at->due > now(pool))
+        state->retry_ms = retry_at->due - now(pool);
+}
+
+bool pool_session(const struct pool *pool, int slot, struct pool_session *session)
+{
+    const struct board_slot *b = &pool->board->slots[slot];
+    const struct pool_slot *s = &pool->slots[slot];
+    enum slot_state state = board_slot_state(pool->board, slot);
+
+    if (state == SLOT_EMPTY)
+        return false;
+    *session = (struct pool_session){
+        .state = state,
+        .host = s->place->label,
+        .worker = atomic_load(&b->worker),
+        .channels = atomic_load(&b->channels),
+        .rate = atomic_load(&b->rate),
+        .overdue = atomic_load(&b->overdue),
+        .asking = s->attempt != NULL && attempt_is_asking(s->attempt),
+        .bytes_in = atomic_load(&b->bytes_in),
+        .bytes_out = atomic_load(&b->bytes_out),
+        .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
+    };
+    return true;
 }
 
 static void apply_limits(struct pool *pool)
@@ -340,6 +368,7 @@ void pool_free(struct pool *pool)
     board_unref(pool->board);
     config_unref(pool->config);
     free(pool->places);
+    free(pool->error);
     free(pool);
 }
 

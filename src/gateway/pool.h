@@ -18,6 +18,7 @@ struct pool_room {
     struct crew *crew;
     struct resolver *resolver; /* for the upstream hosts' own names */
     struct hosts *hosts;       /* backoff, shared by all that dial the same place */
+    bool may_ask;              /* dials may ask a person */
     struct proxy_commands *proxies;
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
@@ -49,8 +50,32 @@ void pool_tick(struct pool *pool);
 /* The network may have changed: dials that wait for their backoff start now. */
 void pool_hurry(struct pool *pool);
 
-/* Logs the state of the upstream and of each session, at info. */
-void pool_report(const struct pool *pool);
+/* How the upstream does. */
+struct pool_state {
+    unsigned up;
+    unsigned dialling;
+    unsigned wanted;
+    unsigned waiting;  /* clients without a session */
+    const char *error; /* of the last dial; NULL: it went well; valid until the pool is touched */
+    bool retrying;     /* a dial waits for its backoff ... */
+    uint64_t retry_ms; /* ... so long still */
+};
+void pool_state(const struct pool *pool, struct pool_state *state);
+
+/* One of its sessions; false: the slot is empty. */
+struct pool_session {
+    enum slot_state state;
+    const char *host; /* as it is named in the log; valid until the pool is touched */
+    int worker;
+    unsigned channels;
+    unsigned rate; /* KiB a second of late */
+    bool overdue;
+    bool asking; /* the session being made waits for somebody's answer */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t up_ms; /* how long it has been up */
+};
+bool pool_session(const struct pool *pool, int slot, struct pool_session *session);
 
 /* Whether a session is up. */
 bool pool_is_up(const struct pool *pool);

@@ -19,7 +19,7 @@ struct listener_address {
 struct listener;
 
 /* Listens and begins to accept. `address` is copied. NULL: `error` says why, with the address
- * ("127.0.0.1:1080: Address already in use"), and errno too.
+ * ("127.0.0.1:1080: Address already in use"), and errno is the reason.
  *
  * A TCP socket has SO_REUSEADDR, and an IPv6 one takes IPv6 only, so that 0.0.0.0 and [::] can both
  * be listened on. A unix socket has the permissions of `mode`, whatever the umask; a socket of that

@@ -1,253 +1,147 @@
-/* Authentication, RFC 4252 and 4256, with nobody there to ask. */
+/* Authentication, RFC 4252: which methods are tried, and what is said when none was enough. */
 #include "base/mem.h"
-#include "ssh/handshake.h"
+#include "ssh/authentication.h"
+#include "ssh/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* One run through the methods. */
-struct authentication {
-    struct handshake *h;
-    char *password;   /* NULL: none configured */
-    char *passphrase; /* NULL: none configured */
-    char tried[512];  /* for the error: "publickey ~/.ssh/id_ed25519, agent, password" */
-    char *problem;    /* what kept a key from being tried; NULL: nothing */
-};
+#define PROMPTS_DEFAULT 3 /* ssh_config(5) NumberOfPasswordPrompts */
 
-static void note_tried(struct authentication *a, const char *what)
+void auth_note_tried(struct authentication *a, const char *method, const char *what)
 {
     size_t length = strlen(a->tried);
 
-    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? ", " : "", what);
+    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? ", " : "",
+             what != NULL ? what : method);
+    snprintf(a->h->info.login, sizeof(a->h->info.login), "%s%s%s", method, what != NULL ? " " : "",
+             what != NULL ? what : "");
 }
 
-static void note_problem(struct authentication *a, char *problem)
+void auth_note_problem(struct authentication *a, enum log_level level, char *problem)
 {
-    log_warning("%s: %s", a->h->host, problem);
+    log_line(level, "%s: %s", a->h->host, problem);
+    if (level == LOG_DEBUG && a->problem != NULL) {
+        free(problem);
+        return;
+    }
     free(a->problem);
     a->problem = problem;
 }
 
-/* Whether a method's answer ends the search: success, one of several steps done, or the connection
- * is gone. */
-static bool is_final(int answer)
+unsigned auth_prompts(const struct authentication *a)
 {
-    return answer != SSH_AUTH_DENIED;
+    unsigned configured = a->h->upstream->password_prompts;
+
+    return configured > 0 ? configured : PROMPTS_DEFAULT;
 }
 
-/* Offers the certificate for `key` from `path`, if that is there. */
-static int try_certificate(struct authentication *a, const char *path, ssh_key key)
+char *auth_ask(struct authentication *a, const char *prompt, bool echo)
 {
-    ssh_key certificate = NULL;
-    int answer = SSH_AUTH_DENIED;
+    struct asker *asker = &a->h->asker;
+    char *answer = NULL;
 
-    if (access(path, R_OK) != 0)
-        return answer;
-    if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
-        ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK) {
-        note_problem(a, mem_printf("certificate %s cannot be used", path));
+    if (ask_begin(asker)) {
+        answer = ask(asker, prompt, echo);
+        a->unanswered = answer == NULL;
     } else {
-        note_tried(a, path);
-        answer = ssh_userauth_publickey(a->h->handle, NULL, key);
-    }
-    ssh_key_free(certificate);
-    return answer;
-}
-
-/* Without it OpenSSL would ask for a passphrase on the terminal. */
-static int nobody_to_ask(const char *prompt, char *out, size_t size, int echo, int verify,
-                         void *userdata)
-{
-    (void)prompt, (void)out, (void)size, (void)echo, (void)verify, (void)userdata;
-    return -1;
-}
-
-/* A fresh copy for each attempt: a certificate stays with the key it was copied to. */
-static ssh_key load_identity(struct authentication *a, const char *path)
-{
-    ssh_key key = NULL;
-
-    if (ssh_pki_import_privkey_file(path, a->passphrase, nobody_to_ask, NULL, &key) == SSH_OK)
-        return key;
-    note_problem(a, mem_printf("identity %s cannot be read%s", path,
-                               access(path, R_OK) != 0 ? ""
-                               : a->passphrase != NULL ? " (wrong passphrase?)"
-                                                       : " (encrypted? see passphrase_file)"));
-    return NULL;
-}
-
-static int try_with_certificate(struct authentication *a, const char *identity,
-                                const char *certificate)
-{
-    ssh_key key;
-    int answer;
-
-    if (access(certificate, R_OK) != 0)
-        return SSH_AUTH_DENIED;
-    key = load_identity(a, identity);
-    if (key == NULL)
-        return SSH_AUTH_DENIED;
-    answer = try_certificate(a, certificate, key);
-    ssh_key_free(key);
-    return answer;
-}
-
-static int try_identity(struct authentication *a, const char *path)
-{
-    const struct string_list *certificates = &a->h->upstream->certificates;
-    char *beside = mem_printf("%s-cert.pub", path);
-    int answer = try_with_certificate(a, path, beside);
-    ssh_key key;
-
-    free(beside);
-    for (size_t i = 0; !is_final(answer) && i < certificates->count; i++)
-        answer = try_with_certificate(a, path, certificates->items[i]);
-    if (is_final(answer))
-        return answer;
-    key = load_identity(a, path);
-    if (key == NULL)
-        return SSH_AUTH_DENIED;
-    note_tried(a, path);
-    answer = ssh_userauth_publickey(a->h->handle, NULL, key);
-    ssh_key_free(key);
-    return answer;
-}
-
-static int try_agent(struct authentication *a)
-{
-    if (!a->h->upstream->agent || getenv("SSH_AUTH_SOCK") == NULL)
-        return SSH_AUTH_DENIED;
-    note_tried(a, "agent");
-    return ssh_userauth_agent(a->h->handle, NULL);
-}
-
-static int try_default_identities(struct authentication *a)
-{
-    static const char *const names[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
-    const char *home = getenv("HOME");
-    int answer = SSH_AUTH_DENIED;
-
-    for (size_t i = 0; home != NULL && !is_final(answer) && i < 3; i++) {
-        char *path = mem_printf("%s/.ssh/%s", home, names[i]);
-        if (access(path, F_OK) == 0)
-            answer = try_identity(a, path);
-        free(path);
+        a->nobody = asker->missing;
+        a->unanswered = asker->missing == NULL;
     }
     return answer;
-}
-
-/* Keys that were named come first: an agent full of others would use up the server's MaxAuthTries.
- */
-static int try_publickey(struct authentication *a)
-{
-    const struct string_list *identities = &a->h->upstream->identities;
-    int answer = SSH_AUTH_DENIED;
-
-    for (size_t i = 0; !is_final(answer) && i < identities->count; i++)
-        answer = try_identity(a, identities->items[i]);
-    if (!is_final(answer))
-        answer = try_agent(a);
-    if (!is_final(answer) && identities->count == 0)
-        answer = try_default_identities(a);
-    return answer;
-}
-
-/* RFC 4256: every prompt without echo is taken for the password's, and answered in one round only,
- * so that a wrong password is not offered over and over. */
-#define ROUNDS_MAX 10 /* some have none but words in them */
-
-static int try_interactive(struct authentication *a)
-{
-    ssh_session handle = a->h->handle;
-    bool answered = false;
-    int rounds = 0;
-    int answer;
-
-    if (a->password == NULL)
-        return SSH_AUTH_DENIED;
-    note_tried(a, "keyboard-interactive");
-    answer = ssh_userauth_kbdint(handle, NULL, NULL);
-    while (answer == SSH_AUTH_INFO) {
-        int prompts = ssh_userauth_kbdint_getnprompts(handle);
-        if ((prompts > 0 && answered) || ++rounds > ROUNDS_MAX)
-            return SSH_AUTH_DENIED;
-        for (int i = 0; i < prompts; i++) {
-            char echo = 0;
-            ssh_userauth_kbdint_getprompt(handle, (unsigned)i, &echo);
-            ssh_userauth_kbdint_setanswer(handle, (unsigned)i, echo ? "" : a->password);
-            answered = true;
-        }
-        answer = ssh_userauth_kbdint(handle, NULL, NULL);
-    }
-    return answer;
-}
-
-static int try_password(struct authentication *a)
-{
-    if (a->password == NULL)
-        return SSH_AUTH_DENIED;
-    note_tried(a, "password");
-    return ssh_userauth_password(a->h->handle, NULL, a->password);
 }
 
 static const struct {
     int method;
-    int (*attempt)(struct authentication *a);
+    const char *name;
+    int (*attempt)(struct authentication *a); /* NULL: not for us */
 } methods[] = {
-    {SSH_AUTH_METHOD_PUBLICKEY, try_publickey},
-    {SSH_AUTH_METHOD_INTERACTIVE, try_interactive},
-    {SSH_AUTH_METHOD_PASSWORD, try_password},
+    {SSH_AUTH_METHOD_PUBLICKEY, "publickey", auth_try_publickey},
+    {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic", NULL},
+    {SSH_AUTH_METHOD_HOSTBASED, "hostbased", NULL},
+    {SSH_AUTH_METHOD_PASSWORD, "password", auth_try_password},
+    {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive", auth_try_interactive},
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
+
+/* The order in which they are tried: ssh(1)'s. */
+static const size_t order[] = {0, 4, 3};
+#define TRIED (sizeof(order) / sizeof(order[0]))
 
 /* Tries what the server offers until it is content. After a partial success it offers what is still
  * wanted, and a method that has done its part is not used again. */
 static int run_methods(struct authentication *a)
 {
-    bool used[METHODS] = {false};
+    bool used[TRIED] = {false};
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
-    while (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL) {
-        int offered = ssh_userauth_list(a->h->handle, NULL);
+    snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
+    while (!a->unanswered && (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL)) {
         size_t i = 0;
-        while (i < METHODS && (used[i] || (offered & methods[i].method) == 0))
+        a->offered = ssh_userauth_list(a->h->handle, NULL);
+        while (i < TRIED && (used[i] || (a->offered & methods[order[i]].method) == 0))
             i++;
-        if (i == METHODS)
+        if (i == TRIED)
             return SSH_AUTH_DENIED;
         used[i] = true;
-        answer = methods[i].attempt(a);
+        answer = methods[order[i]].attempt(a);
+        ask_end(&a->h->asker);
     }
     return answer;
+}
+
+/* "publickey,password": what the server would still take. */
+static void list_offered(const struct authentication *a, char *text, size_t size)
+{
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < METHODS && length < size; i++)
+        if ((a->offered & methods[i].method) != 0)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", length > 0 ? "," : "",
+                                       methods[i].name);
+}
+
+static enum dial_status fail_denied(struct authentication *a, const char *said)
+{
+    char offered[128];
+
+    list_offered(a, offered, sizeof(offered));
+    return handshake_fail(
+        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s",
+        offered, a->user, a->tried[0] != '\0' ? a->tried : "nothing, no key or password is there",
+        a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
+        a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
+        a->unanswered ? "; no answer was given" : "", said != NULL ? ": " : "",
+        said != NULL ? said : "");
 }
 
 static enum dial_status explain(struct authentication *a, int answer)
 {
     struct handshake *h = a->h;
+    const char *said = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
 
     if (answer == SSH_AUTH_SUCCESS)
         return DIAL_OK;
+    /* The server hangs up on who does not answer: that, too, is for a person to mend. */
+    if (a->unanswered)
+        return fail_denied(a, NULL);
     if (answer == SSH_AUTH_AGAIN)
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
                               a->tried);
     /* A connection that broke says nothing about our keys, unless the server says that it was for
      * them. */
-    if (answer == SSH_AUTH_ERROR && !ssh_is_connected(h->handle) &&
-        strstr(ssh_get_error(h->handle), "authentication failures") == NULL)
-        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", ssh_get_error(h->handle));
-    return handshake_fail(h, DIAL_AUTHENTICATION, "permission denied for %s (tried: %s)%s%s%s%s",
-                          h->upstream->user != NULL ? h->upstream->user : "the login user",
-                          a->tried[0] != '\0' ? a->tried : "nothing, no key or password is there",
-                          a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
-                          answer == SSH_AUTH_ERROR ? ": " : "",
-                          answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : "");
+    if (said != NULL && !ssh_is_connected(h->handle) &&
+        strstr(said, "authentication failures") == NULL)
+        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", said);
+    return fail_denied(a, said);
 }
 
 /* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
- * free_secret. */
-static char *secret_read(const char *path)
+ * secret_free. */
+static char *read_first_line(const char *path)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -276,27 +170,41 @@ static bool read_secret(struct handshake *h, const char *path, const char *what,
     *secret = NULL;
     if (path == NULL)
         return true;
-    *secret = secret_read(path);
+    *secret = read_first_line(path);
     if (*secret == NULL)
         handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path, strerror(errno));
     return *secret != NULL;
 }
 
-static void free_secret(char *secret)
+/* The name libssh logs in with: the one configured, or that of who runs us. */
+static char *login_user(const struct handshake *h)
 {
-    mem_free_secret(secret, secret != NULL ? strlen(secret) : 0);
+    char *found = NULL;
+    char *user;
+
+    if (h->upstream->user != NULL)
+        return mem_strdup(h->upstream->user);
+    if (ssh_options_get(h->handle, SSH_OPTIONS_USER, &found) != SSH_OK)
+        return mem_strdup("the login user");
+    user = mem_strdup(found);
+    ssh_string_free_char(found);
+    return user;
 }
 
 enum dial_status authenticate(struct handshake *h)
 {
-    struct authentication a = {.h = h};
+    struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
+    a.memory = mem_printf("password of %s@%s", a.user, h->known_as);
+    snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
         status = explain(&a, run_methods(&a));
-    free_secret(a.password);
-    free_secret(a.passphrase);
+    secret_free(a.password);
+    secret_free(a.passphrase);
+    free(a.memory);
     free(a.problem);
+    free(a.user);
     return status;
 }

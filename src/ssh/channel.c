@@ -110,11 +110,12 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     struct channel *ch = of_endpoint(endpoint);
     struct session *s = ch->session;
     size_t taken = 0;
+    int before;
 
     assert(!ch->eof_sent);
     if (ch->state == CHANNEL_CUT || ch->close_seen)
         return 0;
-    session_enter(s);
+    before = session_enter(s);
     while (taken < length && !session_congested(s) && !ch->close_seen) {
         size_t part = length - taken < PACKET_MAX ? length - taken : PACKET_MAX;
         uint64_t packets = s->packets.out_packets;
@@ -130,10 +131,12 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
                         ? s->queued + (uint64_t)written
                         : 0;
         s->queued_behind = s->packets.out_packets;
+        session_wrote(s, (uint32_t)written);
         taken += (size_t)written;
         if ((size_t)written < part)
             break;
     }
+    session_leave(before);
     if (taken < length)
         want_room(ch);
     session_touch(s);
@@ -143,12 +146,14 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
 static void chan_write_eof(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
+    int before;
 
     if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
         return;
     ch->eof_sent = true;
-    session_enter(ch->session);
+    before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
+    session_leave(before);
     session_touch(ch->session);
 }
 
@@ -179,6 +184,7 @@ static const struct endpoint_operations chan_operations = {
     .close = chan_close,
 };
 
+/* (Its session was entered.) */
 static struct channel *make(struct session *s, enum channel_state state)
 {
     struct channel *ch = mem_zalloc(sizeof(*ch));
@@ -194,7 +200,6 @@ static struct channel *make(struct session *s, enum channel_state state)
         TAILQ_INSERT_TAIL(&s->open, ch, link);
     s->channels++;
 
-    session_enter(s);
     ch->handle = ssh_channel_new(s->handle);
     if (ch->handle == NULL)
         abort(); /* libssh found no memory */
@@ -212,6 +217,7 @@ static struct channel *make(struct session *s, enum channel_state state)
 
 struct channel *chan_new(struct session *s, const struct open_target *target)
 {
+    int before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPENING);
     int rc;
 
@@ -223,16 +229,19 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
         ch->answer->refused = true;
         ch->answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
+    session_leave(before);
     session_touch(s);
     return ch;
 }
 
 struct channel *chan_accept(struct session *s, ssh_message message)
 {
+    int before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPEN);
 
     /* (If it fails the session does, which cuts the channel.) */
     ssh_message_channel_request_open_reply_accept_channel(message, ch->handle);
+    session_leave(before);
     session_touch(s);
     return ch;
 }
@@ -359,12 +368,13 @@ void chan_free(struct channel *ch)
 
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
-        session_enter(s);
+        int before = session_enter(s);
         detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
             ssh_channel_close(ch->handle);
         ssh_channel_free(ch->handle);
+        session_leave(before);
         session_touch(s);
     }
     free(ch);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libssh/callbacks.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,9 @@ struct dial {
     int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
                      with `dialled` */
     bool cancelled;
+    /* The thread says, the main thread looks. */
+    atomic_bool asking;
+    atomic_uint prompts;
     /* What the thread found; read after it was joined. */
     enum dial_status status;
     struct dialled *dialled;
@@ -56,21 +60,42 @@ const char *dial_status_name(enum dial_status status)
 
 static void forward_log(int priority, const char *function, const char *text, void *userdata)
 {
-    (void)priority;
+    struct handshake *h = userdata;
+
     (void)function;
-    log_debug("%s: libssh: %s", (const char *)userdata, text);
+    handshake_heard(h, text);
+    if (priority <= SSH_LOG_PROTOCOL)
+        log_debug("%s: libssh: %s", h->host, text);
+}
+
+/* Compression is said at the level of packets only. */
+static int log_level(const struct config_upstream *upstream)
+{
+    return upstream->compression  ? SSH_LOG_PACKET
+           : log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL
+                                  : SSH_LOG_NOLOG;
 }
 
 static void dial_thread(void *arg)
 {
     struct dial *d = arg;
+    const struct config_upstream *upstream = d->request.upstream;
     struct handshake h = {
-        .upstream = d->request.upstream, .host = d->host, .port = d->request.port};
+        .upstream = upstream,
+        .host = d->host,
+        .port = d->request.port,
+        .asker = {.askpass = upstream->askpass,
+                  .batch_mode = upstream->batch_mode,
+                  .may_ask = d->request.may_ask,
+                  .connection = d->watch_fd,
+                  .waiting = &d->asking,
+                  .prompts = &d->prompts},
+    };
 
     /* Of this thread only. */
     ssh_set_log_callback(forward_log);
-    ssh_set_log_userdata(d->host);
-    ssh_set_log_level(log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
+    ssh_set_log_userdata(&h);
+    ssh_set_log_level(log_level(upstream));
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
@@ -80,9 +105,10 @@ static void dial_thread(void *arg)
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->dialled = dialled_new(h.handle, d->request.fd, d->watch_fd);
+        d->dialled = dialled_new(h.handle, d->request.fd, d->watch_fd, &h.info);
     else
         handle_end(h.handle, true, d->request.fd, d->watch_fd);
+    free(h.known_as);
     mailbox_post(d->request.reply, &d->message);
 }
 
@@ -170,6 +196,16 @@ struct dial *dial_start(const struct dial_request *request)
         mailbox_post(request->reply, &d->message);
     }
     return d;
+}
+
+bool dial_is_asking(const struct dial *d)
+{
+    return atomic_load(&d->asking);
+}
+
+unsigned dial_prompts(const struct dial *d)
+{
+    return atomic_load(&d->prompts);
 }
 
 void dial_shutdown(struct dial *d)

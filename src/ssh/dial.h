@@ -3,8 +3,11 @@
 #ifndef ADIT_SSH_DIAL_H
 #define ADIT_SSH_DIAL_H
 
+#include "base/hostport.h"
 #include "conf/config.h"
 #include "io/mailbox.h"
+
+#include <stdbool.h>
 
 /* A session that was authenticated and that no thread drives yet. Opaque; whoever holds it owns it.
  */
@@ -12,6 +15,26 @@ struct dialled;
 
 /* Ends the session politely and frees it. NULL is fine. */
 void dialled_free(struct dialled *dialled);
+
+/* What was agreed with the server; every text may be empty. */
+struct connection_info {
+    char local[HOSTPORT_TEXT_MAX]; /* "192.0.2.1:50000"; empty: the connection is no TCP of ours */
+    char remote[HOSTPORT_TEXT_MAX];
+    char user[64];
+    char server[128]; /* its software: "SSH-2.0-OpenSSH_9.2p1 Debian-2" */
+    char kex[64];
+    char host_key[128]; /* "ssh-ed25519 SHA256:..." */
+    char cipher_in[64];
+    char cipher_out[64];
+    char mac_in[64]; /* "implicit" or the like where the cipher has its own */
+    char mac_out[64];
+    char compression[32]; /* "none", "zlib@openssh.com" */
+    char login[128];      /* what the server took: "publickey /home/a/.ssh/id_ed25519" */
+    bool asks_anew;       /* somebody was asked for what is not kept: so it will be at every dial */
+};
+
+/* Of a session that was dialled; lasts as long as that. */
+const struct connection_info *dialled_info(const struct dialled *dialled);
 
 enum dial_status {
     DIAL_OK,
@@ -34,6 +57,9 @@ struct dial_request {
     const struct config_upstream *upstream;
     const char *host; /* the name that known_hosts knows it by; copied */
     uint16_t port;
+    /* A person may be asked, on the terminal or as SSH_ASKPASS says; without it, nobody but the
+     * upstream's own askpass. */
+    bool may_ask;
     /* Called once through `reply`, never from inside dial_start: with the session (the callee's)
      * and DIAL_OK, or with NULL, and a sentence for a person. */
     struct mailbox *reply;
@@ -43,7 +69,14 @@ struct dial_request {
 
 struct dial *dial_start(const struct dial_request *request);
 
-/* Shuts its connection down, so that it soon fails. */
+/* A person is being asked, or waits for their turn: it can take as long as the server allows. Any
+ * thread. */
+bool dial_is_asking(const struct dial *dial);
+
+/* How many prompts there were so far. */
+unsigned dial_prompts(const struct dial *dial);
+
+/* Shuts its connection down, so that it soon fails; who is being asked is left in peace. */
 void dial_shutdown(struct dial *dial);
 
 /* `done` will not be called; the connection is shut down so that the thread ends soon. The mailbox

@@ -7,14 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct dialled *dialled_new(ssh_session handle, int handle_fd, int watch_fd)
+struct dialled *dialled_new(ssh_session handle, int handle_fd, int watch_fd,
+                            const struct connection_info *info)
 {
     struct dialled *dialled = mem_zalloc(sizeof(*dialled));
 
     dialled->handle = handle;
     dialled->handle_fd = handle_fd;
     dialled->watch_fd = watch_fd;
+    dialled->info = *info;
     return dialled;
+}
+
+const struct connection_info *dialled_info(const struct dialled *dialled)
+{
+    return &dialled->info;
 }
 
 static bool same_socket(int a, int b)

@@ -53,7 +53,7 @@ static bool is_answered(struct session *s, const struct global_request *r, bool 
         ssh_set_log_level(SSH_LOG_PACKET);
         rc = call(s, r);
         g->asked = asked || g->sent;
-        session_enter(s);
+        session_log(s);
         if (g->sent)
             g->asked_at = loop_now(s->loop);
         if (rc == SSH_AGAIN && !g->collected)
@@ -85,7 +85,7 @@ static void finish_first(struct session *s, bool accepted)
     g->collected = false;
     g->passed = false;
     g->port = 0;
-    session_enter(s);
+    session_log(s);
     r->answered(r, accepted, accepted ? port : 0);
 }
 
@@ -102,15 +102,17 @@ void globals_work(struct session *s)
 
 void globals_keepalive(struct session *s)
 {
-    uint64_t before = s->packets.out_packets;
+    uint64_t packets = s->packets.out_packets;
+    int before;
 
     if (s->globals.asked)
         return;
-    session_enter(s);
+    before = session_enter(s);
     ssh_send_keepalive(s->handle);
     /* While one is pending the first call only collects its answer. */
-    if (s->packets.out_packets == before)
+    if (s->packets.out_packets == packets)
         ssh_send_keepalive(s->handle);
+    session_leave(before);
     session_touch(s);
 }
 

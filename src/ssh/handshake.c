@@ -2,33 +2,12 @@
  * worker. */
 #include "ssh/handshake.h"
 
+#include "base/ip.h"
+#include "base/mem.h"
+
 #include <fcntl.h>
-#if defined(__aarch64__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
-
-/* AES-GCM in hardware is twice as fast as anything else here; without it ChaCha20 is. */
-static bool processor_has_aes(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
-#elif defined(__aarch64__)
-    return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
-#else
-    return false;
-#endif
-}
-
-#define CIPHERS_GCM "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
-#define CIPHERS_CHACHA "chacha20-poly1305@openssh.com"
-#define CIPHERS_CTR "aes128-ctr,aes192-ctr,aes256-ctr"
-
-static const char *default_ciphers(void)
-{
-    return processor_has_aes() ? CIPHERS_GCM "," CIPHERS_CHACHA "," CIPHERS_CTR
-                               : CIPHERS_CHACHA "," CIPHERS_GCM "," CIPHERS_CTR;
-}
+#include <string.h>
+#include <sys/socket.h>
 
 /* One option; NULL values are left at libssh's default. */
 static bool set_option(struct handshake *h, enum ssh_options_e option, const void *value,
@@ -41,29 +20,18 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
     return false;
 }
 
-static bool set_algorithms(struct handshake *h)
-{
-    const struct config_upstream *u = h->upstream;
-    const char *ciphers = u->ciphers != NULL ? u->ciphers : default_ciphers();
-    const char *compression = u->compression ? "yes" : "no";
-
-    return set_option(h, SSH_OPTIONS_CIPHERS_C_S, ciphers, "ciphers") &&
-           set_option(h, SSH_OPTIONS_CIPHERS_S_C, ciphers, "ciphers") &&
-           set_option(h, SSH_OPTIONS_KEY_EXCHANGE, u->kex, "kex") &&
-           set_option(h, SSH_OPTIONS_HMAC_C_S, u->macs, "macs") &&
-           set_option(h, SSH_OPTIONS_HMAC_S_C, u->macs, "macs") &&
-           set_option(h, SSH_OPTIONS_HOSTKEYS, u->host_key_algorithms, "host_key_algorithms") &&
-           set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression");
-}
-
 /* SSH_OPTIONS_FD keeps 16 bits of it. */
 #define LIBSSH_FD_MAX 0xffff
+
+#define SSH_PORT 22
 
 static bool set_options(struct handshake *h, int fd)
 {
     const struct config_upstream *u = h->upstream;
     const struct string_list *known = &u->known_hosts;
-    unsigned port = h->port;
+    const char *alias = u->host_key_alias;
+    const char *compression = u->compression ? "yes" : "no";
+    unsigned port = alias != NULL ? SSH_PORT : h->port;
     long seconds = (long)(u->connect_timeout_ms / 1000);
     long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
     int no = 0;
@@ -72,8 +40,10 @@ static bool set_options(struct handshake *h, int fd)
         handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
         return false;
     }
-    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config. */
-    if (!set_option(h, SSH_OPTIONS_HOST, h->host, "host") || !set_algorithms(h) ||
+    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config. Where the connection
+     * leads to was settled before, so the host is only what known_hosts knows it by. */
+    if (!set_option(h, SSH_OPTIONS_HOST, alias != NULL ? alias : h->host, "host") ||
+        !algorithms_set(h) || !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
         !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
         !set_option(h, SSH_OPTIONS_KNOWNHOSTS, known->count > 0 ? known->items[0] : "/dev/null",
                     "known_hosts") ||
@@ -90,6 +60,83 @@ static bool set_options(struct handshake *h, int fd)
         ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
     }
     return true;
+}
+
+/* The name in known_hosts, as libssh forms it. */
+static char *name_known_as(const struct handshake *h)
+{
+    const char *alias = h->upstream->host_key_alias;
+    char *name = alias != NULL         ? mem_strdup(alias)
+                 : h->port == SSH_PORT ? mem_strdup(h->host)
+                                       : mem_printf("[%s]:%u", h->host, h->port);
+
+    for (char *at = name; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at - 'A' + 'a');
+    return name;
+}
+
+/* getsockname(2) or getpeername(2) of the connection. */
+static bool find_address(const struct handshake *h,
+                         int (*find)(int, struct sockaddr *, socklen_t *), struct ip *ip,
+                         uint16_t *port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+
+    return find(h->asker.connection, (struct sockaddr *)&address, &length) == 0 &&
+           ip_from_sockaddr((struct sockaddr *)&address, ip, port);
+}
+
+bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX])
+{
+    char address[IP_TEXT_MAX];
+    uint16_t port;
+    struct ip ip;
+
+    if (!find_address(h, getpeername, &ip, &port))
+        return false;
+    ip_format(&ip, address);
+    if (port == SSH_PORT)
+        snprintf(text, HOSTPORT_TEXT_MAX, "%s", address);
+    else
+        snprintf(text, HOSTPORT_TEXT_MAX, "[%s]:%u", address, port);
+    return true;
+}
+
+void handshake_heard(struct handshake *h, const char *text)
+{
+    if (strstr(text, "enabling C->S") != NULL && strstr(text, "compression") != NULL)
+        snprintf(h->info.compression, sizeof(h->info.compression), "%s",
+                 strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
+}
+
+static void copy(char *text, size_t size, const char *found)
+{
+    if (found != NULL)
+        snprintf(text, size, "%s", found);
+}
+#define COPY(text, found) copy(text, sizeof(text), found)
+
+static void gather_info(struct handshake *h)
+{
+    struct connection_info *info = &h->info;
+    char address[IP_TEXT_MAX];
+    uint16_t port;
+    struct ip ip;
+
+    if (find_address(h, getsockname, &ip, &port))
+        hostport_format(ip_format(&ip, address), port, info->local);
+    if (find_address(h, getpeername, &ip, &port))
+        hostport_format(ip_format(&ip, address), port, info->remote);
+    COPY(info->server, ssh_get_serverbanner(h->handle));
+    COPY(info->kex, ssh_get_kex_algo(h->handle));
+    COPY(info->cipher_in, ssh_get_cipher_in(h->handle));
+    COPY(info->cipher_out, ssh_get_cipher_out(h->handle));
+    COPY(info->mac_in, ssh_get_hmac_in(h->handle));
+    COPY(info->mac_out, ssh_get_hmac_out(h->handle));
+    if (info->compression[0] == '\0')
+        COPY(info->compression, "none");
 }
 
 /* From here on one worker drives it without blocking. */
@@ -113,10 +160,12 @@ enum dial_status handshake(struct handshake *h, int fd)
     h->handle = ssh_new();
     if (h->handle == NULL)
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
+    h->known_as = name_known_as(h);
     if (!set_options(h, fd))
         return DIAL_TRANSPORT;
     if (ssh_connect(h->handle) != SSH_OK)
         return handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+    gather_info(h);
     status = host_key_verify(h);
     if (status == DIAL_OK)
         status = authenticate(h);

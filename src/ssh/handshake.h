@@ -3,6 +3,7 @@
 #define ADIT_SSH_HANDSHAKE_H
 
 #include "conf/config.h"
+#include "ssh/ask.h"
 #include "ssh/dial.h"
 
 #include <libssh/libssh.h>
@@ -15,12 +16,22 @@ struct handshake {
     const struct config_upstream *upstream;
     const char *host;
     uint16_t port;
+    char *known_as; /* in known_hosts: "name", "[name]:port" or HostKeyAlias */
+    struct asker asker;
+    struct connection_info info;
     char error[1024];
 };
 
 /* All of it, on `fd`, which is closed by handle_end. On failure h->error says why; h->handle (which
  * may be NULL) is the caller's to end. */
 enum dial_status handshake(struct handshake *h, int fd);
+
+/* What libssh says meanwhile: compression is told nowhere else. */
+void handshake_heard(struct handshake *h, const char *text);
+
+/* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
+ * connection is no TCP of ours. */
+bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
 
 /* Sets what a step failed of. Returns `status`, so that a step can end with it. */
 __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
@@ -34,11 +45,15 @@ __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_f
     return status;
 }
 
-/* Host key against pins or known_hosts, as ssh_config(5) StrictHostKeyChecking yes or accept-new.
- */
+/* The lists of algorithms, with what libssh knows of those configured (ssh_config(5): Ciphers,
+ * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:
+ * nothing is left of one (h->error). */
+bool algorithms_set(struct handshake *h);
+
+/* Host key against pins or known_hosts, as ssh_config(5) StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
 
-/* RFC 4252: none, publickey (identities, agent), keyboard-interactive, password, until one succeeds
+/* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */
 enum dial_status authenticate(struct handshake *h);
 

@@ -33,6 +33,8 @@ struct session {
     bool probed; /* a probe is on its way because an open waits */
     struct ssh_counter_struct bytes;
     struct ssh_counter_struct packets;
+    uint64_t fresh;  /* bytes written since the last flush */
+    bool backlog;    /* the kernel took less than there was to flush */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
     bool blocked;                /* libssh takes nothing: the peer has begun a rekey */
@@ -144,7 +146,13 @@ void session_note_round_trip(struct session *session, uint64_t milliseconds);
 bool session_congested(const struct session *session);
 /* libssh has not noticed its end yet. */
 bool session_is_alive(const struct session *session);
-/* What libssh's log lines of this thread are about from now on; before every libssh call. */
-void session_enter(struct session *session);
+/* Around every libssh call that is not made from the session's own turn: what its log lines and its
+ * socket are about. session_enter gives what session_leave takes. */
+int session_enter(struct session *session);
+void session_leave(int before);
+/* Sets libssh's log for this session again, inside of such a pair. */
+void session_log(struct session *session);
+/* So much was written, and waits for the end of the turn. */
+void session_wrote(struct session *session, uint32_t length);
 
 #endif

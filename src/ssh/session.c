@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "ssh/dialled.h"
-#include "ssh/readahead.h"
+#include "ssh/transport.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,6 +18,9 @@
 
 /* What may be queued behind a rekey before its channels are told to wait. */
 #define QUEUED_MAX ((uint64_t)256 * 1024)
+
+/* What may be written in a turn: it is sent at its end, in one piece. */
+#define FRESH_MAX ((uint64_t)128 * 1024)
 
 /* An open without an answer for so long, and nothing else heard: ask whether the server is busy
  * resolving. */
@@ -41,11 +44,27 @@ static void read_log(int priority, const char *function, const char *text, void 
         log_debug("libssh: %s", text);
 }
 
-void session_enter(struct session *s)
+void session_log(struct session *s)
 {
     ssh_set_log_callback(read_log);
     ssh_set_log_userdata(s);
     ssh_set_log_level(globals_log_level(&s->globals));
+}
+
+int session_enter(struct session *s)
+{
+    session_log(s);
+    return transport_enter(s->handle_fd);
+}
+
+void session_leave(int before)
+{
+    transport_enter(before);
+}
+
+void session_wrote(struct session *s, uint32_t length)
+{
+    s->fresh += length;
 }
 
 bool session_congested(const struct session *s)
@@ -53,7 +72,43 @@ bool session_congested(const struct session *s)
     bool rekeying =
         s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
 
-    return rekeying || (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+    return rekeying || s->backlog || s->fresh >= FRESH_MAX;
+}
+
+bool session_is_alive(const struct session *s)
+{
+    return s->death == NULL && ssh_is_connected(s->handle) &&
+           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+}
+
+/* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
+ * afterwards. */
+static void poll_once(struct session *s)
+{
+    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
+        s->death = "poll failed";
+}
+
+/* Sends what libssh has queued since the last time. */
+static void flush(struct session *s)
+{
+    if ((ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0) {
+        transport_let_out(true);
+        poll_once(s);
+        transport_let_out(false);
+    }
+    s->fresh = 0;
+    s->backlog = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+}
+
+/* Sends what is queued, and leaves libssh in the belief that the next packet can be sent at once.
+ */
+static void prepare_farewell(struct session *s)
+{
+    transport_let_out(true);
+    poll_once(s);
+    poll_once(s);
+    transport_let_out(false);
 }
 
 static void destroyed(uv_handle_t *handle)
@@ -63,18 +118,24 @@ static void destroyed(uv_handle_t *handle)
 
 static void destroy(struct session *s)
 {
+    int before;
+
     assert(TAILQ_EMPTY(&s->open));
     later_cancel(s->loop, &s->settle);
     deadline_cancel(&s->keepalive);
-    session_enter(s);
+    before = session_enter(s);
     while (!TAILQ_EMPTY(&s->opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->opening));
     forwarded_end(s);
     later_cancel(s->loop, &s->settle);
     ssh_set_log_userdata(NULL);
+    if (!s->dead)
+        prepare_farewell(s);
+    transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
     handle_end(s->handle, !s->dead, s->handle_fd, s->watch_fd);
+    session_leave(before);
     uv_close((uv_handle_t *)&s->poll, destroyed);
     close(s->watch_fd);
 }
@@ -113,29 +174,13 @@ static void die(struct session *s)
         s->options.lost(s->options.arg, why);
 }
 
-bool session_is_alive(const struct session *s)
-{
-    return s->death == NULL && ssh_is_connected(s->handle) &&
-           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
-}
-
-/* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
- * afterwards. */
-static void poll_once(struct session *s)
-{
-    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
-        s->death = "poll failed";
-}
-
-/* (The first look is also what flushes libssh's output, be there input or not.) */
 static void receive(struct session *s)
 {
-    for (unsigned reads = 0; reads < READS_A_TURN; reads++) {
-        bool got = readahead_fill();
+    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(); reads++) {
         do
             poll_once(s);
-        while (session_is_alive(s) && readahead_pending());
-        if (!session_is_alive(s) || !got || !readahead_filled())
+        while (session_is_alive(s) && transport_pending());
+        if (!session_is_alive(s) || !transport_filled())
             return;
     }
 }
@@ -203,7 +248,7 @@ static void tell_dirty(struct session *s)
     while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
-        session_enter(s); /* (the last one's owner may have called for another session) */
+        session_log(s); /* (another session's call may have come between) */
         chan_settle(ch);
     }
 }
@@ -230,8 +275,7 @@ static void take_postponed(struct session *s)
 
 static void rearm(struct session *s)
 {
-    bool pending = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
-    int wanted = UV_READABLE | (pending ? UV_WRITABLE : 0);
+    int wanted = UV_READABLE | (s->backlog ? UV_WRITABLE : 0);
 
     if (wanted != s->polled) {
         s->polled = wanted;
@@ -252,10 +296,10 @@ static void settle(struct session *s)
         tell_answers(s);
         tell_dirty(s);
         wake_writers(s);
-        if (readahead_pending())
+        if (transport_pending())
             poll_once(s);
     } while (session_is_alive(s) && (s->again || s->packets.in_packets != seen ||
-                                     !TAILQ_EMPTY(&s->dirty) || readahead_pending()));
+                                     !TAILQ_EMPTY(&s->dirty) || transport_pending()));
     if (s->packets.in_packets != s->heard_packets) {
         s->heard_packets = s->packets.in_packets;
         s->heard_at = loop_now(s->loop);
@@ -266,16 +310,21 @@ static void settle(struct session *s)
 /* One turn: the only place from which channels' events come. */
 static void work(struct session *s, bool readable)
 {
+    bool held; /* writers were */
+    int before;
+
     if (s->dead)
         return;
     s->driving = true;
-    session_enter(s);
-    readahead_begin(s->handle_fd);
+    before = session_enter(s);
     if (readable)
         receive(s);
     forwarded_work(s);
     settle(s);
-    readahead_end();
+    held = s->backlog || s->fresh >= FRESH_MAX;
+    flush(s);
+    transport_drop();
+    session_leave(before);
     s->driving = false;
     if (s->freed)
         destroy(s);
@@ -283,7 +332,7 @@ static void work(struct session *s, bool readable)
         die(s);
     else {
         take_postponed(s);
-        if (forwarded_is_due(s))
+        if ((held && !s->backlog) || forwarded_is_due(s))
             later_post(s->loop, &s->settle, on_settle);
         rearm(s);
     }
@@ -412,7 +461,6 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     TAILQ_INIT(&s->dirty);
     TAILQ_INIT(&s->postponed);
     answers_init(&s->answers);
-    session_enter(s);
     ssh_set_counters(s->handle, &s->bytes, &s->packets);
     forwarded_init(s);
     s->event = ssh_event_new();

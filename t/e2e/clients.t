@@ -3,28 +3,17 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Adit, ANY, config, equal, false, holds, patience, scratch, tap, true, workdir
+from adit_test import Adit, ANY, config, equal, false, holds, scratch, tap, true, workdir
 from adit_test.origins import Origin, body_bytes, digest, echo
+from adit_test.programs import browse, run
 from adit_test.sshd import Sshd
 from adit_test.web import Web
 
 SIZE = 3_000_000
-
-
-def run(*command, data=None, **environment):
-    """Runs a client where no proxy is set already; returns its standard output."""
-    clean = {key: value for key, value in os.environ.items()
-             if key.lower() not in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")}
-    done = subprocess.run(command, input=data, capture_output=True, timeout=patience(90),
-                          env={**clean, "HOME": workdir(), **environment}, cwd=workdir(),
-                          check=False)
-    equal(done.returncode, 0, f"{command[0]}'s exit status ({done.stderr.decode()[-800:]!r})")
-    return done.stdout
 
 
 class Bench:
@@ -163,14 +152,9 @@ def chromium(bench):
     for kind, protocol in (("socks5", "socks5"), ("http", "http")):
         with tap.case(f"chromium --proxy-server={kind}://"):
             mark, before = bench.adit.mark(), len(bench.web.requests)
-            page = run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                       "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
-                       "--disable-background-networking", "--disable-component-update",
-                       "--disable-default-apps", "--disable-extensions",
-                       f"--user-data-dir={scratch('chromium')}",
-                       f"--proxy-server={kind}://{bench.proxy}", "--proxy-bypass-list=<-loopback>",
-                       "--virtual-time-budget=20000", "--dump-dom",
-                       bench.web.url("/page", "localhost"))
+            page = browse(bench.web.url("/page", "localhost"),
+                          f"--proxy-server={kind}://{bench.proxy}",
+                          "--proxy-bypass-list=<-loopback>")
             holds(b'<p id="one">part one is here</p>', page, "the page, by its first script")
             holds(b'<p id="two">part two is here</p>', page, "the page, by its second script")
             paths = {request["path"] for request in bench.web.requests[before:]}

@@ -1,12 +1,14 @@
-/* Preloaded into a test's sshd: names and passwords that exist for that sshd only, and no query
- * leaves it.
+/* Preloaded into a test's sshd: names, passwords and users that exist for that sshd only, and no
+ * query leaves it.
  *
  * ADIT_TEST_NAMES: a file of lines "NAME ADDRESS SECONDS": what this sshd's resolver answers after
- * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_PASSWORD:
- * what the stand-in for PAM takes as every user's password. */
+ * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_USERS: names
+ * parted by spaces, under which the user who runs sshd can log in. ADIT_TEST_PASSWORD: what the
+ * stand-in for PAM takes as every user's password. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,25 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (strlen(name) > 5 && strcasecmp(name + strlen(name) - 5, ".test") == 0)
         return EAI_NONAME;
     return real(name, service, hints, result);
+}
+
+struct passwd *getpwnam(const char *name)
+{
+    struct passwd *(*real)(const char *) = (__typeof__(real))dlsym(RTLD_NEXT, "getpwnam");
+    const char *users = getenv("ADIT_TEST_USERS"), *found = users;
+    size_t length = strlen(name);
+    struct passwd *entry;
+
+    while (found != NULL && (found = strstr(found, name)) != NULL) {
+        if ((found == users || found[-1] == ' ') && strchr(" ", found[length]) != NULL) {
+            entry = getpwuid(getuid());
+            if (entry != NULL)
+                entry->pw_name = strdup(name);
+            return entry;
+        }
+        found += length;
+    }
+    return real(name);
 }
 
 /* As <security/pam_appl.h> declares them; spelled out so that the tests need no header of PAM. */

@@ -1,6 +1,8 @@
 /* The dump: the configuration again, as text. */
 #include "load_text.h"
 
+#include "conf/load.h"
+
 #include <stdio.h>
 
 #define PIN "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
@@ -20,11 +22,17 @@ static void the_least_configuration_shows_every_default(void **state)
                               "log_format = text\n"
                               "handshake_timeout = 10s\n"
                               "drain_timeout = 30s\n"
+                              "stream_local_bind_mask = 0177\n"
+                              "stream_local_bind_unlink = no\n"
                               "\n"
                               "[upstream a]\n"
                               "host = h\n"
                               "port = 22\n"
+                              "address_family = any\n"
                               "agent = yes\n"
+                              "identities_only = no\n"
+                              "batch_mode = no\n"
+                              "password_prompts = 3\n"
                               "host_key = strict\n"
                               "known_hosts = ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts\n"
                               "ssh_config = no\n"
@@ -36,11 +44,12 @@ static void the_least_configuration_shows_every_default(void **state)
                               "connect_timeout = 15s\n"
                               "open_timeout = 30s\n"
                               "hold = 10s\n"
+                              "exit_on_forward_failure = no\n"
                               "compression = no\n"
                               "rekey = default\n"
                               "\n"
                               "[listen x]\n"
-                              "address = 127.0.0.1:1080, [::1]:1080\n"
+                              "address = localhost:1080\n"
                               "protocols = socks5, socks4, http\n"
                               "auth = none\n"
                               "open = no\n"
@@ -71,26 +80,40 @@ static void every_key_comes_back(void **state)
 {
     (void)state;
     /* Where the text is as the dump writes it, the dump must have it line for line. */
-    static const char *const sections[] = {
-        "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\nhandshake_timeout = 200ms\n"
-        "drain_timeout = 90m\n",
-        "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\n"
+    static const char *const parts[] = {
+        "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\ncontrol = ~/c\n"
+        "handshake_timeout = 200ms\ndrain_timeout = 90m\nstream_local_bind_mask = 0007\n"
+        "stream_local_bind_unlink = yes\n",
+        "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\njump = b\n"
+        "address_family = inet6\nbind_address = fd00::1\n"
         "identity = /dev/null, /dev/zero\ncertificate = /dev/null\nagent = no\n"
-        "password_file = /dev/null\npassphrase_file = /dev/null\nhost_key = accept-new\n"
+        "identity_agent = ~/agent\nidentities_only = yes\n"
+        "password_file = /dev/null\npassphrase_file = /dev/null\naskpass = /bin/true\n"
+        "batch_mode = yes\npassword_prompts = 0\nhost_key = accept-new\nhost_key_alias = z\n"
         "known_hosts = ~/k, /etc/k\nssh_config = no\nsessions = 2-5\nchannels = 3\nidle = 0s\n"
         "keepalive = 0s\nkeepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0s\n"
-        "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\ncompression = yes\n"
-        "rekey = 1g\n",
-        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock\nprotocols = socks5, http\n"
-        "auth = none\nopen = yes\nvia = a\n",
+        "permit_remote_open = *:80, h:*, [::1]:22\nexit_on_forward_failure = yes\n"
+        "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\n"
+        "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\n",
+        "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
+        "address_family = any\nagent = yes\nidentities_only = no\nbatch_mode = no\n"
+        "password_prompts = 3\nhost_key = ask\nknown_hosts = /k\nssh_config = no\n"
+        "sessions = 1-32\nchannels = 100\nidle = 1m\nkeepalive = 15s\nkeepalive_max = 3\n"
+        "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
+        "exit_on_forward_failure = no\ncompression = no\nrekey = default\n",
+        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
+        "protocols = socks5, http\nauth = none\nopen = yes\nvia = a\n",
+        "[forward f]\nlocal = 5 h:6\nopen = no\nvia = b\n",
+        "[forward g]\nremote = 0\nopen = yes\nvia = a\n",
+        "[forward h]\ndynamic = *:7\nopen = yes\nvia = a\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
         "[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
-        "deny = to=x\n",
+        "deny = to=x listen=g,h\n",
     };
     char *text = mem_strdup("");
 
-    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        char *longer = mem_printf("%s%s%s", text, i ? "\n" : "", sections[i]);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char *longer = mem_printf("%s%s%s", text, i ? "\n" : "", parts[i]);
         free(text);
         text = longer;
     }
@@ -140,6 +163,57 @@ static void long_values_are_broken_into_lines(void **state)
     }
 }
 
+static void commands_come_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *dump;
+    } cases[] = {
+        {"nc %h %p", "nc %h %p"},
+        {"nc\n  %h\n  %p", "nc %h %p"},
+        {"a  'b \t c'", "a  'b \t c'"},
+        {X48 " " X48 "  " X48, X48 "\n    " X48 "  " X48},
+        {X48 "  " X48 " " X48, X48 "  " X48 "\n    " X48},
+        {"\n  " X190 "  x", "\n    " X190 "  x"},
+        {"\n  " X190 "  xxxx", "\n    " X190 "\n    xxxx"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text =
+            mem_printf(MINIMAL "[upstream b]\nhost = h\nproxy_command = %s\n", cases[i].text);
+        char *dump = assert_round_trip(text);
+        char *expected = mem_printf("\nproxy_command =%s%s\n", cases[i].dump[0] == '\n' ? "" : " ",
+                                    cases[i].dump);
+        if (!strstr(dump, expected))
+            fail_msg("not in the dump: %s", expected);
+        free(expected);
+        free(dump);
+        free(text);
+    }
+}
+
+/* Text that no file gives, but a command line does. */
+static void what_ends_a_command_is_no_comment(void **state)
+{
+    (void)state;
+    struct config_problems problems = {0};
+    char host[] = "h", command[] = "a; b ; c\t;;\td ;";
+    struct load load;
+
+    load_begin(&load, NULL);
+    load_open(&load, 0, "upstream", "a");
+    load_entry(&load, 0, "host", host);
+    load_entry(&load, 0, "proxy_command", command);
+    struct config *config = load_end(&load, &problems);
+    assert_non_null(config);
+    assert_null(config->file);
+    assert_string_equal(config->upstreams[0].proxy_command, "a; b ; c\t;;\td ;");
+    char *dump = config_dump(config);
+    assert_non_null(strstr(dump, "\nproxy_command = a; b; c;;\td;\n"));
+    free(dump);
+    config_unref(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +221,8 @@ int main(void)
         cmocka_unit_test(every_key_comes_back),
         cmocka_unit_test(pins_and_an_empty_acl_come_back),
         cmocka_unit_test(long_values_are_broken_into_lines),
+        cmocka_unit_test(commands_come_back),
+        cmocka_unit_test(what_ends_a_command_is_no_comment),
     };
 
     setenv("HOME", "/home/test", 1);

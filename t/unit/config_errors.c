@@ -118,11 +118,11 @@ static void sections(void **state)
         {MINIMAL "[upstream a]\nfoo = 1\n", "f:5: [upstream a] was given on line 1 already\n"},
         {MINIMAL "[gateway]\n[gateway]\n", "f:6: [gateway] was given on line 5 already\n"},
         {MINIMAL "[acl]\n[acl]\n", "f:6: [acl] was given on line 5 already\n"},
-        {MINIMAL "[forward db]\nlocal = 1\n", "f:5: [forward db] is not supported yet\n"},
+        {MINIMAL "[forwad y]\n", "f:5: unknown section [forwad]; did you mean [forward]?\n"},
         {LISTEN, "f:2: there is no [upstream NAME]: nowhere to go\n"},
-        {UPSTREAM, "f:2: there is no [listen NAME]: nothing to do\n"},
+        {UPSTREAM, "f:2: there is no [listen NAME] and no [forward NAME]: nothing to do\n"},
         {"", "f:1: there is no [upstream NAME]: nowhere to go\n"
-             "f:1: there is no [listen NAME]: nothing to do\n"},
+             "f:1: there is no [listen NAME] and no [forward NAME]: nothing to do\n"},
     };
 
     ASSERT_PROBLEMS(cases);
@@ -149,11 +149,6 @@ static void keys(void **state)
         {"[upstream a]\n" LISTEN, "f:1: [upstream a] has no host\n"},
         {UPSTREAM "[listen x]\n", "f:3: [listen x] has no address\n"},
         {"[upstream a]\nhost = @\n" LISTEN, "f:2: host: '@': the login name goes into user =\n"},
-        {MINIMAL "[gateway]\ncontrol = /run/c\n", "f:6: control: this key is not supported yet\n"},
-        {MINIMAL "[upstream b]\nhost = h\njump = a,\n  b\n",
-         "f:7: jump: this key is not supported yet\n"},
-        {MINIMAL "[upstream b]\nhost = h\nssh_config = yes\n",
-         "f:7: ssh_config: yes is not supported yet\n"},
     };
 
     ASSERT_PROBLEMS(cases);
@@ -196,10 +191,11 @@ static void values(void **state)
         OF_UPSTREAM("password_file = /", "password_file: cannot read /: Is a directory"),
         OF_UPSTREAM("passphrase_file = /nonexistent",
                     "passphrase_file: cannot read /nonexistent: No such file or directory"),
-        OF_UPSTREAM("host_key = maybe",
-                    "host_key: 'maybe' is not strict, accept-new or a list of SHA256:FINGERPRINT"),
-        OF_UPSTREAM("host_key = SHA256:short", "host_key: 'SHA256:short' is not strict, accept-new "
-                                               "or a list of SHA256:FINGERPRINT"),
+        OF_UPSTREAM("host_key = maybe", "host_key: 'maybe' is not strict, accept-new, ask, any or "
+                                        "a list of SHA256:FINGERPRINT"),
+        OF_UPSTREAM("host_key = SHA256:short",
+                    "host_key: 'SHA256:short' is not strict, accept-new, "
+                    "ask, any or a list of SHA256:FINGERPRINT"),
         OF_UPSTREAM("known_hosts = a,,b", "known_hosts: an item of the list is empty"),
         OF_UPSTREAM("known_hosts = a,", "known_hosts: an item of the list is empty"),
         OF_UPSTREAM("known_hosts = /a, /b, /c", "known_hosts: 3 files, 2 at most"),
@@ -209,6 +205,31 @@ static void values(void **state)
                     "sessions: '1-257' is not MIN-MAX with 1 <= MIN <= MAX <= 256"),
         OF_UPSTREAM("sessions = 1-", "sessions: '1-' is not MIN-MAX with 1 <= MIN <= MAX <= 256"),
         OF_UPSTREAM("ciphers = a b", "ciphers: 'a b' is not the name of an algorithm"),
+        OF_UPSTREAM("identity_agent = ~x/y", "identity_agent: '~x/y' is not a file's name (only ~/ "
+                                             "stands for a home directory)"),
+        OF_UPSTREAM("address_family = ipv4",
+                    "address_family: 'ipv4' is not one of any, inet, inet6"),
+        OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
+        OF_UPSTREAM("askpass = /nonexistent",
+                    "askpass: cannot run /nonexistent: No such file or directory"),
+        OF_UPSTREAM("password_prompts = 101",
+                    "password_prompts: '101' is not a number from 0 to 100"),
+        OF_UPSTREAM("permit_remote_open = h:1, h",
+                    "permit_remote_open: 'h' is not HOST:PORT, where each can be *"),
+        OF_UPSTREAM("permit_remote_open = :1",
+                    "permit_remote_open: ':1' is not HOST:PORT, where each can be *"),
+        OF_UPSTREAM("permit_remote_open = h:0",
+                    "permit_remote_open: 'h:0' is not HOST:PORT, where each can be *"),
+        OF_UPSTREAM("public_key_algorithms = a,,b",
+                    "public_key_algorithms: an item of the list is empty"),
+        OF_GATEWAY("control = ~x/y",
+                   "control: '~x/y' is not a file's name (only ~/ stands for a home directory)"),
+        OF_GATEWAY("stream_local_bind_mask = 0877",
+                   "stream_local_bind_mask: '0877' is not an octal number up to 0777"),
+        OF_GATEWAY("stream_local_bind_mask = 1000",
+                   "stream_local_bind_mask: '1000' is not an octal number up to 0777"),
+        OF_GATEWAY("stream_local_bind_mask = 00177",
+                   "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 1k",
                     "rekey: '1k' is not a size of at least 1m, such as 512m or 1g, or default"),
     };
@@ -344,7 +365,8 @@ static void rules(void **state)
     (void)state;
     static const struct error_case cases[] = {
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
-        {MINIMAL "[acl]\ndeny = to=* listen=y\n", "f:6: listen=y: there is no [listen y]\n"},
+        {MINIMAL "[acl]\ndeny = to=* listen=y\n",
+         "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},

@@ -90,6 +90,15 @@ def run_adit(*arguments, env=None, seconds=60):
     return done
 
 
+def check_reports(process):
+    """Raises if a sanitiser found something in this process."""
+    reports = [line for line in process.lines if REPORT.search(line)]
+    if reports:
+        text = process.text()
+        at = text.index(reports[0])
+        raise Failed(f"a sanitiser's report:\n{text[max(0, at - 200):at + 6000]}")
+
+
 def fields(line):
     """The key=value words of a log line."""
     return {key: re.sub(r"\\([\"\\])", r"\1", text[1:-1]) if text.startswith('"') else text
@@ -189,16 +198,9 @@ class Adit(Process):
             if number is not None:
                 self.signal(number)
             equal(self.wait(seconds), 0, "adit's exit status")
-            self.check_reports()
+            check_reports(self)
         finally:
             self.kill()
-
-    def check_reports(self):
-        reports = [line for line in self.lines if REPORT.search(line)]
-        if reports:
-            text = self.text()
-            at = text.index(reports[0])
-            raise Failed(f"a sanitiser's report:\n{text[max(0, at - 200):at + 6000]}")
 
     def __enter__(self):
         return self

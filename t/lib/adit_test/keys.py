@@ -26,11 +26,16 @@ def fingerprint(key):
     return line.split()[1]
 
 
-def known_hosts(key, *places):
-    """A known_hosts file that says `key` is the key of each (address, port)."""
+def known_hosts_lines(key, *places):
+    """What known_hosts says where `key` is the key of each (address or name, port)."""
     kind, base64 = public(key).split()[:2]
-    return scratch("known_hosts", "".join(f"[{address}]:{port} {kind} {base64}\n"
-                                          for address, port in places))
+    return "".join(f"{host if port == 22 else f'[{host}]:{port}'} {kind} {base64}\n"
+                   for host, port in places)
+
+
+def known_hosts(key, *places):
+    """A known_hosts file of these lines."""
+    return scratch("known_hosts", known_hosts_lines(key, *places))
 
 
 def certify(authority, key, user):

@@ -37,24 +37,39 @@ class Sshd:
     options   {keyword: value or list of values} for sshd_config, over the defaults here
     names     {name: address or (address, seconds)}: what this sshd's resolver knows (sshd_shim.c)
     password  a password (and keyboard-interactive) login that works (sshd_shim.c)
+    users     {name: keys}: who may log in instead of the test's user, each with these keys only;
+              all of them are the test's user by other names (sshd_shim.c)
     """
 
     def __init__(self, address=ANY, port=None, options=None, host_key=None, user_key=None,
-                 names=None, password=None, start=True):
+                 names=None, password=None, users=None, start=True):
         self.address = address
         self.port = port or free_port(address)
         self.user = getpass.getuser()
         self.host_key = host_key or keypair("host_key")
         self.user_key = user_key or keypair("user_key")
         self.known_hosts = known_hosts(self.host_key, (address, self.port))
-        self.environment = self._environment(names, password)
+        self.environment = self._environment(names, password, users)
         self.process = None
         self.config = scratch("sshd_config")
-        self.configure(**{**({"UsePAM": "yes"} if password else {}), **(options or {})})
+        self.configure(**{**({"UsePAM": "yes"} if password else {}),
+                          **({"AuthorizedKeysFile": self._authorize(users)} if users else {}),
+                          **(options or {})})
         if start:
             self.start()
 
-    def _environment(self, names, password):
+    @staticmethod
+    def _authorize(users):
+        """A file of keys for each user; returns the value of AuthorizedKeysFile."""
+        directory = scratch("users")
+        os.mkdir(directory)
+        for user, keys in users.items():
+            with open(os.path.join(directory, user), "w", encoding="ascii") as out:
+                out.writelines(f"{public(key)}\n" for key in keys)
+        return f"{directory}/%u"
+
+    @staticmethod
+    def _environment(names, password, users):
         environment = dict(os.environ)
         if names is not None:
             lines = [(name, *(where if isinstance(where, tuple) else (where, 0)))
@@ -63,7 +78,9 @@ class Sshd:
                 f"{name} {address} {delay}\n" for name, address, delay in lines), 0o644)
         if password is not None:
             environment["ADIT_TEST_PASSWORD"] = password
-        if names is not None or password is not None:
+        if users is not None:
+            environment["ADIT_TEST_USERS"] = " ".join(users)
+        if names is not None or password is not None or users is not None:
             environment["LD_PRELOAD"] = shim()
         return environment
 
@@ -130,6 +147,10 @@ class Sshd:
 
     def mark(self):
         return self.process.mark()
+
+    def logins(self, since=0):
+        """The users that logged in with a key."""
+        return [found[1] for found in self.process.find(r"^Accepted publickey for (\S+) ", since)]
 
     def targets(self, since=0):
         """What direct-tcpip channels were asked for: [(host, port)]."""

@@ -143,10 +143,10 @@ class Server(ThreadingHTTPServer):
 class Web:
     """The server; git_root is where its repositories are, if it has any."""
 
-    def __init__(self, git_root=None):
+    def __init__(self, git_root=None, address=ANY, port=0):
         self.requests = []
         self.git_root = git_root
-        self.server = Server((ANY, 0), Handler)
+        self.server = Server((address, port), Handler)
         self.server.web = self
         self.address, self.port = self.server.server_address
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

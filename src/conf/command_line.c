@@ -1,0 +1,445 @@
+/* The words of a command line. ssh's options are one table: what each takes, and what becomes of
+ * it. */
+#include "conf/command_line.h"
+
+#include "base/mem.h"
+#include "conf/forward_spec.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reading argv. */
+struct reader {
+    struct command_line *line;
+    char *const *words; /* those not taken yet; ends with NULL */
+    const char *rest;   /* what is left of a cluster of letters */
+    bool only_words;    /* after --: no options follow */
+    char *error;
+};
+
+enum letter_use {
+    USE_TAKE,    /* adit's own business: `take` */
+    USE_SSH,     /* of the connection: for ssh -G, and `text` is its keyword in ssh_config */
+    USE_NOTHING, /* nothing a tunnel has would change */
+    USE_WARN,    /* does nothing here although it would in ssh: `text` says so */
+    USE_REFUSE,  /* makes no tunnel: `text` says what to do */
+};
+
+struct letter {
+    const char *option; /* "-x" */
+    bool has_value;
+    enum letter_use use;
+    const char *text;
+    const char *value; /* in ssh_config, of an option that has none on the command line */
+    bool (*take)(struct reader *reader, const char *value);
+};
+
+static bool refuse(struct reader *reader, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool refuse(struct reader *reader, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reader->error, COMMAND_LINE_ERROR_MAX, format, args);
+    va_end(args);
+    return false;
+}
+
+static void append(const char ***array, size_t *count, const char *text)
+{
+    *array = mem_realloc(*array, (*count + 1) * sizeof(**array));
+    (*array)[(*count)++] = text;
+}
+
+static void add_ssh_word(struct command_line *line, const char *word)
+{
+    append(&line->ssh_words, &line->ssh_word_count, word);
+}
+
+static void add_setting(struct command_line *line, const char *keyword, const char *value)
+{
+    line->settings =
+        mem_realloc(line->settings, (line->setting_count + 1) * 2 * sizeof(*line->settings));
+    line->settings[2 * line->setting_count] = keyword;
+    line->settings[2 * line->setting_count + 1] = value;
+    line->setting_count++;
+}
+
+static bool take_forward(struct reader *reader, enum forward_kind kind, const char *spec)
+{
+    static const char letters[] = {
+        [FORWARD_LOCAL] = 'L', [FORWARD_REMOTE] = 'R', [FORWARD_DYNAMIC] = 'D'};
+    struct command_line *line = reader->line;
+    struct config_forward forward = {0};
+    char why[FORWARD_ERROR_MAX];
+
+    if (!forward_spec_parse(kind, spec, &forward, why, sizeof(why)))
+        return refuse(reader, "-%c: %s", letters[kind], why);
+    place_clear(&forward.bind);
+    place_clear(&forward.target);
+    line->forwards =
+        mem_realloc(line->forwards, (line->forward_count + 1) * sizeof(*line->forwards));
+    line->forwards[line->forward_count++] = (struct option_forward){kind, spec};
+    return true;
+}
+
+static bool take_local(struct reader *reader, const char *spec)
+{
+    return take_forward(reader, FORWARD_LOCAL, spec);
+}
+
+static bool take_remote(struct reader *reader, const char *spec)
+{
+    return take_forward(reader, FORWARD_REMOTE, spec);
+}
+
+static bool take_dynamic(struct reader *reader, const char *spec)
+{
+    return take_forward(reader, FORWARD_DYNAMIC, spec);
+}
+
+static bool take_stdio(struct reader *reader, const char *place)
+{
+    struct config_place target = {0};
+    char why[FORWARD_ERROR_MAX];
+
+    if (!forward_spec_parse_stdio(place, &target, why, sizeof(why)))
+        return refuse(reader, "-W: %s", why);
+    place_clear(&target);
+    if (reader->line->stdio)
+        return refuse(reader, "-W can be given only once");
+    reader->line->stdio = place;
+    return true;
+}
+
+static bool take_background(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->line->background = true;
+    return true;
+}
+
+static bool take_verbose(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->line->verbose++;
+    return true;
+}
+
+static bool take_quiet(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->line->quiet = true;
+    return true;
+}
+
+static bool take_version(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->line->version = true;
+    return true;
+}
+
+static bool take_log_file(struct reader *reader, const char *file)
+{
+    reader->line->log_file = file;
+    return true;
+}
+
+static bool take_command(struct reader *reader, const char *command)
+{
+    if (reader->line->control_command)
+        return refuse(reader, "-O can be given only once");
+    reader->line->control_command = command;
+    return true;
+}
+
+/* Whether a word is what autossh's -M takes: a port, or two. */
+static bool is_monitor(const char *word)
+{
+    size_t digits = word ? strspn(word, "0123456789") : 0;
+
+    if (digits == 0 || word[digits] == '\0')
+        return digits > 0;
+    const char *second = word + digits + 1;
+    return word[digits] == ':' && *second && second[strspn(second, "0123456789")] == '\0';
+}
+
+/* ssh's -M makes a master; autossh's has a port, and means that adit is not to give up. */
+static bool take_master(struct reader *reader, const char *value)
+{
+    (void)value;
+    if (is_monitor(reader->rest)) {
+        reader->rest = NULL;
+        reader->line->persist = true;
+    } else if ((!reader->rest || !*reader->rest) && is_monitor(*reader->words)) {
+        reader->words++;
+        reader->line->persist = true;
+    } else {
+        add_ssh_word(reader->line, "-M");
+        add_setting(reader->line, "controlmaster", "yes");
+    }
+    return true;
+}
+
+static bool take_control_path(struct reader *reader, const char *path)
+{
+    reader->line->control_path = path;
+    add_ssh_word(reader->line, "-S");
+    add_ssh_word(reader->line, path);
+    add_setting(reader->line, "controlpath", path);
+    return true;
+}
+
+static bool take_ssh_config_file(struct reader *reader, const char *file)
+{
+    reader->line->ssh_config_file = file;
+    add_ssh_word(reader->line, "-F");
+    add_ssh_word(reader->line, file);
+    return true;
+}
+
+static bool take_option_line(struct reader *reader, const char *text)
+{
+    add_ssh_word(reader->line, "-o");
+    add_ssh_word(reader->line, text);
+    add_setting(reader->line, text, NULL);
+    return true;
+}
+
+/* (An ssh that is older than -P has another meaning for it, but not for the option it stands for.)
+ */
+static bool take_tag(struct reader *reader, const char *tag)
+{
+    (void)tag;
+    return refuse(reader, "-P is not known: give -o Tag=%s", tag);
+}
+
+#define VALUE .has_value = true
+#define TAKE(function) .use = USE_TAKE, .take = (function)
+#define SSH(keyword) .use = USE_SSH, .text = (keyword)
+#define NOTHING .use = USE_NOTHING
+#define WARN(words) .use = USE_WARN, .text = (words)
+#define REFUSE(words) .use = USE_REFUSE, .text = (words)
+
+static const struct letter letters[] = {
+    {"-D", VALUE, TAKE(take_dynamic)},
+    {"-E", VALUE, TAKE(take_log_file)},
+    {"-F", VALUE, TAKE(take_ssh_config_file)},
+    {"-L", VALUE, TAKE(take_local)},
+    {"-M", TAKE(take_master)},
+    {"-O", VALUE, TAKE(take_command)},
+    {"-P", VALUE, TAKE(take_tag)},
+    {"-R", VALUE, TAKE(take_remote)},
+    {"-S", VALUE, TAKE(take_control_path)},
+    {"-V", TAKE(take_version)},
+    {"-W", VALUE, TAKE(take_stdio)},
+    {"-f", TAKE(take_background)},
+    {"-o", VALUE, TAKE(take_option_line)},
+    {"-q", TAKE(take_quiet)},
+    {"-v", TAKE(take_verbose)},
+
+    {"-4", SSH("addressfamily"), .value = "inet"},
+    {"-6", SSH("addressfamily"), .value = "inet6"},
+    {"-B", VALUE, SSH("bindinterface")},
+    {"-C", SSH("compression"), .value = "yes"},
+    {"-J", VALUE, SSH("proxyjump")},
+    {"-b", VALUE, SSH("bindaddress")},
+    {"-c", VALUE, SSH("ciphers")},
+    {"-g", SSH("gatewayports"), .value = "yes"},
+    {"-i", VALUE, SSH("identityfile")},
+    {"-l", VALUE, SSH("user")},
+    {"-m", VALUE, SSH("macs")},
+    {"-p", VALUE, SSH("port")},
+
+    {"-2", NOTHING},
+    {"-N", NOTHING},
+    {"-T", NOTHING},
+    {"-a", NOTHING},
+    {"-e", VALUE, NOTHING},
+    {"-k", NOTHING},
+    {"-n", NOTHING},
+    {"-x", NOTHING},
+
+    {"-A", WARN("-A: adit forwards no agent")},
+    {"-I", VALUE, WARN("-I: adit knows no PKCS#11 providers; an agent may")},
+    {"-K", WARN("-K: adit does not log in by GSSAPI")},
+    {"-X", WARN("-X: adit forwards no X11")},
+    {"-Y", WARN("-Y: adit forwards no X11")},
+    {"-t", WARN("-t: adit runs no commands, so it needs no terminal there")},
+    {"-w", VALUE, WARN("-w: adit forwards no tunnel devices")},
+    {"-y", WARN("-y: adit does not log to syslog; -E FILE logs to a file")},
+
+    {"-1", REFUSE("-1: SSH protocol 1 is not supported")},
+    {"-G", REFUSE("-G: ssh -G prints what ssh would do; adit --dump prints what adit would")},
+    {"-Q", VALUE, REFUSE("-Q: ssh -Q answers that")},
+    {"-s", REFUSE("-s: adit runs no commands and no subsystems; ssh does")},
+};
+
+static bool use_letter(struct reader *reader, const struct letter *letter, const char *value)
+{
+    struct command_line *line = reader->line;
+
+    switch (letter->use) {
+    case USE_TAKE: return letter->take(reader, value);
+    case USE_SSH:
+        add_ssh_word(line, letter->option);
+        if (value)
+            add_ssh_word(line, value);
+        add_setting(line, letter->text, value ? value : letter->value);
+        return true;
+    case USE_NOTHING: return true;
+    case USE_WARN: append(&line->warnings, &line->warning_count, letter->text); return true;
+    case USE_REFUSE: return refuse(reader, "%s", letter->text);
+    }
+    return false;
+}
+
+/* Takes the next letter of a cluster, with its value: the rest of the cluster, or the next word. */
+static bool take_letter(struct reader *reader)
+{
+    char given = *reader->rest++;
+    const char *value = NULL;
+
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        const struct letter *letter = &letters[i];
+        if (letter->option[1] != given)
+            continue;
+        if (letter->has_value) {
+            value = *reader->rest ? reader->rest : *reader->words;
+            if (!value)
+                return refuse(reader, "-%c needs a value", given);
+            reader->words += *reader->rest == '\0';
+            reader->rest = NULL;
+        }
+        return use_letter(reader, letter, value);
+    }
+    return refuse(reader, "unknown option -%c", given);
+}
+
+/* adit's own options; the field each sets. */
+static const struct long_option {
+    const char *name;
+    size_t flag;  /* of a bool */
+    size_t value; /* of a string, of the option that has one */
+    bool has_value;
+} long_options[] = {
+    {"check", .flag = offsetof(struct command_line, check)},
+    {"config", .value = offsetof(struct command_line, config_file), .has_value = true},
+    {"dump", .flag = offsetof(struct command_line, dump)},
+    {"help", .flag = offsetof(struct command_line, help)},
+    {"json", .flag = offsetof(struct command_line, json)},
+    {"persist", .flag = offsetof(struct command_line, persist)},
+    {"version", .flag = offsetof(struct command_line, version)},
+};
+
+static bool take_long_option(struct reader *reader, const char *word)
+{
+    size_t length = strcspn(word, "=");
+    const char *value = word[length] ? word + length + 1 : NULL;
+    char *line = (char *)reader->line;
+
+    for (size_t i = 0; i < sizeof(long_options) / sizeof(long_options[0]); i++) {
+        const struct long_option *option = &long_options[i];
+        if (strlen(option->name) != length || strncmp(option->name, word, length) != 0)
+            continue;
+        if (!option->has_value && value)
+            return refuse(reader, "--%s takes no value", option->name);
+        if (!option->has_value) {
+            *(bool *)(line + option->flag) = true;
+            return true;
+        }
+        if (!value && *reader->words)
+            value = *reader->words++;
+        if (!value)
+            return refuse(reader, "--%s needs a value", option->name);
+        *(const char **)(line + option->value) = value;
+        return true;
+    }
+    return refuse(reader, "unknown option --%.*s", (int)length, word);
+}
+
+static bool take_word(struct reader *reader, const char *word)
+{
+    if (!reader->only_words && word[0] == '-' && word[1]) {
+        if (strcmp(word, "--") == 0) {
+            reader->only_words = true;
+            return true;
+        }
+        if (word[1] == '-')
+            return take_long_option(reader, word + 2);
+        reader->rest = word + 1;
+        while (reader->rest && *reader->rest) {
+            if (!take_letter(reader))
+                return false;
+        }
+        return true;
+    }
+    if (reader->line->destination)
+        return refuse(reader, "'%.100s' after the host: adit runs no commands there; ssh does",
+                      word);
+    if (word[0] == '\0')
+        return refuse(reader, "the host has no name");
+    reader->line->destination = word;
+    return true;
+}
+
+/* What makes no sense together; NULL: all does. */
+static const char *contradiction(const struct command_line *line)
+{
+    bool tunnel = line->destination || line->ssh_word_count > 0;
+
+    if (line->check && line->dump)
+        return "--check and --dump exclude each other";
+    if (line->control_command) {
+        if (line->check || line->dump || line->stdio)
+            return "-O asks a running adit: it goes with no --check, --dump or -W";
+        if (line->config_file && (line->destination || line->control_path))
+            return "-O: --config FILE says where the control socket is, and so does -S or a host";
+        if (!line->config_file && !line->destination && !line->control_path)
+            return "-O needs a host with ControlPath, -S PATH, or --config FILE";
+        return NULL;
+    }
+    if (line->json)
+        return "--json goes with -O";
+    if (line->config_file && (tunnel || line->forward_count > 0 || line->stdio))
+        return "--config FILE says it all: no host, and no option of ssh, goes with it";
+    if (!line->config_file && !line->destination)
+        return "a host is missing, or --config FILE";
+    if (line->stdio && line->dump)
+        return "--dump: a file has no place for -W";
+    if (line->stdio && line->background)
+        return "-W needs standard input and output, which -f takes away";
+    return NULL;
+}
+
+bool command_line_parse(char *const *argv, struct command_line *line,
+                        char error[static COMMAND_LINE_ERROR_MAX])
+{
+    struct reader reader = {.line = line, .words = *argv ? argv + 1 : argv, .error = error};
+    const char *wrong;
+
+    *line = (struct command_line){0};
+    while (*reader.words) {
+        const char *word = *reader.words++;
+        if (!take_word(&reader, word))
+            return false;
+    }
+    if (line->help || line->version)
+        return true;
+    wrong = contradiction(line);
+    return !wrong || refuse(&reader, "%s", wrong);
+}
+
+void command_line_clear(struct command_line *line)
+{
+    free(line->forwards);
+    free(line->ssh_words);
+    free(line->settings);
+    free(line->warnings);
+    *line = (struct command_line){0};
+}

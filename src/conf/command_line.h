@@ -1,0 +1,56 @@
+/* The words of a command line: ssh's, autossh's and adit's own. Nothing is read but argv. */
+#ifndef ADIT_CONF_COMMAND_LINE_H
+#define ADIT_CONF_COMMAND_LINE_H
+
+#include "conf/config.h"
+#include "conf/options.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define COMMAND_LINE_ERROR_MAX 300
+
+/* What the words say. Every string is of argv or of the program. */
+struct command_line {
+    const char *config_file; /* --config FILE */
+    bool check;              /* --check */
+    bool dump;               /* --dump */
+    bool json;               /* --json */
+    bool persist;            /* --persist, or autossh's -M PORT */
+    bool help;               /* --help */
+    bool version;            /* -V, --version */
+
+    const char *destination;     /* [user@]host or ssh://[user@]host[:port]; NULL: none */
+    const char *control_command; /* -O */
+    const char *stdio;           /* -W */
+    const char *log_file;        /* -E */
+    const char *control_path;    /* -S */
+    const char *ssh_config_file; /* -F */
+    unsigned verbose;            /* -v, so many times */
+    bool quiet;                  /* -q */
+    bool background;             /* -f */
+
+    struct option_forward *forwards; /* -L, -R, -D in order */
+    size_t forward_count;
+
+    /* What says something of the connection, as `ssh -G` takes it: "-p", "2222", ... */
+    const char **ssh_words;
+    size_t ssh_word_count;
+
+    /* The same as ssh_config says it, a keyword and its value in turn (-o "Port 2222" has both in
+     * one: the value is NULL). */
+    const char **settings;
+    size_t setting_count; /* of pairs */
+
+    /* What is taken and does nothing although it does in ssh: a text for each. */
+    const char **warnings;
+    size_t warning_count;
+};
+
+/* Reads the words, which end with NULL, after the first. False: `error` says what is wrong with
+ * them, in one line without an end. Whatever it returns, command_line_clear frees. */
+bool command_line_parse(char *const *argv, struct command_line *line,
+                        char error[static COMMAND_LINE_ERROR_MAX]);
+void command_line_clear(struct command_line *line);
+
+#endif

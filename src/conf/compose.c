@@ -1,0 +1,347 @@
+/* From ssh's command line to a configuration: as if its words and ssh_config's were a file. */
+#include "conf/compose.h"
+
+#include "base/mem.h"
+#include "conf/forward_spec.h"
+#include "conf/jumps.h"
+#include "conf/load.h"
+#include "conf/ssh_ask.h"
+#include "conf/ssh_config.h"
+#include "conf/ssh_tokens.h"
+#include "conf/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#define EXIT_SSH 255
+#define DEFAULT_FORWARD "1080" /* -D, where no forward was asked for */
+
+/* One command line on its way. */
+struct tunnel {
+    const struct command_line *line;
+    struct load load;
+    struct ssh_known known;
+    char *host; /* what known.host points to */
+    struct config_forward *forwards;
+    size_t forward_count;
+};
+
+/* Writes each line of the text. */
+static void say(const char *text)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\r\n");
+        if (length > 0)
+            fprintf(stderr, "adit: %.*s\n", (int)length, text);
+        text += length;
+        text += *text != '\0';
+    }
+}
+
+/* What is between "ssh://", "user@" and ":port" of a destination, or all of it. The caller frees.
+ */
+static char *host_of(const char *destination, struct ssh_answer *answer)
+{
+    struct hop hop;
+
+    if (strncmp(destination, "ssh://", strlen("ssh://")) == 0 && hop_parse(destination, &hop)) {
+        char *host = mem_strdup(hop.host);
+        char *port = hop.port ? mem_printf("%u", hop.port) : NULL;
+        if (hop.user)
+            ssh_answer_add_line(answer, "user", hop.user);
+        if (port)
+            ssh_answer_add_line(answer, "port", port);
+        free(port);
+        hop_clear(&hop);
+        return host;
+    }
+    const char *at = strrchr(destination, '@');
+    if (!at)
+        return mem_strdup(destination);
+    char *user = mem_strndup(destination, (size_t)(at - destination));
+    ssh_answer_add_line(answer, "user", user);
+    free(user);
+    return mem_strdup(at + 1);
+}
+
+/* What the command line says itself, for where there is no ssh to say more. */
+static void answer_alone(struct tunnel *tunnel)
+{
+    const struct command_line *line = tunnel->line;
+    struct ssh_answer *answer = &tunnel->known.answer;
+
+    for (size_t i = 0; i < line->setting_count; i++) {
+        const char *keyword = line->settings[2 * i], *value = line->settings[2 * i + 1];
+        if (value)
+            ssh_answer_add_line(answer, keyword, value);
+        else
+            ssh_answer_add(answer, keyword);
+    }
+    tunnel->host = host_of(line->destination, answer);
+    ssh_answer_add_line(answer, "hostname", tunnel->host);
+    ssh_answer_add_line(answer, "stricthostkeychecking", "ask");
+    tunnel->known.absent = true;
+}
+
+/* Asks ssh about the host. Returns 0 or the exit status. */
+static int ask(struct tunnel *tunnel)
+{
+    const struct command_line *line = tunnel->line;
+    struct ssh_answer unused = {0};
+    struct ssh_reply reply;
+    enum ssh_ask_outcome outcome =
+        ssh_ask(line->ssh_words, line->ssh_word_count, line->destination, &reply);
+
+    switch (outcome) {
+    case SSH_ANSWERED:
+        ssh_answer_add(&tunnel->known.answer, reply.text);
+        tunnel->host = host_of(line->destination, &unused);
+        ssh_answer_clear(&unused);
+        if (!line->quiet)
+            say(reply.said);
+        break;
+    case SSH_REFUSED: say(reply.said); break;
+    case SSH_ABSENT: answer_alone(tunnel); break;
+    }
+    ssh_reply_clear(&reply);
+    tunnel->known.host = tunnel->host;
+    return outcome == SSH_REFUSED ? EXIT_SSH : 0;
+}
+
+static void entry(struct tunnel *tunnel, const char *key, const char *value)
+{
+    char *text = mem_strdup(value);
+
+    load_entry(&tunnel->load, 0, key, text);
+    free(text);
+}
+
+/* Whether the answer says of a keyword one of two words. */
+static bool says(const struct tunnel *tunnel, const char *keyword, const char *a, const char *b)
+{
+    const char *value = ssh_answer_value(&tunnel->known.answer, keyword);
+
+    return value && (strcasecmp(value, a) == 0 || strcasecmp(value, b) == 0);
+}
+
+static bool is_master(const struct tunnel *tunnel)
+{
+    return ssh_answer_value(&tunnel->known.answer, "controlmaster") &&
+           !says(tunnel, "controlmaster", "no", "false");
+}
+
+/* What LogLevel, -q and -v make together. */
+static const char *log_word(const struct tunnel *tunnel)
+{
+    static const char *const words[] = {[LOG_ERROR] = "error",
+                                        [LOG_WARNING] = "warning",
+                                        [LOG_INFO] = "info",
+                                        [LOG_DEBUG] = "debug"};
+    const struct command_line *line = tunnel->line;
+    unsigned level =
+        line->quiet ? LOG_ERROR : ssh_answer_log_level(&tunnel->known.answer) + line->verbose;
+
+    return words[level < LOG_DEBUG ? level : LOG_DEBUG];
+}
+
+static void write_gateway(struct tunnel *tunnel)
+{
+    const struct ssh_answer *answer = &tunnel->known.answer;
+    const char *mask = ssh_answer_value(answer, "streamlocalbindmask");
+    char *control = ssh_answer_control_path(answer, tunnel->host);
+
+    load_open(&tunnel->load, 0, "gateway", "");
+    entry(tunnel, "log", log_word(tunnel));
+    if (control && (tunnel->line->control_path || is_master(tunnel)))
+        entry(tunnel, "control", control);
+    if (mask)
+        entry(tunnel, "stream_local_bind_mask", mask);
+    if (ssh_answer_is_yes(answer, "streamlocalbindunlink"))
+        entry(tunnel, "stream_local_bind_unlink", "yes");
+    free(control);
+}
+
+/* Whether -o sets a keyword. */
+static bool is_option(const struct command_line *line, const char *keyword)
+{
+    struct ssh_answer given = {0};
+
+    for (size_t i = 0; i < line->setting_count; i++) {
+        if (!line->settings[2 * i + 1])
+            ssh_answer_add(&given, line->settings[2 * i]);
+    }
+    bool found = ssh_answer_value(&given, keyword) != NULL;
+    ssh_answer_clear(&given);
+    return found;
+}
+
+static void write_upstream(struct tunnel *tunnel)
+{
+    const struct command_line *line = tunnel->line;
+    char *name = load_free_name(&tunnel->load, "upstream", tunnel->host);
+    const char *interval = ssh_answer_value(&tunnel->known.answer, "serveraliveinterval");
+
+    load_open(&tunnel->load, 0, "upstream", name);
+    free(name);
+    /* A jump host of the same name is another upstream. */
+    tunnel->load.sections[tunnel->load.section_count - 1].made = true;
+    entry(tunnel, "host", ssh_answer_value(&tunnel->known.answer, "hostname"));
+    entry(tunnel, "ssh_config", "yes");
+    if (line->ssh_config_file)
+        entry(tunnel, "ssh_config_file", line->ssh_config_file);
+    if (interval && strcmp(interval, "0") == 0 && is_option(line, "serveraliveinterval"))
+        entry(tunnel, "keepalive", "0");
+    if (line->stdio)
+        entry(tunnel, "sessions", "1");
+}
+
+static bool same_forward(const struct config_forward *a, const struct config_forward *b)
+{
+    char *text_a = forward_spec_print(a);
+    char *text_b = forward_spec_print(b);
+    bool same = a->kind == b->kind && strcmp(text_a, text_b) == 0;
+
+    free(text_a);
+    free(text_b);
+    return same;
+}
+
+/* Adds a forward, unless it is there already, as ssh does. */
+static void add_forward(void *arg, enum forward_kind kind, const char *spec)
+{
+    struct tunnel *tunnel = arg;
+    struct config_forward forward = {0};
+    char why[FORWARD_ERROR_MAX];
+
+    if (!forward_spec_parse(kind, spec, &forward, why, sizeof(why))) {
+        load_problem(&tunnel->load, 0, "%s", why);
+        return;
+    }
+    if (kind != FORWARD_REMOTE && forward.bind.host && !forward.bind.host[0] &&
+        ssh_answer_is_yes(&tunnel->known.answer, "gatewayports")) {
+        free(forward.bind.host);
+        forward.bind.host = mem_strdup("*");
+    }
+    for (size_t i = 0; i < tunnel->forward_count; i++) {
+        if (same_forward(&tunnel->forwards[i], &forward)) {
+            place_clear(&forward.bind);
+            place_clear(&forward.target);
+            return;
+        }
+    }
+    tunnel->forwards =
+        mem_realloc(tunnel->forwards, (tunnel->forward_count + 1) * sizeof(*tunnel->forwards));
+    tunnel->forwards[tunnel->forward_count++] = forward;
+}
+
+/* (ssh -W clears all forwards too.) */
+static void write_forwards(struct tunnel *tunnel)
+{
+    const struct command_line *line = tunnel->line;
+
+    if (line->stdio)
+        return;
+    if (ssh_answer_is_yes(&tunnel->known.answer, "clearallforwardings")) {
+        load_problem(&tunnel->load, 0, "ClearAllForwardings leaves nothing to do");
+        return;
+    }
+    for (size_t i = 0; i < line->forward_count; i++)
+        add_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
+    ssh_answer_each_forward(&tunnel->known.answer, add_forward, tunnel);
+    if (tunnel->forward_count == 0)
+        add_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
+    for (size_t i = 0; i < tunnel->forward_count; i++)
+        load_forward(&tunnel->load, &tunnel->forwards[i], NULL);
+}
+
+static void clear(struct tunnel *tunnel)
+{
+    for (size_t i = 0; i < tunnel->forward_count; i++) {
+        place_clear(&tunnel->forwards[i].bind);
+        place_clear(&tunnel->forwards[i].target);
+    }
+    free(tunnel->forwards);
+    ssh_answer_clear(&tunnel->known.answer);
+    free(tunnel->host);
+}
+
+/* Ends the load. Returns 0 or the exit status. */
+static int build(struct tunnel *tunnel, struct options *options)
+{
+    struct config_problems problems = {0};
+
+    tunnel->load.ssh_known = &tunnel->known;
+    options->config = load_end(&tunnel->load, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        say(problems.lines[i]);
+    config_problems_clear(&problems);
+    if (!options->config)
+        return EX_CONFIG;
+    if (tunnel->known.absent)
+        string_list_append(&options->config->remarks,
+                           mem_strdup("there is no ssh on this machine: ssh_config is read by the "
+                                      "SSH library, which knows less of it"));
+    return 0;
+}
+
+/* What the run is told besides its configuration. */
+static void set_run(const struct tunnel *tunnel, struct options *options)
+{
+    const struct command_line *line = tunnel->line;
+    const char *gate_time = getenv("AUTOSSH_GATETIME");
+    char why[FORWARD_ERROR_MAX];
+
+    options->background =
+        line->background ||
+        (!line->stdio && ssh_answer_is_yes(&tunnel->known.answer, "forkafterauthentication"));
+    options->verbose = 0; /* the configuration has it */
+    options->may_ask = true;
+    options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
+    options->control_auto = says(tunnel, "controlmaster", "auto", "autoask");
+    if (line->stdio) {
+        options->stdio =
+            forward_spec_parse_stdio(line->stdio, &options->stdio_target, why, sizeof(why));
+        options->stdio_via = options->config->upstreams[0].name;
+    }
+}
+
+int compose_tunnel(const struct command_line *line, struct options *options)
+{
+    struct tunnel tunnel = {.line = line};
+    int status = ask(&tunnel);
+
+    if (status == 0) {
+        load_begin(&tunnel.load, NULL);
+        write_gateway(&tunnel);
+        write_upstream(&tunnel);
+        write_forwards(&tunnel);
+        status = build(&tunnel, options);
+    }
+    if (status == 0)
+        set_run(&tunnel, options);
+    clear(&tunnel);
+    return status;
+}
+
+int compose_control(const struct command_line *line, struct options *options)
+{
+    static const struct ssh_tokens nothing;
+    struct tunnel tunnel = {.line = line};
+    int status = 0;
+
+    if (line->destination) {
+        status = ask(&tunnel);
+        if (status == 0)
+            options->control_path = ssh_answer_control_path(&tunnel.known.answer, tunnel.host);
+    } else {
+        options->control_path = ssh_tokens_expand_path(line->control_path, &nothing);
+    }
+    clear(&tunnel);
+    if (status == 0 && !options->control_path) {
+        say("no control socket is known: ControlPath in ssh_config or -S PATH says where it is");
+        status = EXIT_SSH;
+    }
+    return status;
+}

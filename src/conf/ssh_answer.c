@@ -1,0 +1,526 @@
+/* From the keywords of ssh_config(5) to the keys of adit.ini(5): one table. */
+#include "conf/ssh_answer.h"
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "conf/paths.h"
+#include "conf/ssh_tokens.h"
+#include "conf/types.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const char *value)
+{
+    answer->lines = mem_realloc(answer->lines, (answer->count + 1) * sizeof(*answer->lines));
+    struct ssh_line *line = &answer->lines[answer->count++];
+    *line = (struct ssh_line){mem_strdup(keyword), mem_strdup(value)};
+    for (char *c = line->keyword; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+}
+
+void ssh_answer_add(struct ssh_answer *answer, const char *text)
+{
+    static const char blanks[] = " \t\r";
+
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line = mem_strndup(text, length);
+        char *keyword = line + strspn(line, blanks);
+        char *value = keyword + strcspn(keyword, " \t\r=");
+        size_t end = strlen(line);
+
+        while (end > 0 && strchr(blanks, line[end - 1]))
+            line[--end] = '\0';
+        if (*value)
+            *value++ = '\0';
+        value += strspn(value, " \t\r");
+        value += *value == '=';
+        value += strspn(value, " \t\r");
+        if (*keyword && *value)
+            ssh_answer_add_line(answer, keyword, value);
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
+void ssh_answer_clear(struct ssh_answer *answer)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        free(answer->lines[i].keyword);
+        free(answer->lines[i].value);
+    }
+    free(answer->lines);
+    *answer = (struct ssh_answer){0};
+}
+
+/* The value of that index among those of a keyword; NULL: there are not so many. */
+static const char *value_at(const struct ssh_answer *answer, const char *keyword, size_t index)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        if (strcmp(answer->lines[i].keyword, keyword) == 0 && index-- == 0)
+            return answer->lines[i].value;
+    }
+    return NULL;
+}
+
+const char *ssh_answer_value(const struct ssh_answer *answer, const char *keyword)
+{
+    return value_at(answer, keyword, 0);
+}
+
+static bool is_yes(const char *value)
+{
+    return value && (strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0);
+}
+
+static bool is_no(const char *value)
+{
+    return value && (strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0);
+}
+
+static bool is_none(const char *value)
+{
+    return strcasecmp(value, "none") == 0;
+}
+
+bool ssh_answer_is_yes(const struct ssh_answer *answer, const char *keyword)
+{
+    return is_yes(ssh_answer_value(answer, keyword));
+}
+
+/* What a value is seen in. */
+struct scene {
+    const struct ssh_answer *answer;
+    const struct ssh_answer *usual; /* NULL: not known */
+    const struct ssh_meaning *meaning;
+    const char *keyword; /* of the value */
+    struct ssh_tokens tokens;
+};
+
+static void remark(const struct scene *scene, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void remark(const struct scene *scene, const char *format, ...)
+{
+    struct buffer text = {0};
+    va_list args;
+    char *what;
+
+    va_start(args, format);
+    if (vasprintf(&what, format, args) < 0)
+        abort();
+    va_end(args);
+    text_add(&text, "%s: %s", scene->tokens.host, what);
+    free(what);
+    what = text_take(&text);
+    scene->meaning->remark(scene->meaning->arg, what);
+    free(what);
+}
+
+static struct ssh_tokens tokens_of(const struct ssh_answer *answer, const char *host)
+{
+    return (struct ssh_tokens){
+        .host = host,
+        .name = ssh_answer_value(answer, "hostname"),
+        .port = ssh_answer_value(answer, "port"),
+        .user = ssh_answer_value(answer, "user"),
+        .jump = ssh_answer_value(answer, "proxyjump"),
+        .alias = ssh_answer_value(answer, "hostkeyalias"),
+    };
+}
+
+/* Each of these turns a value into that of a key, which the caller frees; NULL: it says nothing. */
+
+static char *as_is(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return mem_strdup(value);
+}
+
+static char *expanded(const struct scene *scene, const char *value)
+{
+    if (is_none(value))
+        return NULL;
+    char *text = ssh_tokens_expand(value, &scene->tokens);
+    if (!text)
+        remark(scene, "%s '%s' has a token that is not known here", scene->keyword, value);
+    return text;
+}
+
+static char *yes_no(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return mem_strdup(is_yes(value) ? "yes" : "no");
+}
+
+/* A number that the key has only up to 100. */
+static char *up_to_100(const char *value, uint64_t least)
+{
+    uint64_t number;
+
+    if (!integer_parse(value, 0, UINT64_MAX, &number))
+        return mem_strdup(value);
+    number = number < least ? 100 : number; /* ServerAliveCountMax 0: never dead */
+    return mem_printf("%u", number > 100 ? 100U : (unsigned)number);
+}
+
+static char *prompts(const struct scene *scene, const char *value)
+{
+    if (is_no(ssh_answer_value(scene->answer, "passwordauthentication")) &&
+        is_no(ssh_answer_value(scene->answer, "kbdinteractiveauthentication")))
+        return mem_strdup("0");
+    return up_to_100(value, 0);
+}
+
+static char *keepalive_max(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return up_to_100(value, 1);
+}
+
+/* (Where nobody asked for it, 0 is ssh's default and not a wish.) */
+static char *seconds(const struct scene *scene, const char *value)
+{
+    uint64_t milliseconds;
+
+    (void)scene;
+    if (is_none(value) || (duration_parse(value, &milliseconds) && milliseconds == 0))
+        return NULL;
+    return mem_strdup(value);
+}
+
+static char *host_key(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    if (is_yes(value))
+        return mem_strdup("strict");
+    if (is_no(value) || strcasecmp(value, "off") == 0)
+        return mem_strdup("any");
+    return mem_strdup(value); /* ask, accept-new */
+}
+
+/* An algorithm list in ssh's own order is nobody's wish, and adit has a faster one. */
+static char *algorithms(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+
+    return usual && strcmp(usual, value) == 0 ? NULL : mem_strdup(value);
+}
+
+/* RekeyLimit BYTES SECONDS, 0 being the cipher's default. */
+static char *rekey(const struct scene *scene, const char *value)
+{
+    size_t length = strcspn(value, " \t");
+    char *amount = mem_strndup(value, length);
+    const char *time = value + length + strspn(value + length, " \t");
+    const uint64_t least = UINT64_C(1) << 20;
+    uint64_t bytes;
+    char *text = NULL;
+
+    if (*time && strcmp(time, "0") != 0 && !is_none(time))
+        remark(scene, "RekeyLimit: adit counts bytes, not time");
+    if (strcasecmp(amount, "default") != 0 && !is_none(amount)) {
+        if (!size_parse(amount, &bytes))
+            text = mem_strdup(amount); /* refused with the key's own words */
+        else if (bytes > 0)
+            text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
+    }
+    free(amount);
+    return text;
+}
+
+/* PermitRemoteOpen: blanks between patterns become commas. */
+static char *patterns(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    if (strcasecmp(value, "any") == 0)
+        return NULL;
+    char *text = mem_strdup(value);
+    for (char *c = text; *c; c++)
+        *c = *c == ' ' || *c == '\t' ? ',' : *c;
+    return text;
+}
+
+/* Whether every value of the keyword is the usual one. */
+static bool all_usual(const struct scene *scene)
+{
+    const char *value, *usual;
+    size_t i = 0;
+
+    if (!scene->usual)
+        return false;
+    do {
+        value = value_at(scene->answer, scene->keyword, i);
+        usual = value_at(scene->usual, scene->keyword, i);
+        i++;
+    } while (value && usual && strcmp(value, usual) == 0);
+    return !value && !usual;
+}
+
+/* The file that an IdentityFile or CertificateFile stands for, or NULL. A key of which there is
+ * only the public half is one that an agent has. The caller frees. */
+static char *key_file(const struct scene *scene, const char *value)
+{
+    char *path = ssh_tokens_expand_path(value, &scene->tokens);
+    const char *wrong = path ? path_unreadable(path) : NULL;
+
+    if (wrong) {
+        char *public = mem_printf("%s.pub", path);
+        if (!path_unreadable(public)) {
+            free(path);
+            return public;
+        }
+        free(public);
+    }
+    if (!path)
+        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+    else if (wrong && (!scene->usual || path_exists(path)))
+        remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
+    else if (!wrong && strchr(path, ','))
+        remark(scene, "%s %s is left out: it has a comma in its name", scene->keyword, path);
+    else if (!wrong)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static char *key_files(const struct scene *scene, const char *value)
+{
+    struct buffer text = {0};
+
+    if (all_usual(scene))
+        return NULL;
+    for (size_t i = 0; (value = value_at(scene->answer, scene->keyword, i)); i++) {
+        char *path = is_none(value) ? NULL : key_file(scene, value);
+        if (path)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", path);
+        free(path);
+    }
+    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
+}
+
+static char *agent_wanted(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return is_none(value) ? mem_strdup("no") : NULL;
+}
+
+/* IdentityAgent: a path, or the name of a variable that has one. */
+static char *agent_socket(const struct scene *scene, const char *value)
+{
+    if (is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
+        return NULL;
+    if (value[0] == '$' && value[1] != '{') {
+        value = getenv(value + 1);
+        return value && *value ? mem_strdup(value) : NULL;
+    }
+    char *path = ssh_tokens_expand_path(value, &scene->tokens);
+    if (!path)
+        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+    return path;
+}
+
+/* The one file of a list that is read: the first that is there, or would be; NULL: the list is
+ * "none". The caller frees. */
+static char *one_file(const struct scene *scene, const char *keyword)
+{
+    const char *value = ssh_answer_value(scene->answer, keyword);
+    char *found = NULL, *first = NULL;
+
+    while (value && *value && !is_none(value)) {
+        size_t length = strcspn(value, " \t");
+        char *word = mem_strndup(value, length);
+        char *path = ssh_tokens_expand_path(word, &scene->tokens);
+        bool there = path && path_exists(path);
+
+        free(word);
+        if (there && found)
+            remark(scene, "%s: adit reads one file, %s, and not %s", keyword, found, path);
+        if (there && !found)
+            found = mem_strdup(path);
+        if (path && !first)
+            first = path;
+        else
+            free(path);
+        value += length + strspn(value + length, " \t");
+    }
+    if (!found)
+        return first;
+    free(first);
+    return found;
+}
+
+static char *known_hosts(const struct scene *scene, const char *value)
+{
+    char *user = one_file(scene, "userknownhostsfile");
+    char *system = one_file(scene, "globalknownhostsfile");
+    /* Nothing may be written to the system's file. */
+    char *text =
+        mem_printf("%s%s%s", user ? user : "/dev/null", system ? ", " : "", system ? system : "");
+
+    (void)value;
+    free(user);
+    free(system);
+    return text;
+}
+
+static char *family(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return strcasecmp(value, "any") == 0 ? NULL : mem_strdup(value);
+}
+
+static const struct meaning {
+    const char *keyword;
+    const char *key;
+    char *(*value)(const struct scene *scene, const char *value);
+} meanings[] = {
+    {"user", "user", as_is},
+    {"port", "port", as_is},
+    {"proxyjump", "jump", expanded},
+    {"proxycommand", "proxy_command", expanded},
+    {"addressfamily", "address_family", family},
+    {"bindaddress", "bind_address", as_is},
+    {"identityfile", "identity", key_files},
+    {"certificatefile", "certificate", key_files},
+    {"identityagent", "agent", agent_wanted},
+    {"identityagent", "identity_agent", agent_socket},
+    {"identitiesonly", "identities_only", yes_no},
+    {"batchmode", "batch_mode", yes_no},
+    {"numberofpasswordprompts", "password_prompts", prompts},
+    {"stricthostkeychecking", "host_key", host_key},
+    {"hostkeyalias", "host_key_alias", as_is},
+    {"userknownhostsfile", "known_hosts", known_hosts},
+    {"serveraliveinterval", "keepalive", seconds},
+    {"serveralivecountmax", "keepalive_max", keepalive_max},
+    {"connecttimeout", "connect_timeout", seconds},
+    {"permitremoteopen", "permit_remote_open", patterns},
+    {"exitonforwardfailure", "exit_on_forward_failure", yes_no},
+    {"ciphers", "ciphers", algorithms},
+    {"kexalgorithms", "kex", algorithms},
+    {"macs", "macs", algorithms},
+    {"hostkeyalgorithms", "host_key_algorithms", algorithms},
+    {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
+    {"compression", "compression", yes_no},
+    {"rekeylimit", "rekey", rekey},
+};
+
+/* What would change the meaning of a host's entry, and is not done; "none", "no" and the usual
+ * value are no wish for it. */
+static const struct undone {
+    const char *keyword;
+    const char *text;
+} undone[] = {
+    {"bindinterface", "BindInterface: adit binds to an address (BindAddress)"},
+    {"forwardagent", "ForwardAgent: adit forwards no agent"},
+    {"forwardx11", "ForwardX11: adit forwards no X11"},
+    {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only"},
+    {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
+    {"permitlocalcommand", "LocalCommand: adit runs no commands"},
+    {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
+    {"preferredauthentications",
+     "PreferredAuthentications: adit tries keys, keyboard-interactive, then a password"},
+    {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
+    {"remotecommand", "RemoteCommand: adit runs no commands"},
+    {"revokedhostkeys", "RevokedHostKeys: adit does not read it"},
+    {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may"},
+    {"tunnel", "Tunnel: adit forwards no tunnel devices"},
+};
+
+static bool is_wish(const struct ssh_answer *answer, const struct ssh_answer *usual,
+                    const char *keyword)
+{
+    const char *value = ssh_answer_value(answer, keyword);
+    const char *otherwise = usual ? ssh_answer_value(usual, keyword) : NULL;
+
+    return value && !is_none(value) && !is_no(value) &&
+           (!otherwise || strcmp(value, otherwise) != 0);
+}
+
+void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,
+                     const char *host, const struct ssh_meaning *meaning)
+{
+    struct scene scene = {
+        .answer = answer, .usual = usual, .meaning = meaning, .tokens = tokens_of(answer, host)};
+
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        const char *value = ssh_answer_value(answer, meanings[i].keyword);
+        scene.keyword = meanings[i].keyword;
+        char *text = value ? meanings[i].value(&scene, value) : NULL;
+        if (text)
+            meaning->setting(meaning->arg, meanings[i].key, text);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof(undone) / sizeof(undone[0]); i++) {
+        if (is_wish(answer, usual, undone[i].keyword))
+            remark(&scene, "%s", undone[i].text);
+    }
+    if (is_no(ssh_answer_value(answer, "pubkeyauthentication")))
+        remark(&scene, "PubkeyAuthentication: adit offers keys all the same");
+}
+
+/* Whether a DynamicForward is but the other face of a LocalForward to a socket: OpenSSH 9 and 10
+ * print such a one as both. */
+static bool is_ghost(const struct ssh_answer *answer, const char *bind)
+{
+    size_t length = strlen(bind);
+    const char *local;
+
+    for (size_t i = 0; (local = value_at(answer, "localforward", i)); i++) {
+        if (strncmp(local, bind, length) == 0 && local[length] == ' ' && local[length + 1] == '/')
+            return true;
+    }
+    return false;
+}
+
+void ssh_answer_each_forward(const struct ssh_answer *answer,
+                             void (*each)(void *arg, enum forward_kind kind, const char *spec),
+                             void *arg)
+{
+    static const struct {
+        const char *keyword;
+        enum forward_kind kind;
+    } kinds[] = {
+        {"localforward", FORWARD_LOCAL},
+        {"remoteforward", FORWARD_REMOTE},
+        {"dynamicforward", FORWARD_DYNAMIC},
+    };
+    const char *spec;
+
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        for (size_t i = 0; (spec = value_at(answer, kinds[k].keyword, i)); i++) {
+            if (kinds[k].kind != FORWARD_DYNAMIC || !is_ghost(answer, spec))
+                each(arg, kinds[k].kind, spec);
+        }
+    }
+}
+
+char *ssh_answer_control_path(const struct ssh_answer *answer, const char *host)
+{
+    const char *value = ssh_answer_value(answer, "controlpath");
+    struct ssh_tokens tokens = tokens_of(answer, host);
+
+    return value && !is_none(value) ? ssh_tokens_expand_path(value, &tokens) : NULL;
+}
+
+enum log_level ssh_answer_log_level(const struct ssh_answer *answer)
+{
+    static const struct {
+        const char *word; /* what the value begins with */
+        enum log_level level;
+    } levels[] = {
+        {"quiet", LOG_ERROR}, {"silent", LOG_ERROR}, {"fatal", LOG_ERROR},
+        {"error", LOG_ERROR}, {"verbose", LOG_INFO}, {"debug", LOG_DEBUG},
+    };
+    const char *value = ssh_answer_value(answer, "loglevel");
+
+    for (size_t i = 0; value && i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strncasecmp(value, levels[i].word, strlen(levels[i].word)) == 0)
+            return levels[i].level;
+    }
+    return LOG_WARNING;
+}

@@ -1,0 +1,153 @@
+/* Percent tokens of ssh_config. */
+#include "conf/ssh_tokens.h"
+
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "conf/paths.h"
+#include "conf/types.h"
+
+#include <openssl/evp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MACHINE_NAME_MAX 256
+
+/* This machine's name: whole, or to its first dot. */
+static char *machine_name(bool whole)
+{
+    char name[MACHINE_NAME_MAX] = "";
+
+    gethostname(name, sizeof(name) - 1);
+    if (!whole)
+        name[strcspn(name, ".")] = '\0';
+    return mem_strdup(name);
+}
+
+static char *local_user(void)
+{
+    const struct passwd *user = getpwuid(getuid());
+
+    return user ? mem_strdup(user->pw_name) : mem_printf("%u", getuid());
+}
+
+static char *or_empty(const char *text)
+{
+    return mem_strdup(text ? text : "");
+}
+
+/* %C: the SHA-1 of %l%h%p%r%j in hexadecimal. */
+static char *connection_hash(const struct ssh_tokens *tokens)
+{
+    static const char parts[] = "%l%h%p%r%j";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    struct buffer text = {0};
+    char *whole = ssh_tokens_expand(parts, tokens);
+
+    EVP_Digest(whole, strlen(whole), digest, &length, EVP_sha1(), NULL);
+    free(whole);
+    for (unsigned i = 0; i < length; i++)
+        text_add(&text, "%02x", digest[i]);
+    return text_take(&text);
+}
+
+/* What a token stands for, or NULL: there is no such token. The caller frees. */
+static char *token_value(char token, const struct ssh_tokens *tokens)
+{
+    switch (token) {
+    case '%': return mem_strdup("%");
+    case 'C': return connection_hash(tokens);
+    case 'L': return machine_name(false);
+    case 'T': return mem_strdup("NONE");
+    case 'd': return home_directory();
+    case 'h': return or_empty(tokens->name);
+    case 'i': return mem_printf("%u", getuid());
+    case 'j': return or_empty(tokens->jump);
+    case 'k': return or_empty(tokens->alias ? tokens->alias : tokens->host);
+    case 'l': return machine_name(true);
+    case 'n': return or_empty(tokens->host);
+    case 'p': return or_empty(tokens->port);
+    case 'r': return or_empty(tokens->user);
+    case 'u': return local_user();
+    }
+    return NULL;
+}
+
+/* The value of the variable that "NAME}..." names; NULL: it has none, or there is no brace. */
+static const char *variable_value(const char *text)
+{
+    size_t length = strcspn(text, "}");
+
+    if (text[length] == '\0')
+        return NULL;
+    char *name = mem_strndup(text, length);
+    const char *value = getenv(name);
+    free(name);
+    return value;
+}
+
+static char *expand(const char *text, const struct ssh_tokens *tokens, bool variables)
+{
+    struct buffer out = {0};
+
+    while (*text) {
+        size_t plain = strcspn(text, variables ? "%$" : "%");
+        buffer_append(&out, text, plain);
+        text += plain;
+        if (text[0] == '%') {
+            char *value = token_value(text[1], tokens);
+            if (!value) {
+                buffer_clear(&out);
+                return NULL;
+            }
+            text_add(&out, "%s", value);
+            free(value);
+            text += 2;
+        } else if (text[0] == '$' && text[1] == '{') {
+            const char *value = variable_value(text + 2);
+            if (!value) {
+                buffer_clear(&out);
+                return NULL;
+            }
+            text_add(&out, "%s", value);
+            text = strchr(text, '}') + 1;
+        } else if (text[0] == '$') {
+            buffer_append(&out, text++, 1);
+        }
+    }
+    return text_take(&out);
+}
+
+/* "~/x" and "~user/x"; another name as it is. Takes `path` over. */
+static char *expand_home(char *path)
+{
+    char *expanded;
+
+    if (path[0] != '~')
+        return path;
+    if (path[1] == '/') {
+        expanded = path_expand(path);
+    } else {
+        size_t length = strcspn(path, "/");
+        char *name = mem_strndup(path + 1, length - 1);
+        const struct passwd *user = getpwnam(name);
+        expanded = user ? mem_printf("%s%s", user->pw_dir, path + length) : NULL;
+        free(name);
+    }
+    free(path);
+    return expanded;
+}
+
+char *ssh_tokens_expand(const char *text, const struct ssh_tokens *tokens)
+{
+    return expand(text, tokens, false);
+}
+
+char *ssh_tokens_expand_path(const char *text, const struct ssh_tokens *tokens)
+{
+    char *path = expand(text, tokens, true);
+
+    return path ? expand_home(path) : NULL;
+}

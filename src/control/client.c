@@ -1,0 +1,386 @@
+/* Requests to a running adit, and what is printed of its answers. */
+#include "control/client.h"
+
+#include "base/buffer.h"
+#include "base/json_text.h"
+#include "base/mem.h"
+#include "control/protocol.h"
+#include "control/report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A remote forward is answered when the server has; everything else at once. */
+#define ANSWER_MS 120000
+#define PROBE_MS 2000
+
+static const char *const kinds[] = {
+    [FORWARD_LOCAL] = "local",
+    [FORWARD_REMOTE] = "remote",
+    [FORWARD_DYNAMIC] = "dynamic",
+};
+
+/* The connection. */
+
+/* -1: errno says why. */
+static int connect_to(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof at.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(at.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Whether it could not be sent shows when the answer is waited for, which may say why. */
+static void send_all(int fd, const char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0) {
+        ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR)
+            return;
+        if (sent > 0) {
+            text += sent;
+            length -= (size_t)sent;
+        }
+    }
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* More bytes, before `end`; NULL, or why there are none. */
+static const char *receive(int fd, uint64_t end, struct buffer *bytes)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    uint64_t now = now_ms();
+    ssize_t got;
+
+    if (now >= end || poll(&readable, 1, (int)(end - now)) == 0)
+        return "no answer";
+    got = recv(fd, buffer_reserve(bytes, 65536), 65536, 0);
+    if (got > 0)
+        buffer_commit(bytes, (size_t)got);
+    else if (got == 0)
+        return "the connection was closed";
+    else if (errno != EINTR)
+        return strerror(errno);
+    return NULL;
+}
+
+/* The answer to `request` (taken); NULL: `*error` says why there is none. */
+static json_t *ask(int fd, json_t *request, int patience_ms, const char **error)
+{
+    uint64_t end = now_ms() + (uint64_t)patience_ms;
+    char *line = control_print(request);
+    struct buffer bytes = {0};
+    json_t *answer = NULL;
+    enum wire_status status = WIRE_MORE;
+    size_t used;
+
+    json_decref(request);
+    *error = NULL;
+    send_all(fd, line);
+    free(line);
+    while (*error == NULL && status == WIRE_MORE) {
+        *error = receive(fd, end, &bytes);
+        status = control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX,
+                               &used, &answer, error);
+    }
+    buffer_clear(&bytes);
+    return answer;
+}
+
+/* Requests. */
+
+static json_t *request_of(const char *command, const struct control_order *order)
+{
+    json_t *request = json_pack("{s:o}", "command", json_text(command));
+    json_t *forwards = json_array();
+
+    for (size_t i = 0; i < order->forward_count; i++)
+        json_array_append_new(forwards,
+                              json_pack("{s:s, s:o}", "kind", kinds[order->forwards[i].kind],
+                                        "spec", json_text(order->forwards[i].spec)));
+    json_object_set_new(request, "forwards", forwards);
+    return request;
+}
+
+/* Prints why an answer is no good; the exit status. */
+static int failed(const char *command, const json_t *answer, const char *error)
+{
+    const json_t *status = json_object_get(answer, "status");
+    const json_t *problems = json_object_get(answer, "problems");
+    const json_t *problem;
+    size_t i;
+
+    if (answer != NULL)
+        error = control_text(answer, "error");
+    json_array_foreach(problems, i, problem) report_line(stderr, json_string_value(problem));
+    fprintf(stderr, "adit: %s: ", command);
+    report_line(stderr, error != NULL ? error : "an answer that is none");
+    return json_is_integer(status) ? (int)json_integer_value(status) : CONTROL_STATUS_FAILED;
+}
+
+/* What each command prints when it went well. */
+
+static void print_check(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    fprintf(stderr, "Master running (pid=%lld)\r\n",
+            (long long)json_integer_value(json_object_get(answer, "pid")));
+}
+
+static void print_stop(const struct control_order *order, const json_t *answer)
+{
+    (void)answer;
+    if (!order->quiet)
+        fputs("Stop listening request sent.\r\n", stderr);
+}
+
+static void print_exit(const struct control_order *order, const json_t *answer)
+{
+    (void)answer;
+    if (!order->quiet)
+        fputs("Exit request sent.\r\n", stderr);
+}
+
+/* As ssh: nothing but the ports that the server chose. */
+static void print_forward(const struct control_order *order, const json_t *answer)
+{
+    const json_t *port;
+    size_t i;
+
+    (void)order;
+    json_array_foreach(json_object_get(answer, "allocated"), i, port)
+        printf("%lld\n", (long long)json_integer_value(port));
+}
+
+static void print_status(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    report_status(stdout, answer);
+}
+
+static void print_conninfo(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    report_conninfo(stdout, answer);
+}
+
+static void print_notices(const struct control_order *order, const json_t *answer)
+{
+    const json_t *notice;
+    size_t i;
+
+    (void)order;
+    json_array_foreach(json_object_get(answer, "notices"), i, notice)
+        report_line(stderr, json_string_value(notice));
+}
+
+static const struct command {
+    const char *name;
+    bool forwards; /* it is about some */
+    void (*print)(const struct control_order *order, const json_t *answer);
+} commands[] = {
+    {"check", false, print_check},       {"status", false, print_status},
+    {"conninfo", false, print_conninfo}, {"forward", true, print_forward},
+    {"cancel", true, print_notices},     {"reload", false, print_notices},
+    {"stop", false, print_stop},         {"exit", false, print_exit},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Says why the order cannot be carried out, if so. */
+static bool is_sensible(const struct control_order *order, const struct command *command)
+{
+    if (command == NULL) {
+        fprintf(stderr, "adit: -O %s: ", order->command);
+        fputs(strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0
+                  ? "not supported: adit does not speak ssh's multiplexing protocol\n"
+                  : "no such command: there are check, status, conninfo, forward, cancel, reload, "
+                    "stop and exit\n",
+              stderr);
+        return false;
+    }
+    if (command->forwards && order->forward_count == 0) {
+        fprintf(stderr, "adit: -O %s: which -L, -R or -D?\n", order->command);
+        return false;
+    }
+    if (order->path == NULL) {
+        fputs("No ControlPath specified for \"-O\" command\n", stderr);
+        return false;
+    }
+    return true;
+}
+
+static int print_answer(const struct control_order *order, const struct command *command,
+                        const json_t *answer)
+{
+    if (order->json) {
+        json_dumpf(answer, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        command->print(order, answer);
+    }
+    if (fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "adit: standard output: %s\n", strerror(errno));
+    return CONTROL_STATUS_FAILED;
+}
+
+int control_ask(const struct control_order *order)
+{
+    const struct command *command = find_command(order->command);
+    const char *error;
+    json_t *answer;
+    int status;
+    int fd;
+
+    if (!is_sensible(order, command))
+        return CONTROL_STATUS_FAILED;
+    fd = connect_to(order->path);
+    if (fd < 0) {
+        fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
+        return CONTROL_STATUS_FAILED;
+    }
+    answer = ask(fd, request_of(order->command, order), ANSWER_MS, &error);
+    if (json_is_true(json_object_get(answer, "ok")))
+        status = print_answer(order, command, answer);
+    else
+        status = failed(order->command, answer, error);
+    json_decref(answer);
+    close(fd);
+    return status;
+}
+
+/* Somebody else's adit. */
+
+/* A connection to the adit at `path`, known by its answer to "check"; -1 and what is there. */
+static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid)
+{
+    int fd = connect_to(path);
+    const char *error;
+    json_t *answer;
+
+    *peer = CONTROL_NOBODY;
+    if (fd < 0)
+        return -1;
+    answer = ask(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
+    *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT : CONTROL_FOREIGN;
+    *pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
+    json_decref(answer);
+    if (*peer == CONTROL_ADIT)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+enum control_peer control_probe(const char *path, pid_t *pid)
+{
+    enum control_peer peer;
+    int fd = connect_to_adit(path, &peer, pid);
+
+    if (fd >= 0)
+        close(fd);
+    return peer;
+}
+
+static volatile sig_atomic_t asked_to_end;
+
+static void end_asked(int number)
+{
+    asked_to_end = number;
+}
+
+/* True: a signal came; false: the other side has closed. */
+static bool wait_for_end(int fd)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action = {.sa_handler = end_asked};
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    sigset_t held, before;
+
+    /* Held but for the waiting itself, so that none comes unseen. */
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        sigaddset(&held, numbers[i]);
+        sigaction(numbers[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &held, &before);
+    while (asked_to_end == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
+        continue;
+    return asked_to_end != 0;
+}
+
+/* Keeps the forwards until one of the two sides ends. */
+static int share_until_end(int fd, const struct control_order *order)
+{
+    struct control_order cancel = *order;
+
+    send_all(fd, "{\"command\":\"wait\"}\n");
+    if (wait_for_end(fd)) {
+        cancel.command = "cancel";
+        return control_ask(&cancel);
+    }
+    fprintf(stderr, "adit: the adit at %s has ended\n", order->path);
+    return CONTROL_STATUS_FAILED;
+}
+
+int control_share(const struct control_order *order, bool background)
+{
+    enum control_peer peer;
+    const char *error;
+    json_t *answer;
+    pid_t pid;
+    int status = 0;
+    int fd = connect_to_adit(order->path, &peer, &pid);
+
+    if (fd < 0)
+        return -1;
+    answer = ask(fd, request_of("forward", order), ANSWER_MS, &error);
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        print_forward(order, answer);
+        fflush(stdout);
+        if (!background)
+            status = share_until_end(fd, order);
+    } else {
+        status = failed("forward", answer, error);
+    }
+    json_decref(answer);
+    close(fd);
+    return status;
+}

@@ -1,0 +1,293 @@
+/* Tables, and lines of words. */
+#include "control/report.h"
+
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "control/protocol.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void report_line(FILE *out, const char *text)
+{
+    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++)
+        fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+    fputc('\n', out);
+}
+
+/* Tables. */
+
+#define COLUMNS_MAX 8
+
+struct table {
+    size_t columns;
+    char **cells; /* row by row; the first row is the head */
+    size_t count;
+};
+
+static void add_cell(struct table *table, char *text)
+{
+    table->cells = mem_realloc(table->cells, (table->count + 1) * sizeof(char *));
+    table->cells[table->count++] = text;
+}
+
+/* A cell; "-" where there is nothing. */
+static void add_text(struct table *table, const char *text)
+{
+    add_cell(table, mem_strdup(text != NULL && *text != '\0' ? text : "-"));
+}
+
+static void add_number(struct table *table, const json_t *object, const char *key)
+{
+    add_cell(table,
+             mem_printf("%lld", (long long)json_integer_value(json_object_get(object, key))));
+}
+
+static struct table new_table(const char *const *head)
+{
+    struct table table = {0};
+
+    for (; head[table.columns] != NULL; table.columns++)
+        add_text(&table, head[table.columns]);
+    return table;
+}
+
+/* Prints it, if there is more than the head, after an empty line; and frees it. */
+static void print_table(FILE *out, struct table *table)
+{
+    size_t widths[COLUMNS_MAX] = {0};
+    bool any = table->count > table->columns;
+
+    for (size_t i = 0; i < table->count; i++) {
+        size_t *width = &widths[i % table->columns];
+        size_t length = strlen(table->cells[i]);
+        *width = length > *width ? length : *width;
+    }
+    if (any)
+        fputc('\n', out);
+    for (size_t i = 0; i < table->count; i++) {
+        bool last = (i + 1) % table->columns == 0;
+        if (any && last)
+            report_line(out, table->cells[i]);
+        else if (any)
+            fprintf(out, "%-*s", (int)widths[i % table->columns] + 2, table->cells[i]);
+        free(table->cells[i]);
+    }
+    free(table->cells);
+}
+
+/* Units. */
+
+static long long number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* "3d4h", "2h5m", "1m30s", "12s": the two largest units. */
+static char *seconds_text(long long seconds)
+{
+    static const struct {
+        long long length;
+        char name;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+
+    for (size_t i = 0; i + 1 < sizeof units / sizeof units[0]; i++)
+        if (seconds >= units[i].length) {
+            long long rest = seconds % units[i].length / units[i + 1].length;
+            return rest > 0 ? mem_printf("%lld%c%lld%c", seconds / units[i].length, units[i].name,
+                                         rest, units[i + 1].name)
+                            : mem_printf("%lld%c", seconds / units[i].length, units[i].name);
+        }
+    return mem_printf("%llds", seconds);
+}
+
+/* "17", "1.2k", "3.4M". */
+static char *bytes_text(long long bytes)
+{
+    static const char names[] = "kMGTPE";
+    double value = (double)bytes;
+    int unit = -1;
+
+    for (; value >= 1024 && names[unit + 1] != '\0'; unit++)
+        value /= 1024;
+    return unit < 0 ? mem_printf("%lld", bytes) : mem_printf("%.1f%c", value, names[unit]);
+}
+
+/* A state, with what went wrong and when it is tried again. */
+static char *state_text(const json_t *object)
+{
+    const char *error = control_text(object, "error");
+    const json_t *retry = json_object_get(object, "retry_ms");
+    const char *state = control_text(object, "state");
+    char *when = json_is_integer(retry)
+                     ? mem_printf("; next try in %lld s", (json_integer_value(retry) + 999) / 1000)
+                     : mem_strdup("");
+    char *text = mem_printf("%s%s%s%s", state != NULL ? state : "?", error != NULL ? ": " : "",
+                            error != NULL ? error : "", when);
+
+    free(when);
+    return text;
+}
+
+/* The parts of a status. */
+
+static void print_upstreams(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"UPSTREAM", "VIA",     "HOSTS", "SESSIONS",
+                                       "CHANNELS", "WAITING", "STATE", NULL};
+    struct table table = new_table(head);
+    const json_t *upstream, *host;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(answer, "upstreams"), i, upstream)
+    {
+        struct buffer hosts = {0};
+        add_text(&table, control_text(upstream, "name"));
+        add_text(&table, control_text(upstream, "via"));
+        json_array_foreach(json_object_get(upstream, "hosts"), k, host)
+        {
+            const char *name = json_string_value(host);
+            if (k > 0)
+                buffer_append(&hosts, ",", 1);
+            buffer_append(&hosts, name, name != NULL ? strlen(name) : 0);
+        }
+        buffer_append(&hosts, "", 1);
+        add_text(&table, (const char *)buffer_data(&hosts));
+        buffer_clear(&hosts);
+        add_cell(&table, mem_printf("%lld of %lld-%lld", number(upstream, "up"),
+                                    number(upstream, "min"), number(upstream, "max")));
+        add_number(&table, upstream, "channels");
+        add_number(&table, upstream, "waiting");
+        add_cell(&table, state_text(upstream));
+    }
+    print_table(out, &table);
+}
+
+static void print_sessions(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"SESSION", "HOST",  "WORKER", "CHANNELS", "IN",
+                                       "OUT",     "SINCE", "STATE",  NULL};
+    struct table table = new_table(head);
+    const json_t *upstream, *session;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(answer, "upstreams"), i, upstream)
+        json_array_foreach(json_object_get(upstream, "sessions"), k, session)
+    {
+        add_cell(&table,
+                 mem_printf("%s/%lld", control_text(upstream, "name"), number(session, "session")));
+        add_text(&table, control_text(session, "host"));
+        add_number(&table, session, "worker");
+        add_number(&table, session, "channels");
+        add_cell(&table, bytes_text(number(session, "bytes_in")));
+        add_cell(&table, bytes_text(number(session, "bytes_out")));
+        add_cell(&table, seconds_text(number(session, "seconds")));
+        add_cell(&table, state_text(session));
+    }
+    print_table(out, &table);
+}
+
+static void print_listeners(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"LISTENER", "ADDRESS", "TARGET", "VIA", NULL};
+    struct table table = new_table(head);
+    const json_t *listener;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "listeners"), i, listener)
+    {
+        add_text(&table, control_text(listener, "name"));
+        add_text(&table, control_text(listener, "address"));
+        add_text(&table, control_text(listener, "target"));
+        add_text(&table, control_text(listener, "via"));
+    }
+    print_table(out, &table);
+}
+
+static void print_forwards(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"FORWARD", "KIND", "BIND", "TARGET", "VIA", "STATE", NULL};
+    struct table table = new_table(head);
+    const json_t *forward;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "forwards"), i, forward)
+    {
+        add_text(&table, control_text(forward, "name"));
+        add_text(&table, control_text(forward, "kind"));
+        add_text(&table, control_text(forward, "bind"));
+        add_text(&table, control_text(forward, "target"));
+        add_text(&table, control_text(forward, "via"));
+        add_cell(&table, state_text(forward));
+    }
+    print_table(out, &table);
+}
+
+/* What was counted at all. */
+static void print_counters(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"COUNTER", "", NULL};
+    struct table table = new_table(head);
+    const char *key;
+    const json_t *value;
+
+    json_object_foreach((json_t *)json_object_get(answer, "counters"), key,
+                        value) if (json_integer_value(value) > 0)
+    {
+        add_text(&table, key);
+        add_cell(&table, mem_printf("%lld", (long long)json_integer_value(value)));
+    }
+    print_table(out, &table);
+}
+
+void report_status(FILE *out, const json_t *answer)
+{
+    const char *file = control_text(answer, "file");
+    char *uptime = seconds_text(number(answer, "seconds"));
+
+    fprintf(out, "adit %s, pid %lld, %s for %s, %lld connections; ",
+            control_text(answer, "version"), number(answer, "pid"), control_text(answer, "state"),
+            uptime, number(answer, "connections"));
+    report_line(out, file != NULL ? file : "from a command line");
+    free(uptime);
+    print_upstreams(out, answer);
+    print_sessions(out, answer);
+    print_listeners(out, answer);
+    print_forwards(out, answer);
+    print_counters(out, answer);
+}
+
+/* Connections. */
+
+static void print_connection(FILE *out, const json_t *connection, long long pid)
+{
+    static const char *const words[] = {"kexalgorithm", "hostkeyalgorithm", "cipher", "mac",
+                                        "compression"};
+    char *duration = seconds_text(number(connection, "seconds"));
+    char *in = bytes_text(number(connection, "bytes_in"));
+    char *sent = bytes_text(number(connection, "bytes_out"));
+
+    fprintf(out, "Connection information for %s pid %lld\n", control_text(connection, "name"), pid);
+    if (control_text(connection, "local") != NULL)
+        fprintf(out, "  tcp %s -> %s\n", control_text(connection, "local"),
+                control_text(connection, "remote"));
+    fprintf(out, "  duration %s\n", duration);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (control_text(connection, words[i]) != NULL)
+            fprintf(out, "  %s %s\n", words[i], control_text(connection, words[i]));
+    fprintf(out, "  traffic %s in, %s out\n", in, sent);
+    free(duration);
+    free(in);
+    free(sent);
+}
+
+void report_conninfo(FILE *out, const json_t *answer)
+{
+    const json_t *connection;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "connections"), i, connection)
+        print_connection(out, connection, number(answer, "pid"));
+}

@@ -1,0 +1,17 @@
+/* A running adit's answers as a person reads them. */
+#ifndef ADIT_CONTROL_REPORT_H
+#define ADIT_CONTROL_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* The answer to "status", as tables. */
+void report_status(FILE *out, const json_t *answer);
+
+/* The answer to "conninfo", as ssh(1) -O conninfo has it, once for each session. */
+void report_conninfo(FILE *out, const json_t *answer);
+
+/* Text and the end of the line; control characters cannot drive the terminal. NULL is fine. */
+void report_line(FILE *out, const char *text);
+
+#endif

@@ -1,0 +1,48 @@
+/* The control socket: who may ask, what may be asked at a time, and for how long. What is done
+ * about a request is its owner's. Main thread only. */
+#ifndef ADIT_CONTROL_SERVER_H
+#define ADIT_CONTROL_SERVER_H
+
+#include "io/loop.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct control_server;
+
+/* A request that waits for its answer. */
+struct control_request;
+
+/* Called for each request, an object with a string "command"; the callee sees to it that
+ * control_answer is called for it once, at once or later. It may free the server. */
+typedef void control_asked_fn(void *arg, struct control_request *request, const char *command,
+                              const json_t *object);
+
+/* Nobody can ask yet. */
+struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg);
+
+/* A change of the path in two steps. The first listens on the new one, a unix socket of mode 0600
+ * (io/listener.h: a stale one is replaced, and the path is removed at the end), unless that is the
+ * old one; NULL is nowhere. False: `error` says why not. The second, with or without the first's
+ * success, keeps the new one or the old one and closes the other; who is connected stays.
+ *
+ * Root and the user who runs us are answered, by SO_PEERCRED; others are told so. */
+bool control_server_prepare(struct control_server *server, const char *path, char *error,
+                            size_t error_size);
+void control_server_commit(struct control_server *server, bool keep_new);
+
+/* Closes everything. Requests without an answer must still get one, which nobody reads. NULL is
+ * fine. */
+void control_server_free(struct control_server *server);
+
+/* Takes the reference to `answer`; the request is gone afterwards. */
+void control_answer(struct control_request *request, json_t *answer);
+
+/* Nobody has more connections, and none takes longer over a request, or over taking its answer. A
+ * connection may be kept for ever to see the end of the process: {"command": "wait"} is never
+ * answered. */
+#define CONTROL_CONNECTIONS_MAX 32
+#define CONTROL_PATIENCE_MS 10000
+
+#endif

@@ -1,0 +1,25 @@
+/* What may be asked of a running gateway (adit(8), -O). Main thread only. */
+#ifndef ADIT_GATEWAY_CONTROL_H
+#define ADIT_GATEWAY_CONTROL_H
+
+#include "gateway/gateway.h"
+#include "gateway/listeners.h"
+
+struct control;
+
+/* Nobody can ask yet. The gateway's loop must be there. */
+struct control *control_new(struct gateway *gateway);
+
+/* The two steps of a change of `[gateway] control` (control/server.h). False: `error` says why not;
+ * of a command line that the path is taken is only a warning, as it is to ssh. */
+bool control_prepare(struct control *control, const struct config *config,
+                     char error[static LISTENERS_ERROR_MAX]);
+void control_commit(struct control *control, bool keep_new);
+
+/* Nobody new can ask, and the path is free. */
+void control_close(struct control *control);
+
+/* Once the gateway will not change any more. NULL is fine. */
+void control_free(struct control *control);
+
+#endif

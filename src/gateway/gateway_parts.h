@@ -1,0 +1,56 @@
+/* What the files of the main thread share: gateway.c and those that look at it or change it on
+ * somebody's behalf. */
+#ifndef ADIT_GATEWAY_GATEWAY_PARTS_H
+#define ADIT_GATEWAY_GATEWAY_PARTS_H
+
+#include "gateway/control.h"
+#include "gateway/gateway.h"
+#include "gateway/listeners.h"
+#include "gateway/pool.h"
+#include "gateway/stdio.h"
+#include "gateway/worker.h"
+#include "io/signals.h"
+
+struct gateway {
+    struct crew crew;
+    struct gateway_options options;
+    struct loop *loop;
+    struct pool_room room;
+    struct generation *generation;
+    struct pool **pools; /* one for each upstream of the generation */
+    size_t pool_count;
+    struct listeners *listeners;
+    struct signals *signals;
+    struct deadline tick;
+    struct deadline drain;
+    uint64_t ticked_at;
+    uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
+    uint64_t began;
+    char *words; /* what the service manager was told last */
+    struct stdio *stdio;
+    struct control *control;
+    struct later ending; /* after a failure, when nobody is in the middle of something */
+    int status;          /* to exit with */
+    bool up;             /* it all was, once */
+    bool stopping;
+};
+
+/* Changes over to `config`, whose reference it takes on success. False: `error` says why, and
+ * nothing was changed. */
+bool gateway_apply(struct gateway *gateway, struct config *config,
+                   char error[static LISTENERS_ERROR_MAX]);
+
+/* Reads the file again and changes over to it. False: `error` says why not, the problems of the
+ * file are in `problems`, and nothing was changed; all that is logged too. The caller clears them.
+ */
+bool gateway_reload(struct gateway *gateway, struct config_problems *problems,
+                    char error[static LISTENERS_ERROR_MAX]);
+
+/* Lets nobody in any more; ends when the last connection has ended, or after so long; 0: however
+ * long that takes. */
+void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
+
+/* Cuts everything, and ends. */
+void gateway_stop(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,21 @@
+/* How a gateway does: for the control socket, the log and the service manager. */
+#ifndef ADIT_GATEWAY_STATUS_H
+#define ADIT_GATEWAY_STATUS_H
+
+#include "gateway/gateway.h"
+
+#include <jansson.h>
+
+/* All of it, as adit(8) describes the answer to -O status; the caller's. */
+json_t *status_json(const struct gateway *gateway);
+
+/* What is known of the connection of each session, as the answer to -O conninfo; the caller's. */
+json_t *status_connections(const struct gateway *gateway);
+
+/* At info. */
+void status_log(const struct gateway *gateway);
+
+/* In a few words, for a service manager; the caller frees. */
+char *status_words(const struct gateway *gateway);
+
+#endif

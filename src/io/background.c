@@ -1,0 +1,68 @@
+/* Two processes and a pipe between them. */
+#include "io/background.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_SSH 255
+
+static int ready_fd = -1; /* of the child: a byte says that all is up */
+
+/* In the parent. */
+static _Noreturn void wait_for(pid_t child, int fd)
+{
+    char byte;
+    ssize_t n;
+    int status;
+
+    do
+        n = read(fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n == 1)
+        _exit(0);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    _exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_SSH);
+}
+
+bool background_begin(void)
+{
+    int ends[2];
+    pid_t parent = getpid();
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    child = fork();
+    if (child < 0)
+        return false;
+    close(ends[child > 0]);
+    if (child > 0)
+        wait_for(child, ends[0]);
+    ready_fd = ends[1];
+    /* Who ends the command that was typed means all of it. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(EXIT_SSH);
+    return true;
+}
+
+void background_detach(bool keep_stderr)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    prctl(PR_SET_PDEATHSIG, 0);
+    setsid();
+    for (int fd = 0; null >= 0 && fd <= (keep_stderr ? STDOUT_FILENO : STDERR_FILENO); fd++)
+        dup2(null, fd);
+    if (null >= 0)
+        close(null);
+    if (write(ready_fd, "", 1) < 0)
+        errno = 0; /* nobody waits any more */
+    close(ready_fd);
+    ready_fd = -1;
+}

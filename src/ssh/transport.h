@@ -1,0 +1,36 @@
+/* What libssh sees of its socket: larger reads, fewer writes. Only for this room.
+ *
+ * libssh takes 4,096 bytes from its socket at a time, polls before each, and sends every packet by
+ * itself: half a million system calls a GiB, and a wake-up of the server for every packet of a
+ * short connection. It calls recv(2) and poll(2) by their names, so this room defines them. On a
+ * thread that drives a session its input comes from a buffer, and its output waits in libssh's own
+ * buffer until the end of the turn. Whatever else calls these functions gets the kernel's. */
+#ifndef ADIT_SSH_TRANSPORT_H
+#define ADIT_SSH_TRANSPORT_H
+
+#include <stdbool.h>
+
+/* From now on this thread's libssh calls are about `fd`; -1: about none, and calls are the
+ * kernel's. Says what they were about before. To stand around every libssh call of a session that
+ * is driven: the number may be somebody else's as soon as libssh has closed it. */
+int transport_enter(int fd);
+
+/* What follows is said of the descriptor that was entered. */
+
+/* Its turn begins: reads what the socket has, as much as the buffer takes. False: nothing is there.
+ * (An end or an error is for libssh to find: then there is something.) */
+bool transport_fill(void);
+
+/* Whether that read filled the buffer: there may be more. */
+bool transport_filled(void);
+
+/* Whether libssh has not had all of it yet. */
+bool transport_pending(void);
+
+/* Its turn ends: the buffer is empty, or the session is dead. */
+void transport_drop(void);
+
+/* Whether libssh may send; it may not at first. */
+void transport_let_out(bool out);
+
+#endif

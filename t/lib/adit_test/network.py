@@ -1,0 +1,76 @@
+"""Networks of a test's own, where every address and port is free: to run commands literally."""
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+
+from .tap import tap
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(function, *arguments):
+    if function(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{function.__name__}: {os.strerror(error)}")
+
+
+def ip(*words):
+    """ip(8), in the network that the calling thread is in."""
+    subprocess.run(["ip", *words], check=True, stdin=subprocess.DEVNULL)
+
+
+def isolate():
+    """Starts the test again in a network of its own, with nothing but loopback; whether it is there.
+
+    A user who is not root needs a user namespace for it, and is still that user in there.
+    """
+    if os.environ.get("ADIT_TEST_NETWORK"):
+        ip("link", "set", "lo", "up")
+        return True
+    unshare = ["unshare", "--net"] if os.geteuid() == 0 else \
+        ["unshare", "--map-current-user", "--keep-caps", "--net"]
+    tried = subprocess.run([*unshare, "true"], check=False, capture_output=True, text=True)
+    if tried.returncode == 0:
+        os.environ["ADIT_TEST_NETWORK"] = "own"
+        os.execvp(unshare[0], [*unshare, *sys.orig_argv])
+    tap.skip("a network of the test's own", tried.stderr.strip() or "unshare failed")
+    return False
+
+
+class Network:
+    """Another network, joined to that of the caller by a cable.
+
+    near     the caller's address on the cable, with its prefix length: "10.9.0.1/24"
+    far      addresses at the other end of the cable, which the caller's network can reach
+    hidden   addresses that exist over there only
+    """
+
+    def __init__(self, near, far, hidden=()):
+        self.home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        ip("link", "add", "name", "near", "type", "veth", "peer", "name", "far")
+        ip("address", "add", near, "dev", "near")
+        ip("link", "set", "near", "up")
+        _call(_libc.unshare, CLONE_NEWNET)
+        self.there = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _call(_libc.setns, self.home, CLONE_NEWNET)
+        ip("link", "set", "far", "netns", f"/proc/{os.getpid()}/fd/{self.there}")
+        length = near.partition("/")[2]
+        with self:
+            for address in far:
+                ip("address", "add", f"{address}/{length}", "dev", "far")
+            ip("link", "set", "far", "up")
+            ip("link", "set", "lo", "up")
+            for address in hidden:
+                ip("address", "add", f"{address}/32", "dev", "lo")
+
+    def __enter__(self):
+        """The calling thread is over there: so is every socket it makes and process it starts."""
+        _call(_libc.setns, self.there, CLONE_NEWNET)
+        return self
+
+    def __exit__(self, *_):
+        _call(_libc.setns, self.home, CLONE_NEWNET)
