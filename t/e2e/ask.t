@@ -315,6 +315,16 @@ def algorithms(origin):
             adit.wait_log(r'kex "rot13": libssh knows none of them')
 
 
+def without_ssh(origin):
+    with Sshd() as sshd:
+        file = scratch("ssh_config", f"Host vault\n  HostName {sshd.address}\n  Port {sshd.port}\n"
+                                     f"  User {sshd.user}\n  IdentityFile {sshd.user_key}\n")
+        with tap.case("ssh_config = yes where there is no ssh: libssh reads it"), \
+                start(sshd, "no ssh", env={"PATH": scratch("nowhere")}, host="vault", port=None,
+                      user=None, identity=None, ssh_config="yes", ssh_config_file=file) as adit:
+            true(works(adit.address, origin), "an echo")
+
+
 def main():
     with Origin(echo) as origin:
         kept(origin)
@@ -324,6 +334,7 @@ def main():
         host_keys(origin)
         agents(origin)
         algorithms(origin)
+        without_ssh(origin)
 
 
 tap.run(main)
