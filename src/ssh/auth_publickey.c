@@ -226,6 +226,9 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
                                                              : "no right passphrase was given"));
     } else if (key == NULL) {
         auth_note_tried(a, "publickey", identity->path);
+        auth_note_problem(
+            a, LOG_DEBUG,
+            mem_printf("the server does not take identity %s, which is encrypted", identity->path));
     }
     free(offer);
     free(memory);
