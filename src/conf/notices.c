@@ -72,6 +72,21 @@ static void notice_listen(const struct notices *notices, const struct config_lis
                listen->users_file);
 }
 
+/* (Who types a -R knows; a file is read by others.) */
+static void notice_forward(const struct notices *notices, const struct config *config,
+                           const struct config_forward *forward)
+{
+    const char *bind = forward->bind.host;
+    bool beyond = bind && *bind && strcmp(bind, "localhost") != 0;
+
+    if (forward->kind == FORWARD_REMOTE && !config_listen_leads(&forward->listen) && beyond &&
+        config->file && !config->acl &&
+        config_upstream(config, forward->via)->permit_remote_open.count == 0)
+        notice(notices,
+               "[forward %s] whoever reaches it at the server may go where this machine can",
+               forward->name);
+}
+
 static bool has_step(const struct config_resolve *resolve, enum resolve_step step)
 {
     for (size_t i = 0; i < resolve->order_count; i++) {
@@ -116,6 +131,8 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
         notice_upstream(&notices, &config->upstreams[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         notice_listen(&notices, &config->listens[i]);
+    for (size_t i = 0; i < config->forward_count; i++)
+        notice_forward(&notices, config, &config->forwards[i]);
     notice_resolve(&notices, &config->resolve);
     if (config->acl)
         notice_acl(&notices, config);
