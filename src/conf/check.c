@@ -46,13 +46,23 @@ static void check_readable(struct load *load, const struct load_section *section
         load_problem(load, load_line_of(section, key), "%s: cannot read %s: %s", key, path, wrong);
 }
 
+/* The public half, beside it, will do: an agent may have the other. */
+static void check_identity(struct load *load, const struct load_section *section, const char *path)
+{
+    char *beside = mem_printf("%s.pub", path);
+
+    if (path_unreadable(beside) != NULL)
+        check_readable(load, section, "identity", path);
+    free(beside);
+}
+
 static void check_upstream(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
     const struct load_section *section = load_section_of(load, "upstream", index);
 
     for (size_t i = 0; i < upstream->identities.count; i++)
-        check_readable(load, section, "identity", upstream->identities.items[i]);
+        check_identity(load, section, upstream->identities.items[i]);
     for (size_t i = 0; i < upstream->certificates.count; i++)
         check_readable(load, section, "certificate", upstream->certificates.items[i]);
     if (upstream->known_hosts.count > CONFIG_KNOWN_HOSTS_MAX)

@@ -41,8 +41,8 @@ struct spec {
 
 static const char *const forms[] = {
     [FORWARD_LOCAL] = "[BIND:]PORT:HOST:HOSTPORT, with a socket's path in place of either end",
-    [FORWARD_REMOTE] = "[BIND:]PORT:HOST:HOSTPORT or [BIND:]PORT, with a socket's path in place of "
-                       "either end",
+    [FORWARD_REMOTE] = ("[BIND:]PORT:HOST:HOSTPORT or [BIND:]PORT, with a socket's path in place "
+                        "of either end"),
     [FORWARD_DYNAMIC] = "[BIND:]PORT",
 };
 

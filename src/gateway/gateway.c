@@ -269,6 +269,14 @@ static void reload(struct gateway *g)
     config_problems_clear(&problems);
 }
 
+/* A command line is ended at once; before it came to anything that is a failure. */
+static void interrupted(struct gateway *g)
+{
+    if (!g->up)
+        g->status = EXIT_SSH;
+    gateway_stop(g);
+}
+
 static void on_signal(void *arg, int number)
 {
     struct gateway *g = arg;
@@ -278,7 +286,7 @@ static void on_signal(void *arg, int number)
     if (number == SIGUSR1)
         status_log(g);
     else if (is_command_line(g->generation->config))
-        gateway_stop(g);
+        interrupted(g);
     else if (number == SIGHUP)
         reload(g);
     else

@@ -167,16 +167,27 @@ static int empty_slot(const struct pool *pool)
     return -1;
 }
 
+/* How many sessions there shall be now. Where each costs somebody an answer, load is no reason to
+ * have more. */
+static unsigned aim(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return pool->upstream->sessions_min;
+    return pool->wanted;
+}
+
 /* Dials until as many sessions as wanted are there or on their way; when no host may be dialled
  * now, later. */
 static void tend(struct pool *pool)
 {
     unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
+    unsigned wanted = aim(pool);
     uint64_t wait = UINT64_MAX;
     int slot;
 
     deadline_cancel(&pool->retry);
-    while (there < pool->wanted && (slot = empty_slot(pool)) >= 0) {
+    while (there < wanted && (slot = empty_slot(pool)) >= 0) {
         struct place *place = choose_place(pool, &wait);
         if (place == NULL)
             break;
@@ -190,18 +201,9 @@ static void tend(struct pool *pool)
     }
     /* (Without a time to wait for, another dial to the same host is in the way; it may be another
      * pool's.) */
-    if (there < pool->wanted)
+    if (there < wanted)
         deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
                      retry);
-}
-
-/* Each session costs somebody an answer: one is made when there is none, not to have more. */
-static bool is_dear(const struct pool *pool)
-{
-    for (size_t i = 0; i < pool->place_count; i++)
-        if (host_is_asking(pool->places[i].host))
-            return true;
-    return false;
 }
 
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
@@ -213,8 +215,6 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
-    if (up > 0 && is_dear(pool))
-        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
