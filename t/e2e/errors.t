@@ -128,7 +128,7 @@ def connecting(sshd, isolated):
                 rf"{down.port}", r"(?i)connection refused")
         refused("a host that the jump host cannot reach", f"ssh -J host -D {port} down", hosts,
                 r"(?i)refused")
-        refused("a ProxyCommand that fails", f"ssh -o 'ProxyCommand=exit 3' -D {port} host", hosts,
+        refused("a ProxyCommand that fails", f"ssh -o ProxyCommand=false -D {port} host", hosts,
                 r"(?i)proxy.?command|closed")
         refused("an option that ssh does not know", f"ssh -o NoSuchThing=1 -D {port} host", hosts)
         refused("a file for -F that is not there", f"ssh {options} -F {scratch('none')} host", hosts)
