@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/un.h>
 
+const char *const forward_kinds[] = {
+    [FORWARD_LOCAL] = "local", [FORWARD_REMOTE] = "remote", [FORWARD_DYNAMIC] = "dynamic", NULL};
+
 #define FIELDS_MAX 4
 
 /* The longest path of a unix socket (unix(7)). */

@@ -19,6 +19,7 @@ from adit_test.origins import Blackhole, Origin, echo
 from adit_test.sshd import Sshd
 
 STRICT = "-o ExitOnForwardFailure=yes"
+UNREACHABLE = "a network that cannot be reached"
 
 
 def refused(name, line, hosts, *patterns, seconds=30, **variables):
@@ -106,7 +107,7 @@ def authentication(sshd):
         sshd.user_key = known
 
 
-def connecting(sshd):
+def connecting(sshd, isolated):
     port = free_port()
     with Sshd(start=False) as down, Blackhole() as hole:
         hosts = ssh_config({"host": sshd, "down": down})
@@ -117,8 +118,9 @@ def connecting(sshd):
                 r"(?i)connection refused")
         refused("-f: nobody listens there", f"ssh -fN -D {port} down", hosts,
                 r"(?i)connection refused")
-        refused("a network that cannot be reached", f"ssh -D {port} 192.0.2.1", hosts,
-                r"192\.0\.2\.1", r"(?i)unreachable")
+        if isolated:
+            refused(UNREACHABLE, f"ssh -D {port} 192.0.2.1", hosts, r"192\.0\.2\.1",
+                    r"(?i)unreachable")
         refused("a host that does not answer",
                 f"ssh -o ConnectTimeout=1 -p {hole.port} -D {port} {ANY}", hosts,
                 r"(?i)timed? ?out")
@@ -160,14 +162,13 @@ def usage():
 
 
 def main():
-    if not isolate():
-        return
+    isolated = isolate(UNREACHABLE)
     # One family, so that a port taken in it is taken.
     with Sshd(options={"AddressFamily": "inet"}) as sshd, Origin(echo) as origin:
         forwards(sshd, origin)
         host_keys(sshd)
         authentication(sshd)
-        connecting(sshd)
+        connecting(sshd, isolated)
     if not REAL:
         usage()
 

@@ -8,7 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, equal, false, fingerprint, holds, keypair, scratch, tap, true, wait_until)
+from adit_test import (ANY, equal, false, fingerprint, free_port, holds, keypair, scratch, tap, true,
+                       wait_until)
 from adit_test.clients import works
 from adit_test.command import REAL, bearers, parse, ssh_config
 from adit_test.gateway import environment
@@ -19,8 +20,9 @@ from adit_test.process import send_signal
 from adit_test.sshd import Sshd
 from adit_test.terminal import Terminal
 
-LINE = "ssh -D 1080 host"
-PROXY = (ANY, 1080)
+PORT = 1080 if isolate() else free_port()
+LINE = f"ssh -D {PORT} host"
+PROXY = (ANY, PORT)
 PASSPHRASE, PASSWORD = "open sesame, please", "the tunnel's password"
 CTRL_C = "\x03"
 
@@ -39,7 +41,7 @@ def up(origin):
         except OSError:
             return False
 
-    wait_until(ready, "an echo through port 1080")
+    wait_until(ready, f"an echo through port {PORT}")
 
 
 def ended(terminal):
@@ -172,8 +174,6 @@ def passwords(origin):
 
 
 def main():
-    if not isolate():
-        return
     with Origin(echo) as origin:
         for part in (the_first, the_host, passwords):
             part(origin)
