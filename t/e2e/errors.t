@@ -128,8 +128,9 @@ def connecting(sshd, isolated):
                 rf"{down.port}", r"(?i)connection refused")
         refused("a host that the jump host cannot reach", f"ssh -J host -D {port} down", hosts,
                 r"(?i)refused")
-        refused("a ProxyCommand that fails", f"ssh -o 'ProxyCommand=exit 3' -D {port} host", hosts,
+        refused("a ProxyCommand that fails", f"ssh -o 'ProxyCommand=false' -D {port} host", hosts,
                 r"(?i)proxy.?command|closed")
+        refused("a port that is none", f"ssh -p 70000 -D {port} host", hosts, "70000")
         refused("an option that ssh does not know", f"ssh -o NoSuchThing=1 -D {port} host", hosts)
         refused("a file for -F that is not there", f"ssh {options} -F {scratch('none')} host", hosts)
         refused("-O check: nobody listens there", f"ssh -S {scratch('s')} -O check host", hosts)
@@ -138,8 +139,8 @@ def connecting(sshd, isolated):
 USAGE = [
     [], ["-D", "1080"], ["-L", "host"], ["-L", "nonsense", "host"], ["-L", "1:a:b:c:d", "host"],
     ["-L", "99999:localhost:22", "host"], ["-R", "70000", "host"], ["-D", "x:y:z", "host"],
-    ["-p", "0", "host"], ["-p", "70000", "host"], ["-W", "nowhere", "host"],
-    ["-Z", "host"], ["--no-such-option"], ["--config"], ["-O", "dance", "host"],
+    ["-W", "nowhere", "host"],
+    ["-Z", "host"], ["--no-such-option"], ["--config"], ["-O", "dance", "-S", "/nowhere", "host"],
     ["--config", "/dev/null", "host"],
 ]
 
