@@ -3,6 +3,7 @@
 #include "base/slow_copies.h"
 #include "conf/config.h"
 #include "conf/options.h"
+#include "control/client.h"
 #include "gateway/gateway.h"
 #include "io/background.h"
 
@@ -110,13 +111,40 @@ static int run(struct options *options)
     return status;
 }
 
+/* Where somebody else's adit does the forwards, nothing is left to be run. */
+static int share_or_run(struct options *options)
+{
+    const struct control_order order = {
+        .command = "forward",
+        .path = options->control_path,
+        .forwards = options->forwards,
+        .forward_count = options->forward_count,
+    };
+    int status = -1;
+
+    if (order.path != NULL && order.forward_count > 0)
+        status = control_share(&order, options->background);
+    return status < 0 ? run(options) : status;
+}
+
+static int control(const struct options *options)
+{
+    return control_ask(&(struct control_order){
+        .command = options->control_command,
+        .path = options->control_path,
+        .forwards = options->forwards,
+        .forward_count = options->forward_count,
+        .json = options->json,
+    });
+}
+
 static int obey(struct options *options)
 {
     switch (options->mode) {
-    case MODE_RUN: return run(options);
+    case MODE_RUN: return share_or_run(options);
     case MODE_CHECK: return EXIT_SUCCESS;
     case MODE_DUMP: return print_dump(options->config);
-    case MODE_CONTROL: return EXIT_USAGE;
+    case MODE_CONTROL: return control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
     case MODE_VERSION: printf("adit %s\n", PACKAGE_VERSION); return EXIT_SUCCESS;
     }

@@ -3,6 +3,7 @@
 
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "conf/forward_spec.h"
 #include "conf/paths.h"
 
 #include <errno.h>
@@ -45,13 +46,23 @@ static void check_readable(struct load *load, const struct load_section *section
         load_problem(load, load_line_of(section, key), "%s: cannot read %s: %s", key, path, wrong);
 }
 
+/* The public half, beside it, will do: an agent may have the other. */
+static void check_identity(struct load *load, const struct load_section *section, const char *path)
+{
+    char *beside = mem_printf("%s.pub", path);
+
+    if (path_unreadable(beside) != NULL)
+        check_readable(load, section, "identity", path);
+    free(beside);
+}
+
 static void check_upstream(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
     const struct load_section *section = load_section_of(load, "upstream", index);
 
     for (size_t i = 0; i < upstream->identities.count; i++)
-        check_readable(load, section, "identity", upstream->identities.items[i]);
+        check_identity(load, section, upstream->identities.items[i]);
     for (size_t i = 0; i < upstream->certificates.count; i++)
         check_readable(load, section, "certificate", upstream->certificates.items[i]);
     if (upstream->known_hosts.count > CONFIG_KNOWN_HOSTS_MAX)
@@ -208,19 +219,18 @@ static void check_listen(struct load *load, size_t index)
 
 void load_check_forward(struct load *load, size_t index)
 {
-    static const char *const kinds[] = {"local", "remote", "dynamic"};
     const struct config_forward *forward = &load->config->forwards[index];
     const struct load_section *section = load_section_of(load, "forward", index);
     bool given = false;
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        given |= load_key_of(section, kinds[i])->set;
+    for (size_t i = 0; forward_kinds[i]; i++)
+        given |= load_key_of(section, forward_kinds[i])->set;
     if (!given)
         load_problem(load, section ? section->line : 0,
                      "[forward %s] has no local, remote or dynamic", forward->name);
     check_via(load, section, forward->via);
     if (forward->listen.address_count > 0)
-        check_addresses(load, &forward->listen, section, kinds[forward->kind], "");
+        check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }

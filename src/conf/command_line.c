@@ -424,7 +424,7 @@ bool command_line_parse(char *const *argv, struct command_line *line,
     const char *wrong;
 
     *line = (struct command_line){0};
-    while (*reader.words) {
+    while (*reader.words && !line->help && !line->version) {
         const char *word = *reader.words++;
         if (!take_word(&reader, word))
             return false;

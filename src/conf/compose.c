@@ -208,6 +208,20 @@ static bool same_forward(const struct config_forward *a, const struct config_for
     return same;
 }
 
+/* The name of a socket may have tokens in it, ssh_config(5) TOKENS. */
+static void expand_socket(struct tunnel *tunnel, struct config_place *place)
+{
+    struct ssh_tokens tokens = ssh_answer_tokens(&tunnel->known.answer, tunnel->host);
+    char *path = place->path ? ssh_tokens_expand(place->path, &tokens) : NULL;
+
+    if (!place->path)
+        return;
+    if (!path)
+        load_problem(&tunnel->load, 0, "'%s' has a token that is not known", place->path);
+    free(place->path);
+    place->path = path;
+}
+
 /* Adds a forward, unless it is there already, as ssh does. */
 static void add_forward(void *arg, enum forward_kind kind, const char *spec)
 {
@@ -219,6 +233,8 @@ static void add_forward(void *arg, enum forward_kind kind, const char *spec)
         load_problem(&tunnel->load, 0, "%s", why);
         return;
     }
+    expand_socket(tunnel, &forward.bind);
+    expand_socket(tunnel, &forward.target);
     if (kind != FORWARD_REMOTE && forward.bind.host && !forward.bind.host[0] &&
         ssh_answer_is_yes(&tunnel->known.answer, "gatewayports")) {
         free(forward.bind.host);
@@ -299,7 +315,9 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     options->verbose = 0; /* the configuration has it */
     options->may_ask = true;
     options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
-    options->control_auto = says(tunnel, "controlmaster", "auto", "autoask");
+    if (!says(tunnel, "controlmaster", "yes", "true") &&
+        !says(tunnel, "controlmaster", "ask", "ask"))
+        options->control_path = ssh_answer_control_path(&tunnel->known.answer, tunnel->host);
     if (line->stdio) {
         options->stdio =
             forward_spec_parse_stdio(line->stdio, &options->stdio_target, why, sizeof(why));

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/un.h>
 
+const char *const forward_kinds[] = {
+    [FORWARD_LOCAL] = "local", [FORWARD_REMOTE] = "remote", [FORWARD_DYNAMIC] = "dynamic", NULL};
+
 #define FIELDS_MAX 4
 
 /* The longest path of a unix socket (unix(7)). */
@@ -38,8 +41,8 @@ struct spec {
 
 static const char *const forms[] = {
     [FORWARD_LOCAL] = "[BIND:]PORT:HOST:HOSTPORT, with a socket's path in place of either end",
-    [FORWARD_REMOTE] = "[BIND:]PORT:HOST:HOSTPORT or [BIND:]PORT, with a socket's path in place of "
-                       "either end",
+    [FORWARD_REMOTE] = ("[BIND:]PORT:HOST:HOSTPORT or [BIND:]PORT, with a socket's path in place "
+                        "of either end"),
     [FORWARD_DYNAMIC] = "[BIND:]PORT",
 };
 

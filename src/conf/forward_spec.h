@@ -11,6 +11,9 @@
 
 #define FORWARD_ERROR_MAX 400
 
+/* "local", "remote", "dynamic", by enum forward_kind; then NULL. */
+extern const char *const forward_kinds[];
+
 /* Reads one forward and sets `kind`, `bind` and `target` of `forward`; whatever else is in it
  * stays.
  *

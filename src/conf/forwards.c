@@ -11,8 +11,6 @@
 #include <string.h>
 
 /* The keys of a [forward] that say what it is, by enum forward_kind. */
-static const char *const kinds[] = {"local", "remote", "dynamic", NULL};
-
 static bool is_given(const struct config_forward *forward)
 {
     return forward->bind.path || forward->bind.host;
@@ -32,10 +30,10 @@ static void expand_home(char **path)
 static bool forward_parse(struct key_slot slot, struct key_input *in)
 {
     struct config_forward *forward = slot.field;
-    enum forward_kind kind = (enum forward_kind)word_index(kinds, slot.key->name);
+    enum forward_kind kind = (enum forward_kind)word_index(forward_kinds, slot.key->name);
 
     if (is_given(forward))
-        return input_refuse(in, "this forward is a %s one already", kinds[forward->kind]);
+        return input_refuse(in, "this forward is a %s one already", forward_kinds[forward->kind]);
     if (!forward_spec_parse(kind, in->text, forward, in->error, sizeof(in->error)))
         return false;
     expand_home(kind == FORWARD_REMOTE ? &forward->target.path : &forward->bind.path);
@@ -46,7 +44,7 @@ static char *forward_print(struct key_slot slot)
 {
     const struct config_forward *forward = slot.field;
 
-    if (!is_given(forward) || strcmp(kinds[forward->kind], slot.key->name) != 0)
+    if (!is_given(forward) || strcmp(forward_kinds[forward->kind], slot.key->name) != 0)
         return NULL;
     return forward_spec_print(forward);
 }
@@ -99,7 +97,7 @@ void load_listeners(struct load *load)
 {
     for (size_t i = 0; i < load->config->forward_count; i++) {
         struct config_forward *forward = &load->config->forwards[i];
-        const char *kind = kinds[forward->kind];
+        const char *kind = forward_kinds[forward->kind];
         if (is_given(forward) && !make_listener(forward))
             load_problem(load, load_line_of(load_section_of(load, "forward", i), kind),
                          "%s: '%s' is not an IP address of this machine, localhost or *", kind,
@@ -117,7 +115,7 @@ static void entry(struct load *load, const char *key, const char *text)
 
 void load_forward(struct load *load, const struct config_forward *forward, const char *via)
 {
-    const char *kind = kinds[forward->kind];
+    const char *kind = forward_kinds[forward->kind];
     char *bind = place_print(&forward->bind);
     char *base = mem_printf("%s-%s", kind, bind);
     char *name = load_free_name(load, "forward", base);

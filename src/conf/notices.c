@@ -52,14 +52,24 @@ static void notice_upstream(const struct notices *notices, const struct config_u
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
                "every server will be refused",
                upstream->name);
+    if (upstream->host_key == HOST_KEY_ANY)
+        notice(notices, "[upstream %s] host_key is any: whoever answers is believed",
+               upstream->name);
+}
+
+static bool is_beyond_loopback(const struct config_listen *listen)
+{
+    for (size_t i = 0; i < listen->address_count; i++) {
+        if (!listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip))
+            return true;
+    }
+    return false;
 }
 
 static void notice_listen(const struct notices *notices, const struct config_listen *listen)
 {
-    bool beyond = false;
+    bool beyond = is_beyond_loopback(listen);
 
-    for (size_t i = 0; i < listen->address_count; i++)
-        beyond |= !listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip);
     if (beyond && listen->auth == LISTEN_AUTH_PASSWORD)
         notice(notices,
                "[listen %s] SOCKS and HTTP send passwords readable: use it in networks you trust",
@@ -70,6 +80,25 @@ static void notice_listen(const struct notices *notices, const struct config_lis
     if (listen->users && users_count(listen->users) == 0)
         notice(notices, "[listen %s] %s has no users: nobody can come in", listen->name,
                listen->users_file);
+}
+
+/* Forwards that lead anywhere, and whom they serve. */
+static void notice_forward(const struct notices *notices, const struct config *config,
+                           const struct config_forward *forward)
+{
+    bool leads_anywhere = !forward->target.host && !forward->target.path;
+    const struct config_upstream *upstream = config_upstream(config, forward->via);
+
+    if (!leads_anywhere)
+        return;
+    if (forward->kind == FORWARD_DYNAMIC && forward->open && is_beyond_loopback(&forward->listen))
+        notice(notices, "[forward %s] open = yes: anybody who reaches it may use it",
+               forward->name);
+    if (forward->kind == FORWARD_REMOTE && upstream->permit_remote_open.count == 0 && !config->acl)
+        notice(notices,
+               "[forward %s] whoever reaches its port at the server gets wherever this machine "
+               "does: say permit_remote_open in [upstream %s], or [acl]",
+               forward->name, upstream->name);
 }
 
 static bool has_step(const struct config_resolve *resolve, enum resolve_step step)
@@ -116,6 +145,9 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
         notice_upstream(&notices, &config->upstreams[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         notice_listen(&notices, &config->listens[i]);
+    /* Who gives a forward on the command line knows it; a file is read by others too. */
+    for (size_t i = 0; i < config->forward_count && config->file; i++)
+        notice_forward(&notices, config, &config->forwards[i]);
     notice_resolve(&notices, &config->resolve);
     if (config->acl)
         notice_acl(&notices, config);

@@ -41,16 +41,16 @@ struct options {
     bool stdio;              /* -W: standard input and output lead to `stdio_target` ... */
     struct config_place stdio_target; /* (owned) */
     const char *stdio_via;            /* ... through this upstream (owned by the config) */
-    /* ControlMaster auto or autoask: where somebody listens at config->gateway.control already,
-     * it is asked to do the forwards, instead of this adit. */
-    bool control_auto;
 
     /* MODE_CONTROL. */
     const char *control_command; /* "check", "forward", ...: as given */
-    char *control_path;          /* (owned) */
-    bool json;                   /* --json */
+    /* Where the adit that is asked listens. MODE_RUN: if one does, it is asked for the forwards,
+     * instead of this adit (ssh(1): unless this is to be a ControlMaster); NULL: there is none. */
+    char *control_path; /* (owned) */
+    bool json;          /* --json */
 
-    /* The -L, -R and -D of the command line, for MODE_CONTROL and control_auto (owned array). */
+    /* The -L, -R and -D of the command line, for MODE_CONTROL and a MODE_RUN with control_path
+     * (owned array). */
     struct option_forward *forwards;
     size_t forward_count;
 };

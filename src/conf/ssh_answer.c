@@ -121,7 +121,7 @@ static void remark(const struct scene *scene, const char *format, ...)
     free(what);
 }
 
-static struct ssh_tokens tokens_of(const struct ssh_answer *answer, const char *host)
+struct ssh_tokens ssh_answer_tokens(const struct ssh_answer *answer, const char *host)
 {
     return (struct ssh_tokens){
         .host = host,
@@ -444,8 +444,10 @@ static bool is_wish(const struct ssh_answer *answer, const struct ssh_answer *us
 void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,
                      const char *host, const struct ssh_meaning *meaning)
 {
-    struct scene scene = {
-        .answer = answer, .usual = usual, .meaning = meaning, .tokens = tokens_of(answer, host)};
+    struct scene scene = {.answer = answer,
+                          .usual = usual,
+                          .meaning = meaning,
+                          .tokens = ssh_answer_tokens(answer, host)};
 
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         const char *value = ssh_answer_value(answer, meanings[i].keyword);
@@ -502,7 +504,7 @@ void ssh_answer_each_forward(const struct ssh_answer *answer,
 char *ssh_answer_control_path(const struct ssh_answer *answer, const char *host)
 {
     const char *value = ssh_answer_value(answer, "controlpath");
-    struct ssh_tokens tokens = tokens_of(answer, host);
+    struct ssh_tokens tokens = ssh_answer_tokens(answer, host);
 
     return value && !is_none(value) ? ssh_tokens_expand_path(value, &tokens) : NULL;
 }

@@ -3,6 +3,7 @@
 #define ADIT_CONF_SSH_ANSWER_H
 
 #include "conf/config.h"
+#include "conf/ssh_tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,10 @@ const char *ssh_answer_value(const struct ssh_answer *answer, const char *keywor
 
 /* Whether a keyword's value is "yes" or "true". */
 bool ssh_answer_is_yes(const struct ssh_answer *answer, const char *keyword);
+
+/* What percent tokens stand for. `host` is the name that ssh was given. Strings are the answer's
+ * and `host`. */
+struct ssh_tokens ssh_answer_tokens(const struct ssh_answer *answer, const char *host);
 
 /* Where the meaning goes. */
 struct ssh_meaning {

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/json_text.h"
 #include "base/mem.h"
+#include "conf/forward_spec.h"
 #include "control/protocol.h"
 #include "control/report.h"
 
@@ -21,12 +22,6 @@
 /* A remote forward is answered when the server has; everything else at once. */
 #define ANSWER_MS 120000
 #define PROBE_MS 2000
-
-static const char *const kinds[] = {
-    [FORWARD_LOCAL] = "local",
-    [FORWARD_REMOTE] = "remote",
-    [FORWARD_DYNAMIC] = "dynamic",
-};
 
 /* The connection. */
 
@@ -125,9 +120,9 @@ static json_t *request_of(const char *command, const struct control_order *order
     json_t *forwards = json_array();
 
     for (size_t i = 0; i < order->forward_count; i++)
-        json_array_append_new(forwards,
-                              json_pack("{s:s, s:o}", "kind", kinds[order->forwards[i].kind],
-                                        "spec", json_text(order->forwards[i].spec)));
+        json_array_append_new(forwards, json_pack("{s:s, s:o}", "kind",
+                                                  forward_kinds[order->forwards[i].kind], "spec",
+                                                  json_text(order->forwards[i].spec)));
     json_object_set_new(request, "forwards", forwards);
     return request;
 }

@@ -2,24 +2,17 @@
 #ifndef ADIT_CONTROL_CLIENT_H
 #define ADIT_CONTROL_CLIENT_H
 
-#include <jansson.h>
+#include "conf/options.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "conf/config.h"
-
-/* A forward as a command line has it. */
-struct control_forward {
-    enum forward_kind kind;
-    const char *spec;
-};
-
 /* What is asked for, and of whom. */
 struct control_order {
-    const char *command;                    /* "check", ...: as given */
-    const char *path;                       /* of the socket; NULL: nobody said */
-    const struct control_forward *forwards; /* for "forward" and "cancel" */
+    const char *command;                   /* "check", ...: as given */
+    const char *path;                      /* of the socket; NULL: nobody said */
+    const struct option_forward *forwards; /* for "forward" and "cancel" */
     size_t forward_count;
     bool json;  /* print the answer as it came */
     bool quiet; /* no "... request sent." */

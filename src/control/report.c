@@ -115,14 +115,17 @@ static char *bytes_text(long long bytes)
     return unit < 0 ? mem_printf("%lld", bytes) : mem_printf("%.1f%c", value, names[unit]);
 }
 
-/* A state, with what went wrong and when it is tried again. */
+/* A state, with what went wrong and when it is tried again, or the port that it has. */
 static char *state_text(const json_t *object)
 {
     const char *error = control_text(object, "error");
     const json_t *retry = json_object_get(object, "retry_ms");
+    const json_t *port = json_object_get(object, "port");
     const char *state = control_text(object, "state");
     char *when = json_is_integer(retry)
                      ? mem_printf("; next try in %lld s", (json_integer_value(retry) + 999) / 1000)
+                 : json_is_integer(port)
+                     ? mem_printf(", port %lld", (long long)json_integer_value(port))
                      : mem_strdup("");
     char *text = mem_printf("%s%s%s%s", state != NULL ? state : "?", error != NULL ? ": " : "",
                             error != NULL ? error : "", when);
@@ -230,13 +233,13 @@ static void print_counters(FILE *out, const json_t *answer)
 {
     static const char *const head[] = {"COUNTER", "", NULL};
     struct table table = new_table(head);
-    const char *key;
-    const json_t *value;
+    const char *group, *name;
+    json_t *counters, *value;
 
-    json_object_foreach((json_t *)json_object_get(answer, "counters"), key,
-                        value) if (json_integer_value(value) > 0)
+    json_object_foreach(json_object_get(answer, "counters"), group, counters)
+        json_object_foreach(counters, name, value) if (json_integer_value(value) > 0)
     {
-        add_text(&table, key);
+        add_cell(&table, mem_printf("%s/%s", group, name));
         add_cell(&table, mem_printf("%lld", (long long)json_integer_value(value)));
     }
     print_table(out, &table);
@@ -261,22 +264,28 @@ void report_status(FILE *out, const json_t *answer)
 
 /* Connections. */
 
+/* (ssh's own words where it has some.) */
 static void print_connection(FILE *out, const json_t *connection, long long pid)
 {
-    static const char *const words[] = {"kexalgorithm", "hostkeyalgorithm", "cipher", "mac",
-                                        "compression"};
+    static const char *const words[] = {
+        "user",   "login", "server",     "kexalgorithm", "hostkeyalgorithm",
+        "cipher", "mac",   "compression"};
     char *duration = seconds_text(number(connection, "seconds"));
     char *in = bytes_text(number(connection, "bytes_in"));
     char *sent = bytes_text(number(connection, "bytes_out"));
 
-    fprintf(out, "Connection information for %s pid %lld\n", control_text(connection, "name"), pid);
+    fprintf(out, "Connection information for %s/%lld (%s) pid %lld\n",
+            control_text(connection, "upstream"), number(connection, "session"),
+            control_text(connection, "host"), pid);
     if (control_text(connection, "local") != NULL)
         fprintf(out, "  tcp %s -> %s\n", control_text(connection, "local"),
                 control_text(connection, "remote"));
     fprintf(out, "  duration %s\n", duration);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (control_text(connection, words[i]) != NULL)
-            fprintf(out, "  %s %s\n", words[i], control_text(connection, words[i]));
+        if (control_text(connection, words[i]) != NULL) {
+            fprintf(out, "  %s ", words[i]);
+            report_line(out, control_text(connection, words[i]));
+        }
     fprintf(out, "  traffic %s in, %s out\n", in, sent);
     free(duration);
     free(in);

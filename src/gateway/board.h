@@ -44,6 +44,7 @@ struct board {
     _Atomic(struct board *) successor; /* the pool that took its place in a reload; referenced */
     atomic_bool grow_asked;            /* a message is on its way */
     atomic_uint waiting;               /* clients waiting for a session */
+    atomic_bool asking;                /* a login waits for somebody's answer */
     atomic_uint max_channels;          /* `channels` */
     atomic_uint max_sessions;
     struct board_slot slots[BOARD_SLOTS];

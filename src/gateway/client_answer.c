@@ -84,8 +84,11 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
 
     c->outcome = outcome;
     say(c, outcome, detail);
-    snprintf(why, sizeof(why), "%s",
-             detail != NULL && detail[0] != '\0' ? detail : outcome_row(outcome)->cause);
+    if (detail == NULL || detail[0] == '\0')
+        detail = outcome_row(outcome)->cause;
+    /* (All that sshd says of it in words is "open failed".) */
+    snprintf(why, sizeof(why), "%s%s",
+             outcome == OUTCOME_PROHIBITED ? "administratively prohibited: " : "", detail);
     client_report(c, outcome, why);
     /* ssh says so too; to others the access line does. */
     if (c->listen != NULL && config_listen_leads(c->listen) && c->generation->config->file == NULL)

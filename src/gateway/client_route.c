@@ -151,9 +151,18 @@ static void release_slot(struct client *c)
     c->slot = -1;
 }
 
+/* How often an errand looks whether the person has answered. */
+#define ASKING_MS 1000
+
 static void waited_too_long(struct deadline *deadline)
 {
-    client_refuse(container_of(deadline, struct client, deadline), OUTCOME_NO_SESSION, NULL);
+    struct client *c = container_of(deadline, struct client, deadline);
+
+    /* (Who came from outside is not kept waiting for a person.) */
+    if (c->request->hold_ms > 0 && atomic_load(&c->board->asking))
+        deadline_arm(c->worker->loop, &c->deadline, ASKING_MS, waited_too_long);
+    else
+        client_refuse(c, OUTCOME_NO_SESSION, NULL);
 }
 
 static void wait_for_session(struct client *c)

@@ -30,21 +30,6 @@
 static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
-static bool is_command_line(const struct config *config)
-{
-    return config->file == NULL;
-}
-
-/* Logging. */
-
-static void apply_log(const struct gateway *g, const struct config *config)
-{
-    unsigned level = (unsigned)config->gateway.log + g->options.verbose;
-
-    log_setup(g->options.log_fd, level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG,
-              config->gateway.log_format);
-}
-
 /* The one line that whoever started us gets to see. */
 static void complain(const struct gateway *g, const char *sentence)
 {
@@ -57,84 +42,6 @@ static void complain(const struct gateway *g, const char *sentence)
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);
     free(line);
-}
-
-static void log_notice(void *arg, const char *text)
-{
-    (void)arg;
-    log_warning("%s", text);
-}
-
-/* Pools and generations. */
-
-/* Whether sessions to `b` would lead where those to `a` do, jump hosts included. */
-static bool same_way(const struct config *of_a, const struct config_upstream *a,
-                     const struct config *of_b, const struct config_upstream *b)
-{
-    if (!config_upstream_same_sessions(a, b))
-        return false;
-    return a->jump.count == 0 || same_way(of_a, config_upstream(of_a, a->jump.items[0]), of_b,
-                                          config_upstream(of_b, b->jump.items[0]));
-}
-
-/* The pool whose sessions are what `upstream` of `config` wants; NULL: there is none. */
-static struct pool **find_pool(const struct gateway *g, const struct config *config,
-                               const struct config_upstream *upstream)
-{
-    for (size_t i = 0; i < g->pool_count; i++) {
-        const struct config_upstream *old = &g->generation->config->upstreams[i];
-        if (g->pools[i] != NULL && strcmp(old->name, upstream->name) == 0 &&
-            same_way(g->generation->config, old, config, upstream))
-            return &g->pools[i];
-    }
-    return NULL;
-}
-
-/* A pool that is not wanted any more: its sessions end with their last connection. */
-static void retire_pool(struct gateway *g, struct pool *pool, const struct config *config,
-                        struct pool *const *pools)
-{
-    const char *name = pool_upstream(pool)->name;
-    const struct config_upstream *same = config_upstream(config, name);
-    struct board *board = board_ref(pool_board(pool));
-
-    if (same != NULL)
-        board_succeed(board, pool_board(pools[same - config->upstreams]));
-    pool_free(pool);
-    crew_send_board_up(&g->crew, board); /* those that wait for it go to its successor */
-    board_unref(board);
-}
-
-/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones
- * for the others. */
-static void change_pools(struct gateway *g, struct config *config)
-{
-    struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
-    struct board **boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
-
-    for (size_t i = 0; i < config->upstream_count; i++) {
-        const struct config_upstream *upstream = &config->upstreams[i];
-        struct pool **old = find_pool(g, config, upstream);
-        if (old != NULL) {
-            pools[i] = *old;
-            *old = NULL;
-            pool_update(pools[i], config, upstream);
-        } else {
-            pools[i] = pool_new(&g->room, config, upstream);
-        }
-        boards[i] = pool_board(pools[i]);
-    }
-    for (size_t k = 0; k < g->pool_count; k++)
-        if (g->pools[k] != NULL)
-            retire_pool(g, g->pools[k], config, pools);
-    free(g->pools);
-    g->pools = pools;
-    g->pool_count = config->upstream_count;
-    generation_unref(g->generation);
-    g->generation = generation_new(config, boards);
-    g->room.generation = g->generation;
-    forwards_change(g->room.forwards, g->generation);
-    free(boards);
 }
 
 /* A connection came in. */
@@ -276,6 +183,7 @@ static void forward_changed(void *arg, const struct forward_status *status)
         fail(g, status->error);
     else
         check_up(g);
+    control_forward_changed(g->control);
 }
 
 static void stdio_done(void *arg, const char *failed)
@@ -352,56 +260,6 @@ static void end_in_order(struct gateway *g)
 
 /* Signals. */
 
-/* What can still fail comes first. */
-bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
-{
-    bool ok =
-        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
-
-    control_commit(g->control, ok);
-    if (ok)
-        change_pools(g, config);
-    return ok;
-}
-
-bool gateway_reload(struct gateway *g, struct config_problems *problems,
-                    char error[static LISTENERS_ERROR_MAX])
-{
-    const char *file = g->generation->config->file;
-    unsigned workers = g->generation->config->gateway.workers;
-    struct config *config;
-
-    if (file == NULL || atomic_load(&g->crew.draining)) {
-        snprintf(error, LISTENERS_ERROR_MAX,
-                 file == NULL ? "there is no file to read again" : "adit is ending");
-        return false;
-    }
-    notify_reloading();
-    config = config_load(file, problems);
-    for (size_t i = 0; i < problems->count; i++)
-        log_error("%s", problems->lines[i]);
-    if (config == NULL) {
-        snprintf(error, LISTENERS_ERROR_MAX, "nothing was changed");
-    } else if (!gateway_apply(g, config, error)) {
-        log_error("%s", error);
-        config_unref(config);
-        config = NULL;
-    }
-    notify_send("READY=1");
-    if (config == NULL) {
-        log_error("reload: nothing was changed");
-        return false;
-    }
-    if (config->gateway.workers != workers)
-        log_warning("reload: workers is read at start only");
-    apply_log(g, config);
-    resolver_flush(g->room.resolver);
-    crew_send_flush(&g->crew);
-    config_each_notice(config, log_notice, NULL);
-    log_info("reloaded %s", config->file);
-    return true;
-}
-
 static void reload(struct gateway *g)
 {
     struct config_problems problems = {0};
@@ -409,6 +267,14 @@ static void reload(struct gateway *g)
 
     gateway_reload(g, &problems, error);
     config_problems_clear(&problems);
+}
+
+/* A command line is ended at once; before it came to anything that is a failure. */
+static void interrupted(struct gateway *g)
+{
+    if (!g->up)
+        g->status = EXIT_SSH;
+    gateway_stop(g);
 }
 
 static void on_signal(void *arg, int number)
@@ -420,7 +286,7 @@ static void on_signal(void *arg, int number)
     if (number == SIGUSR1)
         status_log(g);
     else if (is_command_line(g->generation->config))
-        gateway_stop(g);
+        interrupted(g);
     else if (number == SIGHUP)
         reload(g);
     else
@@ -526,7 +392,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
 
     signals_hold(handled, signals);
     g->options = *options;
-    apply_log(g, config);
+    gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)
         abort();
@@ -552,7 +418,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         gateway_free(g);
         return NULL;
     }
-    change_pools(g, config);
+    gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
         g->stdio = stdio_start(g->loop, &g->crew, g->generation, g->options.stdio_via,
                                g->options.stdio, stdio_done, g);
@@ -560,7 +426,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->ticked_at = g->began;
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
-    config_each_notice(config, log_notice, NULL);
+    gateway_log_notices(config);
     log_info("ready");
     if (!is_command_line(config))
         notify_send("READY=1");

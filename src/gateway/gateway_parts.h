@@ -4,6 +4,7 @@
 #define ADIT_GATEWAY_GATEWAY_PARTS_H
 
 #include "gateway/control.h"
+#include "gateway/forwards.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/pool.h"
@@ -35,6 +36,22 @@ struct gateway {
     bool stopping;
 };
 
+static inline bool is_command_line(const struct config *config)
+{
+    return config->file == NULL;
+}
+
+/* reload.c */
+
+/* The log as the configuration and the options have it; what a person should know of a
+ * configuration, to the log. */
+void gateway_apply_log(const struct gateway *gateway, const struct config *config);
+void gateway_log_notices(const struct config *config);
+
+/* Pools for the upstreams of `config`, whose reference it takes: those there whose sessions would
+ * be the same, and new ones for the others. */
+void gateway_change_pools(struct gateway *gateway, struct config *config);
+
 /* Changes over to `config`, whose reference it takes on success. False: `error` says why, and
  * nothing was changed. */
 bool gateway_apply(struct gateway *gateway, struct config *config,
@@ -45,6 +62,8 @@ bool gateway_apply(struct gateway *gateway, struct config *config,
  */
 bool gateway_reload(struct gateway *gateway, struct config_problems *problems,
                     char error[static LISTENERS_ERROR_MAX]);
+
+/* gateway.c */
 
 /* Lets nobody in any more; ends when the last connection has ended, or after so long; 0: however
  * long that takes. */

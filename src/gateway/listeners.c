@@ -138,7 +138,7 @@ static bool prepare_one(struct listeners *l, const struct config *config,
         if (why == 0 || !ok)
             continue; /* the first failure is told */
         describe(config, listen, address, why, words, error);
-        ok = either_family && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
+        ok = (either_family || address->optional) && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
     }
     return ok && there > 0;
 }

@@ -18,9 +18,10 @@ struct listeners *listeners_new(struct loop *loop,
  * opened, others closed. False: nothing was changed, as something could not be opened; `error` says
  * what, and if there was more, that is logged. The configuration must live until the next change.
  *
- * A forward that listens in two families does with the one that the machine has. On a command line,
- * where ssh goes on without a forward (ExitOnForwardFailure no), one that cannot be had is a
- * warning, as long as something else is. */
+ * What is optional may be missing on a machine without IPv6, and a forward that listens in two
+ * families does with the one that the machine has. On a command line, where ssh goes on without a
+ * forward (ExitOnForwardFailure no), one that cannot be had is a warning, as long as something else
+ * is. */
 #define LISTENERS_ERROR_MAX 512
 bool listeners_change(struct listeners *listeners, const struct config *config,
                       char error[static LISTENERS_ERROR_MAX]);

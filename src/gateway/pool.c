@@ -27,9 +27,10 @@ struct pool {
     struct pool_slot {
         struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct proxy_command *proxy; /* what its connection is, if it is that */
-        uint64_t since;              /* it was handed over at */
-        uint64_t idle_since;         /* 0: it carries something */
+        struct proxy_command *proxy;  /* what its connection is, if it is that */
+        struct connection_info *info; /* once it was dialled */
+        uint64_t since;               /* it was handed over at */
+        uint64_t idle_since;          /* 0: it carries something */
     } slots[BOARD_SLOTS];
     struct deadline retry;
 };
@@ -85,6 +86,8 @@ static unsigned choose_worker(const struct pool *pool, int slot)
 /* The end of what its connection came by. */
 static void hang_up(struct pool_slot *s)
 {
+    free(s->info);
+    s->info = NULL;
     proxy_command_hang_up(s->proxy);
     s->proxy = NULL;
 }
@@ -123,6 +126,8 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
         worker = choose_worker(pool, slot);
         s->since = now(pool);
         s->idle_since = 0;
+        s->info = mem_zalloc(sizeof(*s->info));
+        *s->info = *dialled_info(dialled);
         atomic_store(&pool->board->slots[slot].worker, (int)worker);
         worker_send_session(pool->room->crew->workers[worker], pool->board, slot, dialled,
                             pool->upstream);
@@ -162,16 +167,27 @@ static int empty_slot(const struct pool *pool)
     return -1;
 }
 
+/* How many sessions there shall be now. Where each costs somebody an answer, load is no reason to
+ * have more. */
+static unsigned aim(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (host_is_asking(pool->places[i].host))
+            return pool->upstream->sessions_min;
+    return pool->wanted;
+}
+
 /* Dials until as many sessions as wanted are there or on their way; when no host may be dialled
  * now, later. */
 static void tend(struct pool *pool)
 {
     unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
+    unsigned wanted = aim(pool);
     uint64_t wait = UINT64_MAX;
     int slot;
 
     deadline_cancel(&pool->retry);
-    while (there < pool->wanted && (slot = empty_slot(pool)) >= 0) {
+    while (there < wanted && (slot = empty_slot(pool)) >= 0) {
         struct place *place = choose_place(pool, &wait);
         if (place == NULL)
             break;
@@ -185,18 +201,9 @@ static void tend(struct pool *pool)
     }
     /* (Without a time to wait for, another dial to the same host is in the way; it may be another
      * pool's.) */
-    if (there < pool->wanted)
+    if (there < wanted)
         deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
                      retry);
-}
-
-/* Each session costs somebody an answer: one is made when there is none, not to have more. */
-static bool is_dear(const struct pool *pool)
-{
-    for (size_t i = 0; i < pool->place_count; i++)
-        if (host_is_asking(pool->places[i].host))
-            return true;
-    return false;
 }
 
 /* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
@@ -208,8 +215,6 @@ static void grow(struct pool *pool)
     unsigned carried = atomic_load(&pool->board->waiting);
     unsigned needed;
 
-    if (up > 0 && is_dear(pool))
-        return;
     for (int i = 0; i < BOARD_SLOTS; i++)
         carried += atomic_load(&pool->board->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
@@ -239,10 +244,12 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
 void pool_tick(struct pool *pool)
 {
     unsigned up = count(pool, SLOT_UP);
+    bool asking = false;
 
     for (int i = 0; i < BOARD_SLOTS; i++) {
         struct pool_slot *s = &pool->slots[i];
         bool surplus = up > pool->upstream->sessions_max;
+        asking = asking || (s->attempt != NULL && attempt_is_asking(s->attempt));
         if (board_slot_state(pool->board, i) != SLOT_UP)
             continue;
         if (now(pool) - s->since >= SHORT_LIFE_MS)
@@ -261,6 +268,7 @@ void pool_tick(struct pool *pool)
             pool->wanted = clamp(pool, pool->wanted - 1);
         }
     }
+    atomic_store(&pool->board->asking, asking);
     /* Clients that wait let an unreachable host be tried sooner than its backoff says. */
     if (atomic_load(&pool->board->waiting) > 0)
         tend(pool);
@@ -313,6 +321,7 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
         .bytes_in = atomic_load(&b->bytes_in),
         .bytes_out = atomic_load(&b->bytes_out),
         .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
+        .info = s->info,
     };
     return true;
 }
@@ -363,6 +372,7 @@ void pool_free(struct pool *pool)
         } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
             board_set_slot(pool->board, i, SLOT_RETIRING);
         }
+        free(pool->slots[i].info);
     }
     pool->board->pool = NULL;
     board_unref(pool->board);

@@ -73,7 +73,8 @@ struct pool_session {
     bool asking; /* the session being made waits for somebody's answer */
     uint64_t bytes_in;
     uint64_t bytes_out;
-    uint64_t up_ms; /* how long it has been up */
+    uint64_t up_ms;                     /* how long it has been up */
+    const struct connection_info *info; /* NULL: not yet; valid until the pool is touched */
 };
 bool pool_session(const struct pool *pool, int slot, struct pool_session *session);
 

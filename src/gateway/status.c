@@ -45,9 +45,12 @@ static json_t *session_json(int slot, const struct pool_session *session)
     return object;
 }
 
-static const char *upstream_state(const struct pool_state *state)
+static const char *upstream_state(const struct pool_state *state, bool asking)
 {
-    return state->up > 0 ? "up" : state->dialling > 0 ? "dialling" : "down";
+    return state->up > 0         ? "up"
+           : asking              ? "awaiting authentication"
+           : state->dialling > 0 ? "dialling"
+                                 : "down";
 }
 
 static json_t *upstream_json(const struct pool *pool)
@@ -59,6 +62,7 @@ static json_t *upstream_json(const struct pool *pool)
     struct pool_session session;
     struct pool_state state;
     unsigned channels = 0;
+    bool asking = false;
 
     pool_state(pool, &state);
     for (size_t i = 0; i < upstream->hosts.count; i++)
@@ -67,11 +71,12 @@ static json_t *upstream_json(const struct pool *pool)
         if (pool_session(pool, i, &session)) {
             json_array_append_new(sessions, session_json(i, &session));
             channels += session.channels;
+            asking = asking || session.asking;
         }
     put_text(object, "name", upstream->name);
     put_text(object, "via", upstream->jump.count > 0 ? upstream->jump.items[0] : NULL);
     json_object_set_new(object, "hosts", hosts);
-    put_text(object, "state", upstream_state(&state));
+    put_text(object, "state", upstream_state(&state, asking));
     put_text(object, "error", state.error);
     json_object_set_new(object, "retry_ms",
                         state.retrying ? json_integer((json_int_t)state.retry_ms) : json_null());
@@ -107,6 +112,65 @@ static void add_listener(void *arg, const struct config_listen *listen, const ch
                         config_listen_leads(listen) ? place_json(&listen->target) : json_null());
     put_text(object, "via", listen->via);
     json_array_append_new(arg, object);
+}
+
+/* Forwards. */
+
+static void find_listener(void *arg, const struct config_listen *listen, const char *address)
+{
+    struct forward_status *status = arg;
+
+    (void)address;
+    if (listen == &status->forward->listen)
+        status->state = FORWARD_UP;
+}
+
+static void find_status(void *arg, const struct forward_status *status)
+{
+    struct forward_status *wanted = arg;
+
+    if (status->forward == wanted->forward)
+        *wanted = *status;
+}
+
+void status_forward(const struct gateway *g, const struct config_forward *forward,
+                    struct forward_status *status)
+{
+    bool is_remote = forward->kind == FORWARD_REMOTE;
+
+    *status = (struct forward_status){
+        .forward = forward,
+        .state = is_remote ? FORWARD_WAITING : FORWARD_DEGRADED,
+        .session = -1,
+    };
+    if (is_remote)
+        forwards_each(g->room.forwards, find_status, status);
+    else
+        listeners_each(g->listeners, find_listener, status);
+    if (status->state == FORWARD_DEGRADED && status->error == NULL)
+        status->error = "it could not be listened on";
+}
+
+static json_t *forward_json(const struct gateway *g, const struct config_forward *forward)
+{
+    json_t *object = json_object();
+    struct forward_status status;
+    bool serves = forward->target.host != NULL || forward->target.path != NULL;
+    bool retried;
+
+    status_forward(g, forward, &status);
+    retried = status.state == FORWARD_DEGRADED && forward->kind == FORWARD_REMOTE;
+    put_text(object, "name", forward->name);
+    put_text(object, "kind", forward_kinds[forward->kind]);
+    json_object_set_new(object, "bind", place_json(&forward->bind));
+    json_object_set_new(object, "target", serves ? place_json(&forward->target) : json_null());
+    put_text(object, "via", forward->via);
+    put_text(object, "state", forward_state_name(status.state));
+    put_text(object, "error", status.state == FORWARD_DEGRADED ? status.error : NULL);
+    json_object_set_new(object, "retry_ms",
+                        retried ? json_integer((json_int_t)status.next_in_ms) : json_null());
+    json_object_set_new(object, "port", status.port != 0 ? json_integer(status.port) : json_null());
+    return object;
 }
 
 /* Counters. */
@@ -145,9 +209,12 @@ json_t *status_json(const struct gateway *g)
     json_t *status = control_ok();
     json_t *upstreams = json_array();
     json_t *listeners = json_array();
+    json_t *forwards = json_array();
 
     for (size_t i = 0; i < g->pool_count; i++)
         json_array_append_new(upstreams, upstream_json(g->pools[i]));
+    for (size_t i = 0; i < g->generation->config->forward_count; i++)
+        json_array_append_new(forwards, forward_json(g, &g->generation->config->forwards[i]));
     listeners_each(g->listeners, add_listener, listeners);
     put_text(status, "version", PACKAGE_VERSION);
     put_number(status, "pid", (uint64_t)getpid());
@@ -157,25 +224,47 @@ json_t *status_json(const struct gateway *g)
     put_number(status, "connections", atomic_load(&g->crew.clients));
     json_object_set_new(status, "upstreams", upstreams);
     json_object_set_new(status, "listeners", listeners);
+    json_object_set_new(status, "forwards", forwards);
     json_object_set_new(status, "counters", counters_json(g));
     return status;
 }
 
 /* Connections. */
 
+/* Of both directions, which nearly always agree. */
+static void put_pair(json_t *object, const char *key, const char *in, const char *out)
+{
+    char *text = strcmp(in, out) == 0 ? mem_strdup(in) : mem_printf("%s in, %s out", in, out);
+
+    put_text(object, key, text);
+    free(text);
+}
+
+static void put_info(json_t *object, const struct connection_info *info)
+{
+    put_text(object, "local", info->local[0] != '\0' ? info->local : NULL);
+    put_text(object, "remote", info->remote[0] != '\0' ? info->remote : NULL);
+    put_text(object, "user", info->user);
+    put_text(object, "login", info->login);
+    put_text(object, "server", info->server);
+    put_text(object, "kexalgorithm", info->kex);
+    put_text(object, "hostkeyalgorithm", info->host_key);
+    put_pair(object, "cipher", info->cipher_in, info->cipher_out);
+    put_pair(object, "mac", info->mac_in, info->mac_out);
+    put_text(object, "compression", info->compression);
+}
+
 static json_t *connection_json(const char *upstream, int slot, const struct pool_session *session)
 {
     json_t *object = json_object();
-    char *name = mem_printf("%s/%d %s", upstream, slot, session->host);
 
-    put_text(object, "name", name);
     put_text(object, "upstream", upstream);
     put_number(object, "session", (uint64_t)slot);
     put_text(object, "host", session->host);
     put_number(object, "seconds", session->up_ms / 1000);
     put_number(object, "bytes_in", session->bytes_in);
     put_number(object, "bytes_out", session->bytes_out);
-    free(name);
+    put_info(object, session->info);
     return object;
 }
 
@@ -187,7 +276,7 @@ json_t *status_connections(const struct gateway *g)
 
     for (size_t i = 0; i < g->pool_count; i++)
         for (int slot = 0; slot < BOARD_SLOTS; slot++)
-            if (pool_session(g->pools[i], slot, &session) && session.state != SLOT_DIALLING)
+            if (pool_session(g->pools[i], slot, &session) && session.info != NULL)
                 json_array_append_new(
                     connections, connection_json(pool_upstream(g->pools[i])->name, slot, &session));
     put_number(status, "pid", (uint64_t)getpid());
@@ -245,15 +334,20 @@ void status_log(const struct gateway *g)
 
 char *status_words(const struct gateway *g)
 {
-    unsigned up = 0;
-    size_t down = 0;
+    const char *draining = atomic_load(&g->crew.draining) ? "draining; " : "";
+    const struct pool *worst = NULL;
     struct pool_state state;
+    unsigned up = 0;
 
     for (size_t i = 0; i < g->pool_count; i++) {
         pool_state(g->pools[i], &state);
         up += state.up;
-        down += state.up == 0;
+        if (worst == NULL && state.up == 0)
+            worst = g->pools[i];
     }
-    return mem_printf("%s%u sessions up, %zu of %zu upstreams down",
-                      atomic_load(&g->crew.draining) ? "draining; " : "", up, down, g->pool_count);
+    if (worst == NULL)
+        return mem_printf("%s%u sessions up", draining, up);
+    pool_state(worst, &state);
+    return mem_printf("%s%u sessions up; %s is down: %s", draining, up, pool_upstream(worst)->name,
+                      state.error != NULL ? state.error : "not connected yet");
 }

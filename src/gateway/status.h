@@ -2,6 +2,7 @@
 #ifndef ADIT_GATEWAY_STATUS_H
 #define ADIT_GATEWAY_STATUS_H
 
+#include "gateway/forwards.h"
 #include "gateway/gateway.h"
 
 #include <jansson.h>
@@ -11,6 +12,11 @@ json_t *status_json(const struct gateway *gateway);
 
 /* What is known of the connection of each session, as the answer to -O conninfo; the caller's. */
 json_t *status_connections(const struct gateway *gateway);
+
+/* How a forward of the configuration in use does, whatever its kind: those that listen here are
+ * FORWARD_UP or FORWARD_DEGRADED. */
+void status_forward(const struct gateway *gateway, const struct config_forward *forward,
+                    struct forward_status *status);
 
 /* At info. */
 void status_log(const struct gateway *gateway);

@@ -1,9 +1,15 @@
-/* ProxyCommand, by uv_spawn: it resets the signals, and reaps. */
+/* ProxyCommand, by uv_spawn: it resets the signals, and reaps.
+ *
+ * As with ssh the command has a pipe for its input and one for its output, as there are some (ncat)
+ * that say only by closing the one that their connection has ended. libssh wants one descriptor:
+ * pumps join the pipes to a socketpair. */
 #include "io/proxy_command.h"
 
 #include "base/mem.h"
+#include "io/pump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,16 +66,17 @@ static void exited(uv_process_t *process, int64_t status, int signal)
         forget(p);
 }
 
-/* Runs it with `fd` as both. Returns 0 or an error of libuv. */
-static int spawn(struct proxy_commands *all, struct proxy_command *p, const char *command, int fd)
+/* Returns 0 or an error of libuv. */
+static int spawn(struct proxy_commands *all, struct proxy_command *p, const char *command,
+                 int input, int output)
 {
     const char *shell = getenv("SHELL");
     char *script = mem_printf("exec %s", command);
     char *argv[] = {(char *)(shell != NULL && shell[0] != '\0' ? shell : "/bin/sh"), (char *)"-c",
                     script, NULL};
     uv_stdio_container_t stdio[] = {
-        {.flags = UV_INHERIT_FD, .data.fd = fd},
-        {.flags = UV_INHERIT_FD, .data.fd = fd},
+        {.flags = UV_INHERIT_FD, .data.fd = input},
+        {.flags = UV_INHERIT_FD, .data.fd = output},
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
     };
     uv_process_options_t options = {
@@ -85,25 +92,70 @@ static int spawn(struct proxy_commands *all, struct proxy_command *p, const char
     return error;
 }
 
+/* The pipes' ends: ours, and the command's. */
+struct pipes {
+    int input[2];
+    int output[2];
+};
+
+static void close_ends(struct pipes *pipes, bool ours)
+{
+    close(pipes->input[ours ? 1 : 0]);
+    close(pipes->output[ours ? 0 : 1]);
+}
+
+static bool open_pipes(struct pipes *pipes)
+{
+    if (pipe2(pipes->input, O_CLOEXEC) != 0)
+        return false;
+    if (pipe2(pipes->output, O_CLOEXEC) == 0)
+        return true;
+    close(pipes->input[0]);
+    close(pipes->input[1]);
+    return false;
+}
+
+/* Our ends become one descriptor; -1: errno. */
+static int join(const struct pipes *pipes)
+{
+    int ends[2];
+    int back;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        close(pipes->input[1]);
+        close(pipes->output[0]);
+        return -1;
+    }
+    back = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+    /* (Without one of them the connection is at its end at once, which is as good a failure.) */
+    if (!pump_start(pipes->output[0], back, NULL) || !pump_start(ends[1], pipes->input[1], NULL))
+        shutdown(ends[0], SHUT_RDWR);
+    return ends[0];
+}
+
 struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command, int *fd)
 {
     struct proxy_command *p;
-    int ends[2];
+    struct pipes pipes;
     int error;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (!open_pipes(&pipes))
         return NULL;
     p = mem_zalloc(sizeof(*p));
-    error = spawn(all, p, command, ends[1]);
-    close(ends[1]);
+    error = spawn(all, p, command, pipes.input[0], pipes.output[1]);
+    close_ends(&pipes, false);
     LIST_INSERT_HEAD(&all->list, p, link);
     if (error != 0) {
-        close(ends[0]);
-        forget(p); /* (libuv wants it closed even so) */
+        close_ends(&pipes, true);
+    } else {
+        *fd = join(&pipes);
+        error = *fd < 0 ? -errno : 0;
+    }
+    if (error != 0) {
+        proxy_command_hang_up(p); /* (libuv wants it closed even if it never ran) */
         errno = -error;
         return NULL;
     }
-    *fd = ends[0];
     return p;
 }
 

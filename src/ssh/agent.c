@@ -50,7 +50,7 @@ bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob)
 {
     int decoded;
 
-    if (length == 0 || length % 4 != 0 || length > MESSAGE_MAX)
+    if (length == 0 || length % 4 != 0 || length > MESSAGE_MAX || strcspn(base64, "=") < length - 2)
         return false;
     blob->bytes = mem_zalloc(length / 4 * 3);
     decoded = EVP_DecodeBlock(blob->bytes, (const unsigned char *)base64, (int)length);
@@ -370,17 +370,6 @@ bool agent_serve(struct agent *a, ssh_session handle)
 }
 
 /* Opening and closing. */
-
-const char *agent_path(const char *configured)
-{
-    const char *path = configured;
-
-    if (path == NULL || strcmp(path, "SSH_AUTH_SOCK") == 0)
-        path = getenv("SSH_AUTH_SOCK");
-    else if (*path == '$')
-        path = getenv(path + 1);
-    return path == NULL || *path == '\0' || strcmp(path, "none") == 0 ? NULL : path;
-}
 
 static int reach(const char *path)
 {

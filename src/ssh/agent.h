@@ -18,17 +18,13 @@ struct key_blob {
 /* From a .pub file's line, "TYPE BASE64 COMMENT"; false: it is none, or cannot be read. The caller
  * frees blob->bytes. */
 bool key_blob_read(const char *path, struct key_blob *blob);
-/* From base64 alone. */
+/* From `length` characters of base64 in a longer string. */
 bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob);
 bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
 /* Whether `certificate` certifies the key (PROTOCOL.certkeys of OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
 
 struct agent;
-
-/* Where upstream->identity_agent leads: it, or what SSH_AUTH_SOCK says (NULL, "SSH_AUTH_SOCK");
- * "$NAME" is that variable. NULL: there is none ("none"). */
-const char *agent_path(const char *configured);
 
 /* Asks the agent for its keys; NULL: it does not answer (`*error`, static text or strerror's).
  * Certificates of its keys are offered with them. `connection`: once it is shut down, nothing is

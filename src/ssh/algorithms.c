@@ -129,9 +129,7 @@ static char *join(const char *a, const char *b, const char *without)
     return s.text;
 }
 
-/* A list as ssh_config(5) writes it, against our own: "+more", "-less", "^first", or a whole one.
- */
-static char *resolve(const char *value, const char *ours, const char *never)
+char *algorithms_resolve(const char *value, const char *ours, const char *never)
 {
     char *rest;
     char *all;
@@ -183,7 +181,7 @@ static bool set(struct handshake *h, const struct list *list)
 {
     const char *configured = *(char *const *)((const char *)h->upstream + list->field);
     const char *ours = list->defaults != NULL ? list->defaults : default_ciphers();
-    char *text = resolve(configured != NULL ? configured : ours, ours, list->never);
+    char *text = algorithms_resolve(configured != NULL ? configured : ours, ours, list->never);
     bool ok = text != NULL;
 
     if (configured != NULL && text != NULL)

@@ -204,7 +204,7 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
         key = import_asked(a, identity->path, memory);
         identity->given_up = key == NULL;
         if (key == NULL)
-            auth_note_problem(a, LOG_WARNING,
+            auth_note_problem(a, LOG_INFO,
                               mem_printf("identity %s is encrypted and %s", identity->path,
                                          a->passphrase != NULL
                                              ? "passphrase_file has not its passphrase"
@@ -235,7 +235,7 @@ static ssh_key load(struct authentication *a, struct identity *identity, const c
         int error = access(identity->path, R_OK) != 0 ? errno : 0;
         identity->given_up = true;
         auth_note_problem(
-            a, error == ENOENT ? LOG_DEBUG : LOG_WARNING,
+            a, error == ENOENT ? LOG_DEBUG : LOG_INFO,
             mem_printf("identity %s cannot be read: %s", identity->path,
                        error != 0 ? strerror(error) : "it is no private key that libssh knows"));
     }
@@ -265,7 +265,7 @@ static int try_with_certificate(struct authentication *a, struct identity *ident
         return answer;
     if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
         ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK) {
-        auth_note_problem(a, LOG_WARNING, mem_printf("certificate %s cannot be used", path));
+        auth_note_problem(a, LOG_INFO, mem_printf("certificate %s cannot be used", path));
     } else {
         auth_note_tried(a, "publickey", path);
         answer = ssh_userauth_publickey(a->h->handle, NULL, key);
@@ -301,11 +301,13 @@ static int try_file(struct authentication *a, struct identity *identity)
 static struct agent *find_agent(struct authentication *a, const struct identities *all)
 {
     const struct config_upstream *upstream = a->h->upstream;
-    const char *path = upstream->agent ? agent_path(upstream->identity_agent) : NULL;
+    const char *path = upstream->identity_agent;
     const char *error = NULL;
     struct agent *agent;
 
     if (path == NULL)
+        path = getenv("SSH_AUTH_SOCK");
+    if (!upstream->agent || path == NULL || *path == '\0')
         return NULL;
     agent = agent_open(path, all->certificates, all->certificate_count, a->h->asker.connection,
                        a->h->asker.waiting, &error);
@@ -320,7 +322,7 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
         agent_name(agent, &all->certificates[i]);
     if (agent_serve(agent, a->h->handle))
         return agent;
-    auth_note_problem(a, LOG_WARNING, mem_strdup("agent: no descriptors"));
+    auth_note_problem(a, LOG_INFO, mem_strdup("agent: no descriptors"));
     agent_close(agent);
     return NULL;
 }
@@ -345,7 +347,7 @@ static int try_files(struct authentication *a, struct identities *all, const str
             continue; /* the server has denied it */
         if (identity->is_public)
             auth_note_problem(
-                a, LOG_WARNING,
+                a, LOG_INFO,
                 mem_printf("identity %s is a public key, and no agent has it", identity->path));
         else
             answer = try_file(a, identity);

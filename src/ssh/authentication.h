@@ -27,8 +27,8 @@ static inline bool auth_is_final(int answer)
 /* `method` is being tried with `what` (NULL: nothing to name). */
 void auth_note_tried(struct authentication *a, const char *method, const char *what);
 
-/* Takes the text: it is logged, and if nothing else helps it is part of the error. What is only
- * LOG_DEBUG does not hide what is worse. */
+/* Takes the text: it is logged, and if nothing else helps it is part of the error, which is the
+ * line that counts. What is only LOG_DEBUG does not hide what is worse. */
 void auth_note_problem(struct authentication *a, enum log_level level, char *problem);
 
 /* How many times one thing is asked for. */

@@ -50,6 +50,10 @@ __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_f
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
 
+/* A list as ssh_config(5) writes it, "+more", "-less", "^first" of `ours`, or a whole one, without
+ * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
+char *algorithms_resolve(const char *value, const char *ours, const char *never);
+
 /* Host key against pins or known_hosts, as ssh_config(5) StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
 

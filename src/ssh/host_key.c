@@ -100,7 +100,7 @@ static enum dial_status fail_changed(struct question *q)
 static enum dial_status fail_unknown(struct question *q, const char *why)
 {
     return handshake_fail(q->h, DIAL_HOST_KEY,
-                          "host key verification failed: the %s key %s of %s is not known%s%s; "
+                          "Host key verification failed: the %s key %s of %s is not known%s%s; "
                           "compare it with the server's and add it to known_hosts, or pin it with "
                           "host_key%s%s%s%s",
                           q->kind, q->fingerprint, q->h->host, why != NULL ? ", and " : "",

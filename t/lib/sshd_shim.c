@@ -4,7 +4,7 @@
  * ADIT_TEST_NAMES: a file of lines "NAME ADDRESS SECONDS": what this sshd's resolver answers after
  * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_USERS: names
  * parted by spaces, under which the user who runs sshd can log in. ADIT_TEST_PASSWORD: what the
- * stand-in for PAM takes as every user's password. */
+ * stand-in for PAM takes as every user's password; ADIT_TEST_CODE: what it asks for then. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -75,8 +75,8 @@ enum { SUCCESS = 0, AUTH_ERR = 7, PROMPT_ECHO_OFF = 1, ITEM_USER = 2, ITEM_CONV 
 
 static struct pam_conv conversation;
 static const char *pam_user;
-static const char
-    *pam_password; /* kept from the start: sshd's PAM process empties its environment */
+/* Kept from the start: sshd's PAM process empties its environment. */
+static const char *pam_password, *pam_code;
 
 int pam_start(const char *service, const char *user, const struct pam_conv *conv, void **handle)
 {
@@ -84,6 +84,7 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
     conversation = *conv;
     pam_user = strdup(user);
     pam_password = getenv("ADIT_TEST_PASSWORD");
+    pam_code = getenv("ADIT_TEST_CODE");
     *handle = &conversation;
     return SUCCESS;
 }
@@ -103,17 +104,24 @@ int pam_get_item(const void *handle, int item, const void **value)
     return SUCCESS;
 }
 
-int pam_authenticate(void *handle, int flags)
+/* Whether the user answers that. */
+static int answers(const char *text, const char *wanted)
 {
-    const struct pam_message prompt = {PROMPT_ECHO_OFF, "Password: "}, *prompts = &prompt;
+    const struct pam_message prompt = {PROMPT_ECHO_OFF, text}, *prompts = &prompt;
     struct pam_response *answer = NULL;
 
+    return wanted != NULL && conversation.ask != NULL &&
+           conversation.ask(1, &prompts, &answer, conversation.arg) == SUCCESS && answer != NULL &&
+           answer->text != NULL && strcmp(answer->text, wanted) == 0;
+}
+
+int pam_authenticate(void *handle, int flags)
+{
     (void)handle;
     (void)flags;
-    if (pam_password == NULL || conversation.ask == NULL ||
-        conversation.ask(1, &prompts, &answer, conversation.arg) != SUCCESS || answer == NULL)
+    if (!answers("Password: ", pam_password))
         return AUTH_ERR;
-    return answer->text != NULL && strcmp(answer->text, pam_password) == 0 ? SUCCESS : AUTH_ERR;
+    return pam_code == NULL || answers("Verification code: ", pam_code) ? SUCCESS : AUTH_ERR;
 }
 
 char **pam_getenvlist(void *handle)

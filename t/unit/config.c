@@ -6,28 +6,8 @@
 #include "conf/paths.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PIN "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
-
-static char *write_file(const char *text, mode_t mode)
-{
-    char name[] = "/tmp/adit-config-XXXXXX";
-    int fd = mkstemp(name);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    assert_int_equal(fchmod(fd, mode), 0);
-    close(fd);
-    return mem_strdup(name);
-}
-
-static void remove_file(char *name)
-{
-    unlink(name);
-    free(name);
-}
 
 static void assert_list(const struct string_list *list, const char *const *expected)
 {
@@ -56,6 +36,8 @@ static void every_key_has_its_default(void **state)
     assert_null(gateway->control);
     assert_int_equal(gateway->handshake_timeout_ms, 10000);
     assert_int_equal(gateway->drain_timeout_ms, 30000);
+    assert_int_equal(gateway->stream_local_bind_mask, 0177);
+    assert_false(gateway->stream_local_bind_unlink);
 
     assert_int_equal(config->upstream_count, 1);
     assert_string_equal(upstream->name, "a");
@@ -88,6 +70,18 @@ static void every_key_has_its_default(void **state)
     assert_null(upstream->host_key_algorithms);
     assert_false(upstream->compression);
     assert_int_equal(upstream->rekey_bytes, 0);
+    assert_null(upstream->proxy_command);
+    assert_null(upstream->host_key_alias);
+    assert_null(upstream->identity_agent);
+    assert_false(upstream->identities_only);
+    assert_null(upstream->public_key_algorithms);
+    assert_int_equal(upstream->address_family, AF_UNSPEC);
+    assert_null(upstream->bind_address);
+    assert_null(upstream->askpass);
+    assert_false(upstream->batch_mode);
+    assert_int_equal(upstream->password_prompts, 3);
+    assert_int_equal(upstream->permit_remote_open.count, 0);
+    assert_false(upstream->exit_on_forward_failure);
 
     assert_int_equal(config->listen_count, 1);
     assert_string_equal(listen->name, "x");
@@ -112,13 +106,17 @@ static void every_key_of_the_gateway_is_read(void **state)
     (void)state;
     struct config *config =
         load_good(MINIMAL "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\n"
-                          "handshake_timeout = 200ms\ndrain_timeout = 1h30m\n");
+                          "handshake_timeout = 200ms\ndrain_timeout = 1h30m\ncontrol = ~/c\n"
+                          "stream_local_bind_mask = 7\nstream_local_bind_unlink = yes\n");
 
     assert_int_equal(config->gateway.workers, 7);
     assert_int_equal(config->gateway.log, LOG_DEBUG);
     assert_int_equal(config->gateway.log_format, LOG_JSON);
     assert_int_equal(config->gateway.handshake_timeout_ms, 200);
     assert_int_equal(config->gateway.drain_timeout_ms, 5400000);
+    assert_string_equal(config->gateway.control, "/home/test/c");
+    assert_int_equal(config->gateway.stream_local_bind_mask, 07);
+    assert_true(config->gateway.stream_local_bind_unlink);
     config_unref(config);
 }
 
@@ -169,6 +167,67 @@ static void every_key_of_an_upstream_is_read(void **state)
     remove_file(file);
 }
 
+static void every_key_that_is_sshs_is_read(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_good(LISTEN "[upstream a]\nhost = h\nproxy_command = nc %h %p\nhost_key_alias = x\n"
+                         "identity_agent = ~/s\nidentities_only = yes\n"
+                         "public_key_algorithms = a , b\naddress_family = inet\n"
+                         "bind_address = [::1]\naskpass = /bin/true\nbatch_mode = yes\n"
+                         "password_prompts = 1\npermit_remote_open = h:80, *:*\n"
+                         "exit_on_forward_failure = yes\n");
+    const struct config_upstream *upstream = &config->upstreams[0];
+
+    assert_string_equal(upstream->proxy_command, "nc %h %p");
+    assert_string_equal(upstream->host_key_alias, "x");
+    assert_string_equal(upstream->identity_agent, "/home/test/s");
+    assert_true(upstream->identities_only);
+    assert_string_equal(upstream->public_key_algorithms, "a,b");
+    assert_int_equal(upstream->address_family, AF_INET);
+    assert_string_equal(upstream->bind_address, "::1");
+    assert_string_equal(upstream->askpass, "/bin/true");
+    assert_true(upstream->batch_mode);
+    assert_int_equal(upstream->password_prompts, 1);
+    assert_list(&upstream->permit_remote_open, LIST("h:80", "*:*"));
+    assert_true(upstream->exit_on_forward_failure);
+    config_unref(config);
+}
+
+static void words_stand_for_nothing_said(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_good(LISTEN "[upstream a]\nhost = h\nproxy_command = none\njump = none\n"
+                         "permit_remote_open = any\naddress_family = any\n");
+
+    assert_null(config->upstreams[0].proxy_command);
+    assert_int_equal(config->upstreams[0].jump.count, 0);
+    assert_int_equal(config->upstreams[0].permit_remote_open.count, 0);
+    assert_int_equal(config->upstreams[0].address_family, AF_UNSPEC);
+    config_unref(config);
+}
+
+static void host_keys_are_checked_in_four_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        enum host_key_check check;
+    } cases[] = {{"strict", HOST_KEY_STRICT},
+                 {"accept-new", HOST_KEY_ACCEPT_NEW},
+                 {"ask", HOST_KEY_ASK},
+                 {"any", HOST_KEY_ANY}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = mem_printf(MINIMAL "[upstream b]\nhost = h\nhost_key = %s\n", cases[i].word);
+        struct config *config = load_good(text);
+        assert_int_equal(config->upstreams[1].host_key, cases[i].check);
+        config_unref(config);
+        free(text);
+    }
+}
+
 static void host_keys_can_be_pinned(void **state)
 {
     (void)state;
@@ -184,19 +243,19 @@ static void addresses_have_many_forms(void **state)
     (void)state;
     static const struct {
         const char *text;
-        const char *read; /* as ADDRESS:PORT, with blanks between */
+        const char *read; /* as ADDRESS:PORT, with blanks between; "?" if it may be missing */
     } cases[] = {
         {"127.0.0.1:1080", "127.0.0.1:1080"},
         {"[::1]:1080", "[::1]:1080"},
-        {"1080", "127.0.0.1:1080 [::1]:1080"},
-        {"localhost:1080", "127.0.0.1:1080 [::1]:1080"},
-        {"*:1080", "0.0.0.0:1080 [::]:1080"},
-        {"0", "127.0.0.1:0 [::1]:0"},
+        {"1080", "127.0.0.1:1080 ?[::1]:1080"},
+        {"localhost:1080", "127.0.0.1:1080 ?[::1]:1080"},
+        {"*:1080", "0.0.0.0:1080 ?[::]:1080"},
+        {"0", "127.0.0.1:0 ?[::1]:0"},
         {"127.0.0.1:0, 127.0.0.1:0", "127.0.0.1:0 127.0.0.1:0"},
         {"[::ffff:127.0.0.1]:1", "127.0.0.1:1"},
         {"unix:/run/a.sock", "unix:/run/a.sock"},
         {"unix:~/a:b", "unix:/home/test/a:b"},
-        {"127.0.0.1:1 , unix:x,2", "127.0.0.1:1 unix:x 127.0.0.1:2 [::1]:2"},
+        {"127.0.0.1:1 , unix:x,2", "127.0.0.1:1 unix:x 127.0.0.1:2 ?[::1]:2"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -208,6 +267,7 @@ static void addresses_have_many_forms(void **state)
             const struct config_address *address = &listen->addresses[k];
             char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
             strcat(read, k ? " " : "");
+            strcat(read, address->optional ? "?" : "");
             if (address->is_unix)
                 strcat(strcat(read, "unix:"), address->path);
             else
@@ -393,6 +453,16 @@ static void same_sessions_are_told_by_what_leads_to_them(void **state)
         {"kex = c\n", false},
         {"macs = c\n", false},
         {"host_key_algorithms = c\n", false},
+        {"public_key_algorithms = c\n", false},
+        {"jump = x\n", false},
+        {"proxy_command = x\n", false},
+        {"address_family = inet\n", false},
+        {"bind_address = ::1\n", false},
+        {"identity_agent = /s\n", false},
+        {"identities_only = yes\n", false},
+        {"host_key_alias = x\n", false},
+        {"askpass = /bin/true\nbatch_mode = yes\npassword_prompts = 1\n", true},
+        {"permit_remote_open = h:1\nexit_on_forward_failure = yes\n", true},
         {"compression = yes\n", false},
         {"rekey = 1g\n", false},
     };
@@ -406,71 +476,6 @@ static void same_sessions_are_told_by_what_leads_to_them(void **state)
         config_unref(config);
         free(text);
     }
-}
-
-static void collect_notice(void *arg, const char *text)
-{
-    char **all = arg;
-    char *longer = mem_printf("%s%s\n", *all, text);
-
-    free(*all);
-    *all = longer;
-}
-
-static void notices_say_what_a_person_should_know(void **state)
-{
-    (void)state;
-    char *open_file = write_file("", 0644);
-    char *good_file = write_file("", 0600);
-    const struct {
-        char *text;
-        const char *expected; /* a part of the notices; NULL: there is none */
-    } cases[] = {
-        {mem_strdup(""), NULL},
-        {mem_printf("[resolve]\norder = remote, local\n"), "order has local"},
-        {mem_printf("[resolve]\norder = remote\nservers = ::1\n"), "servers are not asked"},
-        {mem_printf("[acl]\ndeny = to=*\n"), "no allow rule"},
-        {mem_printf("[acl]\nallow = to=10.0.0.0/8\n"), "names = resolve"},
-        {mem_printf("[acl]\nnames = resolve\nallow = to=10.0.0.0/8\n"), NULL},
-        {mem_printf("[acl]\nallow = to=10.0.0.0/8\n[resolve]\norder = tunnel\nservers = ::1\n"),
-         NULL},
-        {mem_printf("[listen y]\naddress = *:9\nopen = yes\n"), "open = yes"},
-        {mem_printf("[listen y]\naddress = *:9\nauth = password\nusers = %s\n", good_file),
-         "[listen y] SOCKS and HTTP send passwords readable"},
-        {mem_printf("[listen y]\naddress = 9\nauth = password\nusers = %s\n", good_file),
-         "has no users"},
-        {mem_printf("[listen y]\naddress = 9\nauth = password\nusers = %s\n", open_file),
-         "is open to every user of this machine"},
-        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassword_file = %s\n",
-                    open_file),
-         "chmod o= /tmp/adit-config-"},
-        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassphrase_file = %s\n",
-                    open_file),
-         "is open to every user of this machine"},
-        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassphrase_file = %s\n",
-                    good_file),
-         NULL},
-        {mem_printf("[upstream y]\nhost = h\nknown_hosts = /nonexistent\n"),
-         "none of its known_hosts files"},
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *text = mem_printf("[upstream a]\nhost = h\nknown_hosts = /dev/null\n" LISTEN "%s",
-                                cases[i].text);
-        struct config *config = load_good(text);
-        char *notices = mem_strdup("");
-        config_each_notice(config, collect_notice, &notices);
-        if (cases[i].expected)
-            assert_non_null(strstr(notices, cases[i].expected));
-        else
-            assert_string_equal(notices, "");
-        free(notices);
-        config_unref(config);
-        free(text);
-        free(cases[i].text);
-    }
-    remove_file(open_file);
-    remove_file(good_file);
 }
 
 static void the_home_directory_is_found_in_every_shape(void **state)
@@ -545,6 +550,9 @@ int main(void)
         cmocka_unit_test(every_key_has_its_default),
         cmocka_unit_test(every_key_of_the_gateway_is_read),
         cmocka_unit_test(every_key_of_an_upstream_is_read),
+        cmocka_unit_test(every_key_that_is_sshs_is_read),
+        cmocka_unit_test(words_stand_for_nothing_said),
+        cmocka_unit_test(host_keys_are_checked_in_four_ways),
         cmocka_unit_test(host_keys_can_be_pinned),
         cmocka_unit_test(addresses_have_many_forms),
         cmocka_unit_test(every_key_of_a_listener_is_read),
@@ -557,7 +565,6 @@ int main(void)
         cmocka_unit_test(references_keep_it_alive),
         cmocka_unit_test(objects_are_found_by_name),
         cmocka_unit_test(same_sessions_are_told_by_what_leads_to_them),
-        cmocka_unit_test(notices_say_what_a_person_should_know),
         cmocka_unit_test(the_home_directory_is_found_in_every_shape),
         cmocka_unit_test(the_example_loads_and_speaks_of_every_key),
     };

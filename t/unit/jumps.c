@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define FROM_FILE "ssh_config = yes\nssh_config_file = ~/config\n"
 #define PIN "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
 
 /* "USER HOST PORT", or NULL for what is no hop. */
@@ -347,6 +348,68 @@ static void ways_without_a_beginning_are_refused(void **state)
     }
 }
 
+/* What ssh itself says of hosts; without it there is nothing to hold this against. */
+static void each_hop_has_its_own_entry_of_ssh_config(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *upstreams;
+    } cases[] = {
+        {"[upstream z]\nhost=final\n" FROM_FILE,
+         "z: f@10.0.0.2:22 behind i2-inner-44\ni2-inner-44: i2@10.0.0.1:44 behind bastion\n"
+         "bastion: b@192.0.2.1:2222\n"},
+        /* A further hop is reached by the way that was given, not by its own. */
+        {"[upstream z]\nhost=both\n" FROM_FILE,
+         "z: f@10.0.0.3:22 behind inner\nbastion: b@192.0.2.1:2222\n"
+         "inner: i@10.0.0.1:22 behind bastion\n"},
+        {"[upstream z]\nhost=final\njump=none\n" FROM_FILE, "z: f@10.0.0.2:22\n"},
+        {"[upstream z]\nhost=final\njump=u@bastion\n" FROM_FILE,
+         "z: f@10.0.0.2:22 behind u-bastion\nu-bastion: u@192.0.2.1:2222\n"},
+        {"[upstream y]\nhost=final\n" FROM_FILE "[upstream z]\nhost=both\n" FROM_FILE,
+         "y: f@10.0.0.2:22 behind i2-inner-44\nz: f@10.0.0.3:22 behind inner\n"
+         "i2-inner-44: i2@10.0.0.1:44 behind bastion\nbastion: b@192.0.2.1:2222\n"
+         "inner: i@10.0.0.1:22 behind bastion\n"},
+        /* What is said beats what ssh_config says. */
+        {"[upstream z]\nhost=final\nuser=u\nport=7\nproxy_command=nc %h\n" FROM_FILE,
+         "z: u@10.0.0.2:7\n"},
+        /* An upstream that jumps by the file to one that is described without it. */
+        {"[upstream z]\nhost=inner\n" FROM_FILE "[upstream bastion]\nhost=h\nuser=u\n",
+         "z: i@10.0.0.1:22 behind bastion\nbastion: u@h:22\n"},
+    };
+    static const char config[] =
+        "Host bastion\n HostName 192.0.2.1\n User b\n Port 2222\n"
+        "Host inner\n HostName 10.0.0.1\n User i\n ProxyJump bastion\n"
+        "Host final\n HostName 10.0.0.2\n User f\n ProxyJump i2@inner:44\n"
+        "Host both\n HostName 10.0.0.3\n User f\n ProxyJump bastion,inner\n"
+        "Host one\n ProxyJump two\nHost two\n ProxyJump one\n";
+    char home[] = "/tmp/adit-jumps-XXXXXX";
+
+    if (system("ssh -V 2>/dev/null") != 0)
+        skip();
+    assert_non_null(mkdtemp(home));
+    char *name = mem_printf("%s/config", home);
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    fputs(config, file);
+    fclose(file);
+    setenv("HOME", home, 1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *text = mem_printf("%s" LISTEN, cases[i].text);
+        assert_upstreams(text, cases[i].upstreams);
+        free(text);
+    }
+    char *problems = load_problems("[upstream z]\nhost=one\n" FROM_FILE LISTEN, NULL);
+    assert_string_equal(
+        problems, "f:1: jump: two is reached through one through two, which has no beginning\n"
+                  "f:1: jump: one is reached through two through one, which has no beginning\n");
+    free(problems);
+    setenv("HOME", "/home/test", 1);
+    unlink(name);
+    rmdir(home);
+    free(name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +422,7 @@ int main(void)
         cmocka_unit_test(fingerprints_are_those_of_one_server),
         cmocka_unit_test(hops_come_after_what_was_written),
         cmocka_unit_test(ways_without_a_beginning_are_refused),
+        cmocka_unit_test(each_hop_has_its_own_entry_of_ssh_config),
     };
 
     setenv("HOME", "/home/test", 1);

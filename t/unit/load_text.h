@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -49,6 +51,25 @@ static inline struct config *load_good(const char *text)
     assert_string_equal(problems, "");
     free(problems);
     return config;
+}
+
+/* A file with that text; the caller removes it. */
+static inline char *write_file(const char *text, mode_t mode)
+{
+    char name[] = "/tmp/adit-config-XXXXXX";
+    int fd = mkstemp(name);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    return mem_strdup(name);
+}
+
+static inline void remove_file(char *name)
+{
+    unlink(name);
+    free(name);
 }
 
 #endif

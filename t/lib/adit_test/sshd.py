@@ -37,19 +37,20 @@ class Sshd:
     options   {keyword: value or list of values} for sshd_config, over the defaults here
     names     {name: address or (address, seconds)}: what this sshd's resolver knows (sshd_shim.c)
     password  a password (and keyboard-interactive) login that works (sshd_shim.c)
+    code      what keyboard-interactive asks for after the password
     users     {name: keys}: who may log in instead of the test's user, each with these keys only;
               all of them are the test's user by other names (sshd_shim.c)
     """
 
     def __init__(self, address=ANY, port=None, options=None, host_key=None, user_key=None,
-                 names=None, password=None, users=None, start=True):
+                 names=None, password=None, users=None, code=None, start=True):
         self.address = address
         self.port = port or free_port(address)
         self.user = getpass.getuser()
         self.host_key = host_key or keypair("host_key")
         self.user_key = user_key or keypair("user_key")
         self.known_hosts = known_hosts(self.host_key, (address, self.port))
-        self.environment = self._environment(names, password, users)
+        self.environment = self._environment(names, password, users, code)
         self.process = None
         self.config = scratch("sshd_config")
         self.configure(**{**({"UsePAM": "yes"} if password else {}),
@@ -69,7 +70,7 @@ class Sshd:
         return f"{directory}/%u"
 
     @staticmethod
-    def _environment(names, password, users):
+    def _environment(names, password, users, code):
         environment = dict(os.environ)
         if names is not None:
             lines = [(name, *(where if isinstance(where, tuple) else (where, 0)))
@@ -78,6 +79,8 @@ class Sshd:
                 f"{name} {address} {delay}\n" for name, address, delay in lines), 0o644)
         if password is not None:
             environment["ADIT_TEST_PASSWORD"] = password
+        if code is not None:
+            environment["ADIT_TEST_CODE"] = code
         if users is not None:
             environment["ADIT_TEST_USERS"] = " ".join(users)
         if names is not None or password is not None or users is not None:

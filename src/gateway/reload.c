@@ -1,0 +1,151 @@
+/* From one configuration to the next: at the start, by a reload, and by what the control socket is
+ * asked for. */
+#include "gateway/gateway_parts.h"
+
+#include "base/mem.h"
+#include "io/notify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void gateway_apply_log(const struct gateway *g, const struct config *config)
+{
+    unsigned level = (unsigned)config->gateway.log + g->options.verbose;
+
+    log_setup(g->options.log_fd, level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG,
+              config->gateway.log_format);
+}
+
+static void log_notice(void *arg, const char *text)
+{
+    (void)arg;
+    log_warning("%s", text);
+}
+
+void gateway_log_notices(const struct config *config)
+{
+    config_each_notice(config, log_notice, NULL);
+}
+
+/* Pools and generations. */
+
+/* Whether sessions to `b` would lead where those to `a` do, jump hosts included. */
+static bool same_way(const struct config *of_a, const struct config_upstream *a,
+                     const struct config *of_b, const struct config_upstream *b)
+{
+    if (!config_upstream_same_sessions(a, b))
+        return false;
+    return a->jump.count == 0 || same_way(of_a, config_upstream(of_a, a->jump.items[0]), of_b,
+                                          config_upstream(of_b, b->jump.items[0]));
+}
+
+/* The pool whose sessions are what `upstream` of `config` wants; NULL: there is none. */
+static struct pool **find_pool(const struct gateway *g, const struct config *config,
+                               const struct config_upstream *upstream)
+{
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct config_upstream *old = &g->generation->config->upstreams[i];
+        if (g->pools[i] != NULL && strcmp(old->name, upstream->name) == 0 &&
+            same_way(g->generation->config, old, config, upstream))
+            return &g->pools[i];
+    }
+    return NULL;
+}
+
+/* A pool that is not wanted any more: its sessions end with their last connection. */
+static void retire_pool(struct gateway *g, struct pool *pool, const struct config *config,
+                        struct pool *const *pools)
+{
+    const char *name = pool_upstream(pool)->name;
+    const struct config_upstream *same = config_upstream(config, name);
+    struct board *board = board_ref(pool_board(pool));
+
+    if (same != NULL)
+        board_succeed(board, pool_board(pools[same - config->upstreams]));
+    pool_free(pool);
+    crew_send_board_up(&g->crew, board); /* those that wait for it go to its successor */
+    board_unref(board);
+}
+
+/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones
+ * for the others. */
+void gateway_change_pools(struct gateway *g, struct config *config)
+{
+    struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
+    struct board **boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        struct pool **old = find_pool(g, config, upstream);
+        if (old != NULL) {
+            pools[i] = *old;
+            *old = NULL;
+            pool_update(pools[i], config, upstream);
+        } else {
+            pools[i] = pool_new(&g->room, config, upstream);
+        }
+        boards[i] = pool_board(pools[i]);
+    }
+    for (size_t k = 0; k < g->pool_count; k++)
+        if (g->pools[k] != NULL)
+            retire_pool(g, g->pools[k], config, pools);
+    free(g->pools);
+    g->pools = pools;
+    g->pool_count = config->upstream_count;
+    generation_unref(g->generation);
+    g->generation = generation_new(config, boards);
+    g->room.generation = g->generation;
+    forwards_change(g->room.forwards, g->generation);
+    free(boards);
+}
+
+/* What can still fail comes first. */
+bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
+{
+    bool ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+
+    control_commit(g->control, ok);
+    if (ok)
+        gateway_change_pools(g, config);
+    return ok;
+}
+
+bool gateway_reload(struct gateway *g, struct config_problems *problems,
+                    char error[static LISTENERS_ERROR_MAX])
+{
+    const char *file = g->generation->config->file;
+    unsigned workers = g->generation->config->gateway.workers;
+    struct config *config;
+
+    if (file == NULL || atomic_load(&g->crew.draining)) {
+        snprintf(error, LISTENERS_ERROR_MAX,
+                 file == NULL ? "there is no file to read again" : "adit is ending");
+        return false;
+    }
+    notify_reloading();
+    config = config_load(file, problems);
+    for (size_t i = 0; i < problems->count; i++)
+        log_error("%s", problems->lines[i]);
+    if (config == NULL) {
+        snprintf(error, LISTENERS_ERROR_MAX, "nothing was changed");
+    } else if (!gateway_apply(g, config, error)) {
+        log_error("%s", error);
+        config_unref(config);
+        config = NULL;
+    }
+    notify_send("READY=1");
+    if (config == NULL) {
+        log_error("reload: nothing was changed");
+        return false;
+    }
+    if (config->gateway.workers != workers)
+        log_warning("reload: workers is read at start only");
+    gateway_apply_log(g, config);
+    resolver_flush(g->room.resolver);
+    crew_send_flush(&g->crew);
+    gateway_log_notices(config);
+    log_info("reloaded %s", config->file);
+    return true;
+}

@@ -1,0 +1,285 @@
+/* Tests of ssh/ask: who is asked, and a program's answers. */
+#include "base/mem.h"
+#include "ssh/ask.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- who answers */
+
+static const struct {
+    const char *what;
+    struct ask_scene scene;
+    enum ask_way way;
+    const char *program; /* NULL: any words will do, if there are some */
+} scenes[] = {
+    {"a daemon", {.terminal = true}, ASK_NOBODY, "there is no askpass program"},
+    {"a daemon with an environment",
+     {.ssh_askpass = "a", .ssh_askpass_require = "force", .display = ":0"},
+     ASK_NOBODY,
+     "there is no askpass program"},
+    {"a daemon with a program of its own", {.askpass = "own"}, ASK_PROGRAM, "own"},
+    {"an empty program is none", {.askpass = ""}, ASK_NOBODY, NULL},
+    {"its own comes before the person",
+     {.askpass = "own", .may_ask = true, .terminal = true},
+     ASK_PROGRAM,
+     "own"},
+    {"BatchMode", {.batch_mode = true, .may_ask = true, .terminal = true}, ASK_NOBODY, NULL},
+    {"BatchMode with a program",
+     {.batch_mode = true, .askpass = "own"},
+     ASK_NOBODY,
+     "BatchMode is set"},
+    {"a terminal", {.may_ask = true, .terminal = true}, ASK_TERMINAL, NULL},
+    {"no terminal", {.may_ask = true}, ASK_NOBODY, NULL},
+    {"a terminal comes before SSH_ASKPASS",
+     {.may_ask = true, .terminal = true, .ssh_askpass = "a", .display = ":0"},
+     ASK_TERMINAL,
+     NULL},
+    {"no terminal, but a display",
+     {.may_ask = true, .ssh_askpass = "a", .display = ":0"},
+     ASK_PROGRAM,
+     "a"},
+    {"no terminal, but Wayland",
+     {.may_ask = true, .ssh_askpass = "a", .wayland_display = "wayland-0"},
+     ASK_PROGRAM,
+     "a"},
+    {"a display without SSH_ASKPASS",
+     {.may_ask = true, .display = ":0"},
+     ASK_PROGRAM,
+     "/usr/bin/ssh-askpass"},
+    {"an empty display is none",
+     {.may_ask = true, .ssh_askpass = "a", .display = ""},
+     ASK_NOBODY,
+     NULL},
+    {"no terminal and no display", {.may_ask = true, .ssh_askpass = "a"}, ASK_NOBODY, NULL},
+    {"never",
+     {.may_ask = true, .ssh_askpass = "a", .ssh_askpass_require = "never", .display = ":0"},
+     ASK_NOBODY,
+     NULL},
+    {"never, but a terminal",
+     {.may_ask = true,
+      .terminal = true,
+      .ssh_askpass = "a",
+      .ssh_askpass_require = "NEVER",
+      .display = ":0"},
+     ASK_TERMINAL,
+     NULL},
+    {"force needs no display",
+     {.may_ask = true, .terminal = true, .ssh_askpass = "a", .ssh_askpass_require = "force"},
+     ASK_PROGRAM,
+     "a"},
+    {"force in capitals",
+     {.may_ask = true, .terminal = true, .ssh_askpass = "a", .ssh_askpass_require = "FORCE"},
+     ASK_PROGRAM,
+     "a"},
+    {"prefer",
+     {.may_ask = true,
+      .terminal = true,
+      .ssh_askpass = "a",
+      .ssh_askpass_require = "prefer",
+      .display = ":0"},
+     ASK_PROGRAM,
+     "a"},
+    {"prefer without a display",
+     {.may_ask = true, .terminal = true, .ssh_askpass = "a", .ssh_askpass_require = "prefer"},
+     ASK_TERMINAL,
+     NULL},
+    {"another word means nothing",
+     {.may_ask = true,
+      .terminal = true,
+      .ssh_askpass = "a",
+      .ssh_askpass_require = "please",
+      .display = ":0"},
+     ASK_TERMINAL,
+     NULL},
+};
+
+static void the_scene_decides_who_is_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(scenes); i++) {
+        const char *program = NULL;
+        enum ask_way way = ask_way(&scenes[i].scene, &program);
+        if (way != scenes[i].way)
+            fail_msg("%s: way %d instead of %d", scenes[i].what, way, scenes[i].way);
+        if (scenes[i].program != NULL && strcmp(program, scenes[i].program) != 0)
+            fail_msg("%s: %s instead of %s", scenes[i].what, program, scenes[i].program);
+        if (way == ASK_NOBODY)
+            assert_true(strlen(program) > 10);
+    }
+}
+
+/* ---- a program */
+
+/* A connection, its other end, and a script. */
+struct stage {
+    int ends[2];
+    char path[64];
+};
+
+static void stage_begin(struct stage *s, const char *script)
+{
+    FILE *out;
+    int fd;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s->ends), 0);
+    strcpy(s->path, "/tmp/adit-askpass.XXXXXX");
+    fd = mkstemp(s->path);
+    assert_true(fd >= 0);
+    out = fdopen(fd, "w");
+    fprintf(out, "#!/bin/sh\n%s\n", script);
+    assert_int_equal(fchmod(fd, 0700), 0);
+    fclose(out);
+}
+
+static void stage_end(struct stage *s)
+{
+    unlink(s->path);
+    close(s->ends[0]);
+    close(s->ends[1]);
+}
+
+static void a_programs_first_line_is_the_answer(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *answer; /* NULL: none */
+    } cases[] = {
+        {"echo secret", "secret"},
+        {"printf secret", "secret"},
+        {"printf 'secret\\r\\nmore\\n'", "secret"},
+        {"echo \"[$1] $#\"", "[Say it: ] 1"},
+        {"true", ""},
+        {"echo", ""},
+        {"echo secret; exit 1", NULL},
+        {"exit 3", NULL},
+        {"kill -9 $$", NULL},
+        {"cat", ""}, /* standard input is empty, not ours */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct stage s;
+        char *answer;
+        stage_begin(&s, cases[i].script);
+        answer = program_ask(s.path, "Say it: ", s.ends[0]);
+        if (cases[i].answer == NULL) {
+            assert_null(answer);
+        } else {
+            assert_non_null(answer);
+            assert_string_equal(answer, cases[i].answer);
+        }
+        free(answer);
+        stage_end(&s);
+    }
+}
+
+static void a_program_that_is_not_there_gives_no_answer(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_begin(&s, "");
+    assert_null(program_ask("/nonexistent/askpass", "?", s.ends[0]));
+    stage_end(&s);
+}
+
+/* One that is not closed by exec(2), as what a library opens. */
+static void a_program_has_none_of_our_descriptors(void **state)
+{
+    struct stage s;
+    char *answer;
+
+    (void)state;
+    stage_begin(&s, "[ -e /proc/$$/fd/77 ] && echo leaked || echo none");
+    assert_int_equal(dup2(s.ends[0], 77), 77);
+    answer = program_ask(s.path, "?", s.ends[0]);
+    close(77);
+    assert_non_null(answer);
+    assert_string_equal(answer, "none");
+    free(answer);
+    stage_end(&s);
+}
+
+static void a_program_holds_and_ignores_no_signals(void **state)
+{
+    struct stage s;
+    sigset_t all;
+    sigset_t before;
+    char *answer;
+
+    (void)state;
+    /* (The C library has signals 32 and 33 to itself.) */
+    stage_begin(&s, "grep -E 'Sig(Blk|Ign)' /proc/self/status | sed 's/.*\\(.\\{7\\}\\)$/\\1/' | "
+                    "tr '\\n' ' '");
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    signal(SIGPIPE, SIG_IGN);
+    answer = program_ask(s.path, "?", s.ends[0]);
+    signal(SIGPIPE, SIG_DFL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_non_null(answer);
+    assert_string_equal(answer, "0000000 0000000 ");
+    free(answer);
+    stage_end(&s);
+}
+
+static void who_waits_for_a_program_hears_that_the_connection_ended(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_begin(&s, "exec sleep 60");
+    close(s.ends[1]);
+    assert_null(program_ask(s.path, "?", s.ends[0]));
+    s.ends[1] = dup(s.ends[0]);
+    stage_end(&s);
+}
+
+/* ---- waiting */
+
+static void bytes_of_the_connection_are_no_end(void **state)
+{
+    struct stage s;
+    int ends[2];
+
+    (void)state;
+    stage_begin(&s, "");
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(s.ends[1], "x", 1), 1);
+    assert_true(ask_wait(ends[0], s.ends[0], 10));
+    shutdown(s.ends[1], SHUT_RDWR);
+    assert_false(ask_wait(ends[0], s.ends[0], 10));
+    close(ends[0]);
+    close(ends[1]);
+    stage_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_scene_decides_who_is_asked),
+        cmocka_unit_test(a_programs_first_line_is_the_answer),
+        cmocka_unit_test(a_program_that_is_not_there_gives_no_answer),
+        cmocka_unit_test(a_program_has_none_of_our_descriptors),
+        cmocka_unit_test(a_program_holds_and_ignores_no_signals),
+        cmocka_unit_test(who_waits_for_a_program_hears_that_the_connection_ended),
+        cmocka_unit_test(bytes_of_the_connection_are_no_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,374 @@
+/* What ssh -G prints, in adit's words. */
+#include "conf/ssh_answer.h"
+
+#include "base/mem.h"
+#include "conf/paths.h"
+#include "conf/ssh_tokens.h"
+#include "conf/types.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void on_setting(void *arg, const char *key, const char *value)
+{
+    text_add(arg, "%s = %s\n", key, value);
+}
+
+static void on_remark(void *arg, const char *text)
+{
+    text_add(arg, "# %.*s\n",
+             (int)strcspn(text, ":") + (int)strcspn(strchr(text, ':') + 1, ":") + 1, text);
+}
+
+static void on_forward(void *arg, enum forward_kind kind, const char *spec)
+{
+    text_add(arg, "%c %s\n", "LRD"[kind], spec);
+}
+
+/* All settings, a line each, and remarks up to their second colon. */
+static char *told(const struct ssh_answer *answer, const struct ssh_answer *usual)
+{
+    struct buffer text = {0};
+    const struct ssh_meaning meaning = {on_setting, on_remark, &text};
+
+    ssh_answer_tell(answer, usual, "office", &meaning);
+    return text_take(&text);
+}
+
+static char *forwards(const struct ssh_answer *answer)
+{
+    struct buffer text = {0};
+
+    ssh_answer_each_forward(answer, on_forward, &text);
+    return text_take(&text);
+}
+
+/* What an OpenSSH printed once, from t/unit/ssh_g. */
+static struct ssh_answer recorded(const char *name, const char *version)
+{
+    const char *source = getenv("ADIT_SRCDIR");
+    char *path = mem_printf("%s/t/unit/ssh_g/%s-%s", source ? source : ".", name, version);
+    struct ssh_answer answer = {0};
+    struct buffer bytes = {0};
+
+    assert_null(file_read(path, 65536, true, &bytes));
+    char *text = text_take(&bytes);
+    ssh_answer_add(&answer, text);
+    free(text);
+    free(path);
+    return answer;
+}
+
+static const char *const versions[] = {"9.2", "10.0"};
+
+static void what_a_host_is_given_is_told(void **state)
+{
+    (void)state;
+    static const char *const ciphers[] = {
+        "aes128-ctr,chacha20-poly1305@openssh.com,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,"
+        "aes256-gcm@openssh.com",
+        "aes128-ctr,chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+        "aes192-ctr,aes256-ctr"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct ssh_answer usual = recorded("usual", versions[i]);
+        struct ssh_answer answer = recorded("office", versions[i]);
+        char *text = told(&answer, &usual);
+        char *expected =
+            mem_printf("user = joe\n"
+                       "port = 2200\n"
+                       "proxy_command = nc -X 5 office.example.com 2200 joe office %%\n"
+                       "address_family = inet\n"
+                       "bind_address = 127.0.0.1\n"
+                       "identity_agent = /run/joe/agent.sock\n"
+                       "identities_only = yes\n"
+                       "batch_mode = yes\n"
+                       "password_prompts = 1\n"
+                       "host_key = strict\n"
+                       "host_key_alias = office-1\n"
+                       "known_hosts = /home/joe/.ssh/kh_office.example.com, /etc/a\n"
+                       "keepalive = 60\n"
+                       "keepalive_max = 5\n"
+                       "connect_timeout = 7\n"
+                       "permit_remote_open = a:1,b:*\n"
+                       "exit_on_forward_failure = yes\n"
+                       "ciphers = %s\n"
+                       "kex = curve25519-sha256\n"
+                       "compression = yes\n"
+                       "# office: RekeyLimit\n"
+                       "rekey = 1073741824\n"
+                       "# office: ForwardAgent\n"
+                       "# office: LocalCommand\n"
+                       "# office: PKCS11Provider\n"
+                       "# office: PreferredAuthentications\n"
+                       "# office: RemoteCommand\n"
+                       "# office: Tunnel\n",
+                       ciphers[i]);
+        assert_string_equal(text, expected);
+        free(text);
+        free(expected);
+
+        text = forwards(&answer);
+        assert_string_equal(text, "L 5432 [localhost]:5432\n"
+                                  "L [::1]:5433 /run/db.sock\n"
+                                  "R 9000 [localhost]:3000\n"
+                                  "R 1081 [socks]:0\n"
+                                  "R [*]:1082 [h]:1\n"
+                                  "D 1080\n"
+                                  "D [*]:1090\n");
+        free(text);
+
+        text = ssh_answer_control_path(&answer, "office");
+        assert_string_equal(text, "/home/joe/.ssh/cm-joe@office.example.com:2200");
+        free(text);
+        assert_int_equal(ssh_answer_log_level(&answer), LOG_INFO);
+        assert_true(ssh_answer_is_yes(&answer, "gatewayports"));
+        ssh_answer_clear(&answer);
+        ssh_answer_clear(&usual);
+    }
+}
+
+static void what_nobody_configured_is_left_to_adit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ssh_answer usual = recorded("usual", versions[i]);
+        char *text = told(&usual, &usual);
+
+        assert_string_equal(text, "user = joe\n"
+                                  "port = 22\n"
+                                  "identities_only = no\n"
+                                  "batch_mode = no\n"
+                                  "password_prompts = 3\n"
+                                  "host_key = ask\n"
+                                  "known_hosts = /home/joe/.ssh/known_hosts, "
+                                  "/etc/ssh/ssh_known_hosts\n"
+                                  "keepalive_max = 3\n"
+                                  "exit_on_forward_failure = no\n"
+                                  "compression = no\n");
+        free(text);
+        text = forwards(&usual);
+        assert_string_equal(text, "");
+        free(text);
+        assert_null(ssh_answer_control_path(&usual, "office"));
+        assert_int_equal(ssh_answer_log_level(&usual), LOG_WARNING);
+        ssh_answer_clear(&usual);
+    }
+}
+
+/* Where nothing of ssh is known, the words are those of -o. */
+static void each_keyword_has_its_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        const char *told;
+    } cases[] = {
+        {"StrictHostKeyChecking=no", "host_key = any\n"},
+        {"StrictHostKeyChecking off", "host_key = any\n"},
+        {"stricthostkeychecking false", "host_key = any\n"},
+        {"StrictHostKeyChecking = yes", "host_key = strict\n"},
+        {"stricthostkeychecking true", "host_key = strict\n"},
+        {"StrictHostKeyChecking accept-new", "host_key = accept-new\n"},
+        {"ServerAliveInterval 0", ""},
+        {"ServerAliveInterval 2m", "keepalive = 2m\n"},
+        {"ServerAliveCountMax 0", "keepalive_max = 100\n"},
+        {"ServerAliveCountMax 500", "keepalive_max = 100\n"},
+        {"ConnectTimeout none", ""},
+        {"ProxyJump a,b", "jump = a,b\n"},
+        {"ProxyJump none", ""},
+        {"ProxyJump %r@gate", "jump = @gate\n"},
+        {"ProxyCommand none", ""},
+        {"ProxyCommand x %Z", "# office: proxycommand 'x %Z' has a token that is not known here\n"},
+        {"AddressFamily any", ""},
+        {"IdentityAgent none", "agent = no\n"},
+        {"IdentityAgent SSH_AUTH_SOCK", ""},
+        {"IdentityAgent $ADIT_TEST_AGENT", "identity_agent = /tmp/agent\n"},
+        {"IdentityAgent ${ADIT_TEST_AGENT}.1", "identity_agent = /tmp/agent.1\n"},
+        {"IdentityAgent $ADIT_TEST_UNSET", ""},
+        {"IdentityFile none", ""},
+        {"UserKnownHostsFile none\nGlobalKnownHostsFile none", "known_hosts = /dev/null\n"},
+        {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
+        {"RekeyLimit default none", ""},
+        {"RekeyLimit 0 0", ""},
+        {"RekeyLimit 500K", "rekey = 1048576\n"},
+        {"PermitRemoteOpen any", ""},
+        {"PermitRemoteOpen none", "permit_remote_open = none\n"},
+        {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
+         "password_prompts = 0\n"},
+        {"NumberOfPasswordPrompts 2\nPasswordAuthentication no", "password_prompts = 2\n"},
+        {"Ciphers +aes128-cbc", "ciphers = +aes128-cbc\n"},
+        {"Port 1\nPort 2", "port = 1\n"},
+        {"Tunnel no\nForwardX11 no\nRemoteCommand none", ""},
+        {"RevokedHostKeys /x", "# office: RevokedHostKeys\n"},
+        {"PubkeyAuthentication no", "# office: PubkeyAuthentication\n"},
+        {"Nothing", ""},
+        {"  \n\n=\n", ""},
+    };
+
+    setenv("ADIT_TEST_AGENT", "/tmp/agent", 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ssh_answer answer = {0};
+        ssh_answer_add(&answer, cases[i].line);
+        char *text = told(&answer, NULL);
+        assert_string_equal(text, cases[i].told);
+        free(text);
+        ssh_answer_clear(&answer);
+    }
+}
+
+static void touch(const char *directory, const char *name, mode_t mode)
+{
+    char *path = mem_printf("%s/%s", directory, name);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+    assert_true(fd >= 0);
+    fchmod(fd, mode);
+    close(fd);
+    free(path);
+}
+
+static void of_files_those_that_are_there_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines; /* @ is the directory */
+        const char *told;
+    } cases[] = {
+        {"identityfile @/a\nidentityfile @/missing\nidentityfile @/b", "identity = @/a, @/b\n"},
+        {"identityfile @/only", "identity = @/only.pub\n"}, /* the agent has the other half */
+        {"identityfile @/missing", ""},
+        {"identityfile @/%n", "identity = @/office\n"},
+        {"identityfile @/with,comma", "# office: identityfile @/with,comma is left out\n"},
+        {"certificatefile @/a\ncertificatefile @/missing", "certificate = @/a\n"},
+        {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
+         "known_hosts = @/a, @/missing\n"},
+    };
+    char directory[] = "/tmp/adit-ssh-answer-XXXXXX";
+    static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma"};
+    struct ssh_answer usual = {0};
+
+    assert_non_null(mkdtemp(directory));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        touch(directory, names[i], 0600);
+    ssh_answer_add(&usual, "identityfile ~/.ssh/id_rsa\n");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ssh_answer answer = {0};
+        char *texts[2];
+        const char *const from[2] = {cases[i].lines, cases[i].told};
+        for (size_t k = 0; k < 2; k++) {
+            struct buffer text = {0};
+            for (const char *c = from[k]; *c; c++)
+                text_add(&text, *c == '@' ? "%s" : "%.1s", *c == '@' ? directory : c);
+            texts[k] = text_take(&text);
+        }
+        ssh_answer_add(&answer, texts[0]);
+        char *text = told(&answer, &usual);
+        if (strncmp(text, "# ", 2) == 0)
+            text[strlen(texts[1])] = '\0';
+        assert_string_equal(text, texts[1]);
+        free(text);
+        free(texts[0]);
+        free(texts[1]);
+        ssh_answer_clear(&answer);
+    }
+    ssh_answer_clear(&usual);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *path = mem_printf("%s/%s", directory, names[i]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(directory);
+}
+
+static void tokens_stand_for_what_the_manual_says(void **state)
+{
+    (void)state;
+    static const struct ssh_tokens tokens = {
+        .host = "office", .name = "office.example.com", .port = "2200", .user = "joe", .jump = "j"};
+    static const struct {
+        const char *text;
+        const char *expanded; /* NULL: not at all */
+    } cases[] = {
+        {"plain", "plain"},
+        {"%h:%p", "office.example.com:2200"},
+        {"%r@%n %k %j %T", "joe@office office j NONE"},
+        {"100%%", "100%"},
+        {"%d/x", "/home/test/x"},
+        {"~/x", "/home/test/x"},
+        {"${ADIT_TEST}/x$y", "value/x$y"},
+        {"%Z", NULL},
+        {"%", NULL},
+        {"${ADIT_TEST_UNSET}", NULL},
+        {"${ADIT_TEST", NULL},
+        {"~nobody-of-that-name/x", NULL},
+    };
+
+    setenv("HOME", "/home/test/", 1);
+    setenv("ADIT_TEST", "value", 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = ssh_tokens_expand_path(cases[i].text, &tokens);
+        if (cases[i].expanded)
+            assert_string_equal(text, cases[i].expanded);
+        else
+            assert_null(text);
+        free(text);
+    }
+    /* A command's variables are its shell's business. */
+    char *text = ssh_tokens_expand("~ ${HOME} %h", &tokens);
+    assert_string_equal(text, "~ ${HOME} office.example.com");
+    free(text);
+    text = ssh_tokens_expand("%C", &tokens);
+    assert_int_equal(strlen(text), 40);
+    assert_int_equal(strspn(text, "0123456789abcdef"), 40);
+    free(text);
+}
+
+static void log_levels_are_adits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum log_level level;
+    } cases[] = {
+        {"", LOG_WARNING},
+        {"loglevel SILENT", LOG_ERROR},
+        {"loglevel QUIET", LOG_ERROR},
+        {"loglevel FATAL", LOG_ERROR},
+        {"loglevel ERROR", LOG_ERROR},
+        {"loglevel INFO", LOG_WARNING},
+        {"loglevel VERBOSE", LOG_INFO},
+        {"loglevel DEBUG", LOG_DEBUG},
+        {"loglevel DEBUG3", LOG_DEBUG},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ssh_answer answer = {0};
+        ssh_answer_add(&answer, cases[i].line);
+        assert_int_equal(ssh_answer_log_level(&answer), cases[i].level);
+        ssh_answer_clear(&answer);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_host_is_given_is_told),
+        cmocka_unit_test(what_nobody_configured_is_left_to_adit),
+        cmocka_unit_test(each_keyword_has_its_key),
+        cmocka_unit_test(of_files_those_that_are_there_count),
+        cmocka_unit_test(tokens_stand_for_what_the_manual_says),
+        cmocka_unit_test(log_levels_are_adits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
