@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, equal, false, fingerprint, free_port, holds, keypair, scratch, tap, true,
-                       wait_until)
+from adit_test import (ANY, equal, false, fingerprint, free_port, holds, keypair, scratch, tap,
+                       true, wait_until)
 from adit_test.clients import works
 from adit_test.command import REAL, bearers, parse, ssh_config
 from adit_test.gateway import environment
