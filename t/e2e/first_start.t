@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -104,6 +105,7 @@ def the_first(origin):
                 at_terminal(LINE, hosts) as terminal:
             terminal.expect(r"Enter passphrase for key")
             wait_until(lambda: not terminal.echoes(), "the terminal does not echo")
+            time.sleep(0.2)  # ssh misses a signal that comes before it reads; people are slower
             terminal.type(CTRL_C)
             true(terminal.wait() != 0, "an exit status that is not 0")
             true(terminal.echoes(), "the terminal echoes")
