@@ -231,6 +231,10 @@ void load_check_forward(struct load *load, size_t index)
     check_via(load, section, forward->via);
     if (forward->listen.address_count > 0)
         check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
+    if (forward->kind == FORWARD_REMOTE && forward->bind.path)
+        load_problem(load, load_line_of(section, "remote"),
+                     "remote: libssh cannot ask a server to listen on a unix socket ('%s')",
+                     forward->bind.path);
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }

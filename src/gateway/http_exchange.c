@@ -24,6 +24,7 @@ struct http_exchange {
     unsigned interims; /* 1xx heads so far */
     bool refused;      /* the response was no HTTP: the rest of it is dropped */
     struct later ended;
+    struct later spoilt; /* the request's body is malformed */
 };
 
 static struct http_exchange *of_outer(struct endpoint *endpoint)
@@ -162,6 +163,7 @@ static void exchange_close(struct endpoint *endpoint, bool abort)
     struct http_exchange *x = of_outer(endpoint);
 
     later_cancel(x->loop, &x->ended);
+    later_cancel(x->loop, &x->spoilt);
     endpoint_close(x->inner, abort);
     buffer_clear(&x->head);
     buffer_clear(&x->pending);
@@ -186,6 +188,13 @@ static size_t inner_room(void *owner)
     return http_body_done(&x->body) ? SIZE_MAX : x->outer.events->room(x->outer.owner);
 }
 
+static void tell_spoilt(struct later *later)
+{
+    struct http_exchange *x = container_of(later, struct http_exchange, spoilt);
+
+    x->outer.events->failed(x->outer.owner, "malformed chunked body");
+}
+
 static bool inner_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct http_exchange *x = owner;
@@ -194,8 +203,8 @@ static bool inner_data(void *owner, const uint8_t *bytes, size_t length)
 
     if (part > 0 && !x->outer.events->data(x->outer.owner, bytes, part))
         return false;
-    if (bad)
-        x->outer.events->failed(x->outer.owner, "malformed chunked body");
+    if (bad) /* (The client may be a channel, which must not be closed inside of this.) */
+        later_post(x->loop, &x->spoilt, tell_spoilt);
     return true;
 }
 

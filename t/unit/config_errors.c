@@ -367,6 +367,8 @@ static void rules(void **state)
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
         {MINIMAL "[acl]\ndeny = to=* listen=y\n",
          "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
+        {MINIMAL "[forward y]\nremote = /run/y h:1\n",
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y')\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},

@@ -367,6 +367,7 @@ static void a_malformed_chunked_body_fails(void **state)
             for (size_t at = 0; at < length && scene->failed[0] == '\0';) {
                 size_t left = length - at;
                 at += sends(&scene->client, cases[i].says + at, left < steps[n] ? left : steps[n]);
+                run_now(scene->loop);
             }
             assert_heard(scene, cases[i].hears);
             assert_string_equal(scene->failed, "malformed chunked body");

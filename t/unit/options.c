@@ -137,7 +137,6 @@ static char *shown(const struct options *options)
     add(&text, options->first_failure_ends, "once", NULL);
     add(&text, options->stdio, "stdio=", options->stdio_target.host);
     add(&text, options->stdio, "via=", options->stdio_via);
-    add(&text, options->control_auto, "auto", NULL);
     add(&text, options->control_command, "O=", options->control_command);
     add(&text, options->control_path, "S=", options->control_path);
     add(&text, options->json, "json", NULL);
@@ -164,9 +163,9 @@ static void a_mode_is_found_and_its_fields(void **state)
         {"host --persist", "run ask"},
         {"-M 0 host", "run ask"},
         {"-fN host", "run background ask once"},
-        {"office", "run background ask once auto"},
-        {"-L 1:a:1 -D 2 office", "run background ask once auto forward=1:a:1 forward=2"},
-        {"-W db:5432 office", "run ask once stdio=db via=office auto"},
+        {"office", "run background ask once S=/run/office-22"},
+        {"-L 1:a:1 -D 2 office", "run background ask once S=/run/office-22 forward=1:a:1 forward=2"},
+        {"-W db:5432 office", "run ask once stdio=db via=office S=/run/office-22"},
         {"-O check office", "control O=check S=/run/office-22"},
         {"-O status --json -S ~/s", "control O=status S=/home/test/s json"},
         {"-O reload --config @", "control O=reload S=/run/adit.sock"},
