@@ -37,7 +37,7 @@ struct forwards {
     struct generation *generation; /* referenced; NULL: none */
     struct forward_list list;
     uint64_t orders; /* given so far */
-    void (*changed)(void *arg, const struct forward_status *status);
+    bool (*changed)(void *arg, const struct forward_status *status);
     void *arg;
 };
 
@@ -48,7 +48,7 @@ const char *forward_state_name(enum forward_state state)
 }
 
 struct forwards *forwards_new(struct loop *loop, struct crew *crew,
-                              void (*changed)(void *arg, const struct forward_status *status),
+                              bool (*changed)(void *arg, const struct forward_status *status),
                               void *arg)
 {
     struct forwards *fs = mem_zalloc(sizeof(*fs));
@@ -256,12 +256,12 @@ static void describe(const struct forward *f, struct forward_status *status)
     };
 }
 
-static void tell_changed(struct forwards *fs, const struct forward *f)
+static bool tell_changed(const struct forward *f)
 {
     struct forward_status status;
 
     describe(f, &status);
-    fs->changed(fs->arg, &status);
+    return f->forwards->changed(f->forwards->arg, &status);
 }
 
 /* "host:port" or a path; SOCKS to the far side has no place. */
@@ -301,6 +301,7 @@ static void came_up(struct forward *f, uint16_t port)
     f->wait_ms = 0;
     set_state(f, FORWARD_UP);
     log_up(f);
+    tell_changed(f);
 }
 
 static void retry(struct deadline *deadline)
@@ -319,6 +320,8 @@ static uint64_t random_below(uint64_t bound)
 
 static void was_refused(struct forward *f)
 {
+    bool first;
+
     let_go(f);
     f->wait_ms = f->wait_ms == 0 ? RETRY_FIRST_MS : 2 * f->wait_ms;
     if (f->wait_ms > RETRY_LONGEST_MS)
@@ -328,14 +331,14 @@ static void was_refused(struct forward *f)
     deadline_arm(f->forwards->loop, &f->retry, f->next_at, retry);
     f->next_at += loop_now(f->forwards->loop);
     set_state(f, FORWARD_DEGRADED);
-    if (f->failing)
-        return;
+    first = !f->failing;
     f->failing = true;
     free(f->error);
     f->error = mem_printf("remote port forwarding failed for listen port %u", f->config->bind.port);
-    log_warning("remote forward %s: %s: the server refuses, as the port is taken or forbidden; "
-                "trying again",
-                f->config->name, f->error);
+    if (!tell_changed(f) && first)
+        log_warning("remote forward %s: %s: the server refuses, as the port is taken or forbidden; "
+                    "trying again",
+                    f->config->name, f->error);
 }
 
 static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)
@@ -351,7 +354,6 @@ static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)
         came_up(f, port);
     else
         was_refused(f);
-    tell_changed(fs, f);
 }
 
 struct answer_message {

@@ -29,9 +29,9 @@ struct forward_status {
 };
 
 /* `changed` is called, never from inside a call, whenever a forward has become FORWARD_UP or
- * FORWARD_DEGRADED. */
+ * FORWARD_DEGRADED; true: the callee has seen to it that a refusal is told of. */
 struct forwards *forwards_new(struct loop *loop, struct crew *crew,
-                              void (*changed)(void *arg, const struct forward_status *status),
+                              bool (*changed)(void *arg, const struct forward_status *status),
                               void *arg);
 void forwards_free(struct forwards *forwards);
 

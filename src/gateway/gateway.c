@@ -172,18 +172,20 @@ static bool dial_failed(struct pool_room *room, const struct config_upstream *up
 }
 
 /* A remote forward is up, or was refused. */
-static void forward_changed(void *arg, const struct forward_status *status)
+static bool forward_changed(void *arg, const struct forward_status *status)
 {
     struct gateway *g = arg;
     const struct config_upstream *upstream =
         config_upstream(g->generation->config, status->forward->via);
+    bool fatal = status->state == FORWARD_DEGRADED && !g->up && g->options.first_failure_ends &&
+                 upstream->exit_on_forward_failure;
 
-    if (status->state == FORWARD_DEGRADED && !g->up && g->options.first_failure_ends &&
-        upstream->exit_on_forward_failure)
+    if (fatal)
         fail(g, status->error);
     else
         check_up(g);
     control_forward_changed(g->control);
+    return fatal;
 }
 
 static void stdio_done(void *arg, const char *failed)

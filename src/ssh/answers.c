@@ -91,7 +91,7 @@ void answers_read_log(struct answers *answers, int priority, const char *text)
     if (created != NULL && sscanf(created, "Creating a channel %u", &number) == 1) {
         answers->creating->number = number;
         answers->creating->numbered = true;
-    } else if (parse_refusal(text, &number, &reason, words)) {
+    } else if (priority == SSH_LOG_WARN && parse_refusal(text, &number, &reason, words)) {
         TAILQ_FOREACH (answer, &answers->waiting, link)
             if (answer->numbered && answer->number == number)
                 break;

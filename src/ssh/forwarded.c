@@ -162,8 +162,12 @@ static void arrive(struct session_listen *l, ssh_message message)
 
 static void take(struct session *s, ssh_message message)
 {
-    struct session_listen *l = find(s, message);
+    struct session_listen *l;
 
+    /* The answer that it follows may have come along with it. */
+    if (s->globals.asked)
+        globals_work(s);
+    l = find(s, message);
     if (l != NULL) {
         arrive(l, message);
         return;

@@ -70,9 +70,9 @@ struct session_listen_events {
     /* The server answered: it listens on `port`; or it refused, and `port` is 0. Called once. The
      * callee may free the listen, if it was refused it has to. */
     void (*answered)(void *arg, uint16_t port);
-    /* A connection came in, from `origin` in the server's words (valid during the call). The callee
-     * answers it, now or later. `lost` is called once if the session dies before: then the arrival
-     * is gone. */
+    /* A connection came in, from `origin` in the server's words (valid until it is answered). The
+     * callee does that, now or later. `lost` is called once if the session dies before: then the
+     * arrival is gone. */
     void (*arrived)(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port);
     /* The session died, and the listen is gone. */
     void (*lost)(void *arg);

@@ -69,11 +69,12 @@ static void answers(uint64_t number, uint16_t port)
 
 /* ---- the main thread's */
 
-static void on_changed(void *arg, const struct forward_status *status)
+static bool on_changed(void *arg, const struct forward_status *status)
 {
     (void)arg;
     scene->changed = *status;
     scene->changes++;
+    return false;
 }
 
 static void session_up(int board, int slot, int worker)
