@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */
@@ -266,7 +267,7 @@ int control_ask(const struct control_order *order)
     int fd;
 
     if (!is_sensible(order, command))
-        return CONTROL_STATUS_FAILED;
+        return EX_USAGE;
     fd = connect_to(order->path);
     if (fd < 0) {
         fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
