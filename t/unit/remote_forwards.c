@@ -1,4 +1,5 @@
-/* Tests of gateway/forwards, the remote ones: the workers and their sessions are played by the test. */
+/* Tests of gateway/forwards, the remote ones: the workers and their sessions are played by the
+ * test. */
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
