@@ -315,7 +315,7 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     options->verbose = 0; /* the configuration has it */
     options->may_ask = true;
     options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
-    if (!says(tunnel, "controlmaster", "yes", "true") &&
+    if (!line->stdio && !says(tunnel, "controlmaster", "yes", "true") &&
         !says(tunnel, "controlmaster", "ask", "ask"))
         options->control_path = ssh_answer_control_path(&tunnel->known.answer, tunnel->host);
     if (line->stdio) {

@@ -10,10 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void put_plain(FILE *out, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+}
+
 void report_line(FILE *out, const char *text)
 {
-    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++)
-        fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+    put_plain(out, text != NULL ? text : "");
     fputc('\n', out);
 }
 
@@ -69,13 +74,22 @@ static void print_table(FILE *out, struct table *table)
         fputc('\n', out);
     for (size_t i = 0; i < table->count; i++) {
         bool last = (i + 1) % table->columns == 0;
-        if (any && last)
-            report_line(out, table->cells[i]);
-        else if (any)
-            fprintf(out, "%-*s", (int)widths[i % table->columns] + 2, table->cells[i]);
+        size_t padding = widths[i % table->columns] + 2 - strlen(table->cells[i]);
+        if (any) {
+            put_plain(out, table->cells[i]);
+            fprintf(out, "%*s", last ? 0 : (int)padding, last ? "\n" : "");
+        }
         free(table->cells[i]);
     }
     free(table->cells);
+}
+
+/* A member that is text; "?" when there is none. */
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = control_text(object, key);
+
+    return value != NULL ? value : "?";
 }
 
 /* Units. */
@@ -121,17 +135,16 @@ static char *state_text(const json_t *object)
     const char *error = control_text(object, "error");
     const json_t *retry = json_object_get(object, "retry_ms");
     const json_t *port = json_object_get(object, "port");
-    const char *state = control_text(object, "state");
     char *when = json_is_integer(retry)
                      ? mem_printf("; next try in %lld s", (json_integer_value(retry) + 999) / 1000)
                  : json_is_integer(port)
                      ? mem_printf(", port %lld", (long long)json_integer_value(port))
                      : mem_strdup("");
-    char *text = mem_printf("%s%s%s%s", state != NULL ? state : "?", error != NULL ? ": " : "",
-                            error != NULL ? error : "", when);
+    char *all = mem_printf("%s%s%s%s", text(object, "state"), error != NULL ? ": " : "",
+                           error != NULL ? error : "", when);
 
     free(when);
-    return text;
+    return all;
 }
 
 /* The parts of a status. */
@@ -179,8 +192,7 @@ static void print_sessions(FILE *out, const json_t *answer)
     json_array_foreach(json_object_get(answer, "upstreams"), i, upstream)
         json_array_foreach(json_object_get(upstream, "sessions"), k, session)
     {
-        add_cell(&table,
-                 mem_printf("%s/%lld", control_text(upstream, "name"), number(session, "session")));
+        add_cell(&table, mem_printf("%s/%lld", text(upstream, "name"), number(session, "session")));
         add_text(&table, control_text(session, "host"));
         add_number(&table, session, "worker");
         add_number(&table, session, "channels");
@@ -231,7 +243,7 @@ static void print_forwards(FILE *out, const json_t *answer)
 /* What was counted at all. */
 static void print_counters(FILE *out, const json_t *answer)
 {
-    static const char *const head[] = {"COUNTER", "", NULL};
+    static const char *const head[] = {"COUNTER", "NUMBER", NULL};
     struct table table = new_table(head);
     const char *group, *name;
     json_t *counters, *value;
@@ -250,9 +262,8 @@ void report_status(FILE *out, const json_t *answer)
     const char *file = control_text(answer, "file");
     char *uptime = seconds_text(number(answer, "seconds"));
 
-    fprintf(out, "adit %s, pid %lld, %s for %s, %lld connections; ",
-            control_text(answer, "version"), number(answer, "pid"), control_text(answer, "state"),
-            uptime, number(answer, "connections"));
+    fprintf(out, "adit %s, pid %lld, %s for %s, %lld connections; ", text(answer, "version"),
+            number(answer, "pid"), text(answer, "state"), uptime, number(answer, "connections"));
     report_line(out, file != NULL ? file : "from a command line");
     free(uptime);
     print_upstreams(out, answer);
@@ -274,12 +285,10 @@ static void print_connection(FILE *out, const json_t *connection, long long pid)
     char *in = bytes_text(number(connection, "bytes_in"));
     char *sent = bytes_text(number(connection, "bytes_out"));
 
-    fprintf(out, "Connection information for %s/%lld (%s) pid %lld\n",
-            control_text(connection, "upstream"), number(connection, "session"),
-            control_text(connection, "host"), pid);
+    fprintf(out, "Connection information for %s/%lld (%s) pid %lld\n", text(connection, "upstream"),
+            number(connection, "session"), text(connection, "host"), pid);
     if (control_text(connection, "local") != NULL)
-        fprintf(out, "  tcp %s -> %s\n", control_text(connection, "local"),
-                control_text(connection, "remote"));
+        fprintf(out, "  tcp %s -> %s\n", text(connection, "local"), text(connection, "remote"));
     fprintf(out, "  duration %s\n", duration);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (control_text(connection, words[i]) != NULL) {

@@ -64,6 +64,9 @@ void place_init(struct place *place, struct hosts *hosts, const struct config_up
 {
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
+    memcpy(place->alias, place->name, sizeof(place->alias));
+    if (upstream->libssh_config)
+        dial_find(upstream, place->name, &place->port);
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
@@ -158,6 +161,7 @@ static void dial(struct attempt *a, int fd)
         .upstream = a->upstream,
         .host = a->place->name,
         .port = a->place->port,
+        .alias = a->place->alias,
         .may_ask = a->room->may_ask,
         .reply = a->room->crew->keeper,
         .done = dialled_or_not,

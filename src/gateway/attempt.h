@@ -8,6 +8,7 @@
 /* One of an upstream's hosts. */
 struct place {
     char name[HOST_MAX + 1];
+    char alias[HOST_MAX + 1]; /* what ssh_config has it by, where that is not read before */
     uint16_t port;
     char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, with a port that is not ssh's own */
     struct host *host;

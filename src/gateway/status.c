@@ -346,7 +346,7 @@ char *status_words(const struct gateway *g)
             worst = g->pools[i];
     }
     if (worst == NULL)
-        return mem_printf("%s%u sessions up", draining, up);
+        return mem_printf("%s%u %s up", draining, up, up == 1 ? "session" : "sessions");
     pool_state(worst, &state);
     return mem_printf("%s%u sessions up; %s is down: %s", draining, up, pool_upstream(worst)->name,
                       state.error != NULL ? state.error : "not connected yet");

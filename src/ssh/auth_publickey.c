@@ -81,13 +81,27 @@ static void add_default_identities(struct identities *all)
     }
 }
 
-static struct identities find_identities(const struct config_upstream *upstream)
+/* The one of ssh_config(5) that libssh tells of, where it has read that. */
+static void add_libssh_identity(struct identities *all, ssh_session handle)
 {
+    char *path = NULL;
+
+    /* (Its defaults are templates still.) */
+    if (ssh_options_get(handle, SSH_OPTIONS_IDENTITY, &path) == SSH_OK && strchr(path, '%') == NULL)
+        add_identity(all, path);
+    ssh_string_free_char(path);
+}
+
+static struct identities find_identities(const struct handshake *h)
+{
+    const struct config_upstream *upstream = h->upstream;
     struct identities all = {0};
 
     for (size_t i = 0; i < upstream->identities.count; i++)
         add_identity(&all, upstream->identities.items[i]);
-    if (upstream->identities.count == 0)
+    if (upstream->identities.count == 0 && upstream->libssh_config)
+        add_libssh_identity(&all, h->handle);
+    if (all.count == 0)
         add_default_identities(&all);
     for (size_t i = 0; i < upstream->certificates.count; i++)
         add_certificate(&all, upstream->certificates.items[i]);
@@ -212,6 +226,9 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
                                                              : "no right passphrase was given"));
     } else if (key == NULL) {
         auth_note_tried(a, "publickey", identity->path);
+        auth_note_problem(
+            a, LOG_DEBUG,
+            mem_printf("the server does not take identity %s, which is encrypted", identity->path));
     }
     free(offer);
     free(memory);
@@ -359,7 +376,7 @@ static int try_files(struct authentication *a, struct identities *all, const str
  * an agent full of others would use up the server's MaxAuthTries. */
 int auth_try_publickey(struct authentication *a)
 {
-    struct identities all = find_identities(a->h->upstream);
+    struct identities all = find_identities(a->h);
     struct agent *agent = find_agent(a, &all);
     int answer = try_agent(a, agent, true);
 

@@ -111,7 +111,11 @@ static enum dial_status fail_denied(struct authentication *a, const char *said)
     list_offered(a, offered, sizeof(offered));
     return handshake_fail(
         a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s",
-        offered, a->user, a->tried[0] != '\0' ? a->tried : "nothing, no key or password is there",
+        offered, a->user,
+        a->tried[0] != '\0'  ? a->tried
+        : a->problem != NULL ? "nothing"
+                             : "nothing, no key or password is there",
+
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
         a->unanswered ? "; no answer was given" : "", said != NULL ? ": " : "",

@@ -22,6 +22,7 @@ struct dial {
     bool started;                /* there is one */
     struct dial_request request; /* its fd is the thread's */
     char host[HOST_MAX + 1];     /* the request's */
+    char alias[HOST_MAX + 1];
     int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
                      with `dialled` */
     bool cancelled;
@@ -84,6 +85,7 @@ static void dial_thread(void *arg)
         .upstream = upstream,
         .host = d->host,
         .port = d->request.port,
+        .alias = d->alias,
         .asker = {.askpass = upstream->askpass,
                   .batch_mode = upstream->batch_mode,
                   .may_ask = d->request.may_ask,
@@ -183,7 +185,10 @@ struct dial *dial_start(const struct dial_request *request)
                        .request = *request,
                        .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
     snprintf(d->host, sizeof(d->host), "%s", request->host);
+    snprintf(d->alias, sizeof(d->alias), "%s",
+             request->alias != NULL ? request->alias : request->host);
     d->request.host = d->host;
+    d->request.alias = d->alias;
     config_ref(d->request.config);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     prepare_socket(fd);

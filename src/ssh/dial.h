@@ -47,6 +47,11 @@ enum dial_status {
 /* "transport", "host-key", ...: for the log and the counters. */
 const char *dial_status_name(enum dial_status status);
 
+/* For an upstream with libssh_config: replaces a name of ssh_config(5) with its HostName, and the
+ * port with its Port, as far as libssh finds them. Blocks for as long as a file is read. */
+void dial_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+               uint16_t *port);
+
 struct dial;
 
 struct dial_request {
@@ -57,6 +62,7 @@ struct dial_request {
     const struct config_upstream *upstream;
     const char *host; /* the name that known_hosts knows it by; copied */
     uint16_t port;
+    const char *alias; /* with libssh_config: the name before dial_find; copied; NULL: the host */
     /* A person may be asked, on the terminal or as SSH_ASKPASS says; without it, nobody but the
      * upstream's own askpass. */
     bool may_ask;

@@ -40,6 +40,10 @@ static bool set_options(struct handshake *h, int fd)
         handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
         return false;
     }
+    if (u->libssh_config && !libssh_config_read(h->handle, u, h->alias)) {
+        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
+        return false;
+    }
     /* libssh must look nothing up by itself: not the name, not ~/.ssh/config. Where the connection
      * leads to was settled before, so the host is only what known_hosts knows it by. */
     if (!set_option(h, SSH_OPTIONS_HOST, alias != NULL ? alias : h->host, "host") ||

@@ -16,7 +16,8 @@ struct handshake {
     const struct config_upstream *upstream;
     const char *host;
     uint16_t port;
-    char *known_as; /* in known_hosts: "name", "[name]:port" or HostKeyAlias */
+    const char *alias; /* what ssh_config(5) has it by */
+    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias */
     struct asker asker;
     struct connection_info info;
     char error[1024];
@@ -44,6 +45,11 @@ __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_f
     va_end(arguments);
     return status;
 }
+
+/* Gives a new handle what libssh itself reads of ssh_config(5) for that name. False: a file cannot
+ * be read, or holds what libssh does not take. */
+bool libssh_config_read(ssh_session handle, const struct config_upstream *upstream,
+                        const char *alias);
 
 /* The lists of algorithms, with what libssh knows of those configured (ssh_config(5): Ciphers,
  * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:

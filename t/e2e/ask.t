@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, Agent, certify, config, equal, false, fingerprint, holds, keypair,
-                       scratch, tap, true, wait_until)
+                       scratch, tap, true, upstream, wait_until)
 from adit_test.clients import connected, exchange, works
 from adit_test.keys import public
 from adit_test.origins import Origin, echo
@@ -315,6 +315,28 @@ def algorithms(origin):
             adit.wait_log(r'kex "rot13": libssh knows none of them')
 
 
+def bastions(origin):
+    with Sshd(password=PASSWORD, options=PASSWORDS) as edge, Sshd() as sshd:
+        askpass = Askpass(f"sleep 4; echo \"{PASSWORD}\"")
+        with tap.case("what lies behind a bastion waits while somebody is asked there"):
+            text = config(sshd, upstream(edge, "edge", askpass=askpass.path),
+                          up={"jump": "edge", "connect_timeout": "1s", "hold": "30s"})
+            with Adit(text, name="adit: a bastion that asks") as adit:
+                true(works(adit.address, origin), "an echo")
+                equal(len(askpass.asked()), 1, "how often it was asked")
+                false(adit.find("upstream office: .*(timed out|no session)"), "it was given up")
+
+
+def without_ssh(origin):
+    with Sshd() as sshd:
+        file = scratch("ssh_config", f"Host vault\n  HostName {sshd.address}\n  Port {sshd.port}\n"
+                                     f"  User {sshd.user}\n  IdentityFile {sshd.user_key}\n")
+        with tap.case("ssh_config = yes where there is no ssh: libssh reads it"), \
+                start(sshd, "no ssh", env={"PATH": scratch("nowhere")}, host="vault", port=None,
+                      user=None, identity=None, ssh_config="yes", ssh_config_file=file) as adit:
+            true(works(adit.address, origin), "an echo")
+
+
 def main():
     with Origin(echo) as origin:
         kept(origin)
@@ -324,6 +346,8 @@ def main():
         host_keys(origin)
         agents(origin)
         algorithms(origin)
+        bastions(origin)
+        without_ssh(origin)
 
 
 tap.run(main)

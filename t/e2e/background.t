@@ -106,7 +106,7 @@ def failures(hosts, origin):
         time.sleep(1)
         equal(process.poll(), None, "the status")
         process.send_signal(signal.SIGINT)
-        equal(process.wait(patience(10)), 0, "the status after SIGINT")
+        equal(process.wait(patience(10)), 255, "the status after SIGINT")
 
 
 def taken_ports(hosts, origin):
@@ -143,13 +143,13 @@ def signals(hosts, origin):
             time.sleep(1)
             equal(process.poll(), None, "the status")
             process.send_signal(signal.SIGINT)
-            equal(process.wait(patience(5)), 0, "the status")
+            equal(process.wait(patience(5)), 255, "the status")
     with Origin(lambda conn, _: conn.recv(1 << 16) and conn.recv(1 << 16)) as mute:
         with tap.case("... and while the server says nothing"):
             process = start(f"ssh -N -o ConnectTimeout=60 -p {mute.port} -D {port} {ANY}", hosts)
             wait_until(lambda: mute.connections, "it connects")
             process.send_signal(signal.SIGINT)
-            equal(process.wait(patience(5)), 0, "the status")
+            equal(process.wait(patience(5)), 255, "the status")
 
 
 def tunnel_is_there(port):

@@ -161,6 +161,12 @@ def ssh_back(user):
                                          f"ssh -p 2222 {user}@localhost over there")
 
 
+def usual_proxy(command):
+    """Without any forward adit is a proxy on port 1080, over there; ssh is a shell."""
+    if not REAL:
+        socks(1080)(command)
+
+
 def login(machine, *users):
     """Who logged in to a machine meanwhile."""
 
@@ -237,18 +243,19 @@ TABLE = [
     ("ssh -fN -D 8888 user@remote-server.example.com", socks(8888)),
 
     ("ssh -J user@bastion.example.com user@192.168.1.50",
-     login("bastion", "user"), login("inner", "user"), relayed("bastion", ("192.168.1.50", 22))),
+     usual_proxy, login("bastion", "user"), login("inner", "user"),
+     relayed("bastion", ("192.168.1.50", 22))),
     ("ssh -J bastion-user@bastion.example.com internal-user@192.168.1.50",
-     login("bastion", "bastion-user"), login("inner", "internal-user")),
+     usual_proxy, login("bastion", "bastion-user"), login("inner", "internal-user")),
     ("ssh -J user@bastion.example.com:2222 user@192.168.1.50",
-     login("bastion", "user"), login("inner", "user")),
+     usual_proxy, login("bastion", "user"), login("inner", "user")),
     ("ssh -J user@bastion1.example.com,user@bastion2.internal user@final-host.internal",
-     login("bastion", "user"), login("second", "user"), login("inner", "user"),
+     usual_proxy, login("bastion", "user"), login("second", "user"), login("inner", "user"),
      relayed("bastion", ("bastion2.internal", 22)),
      relayed("second", ("final-host.internal", 22))),
-    ("ssh db-server", login("bastion", "admin"), login("inner", "dbadmin")),
-    ("ssh deep-internal", login("bastion", "admin"), login("inner", "deploy", "admin"),
-     relayed("bastion", ("192.168.1.60", 22))),
+    ("ssh db-server", usual_proxy, login("bastion", "admin"), login("inner", "dbadmin")),
+    ("ssh deep-internal", usual_proxy, login("bastion", "admin"),
+     login("inner", "deploy", "admin"), relayed("bastion", ("192.168.1.60", 22))),
     ("ssh -J user@bastion.example.com -L 5432:192.168.1.50:5432 user@192.168.1.50",
      local(5432, THIRD_DB), login("bastion", "user"), login("inner", "user")),
     ("ssh -L 5432:localhost:5432 db-server", local(5432, DB), login("inner", "dbadmin")),
@@ -282,8 +289,9 @@ TABLE = [
     ("ssh -fN -R 2222:localhost:22 user@host", ssh_back("localuser")),
     ("ssh -D 1080 user@host", socks(1080)),
     ("ssh -fN -D 1080 user@host", socks(1080)),
-    ("ssh -J bastion user@internal", login("bastion", "admin"), login("inner", "user")),
-    ("ssh -J b1,b2 user@final", login("bastion", "user"), login("second", "user"),
+    ("ssh -J bastion user@internal", usual_proxy, login("bastion", "admin"),
+     login("inner", "user")),
+    ("ssh -J b1,b2 user@final", usual_proxy, login("bastion", "user"), login("second", "user"),
      login("inner", "user")),
     ("ssh -L 5432:db:5432 -J bastion user@db", local(5432, "there 172.16.0.9:5432")),
 ]
@@ -311,7 +319,8 @@ def multiplexed(country):
         with tap.case(f"ssh -O check {what}"):
             done = call(f"ssh -O check {what}", config)
             equal(done.returncode, 0, "the exit status")
-            pid = holds(r"^Master running \(pid=(\d+)\)\r?\n$", done.stdout + done.stderr, "it says")
+            pid = holds(r"^Master running \(pid=(\d+)\)\r?\n$", done.stdout + done.stderr,
+                        "what it says")
             equal([int(pid[1])], master.pids(), "the pid")
             equal(greeting(ANY, 5432), DB, "what the tunnel says")
         with tap.case(f"ssh -fN -L 6379:localhost:6379 {what}, over the same connection"):
@@ -403,8 +412,8 @@ def programs(country):
         server = Web(address=NAMES["internal-web"], port=80)
     with server as web:
         if tap.have("chromium", "chromium"):
-            with tap.case("ssh -fN -L 8080:internal-web:80 user@bastion.example.com, and a browser"), \
-                    Tunnel("ssh -fN -L 8080:internal-web:80 user@bastion.example.com", config):
+            line = "ssh -fN -L 8080:internal-web:80 user@bastion.example.com"
+            with tap.case(f"{line}, and a browser"), Tunnel(line, config):
                 page = browse("http://localhost:8080/page")
                 holds(b'<p id="one">part one is here</p>', page, "the page, by its first script")
                 holds(b'<p id="two">part two is here</p>', page, "the page, by its second script")

@@ -78,7 +78,7 @@ def ports(origin):
             equal(sshd.targets()[-1], ("db.internal", origin.port), "what the server was asked for")
         with tap.case("a target that refuses: the connection is reset"):
             mark = adit.mark()
-            with to(closed) as conn, raises(ConnectionResetError, "reading"):
+            with raises(ConnectionResetError, "connecting and reading"), to(closed) as conn:
                 conn.recv(1)
             adit.access(mark, listen="closed", outcome="refused", end="Connection refused")
 
@@ -150,7 +150,7 @@ def rules(origin):
         adit.sessions_up(1)
         with tap.case("rules hold for forwards too"):
             true(works(port), "echo where it is allowed")
-            with to(other) as conn, raises(ConnectionResetError, "reading"):
+            with raises(ConnectionResetError, "connecting and reading"), to(other) as conn:
                 conn.recv(1)
             adit.access(listen="other", verdict="deny", rule="deny = listen=other",
                         outcome="denied")

@@ -164,8 +164,11 @@ static void a_mode_is_found_and_its_fields(void **state)
         {"-M 0 host", "run ask"},
         {"-fN host", "run background ask once"},
         {"office", "run background ask once S=/run/office-22"},
-        {"-L 1:a:1 -D 2 office", "run background ask once S=/run/office-22 forward=1:a:1 forward=2"},
-        {"-W db:5432 office", "run ask once stdio=db via=office S=/run/office-22"},
+        {"-L 1:a:1 -D 2 office",
+         "run background ask once S=/run/office-22 forward=1:a:1 forward=2"},
+        {"-M -S /c host", "run ask once"}, /* a master of its own */
+        {"-S /c host", "run ask once S=/c"},
+        {"-W db:5432 office", "run ask once stdio=db via=office"},
         {"-O check office", "control O=check S=/run/office-22"},
         {"-O status --json -S ~/s", "control O=status S=/home/test/s json"},
         {"-O reload --config @", "control O=reload S=/run/adit.sock"},

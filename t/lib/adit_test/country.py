@@ -50,9 +50,10 @@ ADDRESSES["b1"] = MACHINES["bastion"][0][0]
 
 # What only the sshds over there can look up.
 NAMES = {
-    "bastion2.internal": "172.16.0.2", "b2": "172.16.0.2", "final-host.internal": "172.16.0.9", "final": "172.16.0.9",
-    "internal": "172.16.0.9", "db": "172.16.0.9", "internal-app.local": "172.16.0.20",
-    "internal-web": "172.16.0.21", "internal-monitoring.local": "172.16.0.9",
+    "bastion2.internal": "172.16.0.2", "b2": "172.16.0.2",
+    "final-host.internal": "172.16.0.9", "final": "172.16.0.9", "internal": "172.16.0.9",
+    "db": "172.16.0.9", "internal-monitoring.local": "172.16.0.9",
+    "internal-app.local": "172.16.0.20", "internal-web": "172.16.0.21",
     "legacy-service.internal": "172.16.0.22",
 }
 

@@ -1,6 +1,5 @@
 """Networks of a test's own, where every address and port is free: to run commands literally."""
 
-import contextlib
 import ctypes
 import os
 import subprocess

@@ -14,8 +14,8 @@ from .process import descendants, patience, scratch, send_signal, wait_until, wo
 from .tap import tap
 
 
-# The terminal's session is a shell's, as in life: its end would hang up on what runs at the terminal,
-# even on what is just about to go into the background.
+# The terminal's session is a shell's, as in life: its end would hang up on what runs at the
+# terminal, even on what is just about to go into the background.
 SHELL = """trap : INT
 status=$1
 shift
@@ -34,8 +34,9 @@ class Terminal:
         self.status = scratch("status")
         self.master, slave = os.openpty()
         self.child = subprocess.Popen(
-            ["sh", "-c", SHELL, "sh", self.status, *command], stdin=slave, stdout=slave, stderr=slave, env=env, cwd=workdir(),
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            ["sh", "-c", SHELL, "sh", self.status, *command], stdin=slave, stdout=slave,
+            stderr=slave, env=env, cwd=workdir(), start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.slave = slave  # kept open, so that the terminal lives on as a shell's would
         tap.logs.append(self.tail)
 

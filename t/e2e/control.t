@@ -1,0 +1,567 @@
+#!/usr/bin/env -S python3 -B
+"""The control socket: who may ask, what a running gateway answers, and what it then does."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, acl, config, equal, false, free_port, has_ipv6, holds, patience, run_adit,
+                       scratch, tap, true, upstream, wait_until)
+from adit_test.clients import connect, exchange, works
+from adit_test.command import Tunnel, call, ssh_config
+from adit_test.gateway import binary, listen
+from adit_test.origins import Origin, echo, read_exactly
+from adit_test.sshd import Sshd
+
+NOBODY = 65534
+
+
+def ask(path, command, *arguments):
+    return run_adit("-S", path, "-O", command, *arguments)
+
+
+def asked(path, command, *arguments):
+    """The same, which has to go well; its standard output."""
+    done = ask(path, command, *arguments)
+    equal((done.returncode, done.stderr), (0, ""), f"-O {command} {arguments}")
+    return done.stdout
+
+
+def status(path):
+    return json.loads(asked(path, "status", "--json"))
+
+
+def raw(path, data, seconds=30):
+    """What comes back to these bytes until the other side closes, or we have seen one line."""
+    with socket.socket(socket.AF_UNIX) as conn:
+        conn.settimeout(patience(seconds))
+        conn.connect(path)
+        try:
+            conn.sendall(data)
+        except BrokenPipeError:
+            pass
+        got = b""
+        while not got.endswith(b"\n"):
+            part = conn.recv(1 << 16)
+            if not part:
+                break
+            got += part
+        return got
+
+
+def echoes(port, address=ANY):
+    """Whether a plain connection there leads to an echo."""
+    try:
+        with socket.create_connection((address, port), timeout=patience(20)) as conn:
+            return exchange(conn)
+    except OSError:
+        return False
+
+
+def refused(port):
+    try:
+        socket.create_connection((ANY, port), timeout=patience(20)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def the_socket(sshd):
+    path = scratch("control")
+    text = config(sshd, gate={"control": path})
+
+    with tap.case("a stale socket is replaced"):
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(path)
+        stale.close()
+        with Adit(text, name="adit over a stale socket"):
+            equal(asked_check(path), 0, "the status of -O check")
+    with tap.case("it is removed at the end"):
+        false(os.path.exists(path), "the path is there")
+
+    with Adit(text) as adit:
+        adit.sessions_up(1)
+        with tap.case("it is its owner's alone"):
+            found = os.stat(path)
+            equal(stat.filemode(found.st_mode), "srw-------", "the mode")
+            equal(found.st_uid, os.geteuid(), "the owner")
+        with tap.case("a second adit does not start, and says who is there"):
+            second = run_adit("--config", scratch("second.ini", config(
+                sshd, gate={"control": path})))
+            equal(second.returncode, 255, "the exit status")
+            holds(rf"another adit \(pid {adit.pid}\) listens on {path}", second.stderr, "the log")
+            equal(asked_check(path), 0, "the first one's answer")
+        if os.geteuid() == 0:
+            another_user(path)
+        garbage(adit, path)
+        moves(adit, sshd, path)
+
+    with tap.case("a file that is no socket is left alone"):
+        kept = scratch("file", "precious")
+        done = run_adit("--config", scratch("file.ini", config(sshd, gate={"control": kept})))
+        equal(done.returncode, 255, "the exit status")
+        holds(kept, done.stderr, "the log")
+        with open(kept, encoding="ascii") as source:
+            equal(source.read(), "precious", "the file")
+    with tap.case("a path that is too long is an error at the start, and to who asks"):
+        long = "/tmp/" + "x" * 120
+        done = run_adit("--config", scratch("long.ini", config(sshd, gate={"control": long})))
+        true(done.returncode in (78, 255), f"an exit status that says so: {done.returncode}")
+        holds("too long", done.stderr, "the log")
+        done = ask(long, "check")
+        equal(done.returncode, 255, "the status of -O check")
+        holds(f"connect.{long}.: File name too long", done.stderr, "its words")
+    with tap.case("nobody there"):
+        done = ask(path, "check")
+        equal((done.returncode, done.stderr, done.stdout),
+              (255, f"Control socket connect({path}): No such file or directory\n", ""),
+              "-O check")
+
+
+def asked_check(path):
+    return ask(path, "check").returncode
+
+
+def another_user(path):
+    command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", binary(), "-S",
+               path, "-O", "check"]
+
+    def nobody():
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=patience(30), cwd="/", check=False)
+
+    with tap.case("another user has no access"):
+        done = nobody()
+        equal(done.returncode, 255, "the exit status")
+        holds("Permission denied", done.stderr, "the words")
+    with tap.case("another user is refused even if the socket's mode lets him in"):
+        os.chmod(path, 0o666)
+        done = nobody()
+        os.chmod(path, 0o600)
+        equal(done.returncode, 255, "the exit status")
+        holds("another user", done.stderr, "the words")
+
+
+def garbage(adit, path):
+    samples = {
+        "an empty line": b"\n", "no JSON": b"hello\n", "an array": b"[1]\n", "two objects": b"{}{}\n",
+        "no command": b"{}\n", "a number for a command": b'{"command":7}\n',
+        "an unknown command": b'{"command":"dance"}\n', "what ssh says": b"\0\0\0\x0c\0\0\0\1\n",
+        "NUL and not UTF-8": b'{"command":"\xff\0"}\n', "deep nesting": b"[" * 60000 + b"\n",
+        "a key twice": b'{"command":"check","command":"exit"}\n',
+        "too long a line": b" " * (1 << 17),
+        "forwards of the wrong kind": b'{"command":"forward","forwards":[7,{"kind":"up"}]}\n',
+        "forwards that are none": b'{"command":"forward","forwards":[{"kind":"local","spec":"x"}]}\n',
+    }
+    with tap.case("garbage is answered with an error and harms nothing"):
+        for what, data in samples.items():
+            answer = json.loads(raw(path, data))
+            equal(answer["ok"], False, f"the answer to {what}")
+            true(answer["error"], f"words for {what}")
+        equal(raw(path, b'{"command":"check"}\n{"command":"check"}\n').count(b"pid"), 1,
+              "an answer first")
+        equal(asked_check(path), 0, "-O check")
+    with tap.case("connections that say nothing, or vanish, cost nobody else anything"):
+        idle = []
+        for _ in range(10):
+            conn = socket.socket(socket.AF_UNIX)
+            conn.connect(path)
+            conn.sendall(b'{"command":')
+            idle.append(conn)
+        for conn in idle[::2]:
+            conn.close()
+        equal(asked_check(path), 0, "-O check")
+        wait_until(lambda: all(conn.recv(1, socket.MSG_DONTWAIT) == b"" for conn in idle[1::2])
+                   if not blocked(idle[1]) else False, "they are closed", 30)
+        for conn in idle[1::2]:
+            conn.close()
+    with tap.case("of too many some are refused, and later ones answered"):
+        crowd = []
+        for _ in range(60):
+            conn = socket.socket(socket.AF_UNIX)
+            conn.connect(path)
+            crowd.append(conn)
+        done = ask(path, "check")
+        equal(done.returncode, 255, "the exit status while they are there")
+        holds("too many", done.stderr, "the words")
+        for conn in crowd:
+            conn.close()
+        wait_until(lambda: asked_check(path) == 0, "-O check is answered again")
+        true(adit.alive(), "adit lives")
+
+
+def blocked(conn):
+    try:
+        conn.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def moves(adit, sshd, path):
+    with tap.case("a reload moves it"):
+        other = scratch("moved")
+        mark = adit.reload(config(sshd, gate={"control": other}))
+        adit.wait_log(r" info: reloaded ", mark)
+        equal(asked_check(other), 0, "-O check there")
+        false(os.path.exists(path), "the old path is there")
+    with tap.case("a path where it cannot be changes nothing"):
+        adit.write(config(sshd, acl("deny to=*"), gate={"control": "/nonexistent/control"}))
+        done = ask(other, "reload")
+        equal(done.returncode, 255, "the exit status of -O reload")
+        holds("/nonexistent/control", done.stderr, "its words")
+        equal(asked_check(other), 0, "-O check")
+        with Origin(echo) as origin:
+            true(works(adit.address, origin), "the rules are the old ones")
+    with tap.case("a reload can do without, and have it again"):
+        mark = adit.reload(config(sshd))
+        adit.wait_log(r" info: reloaded ", mark)
+        false(os.path.exists(other), "the path is there")
+        mark = adit.reload(config(sshd, gate={"control": path}))
+        adit.wait_log(r" info: reloaded ", mark)
+        equal(asked_check(path), 0, "-O check")
+
+
+def commands(sshd, other):
+    path = scratch("control")
+    port = free_port()
+
+    def text(*sections, **more):
+        return config(sshd, *sections, gate={"control": path}, at={"address": f"{ANY}:{port}"},
+                      **more)
+
+    with Origin(echo) as origin, Adit(text(upstream(other, "spare"))) as adit:
+        adit.sessions_up(1)
+        adit.sessions_up(1, upstream="spare")
+        with tap.case("-O check, as ssh prints it"):
+            done = ask(path, "check")
+            equal((done.returncode, done.stdout, done.stderr),
+                  (0, "", f"Master running (pid={adit.pid})\n"), "-O check")
+        with tap.case("-O with --config finds the socket in the file"):
+            equal(run_adit("--config", adit.config, "-O", "check").returncode, 0, "the exit status")
+        with tap.case("-O status --json says all of it"):
+            live = connect(adit.address, ANY, origin.port)
+            schema(status(path), adit, port, origin)
+        with tap.case("-O status is a table"):
+            table = asked(path, "status")
+            for pattern in (rf"^adit \S+, pid {adit.pid}, running for \d+s, 1 connections; ",
+                            r"^UPSTREAM +VIA +HOSTS", r"^office +- +127.0.0.1 .* 1 +0 +up$",
+                            r"^SESSION .*\n(.*\n)*office/0 ", rf"^browser +{ANY}:{port} ",
+                            r"^connections/accepted +1$"):
+                holds(f"(?m){pattern}", table, "the table")
+            false(re.search(r"[^\x20-\x7e\n]", table), "control characters in it")
+            live.close()
+        with tap.case("-O conninfo, as ssh names things"):
+            text_of = asked(path, "conninfo")
+            for pattern in (rf"^Connection information for office/0 .* pid {adit.pid}$",
+                            rf"^  tcp 127.0.0.1:\d+ -> 127.0.0.1:{sshd.port}$",
+                            r"^  kexalgorithm \S", r"^  hostkeyalgorithm ssh-ed25519",
+                            r"^  cipher \S", r"^  mac \S", r"^  compression none$"):
+                holds(f"(?m){pattern}", text_of, "what it prints")
+            equal(len(json.loads(asked(path, "conninfo", "--json"))["connections"]), 2,
+                  "connections in JSON")
+        reloads(adit, path, text, other)
+        forwards(adit, path, sshd, origin)
+        with tap.case("commands that there are not"):
+            for command, words in (("proxy", "not supported"), ("dance", "no such command"),
+                                   ("forward", "which -L"), ("cancel", "which -L")):
+                done = ask(path, command)
+                true(done.returncode != 0, f"an exit status for {command}")
+                holds(words, done.stderr, f"the words for {command}")
+        true(adit.alive(), "adit lives")
+
+
+def schema(answer, adit, port, origin):
+    def fits(value, shape, where):
+        if isinstance(shape, dict):
+            equal(sorted(value), sorted(shape), f"the members of {where}")
+            for key, inner in shape.items():
+                fits(value[key], inner, f"{where}.{key}")
+        elif isinstance(shape, list):
+            true(isinstance(value, list), f"{where} is a list")
+            for item in value:
+                fits(item, shape[0], f"{where}[]")
+        else:
+            true(isinstance(value, shape) and (shape != (int,) or not isinstance(value, bool)),
+                 f"{where} is {shape}, not {value!r}")
+
+    text, maybe, number = (str,), (str, type(None)), (int,)
+    some = (int, type(None))
+    session = {"session": number, "state": text, "host": text, "worker": number,
+               "channels": number, "kib_per_second": number, "bytes_in": number,
+               "bytes_out": number, "seconds": number, "overdue": (bool,)}
+    fits({key: value for key, value in answer.items() if key != "counters"}, {
+        "ok": (bool,), "version": text, "pid": number, "file": maybe, "state": text,
+        "seconds": number, "connections": number,
+        "upstreams": [{"name": text, "via": maybe, "hosts": [text], "state": text, "error": maybe,
+                       "retry_ms": some, "up": number, "dialling": number, "wanted": number,
+                       "min": number, "max": number, "channels": number, "waiting": number,
+                       "sessions": [session]}],
+        "listeners": [{"name": text, "address": text, "target": maybe, "via": text}],
+        "forwards": [{"name": text, "kind": text, "bind": text, "target": maybe, "via": text,
+                      "state": text, "error": maybe, "retry_ms": some, "port": some}],
+    }, "status")
+    equal((answer["pid"], answer["state"], answer["connections"], answer["file"]),
+          (adit.pid, "running", 1, adit.config), "the gateway")
+    equal([(up["name"], up["state"], up["up"]) for up in answer["upstreams"]],
+          [("office", "up", 1), ("spare", "up", 1)], "the upstreams")
+    equal(answer["upstreams"][0]["channels"], 1, "its channels")
+    equal(answer["listeners"], [{"name": "browser", "address": f"{ANY}:{port}", "target": None,
+                                 "via": "office"}], "the listeners")
+    equal(sorted(answer["counters"]), ["connections", "dials", "outcomes", "upstreams"], "counters")
+    equal(answer["counters"]["connections"]["accepted"], 1, "connections accepted")
+    true(origin.port, "an origin")
+
+
+def reloads(adit, path, text, other):
+    with tap.case("-O reload does what SIGHUP does"):
+        adit.write(text())
+        equal(asked(path, "reload"), "", "what it prints")
+        equal([up["name"] for up in status(path)["upstreams"]], ["office"], "the upstreams")
+    with tap.case("-O reload says every problem, with 78, and nothing is changed"):
+        adit.write(text(upstream(other, "spare"), "[listen x]\naddress = nonsense\nfoo = bar\n"))
+        done = ask(path, "reload")
+        equal(done.returncode, 78, "the exit status")
+        holds(rf"(?m)^{adit.config}:\d+: .*nonsense", done.stderr, "the first problem")
+        holds(rf"(?m)^{adit.config}:\d+: .*foo", done.stderr, "the second")
+        equal([up["name"] for up in status(path)["upstreams"]], ["office"], "the upstreams")
+    with tap.case("-O reload of an address that is taken"):
+        with Origin(echo) as taken:
+            adit.write(text(listen("x", address=f"{ANY}:{taken.port}")))
+            done = ask(path, "reload")
+            equal(done.returncode, 255, "the exit status")
+            holds(f"{taken.port}: Address already in use", done.stderr, "the words")
+    adit.write(text())
+    asked(path, "reload")
+
+
+def forwards(adit, path, sshd, origin):
+    local, proxy, remote = free_port(), free_port(), free_port()
+    target = f"{ANY}:{origin.port}"
+
+    with tap.case("-O forward -L"):
+        equal(asked(path, "forward", "-L", f"{local}:{target}"), "", "what it prints")
+        true(echoes(local), "a connection through it")
+        equal([(f["kind"], f["state"], f["bind"], f["target"]) for f in status(path)["forwards"]],
+              [("local", "up", str(local), target)], "its status")
+        asked(path, "forward", "-L", f"{local}:{target}")
+        equal(len(status(path)["forwards"]), 1, "asked for twice")
+    with tap.case("-O cancel -L: nobody new, and who is there stays"):
+        with socket.create_connection((ANY, local)) as conn:
+            true(exchange(conn), "a connection through it")
+            equal(asked(path, "cancel", "-L", f"{local}:{target}"), "", "what it prints")
+            true(refused(local), "the port is free")
+            true(exchange(conn), "the connection goes on")
+        done = ask(path, "cancel", "-L", f"{local}:{target}")
+        equal(done.returncode, 255, "the status of a second time")
+        holds("no such forward", done.stderr, "its words")
+    with tap.case("-O forward and cancel -D"):
+        asked(path, "forward", "-D", str(proxy))
+        true(works((ANY, proxy), origin), "a connection through it")
+        asked(path, "cancel", "-D", str(proxy))
+        true(refused(proxy), "the port is free")
+    with tap.case("-O forward and cancel -R"):
+        equal(asked(path, "forward", "-R", f"{remote}:{target}"), "", "what it prints")
+        true(echoes(remote), "a connection through it")
+        asked(path, "cancel", "-R", f"{remote}:{target}")
+        wait_until(lambda: refused(remote), "the server's port is free")
+    with tap.case("-O forward -R 0 prints the port that the server picked"):
+        port = int(asked(path, "forward", "-R", f"0:{target}"))
+        true(echoes(port), "a connection through it")
+        equal([(f["state"], f["port"]) for f in status(path)["forwards"]], [("up", port)], "status")
+        asked(path, "cancel", "-R", f"0:{target}")
+        wait_until(lambda: refused(port), "the server's port is free")
+    with tap.case("several forwards are there all or not at all"):
+        with taken(remote):
+            done = ask(path, "forward", "-L", f"{local}:{target}", "-R", f"{remote}:{target}",
+                       "-D", str(proxy))
+        equal(done.returncode, 255, "the exit status")
+        holds(f"remote port forwarding failed for listen port {remote}", done.stderr, "the words")
+        wait_until(lambda: refused(local) and refused(proxy), "the others are gone")
+        equal(status(path)["forwards"], [], "the forwards")
+    with tap.case("-O forward -L of a port that is taken"):
+        with taken(local):
+            done = ask(path, "forward", "-L", f"{local}:{target}")
+        equal(done.returncode, 255, "the exit status")
+        holds(f"{local}: Address already in use", done.stderr, "the words")
+        equal(status(path)["forwards"], [], "the forwards")
+    with tap.case("a forward that the server refused later shows as degraded, with the next try"):
+        degraded(adit, path, sshd, target)
+
+
+@contextlib.contextmanager
+def taken(port):
+    """Somebody else's, in both families."""
+    with contextlib.ExitStack() as stack:
+        for address in [ANY, "::1"][:1 + has_ipv6()]:
+            stack.enter_context(Origin(echo, address, port))
+        yield
+
+
+def degraded(adit, path, sshd, target):
+    port = free_port()
+    asked(path, "forward", "-R", f"{port}:{target}")
+    sshd.stop()
+    with taken(port):
+        mark = adit.mark()
+        sshd.start()
+        adit.sessions_up(1, since=mark)
+
+        def shown():
+            [forward] = status(path)["forwards"]
+            return forward["state"] == "degraded" and forward
+        forward = wait_until(shown, "it is degraded")
+        holds(f"listen port {port}", forward["error"], "why")
+        true(0 <= forward["retry_ms"] <= 300000, f"the next try: {forward['retry_ms']}")
+        holds(rf"(?m)^remote-{port} .* degraded: .*; next try in \d+ s$", asked(path, "status"),
+              "the table")
+    wait_until(lambda: status(path)["forwards"][0]["state"] == "up", "it heals", 90)
+    asked(path, "cancel", "-R", f"{port}:{target}")
+
+
+def down(sshd):
+    path = scratch("control")
+    with tap.case("the status of an upstream that is down says why, and when it is tried again"):
+        sshd.stop()
+        with Adit(config(sshd, gate={"control": path}), name="adit without upstream"):
+            def shown():
+                [found] = status(path)["upstreams"]
+                return found["state"] == "down" and found["error"] and found
+            found = wait_until(shown, "it is down")
+            holds("(?i)connection refused", found["error"], "why")
+            wait_until(lambda: isinstance(status(path)["upstreams"][0]["retry_ms"], int),
+                       "the next try")
+            equal(json.loads(asked(path, "conninfo", "--json"))["connections"], [], "connections")
+        sshd.start()
+
+
+def ends(sshd):
+    path = scratch("control")
+    text = config(sshd, gate={"control": path, "drain_timeout": "1s"})
+
+    with Origin(echo) as origin:
+        with tap.case("-O stop: nobody new, the connections finish, then it ends"):
+            with Adit(text, name="adit that stops") as adit:
+                conn = connect(adit.address, ANY, origin.port)
+                done = ask(path, "stop")
+                equal((done.returncode, done.stderr), (0, "Stop listening request sent.\n"), "stop")
+                wait_until(lambda: refused(adit.port), "the listener is gone")
+                false(os.path.exists(path), "the control socket is there")
+                adit.settle()
+                threading.Event().wait(1.5)  # drain_timeout is that of signals
+                true(exchange(conn), "the connection goes on")
+                true(adit.alive(), "adit waits")
+                conn.close()
+                adit.finish(None)
+        with tap.case("-O stop takes the remote forwards back"):
+            with Adit(text, name="adit that stops with -R") as adit:
+                adit.sessions_up(1)
+                conn = connect(adit.address, ANY, origin.port)
+                port = int(asked(path, "forward", "-R", f"0:{ANY}:{origin.port}"))
+                ask(path, "stop")
+                wait_until(lambda: refused(port), "the server's port is free")
+                true(exchange(conn), "the connection goes on")
+                conn.close()
+                adit.finish(None)
+        with tap.case("-O exit: it ends at once"):
+            with Adit(text, name="adit that exits") as adit:
+                conn = connect(adit.address, ANY, origin.port)
+                done = ask(path, "exit")
+                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
+                adit.finish(None)
+                conn.close()
+                false(os.path.exists(path), "the control socket is there")
+
+
+def masters(sshd):
+    """ssh's command lines: ControlPath, -M, -S, and a live one's use."""
+    path = scratch("master")
+    hosts = ssh_config({"server": sshd}, ControlPath=path)
+    ports = [free_port() for _ in range(4)]
+
+    with Origin(echo) as origin:
+        to = f"{ANY}:{origin.port}"
+        with Tunnel(f"ssh -M -fN -L {ports[0]}:{to} server", hosts) as master:
+            [pid] = master.pids()
+            with tap.case("-O check finds the one in the background"):
+                done = call("ssh -O check server", hosts)
+                equal((done.returncode, done.stderr), (0, f"Master running (pid={pid})\n"), "check")
+            with tap.case("a forward is left to the one that runs (-f: and that was it)"):
+                equal(call(f"ssh -fN -L {ports[1]}:{to} server", hosts).returncode, 0, "status")
+                true(echoes(ports[1]), "a connection through it")
+                equal(master.pids(), [pid], "its processes")
+                equal(call(f"ssh -O cancel -L {ports[1]}:{to} server", hosts).returncode, 0,
+                      "cancel")
+                true(refused(ports[1]), "the port is free")
+            with tap.case("the port that the server picked is printed"):
+                done = call(f"ssh -fN -R 0:{to} server", hosts)
+                true(echoes(int(done.stdout)), "a connection through it")
+            with tap.case("in the foreground it stays, and takes its forward along"):
+                with Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts) as guest:
+                    wait_until(lambda: echoes(ports[2]), "a connection through it")
+                    true(guest.alive(), "it stays")
+                    equal(len(sshd.sessions()), 1, "sessions")
+                wait_until(lambda: refused(ports[2]), "the port is free")
+                true(echoes(ports[0]), "the first one's forward")
+            with tap.case("a second master says so and goes on without the socket"):
+                with Tunnel(f"ssh -M -N -L {ports[3]}:{to} server", hosts) as second:
+                    second.wait_log(f"ControlSocket {path} already exists, disabling multiplexing")
+                    wait_until(lambda: echoes(ports[3]), "a connection through it")
+                equal(call("ssh -O check server", hosts).returncode, 0, "-O check of the first")
+            with tap.case("in the foreground it ends when the one that runs does"):
+                guest = Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts)
+                wait_until(lambda: echoes(ports[2]), "a connection through it")
+                done = call("ssh -O exit server", hosts)
+                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
+                equal(guest.wait(), 255, "its exit status")
+                holds("has ended", guest.text(), "its words")
+                guest.kill()
+            wait_until(lambda: not master.pids(), "the master has ended")
+        with tap.case("nobody there: -O says so as ssh does, and a tunnel is one of its own"):
+            done = call("ssh -O check server", hosts)
+            equal((done.returncode, done.stderr),
+                  (255, f"Control socket connect({path}): No such file or directory\n"), "check")
+            with Tunnel(f"ssh -N -L {ports[1]}:{to} server", hosts):
+                wait_until(lambda: echoes(ports[1]), "a connection through it")
+        foreign_master(sshd, path, hosts, ports[0], to)
+
+
+def foreign_master(sshd, path, hosts, port, to):
+    """An ssh that is master there."""
+    with tap.case("where an ssh is the master, -O says so and a tunnel does without"):
+        ssh = subprocess.Popen(["ssh", "-F", hosts, "-M", "-N", "server"], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: os.path.exists(path), "ssh listens")
+            done = call("ssh -O check server", hosts)
+            equal(done.returncode, 255, "the status of -O check")
+            holds("adit: check: ", done.stderr, "its words")
+            with Tunnel(f"ssh -N -L {port}:{to} server", hosts):
+                wait_until(lambda: echoes(port), "a connection through it")
+            equal(subprocess.run(["ssh", "-F", hosts, "-O", "check", "server"], check=False,
+                                 capture_output=True).returncode, 0, "ssh lives")
+        finally:
+            ssh.send_signal(signal.SIGTERM)
+            ssh.wait()
+    true(sshd.port, "an sshd")
+
+
+def main():
+    with Sshd() as sshd, Sshd() as other:
+        the_socket(sshd)
+        commands(sshd, other)
+        down(other)
+        ends(sshd)
+        masters(sshd)
+
+
+tap.run(main)

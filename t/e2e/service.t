@@ -1,0 +1,171 @@
+#!/usr/bin/env -S python3 -B
+"""adit as a service: what it tells a service manager (sd_notify(3)), and the units it comes with."""
+
+import glob
+import os
+import queue
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, scratch, tap,
+                       true)
+from adit_test.clients import connect
+from adit_test.command import Tunnel, ssh_config
+from adit_test.gateway import binary
+from adit_test.origins import Origin, echo
+from adit_test.sshd import Sshd
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UNITS = os.path.join(TOP, "contrib", "systemd")
+
+
+class Manager:
+    """The socket of a service manager, and what came to it: a dict a message."""
+
+    def __init__(self, abstract=False):
+        self.name = f"@adit-test-{os.getpid()}-{time.monotonic_ns()}" if abstract \
+            else scratch("notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.name.replace("@", "\0", 1))
+        self.told = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            try:
+                text = self.socket.recv(65536).decode()
+            except OSError:
+                return
+            self.told.put(dict(line.split("=", 1) for line in text.splitlines()))
+
+    def hears(self, key, pattern=".*", seconds=30):
+        """Waits for a message with such a member; others before it are forgotten."""
+        end = time.monotonic() + patience(seconds)
+        seen = []
+        while True:
+            try:
+                told = self.told.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"never told {key}={pattern}, but {seen}") from None
+            if re.fullmatch(pattern, told.get(key, "\0")):
+                return told
+            seen.append(told)
+
+    def heard(self):
+        """All keys that came and were not asked for."""
+        found = []
+        while not self.told.empty():
+            found += self.told.get()
+        return found
+
+
+def gateways(sshd):
+    for abstract in (False, True):
+        manager = Manager(abstract)
+        kind = "abstract" if abstract else "path"
+        with tap.case(f"a gateway is ready when it listens ({kind})"):
+            with Adit(config(sshd), env={"NOTIFY_SOCKET": manager.name}) as adit:
+                manager.hears("READY", "1")
+                connect(adit.address, ANY, sshd.port).close()
+                manager.hears("STATUS", "1 session up")
+                adit.finish()
+                manager.hears("STOPPING", "1")
+    manager = Manager()
+    with Adit(config(sshd), env={"NOTIFY_SOCKET": manager.name}) as adit:
+        manager.hears("READY", "1")
+        with tap.case("a reload is told, with its time, and its end"):
+            before = time.monotonic_ns() // 1000
+            adit.reload()
+            told = manager.hears("RELOADING", "1")
+            true(before <= int(told["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000, "the time")
+            manager.hears("READY", "1")
+        with tap.case("a reload that fails is told, with its end too"):
+            adit.reload("nonsense")
+            manager.hears("RELOADING", "1")
+            manager.hears("READY", "1")
+        adit.write(config(sshd))
+        with tap.case("the status says what is down, and why"):
+            sshd.stop()
+            told = manager.hears("STATUS", "0 sessions up; office is down: .*refused.*")
+            false("\n" in told["STATUS"], "one line")
+            sshd.start()
+            manager.hears("STATUS", "1 session up", 90)
+    with tap.case("draining is told when it begins"):
+        with Origin(echo) as origin, \
+                Adit(config(sshd), env={"NOTIFY_SOCKET": manager.name}) as adit:
+            conn = connect(adit.address, ANY, origin.port)
+            adit.signal(15)
+            manager.hears("STOPPING", "1")
+            manager.hears("STATUS", "draining; .*")
+            true(adit.alive(), "adit waits")
+            conn.close()
+            adit.finish(None)
+
+
+def tunnels(sshd):
+    manager = Manager()
+    hosts = ssh_config({"server": sshd}, LocalForward=f"{free_port()} {ANY}:1")
+    with tap.case("a tunnel is ready when it is up, not before"):
+        sshd.stop()
+        with Tunnel("ssh --persist -N server", hosts, NOTIFY_SOCKET=manager.name):
+            manager.hears("STATUS", "0 sessions up; .*refused.*")
+            false("READY" in manager.heard(), "it is ready")
+            sshd.start()
+            manager.hears("READY", "1", 90)
+    manager.hears("STOPPING", "1")
+
+
+def deaf(sshd):
+    for name in ("/nonexistent/notify", "relative", "@", "", "/" + "x" * 200):
+        with tap.case(f"nobody at NOTIFY_SOCKET={name[:20]} harms nothing"):
+            with Adit(config(sshd), env={"NOTIFY_SOCKET": name}) as adit:
+                adit.sessions_up(1)
+                adit.finish()
+
+
+def units():
+    if shutil.which("systemd-analyze") is None:
+        tap.diag("no systemd here: its units are not looked at")
+        return
+    directory = scratch("units")
+    os.mkdir(directory)
+    files = []
+    for path in sorted(glob.glob(f"{UNITS}/*.service")):
+        with open(path, encoding="ascii") as source:
+            text = source.read()
+        files.append(os.path.join(directory, os.path.basename(path)))
+        with open(files[-1], "w", encoding="ascii") as out:
+            out.write(text.replace("/usr/bin/adit", binary()))
+    equal([os.path.basename(path) for path in files], ["adit.service", "adit@.service"], "the units")
+    for path in files:
+        name = os.path.basename(path)
+        with tap.case(f"{name} is right"):
+            done = run("verify", "--man=no", path)
+            equal((done.returncode, done.stdout + done.stderr), (0, ""), "systemd-analyze verify")
+        with tap.case(f"{name} is hardened"):
+            done = run("security", "--offline=yes", "--no-pager", path)
+            exposure = holds(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout, "its words")
+            true(float(exposure[1]) <= 2.0, f"an exposure of {exposure[1]}")
+
+
+def run(*arguments):
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=patience(60), check=False)
+
+
+def main():
+    with Sshd() as sshd:
+        gateways(sshd)
+        tunnels(sshd)
+        deaf(sshd)
+    units()
+
+
+tap.run(main)
