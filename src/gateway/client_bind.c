@@ -30,6 +30,7 @@ static void on_answered(void *arg, uint16_t port)
         client_refuse(c, OUTCOME_PROHIBITED, "the server does not listen for us");
         return;
     }
+    c->outcome = OUTCOME_OK; /* should the client not wait for what comes of it */
     client_say_bound(c, &c->request->bound_ip, port);
     deadline_arm(c->worker->loop, &c->deadline, BIND_WAIT_MS, nobody_came);
 }

@@ -334,11 +334,13 @@ static void was_refused(struct forward *f)
     first = !f->failing;
     f->failing = true;
     free(f->error);
-    f->error = mem_printf("remote port forwarding failed for listen port %u", f->config->bind.port);
+    /* (SSH_MSG_REQUEST_FAILURE says no more, RFC 4254 section 4.) */
+    f->error =
+        mem_printf("remote port forwarding failed for listen port %u: the server refuses, as "
+                   "the port is taken or not allowed",
+                   f->config->bind.port);
     if (!tell_changed(f) && first)
-        log_warning("remote forward %s: %s: the server refuses, as the port is taken or forbidden; "
-                    "trying again",
-                    f->config->name, f->error);
+        log_warning("remote forward %s: %s; trying again", f->config->name, f->error);
 }
 
 static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)

@@ -153,7 +153,9 @@ static int poll_served(const struct transport *t, struct pollfd *fd)
 }
 
 /* (glibc declares that poll writes to `fds` only, which is not so.) */
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 int poll(struct pollfd *fds, nfds_t count, int milliseconds)
 {

@@ -25,6 +25,8 @@ from adit_test.sshd import Sshd
 
 OTHER = "127.0.0.2"  # loopback too, but not what "localhost" listens on
 MIB = 1 << 20
+# Port 0 of both families is a port that is free in the one; in the other it may be a test's own.
+INET = {"AddressFamily": "inet"}
 ONE_SESSION = {"sessions": "1-1"}
 
 
@@ -141,7 +143,7 @@ def places(sshd):
 def transfers():
     """Exact half-close and equal digests both ways, with new keys on the way."""
     size = 24 * MIB
-    with Sshd(options={"RekeyLimit": "4M"}) as sshd, Origin(digest_then_answer) as up, \
+    with Sshd(options={"RekeyLimit": "4M", **INET}) as sshd, Origin(digest_then_answer) as up, \
             Origin(body_then_digest(size)) as down, Origin(how_it_ends) as end, Adit(config(
                 sshd, forward("up", f"0 {ANY}:{up.port}"), forward("down", f"0 {ANY}:{down.port}"),
                 forward("end", f"0 {ANY}:{end.port}"), up=ONE_SESSION),
@@ -243,7 +245,7 @@ def gateway_ports():
         "clientspecified": {"": False, "localhost:": False, "*:": True, f"{OTHER}:": True},
     }
     for word, binds in cases.items():
-        with Sshd(options={"GatewayPorts": word}) as sshd, Origin(echo) as origin, Adit(
+        with Sshd(options={"GatewayPorts": word, **INET}) as sshd, Origin(echo) as origin, Adit(
                 config(sshd, *(forward(f"f{number}", f"{bind}0 {ANY}:{origin.port}")
                                for number, bind in enumerate(binds))),
                 name=f"adit, GatewayPorts {word}") as adit, tap.case(f"GatewayPorts {word}"):
@@ -425,7 +427,7 @@ def drain(address, port):
 
 
 def main():
-    with Sshd() as sshd:
+    with Sshd(options=INET) as sshd:
         places(sshd)
         socks(sshd)
         healing(sshd)

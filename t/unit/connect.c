@@ -9,10 +9,24 @@ struct caller {
     struct connect *connect;
     bool done;
     bool connected;
+    const struct ip *from; /* where to connect from; NULL: anywhere */
     char address[IP_TEXT_MAX];
+    char local[IP_TEXT_MAX];
     char error[200];
     uint64_t began, ended;
 };
+
+static void local_address(int fd, char text[static IP_TEXT_MAX])
+{
+    struct sockaddr_storage sa;
+    socklen_t length = sizeof sa;
+    struct ip ip;
+    uint16_t port;
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &length), 0);
+    assert_true(ip_from_sockaddr((struct sockaddr *)&sa, &ip, &port));
+    ip_format(&ip, text);
+}
 
 static void done(void *arg, int fd, const struct ip *address, const char *error)
 {
@@ -28,6 +42,7 @@ static void done(void *arg, int fd, const struct ip *address, const char *error)
         assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
         assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
         ip_format(address, caller->address);
+        local_address(fd, caller->local);
         close(fd);
     } else {
         assert_null(address);
@@ -59,7 +74,8 @@ static void starts(const char *const *addresses, size_t count, uint16_t port, ui
         assert_true(ip_parse(addresses[i], &ips[i]));
     uv_update_time(loop_uv(caller.loop));
     caller.began = loop_now(caller.loop);
-    caller.connect = connect_start(caller.loop, ips, count, port, NULL, timeout, done, &caller);
+    caller.connect =
+        connect_start(caller.loop, ips, count, port, caller.from, timeout, done, &caller);
     assert_false(caller.done);
 }
 
@@ -131,6 +147,22 @@ static void the_next_address_is_tried_when_one_refuses(void **state)
     run_until(caller.loop, &caller.done);
     assert_true(caller.connected);
     assert_string_equal(caller.address, "127.0.0.3");
+    close(listener);
+}
+
+static void it_comes_from_the_address_that_was_asked_for(void **state)
+{
+    uint16_t port = 0;
+    int listener = tcp_listen("127.0.0.1", &port, 1);
+    struct ip from;
+
+    (void)state;
+    assert_true(ip_parse("127.0.0.7", &from));
+    caller.from = &from;
+    STARTS(port, 5000, "::1", "127.0.0.1"); /* which the first cannot be reached from */
+    run_until(caller.loop, &caller.done);
+    assert_true(caller.connected);
+    assert_string_equal(caller.local, "127.0.0.7");
     close(listener);
 }
 
@@ -233,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_listening_address_is_reached),
         TEST(the_next_address_is_tried_when_one_refuses),
+        TEST(it_comes_from_the_address_that_was_asked_for),
         TEST(the_last_failure_is_told),
         TEST(an_address_that_cannot_even_be_tried_is_passed_over),
         TEST(no_address_is_a_failure_too),

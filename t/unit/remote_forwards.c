@@ -1,4 +1,5 @@
-/* Tests of gateway/forwards, the remote ones: the workers and their sessions are played by the test. */
+/* Tests of gateway/forwards, the remote ones: the workers and their sessions are played by the
+ * test. */
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
@@ -244,7 +245,9 @@ static void a_refused_forward_is_degraded_and_asked_for_again(void **state)
     answers(scene->told.number, 0);
     refused = status();
     assert_int_equal(refused.state, FORWARD_DEGRADED);
-    assert_string_equal(refused.error, "remote port forwarding failed for listen port 9000");
+    assert_string_equal(refused.error,
+                        "remote port forwarding failed for listen port 9000: the server "
+                        "refuses, as the port is taken or not allowed");
     assert_in_range(refused.next_in_ms, 500, 1000);
     assert_int_equal(refused.session, -1);
     assert_int_equal(scene->changed.state, FORWARD_DEGRADED);
