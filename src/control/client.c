@@ -18,7 +18,6 @@
 #include <sys/un.h>
 #include <sysexits.h>
 #include <time.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */

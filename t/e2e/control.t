@@ -409,6 +409,7 @@ def degraded(adit, path, sshd, target):
     port = free_port()
     asked(path, "forward", "-R", f"{port}:{target}")
     sshd.stop()
+    wait_until(lambda: refused(port), "the port is free")
     with taken(port):
         mark = adit.mark()
         sshd.start()
