@@ -11,6 +11,7 @@
 #include "gateway/gateway_parts.h"
 #include "gateway/status.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct control {
     struct gateway *gateway;
     struct control_server *server;
     LIST_HEAD(, order) orders;
+    struct later look; /* whether what they wait for has come about */
 };
 
 /* Forwards that were asked for, and are there or not all together. */
@@ -254,8 +256,9 @@ static void order_overdue(struct deadline *patience)
                  "the server has not answered within a minute");
 }
 
-void control_forward_changed(struct control *control)
+static void look(struct later *later)
 {
+    struct control *control = container_of(later, struct control, look);
     struct order *order = LIST_FIRST(&control->orders);
 
     while (order != NULL) {
@@ -263,6 +266,13 @@ void control_forward_changed(struct control *control)
         order_check(order);
         order = next;
     }
+}
+
+/* (Later: an order that fails changes the forwards, of which one is telling us of itself now.) */
+void control_forward_changed(struct control *control)
+{
+    if (!LIST_EMPTY(&control->orders))
+        later_post(control->gateway->loop, &control->look, look);
 }
 
 static void refuse(struct control_request *request, const char *error)
@@ -377,6 +387,12 @@ void control_commit(struct control *control, bool keep_new)
 
 void control_close(struct control *control)
 {
+    later_cancel(control->gateway->loop, &control->look);
+    while (!LIST_EMPTY(&control->orders)) {
+        struct order *order = LIST_FIRST(&control->orders);
+        refuse(order->request, "adit is ending");
+        order_free(order);
+    }
     control_server_prepare(control->server, NULL, NULL, 0);
     control_server_commit(control->server, true);
 }
@@ -385,11 +401,7 @@ void control_free(struct control *control)
 {
     if (control == NULL)
         return;
-    while (!LIST_EMPTY(&control->orders)) {
-        struct order *order = LIST_FIRST(&control->orders);
-        refuse(order->request, "adit is ending");
-        order_free(order);
-    }
+    assert(LIST_EMPTY(&control->orders)); /* control_close has answered them */
     control_server_free(control->server);
     free(control);
 }

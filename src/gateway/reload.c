@@ -103,12 +103,21 @@ void gateway_change_pools(struct gateway *g, struct config *config)
 /* What can still fail comes first. */
 bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
 {
-    bool ok =
-        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+    bool ok;
 
+    /* What was closed for good must not be opened again. */
+    if (g->stopping || atomic_load(&g->crew.draining)) {
+        snprintf(error, LISTENERS_ERROR_MAX, "adit is ending");
+        return false;
+    }
+    ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
     control_commit(g->control, ok);
-    if (ok)
+    if (ok) {
         gateway_change_pools(g, config);
+        control_forward_changed(g->control);
+        gateway_check_up(g);
+    }
     return ok;
 }
 
