@@ -11,7 +11,6 @@
 #include "gateway/gateway_parts.h"
 #include "gateway/status.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,7 @@ struct control {
     struct gateway *gateway;
     struct control_server *server;
     LIST_HEAD(, order) orders;
-    struct later look; /* whether what they wait for has come about */
+    struct later forwards_changed;
 };
 
 /* Forwards that were asked for, and are there or not all together. */
@@ -256,9 +255,9 @@ static void order_overdue(struct deadline *patience)
                  "the server has not answered within a minute");
 }
 
-static void look(struct later *later)
+static void check_orders(struct later *later)
 {
-    struct control *control = container_of(later, struct control, look);
+    struct control *control = container_of(later, struct control, forwards_changed);
     struct order *order = LIST_FIRST(&control->orders);
 
     while (order != NULL) {
@@ -268,11 +267,10 @@ static void look(struct later *later)
     }
 }
 
-/* (Later: an order that fails changes the forwards, of which one is telling us of itself now.) */
+/* (Not at once: to take forwards back is to change what has just changed.) */
 void control_forward_changed(struct control *control)
 {
-    if (!LIST_EMPTY(&control->orders))
-        later_post(control->gateway->loop, &control->look, look);
+    later_post(control->gateway->loop, &control->forwards_changed, check_orders);
 }
 
 static void refuse(struct control_request *request, const char *error)
@@ -387,7 +385,6 @@ void control_commit(struct control *control, bool keep_new)
 
 void control_close(struct control *control)
 {
-    later_cancel(control->gateway->loop, &control->look);
     while (!LIST_EMPTY(&control->orders)) {
         struct order *order = LIST_FIRST(&control->orders);
         refuse(order->request, "adit is ending");
@@ -401,7 +398,8 @@ void control_free(struct control *control)
 {
     if (control == NULL)
         return;
-    assert(LIST_EMPTY(&control->orders)); /* control_close has answered them */
+    later_cancel(control->gateway->loop, &control->forwards_changed);
+    control_close(control);
     control_server_free(control->server);
     free(control);
 }

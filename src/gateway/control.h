@@ -16,14 +16,13 @@ bool control_prepare(struct control *control, const struct config *config,
                      char error[static LISTENERS_ERROR_MAX]);
 void control_commit(struct control *control, bool keep_new);
 
-/* A remote forward has come up, was refused, or is not wanted any more: somebody may wait for that.
- * Who waits is answered later, not from inside this call. */
+/* A remote forward has come up, was refused, or has gone: somebody may wait for that. */
 void control_forward_changed(struct control *control);
 
-/* Nobody new can ask, the path is free, and who waits is told that adit is ending. */
+/* Nobody new can ask, and the path is free; forwards that are waited for will not come. */
 void control_close(struct control *control);
 
-/* After control_close, or when nobody could ask yet. NULL is fine. */
+/* Once the gateway will not change any more. NULL is fine. */
 void control_free(struct control *control);
 
 #endif
