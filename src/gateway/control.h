@@ -19,7 +19,7 @@ void control_commit(struct control *control, bool keep_new);
 /* A remote forward has come up, or was refused: somebody may wait for that. */
 void control_forward_changed(struct control *control);
 
-/* Nobody new can ask, and the path is free. */
+/* Nobody new can ask, and the path is free; forwards that are waited for will not come. */
 void control_close(struct control *control);
 
 /* Once the gateway will not change any more. NULL is fine. */

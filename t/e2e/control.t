@@ -409,6 +409,7 @@ def degraded(adit, path, sshd, target):
     port = free_port()
     asked(path, "forward", "-R", f"{port}:{target}")
     sshd.stop()
+    wait_until(lambda: refused(port), "the port is free")
     with taken(port):
         mark = adit.mark()
         sshd.start()
@@ -468,7 +469,23 @@ def ends(sshd):
                 ask(path, "stop")
                 wait_until(lambda: refused(port), "the server's port is free")
                 true(exchange(conn), "the connection goes on")
+                equal(asked_check(path), 255, "the status of -O check")
                 conn.close()
+                adit.finish(None)
+        with tap.case("-O stop ends a forward that still waits for the server"):
+            with Adit(text, name="adit that stops in the middle") as adit:
+                adit.sessions_up(1)
+                frozen = sshd.freeze()
+                waiting = subprocess.Popen(
+                    [binary(), "-S", path, "-O", "forward", "-R", f"0:{ANY}:1"],
+                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                wait_until(lambda: [f["state"] for f in status(path)["forwards"]] == ["asked"],
+                           "it is asked for")
+                ask(path, "stop")
+                words = waiting.communicate(timeout=patience(30))[1]
+                sshd.thaw(frozen)
+                equal((waiting.returncode, words), (255, "adit: forward: adit is ending\n"),
+                      "-O forward")
                 adit.finish(None)
         with tap.case("-O exit: it ends at once"):
             with Adit(text, name="adit that exits") as adit:
