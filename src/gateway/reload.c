@@ -119,8 +119,11 @@ bool gateway_apply(struct gateway *g, struct config *config, char error[static L
     ok =
         control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
     control_commit(g->control, ok);
-    if (ok)
+    if (ok) {
         gateway_change_pools(g, config);
+        control_forward_changed(g->control); /* (what somebody waits for may have gone) */
+        gateway_check_up(g);
+    }
     return ok;
 }
 

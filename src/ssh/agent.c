@@ -3,6 +3,7 @@
 #include "ssh/agent.h"
 
 #include "base/mem.h"
+#include "io/connect.h"
 #include "ssh/ask.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -371,23 +371,14 @@ bool agent_serve(struct agent *a, ssh_session handle)
 
 /* Opening and closing. */
 
+/* (One that accepts nobody any more would otherwise hold the dial for ever, which nothing else can
+ * do.) */
 static int reach(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    int fd = connect_unix(path);
 
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(address.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     return fd;
 }
 

@@ -56,8 +56,9 @@ static void hide(int fd)
     terminal.fd = fd;
     hidden = terminal.before;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-    /* Suspended, we would leave the shell a terminal without echo. */
+    /* Suspended, or killed by SIGQUIT, we would leave the shell a terminal without echo. */
     hidden.c_cc[VSUSP] = _POSIX_VDISABLE;
+    hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     atomic_store(&terminal.changed, true);
     tcsetattr(fd, TCSAFLUSH, &hidden);
 }

@@ -110,7 +110,7 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     struct channel *ch = of_endpoint(endpoint);
     struct session *s = ch->session;
     size_t taken = 0;
-    int before;
+    struct session *before;
 
     assert(!ch->eof_sent);
     if (ch->state == CHANNEL_CUT || ch->close_seen)
@@ -146,7 +146,7 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
 static void chan_write_eof(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
-    int before;
+    struct session *before;
 
     if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
         return;
@@ -217,7 +217,7 @@ static struct channel *make(struct session *s, enum channel_state state)
 
 struct channel *chan_new(struct session *s, const struct open_target *target)
 {
-    int before = session_enter(s);
+    struct session *before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPENING);
     int rc;
 
@@ -236,7 +236,7 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
 
 struct channel *chan_accept(struct session *s, ssh_message message)
 {
-    int before = session_enter(s);
+    struct session *before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPEN);
 
     /* (If it fails the session does, which cuts the channel.) */
@@ -368,7 +368,7 @@ void chan_free(struct channel *ch)
 
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
-        int before = session_enter(s);
+        struct session *before = session_enter(s);
         detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)

@@ -186,7 +186,6 @@ static void take_messages(struct session *s)
     while (taken < ARRIVALS_A_TURN && session_is_alive(s) &&
            (message = ssh_message_get(s->handle)) != NULL) {
         take(s, message);
-        session_log(s);
         taken++;
     }
     s->more_arrivals = taken == ARRIVALS_A_TURN;
@@ -238,7 +237,7 @@ struct endpoint *arrival_accept(struct arrival *arrival)
 void arrival_refuse(struct arrival *arrival)
 {
     struct session *s = arrival->session;
-    int before = session_enter(s);
+    struct session *before = session_enter(s);
 
     ssh_message_reply_default(arrival->message);
     session_leave(before);

@@ -103,7 +103,7 @@ void globals_work(struct session *s)
 void globals_keepalive(struct session *s)
 {
     uint64_t packets = s->packets.out_packets;
-    int before;
+    struct session *before;
 
     if (s->globals.asked)
         return;

@@ -261,7 +261,15 @@ static void question_clear(struct question *q)
 
 enum dial_status host_key_verify(struct handshake *h)
 {
-    struct question q = {.h = h, .memory = mem_printf("host key of %s", h->known_as)};
+    const struct string_list *files = &h->upstream->known_hosts;
+    /* (What one upstream takes on trust is no word to another that is stricter, or that writes
+     * elsewhere.) */
+    struct question q = {
+        .h = h,
+        .memory = mem_printf("host key of %s in %s by %d", h->known_as,
+                             files->count > 0 ? files->items[0] : "/dev/null",
+                             (int)h->upstream->host_key),
+    };
     enum dial_status status;
 
     if (ssh_get_server_publickey(h->handle, &q.key) == SSH_OK)

@@ -147,10 +147,11 @@ bool session_congested(const struct session *session);
 /* libssh has not noticed its end yet. */
 bool session_is_alive(const struct session *session);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its
- * socket are about. session_enter gives what session_leave takes. */
-int session_enter(struct session *session);
-void session_leave(int before);
-/* Sets libssh's log for this session again, inside of such a pair. */
+ * socket are about. They nest, as one session's event may make another write: session_enter gives
+ * what session_leave takes, and goes back to. */
+struct session *session_enter(struct session *session);
+void session_leave(struct session *before);
+/* Sets libssh's log for this session again, inside of such a pair, where its level has changed. */
 void session_log(struct session *session);
 /* So much was written, and waits for the end of the turn. */
 void session_wrote(struct session *session, uint32_t length);

@@ -51,15 +51,30 @@ void session_log(struct session *s)
     ssh_set_log_level(globals_log_level(&s->globals));
 }
 
-int session_enter(struct session *s)
+/* Whose libssh calls this thread makes. */
+static _Thread_local struct session *entered;
+
+static void go_to(struct session *s)
 {
-    session_log(s);
-    return transport_enter(s->handle_fd);
+    entered = s;
+    transport_enter(s != NULL ? s->handle_fd : -1);
+    if (s != NULL)
+        session_log(s);
+    else
+        ssh_set_log_userdata(NULL);
 }
 
-void session_leave(int before)
+struct session *session_enter(struct session *s)
 {
-    transport_enter(before);
+    struct session *before = entered;
+
+    go_to(s);
+    return before;
+}
+
+void session_leave(struct session *before)
+{
+    go_to(before);
 }
 
 void session_wrote(struct session *s, uint32_t length)
@@ -75,10 +90,16 @@ bool session_congested(const struct session *s)
     return rekeying || s->backlog || s->fresh >= FRESH_MAX;
 }
 
+/* As far as libssh knows, which else has closed its descriptor. */
+static bool is_connected(const struct session *s)
+{
+    return ssh_is_connected(s->handle) &&
+           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+}
+
 bool session_is_alive(const struct session *s)
 {
-    return s->death == NULL && ssh_is_connected(s->handle) &&
-           (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+    return s->death == NULL && is_connected(s);
 }
 
 /* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
@@ -118,7 +139,7 @@ static void destroyed(uv_handle_t *handle)
 
 static void destroy(struct session *s)
 {
-    int before;
+    struct session *before;
 
     assert(TAILQ_EMPTY(&s->open));
     later_cancel(s->loop, &s->settle);
@@ -176,7 +197,7 @@ static void die(struct session *s)
 
 static void receive(struct session *s)
 {
-    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(); reads++) {
+    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(s->watch_fd); reads++) {
         do
             poll_once(s);
         while (session_is_alive(s) && transport_pending());
@@ -248,7 +269,6 @@ static void tell_dirty(struct session *s)
     while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
-        session_log(s); /* (another session's call may have come between) */
         chan_settle(ch);
     }
 }
@@ -310,11 +330,17 @@ static void settle(struct session *s)
 /* One turn: the only place from which channels' events come. */
 static void work(struct session *s, bool readable)
 {
+    struct session *before;
     bool held; /* writers were */
-    int before;
 
     if (s->dead)
         return;
+    if (!is_connected(s)) {
+        /* A write outside of a turn found its end: the number of its descriptor may be that of a
+         * client, whose bytes are not for libssh. */
+        die(s);
+        return;
+    }
     s->driving = true;
     before = session_enter(s);
     if (readable)

@@ -48,15 +48,11 @@ static struct transport *transport_new(void)
     return t;
 }
 
-int transport_enter(int fd)
+void transport_enter(int fd)
 {
-    int before;
-
     if (current == NULL)
         current = transport_new();
-    before = current->fd;
     current->fd = fd;
-    return before;
 }
 
 void transport_let_out(bool out)
@@ -76,10 +72,10 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int milliseconds)
     return (int)syscall(SYS_ppoll, fds, count, milliseconds < 0 ? NULL : &limit, NULL, _NSIG / 8);
 }
 
-bool transport_fill(void)
+bool transport_fill(int socket)
 {
     struct transport *t = current;
-    ssize_t got = kernel_recv(t->fd, t->input, sizeof(t->input), MSG_DONTWAIT);
+    ssize_t got = kernel_recv(socket, t->input, sizeof(t->input), MSG_DONTWAIT);
 
     t->reader = t->fd;
     t->begin = 0;

@@ -11,15 +11,16 @@
 #include <stdbool.h>
 
 /* From now on this thread's libssh calls are about `fd`; -1: about none, and calls are the
- * kernel's. Says what they were about before. To stand around every libssh call of a session that
- * is driven: the number may be somebody else's as soon as libssh has closed it. */
-int transport_enter(int fd);
+ * kernel's. To stand around every libssh call of a session that is driven: the number may be
+ * somebody else's as soon as libssh has closed it. */
+void transport_enter(int fd);
 
 /* What follows is said of the descriptor that was entered. */
 
-/* Its turn begins: reads what the socket has, as much as the buffer takes. False: nothing is there.
- * (An end or an error is for libssh to find: then there is something.) */
-bool transport_fill(void);
+/* Its turn begins: reads what the socket has, as much as the buffer takes, by `socket`, a duplicate
+ * that libssh does not close. False: nothing is there. (An end or an error is for libssh to find:
+ * then there is something.) */
+bool transport_fill(int socket);
 
 /* Whether that read filled the buffer: there may be more. */
 bool transport_filled(void);

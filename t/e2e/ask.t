@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import (ANY, Adit, Agent, certify, config, equal, false, fingerprint, holds, keypair,
                        scratch, tap, true, upstream, wait_until)
 from adit_test.clients import connected, exchange, works
+from adit_test.gateway import upstream
 from adit_test.keys import public
 from adit_test.origins import Origin, echo
 from adit_test.process import descendants
@@ -225,6 +226,13 @@ def host_keys(origin):
         carries("host_key = any: an unknown key", "", host_key="any")
         refuses("... but a changed one is refused, as nothing is forwarded by it",
                 r"host key of \S+ has changed: .*:1 has", f"{place} {wrong}\n", host_key="any")
+        with tap.case("... and what one upstream takes, another that is strict does not"):
+            loose = config(sshd, up={"host_key": "any", "known_hosts": scratch("known_hosts", "")})
+            strict = upstream(sshd, "vault", known_hosts=scratch("known_hosts", ""))
+            with Adit(loose, name="adit: any and strict") as adit:
+                true(works(adit.address, origin), "an echo")
+                mark = adit.reload(loose + strict)
+                adit.wait_log(r"\bvault\b.*Host key verification failed", mark)
 
 
 def offered(sshd, since):

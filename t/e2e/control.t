@@ -405,6 +405,29 @@ def taken(port):
         yield
 
 
+def ending(adit, path, origin):
+    with tap.case("of an adit that is ending nothing is opened again"):
+        port = free_port()
+        live = connect(adit.address, ANY, origin.port)
+        with socket.socket(socket.AF_UNIX) as conn:
+            conn.settimeout(patience(20))
+            conn.connect(path)
+            asked_raw(conn, {"command": "check"})
+            equal(ask(path, "stop").returncode, 0, "-O stop")
+            answer = asked_raw(conn, {"command": "forward", "forwards": [
+                {"kind": "dynamic", "spec": str(port)}]})
+            equal((answer["ok"], answer["error"]), (False, "adit is ending"), "the answer")
+        true(refused(port) and refused(adit.port), "nobody listens")
+        false(os.path.exists(path), "the control socket is there")
+        live.close()
+        adit.finish(None)
+
+
+def asked_raw(conn, request):
+    conn.sendall(json.dumps(request).encode() + b"\n")
+    return json.loads(conn.makefile("rb").readline())
+
+
 def degraded(adit, path, sshd, target):
     port = free_port()
     asked(path, "forward", "-R", f"{port}:{target}")
@@ -487,6 +510,9 @@ def ends(sshd):
                 equal((waiting.returncode, words), (255, "adit: forward: adit is ending\n"),
                       "-O forward")
                 adit.finish(None)
+        with Adit(text, name="adit that is ending") as adit:
+            adit.sessions_up(1)
+            ending(adit, path, origin)
         with tap.case("-O exit: it ends at once"):
             with Adit(text, name="adit that exits") as adit:
                 conn = connect(adit.address, ANY, origin.port)
