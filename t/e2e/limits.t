@@ -57,8 +57,9 @@ def reached(sshd, origin):
             true(used < wall / 4, f"{used:.2f} s of the processor in {wall:.2f} s")
             true(len(adit.lines) < mark + 200, "the log is not flooded")
         with tap.case("... and tells who asks how it does"):
-            done = run_adit("-S", control, "-O", "status")
-            true(done.returncode == 0, f"the status of -O status: {done.stderr}")
+            for _ in range(3):  # (the first to come over the limit is let in by every listener)
+                done = run_adit("-S", control, "-O", "status", seconds=20)
+                true(done.returncode == 0, f"the status of -O status: {done.stderr}")
         with tap.case("... and those who came in are served"):
             equal_answer(lines[0])
         with tap.case("when connections end, those who wait come in"):
