@@ -18,6 +18,7 @@
 
 /* sysexits.h's, and ssh's own for everything that goes wrong with a connection. */
 #define EXIT_USAGE 64
+#define EXIT_CONFIG 78
 #define EXIT_SSH 255
 
 /* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
@@ -37,6 +38,13 @@ static void raise_descriptor_limit(void)
 
 static int print_dump(const struct config *config)
 {
+    char *lack = config_dump_lacks(config);
+
+    if (lack != NULL) {
+        fprintf(stderr, "adit: --dump: a file cannot hold %s\n", lack);
+        free(lack);
+        return EXIT_CONFIG;
+    }
     char *text = config_dump(config);
     bool ok = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
 

@@ -36,7 +36,7 @@ const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX]);
 bool ip_is_v4(const struct ip *ip);
 bool ip_equal(const struct ip *a, const struct ip *b);
 bool ip_is_unspecified(const struct ip *ip); /* 0.0.0.0 and :: */
-bool ip_is_loopback(const struct ip *ip); /* 127.0.0.0/8 and ::1 */
+bool ip_is_loopback(const struct ip *ip);    /* 127.0.0.0/8 and ::1 */
 
 /* From and to socket addresses. ip_from_sockaddr is false for families that are not IP;
  * ip_to_sockaddr gives AF_INET for v4 and returns the length. Ports are in host order. */

@@ -201,6 +201,11 @@ void config_unref(struct config *config);
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
 
+/* A value that no file can hold, with its section and key (ssh's can have a comment's sign in them,
+ * or be longer than a line); the caller frees. NULL: there is none, and what config_dump says of
+ * itself holds. */
+char *config_dump_lacks(const struct config *config);
+
 /* The configuration with one forward more, or without one (of which `kind`, `bind` and `target`
  * matter): a new one, with one reference, that shares the users and rules of this one. `via` NULL:
  * the first upstream. NULL: `error` says why not. (ssh(1) -O forward, -O cancel) */

@@ -2,6 +2,7 @@
 #include "conf/config.h"
 
 #include "base/buffer.h"
+#include "base/mem.h"
 #include "conf/keys.h"
 #include "conf/types.h"
 
@@ -66,6 +67,60 @@ static void write_keys(struct buffer *out, const struct section *section, const 
             write_value(out, key->name, text, key->type->join);
         free(text);
     }
+}
+
+/* Whether the reader takes each line as it was written. */
+static bool readable(const char *text)
+{
+    size_t column = 0;
+
+    for (const char *c = text; *c; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        if (column > LINE_MOST)
+            return false;
+        if ((*c == ';' || *c == '#') && c > text && strchr(" \t,", c[-1]))
+            return false;
+    }
+    return true;
+}
+
+static bool can_write(const struct key *key, const char *value)
+{
+    struct buffer out = {0};
+
+    write_value(&out, key->name, value, key->type->join);
+    char *text = text_take(&out);
+    bool can = readable(text);
+    free(text);
+    return can;
+}
+
+/* What cannot be written of one section, as `config_dump_lacks`; the caller frees. */
+static char *lacking(const struct section *section, const void *object)
+{
+    const char *name = section->named ? ((const struct section_head *)object)->name : "";
+    char *lack = NULL;
+
+    for (size_t i = 0; i < section->key_count && !lack; i++) {
+        const struct key *key = &section->keys[i];
+        char *value = key_print(key_slot(key, object));
+        if (value && !can_write(key, value))
+            lack = mem_printf("[%s%s%s] %s = %s", section->name, *name ? " " : "", name, key->name,
+                              value);
+        free(value);
+    }
+    return lack;
+}
+
+char *config_dump_lacks(const struct config *config)
+{
+    char *lack = NULL;
+
+    for (size_t s = 0; s < section_count && !lack; s++) {
+        for (size_t i = 0; i < section_objects(&sections[s], config) && !lack; i++)
+            lack = lacking(&sections[s], section_object(&sections[s], config, i));
+    }
+    return lack;
 }
 
 static void write_rules(struct buffer *out, const struct acl *acl)

@@ -11,7 +11,6 @@
 #include "base/mem.h"
 
 #include <ini.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +37,7 @@ struct entry {
     unsigned given; /* how many lines inih was given */
     bool header;
     bool bad;            /* a problem of it was reported */
+    bool cut;            /* a comment was left out after a value */
     char *name;          /* the section's or the key's */
     struct buffer value; /* the value's lines */
 };
@@ -137,6 +137,7 @@ static char *give_line(char *buffer, int size, void *arg)
     buffer[0] = '\0';
     if (!is_idle(&line)) {
         size_t length = length_without_comment(&line);
+        entry->cut |= length < line.length;
         if (line_fits(entry, line.text, length, (size_t)size - 2)) {
             memcpy(buffer, line.text, length);
             buffer[length] = '\0';
@@ -212,7 +213,7 @@ static void finish_value(struct entry *entry, bool ok)
         return;
     buffer_append(&entry->value, "", 1);
     char *text = mem_strdup((const char *)buffer_data(&entry->value));
-    source->events->entry(source->arg, entry->line, entry->name, text);
+    source->events->entry(source->arg, entry->line, entry->name, text, entry->cut);
     free(text);
 }
 

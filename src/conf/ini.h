@@ -2,14 +2,15 @@
 #ifndef ADIT_CONF_INI_H
 #define ADIT_CONF_INI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct ini_events {
     /* "[name]"; NULL for a header that could not be read. */
     void (*section)(void *arg, unsigned line, const char *name);
     /* "name = text". Where the value goes on over further lines, the text has a newline between any
-     * two; it may be overwritten. */
-    void (*entry)(void *arg, unsigned line, const char *name, char *text);
+     * two; it may be overwritten. `cut`: a " ;" and what follows was left out, as a comment. */
+    void (*entry)(void *arg, unsigned line, const char *name, char *text, bool cut);
     /* A line that is neither, or that cannot be held. Its entry is left out. */
     void (*problem)(void *arg, unsigned line, const char *message);
 };

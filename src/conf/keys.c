@@ -55,7 +55,8 @@ static const struct key upstream_keys[] = {
      .help = "SSH servers to go through, in order, as ProxyJump; each can be another upstream."},
     {"proxy_command", &type_command, FIELD(config_upstream, proxy_command), .otherwise = "none",
      .flags = KEY_SESSION,
-     .help = "A command whose input and output lead to the server, as ProxyCommand."},
+     .help =
+         "A command whose input and output lead to the server, as ProxyCommand; with %h and %p."},
     {"address_family", &type_family, FIELD(config_upstream, address_family), .initial = "any",
      .words = words_family, .flags = KEY_SESSION | KEY_HOP,
      .help = "Which addresses of the hosts are used."},
@@ -95,7 +96,7 @@ static const struct key upstream_keys[] = {
      .flags = KEY_SESSION | KEY_HOP,
      .help =
          "Which host keys are believed: those in known_hosts; new ones, too, always (any) or if "
-         "somebody says so (ask); or these alone. A changed or revoked one never is."},
+         "somebody says so (ask); or these alone; but never a changed or revoked one."},
     {"host_key_alias", &type_text, FIELD(config_upstream, host_key_alias),
      .otherwise = "the host's own name", .flags = KEY_SESSION,
      .help = "The name under which known_hosts files have the host keys."},

@@ -6,6 +6,7 @@
 #include "conf/jumps.h"
 #include "conf/paths.h"
 #include "conf/ssh_config.h"
+#include "conf/types.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -276,9 +277,24 @@ void load_set(struct load *load, struct load_section *section, const char *name,
     free(copy);
 }
 
-static void on_entry(void *arg, unsigned line, const char *name, char *text)
+/* Whether a key of the section opened last is a command for the shell, which has its own ';'. */
+static bool is_command(const struct load *load, const char *name)
 {
-    load_entry(arg, line, name, text);
+    if (!load->any_header || load->skipping)
+        return false;
+    const struct key *key = key_find(load->sections[load->section_count - 1].kind, name);
+    return key && key->type == &type_command;
+}
+
+static void on_entry(void *arg, unsigned line, const char *name, char *text, bool cut)
+{
+    if (cut && is_command(arg, name))
+        load_problem(arg, line,
+                     "%s: ' ;' begins a comment here; for the shell write '; ' without "
+                     "a blank before it",
+                     name);
+    else
+        load_entry(arg, line, name, text);
 }
 
 static void on_problem(void *arg, unsigned line, const char *message)

@@ -151,6 +151,19 @@ static char *expanded(const struct scene *scene, const char *value)
     return text;
 }
 
+/* A command that is to mean the same when its tokens are replaced once more, for a connection. */
+static char *command(const struct scene *scene, const char *value)
+{
+    char *text = expanded(scene, value);
+    struct buffer out = {0};
+
+    for (const char *c = text; c && *c; c++)
+        text_add(&out, "%s%c", *c == '%' ? "%" : "", *c);
+    bool known = text != NULL;
+    free(text);
+    return known ? text_take(&out) : NULL;
+}
+
 static char *yes_no(const struct scene *scene, const char *value)
 {
     (void)scene;
@@ -382,7 +395,7 @@ static const struct meaning {
     {"user", "user", as_is},
     {"port", "port", as_is},
     {"proxyjump", "jump", expanded},
-    {"proxycommand", "proxy_command", expanded},
+    {"proxycommand", "proxy_command", command},
     {"addressfamily", "address_family", family},
     {"bindaddress", "bind_address", as_is},
     {"identityfile", "identity", key_files},

@@ -69,7 +69,7 @@ static char *token_value(char token, const struct ssh_tokens *tokens)
     case 'l': return machine_name(true);
     case 'n': return or_empty(tokens->host);
     case 'p': return or_empty(tokens->port);
-    case 'r': return or_empty(tokens->user);
+    case 'r': return tokens->user ? mem_strdup(tokens->user) : local_user();
     case 'u': return local_user();
     }
     return NULL;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "conf/paths.h"
+#include "conf/ssh_tokens.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -259,8 +260,16 @@ const struct key_type type_range = {
 
 static bool command_parse(struct key_slot slot, struct key_input *in)
 {
-    if (strcmp(in->text, "none") != 0)
-        *(char **)slot.field = mem_strdup(in->text);
+    static const struct ssh_tokens none;
+    char *expanded;
+
+    if (strcmp(in->text, "none") == 0)
+        return true;
+    expanded = ssh_tokens_expand(in->text, &none);
+    if (!expanded)
+        return input_refuse(in, "a '%%' in it begins no token that is known ('%%%%' is a '%%')");
+    free(expanded);
+    *(char **)slot.field = mem_strdup(in->text);
     return true;
 }
 

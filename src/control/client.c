@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */
@@ -155,16 +155,16 @@ static void print_check(const struct control_order *order, const json_t *answer)
 
 static void print_stop(const struct control_order *order, const json_t *answer)
 {
+    (void)order;
     (void)answer;
-    if (!order->quiet)
-        fputs("Stop listening request sent.\r\n", stderr);
+    fputs("Stop listening request sent.\r\n", stderr);
 }
 
 static void print_exit(const struct control_order *order, const json_t *answer)
 {
+    (void)order;
     (void)answer;
-    if (!order->quiet)
-        fputs("Exit request sent.\r\n", stderr);
+    fputs("Exit request sent.\r\n", stderr);
 }
 
 /* As ssh: nothing but the ports that the server chose. */
@@ -223,24 +223,18 @@ static const struct command *find_command(const char *name)
 /* Says why the order cannot be carried out, if so. */
 static bool is_sensible(const struct control_order *order, const struct command *command)
 {
-    if (command == NULL) {
-        fprintf(stderr, "adit: -O %s: ", order->command);
-        fputs(strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0
-                  ? "not supported: adit does not speak ssh's multiplexing protocol\n"
-                  : "no such command: there are check, status, conninfo, forward, cancel, reload, "
-                    "stop and exit\n",
-              stderr);
-        return false;
-    }
-    if (command->forwards && order->forward_count == 0) {
-        fprintf(stderr, "adit: -O %s: which -L, -R or -D?\n", order->command);
-        return false;
-    }
-    if (order->path == NULL) {
-        fputs("No ControlPath specified for \"-O\" command\n", stderr);
-        return false;
-    }
-    return true;
+    const char *wrong = NULL;
+
+    if (strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0)
+        wrong = "not supported: adit does not speak ssh's multiplexing protocol";
+    else if (command == NULL)
+        wrong = "no such command: there are check, status, conninfo, forward, cancel, reload, stop "
+                "and exit";
+    else if (command->forwards && order->forward_count == 0)
+        wrong = "which -L, -R or -D?";
+    if (wrong != NULL)
+        fprintf(stderr, "adit: -O %s: %s\n", order->command, wrong);
+    return wrong == NULL;
 }
 
 static int print_answer(const struct control_order *order, const struct command *command,

@@ -14,8 +14,7 @@ struct control_order {
     const char *path;                      /* of the socket; NULL: nobody said */
     const struct option_forward *forwards; /* for "forward" and "cancel" */
     size_t forward_count;
-    bool json;  /* print the answer as it came */
-    bool quiet; /* no "... request sent." */
+    bool json; /* print the answer as it came */
 };
 
 /* `adit -O COMMAND`: asks, prints what ssh would print, and returns the exit status. */

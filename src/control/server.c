@@ -300,7 +300,7 @@ static bool same_path(const char *a, const char *b)
 bool control_server_prepare(struct control_server *server, const char *path, char *error,
                             size_t error_size)
 {
-    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
+    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600, .last = true};
 
     assert(!server->changes);
     if (same_path(path, server->door.path))

@@ -2,6 +2,7 @@
 #include "gateway/attempt.h"
 
 #include "base/mem.h"
+#include "conf/ssh_tokens.h"
 #include "gateway/hop.h"
 #include "io/connect.h"
 
@@ -241,12 +242,31 @@ static void start_tcp(struct attempt *a)
 
 /* By a ProxyCommand. */
 
+/* The command for this place; the caller frees. */
+static char *command_of(const struct attempt *a)
+{
+    char *port = mem_printf("%u", a->place->port);
+    const struct ssh_tokens tokens = {
+        .host = a->place->name,
+        .name = a->place->name,
+        .port = port,
+        .user = a->upstream->user,
+        .alias = a->upstream->host_key_alias,
+    };
+    char *command = ssh_tokens_expand(a->upstream->proxy_command, &tokens);
+
+    free(port);
+    return command;
+}
+
 static void start_proxy(struct attempt *a)
 {
+    char *command = command_of(a);
     int fd;
     char error[200];
 
-    *a->proxy = proxy_command_start(a->room->proxies, a->upstream->proxy_command, &fd);
+    *a->proxy = proxy_command_start(a->room->proxies, command, &fd);
+    free(command);
     if (*a->proxy != NULL) {
         dial(a, fd);
         return;

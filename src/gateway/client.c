@@ -215,6 +215,7 @@ static void arrival_lost(void *arg)
     struct client *c = arg;
 
     c->arrival = NULL;
+    c->outcome = OUTCOME_NO_SESSION;
     client_end(c, "session lost");
 }
 

@@ -23,6 +23,7 @@ struct control {
     struct gateway *gateway;
     struct control_server *server;
     LIST_HEAD(, order) orders;
+    struct later forwards_changed;
 };
 
 /* Forwards that were asked for, and are there or not all together. */
@@ -254,8 +255,9 @@ static void order_overdue(struct deadline *patience)
                  "the server has not answered within a minute");
 }
 
-void control_forward_changed(struct control *control)
+static void check_orders(struct later *later)
 {
+    struct control *control = container_of(later, struct control, forwards_changed);
     struct order *order = LIST_FIRST(&control->orders);
 
     while (order != NULL) {
@@ -263,6 +265,12 @@ void control_forward_changed(struct control *control)
         order_check(order);
         order = next;
     }
+}
+
+/* (Not at once: to take forwards back is to change what has just changed.) */
+void control_forward_changed(struct control *control)
+{
+    later_post(control->gateway->loop, &control->forwards_changed, check_orders);
 }
 
 static void refuse(struct control_request *request, const char *error)
@@ -377,6 +385,11 @@ void control_commit(struct control *control, bool keep_new)
 
 void control_close(struct control *control)
 {
+    while (!LIST_EMPTY(&control->orders)) {
+        struct order *order = LIST_FIRST(&control->orders);
+        refuse(order->request, "adit is ending");
+        order_free(order);
+    }
     control_server_prepare(control->server, NULL, NULL, 0);
     control_server_commit(control->server, true);
 }
@@ -385,11 +398,8 @@ void control_free(struct control *control)
 {
     if (control == NULL)
         return;
-    while (!LIST_EMPTY(&control->orders)) {
-        struct order *order = LIST_FIRST(&control->orders);
-        refuse(order->request, "adit is ending");
-        order_free(order);
-    }
+    later_cancel(control->gateway->loop, &control->forwards_changed);
+    control_close(control);
     control_server_free(control->server);
     free(control);
 }

@@ -16,10 +16,10 @@ bool control_prepare(struct control *control, const struct config *config,
                      char error[static LISTENERS_ERROR_MAX]);
 void control_commit(struct control *control, bool keep_new);
 
-/* A remote forward has come up, or was refused: somebody may wait for that. */
+/* A remote forward has come up, was refused, or has gone: somebody may wait for that. */
 void control_forward_changed(struct control *control);
 
-/* Nobody new can ask, and the path is free. */
+/* Nobody new can ask, and the path is free; forwards that are waited for will not come. */
 void control_close(struct control *control);
 
 /* Once the gateway will not change any more. NULL is fine. */

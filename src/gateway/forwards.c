@@ -75,14 +75,15 @@ static struct worker *worker_of(const struct forward *f)
 }
 
 /* Its session, if it has one, shall hold it as the generation in use says. */
-static void send_order(const struct forward *f)
+static void send_order(const struct forward *f, bool again)
 {
     remote_send(worker_of(f), &(struct remote_order){.forwards = f->forwards,
                                                      .number = f->order,
                                                      .board = f->board,
                                                      .slot = f->slot,
                                                      .generation = f->forwards->generation,
-                                                     .forward = f->config});
+                                                     .forward = f->config,
+                                                     .again = again});
 }
 
 /* The session that shall hold it: one that holds others already, else any. */
@@ -117,7 +118,7 @@ static void ask(struct forward *f)
     }
     f->order = ++f->forwards->orders;
     set_state(f, FORWARD_ASKED);
-    send_order(f);
+    send_order(f, false);
 }
 
 /* Its session, if it has one, is nothing to it any more. */
@@ -199,7 +200,7 @@ void forwards_change(struct forwards *fs, struct generation *generation)
     generation_unref(before);
     TAILQ_FOREACH (f, &fs->list, link) {
         if (f->order != 0)
-            send_order(f);
+            send_order(f, true);
         else if (f->state == FORWARD_WAITING)
             ask(f);
     }

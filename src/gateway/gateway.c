@@ -60,8 +60,7 @@ static void accepted(void *arg, const struct config_listen *listen, int fd, cons
     worker_send_client(g->crew.workers[worker], g->generation, listen, fd, peer, peer_port);
 }
 
-/* All of it. */
-static void check_up(struct gateway *g)
+void gateway_check_up(struct gateway *g)
 {
     if (g->up)
         return;
@@ -88,7 +87,7 @@ static void session_up(struct pool_room *room, const struct config_upstream *ups
         if (jump->count > 0 && strcmp(jump->items[0], upstream->name) == 0)
             pool_hurry(g->pools[i]);
     }
-    check_up(g);
+    gateway_check_up(g);
 }
 
 /* The end. */
@@ -183,7 +182,7 @@ static bool forward_changed(void *arg, const struct forward_status *status)
     if (fatal)
         fail(g, status->error);
     else
-        check_up(g);
+        gateway_check_up(g);
     control_forward_changed(g->control);
     return fatal;
 }

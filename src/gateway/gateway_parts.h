@@ -65,6 +65,9 @@ bool gateway_reload(struct gateway *gateway, struct config_problems *problems,
 
 /* gateway.c */
 
+/* Whether all of it is up now: what it waited for may have been taken out. */
+void gateway_check_up(struct gateway *gateway);
+
 /* Lets nobody in any more; ends when the last connection has ended, or after so long; 0: however
  * long that takes. */
 void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);

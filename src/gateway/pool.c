@@ -371,6 +371,7 @@ void pool_free(struct pool *pool)
             board_set_slot(pool->board, i, SLOT_EMPTY);
         } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
             board_set_slot(pool->board, i, SLOT_RETIRING);
+            proxy_command_leave(pool->slots[i].proxy);
         }
         free(pool->slots[i].info);
     }

@@ -100,15 +100,30 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     free(boards);
 }
 
+static bool is_ending(const struct gateway *g, char error[static LISTENERS_ERROR_MAX])
+{
+    bool ending = atomic_load(&g->crew.draining) || g->stopping;
+
+    if (ending)
+        snprintf(error, LISTENERS_ERROR_MAX, "adit is ending");
+    return ending;
+}
+
 /* What can still fail comes first. */
 bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
 {
-    bool ok =
-        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+    bool ok;
 
+    if (is_ending(g, error))
+        return false;
+    ok =
+        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
     control_commit(g->control, ok);
-    if (ok)
+    if (ok) {
         gateway_change_pools(g, config);
+        control_forward_changed(g->control); /* (what somebody waits for may have gone) */
+        gateway_check_up(g);
+    }
     return ok;
 }
 
@@ -119,9 +134,10 @@ bool gateway_reload(struct gateway *g, struct config_problems *problems,
     unsigned workers = g->generation->config->gateway.workers;
     struct config *config;
 
-    if (file == NULL || atomic_load(&g->crew.draining)) {
-        snprintf(error, LISTENERS_ERROR_MAX,
-                 file == NULL ? "there is no file to read again" : "adit is ending");
+    if (is_ending(g, error))
+        return false;
+    if (file == NULL) {
+        snprintf(error, LISTENERS_ERROR_MAX, "there is no file to read again");
         return false;
     }
     notify_reloading();

@@ -137,7 +137,7 @@ static void take_order(struct message *message, void *owner)
         generation_unref(remote->order.generation);
         remote->order = m->order;
         generation_ref(remote->order.generation);
-    } else if (ws != NULL) {
+    } else if (ws != NULL && !m->order.again) {
         listen_there(ws, &m->order);
     } /* (Else the main thread is about to hear of the session's end.) */
     drop_order(message);

@@ -16,6 +16,7 @@ struct remote_order {
     int slot;
     struct generation *generation;
     const struct config_forward *forward; /* of the generation */
+    bool again; /* no more than a change: what the server has refused by now is not asked for */
 };
 
 /* The address to listen on as the server has to be told it (RFC 4254 section 7.1, ssh(1) -R). */

@@ -282,7 +282,7 @@ struct listener *listener_new(struct loop *loop, const struct listener_address *
     l->loop = loop;
     l->accepted = accepted;
     l->arg = arg;
-    l->last_fd = last_descriptor();
+    l->last_fd = address->last ? INT_MAX : last_descriptor();
     if (!start(l, address)) {
         int why = errno;
 

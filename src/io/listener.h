@@ -11,6 +11,7 @@ struct listener_address {
     bool is_unix;
     const char *path; /* if is_unix */
     unsigned mode;    /* its permissions; 0: 0600, its owner only */
+    bool last;        /* its connections are few, and may have the last descriptors */
     bool unlink;      /* what is there is removed, whatever it is and whoever listens on it */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks one */

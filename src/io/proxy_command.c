@@ -172,15 +172,20 @@ const char *proxy_command_ended(struct proxy_command *p)
     return p->ended[0] != '\0' ? p->ended : NULL;
 }
 
-void proxy_command_hang_up(struct proxy_command *p)
+void proxy_command_leave(struct proxy_command *p)
 {
     if (p == NULL)
         return;
     p->abandoned = true;
     if (!uv_is_active((uv_handle_t *)&p->process))
         forget(p);
-    else
+}
+
+void proxy_command_hang_up(struct proxy_command *p)
+{
+    if (p != NULL && uv_is_active((uv_handle_t *)&p->process))
         uv_process_kill(&p->process, SIGHUP);
+    proxy_command_leave(p);
 }
 
 void proxy_commands_free(struct proxy_commands *all)

@@ -26,4 +26,7 @@ const char *proxy_command_ended(struct proxy_command *command);
  * fine. */
 void proxy_command_hang_up(struct proxy_command *command);
 
+/* The same for one whose connection goes on: it is not hung up on. NULL is fine. */
+void proxy_command_leave(struct proxy_command *command);
+
 #endif

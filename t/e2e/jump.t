@@ -199,7 +199,7 @@ def proxy_command(origin):
     if not tap.have("ProxyCommand", "ncat"):
         return
     with Sshd() as sshd:
-        line = f"ncat {ANY} {sshd.port}"
+        line = f"ncat {ANY} %p"
         text = gateway() + upstream(sshd, host="nowhere.invalid", proxy_command=line,
                                     host_key="SHA256:" + pin(sshd)) + listen()
         with Adit(text, name="adit with a ProxyCommand") as adit:

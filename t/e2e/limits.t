@@ -9,7 +9,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Adit, config, holds, patience, tap, true, wait_until
+from adit_test import (ANY, Adit, config, holds, patience, run_adit, scratch, tap, true,
+                       wait_until)
 from adit_test.clients import HELLO, Line, connect, exchange, works
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
@@ -36,7 +37,8 @@ def raised(sshd, origin):
 
 def reached(sshd, origin):
     """More clients than descriptors: those over the limit wait in the listener's queue."""
-    with Adit(config(sshd, gate={"workers": 2, "handshake_timeout": "1h"},
+    control = scratch("control")
+    with Adit(config(sshd, gate={"workers": 2, "handshake_timeout": "1h", "control": control},
                      up={"sessions": "1-1"}),
               name="adit with few descriptors", before=limit(100, 100)) as adit:
         true(works(adit.address, origin), "echo")
@@ -54,6 +56,9 @@ def reached(sshd, origin):
             used, wall = adit.cpu() - before, time.monotonic() - began
             true(used < wall / 4, f"{used:.2f} s of the processor in {wall:.2f} s")
             true(len(adit.lines) < mark + 200, "the log is not flooded")
+        with tap.case("... and tells who asks how it does"):
+            done = run_adit("-S", control, "-O", "status")
+            true(done.returncode == 0, f"the status of -O status: {done.stderr}")
         with tap.case("... and those who came in are served"):
             equal_answer(lines[0])
         with tap.case("when connections end, those who wait come in"):

@@ -72,7 +72,9 @@ def session_killed(origin):
             for conn in conns.values():
                 conn.close()
             adit.wait_log(r" info: connection ", 0, count=40 + load.done())
-            by_port = {int(line["client"].rpartition(":")[2]): line for line in adit.accesses()}
+            by_port = {}
+            for line in adit.accesses():  # (a later one of the load may have had the port again)
+                by_port.setdefault(int(line["client"].rpartition(":")[2]), line)
             equal({by_port[port]["session"] for port in broken}, {lost}, "sessions of the broken")
             equal({port for port in conns if by_port[port]["session"] == lost}, broken,
                   "connections of the session")

@@ -25,7 +25,7 @@ class Quickstart(Process):
         os.mkdir(self.temporary)
         super().__init__("quickstart", ["sh", "-c", 'exec "$@" >&2', "sh",
                                         os.path.join(TOP, "contrib", "quickstart"), *arguments],
-                         env=environment(ADIT=binary(), TMPDIR=self.temporary, **more),
+                         env=environment(**{"ADIT": binary(), "TMPDIR": self.temporary, **more}),
                          before=os.setsid)
 
     def said(self):
@@ -78,23 +78,31 @@ def with_a_server(sshd):
     home = scratch("home")
     os.makedirs(os.path.join(home, ".ssh"), mode=0o700)
     os.symlink(sshd.user_key, os.path.join(home, ".ssh", "id_ed25519"))
+    known_hosts = os.path.join(home, ".ssh", "known_hosts")
+    # ssh finds a home in the password file, which is not to be touched.
+    adit = scratch("adit")
+    with open(adit, "w", encoding="ascii") as script:
+        script.write(f'#!/bin/sh\nexec {binary()} -F none -o UserKnownHostsFile={known_hosts} "$@"\n')
+    os.chmod(adit, 0o700)
 
     with tap.case("with a server named it goes through that one"):
         quickstart = Quickstart(f"{sshd.user}@{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1",
-                                HOME=home)
+                                HOME=home, ADIT=adit)
         equal(quickstart.wait(), 0, "its exit status")
         holds("^SSH-2.0-OpenSSH", "\n".join(l for l in quickstart.lines if "SSH-2.0" in l),
               "the server's banner")
         equal(sshd.targets()[-1], ("127.0.0.1", sshd.port), "the target")
-        with open(os.path.join(home, ".ssh", "known_hosts"), encoding="ascii") as known:
+        with open(known_hosts, encoding="ascii") as known:
             holds(public(sshd.host_key).split()[1].replace("+", r"\+"), known.read(), "known_hosts")
         quickstart.leaves_nothing()
 
     with tap.case("with a server that lets nobody in it says so"):
         os.unlink(os.path.join(home, ".ssh", "id_ed25519"))
-        quickstart = Quickstart(f"{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1", HOME=home)
+        quickstart = Quickstart(f"{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1", HOME=home,
+                                ADIT=adit)
         equal(quickstart.wait(), 1, "its exit status")
-        holds("quickstart: nothing came back", quickstart.said(), "the last line")
+        holds("adit: .*Permission denied", quickstart.said(), "why")
+        holds("quickstart: adit did not start", quickstart.said(), "the last line")
         quickstart.leaves_nothing()
 
 

@@ -214,6 +214,44 @@ static void what_ends_a_command_is_no_comment(void **state)
     config_unref(config);
 }
 
+static void what_no_file_can_hold_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value;
+        const char *lack; /* NULL: a file can */
+    } cases[] = {
+        {"user", "a b", NULL},
+        {"user", "a#b;c", NULL},
+        {"user", "a ;b", "[upstream a] user = a ;b"},
+        {"user", X190, NULL},
+        {"user", X190 X10, "[upstream a] user = " X190 X10},
+        {"proxy_command", "a ; b", NULL},
+        {"proxy_command", "a # b", "[upstream a] proxy_command = a # b"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config_problems problems = {0};
+        char host[] = "h", *value = mem_strdup(cases[i].value);
+        struct load load;
+
+        load_begin(&load, NULL);
+        load_open(&load, 0, "upstream", "a");
+        load_entry(&load, 0, "host", host);
+        load_entry(&load, 0, cases[i].key, value);
+        struct config *config = load_end(&load, &problems);
+        assert_non_null(config);
+        char *lack = config_dump_lacks(config);
+        if (cases[i].lack)
+            assert_string_equal(lack, cases[i].lack);
+        else
+            assert_null(lack);
+        free(lack);
+        free(value);
+        config_unref(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +261,7 @@ int main(void)
         cmocka_unit_test(long_values_are_broken_into_lines),
         cmocka_unit_test(commands_come_back),
         cmocka_unit_test(what_ends_a_command_is_no_comment),
+        cmocka_unit_test(what_no_file_can_hold_is_named),
     };
 
     setenv("HOME", "/home/test", 1);

@@ -45,6 +45,11 @@ static void lines_that_are_none(void **state)
          "f:6: a comment after a value is written ' ; comment'\n"},
         {MINIMAL "[upstream b]\nhost = x,#y\n",
          "f:5: [upstream b] has no host\nf:6: a comment after a value is written ' ; comment'\n"},
+        {MINIMAL "[upstream b]\nhost = h\nproxy_command = a ; b\n",
+         "f:7: proxy_command: ' ;' begins a comment here; for the shell write '; ' without a blank "
+         "before it\n"},
+        {MINIMAL "[upstream b]\nhost = h\nproxy_command = date +%s\n",
+         "f:7: proxy_command: a '%' in it begins no token that is known ('%%' is a '%')\n"},
         {MINIMAL "[gateway]\nlog =;x\n", "f:6: a comment after a value is written ' ; comment'\n"},
         {"foo = 1\nbar = 2\n" MINIMAL, "f:1: 'foo' stands before the first [section]\n"
                                        "f:2: 'bar' stands before the first [section]\n"},

@@ -21,6 +21,7 @@ struct told {
     int worker;
     int slot;
     uint64_t number;
+    bool again;
     const struct config_forward *forward;
 };
 
@@ -47,6 +48,7 @@ void remote_send(struct worker *worker, const struct remote_order *order)
     scene->told.worker = (int)worker->index;
     scene->told.slot = order->slot;
     scene->told.number = order->number;
+    scene->told.again = order->again;
     scene->told.forward = order->forward;
 }
 
@@ -286,6 +288,8 @@ static void a_forward_that_stays_is_not_asked_for_again(void **state)
     wants("[forward web]\nremote = 9000 elsewhere:81\n");
     assert_int_equal(scene->told.orders, 2);
     assert_int_equal(scene->told.number, first); /* the same, with another target */
+    assert_true(
+        scene->told.again); /* should its refusal be on the way, it shall not be asked for */
     assert_string_equal(scene->told.forward->target.host, "elsewhere");
     assert_int_equal(status().state, FORWARD_UP);
     assert_int_equal(scene->told.cancels, 0);
@@ -312,6 +316,7 @@ static void what_is_listened_on_no_more_is_cancelled_first(void **state)
         wants(others[i]);
         assert_int_equal(scene->told.cancels, ++cancels);
         assert_int_not_equal(scene->told.number, first); /* asked for after the cancel */
+        assert_false(scene->told.again);
         assert_int_equal(status().state, FORWARD_ASKED);
         wants("");
         assert_int_equal(scene->told.cancels, ++cancels);

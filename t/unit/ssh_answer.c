@@ -86,7 +86,7 @@ static void what_a_host_is_given_is_told(void **state)
         char *expected =
             mem_printf("user = joe\n"
                        "port = 2200\n"
-                       "proxy_command = nc -X 5 office.example.com 2200 joe office %%\n"
+                       "proxy_command = nc -X 5 office.example.com 2200 joe office %%%%\n"
                        "address_family = inet\n"
                        "bind_address = 127.0.0.1\n"
                        "identity_agent = /run/joe/agent.sock\n"
@@ -186,7 +186,7 @@ static void each_keyword_has_its_key(void **state)
         {"ConnectTimeout none", ""},
         {"ProxyJump a,b", "jump = a,b\n"},
         {"ProxyJump none", ""},
-        {"ProxyJump %r@gate", "jump = @gate\n"},
+        {"User joe\nProxyJump %r@gate", "user = joe\njump = joe@gate\n"},
         {"ProxyCommand none", ""},
         {"ProxyCommand x %Z", "# office: proxycommand 'x %Z' has a token that is not known here\n"},
         {"AddressFamily any", ""},

@@ -19,6 +19,11 @@ REAL = os.environ.get("ADIT_TEST_PROGRAM") == "ssh"
 _serial = itertools.count(1)
 
 
+def _marker():
+    """A variable of the environment by which `bearers` finds the processes it was given to."""
+    return "ADIT_TEST_TUNNEL", f"{os.getpid()}.{next(_serial)}"
+
+
 def _short(letter, words):
     return any(re.fullmatch(rf"-[A-Za-z]*{letter}[A-Za-z]*", word) for word in words)
 
@@ -59,11 +64,18 @@ def section(title, options):
 
 
 def call(line, ssh_config="none", data=None, seconds=60, **variables):
-    """Runs a command line to its end: a CompletedProcess with text in stdout and stderr."""
+    """Runs a command line to its end: a CompletedProcess with text in stdout and stderr. Nothing of
+    it stays in the background."""
     arguments, more = parse(line, ssh_config)
-    done = subprocess.run(arguments, input=data if data is not None else "", capture_output=True,
-                          env=environment(**more, **variables), cwd=workdir(), check=False,
-                          timeout=patience(seconds), encoding="utf-8", errors="backslashreplace")
+    name, value = _marker()
+    try:
+        done = subprocess.run(
+            arguments, input=data if data is not None else "", capture_output=True, cwd=workdir(),
+            env=environment(**more, **variables, **{name: value}), check=False,
+            timeout=patience(seconds), encoding="utf-8", errors="backslashreplace")
+    finally:
+        for pid in bearers(f"{name}={value}"):
+            send_signal(pid, signal.SIGKILL)
     false(REPORT.search(done.stderr), f"a sanitiser's report:\n{done.stderr}")
     return done
 
@@ -87,10 +99,11 @@ class Tunnel(Process):
 
     def __init__(self, line, ssh_config="none", name=None, **variables):
         arguments, more = parse(line, ssh_config)
-        self.marker = f"ADIT_TEST_TUNNEL={os.getpid()}.{next(_serial)}"
+        variable, value = _marker()
+        self.marker = f"{variable}={value}"
         self.background = _short("f", arguments[3:])
         super().__init__(name or line.split()[0], arguments, env=environment(
-            **more, **variables, **dict([self.marker.split("=")])))
+            **more, **variables, **{variable: value}))
         if self.background:
             equal(self.wait(), 0, "the exit status of what went into the background")
 
