@@ -208,7 +208,9 @@ char *config_dump_lacks(const struct config *config);
 
 /* The configuration with one forward more, or without one (of which `kind`, `bind` and `target`
  * matter): a new one, with one reference, that shares the users and rules of this one. `via` NULL:
- * the first upstream. NULL: `error` says why not. (ssh(1) -O forward, -O cancel) */
+ * the first upstream. Of several that are the same the first goes, unless `forward` is the
+ * configuration's own, which is that one then. NULL: `error` says why not. (ssh(1) -O forward,
+ * -O cancel) */
 struct config *config_add_forward(struct config *config, const struct config_forward *forward,
                                   const char *via, char *error, size_t error_size);
 struct config *config_remove_forward(struct config *config, const struct config_forward *forward,

@@ -165,8 +165,11 @@ struct config *config_remove_forward(struct config *config, const struct config_
     size_t *count = &load.config->forward_count;
     size_t i = 0;
 
-    while (i < *count && !forward_spec_same(&forwards[i], forward))
+    while (i < *count && &config->forwards[i] != forward)
         i++;
+    for (size_t k = 0; i == *count && k < *count; k++)
+        if (forward_spec_same(&forwards[k], forward))
+            i = k;
     if (i == *count) {
         load_problem(&load, 0, "there is no such forward");
     } else {

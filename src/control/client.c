@@ -190,14 +190,10 @@ static void print_conninfo(const struct control_order *order, const json_t *answ
     report_conninfo(stdout, answer);
 }
 
-static void print_notices(const struct control_order *order, const json_t *answer)
+static void print_nothing(const struct control_order *order, const json_t *answer)
 {
-    const json_t *notice;
-    size_t i;
-
     (void)order;
-    json_array_foreach(json_object_get(answer, "notices"), i, notice)
-        report_line(stderr, json_string_value(notice));
+    (void)answer;
 }
 
 static const struct command {
@@ -207,7 +203,7 @@ static const struct command {
 } commands[] = {
     {"check", false, print_check},       {"status", false, print_status},
     {"conninfo", false, print_conninfo}, {"forward", true, print_forward},
-    {"cancel", true, print_notices},     {"reload", false, print_notices},
+    {"cancel", true, print_nothing},     {"reload", false, print_nothing},
     {"stop", false, print_stop},         {"exit", false, print_exit},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

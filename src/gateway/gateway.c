@@ -207,6 +207,12 @@ static void drain_timed_out(struct deadline *deadline)
     gateway_stop(g);
 }
 
+/* Whether nobody is left whose connection would be cut. (-W is an errand, which is not counted.) */
+static bool is_empty(const struct gateway *g)
+{
+    return atomic_load(&g->crew.clients) == 0 && g->stdio == NULL;
+}
+
 static void drop_gone(struct message *message)
 {
     free(message);
@@ -217,7 +223,7 @@ static void take_gone(struct message *message, void *owner)
     struct gateway *g = owner;
 
     drop_gone(message);
-    if (atomic_load(&g->crew.clients) == 0)
+    if (is_empty(g))
         gateway_stop(g);
 }
 
@@ -241,7 +247,7 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
     forwards_change(g->room.forwards, NULL);
     control_close(g->control);
     log_info("draining %u connections", atomic_load(&g->crew.clients));
-    if (atomic_load(&g->crew.clients) == 0)
+    if (is_empty(g))
         gateway_stop(g);
     else if (timeout_ms > 0)
         deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);

@@ -96,6 +96,19 @@ def endings(hosts, sshd):
             equal(process.stdout.read(1), b"x", "the echo")
             process.send_signal(signal.SIGTERM)
             ended(process)
+        with tap.case("-O stop lets it finish"):
+            control = scratch("control")
+            arguments, _ = parse(f"adit -M -S {control} -W {ANY}:{origin.port} bastion", hosts)
+            process = subprocess.Popen(arguments, env=environment(), cwd=workdir(), bufsize=0,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            for word in (b"x", b"y"):
+                process.stdin.write(word)
+                equal(process.stdout.read(1), word, "the echo")
+                if word == b"x":
+                    equal(call(f"adit -S {control} -O stop bastion", hosts).returncode, 0, "-O stop")
+            process.stdin.close()
+            ended(process)
         with tap.case("the session is lost in the middle: one line and 255"):
             process = start(hosts, origin.port, stdin=subprocess.PIPE)
             process.stdin.write(b"x")

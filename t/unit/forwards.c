@@ -349,6 +349,12 @@ static void forwards_can_be_added_and_removed_again_and_again(void **state)
         config_unref(config);
         config_unref(more);
 
+        more = config_remove_forward(twice, config_forward(twice, "remote-1-9-2"), error,
+                                     sizeof(error));
+        assert_non_null(config_forward(more, "remote-1-9"));
+        assert_null(config_forward(more, "remote-1-9-2"));
+        config_unref(more);
+
         struct config *less = config_remove_forward(twice, &added, error, sizeof(error));
         assert_null(config_forward(less, "remote-1-9"));
         assert_non_null(config_forward(less, "remote-1-9-2"));
