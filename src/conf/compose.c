@@ -197,17 +197,6 @@ static void write_upstream(struct tunnel *tunnel)
         entry(tunnel, "sessions", "1");
 }
 
-static bool same_forward(const struct config_forward *a, const struct config_forward *b)
-{
-    char *text_a = forward_spec_print(a);
-    char *text_b = forward_spec_print(b);
-    bool same = a->kind == b->kind && strcmp(text_a, text_b) == 0;
-
-    free(text_a);
-    free(text_b);
-    return same;
-}
-
 /* The name of a socket may have tokens in it, ssh_config(5) TOKENS. */
 static void expand_socket(struct tunnel *tunnel, struct config_place *place)
 {
@@ -241,7 +230,7 @@ static void add_forward(void *arg, enum forward_kind kind, const char *spec)
         forward.bind.host = mem_strdup("*");
     }
     for (size_t i = 0; i < tunnel->forward_count; i++) {
-        if (same_forward(&tunnel->forwards[i], &forward)) {
+        if (forward_spec_same(&tunnel->forwards[i], &forward)) {
             place_clear(&forward.bind);
             place_clear(&forward.target);
             return;

@@ -356,3 +356,14 @@ bool addresses_append(const struct config_place *bind, struct config_address **a
     append(addresses, count, address);
     return true;
 }
+
+bool forward_spec_same(const struct config_forward *a, const struct config_forward *b)
+{
+    char *text_a = forward_spec_print(a);
+    char *text_b = forward_spec_print(b);
+    bool same = a->kind == b->kind && strcmp(text_a, text_b) == 0;
+
+    free(text_a);
+    free(text_b);
+    return same;
+}

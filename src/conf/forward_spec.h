@@ -55,4 +55,7 @@ void place_clear(struct config_place *place);
 bool addresses_append(const struct config_place *bind, struct config_address **addresses,
                       size_t *count);
 
+/* Whether both are of a kind and between the same ends. */
+bool forward_spec_same(const struct config_forward *a, const struct config_forward *b);
+
 #endif

@@ -157,17 +157,6 @@ struct config *config_add_forward(struct config *config, const struct config_for
     return changed(&load, error, error_size);
 }
 
-static bool same_forward(const struct config_forward *a, const struct config_forward *b)
-{
-    char *text_a = forward_spec_print(a);
-    char *text_b = forward_spec_print(b);
-    bool same = a->kind == b->kind && strcmp(text_a, text_b) == 0;
-
-    free(text_a);
-    free(text_b);
-    return same;
-}
-
 struct config *config_remove_forward(struct config *config, const struct config_forward *forward,
                                      char *error, size_t error_size)
 {
@@ -176,7 +165,7 @@ struct config *config_remove_forward(struct config *config, const struct config_
     size_t *count = &load.config->forward_count;
     size_t i = 0;
 
-    while (i < *count && !same_forward(&forwards[i], forward))
+    while (i < *count && !forward_spec_same(&forwards[i], forward))
         i++;
     if (i == *count) {
         load_problem(&load, 0, "there is no such forward");

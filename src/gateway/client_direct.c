@@ -85,19 +85,6 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
         connect_to(c, r->addresses, r->address_count);
 }
 
-static void look_up(struct client *c)
-{
-    struct resolver *resolver =
-        names_resolver(c->worker->names, c->generation, RESOLVE_LOCAL, c->listen->via);
-
-    if (resolver == NULL) {
-        client_refuse(c, OUTCOME_SHORTAGE, "no resolver");
-        return;
-    }
-    client_set_state(c, CLIENT_RESOLVING);
-    c->resolve = resolver_lookup(resolver, c->request->target.host, looked_up, c);
-}
-
 static void connect_to_path(struct client *c)
 {
     int fd = connect_unix(c->listen->target.path);
@@ -115,7 +102,7 @@ void client_connect(struct client *c)
     if (r->to_path)
         connect_to_path(c);
     else if (!r->target.is_ip)
-        look_up(c);
+        client_look_up(c, RESOLVE_LOCAL, looked_up);
     else if (allowed(c, &r->target.ip))
         connect_to(c, &r->target.ip, 1);
     else

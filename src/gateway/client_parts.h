@@ -132,6 +132,11 @@ void client_route(struct client *client);
 /* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
 bool client_judge(struct client *client, const struct ip *ip);
 
+/* Looks the target's name up; `done`, with the client, as resolver_lookup's. */
+void client_look_up(struct client *client, enum resolve_step step,
+                    void (*done)(void *arg, enum resolve_status status, const struct ip *addresses,
+                                 size_t count, const char *error));
+
 /* Stops whatever routing waits for, and gives its reservation back. */
 void client_unroute(struct client *client);
 

@@ -76,7 +76,9 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
         try_address(c);
 }
 
-static void look_up(struct client *c, enum resolve_step step)
+void client_look_up(struct client *c, enum resolve_step step,
+                    void (*done)(void *arg, enum resolve_status status, const struct ip *addresses,
+                                 size_t count, const char *error))
 {
     struct resolver *resolver =
         names_resolver(c->worker->names, c->generation, step, c->listen->via);
@@ -86,7 +88,7 @@ static void look_up(struct client *c, enum resolve_step step)
         return;
     }
     client_set_state(c, CLIENT_RESOLVING);
-    c->resolve = resolver_lookup(resolver, c->request->target.host, looked_up, c);
+    c->resolve = resolver_lookup(resolver, c->request->target.host, done, c);
 }
 
 /* The next of [resolve] order; `last` is what to say when there is none. */
@@ -104,7 +106,7 @@ static void try_step(struct client *c, enum outcome last, const char *detail)
     if (step == RESOLVE_REMOTE && config->acl != NULL && config->acl_names_resolve)
         step = config->resolve.server_count > 0 ? RESOLVE_TUNNEL : RESOLVE_LOCAL;
     if (step != RESOLVE_REMOTE) {
-        look_up(c, step);
+        client_look_up(c, step, looked_up);
     } else if (!client_judge(c, NULL)) {
         client_refuse(c, OUTCOME_DENIED, NULL);
     } else {

@@ -14,10 +14,9 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, false, free_port, has_ipv6, holds, patience, run_adit,
-                       scratch, tap, true, upstream, wait_until)
-from adit_test.clients import connect, exchange, works
-from adit_test.command import Tunnel, call, ssh_config
+from adit_test import (ANY, Adit, acl, config, equal, false, free_port, has_ipv6, holds, patience,
+                       run_adit, scratch, tap, true, upstream, wait_until)
+from adit_test.clients import connect, echoes, exchange, refuses, works
 from adit_test.gateway import binary, listen
 from adit_test.origins import Origin, echo, read_exactly
 from adit_test.sshd import Sshd
@@ -56,23 +55,6 @@ def raw(path, data, seconds=30):
                 break
             got += part
         return got
-
-
-def echoes(port, address=ANY):
-    """Whether a plain connection there leads to an echo."""
-    try:
-        with socket.create_connection((address, port), timeout=patience(20)) as conn:
-            return exchange(conn)
-    except OSError:
-        return False
-
-
-def refused(port):
-    try:
-        socket.create_connection((ANY, port), timeout=patience(20)).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def the_socket(sshd):
@@ -357,7 +339,7 @@ def forwards(adit, path, sshd, origin):
         with socket.create_connection((ANY, local)) as conn:
             true(exchange(conn), "a connection through it")
             equal(asked(path, "cancel", "-L", f"{local}:{target}"), "", "what it prints")
-            true(refused(local), "the port is free")
+            true(refuses(local), "the port is free")
             true(exchange(conn), "the connection goes on")
         done = ask(path, "cancel", "-L", f"{local}:{target}")
         equal(done.returncode, 255, "the status of a second time")
@@ -366,25 +348,25 @@ def forwards(adit, path, sshd, origin):
         asked(path, "forward", "-D", str(proxy))
         true(works((ANY, proxy), origin), "a connection through it")
         asked(path, "cancel", "-D", str(proxy))
-        true(refused(proxy), "the port is free")
+        true(refuses(proxy), "the port is free")
     with tap.case("-O forward and cancel -R"):
         equal(asked(path, "forward", "-R", f"{remote}:{target}"), "", "what it prints")
         true(echoes(remote), "a connection through it")
         asked(path, "cancel", "-R", f"{remote}:{target}")
-        wait_until(lambda: refused(remote), "the server's port is free")
+        wait_until(lambda: refuses(remote), "the server's port is free")
     with tap.case("-O forward -R 0 prints the port that the server picked"):
         port = int(asked(path, "forward", "-R", f"0:{target}"))
         true(echoes(port), "a connection through it")
         equal([(f["state"], f["port"]) for f in status(path)["forwards"]], [("up", port)], "status")
         asked(path, "cancel", "-R", f"0:{target}")
-        wait_until(lambda: refused(port), "the server's port is free")
+        wait_until(lambda: refuses(port), "the server's port is free")
     with tap.case("several forwards are there all or not at all"):
         with taken(remote):
             done = ask(path, "forward", "-L", f"{local}:{target}", "-R", f"{remote}:{target}",
                        "-D", str(proxy))
         equal(done.returncode, 255, "the exit status")
         holds(f"remote port forwarding failed for listen port {remote}", done.stderr, "the words")
-        wait_until(lambda: refused(local) and refused(proxy), "the others are gone")
+        wait_until(lambda: refuses(local) and refuses(proxy), "the others are gone")
         equal(status(path)["forwards"], [], "the forwards")
     with tap.case("-O forward -L of a port that is taken"):
         with taken(local):
@@ -417,7 +399,7 @@ def ending(adit, path, origin):
             answer = asked_raw(conn, {"command": "forward", "forwards": [
                 {"kind": "dynamic", "spec": str(port)}]})
             equal((answer["ok"], answer["error"]), (False, "adit is ending"), "the answer")
-        true(refused(port) and refused(adit.port), "nobody listens")
+        true(refuses(port) and refuses(adit.port), "nobody listens")
         false(os.path.exists(path), "the control socket is there")
         live.close()
         adit.finish(None)
@@ -432,7 +414,7 @@ def degraded(adit, path, sshd, target):
     port = free_port()
     asked(path, "forward", "-R", f"{port}:{target}")
     sshd.stop()
-    wait_until(lambda: refused(port), "the port is free")
+    wait_until(lambda: refuses(port), "the port is free")
     with taken(port):
         mark = adit.mark()
         sshd.start()
@@ -476,7 +458,7 @@ def ends(sshd):
                 conn = connect(adit.address, ANY, origin.port)
                 done = ask(path, "stop")
                 equal((done.returncode, done.stderr), (0, "Stop listening request sent.\n"), "stop")
-                wait_until(lambda: refused(adit.port), "the listener is gone")
+                wait_until(lambda: refuses(adit.port), "the listener is gone")
                 false(os.path.exists(path), "the control socket is there")
                 adit.settle()
                 threading.Event().wait(1.5)  # drain_timeout is that of signals
@@ -490,7 +472,7 @@ def ends(sshd):
                 conn = connect(adit.address, ANY, origin.port)
                 port = int(asked(path, "forward", "-R", f"0:{ANY}:{origin.port}"))
                 ask(path, "stop")
-                wait_until(lambda: refused(port), "the server's port is free")
+                wait_until(lambda: refuses(port), "the server's port is free")
                 true(exchange(conn), "the connection goes on")
                 equal(asked_check(path), 255, "the status of -O check")
                 conn.close()
@@ -523,86 +505,12 @@ def ends(sshd):
                 false(os.path.exists(path), "the control socket is there")
 
 
-def masters(sshd):
-    """ssh's command lines: ControlPath, -M, -S, and a live one's use."""
-    path = scratch("master")
-    hosts = ssh_config({"server": sshd}, ControlPath=path)
-    ports = [free_port() for _ in range(4)]
-
-    with Origin(echo) as origin:
-        to = f"{ANY}:{origin.port}"
-        with Tunnel(f"ssh -M -fN -L {ports[0]}:{to} server", hosts) as master:
-            [pid] = master.pids()
-            with tap.case("-O check finds the one in the background"):
-                done = call("ssh -O check server", hosts)
-                equal((done.returncode, done.stderr), (0, f"Master running (pid={pid})\n"), "check")
-            with tap.case("a forward is left to the one that runs (-f: and that was it)"):
-                equal(call(f"ssh -fN -L {ports[1]}:{to} server", hosts).returncode, 0, "status")
-                true(echoes(ports[1]), "a connection through it")
-                equal(master.pids(), [pid], "its processes")
-                equal(call(f"ssh -O cancel -L {ports[1]}:{to} server", hosts).returncode, 0,
-                      "cancel")
-                true(refused(ports[1]), "the port is free")
-            with tap.case("the port that the server picked is printed"):
-                done = call(f"ssh -fN -R 0:{to} server", hosts)
-                true(echoes(int(done.stdout)), "a connection through it")
-            with tap.case("in the foreground it stays, and takes its forward along"):
-                with Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts) as guest:
-                    wait_until(lambda: echoes(ports[2]), "a connection through it")
-                    true(guest.alive(), "it stays")
-                    equal(len(sshd.sessions()), 1, "sessions")
-                wait_until(lambda: refused(ports[2]), "the port is free")
-                true(echoes(ports[0]), "the first one's forward")
-            with tap.case("a second master says so and goes on without the socket"):
-                with Tunnel(f"ssh -M -N -L {ports[3]}:{to} server", hosts) as second:
-                    second.wait_log(f"ControlSocket {path} already exists, disabling multiplexing")
-                    wait_until(lambda: echoes(ports[3]), "a connection through it")
-                equal(call("ssh -O check server", hosts).returncode, 0, "-O check of the first")
-            with tap.case("in the foreground it ends when the one that runs does"):
-                guest = Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts)
-                wait_until(lambda: echoes(ports[2]), "a connection through it")
-                done = call("ssh -O exit server", hosts)
-                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
-                equal(guest.wait(), 255, "its exit status")
-                holds("has ended", guest.text(), "its words")
-                guest.kill()
-            wait_until(lambda: not master.pids(), "the master has ended")
-        with tap.case("nobody there: -O says so as ssh does, and a tunnel is one of its own"):
-            done = call("ssh -O check server", hosts)
-            equal((done.returncode, done.stderr),
-                  (255, f"Control socket connect({path}): No such file or directory\n"), "check")
-            with Tunnel(f"ssh -N -L {ports[1]}:{to} server", hosts):
-                wait_until(lambda: echoes(ports[1]), "a connection through it")
-        foreign_master(sshd, path, hosts, ports[0], to)
-
-
-def foreign_master(sshd, path, hosts, port, to):
-    """An ssh that is master there."""
-    with tap.case("where an ssh is the master, -O says so and a tunnel does without"):
-        ssh = subprocess.Popen(["ssh", "-F", hosts, "-M", "-N", "server"], stdin=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: os.path.exists(path), "ssh listens")
-            done = call("ssh -O check server", hosts)
-            equal(done.returncode, 255, "the status of -O check")
-            holds("adit: check: ", done.stderr, "its words")
-            with Tunnel(f"ssh -N -L {port}:{to} server", hosts):
-                wait_until(lambda: echoes(port), "a connection through it")
-            equal(subprocess.run(["ssh", "-F", hosts, "-O", "check", "server"], check=False,
-                                 capture_output=True).returncode, 0, "ssh lives")
-        finally:
-            ssh.send_signal(signal.SIGTERM)
-            ssh.wait()
-    true(sshd.port, "an sshd")
-
-
 def main():
     with Sshd() as sshd, Sshd() as other:
         the_socket(sshd)
         commands(sshd, other)
         down(other)
         ends(sshd)
-        masters(sshd)
 
 
 tap.run(main)

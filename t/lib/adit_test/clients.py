@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 
+from .net import ANY
 from .origins import read_exactly
 from .process import patience
 
@@ -260,3 +261,21 @@ def closed(conn):
     except OSError:
         pass
     return True
+
+
+def echoes(port, address=ANY):
+    """Whether a plain connection there leads to an echo."""
+    try:
+        with socket.create_connection((address, port), timeout=patience(20)) as conn:
+            return exchange(conn)
+    except OSError:
+        return False
+
+
+def refuses(port):
+    """Whether nobody listens there."""
+    try:
+        socket.create_connection((ANY, port), timeout=patience(20)).close()
+    except ConnectionRefusedError:
+        return True
+    return False

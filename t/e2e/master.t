@@ -1,0 +1,95 @@
+#!/usr/bin/env -S python3 -B
+"""ssh's ControlPath: a running tunnel is asked, and lends itself to others."""
+
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import ANY, equal, free_port, holds, scratch, tap, true, wait_until
+from adit_test.clients import echoes, refuses
+from adit_test.command import Tunnel, call, ssh_config
+from adit_test.origins import Origin, echo
+from adit_test.sshd import Sshd
+
+
+def masters(sshd):
+    """ssh's command lines: ControlPath, -M, -S, and a live one's use."""
+    path = scratch("master")
+    hosts = ssh_config({"server": sshd}, ControlPath=path)
+    ports = [free_port() for _ in range(4)]
+
+    with Origin(echo) as origin:
+        to = f"{ANY}:{origin.port}"
+        with Tunnel(f"ssh -M -fN -L {ports[0]}:{to} server", hosts) as master:
+            [pid] = master.pids()
+            with tap.case("-O check finds the one in the background"):
+                done = call("ssh -O check server", hosts)
+                equal((done.returncode, done.stderr), (0, f"Master running (pid={pid})\n"), "check")
+            with tap.case("a forward is left to the one that runs (-f: and that was it)"):
+                equal(call(f"ssh -fN -L {ports[1]}:{to} server", hosts).returncode, 0, "status")
+                true(echoes(ports[1]), "a connection through it")
+                equal(master.pids(), [pid], "its processes")
+                equal(call(f"ssh -O cancel -L {ports[1]}:{to} server", hosts).returncode, 0,
+                      "cancel")
+                true(refuses(ports[1]), "the port is free")
+            with tap.case("the port that the server picked is printed"):
+                done = call(f"ssh -fN -R 0:{to} server", hosts)
+                true(echoes(int(done.stdout)), "a connection through it")
+            with tap.case("in the foreground it stays, and takes its forward along"):
+                with Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts) as guest:
+                    wait_until(lambda: echoes(ports[2]), "a connection through it")
+                    true(guest.alive(), "it stays")
+                    equal(len(sshd.sessions()), 1, "sessions")
+                wait_until(lambda: refuses(ports[2]), "the port is free")
+                true(echoes(ports[0]), "the first one's forward")
+            with tap.case("a second master says so and goes on without the socket"):
+                with Tunnel(f"ssh -M -N -L {ports[3]}:{to} server", hosts) as second:
+                    second.wait_log(f"ControlSocket {path} already exists, disabling multiplexing")
+                    wait_until(lambda: echoes(ports[3]), "a connection through it")
+                equal(call("ssh -O check server", hosts).returncode, 0, "-O check of the first")
+            with tap.case("in the foreground it ends when the one that runs does"):
+                guest = Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts)
+                wait_until(lambda: echoes(ports[2]), "a connection through it")
+                done = call("ssh -O exit server", hosts)
+                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
+                equal(guest.wait(), 255, "its exit status")
+                holds("has ended", guest.text(), "its words")
+                guest.kill()
+            wait_until(lambda: not master.pids(), "the master has ended")
+        with tap.case("nobody there: -O says so as ssh does, and a tunnel is one of its own"):
+            done = call("ssh -O check server", hosts)
+            equal((done.returncode, done.stderr),
+                  (255, f"Control socket connect({path}): No such file or directory\n"), "check")
+            with Tunnel(f"ssh -N -L {ports[1]}:{to} server", hosts):
+                wait_until(lambda: echoes(ports[1]), "a connection through it")
+        foreign_master(path, hosts, ports[0], to)
+
+
+def foreign_master(path, hosts, port, to):
+    """An ssh that is master there."""
+    with tap.case("where an ssh is the master, -O says so and a tunnel does without"):
+        ssh = subprocess.Popen(["ssh", "-F", hosts, "-M", "-N", "server"], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: os.path.exists(path), "ssh listens")
+            done = call("ssh -O check server", hosts)
+            equal(done.returncode, 255, "the status of -O check")
+            holds("adit: check: ", done.stderr, "its words")
+            with Tunnel(f"ssh -N -L {port}:{to} server", hosts):
+                wait_until(lambda: echoes(port), "a connection through it")
+            equal(subprocess.run(["ssh", "-F", hosts, "-O", "check", "server"], check=False,
+                                 capture_output=True).returncode, 0, "ssh lives")
+        finally:
+            ssh.send_signal(signal.SIGTERM)
+            ssh.wait()
+
+
+def main():
+    with Sshd() as sshd:
+        masters(sshd)
+
+
+tap.run(main)
