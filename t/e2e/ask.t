@@ -177,7 +177,7 @@ def questions_about_hosts(origin):
                 equal(len(askpass.asked()), 1, "how often it was asked")
                 holds(rf"(?s)^The authenticity of host '\[{ANY}\]:{sshd.port} \(\[{ANY}\]:"
                       rf"{sshd.port}\)' can't be established\.\nED25519 key fingerprint is "
-                      rf"{re.escape(pin)}\.\nThis key is not known by any other names\n"
+                      rf"{re.escape(pin)}\.\nThis key is not known by any other names\.\n"
                       r"Are you sure you want to continue connecting "
                       r"\(yes/no/\[fingerprint\]\)\? $", askpass.asked()[0], "the question")
         with tap.case("... and where else the key is known"):
