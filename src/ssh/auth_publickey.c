@@ -329,7 +329,11 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
     agent = agent_open(path, all->certificates, all->certificate_count, a->h->asker.connection,
                        a->h->asker.waiting, &error);
     if (agent == NULL) {
-        auth_note_problem(a, LOG_DEBUG, mem_printf("agent %s: %s", path, error));
+        /* The server did not wait for it: libssh, which has not heard of that, would wait in vain.
+         */
+        a->unanswered = !ask_wait(-1, a->h->asker.connection, 0);
+        auth_note_problem(a, a->unanswered ? LOG_INFO : LOG_DEBUG,
+                          mem_printf("agent %s: %s", path, error));
         return NULL;
     }
     for (size_t i = 0; i < all->count; i++)

@@ -4,8 +4,9 @@
  * libssh keeps one state for all of them. A call that finds an earlier request unanswered sends
  * nothing and returns that one's answer; which of both happened is in its log only, and so the log
  * is read. The port that the server allocated is read from the packet that came last, which is the
- * right one only until libssh goes on to the next; but between the two it writes a line, and there
- * the answer can be collected, which then neither reads nor writes anything. */
+ * right one only until libssh goes on to the next. Where it has the next already it writes a line
+ * between the two, and there the answer can be collected, which then neither reads nor writes
+ * anything; where it has not, it is collected before libssh is given more. */
 #ifndef ADIT_SSH_GLOBAL_H
 #define ADIT_SSH_GLOBAL_H
 
@@ -53,6 +54,9 @@ void globals_work(struct session *session);
 
 /* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
 void globals_keepalive(struct session *session);
+
+/* After each of libssh's looks at its input: collects an answer that came last. */
+void globals_collect(struct session *session);
 
 /* How much of libssh's log is needed now. */
 int globals_log_level(const struct globals *globals);

@@ -190,7 +190,7 @@ static enum dial_status ask_person(struct question *q)
         q->other_key != NULL ? "\nbut keys of different type are already known for this host" : "",
         q->kind, q->fingerprint,
         q->other_names != NULL ? "This host key is known by the following other names/addresses:\n"
-                               : "This key is not known by any other names\n",
+                               : "This key is not known by any other names.\n",
         q->other_names != NULL ? q->other_names : "");
     yes = ask_yes(q, prompt);
     if (yes)

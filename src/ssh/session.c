@@ -108,6 +108,7 @@ static void poll_once(struct session *s)
 {
     if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
         s->death = "poll failed";
+    globals_collect(s);
 }
 
 /* Sends what libssh has queued since the last time. */

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -176,7 +177,7 @@ def questions_about_hosts(origin):
                 equal(len(askpass.asked()), 1, "how often it was asked")
                 holds(rf"(?s)^The authenticity of host '\[{ANY}\]:{sshd.port} \(\[{ANY}\]:"
                       rf"{sshd.port}\)' can't be established\.\nED25519 key fingerprint is "
-                      rf"{re.escape(pin)}\.\nThis key is not known by any other names\n"
+                      rf"{re.escape(pin)}\.\nThis key is not known by any other names\.\n"
                       r"Are you sure you want to continue connecting "
                       r"\(yes/no/\[fingerprint\]\)\? $", askpass.asked()[0], "the question")
         with tap.case("... and where else the key is known"):
@@ -251,6 +252,13 @@ def agents(origin):
     shutil.copy(f"{locked}.pub", f"{unlocked}.pub")
     open_key(unlocked)
     strange = set(map(fingerprint, strangers))
+    with Sshd() as sshd, socket.socket(socket.AF_UNIX) as silent, \
+            tap.case("an agent that says nothing is named, when the login's time is over"):
+        silent.bind(scratch("silent"))
+        silent.listen()
+        with start(sshd, "silent agent", agent="yes", identity_agent=silent.getsockname(),
+                   connect_timeout="1s") as adit:
+            adit.wait_log(r" info: .*agent \S+: it does not say what keys it has")
     with Sshd(user_key=locked) as sshd, Agent(*strangers, unlocked) as agent:
 
         def carries(name, only, env=None, **up):
