@@ -197,10 +197,13 @@ static char *login_user(const struct handshake *h)
 
 enum dial_status authenticate(struct handshake *h)
 {
+    const struct string_list *jump = &h->upstream->jump;
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
-    a.memory = mem_printf("password of %s@%s", a.user, h->known_as);
+    /* (Two bastions may each have a "localhost" behind them.) */
+    a.memory = mem_printf("password of %s@%s:%u by way of %s", a.user, h->known_as, h->port,
+                          jump->count > 0 ? jump->items[0] : "none");
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
