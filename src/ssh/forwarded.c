@@ -272,6 +272,8 @@ void forwarded_end(struct session *s)
 {
     while (!TAILQ_EMPTY(&s->arrivals))
         arrival_end(TAILQ_FIRST(&s->arrivals));
+    /* (The requests are the listens' own, and libssh may still hear an answer.) */
+    TAILQ_INIT(&s->globals.queue);
     while (!TAILQ_EMPTY(&s->listens))
         forget(TAILQ_FIRST(&s->listens));
 }
