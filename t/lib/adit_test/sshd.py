@@ -136,12 +136,15 @@ class Sshd:
 
     def freeze(self, everything=True):
         """SIGSTOP to all of it, or to its sessions only. Returns the pids, for thaw."""
-        frozen = descendants(self.process.pid)
-        if everything:
-            frozen.insert(0, self.process.pid)
-        for pid in frozen:
-            send_signal(pid, signal.SIGSTOP)
-        return frozen
+        frozen = []
+        while True:  # one that was about to fork has a child that was not there before
+            found = [self.process.pid] if everything else []
+            found = [pid for pid in found + descendants(self.process.pid) if pid not in frozen]
+            if not found:
+                return frozen
+            for pid in found:
+                send_signal(pid, signal.SIGSTOP)
+            frozen += found
 
     @staticmethod
     def thaw(pids):
