@@ -19,6 +19,15 @@ from adit_test.process import processes, workdir
 from adit_test.sshd import Sshd
 
 
+def is_adit(pid):
+    """(And not the ssh that it asks for its settings first.)"""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+            return comm.read() == "adit\n"
+    except OSError:
+        return False
+
+
 def works(port):
     with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
         return exchange(conn)
@@ -78,8 +87,8 @@ def when_up(hosts, sshd, origin):
     with tap.case("-f: who ends the command that waits ends all of it"):
         sshd.stop()
         process = start(f"autossh -M 0 {line[4:]}", hosts)
-        wait_until(lambda: children(process.pid), "the child")
-        child, = children(process.pid)
+        child, = wait_until(lambda: [pid for pid in children(process.pid) if is_adit(pid)],
+                            "the child")
         process.kill()
         wait_until(lambda: child not in processes(), "the child's end")
         sshd.start()
