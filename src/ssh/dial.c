@@ -107,9 +107,9 @@ static void dial_thread(void *arg)
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->dialled = dialled_new(h.handle, d->request.fd, d->watch_fd, &h.info);
+        d->dialled = dialled_new(h.handle, d->watch_fd, &h.info);
     else
-        handle_end(h.handle, true, d->request.fd, d->watch_fd);
+        handle_end(h.handle, true);
     free(h.known_as);
     mailbox_post(d->request.reply, &d->message);
 }

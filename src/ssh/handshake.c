@@ -6,8 +6,10 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <libssh/callbacks.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* One option; NULL values are left at libssh's default. */
 static bool set_option(struct handshake *h, enum ssh_options_e option, const void *value,
@@ -143,6 +145,45 @@ static void gather_info(struct handshake *h)
         COPY(info->compression, "none");
 }
 
+struct taking {
+    ssh_session handle;
+    bool taken;
+};
+
+/* The first status comes when libssh has put the descriptor into its socket. It closes what it
+ * opened itself at every end, but one that it was given only at some, and never says at which: so
+ * it shall forget that it was given this one. (Which it calls an error, until authentication
+ * succeeds or something else fails.) */
+static void on_status(void *arg, float status)
+{
+    struct taking *taking = arg;
+
+    (void)status;
+    if (!taking->taken)
+        ssh_options_set(taking->handle, SSH_OPTIONS_FD, NULL);
+    taking->taken = true;
+}
+
+static enum dial_status connect_on(struct handshake *h, int fd)
+{
+    static struct ssh_callbacks_struct nobody = {.size = sizeof(nobody)};
+    struct taking taking = {.handle = h->handle};
+    struct ssh_callbacks_struct callbacks = {
+        .size = sizeof(callbacks), .userdata = &taking, .connect_status_function = on_status};
+    enum dial_status status = DIAL_TRANSPORT;
+
+    if (set_options(h, fd)) {
+        ssh_set_callbacks(h->handle, &callbacks);
+        status = ssh_connect(h->handle) == SSH_OK
+                     ? DIAL_OK
+                     : handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+        ssh_set_callbacks(h->handle, &nobody); /* it asks them at every rekey */
+    }
+    if (!taking.taken)
+        close(fd);
+    return status;
+}
+
 /* From here on one worker drives it without blocking. */
 static void release_to_worker(struct handshake *h)
 {
@@ -162,13 +203,14 @@ enum dial_status handshake(struct handshake *h, int fd)
     enum dial_status status;
 
     h->handle = ssh_new();
-    if (h->handle == NULL)
+    if (h->handle == NULL) {
+        close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
+    }
     h->known_as = name_known_as(h);
-    if (!set_options(h, fd))
-        return DIAL_TRANSPORT;
-    if (ssh_connect(h->handle) != SSH_OK)
-        return handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+    status = connect_on(h, fd);
+    if (status != DIAL_OK)
+        return status;
     gather_info(h);
     status = host_key_verify(h);
     if (status == DIAL_OK)

@@ -23,8 +23,8 @@ struct handshake {
     char error[1024];
 };
 
-/* All of it, on `fd`, which is closed by handle_end. On failure h->error says why; h->handle (which
- * may be NULL) is the caller's to end. */
+/* All of it, on `fd`, which it takes. On failure h->error says why; h->handle (which may be NULL)
+ * is the caller's to end. */
 enum dial_status handshake(struct handshake *h, int fd);
 
 /* What libssh says meanwhile: compression is told nowhere else. */

@@ -156,7 +156,7 @@ static void destroy(struct session *s)
     transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
-    handle_end(s->handle, !s->dead, s->handle_fd, s->watch_fd);
+    handle_end(s->handle, !s->dead);
     session_leave(before);
     uv_close((uv_handle_t *)&s->poll, destroyed);
     close(s->watch_fd);
@@ -479,7 +479,7 @@ struct session *session_new(struct loop *loop, struct dialled *dialled_session,
     s->loop = loop;
     s->options = *options;
     s->handle = dialled_session->handle;
-    s->handle_fd = dialled_session->handle_fd;
+    s->handle_fd = ssh_get_fd(s->handle);
     s->watch_fd = dialled_session->watch_fd;
     free(dialled_session);
     TAILQ_INIT(&s->opening);
