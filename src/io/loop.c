@@ -12,6 +12,7 @@
 #include "io/loop_internal.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 TAILQ_HEAD(later_list, later);
@@ -33,6 +34,7 @@ struct loop {
     uint64_t turn;
     LIST_HEAD(, deadline_queue) queues;
     struct socket_list lingering;
+    struct watches *watches;
     uint8_t scratch[LOOP_SCRATCH_SIZE];
 };
 
@@ -51,6 +53,7 @@ static void run_later(uv_check_t *check)
         later_cancel(loop, later);
         later->run(later);
     }
+    watches_sweep(loop->watches);
 }
 
 struct loop *loop_new(void)
@@ -58,6 +61,13 @@ struct loop *loop_new(void)
     struct loop *loop = mem_zalloc(sizeof *loop);
     int error = uv_loop_init(&loop->uv);
 
+    if (error == 0) {
+        loop->watches = watches_new(&loop->uv);
+        if (loop->watches == NULL) {
+            error = -errno;
+            uv_loop_close(&loop->uv);
+        }
+    }
     if (error != 0) {
         log_error("cannot start an event loop: %s", uv_strerror(error));
         free(loop);
@@ -101,6 +111,7 @@ void loop_free(struct loop *loop)
     assert(TAILQ_EMPTY(&loop->later) && LIST_EMPTY(&loop->lingering));
     while (!LIST_EMPTY(&loop->queues))
         queue_free(LIST_FIRST(&loop->queues));
+    watches_free(loop->watches);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_walk(&loop->uv, assert_closing, NULL);
@@ -140,6 +151,11 @@ uint8_t *loop_scratch(struct loop *loop)
 struct socket_list *loop_lingering(struct loop *loop)
 {
     return &loop->lingering;
+}
+
+struct watches *loop_watches(struct loop *loop)
+{
+    return loop->watches;
 }
 
 void later_post(struct loop *loop, struct later *later, void (*run)(struct later *later))

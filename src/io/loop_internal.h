@@ -10,4 +10,18 @@ LIST_HEAD(socket_list, socket);
 
 struct socket_list *loop_lingering(struct loop *loop);
 
+/* The descriptors that are watched (watch.c). */
+struct watches;
+
+struct watches *loop_watches(struct loop *loop);
+
+/* NULL: no descriptors (errno). */
+struct watches *watches_new(uv_loop_t *uv);
+
+/* Once a turn, when no callback is on the stack: what has ended is let go. */
+void watches_sweep(struct watches *watches);
+
+/* When all have ended; the memory is freed when libuv has let go of it. */
+void watches_free(struct watches *watches);
+
 #endif

@@ -1,51 +1,55 @@
-/* A connected stream socket as an endpoint, over uv_poll.
+/* A connected stream socket as an endpoint, over a watch.
  *
- * What is polled for follows from what is wanted, lazily: starting a poll costs two system calls,
- * so an event that is not wanted any more is only taken out when it fires. A socket that wants
- * nothing is polled for UV_PRIORITIZED, which no ordinary stream raises: so a reset is noticed
- * while the owner has no room and after the end of data too, without spinning on a half-closed
- * socket as UV_DISCONNECT would.
+ * A watch tells of a change once. So `readable` keeps in mind that the kernel may have more than
+ * was read, be it bytes, the end or an error, and `more` goes on with it in the next turn, when
+ * this turn's share was read or the owner wants data again. A reset is told at once, also while the
+ * owner has no room and after the end of data.
  *
- * The memory is freed by the close callback of libuv, hence never inside an event: whoever raised
- * an event looks at `state` before he goes on. */
+ * The memory is freed when the watch is let go, hence never inside an event: whoever raised an
+ * event looks at `state` before he goes on. */
 #include "io/socket.h"
 
 #include "base/mem.h"
 #include "io/loop_internal.h"
+#include "io/watch.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How often one socket receives in one turn of the loop. */
-#define RECEIVE_BURST 4
+/* How often one socket receives before others have their turn. It can come to twice as much in a
+ * turn of the loop: when there is news, and when what this left is gone on with. */
+#define RECEIVE_BURST 2
 
 enum socket_state {
     SOCKET_OPEN,
     SOCKET_LINGERING, /* closed by its owner, on the loop's list, reads until the peer's end of data
                        */
-    SOCKET_CLOSED,    /* waits for libuv to let go of it */
+    SOCKET_CLOSED,    /* waits for the loop to let go of it */
 };
 
 struct socket {
     struct endpoint endpoint;
     struct loop *loop;
-    uv_poll_t poll;
+    struct watch watch;
     int fd;
-    int polled; /* what libuv watches for */
-    int error;  /* errno that ended it; 0: none */
+    int error; /* errno that ended it; 0: none */
     enum socket_state state;
-    bool reading;     /* the owner wants data */
-    bool blocked;     /* the owner is owed `writable` */
-    bool eof;         /* the peer's end of data was seen */
-    bool eof_written; /* ours was sent */
-    bool unwatchable; /* UV_PRIORITIZED fired without a reason and would go on */
+    bool reading;        /* the owner wants data */
+    bool readable;       /* there may be something to be read */
+    bool hung_up;        /* the end or an error is behind the bytes that there are */
+    bool broken;         /* it is an error */
+    bool blocked;        /* the owner is owed `writable` */
+    bool output_watched; /* it was blocked before */
+    bool eof;            /* the peer's end of data was seen */
+    bool eof_written;    /* ours was sent */
+    struct later more;
     struct later failing;
     struct deadline linger;
     LIST_ENTRY(socket) next;
@@ -54,36 +58,6 @@ struct socket {
 static struct socket *socket_of(const struct endpoint *endpoint)
 {
     return container_of(endpoint, struct socket, endpoint);
-}
-
-static void polled(uv_poll_t *poll, int status, int events);
-
-static int wanted(const struct socket *s)
-{
-    int events = (s->reading ? UV_READABLE : 0) | (s->blocked ? UV_WRITABLE : 0);
-
-    if (s->error != 0 || s->state == SOCKET_CLOSED)
-        return 0;
-    return events == 0 && !s->unwatchable ? UV_PRIORITIZED : events;
-}
-
-static void poll_for(struct socket *s, int events)
-{
-    int error;
-
-    if (s->polled == events)
-        return;
-    s->polled = events;
-    error = uv_poll_start(&s->poll, events, polled);
-    assert(error == 0);
-    (void)error;
-}
-
-/* Polls for what is wanted, unless more than that is polled for already. */
-static void poll_more(struct socket *s)
-{
-    if ((wanted(s) & ~s->polled) != 0)
-        poll_for(s, wanted(s));
 }
 
 static int pending_error(const struct socket *s)
@@ -95,20 +69,21 @@ static int pending_error(const struct socket *s)
     return error;
 }
 
-static void freed(uv_handle_t *poll)
+static void freed(struct watch *watch)
 {
-    free(container_of(poll, struct socket, poll));
+    free(container_of(watch, struct socket, watch));
 }
 
 /* Ends the endpoint but not the descriptor. */
 static void detach(struct socket *s)
 {
+    later_cancel(s->loop, &s->more);
     later_cancel(s->loop, &s->failing);
     deadline_cancel(&s->linger);
     if (s->state == SOCKET_LINGERING)
         LIST_REMOVE(s, next);
     s->state = SOCKET_CLOSED;
-    uv_close((uv_handle_t *)&s->poll, freed);
+    watch_end(s->loop, &s->watch, freed);
 }
 
 static void destroy(struct socket *s, bool abort)
@@ -126,7 +101,6 @@ static void set_error(struct socket *s, int error)
 {
     s->error = error;
     s->reading = s->blocked = false;
-    poll_for(s, 0);
 }
 
 /* Outside of any operation: the socket's last event. The kernel tells an error once only, so
@@ -158,7 +132,7 @@ static ssize_t receive(struct socket *s, size_t room)
     ssize_t n;
 
     do
-        n = recv(s->fd, loop_scratch(s->loop), size, 0);
+        n = recv(s->fd, loop_scratch(s->loop), size, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
@@ -168,37 +142,49 @@ static bool would_block(ssize_t result)
     return result == -EAGAIN || result == -EWOULDBLOCK;
 }
 
-/* Passes on what has come. `broken`: the kernel says that the socket is in error, so that there are
- * bytes, the end, or the error to be had, and waiting for more is in vain. */
-static void read_to_owner(struct socket *s, bool broken)
+static void read_more(struct later *more);
+
+/* One read and its event. */
+static void read_once(struct socket *s, size_t room)
 {
     const struct endpoint_events *events = s->endpoint.events;
-    void *owner = s->endpoint.owner;
+    ssize_t n = receive(s, room);
 
-    for (int i = 0; i < RECEIVE_BURST && s->state == SOCKET_OPEN && s->reading; i++) {
-        size_t room = events->room(owner);
-        ssize_t n;
+    if (n > 0) {
+        bool taken;
 
-        if (room == 0) {
-            /* Behind bytes just delivered the lack may be short: the next turn asks again. */
-            s->reading = i > 0;
+        /* (Less than there was room for: it was all there is.) */
+        s->readable = s->hung_up || (size_t)n == room || n == LOOP_SCRATCH_SIZE;
+        taken = events->data(s->endpoint.owner, loop_scratch(s->loop), (size_t)n);
+        assert(taken);
+        (void)taken;
+    } else if (n == 0) {
+        s->eof = true;
+        s->reading = s->readable = false;
+        events->eof(s->endpoint.owner);
+    } else if (s->broken || !would_block(n)) {
+        fail(s, would_block(n) ? 0 : (int)-n);
+    } else {
+        s->readable = false;
+    }
+}
+
+/* Passes on what has come. */
+static void read_to_owner(struct socket *s)
+{
+    for (int i = 0; s->state == SOCKET_OPEN && s->reading && s->readable; i++) {
+        size_t room = i < RECEIVE_BURST ? s->endpoint.events->room(s->endpoint.owner) : 0;
+
+        if (room > 0) {
+            read_once(s, room);
+        } else if (i > 0) {
+            /* (Behind bytes just delivered the lack of room may be short.) */
+            later_post(s->loop, &s->more, read_more);
             return;
-        }
-        n = receive(s, room);
-        if (n > 0) {
-            bool taken = events->data(owner, loop_scratch(s->loop), (size_t)n);
-            assert(taken);
-            (void)taken;
-            if (!broken && (size_t)n < room && n < LOOP_SCRATCH_SIZE)
-                return;
-        } else if (n == 0) {
-            s->eof = true;
-            s->reading = false;
-            events->eof(owner);
-        } else if (broken || !would_block(n)) {
-            fail(s, would_block(n) ? 0 : (int)-n);
+        } else if (s->broken) {
+            fail(s, pending_error(s));
         } else {
-            return;
+            s->reading = false;
         }
     }
 }
@@ -215,44 +201,40 @@ static void read_to_nowhere(struct socket *s)
             return;
         }
     }
+    later_post(s->loop, &s->more, read_more);
 }
 
-/* The socket is in error, or something that is not watched for has happened to it. */
-static void exceptional(struct socket *s)
+static void read_more(struct later *more)
 {
-    int error = pending_error(s);
+    struct socket *s = container_of(more, struct socket, more);
 
-    if (error == 0)
-        s->unwatchable = true;
+    if (s->state == SOCKET_LINGERING)
+        read_to_nowhere(s);
     else
-        fail(s, error);
+        read_to_owner(s);
 }
 
-static void polled(uv_poll_t *poll, int status, int events)
+static void ready(struct watch *watch, uint32_t events)
 {
-    struct socket *s = container_of(poll, struct socket, poll);
+    struct socket *s = container_of(watch, struct socket, watch);
 
+    s->readable = s->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
+    s->hung_up = s->hung_up || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    s->broken = s->broken || (events & EPOLLERR) != 0;
     if (s->state == SOCKET_LINGERING) {
         read_to_nowhere(s);
-        return;
+    } else if (s->error != 0) {
+        return; /* the owner is about to hear of it */
+    } else if (s->broken && !s->reading) {
+        fail(s, pending_error(s));
+    } else {
+        if (!s->broken && (events & EPOLLOUT) != 0 && s->blocked) {
+            s->blocked = false;
+            s->endpoint.events->writable(s->endpoint.owner);
+        }
+        if (s->state == SOCKET_OPEN && !s->more.queued)
+            read_to_owner(s);
     }
-    if (status < 0) {
-        s->polled = 0; /* libuv stops a poll that is in error */
-        if (s->reading)
-            read_to_owner(s, true);
-        else
-            fail(s, pending_error(s));
-    }
-    if (s->state == SOCKET_OPEN && (events & UV_WRITABLE) != 0 && s->blocked) {
-        s->blocked = false;
-        s->endpoint.events->writable(s->endpoint.owner);
-    }
-    if (s->state == SOCKET_OPEN && (events & UV_READABLE) != 0)
-        read_to_owner(s, false);
-    if (s->state == SOCKET_OPEN && (events & UV_PRIORITIZED) != 0)
-        exceptional(s);
-    if (s->state == SOCKET_OPEN && (status < 0 || (events & ~wanted(s)) != 0))
-        poll_for(s, wanted(s));
 }
 
 static size_t socket_room(struct endpoint *endpoint)
@@ -272,7 +254,7 @@ static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size
     if (s->blocked || s->error != 0 || length == 0)
         return 0;
     do
-        n = send(s->fd, bytes, length, MSG_NOSIGNAL);
+        n = send(s->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0 && !would_block(-errno)) {
         fail_later(s, errno);
@@ -282,7 +264,9 @@ static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size
         n = 0;
     if ((size_t)n < length) {
         s->blocked = true;
-        poll_more(s);
+        if (!s->output_watched)
+            watch_output(s->loop, &s->watch);
+        s->output_watched = true;
     }
     return (size_t)n;
 }
@@ -305,7 +289,8 @@ static void socket_resume(struct endpoint *endpoint)
     if (s->error != 0 || s->eof)
         return;
     s->reading = true;
-    poll_more(s);
+    if (s->readable)
+        later_post(s->loop, &s->more, read_more);
 }
 
 static void linger_expired(struct deadline *linger)
@@ -327,7 +312,7 @@ static void socket_close(struct endpoint *endpoint, bool abort)
     s->state = SOCKET_LINGERING;
     LIST_INSERT_HEAD(loop_lingering(s->loop), s, next);
     deadline_arm(s->loop, &s->linger, SOCKET_LINGER_MS, linger_expired);
-    poll_for(s, UV_READABLE);
+    later_post(s->loop, &s->more, read_more);
 }
 
 static const struct endpoint_operations socket_operations = {
@@ -341,11 +326,11 @@ static const struct endpoint_operations socket_operations = {
 struct endpoint *socket_endpoint_new(struct loop *loop, int fd)
 {
     struct socket *s = mem_zalloc(sizeof *s);
-    int error = uv_poll_init(loop_uv(loop), &s->poll, fd); /* makes it non-blocking, too */
+    int error = watch_start(loop, &s->watch, fd, ready);
 
     if (error != 0) {
         free(s);
-        errno = -error;
+        errno = error;
         return NULL;
     }
     s->endpoint.operations = &socket_operations;

@@ -5,8 +5,8 @@
 #include "io/endpoint.h"
 #include "io/loop.h"
 
-/* Takes `fd` (on success only) and makes it non-blocking. NULL: the kernel would not poll it; errno
- * says why. A close without abort lingers: after our end of data it reads on and drops what comes
+/* Takes `fd` (on success only), which may be a blocking one. NULL: the kernel would not watch it;
+ * errno says why. A close without abort lingers: after our end of data it reads on and drops what comes
  * for up to SOCKET_LINGER_MS or until the peer's end of data, because closing a socket with unread
  * bytes resets it and can destroy what the peer has not read yet. */
 #define SOCKET_LINGER_MS 3000

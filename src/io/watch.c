@@ -1,0 +1,114 @@
+/* One epoll descriptor for all of a loop's watches, which libuv polls as one of its own.
+ *
+ * A watch that ends is taken out by hand, though closing its descriptor would do that too: but for
+ * a child that has been spawned and not called exec yet, which still has it open. */
+#include "io/watch.h"
+
+#include "base/mem.h"
+#include "io/loop_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* How many events one turn takes; the rest is the next one's. */
+#define EVENTS_MAX 128
+
+SLIST_HEAD(watch_list, watch);
+
+struct watches {
+    uv_poll_t poll;
+    int epoll;
+    struct watch_list ended;
+};
+
+static void report(uv_poll_t *poll, int status, int wanted)
+{
+    const struct watches *watches = container_of(poll, struct watches, poll);
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(watches->epoll, events, EVENTS_MAX, 0);
+
+    (void)status;
+    (void)wanted;
+    for (int i = 0; i < count; i++) {
+        struct watch *watch = events[i].data.ptr;
+
+        if (watch->fd >= 0) /* (The event before may have ended it.) */
+            watch->ready(watch, events[i].events);
+    }
+}
+
+struct watches *watches_new(uv_loop_t *uv)
+{
+    struct watches *watches = mem_zalloc(sizeof *watches);
+    int error;
+
+    SLIST_INIT(&watches->ended);
+    watches->epoll = epoll_create1(EPOLL_CLOEXEC);
+    error = watches->epoll < 0 ? -errno : uv_poll_init(uv, &watches->poll, watches->epoll);
+    if (error != 0) {
+        if (watches->epoll >= 0)
+            close(watches->epoll);
+        free(watches);
+        errno = -error;
+        return NULL;
+    }
+    uv_poll_start(&watches->poll, UV_READABLE, report);
+    return watches;
+}
+
+void watches_sweep(struct watches *watches)
+{
+    struct watch *watch;
+
+    while ((watch = SLIST_FIRST(&watches->ended)) != NULL) {
+        SLIST_REMOVE_HEAD(&watches->ended, next);
+        watch->ended(watch);
+    }
+}
+
+static void freed(uv_handle_t *poll)
+{
+    free(container_of(poll, struct watches, poll));
+}
+
+void watches_free(struct watches *watches)
+{
+    watches_sweep(watches);
+    uv_close((uv_handle_t *)&watches->poll, freed);
+    close(watches->epoll);
+}
+
+int watch_start(struct loop *loop, struct watch *watch, int fd,
+                void (*ready)(struct watch *watch, uint32_t events))
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.ptr = watch}};
+
+    watch->fd = fd;
+    watch->ready = ready;
+    return epoll_ctl(loop_watches(loop)->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+void watch_output(struct loop *loop, struct watch *watch)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET,
+                                .data = {.ptr = watch}};
+    int error = epoll_ctl(loop_watches(loop)->epoll, EPOLL_CTL_MOD, watch->fd, &event);
+
+    assert(error == 0);
+    (void)error;
+}
+
+void watch_end(struct loop *loop, struct watch *watch, void (*ended)(struct watch *watch))
+{
+    struct watches *watches = loop_watches(loop);
+    int error = epoll_ctl(watches->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+
+    assert(error == 0);
+    (void)error;
+    watch->fd = -1;
+    watch->ended = ended;
+    SLIST_INSERT_HEAD(&watches->ended, watch, next);
+}
