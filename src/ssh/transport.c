@@ -1,7 +1,8 @@
-/* recv(2) and poll(2) as libssh sees them. */
+/* recv(2), poll(2) and RAND_bytes(3) as libssh sees them. */
 #include "ssh/transport.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,12 +16,18 @@
 
 #define INPUT_SIZE (128 * 1024)
 
+/* A packet's padding is shorter than this, and a key is not. */
+#define PADDING_SIZE 32
+#define RANDOM_SIZE 1024
+
 struct transport {
     int fd;     /* whom this thread's libssh calls are about; -1: nobody */
     int reader; /* whose turn it is, and whose the input is; -1: nobody's */
     bool out;
     bool ended; /* or failed: that is the kernel's to tell */
     size_t begin, end;
+    size_t random_left; /* of `random`, at its beginning */
+    uint8_t random[RANDOM_SIZE];
     uint8_t input[INPUT_SIZE];
 };
 
@@ -45,6 +52,7 @@ static struct transport *transport_new(void)
     t->fd = t->reader = -1;
     t->out = t->ended = false;
     t->begin = t->end = 0;
+    t->random_left = 0;
     return t;
 }
 
@@ -158,4 +166,23 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds)
     if (count == 1 && serves(current, fds->fd))
         return poll_served(current, fds);
     return kernel_poll(fds, count, milliseconds);
+}
+
+int RAND_bytes(unsigned char *bytes, int count)
+{
+    struct transport *t = current;
+
+    if (count < 0)
+        return 0;
+    if (t == NULL || count >= PADDING_SIZE)
+        return RAND_bytes_ex(NULL, bytes, (size_t)count, 0);
+    if (t->random_left < (size_t)count) {
+        int drawn = RAND_bytes_ex(NULL, t->random, sizeof(t->random), 0);
+        if (drawn != 1)
+            return drawn;
+        t->random_left = sizeof(t->random);
+    }
+    t->random_left -= (size_t)count;
+    memcpy(bytes, t->random + t->random_left, (size_t)count);
+    return 1;
 }

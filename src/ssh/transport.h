@@ -1,10 +1,16 @@
-/* What libssh sees of its socket: larger reads, fewer writes. Only for this room.
+/* What libssh sees of its socket: larger reads, fewer writes. And of random numbers: more at once.
+ * Only for this room.
  *
  * libssh takes 4,096 bytes from its socket at a time, polls before each, and sends every packet by
  * itself: half a million system calls a GiB, and a wake-up of the server for every packet of a
  * short connection. It calls recv(2) and poll(2) by their names, so this room defines them. On a
  * thread that drives a session its input comes from a buffer, and its output waits in libssh's own
- * buffer until the end of the turn. Whatever else calls these functions gets the kernel's. */
+ * buffer until the end of the turn. Whatever else calls these functions gets the kernel's.
+ *
+ * It also asks OpenSSL for each packet's padding, a dozen bytes, by RAND_bytes(3), which costs as
+ * much as encrypting a small packet: a getpid(2), a lock, the setting up of a cipher. So that is
+ * defined here too: a thread that drives sessions draws 1 KiB at a time and hands it out from
+ * there, each byte once. Whatever is long enough to be a secret is drawn by itself. */
 #ifndef ADIT_SSH_TRANSPORT_H
 #define ADIT_SSH_TRANSPORT_H
 
