@@ -198,7 +198,6 @@ static void hand_over(struct listener *l, int fd, const struct sockaddr *from)
     uint16_t port = 0;
     bool known = ip_from_sockaddr(from, &peer, &port);
 
-    socket_prepare(fd);
     l->accepted(l->arg, fd, known ? &peer : NULL, port);
 }
 
@@ -265,6 +264,7 @@ static bool start(struct listener *l, const struct listener_address *address)
     l->fd = open_socket(address->is_unix ? AF_UNIX : ip_is_v4(&address->ip) ? AF_INET : AF_INET6);
     if (l->fd < 0)
         return false;
+    socket_prepare(l->fd); /* Linux has what is accepted inherit it */
     if (address->is_unix ? !listen_unix(l, address) : !listen_ip(l, &address->ip, address->port))
         return false;
     error = uv_poll_init(loop_uv(l->loop), &l->poll, l->fd);

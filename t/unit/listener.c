@@ -5,6 +5,7 @@
 #include "base/hostport.h"
 #include "base/log.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -25,11 +26,23 @@ static char error[256];
 static char directory[] = "/tmp/adit-listener-XXXXXX";
 static char path[64];
 
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &(socklen_t){sizeof value}), 0);
+    return value;
+}
+
 static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
 {
     assert_ptr_equal(arg, &loop);
     assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    if (peer != NULL) {
+        assert_int_not_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+        assert_int_not_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    }
     assert_true(accepted_count < CLIENTS_MAX);
     accepted_fds[accepted_count++] = fd;
     peer_known = peer != NULL;
