@@ -59,6 +59,9 @@ enum slot_state board_slot_state(const struct board *board, int slot)
 void board_set_slot(struct board *board, int slot, enum slot_state state)
 {
     atomic_store(&board->slots[slot].state, (int)state);
+    /* (The main thread alone fills slots, hence raises it.) */
+    if (slot >= atomic_load_explicit(&board->used, memory_order_relaxed))
+        atomic_store(&board->used, slot + 1);
 }
 
 /* The slot that policy/balance chooses now; -1: none. */
@@ -71,9 +74,10 @@ static int choose(const struct board *board, int worker, bool *grow)
         .max_sessions = atomic_load_explicit(&board->max_sessions, memory_order_relaxed),
     };
     struct balance_choice choice;
+    int used = atomic_load(&board->used);
     size_t count = 0;
 
-    for (int i = 0; i < BOARD_SLOTS; i++) {
+    for (int i = 0; i < used; i++) {
         const struct board_slot *slot = &board->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (state != SLOT_UP && state != SLOT_DIALLING)

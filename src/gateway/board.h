@@ -47,6 +47,7 @@ struct board {
     atomic_bool asking;                /* a login waits for somebody's answer */
     atomic_uint max_channels;          /* `channels` */
     atomic_uint max_sessions;
+    atomic_int used; /* slots from this one on have always been empty */
     struct board_slot slots[BOARD_SLOTS];
 };
 
