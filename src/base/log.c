@@ -32,17 +32,25 @@ bool log_wants(enum log_level level)
     return (int)level <= atomic_load_explicit(&sink.level, memory_order_relaxed);
 }
 
-/* RFC 3339 with milliseconds, UTC. */
-static void format_time(char *text, size_t size)
+#define LINE_SHORT 1024
+#define TIME_TEXT_MAX 64
+
+/* RFC 3339 with milliseconds, UTC. The date is written once a second. */
+static const char *format_time(char text[static TIME_TEXT_MAX])
 {
+    static _Thread_local char date[TIME_TEXT_MAX - 24];
+    static _Thread_local time_t dated;
     struct timespec now;
     struct tm utc;
-    char date[40];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text, size, "%s.%03ldZ", date, now.tv_nsec / 1000000);
+    if (now.tv_sec != dated) {
+        gmtime_r(&now.tv_sec, &utc);
+        strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
+        dated = now.tv_sec;
+    }
+    snprintf(text, TIME_TEXT_MAX, "%s.%03ldZ", date, now.tv_nsec / 1000000);
+    return text;
 }
 
 static void write_line(const char *line, size_t length)
@@ -65,19 +73,61 @@ static bool is_plain(unsigned char c, bool quotes)
     return c >= 0x20 && c != 0x7f && !(quotes && (c == '"' || c == '\\'));
 }
 
+/* A line being built. Only a long one takes memory, and if there is none it is cut short: the line
+ * that says so must come out. */
+struct line {
+    char *text;
+    size_t length;
+    size_t size;
+    char start[LINE_SHORT];
+};
+
+static void put_bytes(struct line *line, const char *bytes, size_t length)
+{
+    if (length > line->size - line->length) {
+        size_t size = 2 * (line->length + length);
+        char *text = malloc(size);
+        if (text == NULL)
+            return;
+        memcpy(text, line->text, line->length);
+        if (line->text != line->start)
+            free(line->text);
+        line->text = text;
+        line->size = size;
+    }
+    memcpy(line->text + line->length, bytes, length);
+    line->length += length;
+}
+
+static void put(struct line *line, const char *text)
+{
+    put_bytes(line, text, strlen(text));
+}
+
+static void put_number(struct line *line, uint64_t number)
+{
+    char digits[24];
+
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+    put(line, digits);
+}
+
 /* Text that a peer may have chosen: control characters would let it forge lines or drive a
  * terminal. */
-static void put_escaped(FILE *out, const char *text, bool quotes)
+static void put_escaped(struct line *line, const char *text, bool quotes)
 {
     while (*text != '\0') {
         size_t plain = 0;
+        char escape[8];
         while (text[plain] != '\0' && is_plain((unsigned char)text[plain], quotes))
             plain++;
-        fwrite(text, 1, plain, out);
+        put_bytes(line, text, plain);
         text += plain;
         if (*text == '\0')
             return;
-        fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "\\x%02x", (unsigned char)*text);
+        snprintf(escape, sizeof(escape), *text == '"' || *text == '\\' ? "\\%c" : "\\x%02x",
+                 (unsigned char)*text);
+        put(line, escape);
         text++;
     }
 }
@@ -87,68 +137,78 @@ static bool needs_quotes(const char *text)
     return *text == '\0' || strpbrk(text, " \"\\=") != NULL;
 }
 
-static void put_text(FILE *out, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t count)
+static void put_field(struct line *line, const struct log_field *field)
 {
-    char when[64];
+    bool quotes = !field->has_number && needs_quotes(field->text);
 
-    format_time(when, sizeof(when));
-    fprintf(out, "%s %s: ", when, level_names[level]);
-    put_escaped(out, event, false);
-    for (size_t i = 0; i < count; i++) {
-        const struct log_field *field = &fields[i];
-        if (field->has_number) {
-            fprintf(out, " %s=%llu", field->key, (unsigned long long)field->number);
-        } else if (field->text != NULL) {
-            bool quotes = needs_quotes(field->text);
-            fprintf(out, " %s=%s", field->key, quotes ? "\"" : "");
-            put_escaped(out, field->text, quotes);
-            fputs(quotes ? "\"" : "", out);
-        }
-    }
-    fputc('\n', out);
+    put(line, " ");
+    put(line, field->key);
+    put(line, quotes ? "=\"" : "=");
+    if (field->has_number)
+        put_number(line, field->number);
+    else
+        put_escaped(line, field->text, quotes);
+    put(line, quotes ? "\"" : "");
 }
 
-static void put_json(FILE *out, enum log_level level, const char *event,
+static void put_text(struct line *line, enum log_level level, const char *event,
                      const struct log_field *fields, size_t count)
 {
-    json_t *line = json_object();
-    char when[64];
+    char when[TIME_TEXT_MAX];
 
-    format_time(when, sizeof(when));
-    json_object_set_new(line, "time", json_string(when));
-    json_object_set_new(line, "level", json_string(level_names[level]));
-    json_object_set_new(line, "message", json_text(event));
+    put(line, format_time(when));
+    put(line, " ");
+    put(line, level_names[level]);
+    put(line, ": ");
+    put_escaped(line, event, false);
+    for (size_t i = 0; i < count; i++)
+        if (fields[i].has_number || fields[i].text != NULL)
+            put_field(line, &fields[i]);
+}
+
+static int put_part(const char *part, size_t length, void *line)
+{
+    put_bytes(line, part, length);
+    return 0;
+}
+
+static void put_json(struct line *line, enum log_level level, const char *event,
+                     const struct log_field *fields, size_t count)
+{
+    json_t *object = json_object();
+    char when[TIME_TEXT_MAX];
+
+    json_object_set_new(object, "time", json_string(format_time(when)));
+    json_object_set_new(object, "level", json_string(level_names[level]));
+    json_object_set_new(object, "message", json_text(event));
     for (size_t i = 0; i < count; i++) {
         if (fields[i].has_number)
-            json_object_set_new(line, fields[i].key, json_integer((json_int_t)fields[i].number));
+            json_object_set_new(object, fields[i].key, json_integer((json_int_t)fields[i].number));
         else if (fields[i].text != NULL)
-            json_object_set_new(line, fields[i].key, json_text(fields[i].text));
+            json_object_set_new(object, fields[i].key, json_text(fields[i].text));
     }
-    json_dumpf(line, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    fputc('\n', out);
-    json_decref(line);
+    json_dump_callback(object, put_part, line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(object);
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
-    char *line = NULL;
-    size_t length = 0;
-    FILE *out;
+    struct line line;
 
     if (!log_wants(level))
         return;
-    out = open_memstream(&line, &length);
-    if (out == NULL)
-        return;
+    line.text = line.start;
+    line.length = 0;
+    line.size = sizeof(line.start);
     if (atomic_load_explicit(&sink.format, memory_order_relaxed) == LOG_JSON)
-        put_json(out, level, event, fields, count);
+        put_json(&line, level, event, fields, count);
     else
-        put_text(out, level, event, fields, count);
-    fclose(out);
-    write_line(line, length);
-    free(line);
+        put_text(&line, level, event, fields, count);
+    put(&line, "\n");
+    write_line(line.text, line.length);
+    if (line.text != line.start)
+        free(line.text);
 }
 
 void log_line(enum log_level level, const char *format, ...)

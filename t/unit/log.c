@@ -117,6 +117,25 @@ static void a_field_without_a_value_is_left_out(void **state)
     assert_string_equal(only_line(), "info: event zero=0 most=18446744073709551615");
 }
 
+static void a_long_line_is_whole(void **state)
+{
+    char words[1501];
+    struct log_field fields[] = {
+        LOG_TEXT_FIELD("first", words),
+        LOG_TEXT_FIELD("second", words),
+        LOG_NUMBER_FIELD("last", 3),
+    };
+    char expected[4096];
+
+    (void)state;
+    memset(words, 'w', sizeof(words) - 1);
+    words[sizeof(words) - 1] = '\0';
+    log_setup(file, LOG_INFO, LOG_TEXT);
+    log_event(LOG_INFO, "event", fields, 3);
+    snprintf(expected, sizeof(expected), "info: event first=%s second=%s last=3", words, words);
+    assert_string_equal(only_line(), expected);
+}
+
 static void a_json_line_is_one_object(void **state)
 {
     struct log_field fields[] = {
@@ -149,6 +168,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_peer_can_forge_a_line_or_drive_a_terminal, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_field_without_a_value_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_line_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_json_line_is_one_object, set_up, tear_down),
     };
 
