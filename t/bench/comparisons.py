@@ -4,6 +4,7 @@ import sys
 import time
 
 from actors import DESCRIPTORS, GCM, Adit, SshD
+from names import names
 from report import Case
 
 PROXIES = (Adit, SshD)
@@ -130,4 +131,9 @@ def churn(room):
         yield case
 
 
-COMPARISONS = {"held": held, "bulk": bulk, "churn": churn}
+COMPARISONS = {
+    "held": held,
+    "bulk": bulk,
+    "churn": churn,
+    "names": names,
+}
