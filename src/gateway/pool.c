@@ -260,6 +260,8 @@ void pool_tick(struct pool *pool)
             s->idle_since = now(pool);
         if (forwards_need(pool->room->forwards, pool->board, i))
             continue;
+        if (s->idle_since != 0 && board_wants_calm(pool->board, i))
+            s->idle_since = now(pool); /* it would only be dialled again */
         if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
                         now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
             /* Its worker closes it when nothing is left on it. */

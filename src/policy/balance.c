@@ -12,10 +12,12 @@ static unsigned rate_class(uint32_t rate)
 }
 
 /* The criteria of balance_choose as digits, the weightiest first: the least burden is chosen. */
-static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits)
+static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits,
+                       bool risky)
 {
-    uint64_t sum = session->overdue;
+    uint64_t sum = risky && session->steady;
 
+    sum = sum << 1 | session->overdue;
     sum = sum << 1 | (session->channels >= limits->channels);
     sum = sum << 5 | rate_class(session->rate);
     sum = sum << 32 | session->channels;
@@ -28,21 +30,32 @@ static bool has_room(const struct balance_session *session, const struct balance
            session->rate < BALANCE_BULK_RATE;
 }
 
-struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
-                                     const struct balance_limits *limits)
+/* Whether there may be more for the sake of steady ones. */
+static bool calm_is_cheap(const struct balance_session *sessions, size_t count)
 {
+    size_t well = 0;
+
+    for (size_t i = 0; i < count; i++)
+        well += !sessions[i].overdue;
+    return well < BALANCE_CALM_MAX;
+}
+
+struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
+                                     const struct balance_limits *limits, bool risky)
+{
+    bool want_calm = risky && calm_is_cheap(sessions, count);
     struct balance_choice choice = {.index = -1, .grow = count < limits->max_sessions};
     uint64_t least = UINT64_MAX;
 
     for (size_t i = 0; i < count; i++) {
         if (!sessions[i].usable)
             continue;
-        uint64_t mine = burden(&sessions[i], limits);
+        uint64_t mine = burden(&sessions[i], limits, risky);
         if (mine < least) {
             least = mine;
             choice.index = (int)i;
         }
-        if (has_room(&sessions[i], limits))
+        if (has_room(&sessions[i], limits) && !(want_calm && sessions[i].steady))
             choice.grow = false;
     }
     return choice;

@@ -10,6 +10,7 @@
 struct balance_session {
     bool usable;  /* up, and not retiring */
     bool overdue; /* an open has waited long for its answer: sshd resolves names one at a time */
+    bool steady;  /* carries something all the time, which would be missed if it stood still */
     bool local;   /* belongs to the worker that asks: no move needed */
     uint32_t channels; /* open and opening */
     uint32_t rate;     /* KiB a second carried of late, both ways */
@@ -29,13 +30,20 @@ struct balance_choice {
  * elsewhere. */
 #define BALANCE_BULK_RATE 2048
 
+/* Beyond so many sessions that answer, steady ones alone are no reason to have another. */
+#define BALANCE_CALM_MAX 4
+
 /* Chooses the usable session with the least in flight: sessions without an overdue open before
  * those with; then those under the channel limit; then by rate, where rates within the same power
  * of two (and all under 64 KiB/s) count as equal; then by channels; then local first. Overdue
  * sessions are chosen only when nothing else is usable. `grow` when fewer than max_sessions are
  * there (`count` includes those being dialled, as not usable) and no usable session is without
- * overdue open, under the channel limit and under BALANCE_BULK_RATE. */
+ * overdue open, under the channel limit and under BALANCE_BULK_RATE.
+ *
+ * A `risky` open is one by a name that the server may be long at, with all of its session waiting.
+ * It goes past steady sessions if there is another, be that overdue; and when each that answers is
+ * steady, `grow`, up to BALANCE_CALM_MAX. */
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
-                                     const struct balance_limits *limits);
+                                     const struct balance_limits *limits, bool risky);
 
 #endif

@@ -102,8 +102,7 @@ static void begin(struct transfer *t, const struct setting *setting, int listene
 
     if (far < 0)
         die("a transfer");
-    *t = (struct transfer){
-        .from = up ? near : far, .to = up ? far : near, .pause_us = pause_us};
+    *t = (struct transfer){.from = up ? near : far, .to = up ? far : near, .pause_us = pause_us};
     atomic_store(&t->heard, now());
     start(&t->writer, write_steadily, t);
     start(&t->reader, read_steadily, t);

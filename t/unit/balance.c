@@ -78,7 +78,8 @@ static void the_least_burdened_session_is_chosen(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct balance_choice choice = balance_choose(cases[i].sessions, cases[i].count, &limits);
+        struct balance_choice choice =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, false);
         if (choice.index != cases[i].index || choice.grow != cases[i].grow)
             fail_msg("%s: %d%s", cases[i].what, choice.index, choice.grow ? " and grow" : "");
     }
@@ -93,11 +94,11 @@ static void channels_spread_evenly_and_the_pool_grows_only_when_full(void **stat
 
     (void)state;
     for (unsigned channels = 0; channels < 10 * MOST; channels++) {
-        struct balance_choice choice = balance_choose(sessions, count, &limits);
+        struct balance_choice choice = balance_choose(sessions, count, &limits, false);
         if (choice.grow) {
             assert_int_equal(channels, 10 * count);
             sessions[count++] = (struct balance_session)UP(0, 0);
-            choice = balance_choose(sessions, count, &limits);
+            choice = balance_choose(sessions, count, &limits, false);
         }
         sessions[choice.index].channels++;
     }

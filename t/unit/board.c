@@ -68,7 +68,7 @@ static void a_new_board_has_no_session(void **state)
     assert_string_equal(board->upstream, "bastion");
     for (int i = 0; i < BOARD_SLOTS; i++)
         assert_int_equal(board_slot_state(board, i), SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, &grow), -1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
     assert_true(grow);
     assert_int_equal(board_hint(board), -1);
 }
@@ -81,14 +81,14 @@ static void what_is_reserved_counts_until_it_is_released(void **state)
     tell(board, 3, &(struct told){.state = SLOT_UP});
     tell(board, 5, &(struct told){.state = SLOT_UP});
     for (unsigned n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 3);
-        assert_int_equal(board_reserve(board, ME, &grow), 5);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 3);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 5);
         assert_int_equal(channels(board, 3), n + 1);
         assert_int_equal(channels(board, 5), n + 1);
     }
     board_release(board, 5);
     assert_int_equal(channels(board, 5), 3);
-    assert_int_equal(board_reserve(board, ME, &grow), 5);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 5);
     for (int n = 0; n < 4; n++) {
         board_release(board, 3);
         board_release(board, 5);
@@ -103,12 +103,12 @@ static void a_reservation_outlives_its_session(void **state)
     bool grow;
 
     tell(board, 0, &(struct told){.state = SLOT_UP});
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     board_set_slot(board, 0, SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, &grow), -1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
     assert_int_equal(channels(board, 0), 1);
     board_set_slot(board, 0, SLOT_UP); /* a newer one */
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_int_equal(channels(board, 0), 2);
     board_release(board, 0);
     board_release(board, 0);
@@ -125,9 +125,10 @@ static void the_last_slot_is_as_good_as_any(void **state)
         tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
     tell(board, BOARD_SLOTS - 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
     assert_int_equal(board_hint(board), 1);
-    assert_int_equal(board_reserve(board, ME, &grow), BOARD_SLOTS - 1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), BOARD_SLOTS - 1);
     assert_false(grow);
-    assert_int_equal(board_reserve(board, ME, &grow), ME); /* the local one, as all are full */
+    assert_int_equal(board_reserve(board, ME, false, &grow),
+                     ME); /* the local one, as all are full */
     assert_false(grow);
 }
 
@@ -197,7 +198,7 @@ static void the_slot_is_chosen_from_what_is_published(void **state)
 
         for (int n = 0; n < MOST; n++)
             tell(board, n, &cases[i].slots[n]);
-        slot = board_reserve(board, ME, &grow);
+        slot = board_reserve(board, ME, false, &grow);
         if (slot != cases[i].slot || grow != cases[i].grow)
             fail_msg("%s: %d%s", cases[i].what, slot, grow ? " and grow" : "");
         for (int n = 0; n < MOST; n++)
@@ -215,21 +216,21 @@ static void the_pool_wants_to_grow_once_every_session_is_full(void **state)
     atomic_store(&board->max_sessions, 2);
     tell(board, 0, &(struct told){.state = SLOT_UP});
     for (int n = 0; n < 2; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 0);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 0);
         assert_false(grow);
     }
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_true(grow);
     board_set_slot(board, 1, SLOT_DIALLING);
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_false(grow);
     board_set_slot(board, 1, SLOT_UP);
     for (int n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 1);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 1);
         assert_false(grow);
     }
     atomic_store(&board->max_sessions, 3); /* a reload */
-    board_reserve(board, ME, &grow);
+    board_reserve(board, ME, false, &grow);
     assert_true(grow);
 }
 
@@ -262,7 +263,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
                                 .rate = next_random(3) * 60,
                                 .overdue = next_random(4) == 0});
         hinted = board_hint(board);
-        slot = board_reserve(board, hinted, &grow);
+        slot = board_reserve(board, hinted, false, &grow);
         assert_int_equal(slot < 0, hinted < 0);
         if (slot >= 0) {
             up++;
