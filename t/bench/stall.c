@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -102,6 +103,7 @@ static void begin(struct transfer *t, const struct setting *setting, int listene
 
     if (far < 0)
         die("a transfer");
+    setsockopt(up ? near : far, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     *t = (struct transfer){.from = up ? near : far, .to = up ? far : near, .pause_us = pause_us};
     atomic_store(&t->heard, now());
     start(&t->writer, write_steadily, t);
