@@ -233,10 +233,8 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
-        if (now(pool) - s->since < SHORT_LIFE_MS) {
-            host_begin(s->place->host);
-            host_end(s->place->host, s->since, now(pool), false, true, DIAL_TRANSPORT);
-        }
+        if (now(pool) - s->since < SHORT_LIFE_MS)
+            host_lost(s->place->host, s->since, now(pool));
     }
     tend(pool);
 }

@@ -4,6 +4,8 @@ import sys
 import time
 
 from actors import DESCRIPTORS, GCM, Adit, SshD
+from hops import hops
+from life import recovery, start
 from names import names
 from report import Case
 
@@ -136,4 +138,7 @@ COMPARISONS = {
     "bulk": bulk,
     "churn": churn,
     "names": names,
+    "start": start,
+    "recovery": recovery,
+    "hops": hops,
 }

@@ -20,8 +20,8 @@ METRICS = {
     "stall_before": ("... before names were asked for", "ms", 1),
     "start": ("exec to the first byte echoed", "ms", 1),
     "recovery": ("kill to the first request that succeeds", "ms", 1),
-    "refused": ("requests refused meanwhile", "", 0),
-    "processor": ("processor time of all", "s", 3),
+    "refused": ("refused meanwhile", "requests", 0),
+    "cut": ("cut after they were let in", "requests", 0),
     "resident": ("resident bytes a connection", "B", 0),
 }
 SIDES = ("adit", "ssh")
