@@ -71,6 +71,7 @@ static struct balance_choice choose(const struct board *board, int worker, bool 
     struct balance_limits limits = {
         .channels = atomic_load_explicit(&board->max_channels, memory_order_relaxed),
         .max_sessions = atomic_load_explicit(&board->max_sessions, memory_order_relaxed),
+        .calm_sessions = atomic_load_explicit(&board->calm_sessions, memory_order_relaxed),
     };
     struct balance_choice choice;
     size_t count = 0;

@@ -49,6 +49,7 @@ struct board {
     atomic_bool asking;                /* a login waits for somebody's answer */
     atomic_uint max_channels;          /* `channels` */
     atomic_uint max_sessions;
+    atomic_uint calm_sessions;       /* see policy/balance */
     struct quick_names *quick_names; /* that the server was quick with */
     struct board_slot slots[BOARD_SLOTS];
 };

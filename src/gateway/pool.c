@@ -15,6 +15,10 @@
 /* How soon to look again whether a host that is being dialled has answered. */
 #define BUSY_HOST_MS 250
 
+/* So many more than the fewest there may be only so that a slow name finds one without transfers.
+ */
+#define CALM_SESSIONS 7
+
 struct pool {
     struct pool_room *room;
     struct config *config;
@@ -330,6 +334,7 @@ static void apply_limits(struct pool *pool)
 {
     atomic_store(&pool->board->max_channels, pool->upstream->channels);
     atomic_store(&pool->board->max_sessions, pool->upstream->sessions_max);
+    atomic_store(&pool->board->calm_sessions, pool->upstream->sessions_min + CALM_SESSIONS);
     pool->wanted = clamp(pool, pool->wanted);
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/pool.h"
 #include "gateway/remote.h"
 #include "io/socket.h"
+#include "policy/balance.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,9 +20,9 @@
 #define OVERDUE_MS 500
 
 /* A session that carries this much between two ticks is lively then; one that was it so often is
- * steady, and one that has been it for long is so a little longer. */
+ * steady (one with bulk at once), and one that has been it for long is so a little longer. */
 #define LIVELY_BYTES 4096
-#define STEADY_TICKS 4
+#define STEADY_TICKS 2
 #define LIVELY_MAX 8
 
 /* Passwords that were right need not be hashed again for so long. */
@@ -79,7 +80,7 @@ static bool is_steady(struct worker_session *ws, uint64_t moved, bool overdue)
         ws->lively -= ws->lively > 0;
     else
         ws->lively += ws->lively < LIVELY_MAX;
-    return ws->lively >= STEADY_TICKS;
+    return ws->lively >= STEADY_TICKS || ws->rate >= BALANCE_BULK_RATE;
 }
 
 static void publish(struct worker_session *ws)
@@ -92,9 +93,9 @@ static void publish(struct worker_session *ws)
     session_tick(ws->session);
     session_state(ws->session, &state);
     carried = state.bytes_in + state.bytes_out;
+    ws->rate = (3 * ws->rate + (carried - ws->carried) * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;
     steady = is_steady(ws, carried - ws->carried, overdue);
-    ws->rate = (3 * ws->rate + (carried - ws->carried) * (1000 / TICK_MS) / 1024) / 4;
     ws->carried = carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
     atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);

@@ -31,19 +31,20 @@ static bool has_room(const struct balance_session *session, const struct balance
 }
 
 /* Whether there may be more for the sake of steady ones. */
-static bool calm_is_cheap(const struct balance_session *sessions, size_t count)
+static bool calm_is_wanted(const struct balance_session *sessions, size_t count,
+                           const struct balance_limits *limits)
 {
     size_t well = 0;
 
     for (size_t i = 0; i < count; i++)
         well += !sessions[i].overdue;
-    return well < BALANCE_CALM_MAX;
+    return well < limits->calm_sessions;
 }
 
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
                                      const struct balance_limits *limits, bool risky)
 {
-    bool want_calm = risky && calm_is_cheap(sessions, count);
+    bool want_calm = risky && calm_is_wanted(sessions, count, limits);
     struct balance_choice choice = {.index = -1, .grow = count < limits->max_sessions};
     uint64_t least = UINT64_MAX;
 

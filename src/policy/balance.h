@@ -17,8 +17,9 @@ struct balance_session {
 };
 
 struct balance_limits {
-    uint32_t channels;     /* channels a session before another is wanted */
-    uint32_t max_sessions; /* the pool's upper bound */
+    uint32_t channels;      /* channels a session before another is wanted */
+    uint32_t max_sessions;  /* the pool's upper bound */
+    uint32_t calm_sessions; /* with so many that answer, steady ones are no reason for another */
 };
 
 struct balance_choice {
@@ -30,9 +31,6 @@ struct balance_choice {
  * elsewhere. */
 #define BALANCE_BULK_RATE 2048
 
-/* Beyond so many sessions that answer, steady ones alone are no reason to have another. */
-#define BALANCE_CALM_MAX 4
-
 /* Chooses the usable session with the least in flight: sessions without an overdue open before
  * those with; then those under the channel limit; then by rate, where rates within the same power
  * of two (and all under 64 KiB/s) count as equal; then by channels; then local first. Overdue
@@ -42,7 +40,7 @@ struct balance_choice {
  *
  * A `risky` open is one by a name that the server may be long at, with all of its session waiting.
  * It goes past steady sessions if there is another, be that overdue; and when each that answers is
- * steady, `grow`, up to BALANCE_CALM_MAX. */
+ * steady, `grow`, up to calm_sessions. */
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
                                      const struct balance_limits *limits, bool risky);
 

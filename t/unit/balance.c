@@ -22,6 +22,15 @@
     {                                                                                              \
         .usable = true, .local = true, .overdue = true, .channels = (n), .rate = (r)               \
     }
+#define STEADY(n, r)                                                                               \
+    {                                                                                              \
+        .usable = true, .local = true, .steady = true, .channels = (n), .rate = (r)                \
+    }
+#define STEADY_LATE(n, r)                                                                          \
+    {                                                                                              \
+        .usable = true, .local = true, .steady = true, .overdue = true, .channels = (n),           \
+        .rate = (r)                                                                                \
+    }
 #define DOWN                                                                                       \
     {                                                                                              \
         .local = true                                                                              \
@@ -85,6 +94,47 @@ static void the_least_burdened_session_is_chosen(void **state)
     }
 }
 
+/* By a name that may keep the whole session waiting. */
+static void a_risky_open_goes_past_steady_sessions(void **state)
+{
+    static const struct balance_limits limits = {
+        .channels = 100, .max_sessions = MOST, .calm_sessions = 2};
+    static const struct {
+        const char *what;
+        struct balance_session sessions[MOST];
+        size_t count;
+        int index;
+        bool grow;
+        int sure; /* what another open would get */
+        bool sure_grow;
+    } cases[] = {
+        {"none at all", {DOWN}, 0, -1, true, -1, true},
+        {"one calm", {UP(5, 0)}, 1, 0, false, 0, false},
+        {"one steady: there, and a calm one is wanted", {STEADY(5, 20)}, 1, 0, true, 0, false},
+        {"a calm one with more to do", {STEADY(1, 0), UP(9, 0)}, 2, 1, false, 0, false},
+        {"a calm one that is late", {STEADY(1, 0), LATE(9, 0)}, 2, 1, true, 0, false},
+        {"of two late ones the calm", {STEADY_LATE(1, 0), LATE(9, 0)}, 2, 1, true, 0, true},
+        {"a calm one that is full", {STEADY(1, 0), UP(100, 0)}, 2, 1, false, 0, false},
+        {"two steady ones are enough", {STEADY(5, 20), STEADY(4, 20)}, 2, 1, false, 1, false},
+        {"but late ones do not count", {STEADY(5, 20), LATE(4, 0)}, 2, 1, true, 0, false},
+        {"and one that is coming does", {STEADY(5, 20), DOWN}, 2, 0, false, 0, false},
+        {"bulk always wants another", {STEADY(1, 9999), STEADY(1, 4000)}, 2, 1, true, 1, true},
+        {"a full pool", {STEADY(5, 0), LATE(4, 0), LATE(3, 0), LATE(5, 0)}, 4, 2, false, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct balance_choice choice =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, true);
+        struct balance_choice sure =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, false);
+        if (choice.index != cases[i].index || choice.grow != cases[i].grow)
+            fail_msg("%s: %d%s", cases[i].what, choice.index, choice.grow ? " and grow" : "");
+        if (sure.index != cases[i].sure || sure.grow != cases[i].sure_grow)
+            fail_msg("%s: sure: %d%s", cases[i].what, sure.index, sure.grow ? " and grow" : "");
+    }
+}
+
 /* Every channel stays where it was put; the pool gets a session when it asks for one. */
 static void channels_spread_evenly_and_the_pool_grows_only_when_full(void **state)
 {
@@ -111,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_burdened_session_is_chosen),
+        cmocka_unit_test(a_risky_open_goes_past_steady_sessions),
         cmocka_unit_test(channels_spread_evenly_and_the_pool_grows_only_when_full),
     };
 

@@ -18,6 +18,7 @@ struct told {
     unsigned abandoned;
     unsigned rate;
     bool overdue;
+    bool steady;
 };
 
 static void tell(struct board *board, int slot, const struct told *told)
@@ -29,6 +30,7 @@ static void tell(struct board *board, int slot, const struct told *told)
     atomic_store(&s->abandoned, told->abandoned);
     atomic_store(&s->rate, told->rate);
     atomic_store(&s->overdue, told->overdue);
+    atomic_store(&s->steady, told->steady);
     board_set_slot(board, slot, told->state);
 }
 
@@ -234,6 +236,31 @@ static void the_pool_wants_to_grow_once_every_session_is_full(void **state)
     assert_true(grow);
 }
 
+static void a_calm_session_is_wanted_beside_steady_ones(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    atomic_store(&board->calm_sessions, 3);
+    tell(board, 0, &(struct told){.state = SLOT_UP, .steady = true, .channels = 1});
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 0);
+    assert_true(grow);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_false(grow);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .channels = 5});
+    assert_false(board_wants_calm(board, -1));
+    assert_true(board_wants_calm(board, 2)); /* so it stays */
+    assert_false(board_wants_calm(board, 0));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .overdue = true, .channels = 5});
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    atomic_store(&board->max_sessions, 2);
+    assert_false(board_wants_calm(board, -1));
+}
+
 /* The same numbers each time, and any would do. */
 static unsigned next_random(unsigned below)
 {
@@ -362,6 +389,7 @@ int main(void)
         TEST(the_last_slot_is_as_good_as_any),
         cmocka_unit_test(the_slot_is_chosen_from_what_is_published),
         TEST(the_pool_wants_to_grow_once_every_session_is_full),
+        TEST(a_calm_session_is_wanted_beside_steady_ones),
         cmocka_unit_test(a_client_that_follows_the_hint_stays_there),
         cmocka_unit_test(a_board_lives_until_its_last_reference_goes),
         cmocka_unit_test(a_board_leads_to_the_last_of_its_successors),
