@@ -40,7 +40,8 @@ struct balance_choice {
  *
  * A `risky` open is one by a name that the server may be long at, with all of its session waiting.
  * It goes past steady sessions if there is another, be that overdue; and when each that answers is
- * steady, `grow`, up to calm_sessions. */
+ * steady, `grow`, up to calm_sessions. So that it finds one, the last that is not steady is
+ * taken by others only when the rest carries bulk: it counts as if it nearly did so itself. */
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
                                      const struct balance_limits *limits, bool risky);
 

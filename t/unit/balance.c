@@ -119,6 +119,11 @@ static void a_risky_open_goes_past_steady_sessions(void **state)
         {"but late ones do not count", {STEADY(5, 20), LATE(4, 0)}, 2, 1, true, 0, false},
         {"and one that is coming does", {STEADY(5, 20), DOWN}, 2, 0, false, 0, false},
         {"bulk always wants another", {STEADY(1, 9999), STEADY(1, 4000)}, 2, 1, true, 1, true},
+        {"others leave the last calm one", {STEADY(5, 1000), UP(0, 0)}, 2, 1, false, 0, false},
+        {"unless the rest carries bulk", {STEADY(5, 2048), UP(0, 0)}, 2, 1, false, 1, false},
+        {"or is late", {STEADY_LATE(5, 0), UP(9, 0)}, 2, 1, false, 1, false},
+        {"or full", {STEADY(100, 0), UP(9, 0)}, 2, 1, false, 1, false},
+        {"of two they take one", {STEADY(5, 64), UP(1, 0), UP(2, 0)}, 3, 1, false, 1, false},
         {"a full pool", {STEADY(5, 0), LATE(4, 0), LATE(3, 0), LATE(5, 0)}, 4, 2, false, 0, false},
     };
 
