@@ -18,6 +18,7 @@ struct board *board_new(const char *upstream, struct pool *pool)
 
     board->upstream = mem_strdup(upstream);
     board->pool = pool;
+    board->quick_names = quick_names_new();
     atomic_store(&board->references, 1);
     return board;
 }
@@ -33,6 +34,7 @@ void board_unref(struct board *board)
     if (board == NULL || atomic_fetch_sub(&board->references, 1) != 1)
         return;
     board_unref(atomic_load(&board->successor));
+    quick_names_free(board->quick_names);
     free(board->upstream);
     free(board);
 }
@@ -64,14 +66,15 @@ void board_set_slot(struct board *board, int slot, enum slot_state state)
         atomic_store(&board->used, slot + 1);
 }
 
-/* The slot that policy/balance chooses now; -1: none. */
-static int choose(const struct board *board, int worker, bool *grow)
+/* What policy/balance says now of all slots but `without`; its index is that of a slot. */
+static struct balance_choice choose(const struct board *board, int worker, bool risky, int without)
 {
     struct balance_session sessions[BOARD_SLOTS];
     int slots[BOARD_SLOTS];
     struct balance_limits limits = {
         .channels = atomic_load_explicit(&board->max_channels, memory_order_relaxed),
         .max_sessions = atomic_load_explicit(&board->max_sessions, memory_order_relaxed),
+        .calm_sessions = atomic_load_explicit(&board->calm_sessions, memory_order_relaxed),
     };
     struct balance_choice choice;
     int used = atomic_load(&board->used);
@@ -80,36 +83,43 @@ static int choose(const struct board *board, int worker, bool *grow)
     for (int i = 0; i < used; i++) {
         const struct board_slot *slot = &board->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
-        if (state != SLOT_UP && state != SLOT_DIALLING)
+        if (i == without || (state != SLOT_UP && state != SLOT_DIALLING))
             continue;
         slots[count] = i;
         sessions[count++] = (struct balance_session){
             .usable = state == SLOT_UP,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
+            .steady = atomic_load_explicit(&slot->steady, memory_order_relaxed),
             .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
             .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed) +
                         atomic_load_explicit(&slot->abandoned, memory_order_relaxed),
             .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
         };
     }
-    choice = balance_choose(sessions, count, &limits);
-    *grow = choice.grow;
-    return choice.index < 0 ? -1 : slots[choice.index];
+    choice = balance_choose(sessions, count, &limits, risky);
+    if (choice.index >= 0)
+        choice.index = slots[choice.index];
+    return choice;
 }
 
-int board_reserve(struct board *board, int worker, bool *grow)
+int board_reserve(struct board *board, int worker, bool risky, bool *grow)
 {
-    int slot = choose(board, worker, grow);
+    struct balance_choice choice = choose(board, worker, risky, -1);
 
-    if (slot >= 0)
-        atomic_fetch_add_explicit(&board->slots[slot].channels, 1, memory_order_relaxed);
-    return slot;
+    if (choice.index >= 0)
+        atomic_fetch_add_explicit(&board->slots[choice.index].channels, 1, memory_order_relaxed);
+    *grow = choice.grow;
+    return choice.index;
+}
+
+bool board_wants_calm(const struct board *board, int without)
+{
+    return choose(board, -1, true, without).grow;
 }
 
 int board_hint(const struct board *board)
 {
-    bool grow;
-    int slot = choose(board, -1, &grow);
+    int slot = choose(board, -1, false, -1).index;
 
     return slot < 0 ? -1 : atomic_load_explicit(&board->slots[slot].worker, memory_order_relaxed);
 }

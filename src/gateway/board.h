@@ -5,6 +5,7 @@
 #define ADIT_GATEWAY_BOARD_H
 
 #include "conf/config.h"
+#include "policy/quick_names.h"
 #include "ssh/session.h"
 
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct board_slot {
     atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
     atomic_uint rate;     /* KiB a second of late */
     atomic_bool overdue;
+    atomic_bool steady;    /* see policy/balance */
     atomic_uint abandoned; /* opens that nobody waits for, and that were not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
@@ -47,7 +49,9 @@ struct board {
     atomic_bool asking;                /* a login waits for somebody's answer */
     atomic_uint max_channels;          /* `channels` */
     atomic_uint max_sessions;
-    atomic_int used; /* slots from this one on have always been empty */
+    atomic_int used;                 /* slots from this one on have always been empty */
+    atomic_uint calm_sessions;       /* see policy/balance */
+    struct quick_names *quick_names; /* that the server was quick with */
     struct board_slot slots[BOARD_SLOTS];
 };
 
@@ -56,9 +60,13 @@ struct board *board_new(const char *upstream, struct pool *pool);
 struct board *board_ref(struct board *board);
 void board_unref(struct board *board);
 
-/* Chooses the slot for one more channel (policy/balance) and reserves it there; -1: no session is
- * up. `*grow` when the pool wants another session. */
-int board_reserve(struct board *board, int worker, bool *grow);
+/* Chooses the slot for one more channel (policy/balance, also for what is `risky`) and reserves it
+ * there; -1: no session is up. `*grow` when the pool wants another session. */
+int board_reserve(struct board *board, int worker, bool risky, bool *grow);
+
+/* Whether there is no session that a risky open could go to without harm, but for slot `without`
+ * (-1: none is left out), and there may be one more. */
+bool board_wants_calm(const struct board *board, int without);
 
 /* The board itself, or the one that took its place. It lives as long as the board does. */
 struct board *board_current(struct board *board);

@@ -42,6 +42,7 @@ struct request {
     uint64_t waited_ms;  /* of `hold` */
     uint64_t wait_began; /* in CLIENT_WAITING */
     uint64_t hold_ms;    /* how long a session is waited for */
+    uint64_t asked_at;   /* the server, for a channel */
     bool bound;          /* BIND: who has come, for the reply */
     struct ip bound_ip;
     uint16_t bound_port;

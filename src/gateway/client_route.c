@@ -249,6 +249,31 @@ static void move(struct client *c, struct worker *to)
 
 /* A channel. */
 
+/* A server that connects sooner was not long at the name. */
+#define QUICK_MS 1000
+
+/* Whether the server has to look up a name for it. */
+static bool is_by_name(const struct client *c)
+{
+    const struct request *r = c->request;
+
+    return c->command != WIRE_BIND && !r->to_path && !r->target.is_ip && r->address_count == 0;
+}
+
+static bool is_risky(const struct client *c)
+{
+    return is_by_name(c) &&
+           !quick_names_has(c->board->quick_names, c->request->opening, loop_now(c->worker->loop));
+}
+
+static void note_name(const struct client *c)
+{
+    uint64_t now = loop_now(c->worker->loop);
+
+    if (is_by_name(c) && now - c->request->asked_at < QUICK_MS)
+        quick_names_add(c->board->quick_names, c->request->opening, now);
+}
+
 static void open_timed_out(struct deadline *deadline)
 {
     client_refuse(container_of(deadline, struct client, deadline), OUTCOME_OPEN_TIMEOUT, NULL);
@@ -278,6 +303,7 @@ static void opened(void *arg, struct endpoint *channel, const struct open_failur
     deadline_cancel(&c->deadline);
     if (channel != NULL) {
         metric_add(&c->worker->metrics.channels, 1);
+        note_name(c);
         client_answer_open(c, channel);
         return;
     }
@@ -298,6 +324,7 @@ static void open_on(struct client *c, struct session *session)
     if (c->from_ip)
         ip_format(&c->peer, origin);
     client_set_state(c, CLIENT_OPENING);
+    c->request->asked_at = loop_now(c->worker->loop);
     deadline_arm(c->worker->loop, &c->deadline, c->upstream->open_timeout_ms, open_timed_out);
     if (c->request->to_path)
         c->open = session_open_unix(session, c->request->opening, opened, c);
@@ -318,7 +345,7 @@ static void open_channel(struct client *c)
     if (c->slot < 0)
         c->board = board_current(c->board);
     if (c->slot < 0)
-        c->slot = board_reserve(c->board, (int)c->worker->index, &grow);
+        c->slot = board_reserve(c->board, (int)c->worker->index, is_risky(c), &grow);
     if (grow)
         pool_ask_grow(c->worker->crew->keeper, c->board);
     if (c->slot < 0) {

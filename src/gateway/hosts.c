@@ -137,6 +137,16 @@ void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool rea
     host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
 }
 
+void host_lost(struct host *host, uint64_t since, uint64_t now)
+{
+    bool first = host->failures == 0;
+
+    host_begin(host);
+    host_end(host, since, now, false, true, DIAL_TRANSPORT);
+    if (first)
+        host->wait_ms = 0;
+}
+
 void host_asks(struct host *host, bool asks)
 {
     host->asks = asks;

@@ -31,6 +31,9 @@ uint64_t host_wait(const struct host *host, uint64_t now, bool wanted);
 void host_begin(struct host *host);
 void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
               enum dial_status status);
+/* A session there that began at `since` was lost too soon, which counts as a dial that failed. The
+ * first in a row may have been an accident, and is not waited for. */
+void host_lost(struct host *host, uint64_t since, uint64_t now);
 /* A session there has lived for a while: failures before it do not count any more. */
 void host_well(struct host *host);
 /* Whether each login there has to ask somebody, as its last one did: a dial at a time then. */

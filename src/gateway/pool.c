@@ -15,6 +15,10 @@
 /* How soon to look again whether a host that is being dialled has answered. */
 #define BUSY_HOST_MS 250
 
+/* So many more than the fewest there may be only so that a slow name finds one without transfers.
+ */
+#define CALM_SESSIONS 7
+
 struct pool {
     struct pool_room *room;
     struct config *config;
@@ -233,10 +237,8 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
-        if (now(pool) - s->since < SHORT_LIFE_MS) {
-            host_begin(s->place->host);
-            host_end(s->place->host, s->since, now(pool), false, true, DIAL_TRANSPORT);
-        }
+        if (now(pool) - s->since < SHORT_LIFE_MS)
+            host_lost(s->place->host, s->since, now(pool));
     }
     tend(pool);
 }
@@ -260,6 +262,8 @@ void pool_tick(struct pool *pool)
             s->idle_since = now(pool);
         if (forwards_need(pool->room->forwards, pool->board, i))
             continue;
+        if (s->idle_since != 0 && board_wants_calm(pool->board, i))
+            s->idle_since = now(pool); /* it would only be dialled again */
         if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
                         now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
             /* Its worker closes it when nothing is left on it. */
@@ -330,6 +334,7 @@ static void apply_limits(struct pool *pool)
 {
     atomic_store(&pool->board->max_channels, pool->upstream->channels);
     atomic_store(&pool->board->max_sessions, pool->upstream->sessions_max);
+    atomic_store(&pool->board->calm_sessions, pool->upstream->sessions_min + CALM_SESSIONS);
     pool->wanted = clamp(pool, pool->wanted);
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/pool.h"
 #include "gateway/remote.h"
 #include "io/socket.h"
+#include "policy/balance.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +18,12 @@
 /* An open that waits while the server says nothing for so long: no new channels for that session.
  */
 #define OVERDUE_MS 500
+
+/* A session that carries this much between two ticks is lively then; one that was it so often is
+ * steady (one with bulk at once), and one that has been it for long is so a little longer. */
+#define LIVELY_BYTES 4096
+#define STEADY_TICKS 2
+#define LIVELY_MAX 8
 
 /* Passwords that were right need not be hashed again for so long. */
 #define CREDENTIALS_MAX 1024
@@ -63,24 +70,44 @@ struct session *worker_session_at(struct worker *worker, struct board *board, in
     return s->session;
 }
 
+/* Whether somebody would notice if it stood still. While the server is silent it does, and nothing
+ * is learnt from that. */
+static bool is_steady(struct worker_session *ws, uint64_t moved, bool overdue)
+{
+    if (overdue)
+        ;
+    else if (moved < LIVELY_BYTES)
+        ws->lively -= ws->lively > 0;
+    else
+        ws->lively += ws->lively < LIVELY_MAX;
+    return ws->lively >= STEADY_TICKS || ws->rate >= BALANCE_BULK_RATE;
+}
+
 static void publish(struct worker_session *ws)
 {
     struct board_slot *slot = &ws->board->slots[ws->slot];
     struct session_state state;
     uint64_t carried;
+    bool overdue, steady;
 
     session_tick(ws->session);
     session_state(ws->session, &state);
     carried = state.bytes_in + state.bytes_out;
     ws->rate = (3 * ws->rate + (carried - ws->carried) * (1000 / TICK_MS) / 1024) / 4;
+    overdue = state.silent_ms >= OVERDUE_MS;
+    steady = is_steady(ws, carried - ws->carried, overdue);
     ws->carried = carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
-    atomic_store_explicit(&slot->overdue, state.silent_ms >= OVERDUE_MS, memory_order_relaxed);
+    atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);
+    atomic_store_explicit(&slot->steady, steady, memory_order_relaxed);
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (board_slot_state(ws->board, ws->slot) == SLOT_RETIRING && state.channels == 0)
         session_gone(ws, NULL);
+    else if ((overdue || steady) && board_wants_calm(ws->board, -1))
+        /* In advance: who comes by a name that is slow shall not have to go where it hurts. */
+        pool_ask_grow(ws->worker->crew->keeper, ws->board);
 }
 
 static void tick(struct deadline *deadline)
@@ -155,6 +182,7 @@ static void take_session(struct message *message, void *owner)
     ws->board->slots[ws->slot].session = ws->session;
     /* What an earlier session of this slot was like. */
     atomic_store(&ws->board->slots[ws->slot].overdue, false);
+    atomic_store(&ws->board->slots[ws->slot].steady, false);
     atomic_store(&ws->board->slots[ws->slot].abandoned, 0);
     atomic_store(&ws->board->slots[ws->slot].rate, 0);
     board_set_slot(ws->board, ws->slot, SLOT_UP);

@@ -35,6 +35,7 @@ struct worker_session {
     int slot;
     uint64_t carried; /* bytes at the last tick, both ways */
     uint64_t rate;    /* KiB a second, decaying */
+    unsigned lively;  /* ticks in which something was carried, less those in which nothing was */
 };
 
 struct worker {

@@ -12,12 +12,15 @@ static unsigned rate_class(uint32_t rate)
 }
 
 /* The criteria of balance_choose as digits, the weightiest first: the least burden is chosen. */
-static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits)
+static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits,
+                       bool risky, bool kept)
 {
-    uint64_t sum = session->overdue;
+    uint64_t sum = risky && session->steady;
 
+    sum = sum << 1 | session->overdue;
     sum = sum << 1 | (session->channels >= limits->channels);
-    sum = sum << 5 | rate_class(session->rate);
+    sum = sum << 5 | rate_class(kept && session->rate < BALANCE_BULK_RATE ? BALANCE_BULK_RATE - 1
+                                                                          : session->rate);
     sum = sum << 32 | session->channels;
     return sum << 1 | !session->local;
 }
@@ -28,21 +31,55 @@ static bool has_room(const struct balance_session *session, const struct balance
            session->rate < BALANCE_BULK_RATE;
 }
 
-struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
-                                     const struct balance_limits *limits)
+/* Whether there may be more for the sake of steady ones. */
+static bool calm_is_wanted(const struct balance_session *sessions, size_t count,
+                           const struct balance_limits *limits)
 {
+    size_t well = 0;
+
+    for (size_t i = 0; i < count; i++)
+        well += !sessions[i].overdue;
+    return well < limits->calm_sessions;
+}
+
+static bool is_calm(const struct balance_session *session)
+{
+    return session->usable && !session->steady && !session->overdue;
+}
+
+/* The last calm session, which others than risky opens leave alone while they have one without
+ * bulk; -1: there are several, or none. */
+static int last_calm(const struct balance_session *sessions, size_t count)
+{
+    int last = -1;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_calm(&sessions[i]))
+            continue;
+        if (last >= 0)
+            return -1;
+        last = (int)i;
+    }
+    return last;
+}
+
+struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
+                                     const struct balance_limits *limits, bool risky)
+{
+    bool want_calm = risky && calm_is_wanted(sessions, count, limits);
+    int kept = risky ? -1 : last_calm(sessions, count);
     struct balance_choice choice = {.index = -1, .grow = count < limits->max_sessions};
     uint64_t least = UINT64_MAX;
 
     for (size_t i = 0; i < count; i++) {
         if (!sessions[i].usable)
             continue;
-        uint64_t mine = burden(&sessions[i], limits);
+        uint64_t mine = burden(&sessions[i], limits, risky, (int)i == kept);
         if (mine < least) {
             least = mine;
             choice.index = (int)i;
         }
-        if (has_room(&sessions[i], limits))
+        if (has_room(&sessions[i], limits) && !(want_calm && sessions[i].steady))
             choice.grow = false;
     }
     return choice;

@@ -22,6 +22,13 @@ DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 
+def processor(pid):
+    """Processor seconds that a process has used so far, by all its threads."""
+    with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
+        used = stat.read().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
 class Actor:
     """A child that is ended with the program, its standard error in a file: whoever reads it while
     it is measured would take processor time from it."""
@@ -63,9 +70,7 @@ class Actor:
 
     def processor(self):
         """Processor seconds used so far, by all threads."""
-        with open(f"/proc/{self.pid}/stat", encoding="latin-1") as stat:
-            used = stat.read().rpartition(")")[2].split()[11:13]
-        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+        return processor(self.pid)
 
 
 class Adit(Actor):
@@ -81,6 +86,16 @@ class Adit(Actor):
         self.port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", self.said())[1])
 
 
+def ssh_words(sshd):
+    """ssh's options for a login at `sshd`, and adit's."""
+    return ["-F", "none", "-p", str(sshd.port), "-i", sshd.user_key, "-o", "IdentitiesOnly=yes",
+            "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={sshd.known_hosts}"]
+
+
+def addressed(sshd):
+    return f"{sshd.user}@{sshd.address}"
+
+
 class SshD(Actor):
     """ssh -D."""
 
@@ -90,10 +105,9 @@ class SshD(Actor):
         del sessions  # it has one
         self.port = free_port()
         super().__init__([
-            "ssh", "-F", "none", "-N", "-D", f"{ANY}:{self.port}", "-p", str(sshd.port),
-            "-i", sshd.user_key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-            "-o", "ExitOnForwardFailure=yes", "-o", f"UserKnownHostsFile={sshd.known_hosts}",
-            *(["-c", cipher] if cipher else []), f"{sshd.user}@{sshd.address}"])
+            "ssh", *ssh_words(sshd), "-N", "-D", f"{ANY}:{self.port}",
+            "-o", "ExitOnForwardFailure=yes", *(["-c", cipher] if cipher else []),
+            addressed(sshd)])
         wait_until(self.listens, "ssh -D's port")
 
     def listens(self):

@@ -4,6 +4,9 @@ import sys
 import time
 
 from actors import DESCRIPTORS, GCM, Adit, SshD
+from hops import hops
+from life import recovery, start
+from names import names
 from report import Case
 
 PROXIES = (Adit, SshD)
@@ -130,4 +133,12 @@ def churn(room):
         yield case
 
 
-COMPARISONS = {"held": held, "bulk": bulk, "churn": churn}
+COMPARISONS = {
+    "held": held,
+    "bulk": bulk,
+    "churn": churn,
+    "names": names,
+    "start": start,
+    "recovery": recovery,
+    "hops": hops,
+}

@@ -5,6 +5,7 @@
  *
  *         hold COUNT SECONDS       churn PARALLEL SECONDS      echo SECONDS
  *         down STREAMS MIB         up STREAMS MIB
+ *         stall DOWN UP PAUSE_US NAMES INTERVAL_MS SECONDS
  *
  * Each command is answered by one line of JSON. Both end when standard input does. */
 #include "load.h"
@@ -53,6 +54,7 @@ static void obey(const struct setting *setting, const char *line)
     unsigned count;
     double seconds;
     uint64_t mib;
+    struct stall stall;
 
     if (sscanf(line, "hold %u %lf", &count, &seconds) == 2)
         visit_hold(setting, count, seconds);
@@ -64,6 +66,9 @@ static void obey(const struct setting *setting, const char *line)
         stream_run(setting, false, count, mib << 20);
     else if (sscanf(line, "up %u %" SCNu64, &count, &mib) == 2)
         stream_run(setting, true, count, mib << 20);
+    else if (sscanf(line, "stall %u %u %u %u %u %lf", &stall.down, &stall.up, &stall.pause_us,
+                    &stall.names, &stall.interval_ms, &stall.seconds) == 6)
+        stall_run(setting, &stall);
     else
         die(line);
 }

@@ -41,6 +41,9 @@ size_t socks_reply_length(const uint8_t *reply, size_t length);
 int socks_socket(const struct setting *setting, unsigned n, int flags);
 /* A blocking connection through the proxy to `port` of the first origin; -1: refused. */
 int socks_connect(const struct setting *setting, uint16_t port);
+/* A blocking connection to the proxy that was asked to lead to `port` of a name, and whose answer
+ * was not waited for; -1: the proxy does not listen. */
+int socks_ask_name(const struct setting *setting, const char *name, uint16_t port);
 
 /* origin.c */
 
@@ -56,6 +59,18 @@ void visit_hold(const struct setting *setting, unsigned count, double seconds);
 void visit_churn(const struct setting *setting, unsigned parallel, double seconds);
 /* One byte there and back on one of the connections that are held, again and again. */
 void visit_echo(double seconds);
+
+/* stall.c: transfers of 16 KiB chunks, and the longest time that one of them had nothing to read
+ * before names were asked for, and from then on. Prints a line of JSON. */
+#define STALL_LEAD 2 /* seconds that they run before it is measured, and before names are asked */
+struct stall {
+    unsigned down, up;    /* transfers */
+    unsigned pause_us;    /* between two chunks of one; 0: as fast as it goes */
+    unsigned names;       /* n0.slow.test, n1.slow.test, ... */
+    unsigned interval_ms; /* from one to the next */
+    double seconds;       /* from the first on */
+};
+void stall_run(const struct setting *setting, const struct stall *stall);
 
 /* stream.c: `streams` at once carry `bytes` together. Prints a line of JSON. */
 void stream_run(const struct setting *setting, bool up, unsigned streams, uint64_t bytes);

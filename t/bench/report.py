@@ -16,6 +16,12 @@ METRICS = {
     "latency_p99": ("time each, p99", "ms", 2),
     "echo_p50": ("echo round trip, median", "ms", 2),
     "echo_p99": ("echo round trip, p99", "ms", 2),
+    "stall": ("longest stall of a transfer", "ms", 1),
+    "stall_before": ("... before names were asked for", "ms", 1),
+    "start": ("exec to the first byte echoed", "ms", 1),
+    "recovery": ("kill to the first request that succeeds", "ms", 1),
+    "refused": ("refused meanwhile", "requests", 0),
+    "cut": ("cut after they were let in", "requests", 0),
     "resident": ("resident bytes a connection", "B", 0),
 }
 SIDES = ("adit", "ssh")

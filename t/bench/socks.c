@@ -83,3 +83,21 @@ int socks_connect(const struct setting *setting, uint16_t port)
     close(fd);
     return -1;
 }
+
+int socks_ask_name(const struct setting *setting, const char *name, uint16_t port)
+{
+    uint8_t request[SOCKS_REQUEST_SIZE + 256] = "\x05\x01\x00\x03"; /* CONNECT, to a name */
+    size_t length = strlen(name);
+    uint16_t number = htons(port);
+    uint8_t reply[2];
+    int fd = socks_socket(setting, 0, 0);
+
+    request[4] = (uint8_t)length;
+    memcpy(request + 5, name, length);
+    memcpy(request + 5 + length, &number, 2);
+    if (fd < 0 || (ask(fd, SOCKS_GREETING, 3) && answered(fd, reply, 2) && reply[1] == 0 &&
+                   ask(fd, request, 7 + length)))
+        return fd;
+    close(fd);
+    return -1;
+}

@@ -1,19 +1,21 @@
 #!/usr/bin/env -S python3 -B
 """Who looks names up: the SSH server, a name server through the tunnel, this machine; the order."""
 
+import contextlib
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, config, equal, false, has_ipv6, section, tap, true, wait_until)
-from adit_test.clients import connected, exchange, refusal, works
+from adit_test.clients import connected, exchange, refusal, request, works
 from adit_test.dns import AAAA, A, Dns
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
 UNKNOWN = 4
-FAR = {"far.test": ANY, "both.test": ANY, "slow.test": (ANY, 3)}
+FAR = {"far.test": ANY, "both.test": ANY, "slow.test": (ANY, 3), "stuck.test": (ANY, 120)}
 
 
 def resolve(dns=None, order=None):
@@ -166,6 +168,36 @@ def slow(sshd, origin):
             wait_until(lambda: adit.find(r"connection .*slow\.test", mark), "the access line")
 
 
+def beside(sshd, origin):
+    """Who transfers something does not stand still for names."""
+    block = bytes(16384)
+    with Adit(config(sshd, up={"sessions": "1-4", "idle": "1s"}),
+              name="adit with slow names beside a transfer") as adit, contextlib.ExitStack() as stuck:
+        def ask():
+            conn = stuck.enter_context(socket.create_connection(adit.address))
+            conn.sendall(request("socks5h", "stuck.test", origin.port))
+
+        def up(count):
+            return exchange(transfer, block) and \
+                len(adit.find(r"office: session \d+ up")) >= count
+
+        with connected(adit.address, ANY, origin.port) as transfer:
+            with tap.case("beside a transfer there is a session without, before it is asked for"):
+                wait_until(lambda: up(2), "another session")
+            with tap.case("a transfer goes on beside names that the server is long at"):
+                mark = sshd.mark()
+                for _ in range(5):
+                    ask()
+                wait_until(lambda: exchange(transfer, block) and hosts(sshd, mark, origin.port),
+                           "the server is at the first of them")
+                true(all(exchange(transfer, block) for _ in range(50)), "echo")
+            with tap.case("then there is another one, and a quick name is not held up by them"):
+                wait_until(lambda: up(3), "another session")
+                true(works(adit.address, origin, "socks5h", host="far.test"), "echo")
+                true(exchange(transfer, block), "echo of the transfer")
+                equal(adit.find(r"session \d+ (lost|closed)"), [], "sessions lost or closed")
+
+
 def main():
     with Sshd(names=FAR) as sshd, Origin(echo) as origin:
         remote(sshd, origin)
@@ -173,6 +205,7 @@ def main():
         fall_through(sshd, origin)
         local(sshd, origin)
         slow(sshd, origin)
+        beside(sshd, origin)
 
 
 tap.run(main)

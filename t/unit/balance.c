@@ -22,6 +22,15 @@
     {                                                                                              \
         .usable = true, .local = true, .overdue = true, .channels = (n), .rate = (r)               \
     }
+#define STEADY(n, r)                                                                               \
+    {                                                                                              \
+        .usable = true, .local = true, .steady = true, .channels = (n), .rate = (r)                \
+    }
+#define STEADY_LATE(n, r)                                                                          \
+    {                                                                                              \
+        .usable = true, .local = true, .steady = true, .overdue = true, .channels = (n),           \
+        .rate = (r)                                                                                \
+    }
 #define DOWN                                                                                       \
     {                                                                                              \
         .local = true                                                                              \
@@ -78,9 +87,56 @@ static void the_least_burdened_session_is_chosen(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct balance_choice choice = balance_choose(cases[i].sessions, cases[i].count, &limits);
+        struct balance_choice choice =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, false);
         if (choice.index != cases[i].index || choice.grow != cases[i].grow)
             fail_msg("%s: %d%s", cases[i].what, choice.index, choice.grow ? " and grow" : "");
+    }
+}
+
+/* By a name that may keep the whole session waiting. */
+static void a_risky_open_goes_past_steady_sessions(void **state)
+{
+    static const struct balance_limits limits = {
+        .channels = 100, .max_sessions = MOST, .calm_sessions = 2};
+    static const struct {
+        const char *what;
+        struct balance_session sessions[MOST];
+        size_t count;
+        int index;
+        bool grow;
+        int sure; /* what another open would get */
+        bool sure_grow;
+    } cases[] = {
+        {"none at all", {DOWN}, 0, -1, true, -1, true},
+        {"one calm", {UP(5, 0)}, 1, 0, false, 0, false},
+        {"one steady: there, and a calm one is wanted", {STEADY(5, 20)}, 1, 0, true, 0, false},
+        {"a calm one with more to do", {STEADY(1, 0), UP(9, 0)}, 2, 1, false, 0, false},
+        {"a calm one that is late", {STEADY(1, 0), LATE(9, 0)}, 2, 1, true, 0, false},
+        {"of two late ones the calm", {STEADY_LATE(1, 0), LATE(9, 0)}, 2, 1, true, 0, true},
+        {"a calm one that is full", {STEADY(1, 0), UP(100, 0)}, 2, 1, false, 0, false},
+        {"two steady ones are enough", {STEADY(5, 20), STEADY(4, 20)}, 2, 1, false, 1, false},
+        {"but late ones do not count", {STEADY(5, 20), LATE(4, 0)}, 2, 1, true, 0, false},
+        {"and one that is coming does", {STEADY(5, 20), DOWN}, 2, 0, false, 0, false},
+        {"bulk always wants another", {STEADY(1, 9999), STEADY(1, 4000)}, 2, 1, true, 1, true},
+        {"others leave the last calm one", {STEADY(5, 1000), UP(0, 0)}, 2, 1, false, 0, false},
+        {"unless the rest carries bulk", {STEADY(5, 2048), UP(0, 0)}, 2, 1, false, 1, false},
+        {"or is late", {STEADY_LATE(5, 0), UP(9, 0)}, 2, 1, false, 1, false},
+        {"or full", {STEADY(100, 0), UP(9, 0)}, 2, 1, false, 1, false},
+        {"of two they take one", {STEADY(5, 64), UP(1, 0), UP(2, 0)}, 3, 1, false, 1, false},
+        {"a full pool", {STEADY(5, 0), LATE(4, 0), LATE(3, 0), LATE(5, 0)}, 4, 2, false, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct balance_choice choice =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, true);
+        struct balance_choice sure =
+            balance_choose(cases[i].sessions, cases[i].count, &limits, false);
+        if (choice.index != cases[i].index || choice.grow != cases[i].grow)
+            fail_msg("%s: %d%s", cases[i].what, choice.index, choice.grow ? " and grow" : "");
+        if (sure.index != cases[i].sure || sure.grow != cases[i].sure_grow)
+            fail_msg("%s: sure: %d%s", cases[i].what, sure.index, sure.grow ? " and grow" : "");
     }
 }
 
@@ -93,11 +149,11 @@ static void channels_spread_evenly_and_the_pool_grows_only_when_full(void **stat
 
     (void)state;
     for (unsigned channels = 0; channels < 10 * MOST; channels++) {
-        struct balance_choice choice = balance_choose(sessions, count, &limits);
+        struct balance_choice choice = balance_choose(sessions, count, &limits, false);
         if (choice.grow) {
             assert_int_equal(channels, 10 * count);
             sessions[count++] = (struct balance_session)UP(0, 0);
-            choice = balance_choose(sessions, count, &limits);
+            choice = balance_choose(sessions, count, &limits, false);
         }
         sessions[choice.index].channels++;
     }
@@ -110,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_burdened_session_is_chosen),
+        cmocka_unit_test(a_risky_open_goes_past_steady_sessions),
         cmocka_unit_test(channels_spread_evenly_and_the_pool_grows_only_when_full),
     };
 

@@ -18,6 +18,7 @@ struct told {
     unsigned abandoned;
     unsigned rate;
     bool overdue;
+    bool steady;
 };
 
 static void tell(struct board *board, int slot, const struct told *told)
@@ -29,6 +30,7 @@ static void tell(struct board *board, int slot, const struct told *told)
     atomic_store(&s->abandoned, told->abandoned);
     atomic_store(&s->rate, told->rate);
     atomic_store(&s->overdue, told->overdue);
+    atomic_store(&s->steady, told->steady);
     board_set_slot(board, slot, told->state);
 }
 
@@ -68,7 +70,7 @@ static void a_new_board_has_no_session(void **state)
     assert_string_equal(board->upstream, "bastion");
     for (int i = 0; i < BOARD_SLOTS; i++)
         assert_int_equal(board_slot_state(board, i), SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, &grow), -1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
     assert_true(grow);
     assert_int_equal(board_hint(board), -1);
 }
@@ -81,14 +83,14 @@ static void what_is_reserved_counts_until_it_is_released(void **state)
     tell(board, 3, &(struct told){.state = SLOT_UP});
     tell(board, 5, &(struct told){.state = SLOT_UP});
     for (unsigned n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 3);
-        assert_int_equal(board_reserve(board, ME, &grow), 5);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 3);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 5);
         assert_int_equal(channels(board, 3), n + 1);
         assert_int_equal(channels(board, 5), n + 1);
     }
     board_release(board, 5);
     assert_int_equal(channels(board, 5), 3);
-    assert_int_equal(board_reserve(board, ME, &grow), 5);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 5);
     for (int n = 0; n < 4; n++) {
         board_release(board, 3);
         board_release(board, 5);
@@ -103,12 +105,12 @@ static void a_reservation_outlives_its_session(void **state)
     bool grow;
 
     tell(board, 0, &(struct told){.state = SLOT_UP});
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     board_set_slot(board, 0, SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, &grow), -1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
     assert_int_equal(channels(board, 0), 1);
     board_set_slot(board, 0, SLOT_UP); /* a newer one */
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_int_equal(channels(board, 0), 2);
     board_release(board, 0);
     board_release(board, 0);
@@ -125,9 +127,10 @@ static void the_last_slot_is_as_good_as_any(void **state)
         tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
     tell(board, BOARD_SLOTS - 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
     assert_int_equal(board_hint(board), 1);
-    assert_int_equal(board_reserve(board, ME, &grow), BOARD_SLOTS - 1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), BOARD_SLOTS - 1);
     assert_false(grow);
-    assert_int_equal(board_reserve(board, ME, &grow), ME); /* the local one, as all are full */
+    assert_int_equal(board_reserve(board, ME, false, &grow),
+                     ME); /* the local one, as all are full */
     assert_false(grow);
 }
 
@@ -197,7 +200,7 @@ static void the_slot_is_chosen_from_what_is_published(void **state)
 
         for (int n = 0; n < MOST; n++)
             tell(board, n, &cases[i].slots[n]);
-        slot = board_reserve(board, ME, &grow);
+        slot = board_reserve(board, ME, false, &grow);
         if (slot != cases[i].slot || grow != cases[i].grow)
             fail_msg("%s: %d%s", cases[i].what, slot, grow ? " and grow" : "");
         for (int n = 0; n < MOST; n++)
@@ -215,22 +218,47 @@ static void the_pool_wants_to_grow_once_every_session_is_full(void **state)
     atomic_store(&board->max_sessions, 2);
     tell(board, 0, &(struct told){.state = SLOT_UP});
     for (int n = 0; n < 2; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 0);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 0);
         assert_false(grow);
     }
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_true(grow);
     board_set_slot(board, 1, SLOT_DIALLING);
-    assert_int_equal(board_reserve(board, ME, &grow), 0);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
     assert_false(grow);
     board_set_slot(board, 1, SLOT_UP);
     for (int n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, &grow), 1);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 1);
         assert_false(grow);
     }
     atomic_store(&board->max_sessions, 3); /* a reload */
-    board_reserve(board, ME, &grow);
+    board_reserve(board, ME, false, &grow);
     assert_true(grow);
+}
+
+static void a_calm_session_is_wanted_beside_steady_ones(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    atomic_store(&board->calm_sessions, 3);
+    tell(board, 0, &(struct told){.state = SLOT_UP, .steady = true, .channels = 1});
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 0);
+    assert_true(grow);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_false(grow);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .channels = 5});
+    assert_false(board_wants_calm(board, -1));
+    assert_true(board_wants_calm(board, 2)); /* so it stays */
+    assert_false(board_wants_calm(board, 0));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .overdue = true, .channels = 5});
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    atomic_store(&board->max_sessions, 2);
+    assert_false(board_wants_calm(board, -1));
 }
 
 /* The same numbers each time, and any would do. */
@@ -262,7 +290,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
                                 .rate = next_random(3) * 60,
                                 .overdue = next_random(4) == 0});
         hinted = board_hint(board);
-        slot = board_reserve(board, hinted, &grow);
+        slot = board_reserve(board, hinted, false, &grow);
         assert_int_equal(slot < 0, hinted < 0);
         if (slot >= 0) {
             up++;
@@ -361,6 +389,7 @@ int main(void)
         TEST(the_last_slot_is_as_good_as_any),
         cmocka_unit_test(the_slot_is_chosen_from_what_is_published),
         TEST(the_pool_wants_to_grow_once_every_session_is_full),
+        TEST(a_calm_session_is_wanted_beside_steady_ones),
         cmocka_unit_test(a_client_that_follows_the_hint_stays_there),
         cmocka_unit_test(a_board_lives_until_its_last_reference_goes),
         cmocka_unit_test(a_board_leads_to_the_last_of_its_successors),

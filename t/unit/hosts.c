@@ -152,6 +152,35 @@ static void failures_count_until_the_host_was_well_for_a_while(void **state)
     hosts_free(hosts);
 }
 
+static void only_the_second_of_sessions_lost_too_soon_is_waited_for(void **state)
+{
+    struct hosts *hosts = hosts_new();
+    struct host *host = any_host(hosts);
+    uint64_t now = START;
+
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        succeeds(host, now);
+        host_lost(host, now, now + 10);
+        host_lost(host, now, now + 10); /* of the same cause */
+        now += 10;
+        assert_int_equal(host_wait(host, now, false), 0);
+        succeeds(host, ++now);
+        host_lost(host, now, now + 10);
+        now += 10;
+        assert_half_to_whole(host_wait(host, now, false), 2000);
+        assert_half_to_whole(host_wait(host, now, true), 2000);
+        now += 2001;
+        succeeds(host, now);
+        host_lost(host, now, now + 10);
+        now += 10;
+        assert_half_to_whole(host_wait(host, now, false), 4000);
+        host_well(host);
+        now++;
+    }
+    hosts_free(hosts);
+}
+
 /* ---- a client waits */
 
 static void a_waiting_client_shortens_only_the_unreachable_kind(void **state)
@@ -381,6 +410,7 @@ int main(void)
         cmocka_unit_test(waits_are_spread_from_half_to_whole),
         cmocka_unit_test(the_last_failure_says_of_what_kind_the_wait_is),
         cmocka_unit_test(failures_count_until_the_host_was_well_for_a_while),
+        cmocka_unit_test(only_the_second_of_sessions_lost_too_soon_is_waited_for),
         cmocka_unit_test(a_waiting_client_shortens_only_the_unreachable_kind),
         cmocka_unit_test(one_at_a_time_until_the_host_has_let_us_in),
         cmocka_unit_test(a_proved_host_is_dialled_at_most_so_often_at_once),
