@@ -4,7 +4,9 @@ import sys
 import time
 
 from actors import DESCRIPTORS, GCM, Adit, SshD
-from report import Case
+from distance import distance
+from link import link
+from report import Case, note_failures
 
 PROXIES = (Adit, SshD)
 
@@ -33,11 +35,6 @@ def say(text):
     """Progress, where somebody watches."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def note_failures(case, side, answer):
-    if answer["failed"]:
-        case.note(f"{side.key}: {answer['failed']} failed")
 
 
 # ---- held
@@ -130,4 +127,4 @@ def churn(room):
         yield case
 
 
-COMPARISONS = {"held": held, "bulk": bulk, "churn": churn}
+COMPARISONS = {"held": held, "bulk": bulk, "churn": churn, "distance": distance, "link": link}

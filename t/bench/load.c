@@ -1,10 +1,13 @@
 /* The load generator of t/bench.
  *
  *     load origin                            the servers behind the proxy
- *     load client PROXY ECHO SOURCE SINK     (ports) the clients before it; obeys standard input:
+ *     load client PROXY ECHO SOURCE SINK ANSWER
+ *                                            (ports) the clients before it; obeys standard input:
  *
  *         hold COUNT SECONDS       churn PARALLEL SECONDS      echo SECONDS
  *         down STREAMS MIB         up STREAMS MIB
+ *         pages CONNECTIONS OBJECTS BYTES SECONDS
+ *         beside DOWN UP BYTES SECONDS
  *
  * Each command is answered by one line of JSON. Both end when standard input does. */
 #include "load.h"
@@ -50,9 +53,9 @@ static void raise_descriptor_limit(void)
 
 static void obey(const struct setting *setting, const char *line)
 {
-    unsigned count;
+    unsigned count, more;
     double seconds;
-    uint64_t mib;
+    uint64_t mib, bytes;
 
     if (sscanf(line, "hold %u %lf", &count, &seconds) == 2)
         visit_hold(setting, count, seconds);
@@ -64,6 +67,10 @@ static void obey(const struct setting *setting, const char *line)
         stream_run(setting, false, count, mib << 20);
     else if (sscanf(line, "up %u %" SCNu64, &count, &mib) == 2)
         stream_run(setting, true, count, mib << 20);
+    else if (sscanf(line, "pages %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
+        request_pages(setting, count, more, bytes, seconds);
+    else if (sscanf(line, "beside %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
+        request_beside(setting, count, more, bytes, seconds);
     else
         die(line);
 }
@@ -76,17 +83,18 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && strcmp(argv[1], "origin") == 0) {
         origin_run();
-    } else if (argc == 6 && strcmp(argv[1], "client") == 0) {
+    } else if (argc == 7 && strcmp(argv[1], "client") == 0) {
         struct setting setting = {
             .proxy = (uint16_t)atoi(argv[2]),
             .echo = (uint16_t)atoi(argv[3]),
             .source = (uint16_t)atoi(argv[4]),
             .sink = (uint16_t)atoi(argv[5]),
+            .answer = (uint16_t)atoi(argv[6]),
         };
         while (fgets(line, sizeof(line), stdin) != NULL)
             obey(&setting, line);
     } else {
-        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK\n", stderr);
+        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK ANSWER\n", stderr);
         return 64;
     }
     return 0;
