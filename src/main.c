@@ -1,4 +1,5 @@
 /* adit: options, configuration, and the exit status. */
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/slow_copies.h"
 #include "conf/config.h"
@@ -15,11 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* sysexits.h's, and ssh's own for everything that goes wrong with a connection. */
-#define EXIT_USAGE 64
-#define EXIT_CONFIG 78
-#define EXIT_SSH 255
 
 /* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
 #define DESCRIPTORS_MAX 65536
@@ -43,7 +39,7 @@ static int print_dump(const struct config *config)
     if (lack != NULL) {
         fprintf(stderr, "adit: --dump: a file cannot hold %s\n", lack);
         free(lack);
-        return EXIT_CONFIG;
+        return EX_CONFIG;
     }
     char *text = config_dump(config);
     bool ok = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
@@ -103,7 +99,7 @@ static int run(struct options *options)
     int status;
 
     if (gateway_options.log_fd < 0)
-        return EXIT_USAGE;
+        return EX_USAGE;
     if (options->background && !background_begin()) {
         fprintf(stderr, "adit: fork: %s\n", strerror(errno));
         return EXIT_SSH;

@@ -1,6 +1,7 @@
 /* From ssh's command line to a configuration: as if its words and ssh_config's were a file. */
 #include "conf/compose.h"
 
+#include "base/exit_status.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/jumps.h"
@@ -13,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sysexits.h>
 
-#define EXIT_SSH 255
 #define DEFAULT_FORWARD "1080" /* -D, where no forward was asked for */
 
 /* One command line on its way. */

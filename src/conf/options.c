@@ -1,13 +1,13 @@
 /* What a start of adit is to do, from its command line and what that names. */
 #include "conf/options.h"
 
+#include "base/exit_status.h"
 #include "base/mem.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 static int load(const char *file, struct options *options)
 {

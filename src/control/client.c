@@ -2,6 +2,7 @@
 #include "control/client.h"
 
 #include "base/buffer.h"
+#include "base/exit_status.h"
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -141,7 +141,7 @@ static int failed(const char *command, const json_t *answer, const char *error)
     json_array_foreach(problems, i, problem) report_line(stderr, json_string_value(problem));
     fprintf(stderr, "adit: %s: ", command);
     report_line(stderr, error != NULL ? error : "an answer that is none");
-    return json_is_integer(status) ? (int)json_integer_value(status) : CONTROL_STATUS_FAILED;
+    return json_is_integer(status) ? (int)json_integer_value(status) : EXIT_SSH;
 }
 
 /* What each command prints when it went well. */
@@ -245,7 +245,7 @@ static int print_answer(const struct control_order *order, const struct command 
     if (fflush(stdout) == 0)
         return 0;
     fprintf(stderr, "adit: standard output: %s\n", strerror(errno));
-    return CONTROL_STATUS_FAILED;
+    return EXIT_SSH;
 }
 
 int control_ask(const struct control_order *order)
@@ -261,7 +261,7 @@ int control_ask(const struct control_order *order)
     fd = connect_to(order->path);
     if (fd < 0) {
         fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
-        return CONTROL_STATUS_FAILED;
+        return EXIT_SSH;
     }
     answer = ask(fd, request_of(order->command, order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok")))
@@ -343,7 +343,7 @@ static int share_until_end(int fd, const struct control_order *order)
         return control_ask(&cancel);
     }
     fprintf(stderr, "adit: the adit at %s has ended\n", order->path);
-    return CONTROL_STATUS_FAILED;
+    return EXIT_SSH;
 }
 
 int control_share(const struct control_order *order, bool background)

@@ -12,11 +12,6 @@
 #define CONTROL_REQUEST_MAX ((size_t)64 * 1024)
 #define CONTROL_ANSWER_MAX ((size_t)16 * 1024 * 1024)
 
-/* What the exit status of the asking process is when an answer does not say it. */
-#define CONTROL_STATUS_FAILED 255
-/* sysexits.h's EX_CONFIG. */
-#define CONTROL_STATUS_CONFIG 78
-
 /* The first line of what has come so far, at most `max` bytes without its end. WIRE_OK: `*object`
  * is the caller's, and `*used` bytes are over. WIRE_BAD: `*wrong` says why; nothing after it can be
  * made sense of. */

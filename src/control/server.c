@@ -2,6 +2,7 @@
 #include "control/server.h"
 
 #include "base/buffer.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/protocol.h"
@@ -178,7 +179,7 @@ static void refuse(struct asker *asker, const char *why)
 {
     asker_read(asker, false);
     asker->last = true;
-    asker_say(asker, control_error(CONTROL_STATUS_FAILED, "%s", why));
+    asker_say(asker, control_error(EXIT_SSH, "%s", why));
 }
 
 /* Requests. */

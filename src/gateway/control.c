@@ -1,6 +1,7 @@
 /* The commands. */
 #include "gateway/control.h"
 
+#include "base/exit_status.h"
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
@@ -71,8 +72,7 @@ static void reload(struct control *control, struct control_request *request, con
         json_t *lines = json_array();
         for (size_t i = 0; i < problems.count; i++)
             json_array_append_new(lines, json_text(problems.lines[i]));
-        answer = control_error(problems.count > 0 ? CONTROL_STATUS_CONFIG : CONTROL_STATUS_FAILED,
-                               "%s", error);
+        answer = control_error(problems.count > 0 ? EX_CONFIG : EXIT_SSH, "%s", error);
         json_object_set_new(answer, "problems", lines);
     }
     config_problems_clear(&problems);
@@ -185,7 +185,7 @@ static void order_failed(struct order *order, const char *why)
     struct gateway *g = order->control->gateway;
     char error[LISTENERS_ERROR_MAX];
 
-    control_answer(order->request, control_error(CONTROL_STATUS_FAILED, "%s", why));
+    control_answer(order->request, control_error(EXIT_SSH, "%s", why));
     for (size_t i = 0; i < order->count; i++) {
         const struct config_forward *forward = find_forward(g, order->names[i]);
         struct config *config = NULL;
@@ -275,7 +275,7 @@ void control_forward_changed(struct control *control)
 
 static void refuse(struct control_request *request, const char *error)
 {
-    control_answer(request, control_error(CONTROL_STATUS_FAILED, "%s", error));
+    control_answer(request, control_error(EXIT_SSH, "%s", error));
 }
 
 static void forward(struct control *control, struct control_request *request, const json_t *object)
@@ -339,8 +339,7 @@ static void asked(void *arg, struct control_request *request, const char *comman
             commands[i].obey(control, request, object);
             return;
         }
-    control_answer(request,
-                   control_error(CONTROL_STATUS_FAILED, "there is no command \"%s\"", command));
+    control_answer(request, control_error(EXIT_SSH, "there is no command \"%s\"", command));
 }
 
 /* The socket. */

@@ -1,6 +1,7 @@
 /* The main thread: what is configured, who listens, and how it all ends. */
 #include "gateway/gateway.h"
 
+#include "base/exit_status.h"
 #include "base/mem.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
@@ -24,8 +25,6 @@
  * long. */
 #define DIALS_END_MS 5000
 #define DIALS_END_AT_ONCE_MS 300 /* of a command line: somebody has pressed Ctrl-C */
-
-#define EXIT_SSH 255
 
 static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
@@ -109,20 +108,27 @@ static void dials_left_behind(struct deadline *deadline)
     _exit(g->status);
 }
 
+/* Nobody and nothing new is taken in any more. */
+static void turn_away(struct gateway *g)
+{
+    notify_send("STOPPING=1");
+    listeners_close(g->listeners);
+    control_close(g->control);
+    forwards_change(g->room.forwards, NULL);
+}
+
 /* Everything is cut; what remains is to wait for the dial threads. */
 void gateway_stop(struct gateway *g)
 {
     if (g->stopping)
         return;
     g->stopping = true;
-    notify_send("STOPPING=1");
-    control_close(g->control);
+    turn_away(g);
     later_cancel(g->loop, &g->ending);
     deadline_cancel(&g->drain);
     deadline_cancel(&g->tick);
     stdio_free(g->stdio);
     g->stdio = NULL;
-    forwards_change(g->room.forwards, NULL);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
@@ -242,10 +248,7 @@ static void client_gone(struct crew *crew)
 void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 {
     atomic_store(&g->crew.draining, true);
-    notify_send("STOPPING=1");
-    listeners_close(g->listeners);
-    forwards_change(g->room.forwards, NULL);
-    control_close(g->control);
+    turn_away(g);
     log_info("draining %u connections", atomic_load(&g->crew.clients));
     if (is_empty(g))
         gateway_stop(g);

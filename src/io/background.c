@@ -1,14 +1,14 @@
 /* Two processes and a pipe between them. */
 #include "io/background.h"
 
+#include "base/exit_status.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define EXIT_SSH 255
 
 static int ready_fd = -1; /* of the child: a byte says that all is up */
 

@@ -29,7 +29,7 @@ uv_loop_t *loop_uv(struct loop *loop);
 uint64_t loop_now(const struct loop *loop);
 
 /* One buffer for a turn's bytes: whoever receives into it passes them on before it returns. */
-#define LOOP_SCRATCH_SIZE 65536
+#define LOOP_SCRATCH_SIZE 131072
 uint8_t *loop_scratch(struct loop *loop);
 
 /* Work to be done later in the same turn, when no callback is on the stack any more. Embed it,

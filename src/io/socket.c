@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 /* How often one socket receives in one turn of the loop. */
-#define RECEIVE_BURST 4
+#define RECEIVE_BURST 2
 
 enum socket_state {
     SOCKET_OPEN,

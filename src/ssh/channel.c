@@ -14,6 +14,10 @@
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
 #define PACKET_MAX 32758
 
+/* What one read of a client's socket may bring, in packets: each read costs as much as the copying
+ * of one. */
+#define PACKETS_A_READ 4
+
 /* libssh may read more while it hands over what it has (0.11 always does): a fast stream shall not
  * keep its worker for ever. */
 #define PULLS_A_TURN 8
@@ -102,7 +106,7 @@ static size_t chan_room(struct endpoint *endpoint)
         want_room(ch);
         return 0;
     }
-    return window < PACKET_MAX ? window : PACKET_MAX;
+    return window < PACKETS_A_READ * PACKET_MAX ? window : PACKETS_A_READ * PACKET_MAX;
 }
 
 static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)

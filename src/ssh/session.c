@@ -82,12 +82,18 @@ void session_wrote(struct session *s, uint32_t length)
     s->fresh += length;
 }
 
+/* More would have to wait for the kernel, or for this turn's end. */
+static bool is_full(const struct session *s)
+{
+    return s->backlog || s->fresh >= FRESH_MAX;
+}
+
 bool session_congested(const struct session *s)
 {
     bool rekeying =
         s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
 
-    return rekeying || s->backlog || s->fresh >= FRESH_MAX;
+    return rekeying || is_full(s);
 }
 
 /* As far as libssh knows, which else has closed its descriptor. */
@@ -348,7 +354,7 @@ static void work(struct session *s, bool readable)
         receive(s);
     forwarded_work(s);
     settle(s);
-    held = s->backlog || s->fresh >= FRESH_MAX;
+    held = is_full(s);
     flush(s);
     transport_drop();
     session_leave(before);
