@@ -58,6 +58,8 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
         return (int)length;
     }
     /* libssh keeps what is not taken, and counts it against the window. */
+    if (!ch->leftover)
+        ch->leftover_since = loop_now(ch->session->loop);
     ch->leftover = true;
     ch->refused = true;
     return 0;
@@ -301,7 +303,7 @@ void chan_settle(struct channel *ch)
     if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
         return;
     if (ch->leftover)
-        chan_window_hold(ch);
+        chan_window_hold(ch, ch->leftover_since);
     else
         chan_window_announce(ch);
     for (unsigned pulls = 0; ch->leftover; pulls++) {

@@ -239,6 +239,7 @@ static void tell_answers(struct session *s)
             /* (Closed again within the same read it is not open, but it was.) */
             chan_confirmed(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->asked_at);
+            chan_window_begin(ch);
             if (done != NULL)
                 done(ch->arg, &ch->endpoint, NULL);
             else
