@@ -5,8 +5,10 @@ from report import Case, note_failures
 
 DELAY = 50  # milliseconds each way
 
-# (direction, streams, MiB in all): some seconds, the start with them
-STREAMS = (("down", 1, 192), ("up", 1, 96), ("down", 8, 768), ("up", 8, 768))
+# Down for so long, what has come by then; up so much (MiB), until the origin has it.
+FLOW_SECONDS = 8
+STREAMS = (("1 stream down", ("flow", 1, FLOW_SECONDS)), ("1 stream up", ("up", 1, 128)),
+           ("8 streams down", ("flow", 8, FLOW_SECONDS)), ("8 streams up", ("up", 8, 768)))
 
 # A page: objects of so many bytes, over so many connections that are new each time.
 CONNECTIONS = 6
@@ -15,9 +17,9 @@ OBJECT_BYTES = 16384
 PAGE_SECONDS = 5
 
 
-def carry(room, case, proxy, direction, streams, mib):
+def carry(room, case, proxy, command):
     with room.origin.client(proxy) as client:
-        answer = client.ask(direction, streams, mib)
+        answer = client.ask(*command)
     note_failures(case, proxy, answer)
     return {"throughput": answer["bytes"] / answer["seconds"] / 2**20}
 
@@ -33,12 +35,10 @@ def over(room, links, cipher, words):
     """The cases of one cipher; each side has a link of its own."""
     with Adit(links[Adit], cipher=cipher) as adit, SshD(links[SshD], cipher=cipher) as ssh:
         proxies = {Adit: adit, SshD: ssh}
-        for how in STREAMS:
-            direction, streams, mib = how
-            case = Case("distance", f"{streams} stream{'s' * (streams > 1)} {direction}, "
-                                    f"{mib} MiB, {words}")
-            room.alternate(case, lambda kind, case=case, how=how: carry(
-                room, case, proxies[kind], *how))
+        for title, command in STREAMS:
+            case = Case("distance", f"{title}, {words}")
+            room.alternate(case, lambda kind, case=case, command=command: carry(
+                room, case, proxies[kind], command))
             yield case
         if cipher is None:
             case = Case("distance", f"a page: {OBJECTS} objects of {OBJECT_BYTES // 1024} KiB "

@@ -5,7 +5,7 @@
  *                                            (ports) the clients before it; obeys standard input:
  *
  *         hold COUNT SECONDS       churn PARALLEL SECONDS      echo SECONDS
- *         down STREAMS MIB         up STREAMS MIB
+ *         down STREAMS MIB         up STREAMS MIB          flow STREAMS SECONDS
  *         pages CONNECTIONS OBJECTS BYTES SECONDS
  *         beside DOWN UP BYTES SECONDS
  *
@@ -67,6 +67,8 @@ static void obey(const struct setting *setting, const char *line)
         stream_run(setting, false, count, mib << 20);
     else if (sscanf(line, "up %u %" SCNu64, &count, &mib) == 2)
         stream_run(setting, true, count, mib << 20);
+    else if (sscanf(line, "flow %u %lf", &count, &seconds) == 2)
+        stream_flow(setting, count, seconds);
     else if (sscanf(line, "pages %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
         request_pages(setting, count, more, bytes, seconds);
     else if (sscanf(line, "beside %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)

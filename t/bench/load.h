@@ -73,6 +73,9 @@ void visit_echo(double seconds);
 
 /* stream.c: `streams` at once carry `bytes` together. Prints a line of JSON. */
 void stream_run(const struct setting *setting, bool up, unsigned streams, uint64_t bytes);
+/* `streams` downloads at once for `seconds`, their start with them: what has come by then. The same
+ * line. */
+void stream_flow(const struct setting *setting, unsigned streams, double seconds);
 /* Begins streams that carry until stream_end, and returns when all are well under way, or have
  * failed. */
 void stream_begin(const struct setting *setting, unsigned down, unsigned up);

@@ -109,6 +109,11 @@ static bool end(struct stream *stream)
     return stream->good;
 }
 
+static void tell(double seconds, uint64_t bytes, unsigned failed)
+{
+    printf("{\"seconds\": %.6f, \"bytes\": %" PRIu64 ", \"failed\": %u}\n", seconds, bytes, failed);
+}
+
 void stream_run(const struct setting *setting, bool up, unsigned streams, uint64_t bytes)
 {
     struct stream all[STREAMS_MAX];
@@ -121,8 +126,21 @@ void stream_run(const struct setting *setting, bool up, unsigned streams, uint64
         begin(&all[i], setting, up, bytes / streams);
     for (unsigned i = 0; i < streams; i++)
         failed += !end(&all[i]);
-    printf("{\"seconds\": %.6f, \"bytes\": %" PRIu64 ", \"failed\": %u}\n", now() - began,
-           bytes / streams * streams, failed);
+    tell(now() - began, bytes / streams * streams, failed);
+}
+
+void stream_flow(const struct setting *setting, unsigned streams, double seconds)
+{
+    uint64_t bytes[2];
+    double began = now();
+
+    stream_begin(setting, streams, 0);
+    double left = seconds - (now() - began);
+    if (left > 0)
+        usleep((useconds_t)(left * 1e6));
+    stream_carried(bytes);
+    seconds = now() - began;
+    tell(seconds, bytes[0], stream_end());
 }
 
 void stream_begin(const struct setting *setting, unsigned down, unsigned up)
