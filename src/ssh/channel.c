@@ -99,16 +99,21 @@ static void want_room(struct channel *ch)
 static size_t chan_room(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
-    uint32_t window;
+    size_t window, packets;
 
     if (ch->state == CHANNEL_CUT || ch->close_seen)
         return 0; /* `failed` or `closed` is on its way */
     window = chan_window(ch);
-    if (window == 0 || session_congested(ch->session)) {
+    packets = (session_room(ch->session) + PACKET_MAX - 1) / PACKET_MAX;
+    if (window == 0 || packets == 0) {
         want_room(ch);
         return 0;
     }
-    return window < PACKETS_A_READ * PACKET_MAX ? window : PACKETS_A_READ * PACKET_MAX;
+    /* (No more than is written at once: what is held is written before what is still to be read, so
+     * that uploads could keep others from their turn for ever.) */
+    if (packets > PACKETS_A_READ)
+        packets = PACKETS_A_READ;
+    return window < packets * PACKET_MAX ? window : packets * PACKET_MAX;
 }
 
 static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)

@@ -148,6 +148,8 @@ void session_postpone(struct session *session, struct channel *channel);
 void session_note_round_trip(struct session *session, uint64_t milliseconds);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
+/* How many bytes it takes until then; the packet that exceeds it is taken whole. */
+size_t session_room(const struct session *session);
 /* libssh has not noticed its end yet. */
 bool session_is_alive(const struct session *session);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its

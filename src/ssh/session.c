@@ -96,6 +96,11 @@ bool session_congested(const struct session *s)
     return rekeying || is_full(s);
 }
 
+size_t session_room(const struct session *s)
+{
+    return session_congested(s) ? 0 : (size_t)(FRESH_MAX - s->fresh);
+}
+
 /* As far as libssh knows, which else has closed its descriptor. */
 static bool is_connected(const struct session *s)
 {
