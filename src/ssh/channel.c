@@ -58,6 +58,8 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
         return (int)length;
     }
     /* libssh keeps what is not taken, and counts it against the window. */
+    if (!ch->leftover)
+        ch->leftover_since = loop_now(ch->session->loop);
     ch->leftover = true;
     ch->refused = true;
     return 0;
@@ -97,16 +99,21 @@ static void want_room(struct channel *ch)
 static size_t chan_room(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
-    uint32_t window;
+    size_t window, packets;
 
     if (ch->state == CHANNEL_CUT || ch->close_seen)
         return 0; /* `failed` or `closed` is on its way */
     window = chan_window(ch);
-    if (window == 0 || session_congested(ch->session)) {
+    packets = (session_room(ch->session) + PACKET_MAX - 1) / PACKET_MAX;
+    if (window == 0 || packets == 0) {
         want_room(ch);
         return 0;
     }
-    return window < PACKETS_A_READ * PACKET_MAX ? window : PACKETS_A_READ * PACKET_MAX;
+    /* (No more than is written at once: what is held is written before what is still to be read, so
+     * that uploads could keep others from their turn for ever.) */
+    if (packets > PACKETS_A_READ)
+        packets = PACKETS_A_READ;
+    return window < packets * PACKET_MAX ? window : packets * PACKET_MAX;
 }
 
 static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
@@ -301,7 +308,7 @@ void chan_settle(struct channel *ch)
     if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
         return;
     if (ch->leftover)
-        chan_window_hold(ch);
+        chan_window_hold(ch, ch->leftover_since);
     else
         chan_window_announce(ch);
     for (unsigned pulls = 0; ch->leftover; pulls++) {

@@ -75,10 +75,11 @@ struct channel {
     TAILQ_ENTRY(channel) dirty_link;  /* session->dirty */
     bool is_writer;
     bool is_dirty;
-    bool is_postponed; /* dirty, but on ->postponed */
-    bool paused;       /* the owner has no room (or never resumed) */
-    bool leftover;     /* bytes wait in libssh's buffer */
-    bool refused;      /* more came while they were being pulled */
+    bool is_postponed;       /* dirty, but on ->postponed */
+    bool paused;             /* the owner has no room (or never resumed) */
+    bool leftover;           /* bytes wait in libssh's buffer */
+    uint64_t leftover_since; /* loop_now */
+    bool refused;            /* more came while they were being pulled */
     bool eof_seen, eof_told;
     bool close_seen, close_told;
     bool eof_sent;
@@ -113,12 +114,15 @@ uint32_t chan_window(const struct channel *channel);
 
 /* window.c */
 
+/* The server confirmed it. */
+void chan_window_begin(struct channel *channel);
 /* Its consumer took so much. True: chan_window_announce has something to do. */
 bool chan_window_consumed(struct channel *channel, uint32_t length);
 /* Tells the peer of the window, if it is time; outside of libssh's callbacks. */
 void chan_window_announce(struct channel *channel);
-/* Its consumer does not keep up: nothing more is announced, but what was is still to come. */
-void chan_window_hold(struct channel *channel);
+/* Its consumer has not kept up since then (loop_now). If that is more than a round trip, nothing
+ * more is announced, but what was is still to come. */
+void chan_window_hold(struct channel *channel, uint64_t since);
 /* It ends. */
 void chan_window_release(struct channel *channel);
 
@@ -144,6 +148,8 @@ void session_postpone(struct session *session, struct channel *channel);
 void session_note_round_trip(struct session *session, uint64_t milliseconds);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
+/* How many bytes it takes until then; the packet that exceeds it is taken whole. */
+size_t session_room(const struct session *session);
 /* libssh has not noticed its end yet. */
 bool session_is_alive(const struct session *session);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its

@@ -96,6 +96,11 @@ bool session_congested(const struct session *s)
     return rekeying || is_full(s);
 }
 
+size_t session_room(const struct session *s)
+{
+    return session_congested(s) ? 0 : (size_t)(FRESH_MAX - s->fresh);
+}
+
 /* As far as libssh knows, which else has closed its descriptor. */
 static bool is_connected(const struct session *s)
 {
@@ -239,6 +244,7 @@ static void tell_answers(struct session *s)
             /* (Closed again within the same read it is not open, but it was.) */
             chan_confirmed(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->asked_at);
+            chan_window_begin(ch);
             if (done != NULL)
                 done(ch->arg, &ch->endpoint, NULL);
             else

@@ -9,8 +9,11 @@
 
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
-#define WINDOW_FIRST (2U * 1024 * 1024)
-#define WINDOW_MAX (16U * 1024 * 1024)
+#define WINDOW_FIRST (4U * 1024 * 1024)
+
+/* What the window allows and the link does not take, sshd keeps in a buffer that it makes larger
+ * 16 KiB at a time, copying all of it each time. With 16 MiB that cost it 2.5 s, now and then. */
+#define WINDOW_MAX (10U * 1024 * 1024)
 
 /* What all channels of a session may have announced above libssh's own windows: a bound on memory
  * when all of their consumers stop at once. */
@@ -23,9 +26,17 @@
  * buffers grow with it. */
 #define FAR_MS 5
 
-/* A window that lasts for so many round trips does not hold the stream up. (libssh's own begins at
- * half its size.) */
-#define ROUND_TRIPS 4
+/* libssh's own window is tried with so many bytes, and if these took more quarters of a round trip
+ * than this it does not hold the stream up. (It is between a third and two thirds of them.) */
+#define OWN_BYTES (2U * 1024 * 1024)
+#define OWN_QUARTERS (4 * 4)
+
+/* The same of a larger one: it lasts for one when it is what holds the stream up. */
+#define QUARTERS 5
+
+/* A read of so many bytes, more than the 64,000 that libssh begins with, has it announce all of its
+ * own window. It would do so at the first data only, which on a long way is a round trip lost. */
+#define OWN_WINDOW 128000
 
 /* Where the read that never returns anything would go; never touched, so it costs no memory. */
 static uint8_t nowhere[WINDOW_MAX];
@@ -37,33 +48,55 @@ static void charge(struct channel *ch, uint32_t window)
     ch->charged = window;
 }
 
+static bool is_far(const struct session *s)
+{
+    return s->round_trip >= FAR_MS;
+}
+
+static uint32_t larger_than(uint32_t window)
+{
+    uint32_t larger = window == 0 ? WINDOW_FIRST : window * 2;
+
+    return larger < WINDOW_MAX ? larger : WINDOW_MAX;
+}
+
 /* A whole window was consumed: a larger one if it was what held the stream up, and the session's
  * share allows it. */
 static void consider(struct channel *ch)
 {
     struct session *s = ch->session;
-    uint32_t larger = ch->window == 0 ? WINDOW_FIRST : ch->window * 2;
+    uint32_t larger = larger_than(ch->window);
     uint64_t now = loop_now(s->loop);
-    bool held_up = s->round_trip >= FAR_MS && now - ch->window_began <= ROUND_TRIPS * s->round_trip;
+    uint64_t quarters = ch->window == 0 ? OWN_QUARTERS : QUARTERS;
+    bool held_up = is_far(s) && now <= ch->window_began + quarters * s->round_trip / 4;
     /* (After a hold it begins anew when what was announced before has come.) */
-    bool allowed = larger <= WINDOW_MAX && ch->charged == ch->window &&
+    bool allowed = larger > ch->window && ch->charged == ch->window &&
                    s->announced - ch->charged + larger <= SESSION_MAX;
 
     if (held_up && allowed) {
         charge(ch, larger);
         ch->window = larger;
+        now += s->round_trip; /* only then comes what this lets come */
     }
     ch->window_began = now;
     ch->consumed = 0;
+}
+
+void chan_window_begin(struct channel *ch)
+{
+    if (is_far(ch->session) && !ch->eof_seen)
+        ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
 }
 
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
     if (ch->window == 0 && ch->charged > 0)
         charge(ch, ch->charged > length ? ch->charged - length : 0);
+    if (ch->window_began == 0)
+        ch->window_began = loop_now(ch->session->loop);
     ch->consumed += length;
     ch->unannounced += length;
-    if (ch->consumed >= (ch->window == 0 ? WINDOW_FIRST : ch->window))
+    if (ch->consumed >= (ch->window == 0 ? OWN_BYTES : ch->window))
         consider(ch);
     return ch->window > 0 && ch->unannounced >= ch->window / PART;
 }
@@ -76,8 +109,10 @@ void chan_window_announce(struct channel *ch)
     ssh_channel_read_timeout(ch->handle, nowhere, ch->window, 1, 0);
 }
 
-void chan_window_hold(struct channel *ch)
+void chan_window_hold(struct channel *ch, uint64_t since)
 {
+    if (loop_now(ch->session->loop) - since <= ch->session->round_trip)
+        return;
     ch->window = 0;
     ch->consumed = 0;
     ch->unannounced = 0;
@@ -91,6 +126,11 @@ void chan_window_release(struct channel *ch)
 
 #else
 
+void chan_window_begin(struct channel *ch)
+{
+    (void)ch;
+}
+
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
     (void)ch;
@@ -103,9 +143,10 @@ void chan_window_announce(struct channel *ch)
     (void)ch;
 }
 
-void chan_window_hold(struct channel *ch)
+void chan_window_hold(struct channel *ch, uint64_t since)
 {
     (void)ch;
+    (void)since;
 }
 
 void chan_window_release(struct channel *ch)

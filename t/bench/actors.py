@@ -11,6 +11,7 @@ import subprocess
 
 from adit_test.checks import Failed
 from adit_test.gateway import binary, environment, section, upstream
+from adit_test.keys import known_hosts
 from adit_test.net import ANY, free_port
 from adit_test.process import scratch, wait_until, workdir
 
@@ -116,20 +117,44 @@ class SshD(Actor):
             return probe.connect_ex((ANY, self.port)) == 0
 
 
-class Load(Actor):
-    """The load generator, which answers each command by one line of JSON."""
+class Helper(Actor):
+    """A program of this directory, which answers by lines of JSON."""
 
-    def __init__(self, *arguments):
-        program = os.path.join(os.path.dirname(binary()), "t", "bench", "load")
-        super().__init__([program, *map(str, arguments)], stdin=subprocess.PIPE,
+    def __init__(self, program, *arguments):
+        path = os.path.join(os.path.dirname(binary()), "t", "bench", program)
+        super().__init__([path, *map(str, arguments)], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
 
     def answer(self):
         ready, _, _ = select.select([self.child.stdout], [], [], PATIENCE)
         line = self.child.stdout.readline() if ready else b""
         if not line:
-            raise Failed(f"the load generator does not answer: {self.said()}")
+            raise Failed(f"{self.name} does not answer: {self.said()}")
         return json.loads(line)
+
+
+class Link(Helper):
+    """A link of some length to an Sshd, and that Sshd as it is seen through it: for Adit and SshD.
+
+    delay   milliseconds each way
+    mbit    the bottleneck, each way; None: there is none
+    queue   KiB that wait before it at most
+    """
+
+    def __init__(self, sshd, delay, mbit=None, queue=None):
+        super().__init__("relay", sshd.port, delay, *([mbit, queue] if mbit else []))
+        self.address = ANY
+        self.port = self.answer()["port"]
+        self.user = sshd.user
+        self.user_key = sshd.user_key
+        self.known_hosts = known_hosts(sshd.host_key, (ANY, self.port))
+
+
+class Load(Helper):
+    """The load generator, which answers each command by one line of JSON."""
+
+    def __init__(self, *arguments):
+        super().__init__("load", *arguments)
 
     def ask(self, *command):
         self.child.stdin.write(" ".join(map(str, command)).encode() + b"\n")
@@ -146,4 +171,4 @@ class Origin(Load):
 
     def client(self, proxy):
         return Load("client", proxy.port, self.ports["echo"], self.ports["source"],
-                    self.ports["sink"])
+                    self.ports["sink"], self.ports["answer"])

@@ -4,10 +4,12 @@ import sys
 import time
 
 from actors import DESCRIPTORS, GCM, Adit, SshD
+from distance import distance
 from hops import hops
 from life import recovery, start
+from link import link
 from names import names
-from report import Case
+from report import Case, note_failures
 
 PROXIES = (Adit, SshD)
 
@@ -36,11 +38,6 @@ def say(text):
     """Progress, where somebody watches."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def note_failures(case, side, answer):
-    if answer["failed"]:
-        case.note(f"{side.key}: {answer['failed']} failed")
 
 
 # ---- held
@@ -137,6 +134,8 @@ COMPARISONS = {
     "held": held,
     "bulk": bulk,
     "churn": churn,
+    "distance": distance,
+    "link": link,
     "names": names,
     "start": start,
     "recovery": recovery,

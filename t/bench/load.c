@@ -1,10 +1,13 @@
 /* The load generator of t/bench.
  *
  *     load origin                            the servers behind the proxy
- *     load client PROXY ECHO SOURCE SINK     (ports) the clients before it; obeys standard input:
+ *     load client PROXY ECHO SOURCE SINK ANSWER
+ *                                            (ports) the clients before it; obeys standard input:
  *
  *         hold COUNT SECONDS       churn PARALLEL SECONDS      echo SECONDS
- *         down STREAMS MIB         up STREAMS MIB
+ *         down STREAMS MIB         up STREAMS MIB          flow STREAMS SECONDS
+ *         pages CONNECTIONS OBJECTS BYTES SECONDS
+ *         beside DOWN UP BYTES SECONDS
  *         stall DOWN UP PAUSE_US NAMES INTERVAL_MS SECONDS
  *
  * Each command is answered by one line of JSON. Both end when standard input does. */
@@ -51,9 +54,9 @@ static void raise_descriptor_limit(void)
 
 static void obey(const struct setting *setting, const char *line)
 {
-    unsigned count;
+    unsigned count, more;
     double seconds;
-    uint64_t mib;
+    uint64_t mib, bytes;
     struct stall stall;
 
     if (sscanf(line, "hold %u %lf", &count, &seconds) == 2)
@@ -69,6 +72,12 @@ static void obey(const struct setting *setting, const char *line)
     else if (sscanf(line, "stall %u %u %u %u %u %lf", &stall.down, &stall.up, &stall.pause_us,
                     &stall.names, &stall.interval_ms, &stall.seconds) == 6)
         stall_run(setting, &stall);
+    else if (sscanf(line, "flow %u %lf", &count, &seconds) == 2)
+        stream_flow(setting, count, seconds);
+    else if (sscanf(line, "pages %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
+        request_pages(setting, count, more, bytes, seconds);
+    else if (sscanf(line, "beside %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
+        request_beside(setting, count, more, bytes, seconds);
     else
         die(line);
 }
@@ -81,17 +90,18 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && strcmp(argv[1], "origin") == 0) {
         origin_run();
-    } else if (argc == 6 && strcmp(argv[1], "client") == 0) {
+    } else if (argc == 7 && strcmp(argv[1], "client") == 0) {
         struct setting setting = {
             .proxy = (uint16_t)atoi(argv[2]),
             .echo = (uint16_t)atoi(argv[3]),
             .source = (uint16_t)atoi(argv[4]),
             .sink = (uint16_t)atoi(argv[5]),
+            .answer = (uint16_t)atoi(argv[6]),
         };
         while (fgets(line, sizeof(line), stdin) != NULL)
             obey(&setting, line);
     } else {
-        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK\n", stderr);
+        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK ANSWER\n", stderr);
         return 64;
     }
     return 0;

@@ -17,6 +17,7 @@ struct setting {
     uint16_t echo;
     uint16_t source; /* is told a length (8 bytes, big-endian), sends that many, closes */
     uint16_t sink;   /* reads to the end, says how many there were (as above), closes */
+    uint16_t answer; /* as the source, but again and again, until the client closes */
 };
 
 /* load.c */
@@ -26,6 +27,19 @@ double now(void);
 /* Prints "load: ..." and errno's text, and ends the program. */
 _Noreturn void die(const char *what);
 uint64_t big_endian(uint64_t number);
+
+/* samples.c */
+
+/* Milliseconds. Zeroed: none. */
+struct samples {
+    double *values;
+    size_t count, room;
+};
+
+void samples_add(struct samples *samples, double value);
+/* The smallest that at least the part q of them does not exceed, 0 <= q <= 1; of none: 0. */
+double samples_quantile(struct samples *samples, double q);
+void samples_free(struct samples *samples);
 
 /* socks.c: RFC 1928, as a client without authentication. */
 
@@ -74,5 +88,27 @@ void stall_run(const struct setting *setting, const struct stall *stall);
 
 /* stream.c: `streams` at once carry `bytes` together. Prints a line of JSON. */
 void stream_run(const struct setting *setting, bool up, unsigned streams, uint64_t bytes);
+/* `streams` downloads at once for `seconds`, their start with them: what has come by then. The same
+ * line. */
+void stream_flow(const struct setting *setting, unsigned streams, double seconds);
+/* Begins streams that carry until stream_end, and returns when all are well under way, or have
+ * failed. */
+void stream_begin(const struct setting *setting, unsigned down, unsigned up);
+/* What those have carried so far: down, and up as far as the proxy took it. */
+void stream_carried(uint64_t bytes[static 2]);
+/* Ends them; returns how many had failed. */
+unsigned stream_end(void);
+
+/* request.c: requests that are answered by so many bytes. Each prints its result as a line of JSON.
+ */
+
+/* What a browser does for a page of `objects`: `connections` at once ask for one after another,
+ * until all are there. Again and again for `seconds`. */
+void request_pages(const struct setting *setting, unsigned connections, unsigned objects,
+                   uint64_t bytes, double seconds);
+/* Requests of `bytes`, each by a connection of its own, one after another for `seconds`, beside so
+ * many streams. */
+void request_beside(const struct setting *setting, unsigned down, unsigned up, uint64_t bytes,
+                    double seconds);
 
 #endif

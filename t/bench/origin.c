@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,14 @@
 static uint8_t block[BLOCK]; /* what is sent, and where what is read goes */
 
 /* What an event of epoll is about. */
-enum kind { STDIN, ECHO_LISTENER, SOURCE_LISTENER, SINK_LISTENER, ECHO_CONNECTION };
+enum kind {
+    STDIN,
+    ECHO_LISTENER,
+    SOURCE_LISTENER,
+    SINK_LISTENER,
+    ANSWER_LISTENER,
+    ECHO_CONNECTION
+};
 
 static uint64_t tag(enum kind kind, int fd)
 {
@@ -48,20 +56,39 @@ static uint16_t listen_everywhere(int epoll, enum kind kind)
     return ntohs(at.sin_port);
 }
 
+/* Reads a length and sends so many bytes. */
+static bool answer(int fd)
+{
+    uint64_t left;
+
+    if (recv(fd, &left, sizeof(left), MSG_WAITALL) != sizeof(left))
+        return false;
+    left = big_endian(left);
+    while (left > 0) {
+        ssize_t n = send(fd, block, left < BLOCK ? left : BLOCK, 0);
+        if (n <= 0)
+            return false;
+        left -= (uint64_t)n;
+    }
+    return true;
+}
+
 static void *serve_source(void *arg)
 {
     int fd = (int)(intptr_t)arg;
-    uint64_t left;
 
-    if (recv(fd, &left, sizeof(left), MSG_WAITALL) == sizeof(left)) {
-        left = big_endian(left);
-        while (left > 0) {
-            ssize_t n = send(fd, block, left < BLOCK ? left : BLOCK, 0);
-            if (n <= 0)
-                break;
-            left -= (uint64_t)n;
-        }
-    }
+    answer(fd);
+    close(fd);
+    return NULL;
+}
+
+static void *serve_answers(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    while (answer(fd))
+        continue;
     close(fd);
     return NULL;
 }
@@ -82,6 +109,14 @@ static void *serve_sink(void *arg)
     return NULL;
 }
 
+/* (Only of those that a thread serves.) */
+static void *(*server(enum kind kind))(void *)
+{
+    return kind == SOURCE_LISTENER ? serve_source
+           : kind == SINK_LISTENER ? serve_sink
+                                   : serve_answers;
+}
+
 static void accept_all(int epoll, enum kind kind, int listener)
 {
     int flags = SOCK_CLOEXEC | (kind == ECHO_LISTENER ? SOCK_NONBLOCK : 0);
@@ -93,8 +128,7 @@ static void accept_all(int epoll, enum kind kind, int listener)
             continue;
         }
         pthread_t thread;
-        if (pthread_create(&thread, NULL, kind == SOURCE_LISTENER ? serve_source : serve_sink,
-                           (void *)(intptr_t)fd) != 0)
+        if (pthread_create(&thread, NULL, server(kind), (void *)(intptr_t)fd) != 0)
             die("pthread_create");
         pthread_detach(thread);
     }
@@ -125,7 +159,9 @@ void origin_run(void)
     uint16_t echo_port = listen_everywhere(epoll, ECHO_LISTENER);
     uint16_t source_port = listen_everywhere(epoll, SOURCE_LISTENER);
     uint16_t sink_port = listen_everywhere(epoll, SINK_LISTENER);
-    printf("{\"echo\": %u, \"source\": %u, \"sink\": %u}\n", echo_port, source_port, sink_port);
+    uint16_t answer_port = listen_everywhere(epoll, ANSWER_LISTENER);
+    printf("{\"echo\": %u, \"source\": %u, \"sink\": %u, \"answer\": %u}\n", echo_port, source_port,
+           sink_port, answer_port);
     for (;;) {
         int count = epoll_wait(epoll, events, sizeof(events) / sizeof(events[0]), -1);
         for (int i = 0; i < count; i++) {

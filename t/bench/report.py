@@ -22,6 +22,12 @@ METRICS = {
     "recovery": ("kill to the first request that succeeds", "ms", 1),
     "refused": ("refused meanwhile", "requests", 0),
     "cut": ("cut after they were let in", "requests", 0),
+    "page_p50": ("page, median", "ms", 0),
+    "small_p50": ("small request, median", "ms", 0),
+    "small_p99": ("small request, p99", "ms", 0),
+    "small_done": ("small requests", "", 0),
+    "bulk_down": ("downloads together", "MiB/s", 1),
+    "bulk_up": ("uploads together", "MiB/s", 1),
     "resident": ("resident bytes a connection", "B", 0),
 }
 SIDES = ("adit", "ssh")
@@ -50,6 +56,11 @@ class Case:
             ratios = [adit / ssh for adit, ssh in zip(sides["adit"], sides["ssh"]) if ssh]
             yield (metric, {side: statistics.median(sides[side]) for side in SIDES},
                    statistics.median(ratios) if ratios else None)
+
+
+def note_failures(case, side, answer):
+    if answer["failed"]:
+        case.note(f"{side.key}: {answer['failed']} failed")
 
 
 def ratio_text(ratio):

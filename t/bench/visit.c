@@ -30,12 +30,6 @@ struct visit {
     uint8_t reply[SOCKS_REPLY_MAX];
 };
 
-/* Milliseconds. */
-struct samples {
-    double *values;
-    size_t count, room;
-};
-
 /* One command's visits. */
 struct tour {
     const struct setting *setting;
@@ -51,33 +45,6 @@ struct tour {
 static int *held;
 static unsigned held_count;
 static unsigned serial; /* spreads connections over the addresses */
-
-static void add_sample(struct samples *s, double value)
-{
-    if (s->count == s->room) {
-        s->room = s->room > 0 ? s->room * 2 : 1024;
-        s->values = realloc(s->values, s->room * sizeof(double));
-        if (s->values == NULL)
-            die("realloc");
-    }
-    s->values[s->count++] = value;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* The q-th quantile of what add_sample got. */
-static double quantile(struct samples *s, double q)
-{
-    if (s->count == 0)
-        return 0;
-    qsort(s->values, s->count, sizeof(double), by_value);
-    return s->values[(size_t)(q * (double)(s->count - 1))];
-}
 
 static void hold(int fd)
 {
@@ -114,7 +81,7 @@ static void end(struct tour *t, struct visit *v, bool good)
         close(v->fd);
         return;
     }
-    add_sample(&t->latency, (t->last - v->began) * 1e3);
+    samples_add(&t->latency, (t->last - v->began) * 1e3);
     if (t->keep) {
         poll_for(t, v, EPOLL_CTL_DEL, 0);
         hold(v->fd);
@@ -204,8 +171,8 @@ static void travel(struct tour *t, unsigned parallel, unsigned wanted_visits, do
     printf("{\"done\": %zu, \"failed\": %u, \"late\": %u, \"seconds\": %.6f, \"held\": %u, "
            "\"p50\": %.4f, \"p99\": %.4f}\n",
            t->latency.count, t->failed, t->under_way, t->last - began, held_count,
-           quantile(&t->latency, 0.5), quantile(&t->latency, 0.99));
-    free(t->latency.values);
+           samples_quantile(&t->latency, 0.5), samples_quantile(&t->latency, 0.99));
+    samples_free(&t->latency);
 }
 
 void visit_hold(const struct setting *setting, unsigned count, double seconds)
@@ -246,8 +213,8 @@ void visit_echo(double seconds)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     while (times.count < ECHO_SAMPLES_MAX && now() < until)
-        add_sample(&times, echo_once(fd));
-    printf("{\"samples\": %zu, \"p50\": %.4f, \"p99\": %.4f}\n", times.count, quantile(&times, 0.5),
-           quantile(&times, 0.99));
-    free(times.values);
+        samples_add(&times, echo_once(fd));
+    printf("{\"samples\": %zu, \"p50\": %.4f, \"p99\": %.4f}\n", times.count,
+           samples_quantile(&times, 0.5), samples_quantile(&times, 0.99));
+    samples_free(&times);
 }
