@@ -14,7 +14,7 @@
 #define BLOCK (256 * 1024)
 #define STREAMS_MAX 64
 #define ENDLESS (UINT64_MAX / 2)
-#define WELL_UNDER_WAY ((uint64_t)1 << 20)
+#define WELL_UNDER_WAY ((uint64_t)4 << 20)
 
 struct stream {
     const struct setting *setting;
