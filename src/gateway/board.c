@@ -112,9 +112,17 @@ int board_reserve(struct board *board, int worker, bool risky, bool *grow)
     return choice.index;
 }
 
+void board_expect_names(struct board *board)
+{
+    /* (Said for each open; a store would take the line from the other workers.) */
+    if (!atomic_load_explicit(&board->expects_names, memory_order_relaxed))
+        atomic_store_explicit(&board->expects_names, true, memory_order_relaxed);
+}
+
 bool board_wants_calm(const struct board *board, int without)
 {
-    return choose(board, -1, true, without).grow;
+    return atomic_load_explicit(&board->expects_names, memory_order_relaxed) &&
+           choose(board, -1, true, without).grow;
 }
 
 int board_hint(const struct board *board)

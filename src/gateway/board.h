@@ -51,6 +51,7 @@ struct board {
     atomic_uint max_sessions;
     atomic_int used;                 /* slots from this one on have always been empty */
     atomic_uint calm_sessions;       /* see policy/balance */
+    atomic_bool expects_names;       /* risky opens may come */
     struct quick_names *quick_names; /* that the server was quick with */
     struct board_slot slots[BOARD_SLOTS];
 };
@@ -63,6 +64,9 @@ void board_unref(struct board *board);
 /* Chooses the slot for one more channel (policy/balance, also for what is `risky`) and reserves it
  * there; -1: no session is up. `*grow` when the pool wants another session. */
 int board_reserve(struct board *board, int worker, bool risky, bool *grow);
+
+/* Risky opens may come: without this being said, no calm session is wanted. */
+void board_expect_names(struct board *board);
 
 /* Whether there is no session that a risky open could go to without harm, but for slot `without`
  * (-1: none is left out), and there may be one more. */

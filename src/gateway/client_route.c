@@ -252,7 +252,19 @@ static void move(struct client *c, struct worker *to)
 /* A server that connects sooner was not long at the name. */
 #define QUICK_MS 1000
 
-/* Whether the server has to look up a name for it. */
+/* Whether clients like it may come by any name, and the server looks that up. */
+static bool may_bring_names(const struct client *c)
+{
+    const struct config *config = c->generation->config;
+
+    if (c->listen == NULL || c->listen->target.host != NULL || c->listen->target.path != NULL)
+        return false;
+    for (size_t i = 0; i < config->resolve.order_count; i++)
+        if (config->resolve.order[i] == RESOLVE_REMOTE)
+            return true;
+    return false;
+}
+
 static bool is_by_name(const struct client *c)
 {
     const struct request *r = c->request;
@@ -262,6 +274,9 @@ static bool is_by_name(const struct client *c)
 
 static bool is_risky(const struct client *c)
 {
+    if (!may_bring_names(c))
+        return false;
+    board_expect_names(c->board);
     return is_by_name(c) &&
            !quick_names_has(c->board->quick_names, c->request->opening, loop_now(c->worker->loop));
 }

@@ -243,6 +243,8 @@ static void a_calm_session_is_wanted_beside_steady_ones(void **state)
 
     atomic_store(&board->calm_sessions, 3);
     tell(board, 0, &(struct told){.state = SLOT_UP, .steady = true, .channels = 1});
+    assert_false(board_wants_calm(board, -1));
+    board_expect_names(board);
     assert_true(board_wants_calm(board, -1));
     assert_int_equal(board_reserve(board, ME, true, &grow), 0);
     assert_true(grow);
