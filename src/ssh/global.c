@@ -116,6 +116,15 @@ void globals_keepalive(struct session *s)
     session_touch(s);
 }
 
+void globals_probe(struct session *s)
+{
+    if (s->globals.probing)
+        return;
+    s->globals.probing = true;
+    s->globals.probed_at = loop_now(s->loop);
+    globals_keepalive(s);
+}
+
 /* Whether the answer to what libssh has says more than yes or no. */
 static bool wants_port(const struct globals *g)
 {
@@ -126,7 +135,7 @@ static bool wants_port(const struct globals *g)
 
 int globals_log_level(const struct globals *g)
 {
-    return wants_port(g) ? SSH_LOG_PACKET : SSH_LOG_WARN;
+    return wants_port(g) || g->probing ? SSH_LOG_PACKET : SSH_LOG_WARN;
 }
 
 /* The server's answer lies in libssh's buffer, with its state already set, and the next packet
@@ -147,6 +156,14 @@ void globals_collect(struct session *s)
         collect(s);
 }
 
+/* To any global request: a keepalive is as good as refused. */
+static bool is_answer(const char *function, const char *text)
+{
+    return (strcmp(function, "ssh_request_success") == 0 ||
+            strcmp(function, "ssh_request_denied") == 0) &&
+           strstr(text, "Received") != NULL;
+}
+
 /* (The server's own words come from other functions.) */
 void globals_read_log(struct session *s, const char *function, const char *text)
 {
@@ -156,6 +173,8 @@ void globals_read_log(struct session *s, const char *function, const char *text)
     if (strcmp(function, "ssh_global_request") == 0 &&
         strstr(text, "Sent a SSH_MSG_GLOBAL_REQUEST") != NULL)
         g->sent = true;
+    if (g->probing && is_answer(function, text))
+        session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
     if (!wants_port(g) || g->collected)
         return;
     if (strcmp(function, "ssh_request_success") == 0 && strstr(text, "Received") != NULL)

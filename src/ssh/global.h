@@ -29,9 +29,11 @@ struct global_request {
 
 struct globals {
     TAILQ_HEAD(, global_request) queue;
-    uint64_t asked_at; /* loop_now */
-    bool asked;        /* libssh has the first of them */
-    bool fresh;        /* one came that libssh was not called for yet */
+    uint64_t asked_at;  /* loop_now */
+    uint64_t probed_at; /* the same */
+    bool probing;       /* a keepalive is out that tells how long the way there and back is */
+    bool asked;         /* libssh has the first of them */
+    bool fresh;         /* one came that libssh was not called for yet */
     /* What the log said. */
     bool sent;         /* during the last call: a request went out */
     bool success_seen; /* the answer is there */
@@ -54,6 +56,10 @@ void globals_work(struct session *session);
 
 /* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
 void globals_keepalive(struct session *session);
+
+/* Sends one to learn how long the way there and back is. Opens tell no more than that it is not
+ * longer: their answers wait for the server's own connections, and the first for its start. */
+void globals_probe(struct session *session);
 
 /* After each of libssh's looks at its input: collects an answer that came last. */
 void globals_collect(struct session *session);

@@ -88,6 +88,7 @@ struct channel {
     uint32_t consumed;     /* since window_began */
     uint32_t unannounced;  /* consumed, and the peer not told yet */
     uint64_t window_began; /* loop_now */
+    bool probe_wanted;     /* the way there and back is to be measured */
     /* While opening. */
     struct answer *answer; /* NULL once it was acted upon */
     uint64_t asked_at;

@@ -224,6 +224,7 @@ void session_note_round_trip(struct session *s, uint64_t milliseconds)
     if (!s->round_trip_known || milliseconds < s->round_trip)
         s->round_trip = milliseconds;
     s->round_trip_known = true;
+    s->globals.probing = false; /* (if it was not answered before, it never will be) */
 }
 
 /* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones

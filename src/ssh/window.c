@@ -22,9 +22,13 @@
 /* The peer hears of free window each time this part of it was used up. */
 #define PART 8
 
-/* On a shorter way libssh's own window is enough, and a larger one would only be memory: sshd's
- * buffers grow with it. */
+/* On a shorter way libssh's own window is enough, and a larger one does harm: a server that reads
+ * faster than it sends keeps all of it in that buffer, and then moves more bytes than it sends. */
 #define FAR_MS 5
+
+/* A stream of so many bytes on a way that seems to be long has it measured, before it is decided
+ * whether a larger window is of use. */
+#define PROBE_BYTES (256U * 1024)
 
 /* libssh's own window is tried with so many bytes, and if these took more quarters of a round trip
  * than this it does not hold the stream up. (It is between a third and two thirds of them.) */
@@ -88,8 +92,17 @@ void chan_window_begin(struct channel *ch)
         ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
 }
 
+/* Whether the stream has just become one to measure the way for. */
+static bool wants_probe(const struct channel *ch, uint32_t length)
+{
+    return ch->window == 0 && ch->consumed < PROBE_BYTES && ch->consumed + length >= PROBE_BYTES &&
+           is_far(ch->session);
+}
+
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
+    if (wants_probe(ch, length))
+        ch->probe_wanted = true;
     if (ch->window == 0 && ch->charged > 0)
         charge(ch, ch->charged > length ? ch->charged - length : 0);
     if (ch->window_began == 0)
@@ -98,11 +111,14 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
     ch->unannounced += length;
     if (ch->consumed >= (ch->window == 0 ? OWN_BYTES : ch->window))
         consider(ch);
-    return ch->window > 0 && ch->unannounced >= ch->window / PART;
+    return ch->probe_wanted || (ch->window > 0 && ch->unannounced >= ch->window / PART);
 }
 
 void chan_window_announce(struct channel *ch)
 {
+    if (ch->probe_wanted)
+        globals_probe(ch->session);
+    ch->probe_wanted = false;
     if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
         return;
     ch->unannounced = 0;
