@@ -22,14 +22,15 @@ class Room:
         self.origin = origin
         self.pairs = pairs
 
-    def alternate(self, case, measure):
+    def alternate(self, case, measure, pairs=None):
         """measure(kind or proxy) for both sides, `pairs` times, each side first every other time.
 
         It gives {metric: value}; what the case must say besides, it notes itself.
         """
-        for pair in range(self.pairs):
+        pairs = pairs or self.pairs
+        for pair in range(pairs):
             for side in PROXIES if pair % 2 == 0 else reversed(PROXIES):
-                say(f"{case.bench}, {case.title}: {pair + 1} of {self.pairs}, {side.key}")
+                say(f"{case.bench}, {case.title}: {pair + 1} of {pairs}, {side.key}")
                 case.add(side.key, measure(side))
         say("")
 
@@ -42,7 +43,7 @@ def say(text):
 
 # ---- held
 
-HELD = (100, 1000, 5000)
+HELD = (100, 1000, 5000, DESCRIPTORS)
 FILL_SECONDS = 60  # opening them takes ssh -D ever longer the more there are
 HELD_SECONDS = 2
 
@@ -59,9 +60,12 @@ def hold(room, case, kind, count):
         time.sleep(0.5)
         resident = (proxy.resident() - alone) / (filled["held"] - 1)
         echo = client.ask("echo", HELD_SECONDS)
+        serial = client.ask("churn", 1, HELD_SECONDS)
         opens = client.ask("churn", 64, HELD_SECONDS)
+        note_failures(case, kind, serial)
         note_failures(case, kind, opens)
-    return {"opens": opens["done"] / opens["seconds"], "echo_p50": echo["p50"],
+    return {"opens_serial": serial["done"] / serial["seconds"],
+            "opens": opens["done"] / opens["seconds"], "echo_p50": echo["p50"],
             "echo_p99": echo["p99"], "resident": resident}
 
 
@@ -71,8 +75,9 @@ def held(room):
         most = min(count, DESCRIPTORS - 500)
         case = Case("held", f"{most:,} idle connections")
         if most < count:
-            case.note(f"{count:,} were wanted; the limit is {DESCRIPTORS:,} descriptors")
-        room.alternate(case, lambda kind, most=most, case=case: hold(room, case, kind, most))
+            case.note(f"as many as {DESCRIPTORS:,} descriptors allow; one pair")
+        room.alternate(case, lambda kind, most=most, case=case: hold(room, case, kind, most),
+                       pairs=1 if most < count else None)
         yield case
 
 

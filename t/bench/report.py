@@ -10,7 +10,8 @@ import subprocess
 METRICS = {
     "throughput": ("throughput", "MiB/s", 0),
     "processor_gib": ("processor time a GiB", "s", 2),
-    "opens": ("opens a second", "1/s", 0),
+    "opens_serial": ("opens a second, one after another", "1/s", 0),
+    "opens": ("opens a second, 64 at once", "1/s", 0),
     "processor_open": ("processor time each", "us", 0),
     "latency_p50": ("time each, median", "ms", 2),
     "latency_p99": ("time each, p99", "ms", 2),

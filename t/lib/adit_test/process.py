@@ -85,6 +85,19 @@ def descendants(pid):
     return found
 
 
+def freeze(pid, itself=True):
+    """SIGSTOP to `pid` and all below it, or only to these. Returns whom it was sent to."""
+    frozen = []
+    while True:  # one that was about to fork has a child that was not there before
+        found = [pid] if itself else []
+        found = [one for one in found + descendants(pid) if one not in frozen]
+        if not found:
+            return frozen
+        for one in found:
+            send_signal(one, signal.SIGSTOP)
+        frozen += found
+
+
 def send_signal(pid, number):
     try:
         os.kill(pid, number)
@@ -198,8 +211,7 @@ class Process:
 
     def kill(self):
         """Ends it and all below it, whatever state they are in."""
-        tree = [self.pid, *descendants(self.pid)] if self.alive() else []
-        for pid in tree:
+        for pid in freeze(self.pid) if self.alive() else []:
             send_signal(pid, signal.SIGKILL)
         if self.alive():
             self.child.wait()

@@ -9,7 +9,7 @@ import subprocess
 
 from .keys import keypair, known_hosts, public
 from .net import ANY, free_port
-from .process import Process, descendants, processes, scratch, send_signal, wait_until
+from .process import Process, freeze, processes, scratch, send_signal, wait_until
 
 _shim = None
 
@@ -131,20 +131,12 @@ class Sshd:
 
     def kill_session(self, pid):
         """kill -9 for a session: its process and what it started."""
-        for victim in [pid, *descendants(pid)]:
+        for victim in freeze(pid):
             send_signal(victim, signal.SIGKILL)
 
     def freeze(self, everything=True):
         """SIGSTOP to all of it, or to its sessions only. Returns the pids, for thaw."""
-        frozen = []
-        while True:  # one that was about to fork has a child that was not there before
-            found = [self.process.pid] if everything else []
-            found = [pid for pid in found + descendants(self.process.pid) if pid not in frozen]
-            if not found:
-                return frozen
-            for pid in found:
-                send_signal(pid, signal.SIGSTOP)
-            frozen += found
+        return freeze(self.process.pid, itself=everything)
 
     @staticmethod
     def thaw(pids):
