@@ -259,6 +259,8 @@ static bool may_bring_names(const struct client *c)
 
     if (c->listen == NULL || c->listen->target.host != NULL || c->listen->target.path != NULL)
         return false;
+    if (config->acl != NULL && config->acl_names_resolve)
+        return false;
     for (size_t i = 0; i < config->resolve.order_count; i++)
         if (config->resolve.order[i] == RESOLVE_REMOTE)
             return true;

@@ -47,7 +47,7 @@ struct socket {
     enum socket_state state;
     bool reading;        /* the owner wants data */
     bool readable;       /* there may be something to be read */
-    bool hung_up;        /* the end or an error is behind the bytes that there are */
+    bool hung_up;        /* what there is has an end, an error or a mark in it: read on */
     bool broken;         /* it is an error */
     bool blocked;        /* the owner is owed `writable` */
     bool output_watched; /* it was blocked before */
@@ -159,17 +159,17 @@ static void read_once(struct socket *s, size_t room)
     if (n > 0) {
         bool taken;
 
-        /* (Less than there was room for: it was all there is.) */
+        /* (Less than there was room for: it was all there is, but before what hung_up is for.) */
         s->readable = s->hung_up || (size_t)n == room || n == LOOP_SCRATCH_SIZE;
         taken = events->data(s->endpoint.owner, loop_scratch(s->loop), (size_t)n);
         assert(taken);
         (void)taken;
-    } else if (n == 0) {
+    } else if (n == 0 && !s->broken) {
         s->eof = true;
         s->reading = s->readable = false;
         events->eof(s->endpoint.owner);
     } else if (s->broken || !would_block(n)) {
-        fail(s, would_block(n) ? 0 : (int)-n);
+        fail(s, n < 0 && !would_block(n) ? (int)-n : pending_error(s));
     } else {
         s->readable = false;
     }
@@ -225,7 +225,7 @@ static void ready(struct watch *watch, uint32_t events)
     struct socket *s = container_of(watch, struct socket, watch);
 
     s->readable = s->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
-    s->hung_up = s->hung_up || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    s->hung_up = s->hung_up || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     s->broken = s->broken || (events & EPOLLERR) != 0;
     if (s->state == SOCKET_LINGERING) {
         read_to_nowhere(s);
@@ -361,6 +361,8 @@ int socket_endpoint_release(struct endpoint *endpoint)
     struct socket *s = socket_of(endpoint);
 
     assert(s->state == SOCKET_OPEN);
+    if (s->pushing.queued)
+        push(&s->pushing);
     detach(s);
     return s->fd;
 }

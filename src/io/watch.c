@@ -84,7 +84,8 @@ void watches_free(struct watches *watches)
 int watch_start(struct loop *loop, struct watch *watch, int fd,
                 void (*ready)(struct watch *watch, uint32_t events))
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.ptr = watch}};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+                                .data = {.ptr = watch}};
 
     watch->fd = fd;
     watch->ready = ready;
@@ -93,7 +94,7 @@ int watch_start(struct loop *loop, struct watch *watch, int fd,
 
 void watch_output(struct loop *loop, struct watch *watch)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLOUT | EPOLLET,
                                 .data = {.ptr = watch}};
     int error = epoll_ctl(loop_watches(loop)->epoll, EPOLL_CTL_MOD, watch->fd, &event);
 

@@ -15,9 +15,10 @@ struct watch {
     SLIST_ENTRY(watch) next; /* of those that have ended */
 };
 
-/* `ready` is called for EPOLLIN, EPOLLRDHUP, EPOLLHUP and EPOLLERR: once for what is there already,
- * and then each time more of it comes. It must read until nothing is left, or remember that
- * something is. It may end this watch and others. 0, or an errno: the kernel would not watch. */
+/* `ready` is called for EPOLLIN, EPOLLPRI, EPOLLRDHUP, EPOLLHUP and EPOLLERR: once for what is
+ * there already, and then each time more of it comes. It must read until nothing is left, or
+ * remember that something is. It may end this watch and others. 0, or an errno: the kernel would
+ * not watch. */
 int watch_start(struct loop *loop, struct watch *watch, int fd,
                 void (*ready)(struct watch *watch, uint32_t events));
 

@@ -295,6 +295,7 @@ static void pull_leftover(struct channel *ch)
             assert(taken);
             (void)taken;
             chan_window_consumed(ch, (uint32_t)got);
+            ch->leftover_since = loop_now(ch->session->loop);
         }
         free(bytes);
     }
@@ -309,8 +310,6 @@ void chan_settle(struct channel *ch)
         return;
     if (ch->leftover)
         chan_window_hold(ch, ch->leftover_since);
-    else
-        chan_window_announce(ch);
     for (unsigned pulls = 0; ch->leftover; pulls++) {
         if (ch->endpoint.events->room(owner) == 0) {
             ch->paused = true;
@@ -322,6 +321,7 @@ void chan_settle(struct channel *ch)
         }
         pull_leftover(ch);
     }
+    chan_window_announce(ch);
     if (ch->close_seen && !ch->close_told) {
         ch->eof_told = true;
         ch->close_told = true;

@@ -7,6 +7,9 @@
 #include <libssh/server.h>
 #include <string.h>
 
+/* A server that does not answer by then never will, and the log costs something. */
+#define PROBE_PATIENCE_MS 10000
+
 void globals_init(struct globals *g)
 {
     TAILQ_INIT(&g->queue);
@@ -118,11 +121,22 @@ void globals_keepalive(struct session *s)
 
 void globals_probe(struct session *s)
 {
-    if (s->globals.probing)
+    struct globals *g = &s->globals;
+
+    if (g->probing || g->asked)
         return;
-    s->globals.probing = true;
-    s->globals.probed_at = loop_now(s->loop);
+    g->sent = false;
+    g->probing = true; /* (the log is needed for what follows) */
+    g->probed_at = loop_now(s->loop);
     globals_keepalive(s);
+    g->probing = g->sent; /* else an earlier one is out, whose answer tells nothing about this */
+    g->sent = false;
+}
+
+void globals_tick(struct session *s)
+{
+    if (s->globals.probing && loop_now(s->loop) - s->globals.probed_at > PROBE_PATIENCE_MS)
+        s->globals.probing = false;
 }
 
 /* Whether the answer to what libssh has says more than yes or no. */
@@ -173,8 +187,10 @@ void globals_read_log(struct session *s, const char *function, const char *text)
     if (strcmp(function, "ssh_global_request") == 0 &&
         strstr(text, "Sent a SSH_MSG_GLOBAL_REQUEST") != NULL)
         g->sent = true;
-    if (g->probing && is_answer(function, text))
+    if (g->probing && is_answer(function, text)) {
+        g->probing = false;
         session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
+    }
     if (!wants_port(g) || g->collected)
         return;
     if (strcmp(function, "ssh_request_success") == 0 && strstr(text, "Received") != NULL)

@@ -61,6 +61,9 @@ void globals_keepalive(struct session *session);
  * longer: their answers wait for the server's own connections, and the first for its start. */
 void globals_probe(struct session *session);
 
+/* From time to time: ends what nobody answers. */
+void globals_tick(struct session *session);
+
 /* After each of libssh's looks at its input: collects an answer that came last. */
 void globals_collect(struct session *session);
 

@@ -224,7 +224,6 @@ void session_note_round_trip(struct session *s, uint64_t milliseconds)
     if (!s->round_trip_known || milliseconds < s->round_trip)
         s->round_trip = milliseconds;
     s->round_trip_known = true;
-    s->globals.probing = false; /* (if it was not answered before, it never will be) */
 }
 
 /* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
@@ -467,6 +466,7 @@ void session_tick(struct session *s)
         s->probed = true;
         globals_keepalive(s);
     }
+    globals_tick(s);
 }
 
 void session_state(const struct session *s, struct session_state *state)

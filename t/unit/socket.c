@@ -144,6 +144,19 @@ static void a_failed_write_is_told_later(void **state)
     assert_true(run_for(owner->loop, 50) < 10);
 }
 
+/* (recv stops at an urgent byte, which is not handed over.) */
+static void what_is_behind_an_urgent_byte_is_read_too(void **state)
+{
+    struct owner *owner = *state;
+
+    far_says(owner, "before");
+    assert_int_equal(send(owner->far, "!", 1, MSG_OOB), 1);
+    far_says(owner, " and after");
+    resumes(owner);
+    run_for(owner->loop, 50);
+    assert_got(owner, "before and after");
+}
+
 static void no_event_comes_after_a_close_that_follows_a_failed_write(void **state)
 {
     struct owner *owner = *state;
@@ -167,6 +180,7 @@ int main(void)
         BOTH(a_turn_reads_only_so_much_of_a_busy_socket),
         BOTH(what_does_not_fit_is_said_and_room_is_told_once),
         BOTH(a_failed_write_is_told_later),
+        TCP(what_is_behind_an_urgent_byte_is_read_too),
         BOTH(no_event_comes_after_a_close_that_follows_a_failed_write),
     };
 

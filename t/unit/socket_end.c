@@ -41,6 +41,18 @@ static void a_reset_is_noticed_after_the_end_of_data(void **state)
     assert_true(run_for(owner->loop, 50) < 10);
 }
 
+static void a_reset_right_behind_the_end_of_data_is_noticed(void **state)
+{
+    struct owner *owner = *state;
+
+    resumes(owner);
+    writes(owner, "unread", 6);
+    shutdown(owner->far, SHUT_WR);
+    close_far(owner); /* with bytes unread: RST */
+    run_until(owner->loop, &owner->failed);
+    assert_true(run_for(owner->loop, 50) < 10);
+}
+
 static void a_reset_is_noticed_while_waiting_to_write(void **state)
 {
     struct owner *owner = *state;
@@ -219,6 +231,7 @@ int main(void)
         TCP(a_reset_fails_a_socket_that_reads),
         TCP(a_reset_is_noticed_while_there_is_no_room),
         BOTH(a_reset_is_noticed_after_the_end_of_data),
+        TCP(a_reset_right_behind_the_end_of_data_is_noticed),
         BOTH(a_reset_is_noticed_while_waiting_to_write),
         BOTH(what_came_before_a_reset_is_still_read),
         TCP(an_abort_resets_the_peer),
