@@ -68,21 +68,14 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
                       size_t count, const char *error)
 {
     struct client *c = arg;
-    struct request *r = c->request;
 
     c->resolve = NULL;
-    if (status != RESOLVE_FOUND) {
+    if (status != RESOLVE_FOUND)
         client_refuse(c, OUTCOME_UNKNOWN_HOST, error);
-        return;
-    }
-    r->addresses = mem_zalloc(count * sizeof(struct ip));
-    for (size_t i = 0; i < count; i++)
-        if (allowed(c, &addresses[i]))
-            r->addresses[r->address_count++] = addresses[i];
-    if (r->address_count == 0)
-        client_refuse(c, OUTCOME_DENIED, NULL);
+    else if (client_keep_allowed(c, addresses, count, allowed))
+        connect_to(c, c->request->addresses, c->request->address_count);
     else
-        connect_to(c, r->addresses, r->address_count);
+        client_refuse(c, OUTCOME_DENIED, NULL);
 }
 
 static void connect_to_path(struct client *c)

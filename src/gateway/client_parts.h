@@ -138,6 +138,10 @@ void client_look_up(struct client *client, enum resolve_step step,
                     void (*done)(void *arg, enum resolve_status status, const struct ip *addresses,
                                  size_t count, const char *error));
 
+/* Keeps those of the target's addresses that are allowed. False: there are none. */
+bool client_keep_allowed(struct client *client, const struct ip *addresses, size_t count,
+                         bool (*allowed)(struct client *client, const struct ip *ip));
+
 /* Stops whatever routing waits for, and gives its reservation back. */
 void client_unroute(struct client *client);
 

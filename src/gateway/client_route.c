@@ -50,6 +50,21 @@ static void try_address(struct client *c)
     open_channel(c);
 }
 
+bool client_keep_allowed(struct client *c, const struct ip *addresses, size_t count,
+                         bool (*allowed)(struct client *client, const struct ip *ip))
+{
+    struct request *r = c->request;
+
+    free(r->addresses);
+    r->addresses = mem_zalloc(count * sizeof(struct ip));
+    r->address_count = 0;
+    r->address_next = 0;
+    for (size_t i = 0; i < count; i++)
+        if (allowed(c, &addresses[i]))
+            r->addresses[r->address_count++] = addresses[i];
+    return r->address_count > 0;
+}
+
 static void looked_up(void *arg, enum resolve_status status, const struct ip *addresses,
                       size_t count, const char *error)
 {
@@ -62,18 +77,11 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
         try_step(c, OUTCOME_UNKNOWN_HOST, error);
         return;
     }
-    free(r->addresses);
-    r->addresses = mem_zalloc(count * sizeof(struct ip));
-    r->address_count = 0;
-    r->address_next = 0;
     c->judged = false; /* the addresses decide now, not the name */
-    for (size_t i = 0; i < count; i++)
-        if (client_judge(c, &addresses[i]))
-            r->addresses[r->address_count++] = addresses[i];
-    if (r->address_count == 0)
-        client_refuse(c, OUTCOME_DENIED, NULL);
-    else
+    if (client_keep_allowed(c, addresses, count, client_judge))
         try_address(c);
+    else
+        client_refuse(c, OUTCOME_DENIED, NULL);
 }
 
 void client_look_up(struct client *c, enum resolve_step step,

@@ -47,7 +47,7 @@ struct socket {
     enum socket_state state;
     bool reading;        /* the owner wants data */
     bool readable;       /* there may be something to be read */
-    bool hung_up;        /* what there is has an end, an error or a mark in it: read on */
+    bool read_on;        /* there is an end, an error or a mark, where a read stops short */
     bool broken;         /* it is an error */
     bool blocked;        /* the owner is owed `writable` */
     bool output_watched; /* it was blocked before */
@@ -159,8 +159,8 @@ static void read_once(struct socket *s, size_t room)
     if (n > 0) {
         bool taken;
 
-        /* (Less than there was room for: it was all there is, but before what hung_up is for.) */
-        s->readable = s->hung_up || (size_t)n == room || n == LOOP_SCRATCH_SIZE;
+        /* (Less than there was room for: it was all there is, but before what read_on is for.) */
+        s->readable = s->read_on || (size_t)n == room || n == LOOP_SCRATCH_SIZE;
         taken = events->data(s->endpoint.owner, loop_scratch(s->loop), (size_t)n);
         assert(taken);
         (void)taken;
@@ -225,7 +225,7 @@ static void ready(struct watch *watch, uint32_t events)
     struct socket *s = container_of(watch, struct socket, watch);
 
     s->readable = s->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
-    s->hung_up = s->hung_up || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    s->read_on = s->read_on || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     s->broken = s->broken || (events & EPOLLERR) != 0;
     if (s->state == SOCKET_LINGERING) {
         read_to_nowhere(s);

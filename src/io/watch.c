@@ -81,22 +81,26 @@ void watches_free(struct watches *watches)
     close(watches->epoll);
 }
 
+/* For input, and for `output`, which is EPOLLOUT or nothing. */
+static int control(struct loop *loop, struct watch *watch, int operation, uint32_t output)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET | output,
+                                .data = {.ptr = watch}};
+
+    return epoll_ctl(loop_watches(loop)->epoll, operation, watch->fd, &event) == 0 ? 0 : errno;
+}
+
 int watch_start(struct loop *loop, struct watch *watch, int fd,
                 void (*ready)(struct watch *watch, uint32_t events))
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET,
-                                .data = {.ptr = watch}};
-
     watch->fd = fd;
     watch->ready = ready;
-    return epoll_ctl(loop_watches(loop)->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+    return control(loop, watch, EPOLL_CTL_ADD, 0);
 }
 
 void watch_output(struct loop *loop, struct watch *watch)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLOUT | EPOLLET,
-                                .data = {.ptr = watch}};
-    int error = epoll_ctl(loop_watches(loop)->epoll, EPOLL_CTL_MOD, watch->fd, &event);
+    int error = control(loop, watch, EPOLL_CTL_MOD, EPOLLOUT);
 
     assert(error == 0);
     (void)error;
