@@ -34,6 +34,22 @@ class Room:
                 case.add(side.key, measure(side))
         say("")
 
+    def ask(self, case, proxy, *command):
+        """What the load generator answers, its failures noted, and the processor seconds that the
+        proxy took meanwhile."""
+        with self.origin.client(proxy) as client:
+            before = proxy.processor()
+            answer = client.ask(*command)
+            used = proxy.processor() - before
+        note_failures(case, proxy, answer)
+        return answer, used
+
+    def carry(self, case, proxy, direction, streams, mib):
+        """So much in all, counted at the far end."""
+        answer, used = self.ask(case, proxy, direction, streams, mib)
+        return {"throughput": answer["bytes"] / answer["seconds"] / 2**20,
+                "processor_gib": used * 2**30 / answer["bytes"]}
+
 
 def say(text):
     """Progress, where somebody watches."""
@@ -87,16 +103,6 @@ BULK_MIB = 1024
 BULK = (("down", 1), ("up", 1), ("down", 8), ("up", 8))
 
 
-def carry(room, case, proxy, direction, streams):
-    with room.origin.client(proxy) as client:
-        before = proxy.processor()
-        answer = client.ask(direction, streams, BULK_MIB)
-        used = proxy.processor() - before
-    note_failures(case, proxy, answer)
-    return {"throughput": answer["bytes"] / answer["seconds"] / 2**20,
-            "processor_gib": used * 2**30 / answer["bytes"]}
-
-
 def bulk(room):
     """A GiB in one stream and in eight, down and up."""
     for cipher, words in ((None, "default ciphers"), (GCM, "aes128-gcm")):
@@ -105,8 +111,8 @@ def bulk(room):
             for direction, streams in BULK:
                 title = f"{streams} stream{'s' * (streams > 1)} {direction}, {words}"
                 case = Case("bulk", title)
-                room.alternate(case, lambda kind, case=case, how=(direction, streams): carry(
-                    room, case, proxies[kind], *how))
+                room.alternate(case, lambda kind, case=case, how=(direction, streams): room.carry(
+                    case, proxies[kind], *how, BULK_MIB))
                 yield case
 
 
@@ -116,11 +122,7 @@ CHURN_SECONDS = 3
 
 
 def visit(room, case, proxy):
-    with room.origin.client(proxy) as client:
-        before = proxy.processor()
-        answer = client.ask("churn", 64, CHURN_SECONDS)
-        used = proxy.processor() - before
-    note_failures(case, proxy, answer)
+    answer, used = room.ask(case, proxy, "churn", 64, CHURN_SECONDS)
     return {"opens": answer["done"] / answer["seconds"],
             "processor_open": used * 1e6 / answer["done"],
             "latency_p50": answer["p50"], "latency_p99": answer["p99"]}

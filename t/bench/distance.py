@@ -1,7 +1,7 @@
 """Over a distance: streams, and pages as a browser loads them."""
 
 from actors import GCM, Adit, Link, SshD
-from report import Case, note_failures
+from report import Case
 
 DELAY = 50  # milliseconds each way
 
@@ -18,16 +18,12 @@ PAGE_SECONDS = 5
 
 
 def carry(room, case, proxy, command):
-    with room.origin.client(proxy) as client:
-        answer = client.ask(*command)
-    note_failures(case, proxy, answer)
+    answer, _ = room.ask(case, proxy, *command)
     return {"throughput": answer["bytes"] / answer["seconds"] / 2**20}
 
 
 def load_pages(room, case, proxy):
-    with room.origin.client(proxy) as client:
-        answer = client.ask("pages", CONNECTIONS, OBJECTS, OBJECT_BYTES, PAGE_SECONDS)
-    note_failures(case, proxy, answer)
+    answer, _ = room.ask(case, proxy, "pages", CONNECTIONS, OBJECTS, OBJECT_BYTES, PAGE_SECONDS)
     return {"page_p50": answer["p50"]}
 
 

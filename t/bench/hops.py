@@ -1,14 +1,13 @@
 """Two jump hosts on the way: one stream through the session at the end of three."""
 
 import contextlib
-import signal
 
 from actors import GCM, Actor, processor
 from life import first_success
 from adit_test.command import ssh_config
 from adit_test.gateway import binary
 from adit_test.net import ANY, free_port
-from adit_test.process import descendants, send_signal
+from adit_test.process import descendants, kill_tree
 from adit_test.sshd import Sshd
 from report import Case
 
@@ -30,21 +29,8 @@ class Chain(Actor):
         return sum(map(processor, [self.pid, *descendants(self.pid)]))
 
     def end(self):
-        below = descendants(self.pid)
+        kill_tree(self.pid)
         super().end()
-        for pid in below:
-            send_signal(pid, signal.SIGKILL)
-
-
-def carry(room, case, proxy, direction):
-    with room.origin.client(proxy) as client:
-        before = proxy.processor()
-        answer = client.ask(direction, 1, MIB)
-        used = proxy.processor() - before
-    if answer["failed"]:
-        case.note(f"{proxy.key}: {answer['failed']} failed")
-    return {"throughput": answer["bytes"] / answer["seconds"] / 2**20,
-            "processor_gib": used * 2**30 / answer["bytes"]}
 
 
 def hops(room):
@@ -59,6 +45,6 @@ def hops(room):
                     first_success(proxy.port, room.origin)
                 for direction in ("down", "up"):
                     case = Case("hops", f"-J with two hosts, 1 stream {direction}, {words}")
-                    room.alternate(case, lambda kind, case=case, direction=direction: carry(
-                        room, case, proxies[kind.key], direction))
+                    room.alternate(case, lambda kind, case=case, direction=direction: room.carry(
+                        case, proxies[kind.key], direction, 1, MIB))
                     yield case

@@ -98,6 +98,12 @@ def freeze(pid, itself=True):
         frozen += found
 
 
+def kill_tree(pid):
+    """SIGKILL to `pid` and all below it, none of whom can fork meanwhile."""
+    for one in freeze(pid):
+        send_signal(one, signal.SIGKILL)
+
+
 def send_signal(pid, number):
     try:
         os.kill(pid, number)
@@ -211,9 +217,8 @@ class Process:
 
     def kill(self):
         """Ends it and all below it, whatever state they are in."""
-        for pid in freeze(self.pid) if self.alive() else []:
-            send_signal(pid, signal.SIGKILL)
         if self.alive():
+            kill_tree(self.pid)
             self.child.wait()
             self.reader.join(5)
         if self in _running:

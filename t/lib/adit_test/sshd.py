@@ -9,7 +9,7 @@ import subprocess
 
 from .keys import keypair, known_hosts, public
 from .net import ANY, free_port
-from .process import Process, freeze, processes, scratch, send_signal, wait_until
+from .process import Process, freeze, kill_tree, processes, scratch, send_signal, wait_until
 
 _shim = None
 
@@ -131,8 +131,7 @@ class Sshd:
 
     def kill_session(self, pid):
         """kill -9 for a session: its process and what it started."""
-        for victim in freeze(pid):
-            send_signal(victim, signal.SIGKILL)
+        kill_tree(pid)
 
     def freeze(self, everything=True):
         """SIGSTOP to all of it, or to its sessions only. Returns the pids, for thaw."""

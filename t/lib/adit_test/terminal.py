@@ -4,13 +4,12 @@ import fcntl
 import os
 import re
 import select
-import signal
 import subprocess
 import termios
 import time
 
 from .checks import Failed
-from .process import descendants, patience, scratch, send_signal, wait_until, workdir
+from .process import kill_tree, patience, scratch, wait_until, workdir
 from .tap import tap
 
 
@@ -92,8 +91,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
-        for pid in [self.child.pid, *descendants(self.child.pid)]:
-            send_signal(pid, signal.SIGKILL)
+        kill_tree(self.child.pid)
         self.child.wait()
         os.close(self.slave)
         os.close(self.master)
