@@ -87,16 +87,16 @@ static void publish(struct worker_session *ws)
 {
     struct board_slot *slot = &ws->board->slots[ws->slot];
     struct session_state state;
-    uint64_t carried;
+    uint64_t moved;
     bool overdue, steady;
 
     session_tick(ws->session);
     session_state(ws->session, &state);
-    carried = state.bytes_in + state.bytes_out;
-    ws->rate = (3 * ws->rate + (carried - ws->carried) * (1000 / TICK_MS) / 1024) / 4;
+    moved = state.carried - ws->carried;
+    ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;
-    steady = is_steady(ws, carried - ws->carried, overdue);
-    ws->carried = carried;
+    steady = is_steady(ws, moved, overdue);
+    ws->carried = state.carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
     atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);
     atomic_store_explicit(&slot->steady, steady, memory_order_relaxed);

@@ -33,7 +33,7 @@ struct worker_session {
     LIST_HEAD(, remote) remotes; /* the forwards it holds: gateway/remote */
     struct board *board;
     int slot;
-    uint64_t carried; /* bytes at the last tick, both ways */
+    uint64_t carried; /* by its channels until the last tick, bytes both ways */
     uint64_t rate;    /* KiB a second, decaying */
     unsigned lively;  /* ticks in which something was carried, less those in which nothing was */
 };

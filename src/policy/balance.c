@@ -3,6 +3,15 @@
 
 #define QUIET_RATE_BITS 6 /* under 64 KiB/s all are alike */
 
+/* What a session weighs by its channels; another worker's, to which the client would have to move,
+ * weighs half as much again, and two channels more. */
+static uint64_t weight(const struct balance_session *session)
+{
+    uint64_t channels = session->channels;
+
+    return session->local ? 2 * channels : 3 * channels + 4;
+}
+
 /* 0 for a quiet session, one more each time the rate doubles. */
 static unsigned rate_class(uint32_t rate)
 {
@@ -21,7 +30,7 @@ static uint64_t burden(const struct balance_session *session, const struct balan
     sum = sum << 1 | (session->channels >= limits->channels);
     sum = sum << 5 | rate_class(kept && session->rate < BALANCE_BULK_RATE ? BALANCE_BULK_RATE - 1
                                                                           : session->rate);
-    sum = sum << 32 | session->channels;
+    sum = sum << 34 | weight(session);
     return sum << 1 | !session->local;
 }
 

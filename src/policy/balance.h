@@ -13,7 +13,7 @@ struct balance_session {
     bool steady;  /* carries something all the time, which would be missed if it stood still */
     bool local;   /* belongs to the worker that asks: no move needed */
     uint32_t channels; /* open and opening */
-    uint32_t rate;     /* KiB a second carried of late, both ways */
+    uint32_t rate;     /* KiB a second that its channels carried of late, both ways */
 };
 
 struct balance_limits {
@@ -33,8 +33,9 @@ struct balance_choice {
 
 /* Chooses the usable session with the least in flight: sessions without an overdue open before
  * those with; then those under the channel limit; then by rate, where rates within the same power
- * of two (and all under 64 KiB/s) count as equal; then by channels; then local first. Overdue
- * sessions are chosen only when nothing else is usable. `grow` when fewer than max_sessions are
+ * of two (and all under 64 KiB/s) count as equal; then by channels, where a local one may have half
+ * as many again, and two: a move takes as long as an open. Overdue sessions are chosen only when
+ * nothing else is usable. `grow` when fewer than max_sessions are
  * there (`count` includes those being dialled, as not usable) and no usable session is without
  * overdue open, under the channel limit and under BALANCE_BULK_RATE.
  *

@@ -40,6 +40,13 @@ uint32_t chan_window(const struct channel *ch)
     return ssh_channel_window_size(ch->handle);
 }
 
+/* The owner took so much. True: the peer is to hear of it. */
+static bool delivered(struct channel *ch, uint32_t length)
+{
+    ch->session->carried += length;
+    return chan_window_consumed(ch, length);
+}
+
 /* libssh's callbacks. */
 
 static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t length,
@@ -53,7 +60,7 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
         return (int)length; /* there is no such stream: dropped */
     if (!ch->paused && !ch->leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
-        if (chan_window_consumed(ch, length))
+        if (delivered(ch, length))
             mark_dirty(ch);
         return (int)length;
     }
@@ -294,7 +301,7 @@ static void pull_leftover(struct channel *ch)
             bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
             assert(taken);
             (void)taken;
-            chan_window_consumed(ch, (uint32_t)got);
+            delivered(ch, (uint32_t)got);
             ch->leftover_since = loop_now(ch->session->loop);
         }
         free(bytes);

@@ -33,6 +33,7 @@ struct session {
     bool probed; /* a probe is on its way because an open waits */
     struct ssh_counter_struct bytes;
     struct ssh_counter_struct packets;
+    uint64_t carried; /* by channels, both ways */
     uint64_t fresh;  /* bytes written since the last flush */
     bool backlog;    /* the kernel took less than there was to flush */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */

@@ -80,6 +80,7 @@ void session_leave(struct session *before)
 void session_wrote(struct session *s, uint32_t length)
 {
     s->fresh += length;
+    s->carried += length;
 }
 
 /* More would have to wait for the kernel, or for this turn's end. */
@@ -474,6 +475,7 @@ void session_state(const struct session *s, struct session_state *state)
     *state = (struct session_state){
         .bytes_in = s->bytes.in_bytes,
         .bytes_out = s->bytes.out_bytes,
+        .carried = s->carried,
         .channels = s->channels,
         .abandoned = s->abandoned,
         .silent_ms = s->dead ? 0 : silence(s),

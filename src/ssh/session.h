@@ -109,6 +109,7 @@ void session_probe(struct session *session);
 struct session_state {
     uint64_t bytes_in; /* over the socket, so far */
     uint64_t bytes_out;
+    uint64_t carried;   /* of these, what channels brought and took */
     uint32_t channels;  /* open or being opened, abandoned ones too */
     uint32_t abandoned; /* opens that were cancelled, and that the server has not answered */
     uint64_t
