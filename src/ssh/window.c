@@ -1,41 +1,38 @@
-/* The receive window of a channel whose consumer keeps up, so that one stream fills a long fat
- * link.
+/* The receive window of a channel whose consumer keeps up, so that a stream is not held up by it,
+ * and one alone fills a long fat link.
  *
- * libssh 0.10 moves a window between 640 KB and 1.28 MB, which over 100 ms is 6 to 12 MB/s. The one
- * way to a larger one is to ask for a read of that many bytes: it announces the difference to the
- * peer. Asked of the standard error stream, which a direct-tcpip channel does not have, the read
- * never returns anything. 0.11 has a fixed window of 2 MiB. */
+ * libssh 0.10 moves a window between 640 KB and 1.28 MB: over 100 ms that is 6 to 12 MB/s, and on
+ * one machine it is used up while we wait for a processor. The one way to a larger one is to ask
+ * for a read of that many bytes: it announces the difference to the peer. Asked of the standard
+ * error stream, which a direct-tcpip channel does not have, the read never returns anything. 0.11
+ * has a fixed window of 2 MiB. */
 #include "ssh/internal.h"
 
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
-#define WINDOW_FIRST (4U * 1024 * 1024)
+/* What a stream of so many bytes gets first: no more than libssh's own, and all of it all the time.
+ */
+#define STREAM_BYTES (256U * 1024)
+#define WINDOW_FIRST (1280U * 1024)
 
 /* What the window allows and the link does not take, sshd keeps in a buffer that it makes larger
  * 16 KiB at a time, copying all of it each time. With 16 MiB that cost it 2.5 s, now and then. */
 #define WINDOW_MAX (10U * 1024 * 1024)
 
-/* What all channels of a session may have announced above libssh's own windows: a bound on memory
+/* What all channels of a session may have been granted in this way: a bound on memory
  * when all of their consumers stop at once. */
 #define SESSION_MAX ((uint64_t)64 * 1024 * 1024)
 
 /* The peer hears of free window each time this part of it was used up. */
-#define PART 8
+#define PART 16
 
-/* On a shorter way libssh's own window is enough, and a larger one does harm: a server that reads
- * faster than it sends keeps all of it in that buffer, and then moves more bytes than it sends. */
+/* On a shorter way that is enough, and more does harm: a server that reads faster than it sends
+ * keeps all of it in that buffer, and then moves more bytes than it sends. A way that seems to be
+ * longer is measured before it is decided whether a larger window is of use. */
 #define FAR_MS 5
 
-/* A stream of so many bytes on a way that seems to be long has it measured, before it is decided
- * whether a larger window is of use. */
-#define PROBE_BYTES (256U * 1024)
-
-/* libssh's own window is tried with so many bytes, and if these took more quarters of a round trip
- * than this it does not hold the stream up. (It is between a third and two thirds of them.) */
-#define OWN_BYTES (2U * 1024 * 1024)
-#define OWN_QUARTERS (4 * 4)
-
-/* The same of a larger one: it lasts for one when it is what holds the stream up. */
+/* A window that lasted for more quarters of a round trip than this is not what holds a stream up:
+ * else it lasts for four. */
 #define QUARTERS 5
 
 /* A read of so many bytes, more than the 64,000 that libssh begins with, has it announce all of its
@@ -57,33 +54,36 @@ static bool is_far(const struct session *s)
     return s->round_trip >= FAR_MS;
 }
 
-static uint32_t larger_than(uint32_t window)
+/* A larger window, if the session's share allows it. */
+static bool grow(struct channel *ch)
 {
-    uint32_t larger = window == 0 ? WINDOW_FIRST : window * 2;
-
-    return larger < WINDOW_MAX ? larger : WINDOW_MAX;
-}
-
-/* A whole window was consumed: a larger one if it was what held the stream up, and the session's
- * share allows it. */
-static void consider(struct channel *ch)
-{
-    struct session *s = ch->session;
-    uint32_t larger = larger_than(ch->window);
-    uint64_t now = loop_now(s->loop);
-    uint64_t quarters = ch->window == 0 ? OWN_QUARTERS : QUARTERS;
-    bool held_up = is_far(s) && now <= ch->window_began + quarters * s->round_trip / 4;
+    uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
+    uint32_t larger = twice < WINDOW_MAX ? twice : WINDOW_MAX;
     /* (After a hold it begins anew when what was announced before has come.) */
     bool allowed = larger > ch->window && ch->charged == ch->window &&
-                   s->announced - ch->charged + larger <= SESSION_MAX;
+                   ch->session->announced - ch->charged + larger <= SESSION_MAX;
 
-    if (held_up && allowed) {
-        charge(ch, larger);
-        ch->window = larger;
-        now += s->round_trip; /* only then comes what this lets come */
-    }
-    ch->window_began = now;
+    if (!allowed)
+        return false;
+    charge(ch, larger);
+    ch->window = larger;
+    return true;
+}
+
+/* A whole window was consumed, or what makes a stream: what then? */
+static void consider(struct channel *ch)
+{
+    const struct session *s = ch->session;
+    bool begins = ch->window == 0;
+    bool held_up =
+        is_far(s) && loop_now(s->loop) <= ch->window_began + QUARTERS * s->round_trip / 4;
+
+    ch->window_began = loop_now(s->loop);
     ch->consumed = 0;
+    if ((begins || held_up) && grow(ch)) {
+        ch->window_began += s->round_trip; /* only then comes what this lets come */
+        ch->probe_wanted = begins && is_far(s);
+    }
 }
 
 void chan_window_begin(struct channel *ch)
@@ -92,24 +92,13 @@ void chan_window_begin(struct channel *ch)
         ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
 }
 
-/* Whether the stream has just become one to measure the way for. */
-static bool wants_probe(const struct channel *ch, uint32_t length)
-{
-    return ch->window == 0 && ch->consumed < PROBE_BYTES && ch->consumed + length >= PROBE_BYTES &&
-           is_far(ch->session);
-}
-
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
-    if (wants_probe(ch, length))
-        ch->probe_wanted = true;
     if (ch->window == 0 && ch->charged > 0)
         charge(ch, ch->charged > length ? ch->charged - length : 0);
-    if (ch->window_began == 0)
-        ch->window_began = loop_now(ch->session->loop);
     ch->consumed += length;
     ch->unannounced += length;
-    if (ch->consumed >= (ch->window == 0 ? OWN_BYTES : ch->window))
+    if (ch->consumed >= (ch->window == 0 ? STREAM_BYTES : ch->window))
         consider(ch);
     return ch->probe_wanted || (ch->window > 0 && ch->unannounced >= ch->window / PART);
 }
