@@ -94,11 +94,18 @@ def first_line(*command):
     return (done.stdout or done.stderr).strip().partition("\n")[0]
 
 
+def congestion_control():
+    """That of TCP: it decides who of two neighbours does the kernel's share of sending."""
+    with open("/proc/sys/net/ipv4/tcp_congestion_control", encoding="ascii") as name:
+        return name.read().strip()
+
+
 def surroundings(descriptors):
     """What the numbers depend on besides the programs."""
     return {
         "processors": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
+        "congestion_control": congestion_control(),
         "openssh": first_line("ssh", "-V"),
         "libssh": first_line("pkg-config", "--modversion", "libssh"),
         "load_average": os.getloadavg()[0],
