@@ -2,7 +2,7 @@
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
-#include "io/listener.h"
+#include "io/acceptor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@ struct door {
     TAILQ_ENTRY(door) link;
     struct listeners *listeners;
     struct listener *listener;
+    struct acceptor *acceptor;
     struct listener_address address; /* `path` is its own */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
@@ -52,7 +53,8 @@ static void door_accepted(void *arg, int fd, const struct ip *peer, uint16_t pee
 static void door_close(struct door *door)
 {
     TAILQ_REMOVE(&door->listeners->doors, door, link);
-    listener_free(door->listener);
+    acceptor_free(door->acceptor);
+    listener_close(door->listener);
     free((char *)door->address.path);
     free(door);
 }
@@ -92,12 +94,13 @@ static int door_open(struct listeners *l, const struct config *config,
         .port = address->port,
     };
     TAILQ_INSERT_TAIL(&l->doors, door, link);
-    door->listener = listener_new(l->loop, &door->address, door_accepted, door, error, error_size);
+    door->listener = listener_new(&door->address, error, error_size);
     if (door->listener == NULL) {
         int why = errno;
         door_close(door);
         return why;
     }
+    door->acceptor = acceptor_new(l->loop, door->listener, false, door_accepted, door);
     log_info("listening on %s (listen %s)", listener_name(door->listener), listen->name);
     return 0;
 }
