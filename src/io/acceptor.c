@@ -5,10 +5,10 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,7 +51,7 @@ static void begin(struct acceptor *a);
  */
 static bool descriptors_short(const struct acceptor *a)
 {
-    int probe = fcntl(listener_fd(a->listener), F_DUPFD_CLOEXEC, 0);
+    int probe = eventfd(0, EFD_CLOEXEC);
 
     if (probe >= 0)
         close(probe);
