@@ -255,6 +255,7 @@ void listeners_assign(struct listeners *l, struct generation *generation)
             door->porter =
                 porter_send(l->crew->workers[worker], door->listener, generation, door->listen);
             porter_recall(before);
+            log_debug("%s: worker %u accepts", listener_name(door->listener), worker);
         } else if (door->serial != generation->serial) {
             porter_change(before, generation, door->listen);
         }

@@ -50,12 +50,11 @@ static void arrive(struct message *message, void *owner)
     struct worker *worker = owner;
 
     porter->acceptor = acceptor_new(worker->loop, porter->listener, false, let_in, porter);
-    log_debug("worker %u accepts on %s", worker->index, listener_name(porter->listener));
 }
 
-static void never_arrive(struct message *message)
+static void drop_arrival(struct message *message)
 {
-    (void)message; /* it is freed by the departure, which is behind */
+    (void)message; /* (the departure, which is behind it, frees the porter) */
 }
 
 struct change {
@@ -87,7 +86,7 @@ static void take_change(struct message *message, void *owner)
     drop_change(message);
 }
 
-static void depart(struct message *message)
+static void drop_departure(struct message *message)
 {
     struct porter *porter = container_of(message, struct porter, departure);
 
@@ -97,13 +96,10 @@ static void depart(struct message *message)
     free(porter);
 }
 
-static void take_departure(struct message *message, void *owner)
+static void depart(struct message *message, void *owner)
 {
-    const struct worker *worker = owner;
-    const struct porter *porter = container_of(message, struct porter, departure);
-
-    log_debug("worker %u leaves %s", worker->index, listener_name(porter->listener));
-    depart(message);
+    (void)owner;
+    drop_departure(message);
 }
 
 /* On the main thread. */
@@ -114,8 +110,8 @@ struct porter *porter_send(struct worker *worker, struct listener *listener,
     struct porter *porter = mem_zalloc(sizeof(*porter));
 
     *porter = (struct porter){
-        .arrival = {.run = arrive, .drop = never_arrive},
-        .departure = {.run = take_departure, .drop = depart},
+        .arrival = {.run = arrive, .drop = drop_arrival},
+        .departure = {.run = depart, .drop = drop_departure},
         .worker = worker,
         .listener = listener_ref(listener),
         .generation = generation_ref(generation),

@@ -283,26 +283,27 @@ static void the_doors_of_one_upstream_spread_over_its_workers(void **state)
 
 static void who_belongs_elsewhere_is_handed_on(void **state)
 {
+    struct board_slot *slots = scene->boards[0]->slots;
     int fd;
 
     (void)state;
     assert_true(wants(DOOR("one", "a")));
+    session_up(0, 1, 2);
     session_up(0, 0, 0);
     turn_all();
-    session_up(0, 1, 2);
-    atomic_store(&scene->boards[0]->slots[0].channels, 1);
+    atomic_store(&slots[1].channels, 1);
     fd = knock("one");
-    assert_int_equal(who_accepts(), 0);
-    assert_int_equal(served_by(0), 0);
-    run_now(scene->workers[2]->loop);
-    assert_int_equal(served_by(2), 1);
+    assert_int_equal(who_accepts(), 2);
+    assert_int_equal(served_by(2), 0);
+    run_now(scene->workers[0]->loop);
+    assert_int_equal(served_by(0), 1);
     assert_int_equal(connections(), 1);
     hang_up(fd);
 
-    atomic_store(&scene->boards[0]->slots[1].channels, 1);
+    atomic_store(&slots[0].channels, 1);
     fd = knock("one"); /* of equal sessions his own */
-    run_now(scene->workers[0]->loop);
-    assert_int_equal(served_by(0), 1);
+    run_now(scene->workers[2]->loop);
+    assert_int_equal(served_by(2), 1);
     hang_up(fd);
 }
 

@@ -1,0 +1,137 @@
+#!/usr/bin/env -S python3 -B
+"""Who accepts: a worker with a session of the listener's upstream; and nobody once it is closed."""
+
+import os
+import signal
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, config, equal, free_port, listen, patience, raises, run_adit,
+                       scratch, tap, true, wait_until)
+from adit_test.clients import Closed, Line, Refused, exchange, connect, works
+from adit_test.origins import Origin, echo
+from adit_test.sshd import Sshd
+
+
+def moves(sshd, origin):
+    with Adit(config(sshd, listen("second", address=f"{ANY}:{free_port()}"),
+                     gate={"workers": 2, "log": "debug"}, up={"sessions": "1-1"}),
+              name="adit with two workers") as adit:
+        places = {name: "{}:{}".format(*adit.listener(name)) for name in ("browser", "second")}
+        with tap.case("a listener moves to the worker that gets the session, as soon as it does"):
+            adit.wait_log(r" info: every upstream has a session$")
+            told = [match[0] for match in adit.find(r"\S+: worker \d accepts$|, worker \d\)$"
+                                                    r"|every upstream has a session$")]
+            equal(told, [f"{places['browser']}: worker 0 accepts",
+                         f"{places['second']}: worker 1 accepts", ", worker 0)",
+                         f"{places['second']}: worker 0 accepts",
+                         "every upstream has a session"], "what the main thread did")
+        with tap.case("... and nobody who comes there has to move to the session"):
+            mark = adit.mark()
+            for name in ("browser", "second") * 3:
+                true(works(adit.listener(name), origin), "echo")
+            adit.signal(signal.SIGUSR1)
+            counted = adit.wait_log(r" info: connections so far.*", mark)
+            true(" moves=" not in counted[0], f"no moves in {counted[0]!r}")
+
+
+def door(place):
+    return listen("second", address=f"unix:{place}" if isinstance(place, str)
+                  else f"{place[0]}:{place[1]}")
+
+
+def refuses(place):
+    try:
+        Line(place).socket.close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    return False
+
+
+class Crowd:
+    """Clients that come and go, all the time; what they get does not matter."""
+
+    def __init__(self, *places):
+        self.ended = threading.Event()
+        self.came = 0
+        self.threads = [threading.Thread(target=self._come, args=(place,)) for place in places]
+
+    def _come(self, place):
+        while not self.ended.is_set():
+            try:
+                connect(place, ANY, 1, timeout=patience(20)).close()
+            except (Refused, Closed, OSError):
+                self.came += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        wait_until(lambda: self.came > 20, "the crowd comes")
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def closes(sshd, origin):
+    control = scratch("control")
+    port = free_port()
+
+    def text(*sections):
+        return config(sshd, *sections, gate={"control": control},
+                      at={"address": f"{ANY}:{port}"})
+
+    with Adit(text(), name="adit whose listeners come and go") as adit:
+        adit.sessions_up(1)
+
+        def reload(*sections):
+            adit.write(text(*sections))
+            done = run_adit("-S", control, "-O", "reload", seconds=20)
+            equal(done.returncode, 0, f"the status of -O reload: {done.stderr}")
+
+        for kind, place in (("a port", (ANY, free_port())), ("a path", scratch("door.sock"))):
+            with tap.case(f"{kind} is refused as soon as the reload that drops it is done"):
+                with Crowd(place):
+                    for _ in range(5):
+                        reload(door(place))
+                        true(works(place, origin), "echo")
+                        with connect(place, ANY, origin.port) as conn:
+                            reload()
+                            true(refuses(place), "refused")
+                            true(exchange(conn), "who came by it goes on")
+            with tap.case(f"{kind} can be dropped and opened again at once"):
+                for _ in range(10):
+                    reload(door(place))
+                    reload()
+                reload(door(place))
+                true(works(place, origin), "echo")
+                reload()
+
+
+def ends(sshd):
+    with tap.case("SIGTERM while clients come in all the time: it drains, and ends"):
+        place = scratch("crowd.sock")
+        for _ in range(5):
+            with Adit(config(sshd, door(place), gate={"drain_timeout": "1h"}),
+                      name="adit in a crowd") as adit:
+                adit.sessions_up(1)
+                with Crowd(adit.address, adit.address, place, place):
+                    mark = adit.mark()
+                    adit.signal(signal.SIGTERM)
+                    adit.wait_log(r" info: draining \d+ connections", mark)
+                    true(refuses(adit.address) and refuses(place), "refused")
+                    adit.finish(None)
+
+
+def main():
+    with Sshd() as sshd, Origin(echo) as origin:
+        moves(sshd, origin)
+        closes(sshd, origin)
+        ends(sshd)
+
+
+tap.run(main)
