@@ -12,6 +12,7 @@ from adit_test import (ANY, Adit, config, equal, free_port, listen, patience, ra
                        scratch, tap, true, wait_until)
 from adit_test.clients import Closed, Line, Refused, exchange, connect, works
 from adit_test.origins import Origin, echo
+from adit_test.process import send_signal
 from adit_test.sshd import Sshd
 
 
@@ -35,6 +36,38 @@ def moves(sshd, origin):
             adit.signal(signal.SIGUSR1)
             counted = adit.wait_log(r" info: connections so far.*", mark)
             true(" moves=" not in counted[0], f"no moves in {counted[0]!r}")
+
+
+def accepting(adit):
+    """The workers that accept, one for each listener."""
+    last = {match[1]: int(match[2]) for match in adit.find(r" (\S+): worker (\d) accepts$")}
+    return sorted(last.values())
+
+
+def follows(sshd, origin):
+    with Adit(config(sshd, listen("second", address=f"{ANY}:{free_port()}"),
+                     gate={"workers": 2, "log": "debug"}, up={"sessions": "2-2"}),
+              name="adit with a session on each worker") as adit:
+        adit.sessions_up(2)
+        owners = {match[1]: int(match[2])
+                  for match in adit.find(r" session (\d) up \(.*, worker (\d)\)")}
+        with tap.case("two listeners spread over the workers that have a session"):
+            wait_until(lambda: accepting(adit) == [0, 1], "each accepts on one")
+        mark = adit.mark()
+        with tap.case("a listener leaves the worker that lost its session"):
+            send_signal(sshd.process.pid, signal.SIGSTOP)  # nobody logs in meanwhile
+            try:
+                sshd.kill_session(sshd.sessions()[0])
+                loser = owners[adit.wait_log(r" session (\d) lost", mark)[1]]
+                wait_until(lambda: accepting(adit) == [1 - loser] * 2, "the other accepts on both")
+                for name in ("browser", "second"):
+                    true(works(adit.listener(name), origin), "echo")
+            finally:
+                send_signal(sshd.process.pid, signal.SIGCONT)
+        with tap.case("... and one comes back when it has a session again"):
+            wait_until(lambda: accepting(adit) == [0, 1], "each accepts on one")
+            for name in ("browser", "second"):
+                true(works(adit.listener(name), origin), "echo")
 
 
 def door(place):
@@ -130,6 +163,7 @@ def ends(sshd):
 def main():
     with Sshd() as sshd, Origin(echo) as origin:
         moves(sshd, origin)
+        follows(sshd, origin)
         closes(sshd, origin)
         ends(sshd)
 
