@@ -277,10 +277,10 @@ static void of_equal_sessions_the_hint_is_ones_own(void **state)
     struct board *board = *state;
 
     for (int i = 0; i < 3; i++)
-        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 2});
+        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 9});
     for (int i = 0; i < 3; i++)
         assert_int_equal(board_hint(board, i), i);
-    tell(board, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 1});
+    tell(board, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 0});
     assert_int_equal(board_hint(board, 2), 1);
 }
 

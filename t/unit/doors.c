@@ -291,7 +291,7 @@ static void who_belongs_elsewhere_is_handed_on(void **state)
     session_up(0, 1, 2);
     session_up(0, 0, 0);
     turn_all();
-    atomic_store(&slots[1].channels, 1);
+    atomic_store(&slots[1].channels, 9);
     fd = knock("one");
     assert_int_equal(who_accepts(), 2);
     assert_int_equal(served_by(2), 0);
@@ -300,7 +300,7 @@ static void who_belongs_elsewhere_is_handed_on(void **state)
     assert_int_equal(connections(), 1);
     hang_up(fd);
 
-    atomic_store(&slots[0].channels, 1);
+    atomic_store(&slots[0].channels, 9);
     fd = knock("one"); /* of equal sessions his own */
     run_now(scene->workers[2]->loop);
     assert_int_equal(served_by(2), 1);
