@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/protocol.h"
-#include "io/listener.h"
+#include "io/acceptor.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -40,6 +40,7 @@ struct control_request {
 /* A path that is listened on, or with NULLs none. */
 struct door {
     struct listener *listener;
+    struct acceptor *acceptor;
     char *path;
 };
 
@@ -288,7 +289,8 @@ struct control_server *control_server_new(struct loop *loop, control_asked_fn *a
 
 static void door_close(struct door *door)
 {
-    listener_free(door->listener);
+    acceptor_free(door->acceptor);
+    listener_close(door->listener);
     free(door->path);
     *door = (struct door){0};
 }
@@ -301,16 +303,17 @@ static bool same_path(const char *a, const char *b)
 bool control_server_prepare(struct control_server *server, const char *path, char *error,
                             size_t error_size)
 {
-    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600, .last = true};
+    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
 
     assert(!server->changes);
     if (same_path(path, server->door.path))
         return true;
     if (path != NULL) {
-        server->next.listener =
-            listener_new(server->loop, &at, accepted, server, error, error_size);
+        server->next.listener = listener_new(&at, error, error_size);
         if (server->next.listener == NULL)
             return false;
+        server->next.acceptor =
+            acceptor_new(server->loop, server->next.listener, true, accepted, server);
         server->next.path = mem_strdup(path);
     }
     server->changes = true;

@@ -125,9 +125,9 @@ bool board_wants_calm(const struct board *board, int without)
            choose(board, -1, true, without).grow;
 }
 
-int board_hint(const struct board *board)
+int board_hint(const struct board *board, int worker)
 {
-    int slot = choose(board, -1, false, -1).index;
+    int slot = choose(board, worker, false, -1).index;
 
     return slot < 0 ? -1 : atomic_load_explicit(&board->slots[slot].worker, memory_order_relaxed);
 }

@@ -19,8 +19,8 @@ struct errand {
     void *arg;
 };
 
-/* A connection accepted on `listen` (of the generation, which is referenced); takes `fd`. `peer`
- * NULL: a unix socket. */
+/* A connection accepted on `listen` (of the generation, which is referenced), and counted in
+ * crew->clients by whoever calls this; takes `fd`. `peer` NULL: a unix socket. */
 void client_new(struct worker *worker, struct generation *generation,
                 const struct config_listen *listen, int fd, const struct ip *peer,
                 uint16_t peer_port);

@@ -43,22 +43,6 @@ static void complain(const struct gateway *g, const char *sentence)
     free(line);
 }
 
-/* A connection came in. */
-static void accepted(void *arg, const struct config_listen *listen, int fd, const struct ip *peer,
-                     uint16_t peer_port)
-{
-    struct gateway *g = arg;
-    static unsigned next;
-    struct board *board;
-    int worker;
-
-    generation_upstream(g->generation, listen->via, &board);
-    worker = board_hint(board);
-    if (worker < 0)
-        worker = (int)(next++ % g->crew.worker_count);
-    worker_send_client(g->crew.workers[worker], g->generation, listen, fd, peer, peer_port);
-}
-
 void gateway_check_up(struct gateway *g)
 {
     if (g->up)
@@ -80,6 +64,7 @@ static void session_up(struct pool_room *room, const struct config_upstream *ups
 {
     struct gateway *g = container_of(room, struct gateway, room);
 
+    listeners_assign(g->listeners, g->generation);
     /* Those behind it need not wait any longer. */
     for (size_t i = 0; i < g->pool_count; i++) {
         const struct string_list *jump = &pool_upstream(g->pools[i])->jump;
@@ -343,6 +328,7 @@ static void tick(struct deadline *deadline)
     g->slept = slept;
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
+    listeners_assign(g->listeners, g->generation);
     tell_words(g);
     deadline_arm(g->loop, &g->tick, TICK_MS, tick);
 }
@@ -419,7 +405,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->room.forwards = forwards_new(g->loop, &g->crew, forward_changed, g);
-    g->listeners = listeners_new(g->loop, accepted, g);
+    g->listeners = listeners_new(&g->crew);
     g->control = control_new(g);
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||

@@ -49,7 +49,8 @@ void gateway_apply_log(const struct gateway *gateway, const struct config *confi
 void gateway_log_notices(const struct config *config);
 
 /* Pools for the upstreams of `config`, whose reference it takes: those there whose sessions would
- * be the same, and new ones for the others. */
+ * be the same, and new ones for the others; with them its generation, which connections come in by
+ * from now on. */
 void gateway_change_pools(struct gateway *gateway, struct config *config);
 
 /* Changes over to `config`, whose reference it takes on success. False: `error` says why, and

@@ -134,7 +134,7 @@ struct hop *hop_start(struct crew *crew, struct generation *generation, const st
     int worker;
 
     generation_upstream(generation, errand->via, &board);
-    worker = board_hint(board_current(board));
+    worker = board_hint(board_current(board), -1);
     if (worker < 0)
         worker = (int)(next++ % crew->worker_count);
     *hop = (struct hop){

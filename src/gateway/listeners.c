@@ -1,8 +1,8 @@
-/* Which addresses are listened on. */
+/* Which addresses are listened on, and who accepts there. */
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
-#include "io/listener.h"
+#include "gateway/porter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,46 +13,35 @@
 /* One address. */
 struct door {
     TAILQ_ENTRY(door) link;
-    struct listeners *listeners;
     struct listener *listener;
+    struct porter *porter;           /* who accepts; NULL: nobody yet */
+    unsigned worker;                 /* whose porter that is: an index of the crew's */
+    uint64_t serial;                 /* of the generation that the porter was given */
     struct listener_address address; /* `path` is its own */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
 };
 
 struct listeners {
-    struct loop *loop;
-    void (*accepted)(void *arg, const struct config_listen *listen, int fd, const struct ip *peer,
-                     uint16_t peer_port);
-    void *arg;
+    struct crew *crew;
     TAILQ_HEAD(, door) doors;
 };
 
-struct listeners *listeners_new(struct loop *loop,
-                                void (*accepted)(void *arg, const struct config_listen *listen,
-                                                 int fd, const struct ip *peer, uint16_t peer_port),
-                                void *arg)
+struct listeners *listeners_new(struct crew *crew)
 {
     struct listeners *l = mem_zalloc(sizeof(*l));
 
-    l->loop = loop;
-    l->accepted = accepted;
-    l->arg = arg;
+    l->crew = crew;
     TAILQ_INIT(&l->doors);
     return l;
 }
 
-static void door_accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
+/* (The kernel hears of it first: nobody can connect any more, whatever the porter is busy with.) */
+static void door_close(struct listeners *l, struct door *door)
 {
-    struct door *door = arg;
-
-    door->listeners->accepted(door->listeners->arg, door->listen, fd, peer, peer_port);
-}
-
-static void door_close(struct door *door)
-{
-    TAILQ_REMOVE(&door->listeners->doors, door, link);
-    listener_free(door->listener);
+    TAILQ_REMOVE(&l->doors, door, link);
+    listener_close(door->listener);
+    porter_recall(door->porter);
     free((char *)door->address.path);
     free(door);
 }
@@ -81,7 +70,6 @@ static int door_open(struct listeners *l, const struct config *config,
 {
     struct door *door = mem_zalloc(sizeof(*door));
 
-    door->listeners = l;
     door->next_listen = listen;
     door->address = (struct listener_address){
         .is_unix = address->is_unix,
@@ -92,10 +80,10 @@ static int door_open(struct listeners *l, const struct config *config,
         .port = address->port,
     };
     TAILQ_INSERT_TAIL(&l->doors, door, link);
-    door->listener = listener_new(l->loop, &door->address, door_accepted, door, error, error_size);
+    door->listener = listener_new(&door->address, error, error_size);
     if (door->listener == NULL) {
         int why = errno;
-        door_close(door);
+        door_close(l, door);
         return why;
     }
     log_info("listening on %s (listen %s)", listener_name(door->listener), listen->name);
@@ -197,10 +185,83 @@ bool listeners_change(struct listeners *l, const struct config *config,
             door->listen = door->next_listen;
         door->next_listen = NULL;
         if (door->listen == NULL)
-            door_close(door);
+            door_close(l, door);
         door = next;
     }
     return all;
+}
+
+/* Who accepts. */
+
+static bool has_session(const struct board *board, unsigned worker)
+{
+    int used = atomic_load(&board->used);
+
+    for (int i = 0; i < used; i++)
+        if (board_slot_state(board, i) == SLOT_UP &&
+            atomic_load(&board->slots[i].worker) == (int)worker)
+            return true;
+    return false;
+}
+
+/* How many other doors a worker keeps. */
+static unsigned other_doors(const struct listeners *l, const struct door *door, unsigned worker)
+{
+    const struct door *other;
+    unsigned count = 0;
+
+    TAILQ_FOREACH (other, &l->doors, link)
+        count += other != door && other->porter != NULL && other->worker == worker;
+    return count;
+}
+
+/* Which worker shall keep a door: of those that have a session of its upstream, as most who come in
+ * need not be handed on there, the one with the fewest other doors; among equals whoever keeps it.
+ * While nobody has one, whoever keeps it; and if nobody does yet, the one with the fewest. */
+static unsigned choose_porter(const struct listeners *l, const struct door *door,
+                              const struct board *board)
+{
+    unsigned workers = l->crew->worker_count;
+    unsigned best = door->worker;
+    bool best_has = has_session(board, best);
+    unsigned fewest = other_doors(l, door, best);
+
+    for (unsigned k = 1; k < workers; k++) {
+        unsigned worker = (door->worker + k) % workers;
+        bool has = has_session(board, worker);
+        unsigned doors = other_doors(l, door, worker);
+        bool emptier = doors < fewest && (has || door->porter == NULL);
+        if (has == best_has ? emptier : has) {
+            best = worker;
+            best_has = has;
+            fewest = doors;
+        }
+    }
+    return best;
+}
+
+/* (For a moment two may accept at a door that changes hands, and never nobody.) */
+void listeners_assign(struct listeners *l, struct generation *generation)
+{
+    struct door *door;
+
+    TAILQ_FOREACH (door, &l->doors, link) {
+        struct porter *before = door->porter;
+        struct board *board;
+        unsigned worker;
+        generation_upstream(generation, door->listen->via, &board);
+        worker = choose_porter(l, door, board);
+        if (before == NULL || worker != door->worker) {
+            door->porter =
+                porter_send(l->crew->workers[worker], door->listener, generation, door->listen);
+            porter_recall(before);
+            log_debug("%s: worker %u accepts", listener_name(door->listener), worker);
+        } else if (door->serial != generation->serial) {
+            porter_change(before, generation, door->listen);
+        }
+        door->worker = worker;
+        door->serial = generation->serial;
+    }
 }
 
 void listeners_each(const struct listeners *l,
@@ -217,7 +278,7 @@ void listeners_each(const struct listeners *l,
 void listeners_close(struct listeners *l)
 {
     while (!TAILQ_EMPTY(&l->doors))
-        door_close(TAILQ_FIRST(&l->doors));
+        door_close(l, TAILQ_FIRST(&l->doors));
 }
 
 void listeners_free(struct listeners *l)

@@ -1,22 +1,20 @@
-/* All the sockets that are listened on, through reloads. Main thread only. */
+/* All the sockets that are listened on, through reloads, and which worker accepts on each. Main
+ * thread only; the accepting itself is gateway/porter's. */
 #ifndef ADIT_GATEWAY_LISTENERS_H
 #define ADIT_GATEWAY_LISTENERS_H
 
-#include "conf/config.h"
-#include "io/loop.h"
+#include "gateway/worker.h"
 
 struct listeners;
 
-/* None yet. `accepted` gets each connection (`fd` is the callee's) with the [listen] section it
- * came by, of the configuration last given. */
-struct listeners *listeners_new(struct loop *loop,
-                                void (*accepted)(void *arg, const struct config_listen *listen,
-                                                 int fd, const struct ip *peer, uint16_t peer_port),
-                                void *arg);
+/* None yet. */
+struct listeners *listeners_new(struct crew *crew);
 
 /* Listens on what `config` says: addresses that were there before stay as they are, new ones are
  * opened, others closed. False: nothing was changed, as something could not be opened; `error` says
  * what, and if there was more, that is logged. The configuration must live until the next change.
+ * Who connects to a new address waits until listeners_assign; to one that is closed nobody can
+ * connect any more when this returns.
  *
  * What is optional may be missing on a machine without IPv6, and a forward that listens in two
  * families does with the one that the machine has. On a command line, where ssh goes on without a
@@ -26,13 +24,19 @@ struct listeners *listeners_new(struct loop *loop,
 bool listeners_change(struct listeners *listeners, const struct config *config,
                       char error[static LISTENERS_ERROR_MAX]);
 
+/* Has each address accepted on by the worker that should, with the generation of the configuration
+ * last given: to be called once that is there, and whenever sessions may have come or gone. Nothing
+ * is done about an address where all is as it should be. */
+void listeners_assign(struct listeners *listeners, struct generation *generation);
+
 /* Calls `each` for every address that is listened on, as listener_name has it. */
 void listeners_each(const struct listeners *listeners,
                     void (*each)(void *arg, const struct config_listen *listen,
                                  const char *address),
                     void *arg);
 
-/* Closes them all. */
+/* Closes them all, before the workers are told to stop: nobody can connect any more when this
+ * returns. */
 void listeners_close(struct listeners *listeners);
 
 /* NULL is fine. */

@@ -69,7 +69,7 @@ static void retire_pool(struct gateway *g, struct pool *pool, const struct confi
 }
 
 /* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones
- * for the others. */
+ * for the others; with them its generation, which connections come in by from now on. */
 void gateway_change_pools(struct gateway *g, struct config *config)
 {
     struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
@@ -96,6 +96,7 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     generation_unref(g->generation);
     g->generation = generation_new(config, boards);
     g->room.generation = g->generation;
+    listeners_assign(g->listeners, g->generation);
     forwards_change(g->room.forwards, g->generation);
     free(boards);
 }

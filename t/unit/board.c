@@ -72,7 +72,7 @@ static void a_new_board_has_no_session(void **state)
         assert_int_equal(board_slot_state(board, i), SLOT_EMPTY);
     assert_int_equal(board_reserve(board, ME, false, &grow), -1);
     assert_true(grow);
-    assert_int_equal(board_hint(board), -1);
+    assert_int_equal(board_hint(board, -1), -1);
 }
 
 static void what_is_reserved_counts_until_it_is_released(void **state)
@@ -126,7 +126,7 @@ static void the_last_slot_is_as_good_as_any(void **state)
     for (int i = 0; i < BOARD_SLOTS; i++)
         tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
     tell(board, BOARD_SLOTS - 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
-    assert_int_equal(board_hint(board), 1);
+    assert_int_equal(board_hint(board, -1), 1);
     assert_int_equal(board_reserve(board, ME, false, &grow), BOARD_SLOTS - 1);
     assert_false(grow);
     assert_int_equal(board_reserve(board, ME, false, &grow),
@@ -272,6 +272,18 @@ static unsigned next_random(unsigned below)
     return (seed >> 16) % below;
 }
 
+static void of_equal_sessions_the_hint_is_ones_own(void **state)
+{
+    struct board *board = *state;
+
+    for (int i = 0; i < 3; i++)
+        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 9});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(board_hint(board, i), i);
+    tell(board, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 0});
+    assert_int_equal(board_hint(board, 2), 1);
+}
+
 static void a_client_that_follows_the_hint_stays_there(void **state)
 {
     int up = 0;
@@ -279,6 +291,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
     (void)state;
     for (int n = 0; n < 2000; n++) {
         struct board *board = board_with(3, MOST);
+        int from = (int)next_random(4) - 1; /* whom it came to */
         bool grow;
         int hinted;
         int slot;
@@ -291,7 +304,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
                                 .abandoned = next_random(2),
                                 .rate = next_random(3) * 60,
                                 .overdue = next_random(4) == 0});
-        hinted = board_hint(board);
+        hinted = board_hint(board, from);
         slot = board_reserve(board, hinted, false, &grow);
         assert_int_equal(slot < 0, hinted < 0);
         if (slot >= 0) {
@@ -299,7 +312,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
             assert_int_equal(board_slot_state(board, slot), SLOT_UP);
             assert_int_equal(atomic_load(&board->slots[slot].worker), hinted);
             board_release(board, slot);
-            assert_int_equal(board_hint(board), hinted); /* it reserves nothing */
+            assert_int_equal(board_hint(board, from), hinted); /* it reserves nothing */
         }
         board_unref(board);
     }
@@ -392,6 +405,7 @@ int main(void)
         cmocka_unit_test(the_slot_is_chosen_from_what_is_published),
         TEST(the_pool_wants_to_grow_once_every_session_is_full),
         TEST(a_calm_session_is_wanted_beside_steady_ones),
+        TEST(of_equal_sessions_the_hint_is_ones_own),
         cmocka_unit_test(a_client_that_follows_the_hint_stays_there),
         cmocka_unit_test(a_board_lives_until_its_last_reference_goes),
         cmocka_unit_test(a_board_leads_to_the_last_of_its_successors),

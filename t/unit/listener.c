@@ -1,72 +1,19 @@
 /* Tests of io/listener. */
-#include "io/listener.h"
-#include "io_test.h"
+#include "listener_test.h"
 
 #include "base/hostport.h"
-#include "base/log.h"
 
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#define CLIENTS_MAX 300
-
-static struct loop *loop;
 static struct listener *listener;
-static int accepted_count;
-static int accepted_fds[CLIENTS_MAX];
-static bool peer_known;
-static struct ip last_peer;
-static uint16_t last_port;
-static int free_after; /* this many connections the listener is freed inside `accepted`; 0: never */
+static struct listener *other;
 static char error[256];
-static char directory[] = "/tmp/adit-listener-XXXXXX";
-static char path[64];
-
-static int option(int fd, int level, int name)
-{
-    int value = 0;
-
-    assert_int_equal(getsockopt(fd, level, name, &value, &(socklen_t){sizeof value}), 0);
-    return value;
-}
-
-static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
-{
-    assert_ptr_equal(arg, &loop);
-    assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
-    assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
-    if (peer != NULL) {
-        assert_int_not_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
-        assert_int_not_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
-    }
-    assert_true(accepted_count < CLIENTS_MAX);
-    accepted_fds[accepted_count++] = fd;
-    peer_known = peer != NULL;
-    if (peer != NULL)
-        last_peer = *peer;
-    last_port = peer_port;
-    if (accepted_count == free_after) {
-        listener_free(listener);
-        listener = NULL;
-    }
-}
-
-static void close_accepted(void)
-{
-    while (accepted_count > 0)
-        close(accepted_fds[--accepted_count]);
-}
 
 static int set_up(void **state)
 {
     (void)state;
-    loop = loop_new();
     listener = NULL;
-    free_after = 0;
+    other = NULL;
     error[0] = '\0';
     return 0;
 }
@@ -74,96 +21,52 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    close_accepted();
-    listener_free(listener);
-    loop_free(loop);
+    listener_close(listener);
+    listener_close(other);
     unlink(path);
     return 0;
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    if (mkdtemp(directory) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/socket", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return rmdir(directory);
-}
-
-static struct listener *listen_on(const char *address, uint16_t port)
-{
-    struct listener_address at = {.is_unix = address[0] == '/', .path = address, .port = port};
-
-    if (!at.is_unix)
-        assert_true(ip_parse(address, &at.ip));
-    return listener_new(loop, &at, accepted, &loop, error, sizeof error);
-}
-
 static void listens(const char *address)
 {
-    listener = listen_on(address, 0);
+    listener = listen_on(address, 0, error);
     assert_string_equal(error, "");
     assert_non_null(listener);
 }
 
-static int unix_connect(void)
+static void closes(void)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    close(fd);
-    return -1;
+    listener_close(listener);
+    listener = NULL;
 }
 
-static void turn_until_accepted(int count)
+/* Somebody else, on whatever thread, still holds it. */
+static struct listener *closes_while_held(void)
 {
-    struct alarm alarm = {0};
+    struct listener *held = listener_ref(listener);
 
-    deadline_arm(loop, &alarm.deadline, PATIENCE_MS, alarm_rings);
-    while (accepted_count < count) {
-        assert_false(alarm.rung);
-        uv_run(loop_uv(loop), UV_RUN_ONCE);
-    }
-    deadline_cancel(&alarm.deadline);
+    closes();
+    return held;
 }
 
 /* ---- TCP */
 
-static void connections_are_accepted_with_the_peers_address(void **state)
+static void a_listener_is_named_by_its_address(void **state)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
 
     (void)state;
     for (int i = 0; i < (has_ipv6() ? 2 : 1); i++) {
-        struct sockaddr_storage from;
-        struct ip ip;
-        uint16_t port;
         char name[HOSTPORT_TEXT_MAX];
         int fd;
 
         listens(addresses[i]);
-        fd = tcp_connect(addresses[i], listener_port(listener));
-        assert_true(fd >= 0);
-        turn_until_accepted(1);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&from, &(socklen_t){sizeof from}), 0);
-        assert_true(ip_from_sockaddr((struct sockaddr *)&from, &ip, &port));
-        assert_true(peer_known && ip_equal(&ip, &last_peer));
-        assert_int_equal(last_port, port);
         assert_string_equal(listener_name(listener),
                             hostport_format(addresses[i], listener_port(listener), name));
+        fd = tcp_connect(addresses[i], listener_port(listener));
+        assert_true(fd >= 0);
         close(fd);
-        close_accepted();
-        listener_free(listener);
-        listener = NULL;
+        closes();
     }
 }
 
@@ -173,135 +76,136 @@ static void an_address_in_use_is_an_error_that_names_it(void **state)
 
     (void)state;
     listens("127.0.0.1");
-    assert_null(listen_on("127.0.0.1", listener_port(listener)));
+    assert_null(listen_on("127.0.0.1", listener_port(listener), error));
     snprintf(expected, sizeof expected, "%s: Address already in use", listener_name(listener));
     assert_string_equal(error, expected);
-    assert_null(listen_on("192.0.2.1", 1080));
+    assert_null(listen_on("192.0.2.1", 1080, error));
     assert_string_equal(error, "192.0.2.1:1080: Cannot assign requested address");
 }
 
 static void a_port_can_be_listened_on_again_at_once(void **state)
 {
     uint16_t port;
-    int fd;
+    int client, accepted;
 
     (void)state;
     listens("127.0.0.1");
     port = listener_port(listener);
-    fd = tcp_connect("127.0.0.1", port);
-    turn_until_accepted(1);
-    close_accepted(); /* this side first: it is left in TIME_WAIT */
-    close(fd);
-    listener_free(listener);
-    listener = listen_on("127.0.0.1", port);
+    client = tcp_connect("127.0.0.1", port);
+    accepted = accept(listener_fd(listener), NULL, NULL);
+    assert_true(accepted >= 0);
+    close(accepted); /* this side first: it is left in TIME_WAIT */
+    close(client);
+    closes();
+    listener = listen_on("127.0.0.1", port, error);
     assert_non_null(listener);
 }
 
 static void all_of_ipv4_and_all_of_ipv6_can_be_listened_on(void **state)
 {
-    struct listener *other;
-
     (void)state;
     if (!has_ipv6())
         skip();
     listens("0.0.0.0");
-    other = listen_on("::", listener_port(listener));
+    other = listen_on("::", listener_port(listener), error);
     assert_non_null(other);
-    listener_free(other);
 }
 
-static void many_connections_are_accepted(void **state)
+/* ---- closed while it is held */
+
+static void assert_accepts_nobody(const struct listener *held)
 {
-    int fds[CLIENTS_MAX];
+    assert_true(listener_is_closed(held));
+    assert_int_equal(accept(listener_fd(held), NULL, NULL), -1);
+}
+
+static void nobody_connects_any_more(void **state)
+{
+    struct listener *held;
+    uint16_t port;
+    int waiting;
+    char byte;
 
     (void)state;
     listens("127.0.0.1");
-    for (int i = 0; i < CLIENTS_MAX; i++) {
-        fds[i] = tcp_connect("127.0.0.1", listener_port(listener));
-        assert_true(fds[i] >= 0);
+    port = listener_port(listener);
+    waiting = tcp_connect("127.0.0.1", port);
+    assert_true(waiting >= 0);
+    assert_false(listener_is_closed(listener));
+    held = closes_while_held();
+    assert_int_equal(tcp_connect("127.0.0.1", port), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_equal(recv(waiting, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    assert_accepts_nobody(held);
+    listener_unref(held);
+    close(waiting);
+}
+
+static void its_port_can_be_listened_on_again(void **state)
+{
+    struct listener *held;
+    uint16_t port = 0;
+    int fd = tcp_listen("127.0.0.1", &port, 1); /* to be given one */
+
+    (void)state;
+    close(fd);
+    for (int i = 0; i < 2; i++) {
+        listener = listen_on("127.0.0.1", port, error);
+        assert_string_equal(error, "");
+        held = closes_while_held();
+        other = listen_on("127.0.0.1", port, error);
+        assert_string_equal(error, "");
+        fd = tcp_connect("127.0.0.1", port);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_accepts_nobody(held);
+        listener_unref(held);
+        listener_close(other);
+        other = NULL;
     }
-    turn_until_accepted(CLIENTS_MAX);
-    for (int i = 0; i < CLIENTS_MAX; i++)
-        close(fds[i]);
 }
 
-static void a_listener_may_be_freed_inside_accepted(void **state)
+static void nobody_connects_to_its_path_any_more(void **state)
 {
-    int fds[3];
+    struct listener *held;
+    char second[sizeof path + 8]; /* to find it by when its own path is gone */
+    int waiting;
+    char byte;
 
     (void)state;
-    listens("127.0.0.1");
-    for (int i = 0; i < 3; i++)
-        fds[i] = tcp_connect("127.0.0.1", listener_port(listener));
-    free_after = 2;
-    run_now(loop);
-    assert_int_equal(accepted_count, 2);
-    assert_null(listener);
-    for (int i = 0; i < 3; i++)
-        close(fds[i]);
+    listens(path);
+    waiting = unix_connect();
+    assert_true(waiting >= 0);
+    snprintf(second, sizeof second, "%s-too", path);
+    assert_int_equal(link(path, second), 0);
+    held = closes_while_held();
+    assert_int_equal(unix_connect(), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(rename(second, path), 0);
+    assert_int_equal(unix_connect(), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    listener_unref(held);
+    assert_int_equal(recv(waiting, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(waiting);
 }
 
-/* ---- out of descriptors */
-
-static rlim_t allow_descriptors(rlim_t count)
+static void its_path_can_be_listened_on_again(void **state)
 {
-    struct rlimit limit;
-    rlim_t before;
-
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    before = limit.rlim_cur;
-    limit.rlim_cur = count;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    return before;
-}
-
-static int lines_in(int file)
-{
-    char text[4096];
-    ssize_t length = pread(file, text, sizeof text, 0);
-    int lines = 0;
-
-    for (ssize_t i = 0; i < length; i++)
-        lines += text[i] == '\n';
-    return lines;
-}
-
-static void without_descriptors_accepting_waits_and_warns_once(void **state)
-{
-    int log = memfd_create("log", MFD_CLOEXEC);
-    int clients[2];
-    rlim_t before;
+    struct listener *held;
+    int fd;
 
     (void)state;
-    assert_true(log >= 0);
-    log_setup(log, LOG_INFO, LOG_TEXT);
-    listens("127.0.0.1");
-    for (int i = 0; i < 2; i++)
-        clients[i] = tcp_connect("127.0.0.1", listener_port(listener));
-
-    before = allow_descriptors((rlim_t)clients[1] + 1);
-    assert_true(run_for(loop, 5 * LISTENER_STARVED_MS / 2) < 30);
-    assert_int_equal(accepted_count, 0);
-    assert_int_equal(lines_in(log), 1);
-
-    /* It tries again by itself... */
-    allow_descriptors((rlim_t)clients[1] + 2);
-    turn_until_accepted(1);
-    run_now(loop);
-    assert_int_equal(accepted_count, 1);
-    assert_int_equal(lines_in(log), 1);
-
-    /* ...each time. */
-    allow_descriptors(before);
-    run_now(loop);
-    assert_int_equal(accepted_count, 1);
-    turn_until_accepted(2);
-    assert_int_equal(lines_in(log), 1);
-
-    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
-    close(log);
-    close(clients[0]);
-    close(clients[1]);
+    listens(path);
+    held = closes_while_held();
+    other = listen_on(path, 0, error);
+    assert_string_equal(error, "");
+    assert_accepts_nobody(held);
+    listener_unref(held);
+    fd = unix_connect();
+    assert_true(fd >= 0);
+    close(fd);
 }
 
 /* ---- unix sockets */
@@ -322,11 +226,8 @@ static void a_unix_socket_is_its_owners_and_goes_with_the_listener(void **state)
     assert_int_equal(listener_port(listener), 0);
     fd = unix_connect();
     assert_true(fd >= 0);
-    turn_until_accepted(1);
-    assert_false(peer_known);
     close(fd);
-    listener_free(listener);
-    listener = NULL;
+    closes();
     assert_int_equal(stat(path, &st), -1);
 }
 
@@ -343,7 +244,6 @@ static void a_unix_socket_that_nobody_listens_on_is_replaced(void **state)
     listens(path);
     fd = unix_connect();
     assert_true(fd >= 0);
-    turn_until_accepted(1);
     close(fd);
 }
 
@@ -354,13 +254,12 @@ static void a_unix_socket_in_use_is_left_alone(void **state)
 
     (void)state;
     listens(path);
-    assert_null(listen_on(path, 0));
+    assert_null(listen_on(path, 0, error));
     snprintf(expected, sizeof expected, "unix:%s: Address already in use", path);
     assert_string_equal(error, expected);
     fd = unix_connect();
     assert_true(fd >= 0);
     close(fd);
-    turn_until_accepted(1);
 }
 
 static void what_is_no_socket_is_left_alone(void **state)
@@ -371,23 +270,21 @@ static void what_is_no_socket_is_left_alone(void **state)
     (void)state;
     assert_non_null(file);
     fclose(file);
-    assert_null(listen_on(path, 0));
+    assert_null(listen_on(path, 0, error));
     assert_int_equal(stat(path, &st), 0);
     assert_true(S_ISREG(st.st_mode));
 }
 
 static void another_listeners_socket_is_not_removed(void **state)
 {
-    struct listener *other;
     struct stat st;
 
     (void)state;
     listens(path);
     assert_int_equal(unlink(path), 0);
-    other = listen_on(path, 0);
+    other = listen_on(path, 0, error);
     assert_non_null(other);
-    listener_free(listener);
-    listener = other;
+    closes();
     assert_int_equal(stat(path, &st), 0);
 }
 
@@ -399,9 +296,9 @@ static void a_path_that_cannot_be_is_an_error(void **state)
     memset(longest, 'x', sizeof longest - 1);
     longest[0] = '/';
     longest[sizeof longest - 1] = '\0';
-    assert_null(listen_on(longest, 0));
+    assert_null(listen_on(longest, 0, error));
     assert_non_null(strstr(error, "File name too long"));
-    assert_null(listen_on("/nowhere/at/all", 0));
+    assert_null(listen_on("/nowhere/at/all", 0, error));
     assert_string_equal(error, "unix:/nowhere/at/all: No such file or directory");
 }
 
@@ -410,13 +307,14 @@ static void a_path_that_cannot_be_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(connections_are_accepted_with_the_peers_address),
+        TEST(a_listener_is_named_by_its_address),
         TEST(an_address_in_use_is_an_error_that_names_it),
         TEST(a_port_can_be_listened_on_again_at_once),
         TEST(all_of_ipv4_and_all_of_ipv6_can_be_listened_on),
-        TEST(many_connections_are_accepted),
-        TEST(a_listener_may_be_freed_inside_accepted),
-        TEST(without_descriptors_accepting_waits_and_warns_once),
+        TEST(nobody_connects_any_more),
+        TEST(its_port_can_be_listened_on_again),
+        TEST(nobody_connects_to_its_path_any_more),
+        TEST(its_path_can_be_listened_on_again),
         TEST(a_unix_socket_is_its_owners_and_goes_with_the_listener),
         TEST(a_unix_socket_that_nobody_listens_on_is_replaced),
         TEST(a_unix_socket_in_use_is_left_alone),

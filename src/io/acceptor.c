@@ -1,0 +1,186 @@
+/* Accepting, over uv_poll. */
+#include "io/acceptor.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How many connections one acceptor takes in one turn of the loop. */
+#define ACCEPT_BURST 64
+
+/* Descriptors that connections leave to everything else: a session that has to be dialled again
+ * needs some, and without it none of the connections is of use. */
+#define DESCRIPTORS_KEPT 64
+
+struct acceptor {
+    struct loop *loop;
+    struct listener *listener;
+    uv_poll_t poll;
+    bool polled; /* libuv has `poll` */
+    bool freed;
+    bool warned;              /* of starving; until the backlog has been worked off */
+    struct deadline starving; /* armed: no descriptor was to be had */
+    int last_fd;              /* from this number on descriptors are not for connections */
+    void (*accepted)(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
+    void *arg;
+};
+
+static int last_descriptor(void)
+{
+    struct rlimit limit = {.rlim_cur = INT_MAX};
+    rlim_t kept;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
+    return (int)(limit.rlim_cur - kept);
+}
+
+static void begin(struct acceptor *a);
+
+/* Whether the next descriptor would be one of the last. The kernel gives the lowest that is free.
+ */
+static bool descriptors_short(const struct acceptor *a)
+{
+    int probe = eventfd(0, EFD_CLOEXEC);
+
+    if (probe >= 0)
+        close(probe);
+    return probe < 0 || probe >= a->last_fd;
+}
+
+static void starving_over(struct deadline *starving)
+{
+    struct acceptor *a = container_of(starving, struct acceptor, starving);
+
+    if (descriptors_short(a))
+        deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, starving_over);
+    else
+        begin(a);
+}
+
+static void starve(struct acceptor *a, int error)
+{
+    if (!a->warned)
+        log_warning("%s: accepting is suspended: %s", listener_name(a->listener), strerror(error));
+    a->warned = true;
+    if (a->polled)
+        uv_poll_stop(&a->poll);
+    deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, starving_over);
+}
+
+/* What accept(2) wants taken as "try again": the connection has failed, not the listener. */
+static bool is_of_the_connection(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH: return true;
+    default: return false;
+    }
+}
+
+static void hand_over(struct acceptor *a, int fd, const struct sockaddr *from)
+{
+    struct ip peer;
+    uint16_t port = 0;
+    bool known = ip_from_sockaddr(from, &peer, &port);
+
+    a->accepted(a->arg, fd, known ? &peer : NULL, port);
+}
+
+static void acceptable(uv_poll_t *poll, int status, int events)
+{
+    struct acceptor *a = container_of(poll, struct acceptor, poll);
+
+    (void)status; /* accept4 says it better */
+    (void)events;
+    for (int i = 0; i < ACCEPT_BURST && !a->freed; i++) {
+        struct sockaddr_storage from = {0};
+        int fd = accept4(listener_fd(a->listener), (struct sockaddr *)&from,
+                         &(socklen_t){sizeof from}, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            bool last = fd >= a->last_fd;
+            hand_over(a, fd, (struct sockaddr *)&from);
+            if (last && !a->freed) {
+                starve(a, EMFILE);
+                return;
+            }
+        } else if (listener_is_closed(a->listener)) {
+            uv_poll_stop(&a->poll);
+            return;
+        } else if (errno == EAGAIN) {
+            a->warned = false;
+            return;
+        } else if (!is_of_the_connection(errno)) {
+            starve(a, errno);
+            return;
+        }
+    }
+}
+
+static void begin(struct acceptor *a)
+{
+    int error = 0;
+
+    if (!a->polled)
+        error = uv_poll_init(loop_uv(a->loop), &a->poll, listener_fd(a->listener));
+    if (error != 0) {
+        starve(a, -error);
+        return;
+    }
+    a->polled = true;
+    uv_poll_start(&a->poll, UV_READABLE, acceptable);
+}
+
+struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool few,
+                              void (*accepted)(void *arg, int fd, const struct ip *peer,
+                                               uint16_t peer_port),
+                              void *arg)
+{
+    struct acceptor *a = mem_zalloc(sizeof *a);
+
+    a->loop = loop;
+    a->listener = listener_ref(listener);
+    a->accepted = accepted;
+    a->arg = arg;
+    a->last_fd = few ? INT_MAX : last_descriptor();
+    begin(a);
+    return a;
+}
+
+static void poll_closed(uv_handle_t *poll)
+{
+    free(container_of(poll, struct acceptor, poll));
+}
+
+void acceptor_free(struct acceptor *a)
+{
+    if (a == NULL)
+        return;
+    a->freed = true;
+    deadline_cancel(&a->starving);
+    if (a->polled)
+        uv_close((uv_handle_t *)&a->poll, poll_closed);
+    listener_unref(a->listener); /* (libuv has let go of the descriptor) */
+    if (!a->polled)
+        free(a);
+}
