@@ -171,6 +171,7 @@ static void exchange_close(struct endpoint *endpoint, bool abort)
 }
 
 static const struct endpoint_operations exchange_operations = {
+    .gather = true,
     .room = exchange_room,
     .write = exchange_write,
     .write_eof = exchange_write_eof,

@@ -13,6 +13,9 @@
 struct endpoint;
 
 struct endpoint_operations {
+    /* Each write costs a system call and perhaps the waking of a reader: a turn's are better made
+     * one. */
+    bool gather;
     /* How many bytes `write` would take now; after 0 the `writable` event follows once. */
     size_t (*room)(struct endpoint *endpoint);
     /* Takes the first bytes of these and says how many; fewer than given means the same as room 0.

@@ -36,6 +36,7 @@ struct loop {
     struct socket_list lingering;
     struct watches *watches;
     uint8_t scratch[LOOP_SCRATCH_SIZE];
+    struct gathered gathered;
 };
 
 static void no_wait(uv_idle_t *idle)
@@ -146,6 +147,11 @@ uint64_t loop_now(const struct loop *loop)
 uint8_t *loop_scratch(struct loop *loop)
 {
     return loop->scratch;
+}
+
+struct gathered *loop_gathered(struct loop *loop)
+{
+    return &loop->gathered;
 }
 
 struct socket_list *loop_lingering(struct loop *loop)

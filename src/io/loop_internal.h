@@ -4,6 +4,17 @@
 
 #include "io/loop.h"
 
+/* A turn's bytes for one endpoint, until they are written at once (relay.c). */
+struct flow;
+struct gathered {
+    struct flow *flow; /* whose; NULL: there are none */
+    size_t length;
+    struct later spilling;
+    uint8_t bytes[LOOP_SCRATCH_SIZE];
+};
+
+struct gathered *loop_gathered(struct loop *loop);
+
 /* Sockets whose owners closed them and that wait for the peer's end of data (socket.c). */
 struct socket;
 LIST_HEAD(socket_list, socket);

@@ -3,13 +3,24 @@
  * A flow owns the events of the endpoint that it comes from. It ends when the end of data was
  * passed on, or when there is nobody left to take its bytes; when both flows have ended, both
  * endpoints are closed. Nothing but writing and keeping bytes happens inside `data`, which may be
- * called from where nothing else is allowed. */
+ * called from where nothing else is allowed.
+ *
+ * An SSH channel brings its bytes by packets of 32 KiB at most. For a socket, which would wake its
+ * reader for each, those of one turn are gathered: one flow's at a time, in what all flows of the
+ * loop share, since to copy them costs less than to write each. */
 #include "io/relay.h"
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "io/loop_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Fewer bytes are passed on at once, unless they are behind gathered ones; more are worth a write
+ * of their own. */
+#define GATHER_MIN 16384
+#define GATHER_MAX 65536
 
 struct flow {
     struct relay *relay;
@@ -39,10 +50,80 @@ static struct flow *opposite(const struct flow *flow)
     return flow == &flows[0] ? &flows[1] : &flows[0];
 }
 
+/* Writes, and holds what is not taken. */
+static void flow_write(struct flow *flow, const uint8_t *bytes, size_t length)
+{
+    size_t taken = endpoint_write(flow->to, bytes, length);
+
+    flow->bytes += taken;
+    buffer_append(&flow->held, bytes + taken, length - taken);
+}
+
+/* Nobody's bytes are gathered any more. */
+static void forget_gathered(struct gathered *g, struct loop *loop)
+{
+    later_cancel(loop, &g->spilling);
+    g->flow = NULL;
+    g->length = 0;
+}
+
+/* Writes what is gathered, whoever's it is. */
+static void spill(struct loop *loop)
+{
+    struct gathered *g = loop_gathered(loop);
+    struct flow *flow = g->flow;
+    size_t length = g->length;
+
+    forget_gathered(g, loop);
+    if (flow != NULL)
+        flow_write(flow, g->bytes, length);
+}
+
+static void spill_now(struct later *spilling)
+{
+    struct gathered *g = container_of(spilling, struct gathered, spilling);
+
+    spill(g->flow->relay->loop);
+}
+
+static bool is_gathering(const struct flow *flow)
+{
+    return loop_gathered(flow->relay->loop)->flow == flow;
+}
+
+static void gather(struct flow *flow, const uint8_t *bytes, size_t length)
+{
+    struct loop *loop = flow->relay->loop;
+    struct gathered *g = loop_gathered(loop);
+
+    if (g->flow != flow || length > GATHER_MAX || length > sizeof g->bytes - g->length)
+        spill(loop);
+    if (buffer_length(&flow->held) > 0) { /* (Not all of its own was taken.) */
+        buffer_append(&flow->held, bytes, length);
+    } else if (length > GATHER_MAX) {
+        flow_write(flow, bytes, length);
+    } else {
+        memcpy(g->bytes + g->length, bytes, length);
+        g->flow = flow;
+        g->length += length;
+        later_post(loop, &g->spilling, spill_now);
+    }
+}
+
+/* Forgets what `to` has not got. */
+static void flow_drop(struct flow *flow)
+{
+    struct loop *loop = flow->relay->loop;
+
+    if (is_gathering(flow))
+        forget_gathered(loop_gathered(loop), loop);
+    buffer_clear(&flow->held);
+}
+
 static void relay_free(struct relay *relay)
 {
-    buffer_clear(&relay->flows[0].held);
-    buffer_clear(&relay->flows[1].held);
+    flow_drop(&relay->flows[0]);
+    flow_drop(&relay->flows[1]);
     free(relay->why);
     free(relay);
 }
@@ -67,16 +148,21 @@ static void close_endpoints(struct relay *relay, bool abort)
     if (relay->closed)
         return;
     relay->closed = true;
+    flow_drop(&relay->flows[0]);
+    flow_drop(&relay->flows[1]);
     endpoint_close(relay->flows[0].from, abort);
     endpoint_close(relay->flows[1].from, abort);
 }
 
-/* Writes what is held. False: some still is. */
+/* Writes what is gathered or held. False: some still is. */
 static bool flow_flush(struct flow *flow)
 {
-    size_t length = buffer_length(&flow->held);
+    size_t length;
     size_t taken;
 
+    if (is_gathering(flow))
+        spill(flow->relay->loop);
+    length = buffer_length(&flow->held);
     if (length == 0)
         return true;
     taken = endpoint_write(flow->to, buffer_data(&flow->held), length);
@@ -117,15 +203,15 @@ static size_t on_room(void *owner)
 static bool on_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct flow *flow = owner;
-    size_t taken;
 
     if (flow->ended)
         return true;
     if (buffer_length(&flow->held) > 0)
         return false;
-    taken = endpoint_write(flow->to, bytes, length);
-    flow->bytes += taken;
-    buffer_append(&flow->held, bytes + taken, length - taken);
+    if (is_gathering(flow) || (flow->to->operations->gather && length >= GATHER_MIN))
+        gather(flow, bytes, length);
+    else
+        flow_write(flow, bytes, length);
     return true;
 }
 
@@ -143,7 +229,7 @@ static void on_closed(void *owner)
     struct flow *back = opposite(flow);
 
     back->ended = true;
-    buffer_clear(&back->held);
+    flow_drop(back);
     /* Dropping what comes keeps alive a peer that only reads once it has written. */
     if (!back->eof)
         endpoint_resume(back->from);
@@ -163,6 +249,8 @@ static void on_failed(void *owner, const char *why)
 
     relay->failed = flow == &relay->flows[0] ? 0 : 1;
     relay->why = mem_strdup(why);
+    if (is_gathering(flow))
+        spill(relay->loop); /* it came before */
     close_endpoints(relay, true);
     later_post(relay->loop, &relay->ending, relay_end);
 }

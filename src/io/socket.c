@@ -27,10 +27,6 @@
  * turn of the loop: when there is news, and when what this left is gone on with. */
 #define RECEIVE_BURST 2
 
-/* Behind so many bytes there may come more in the same turn: the kernel may wait for that, and
- * wakes the peer once for two packets of SSH instead of twice. */
-#define MORE_MIN 16384
-
 enum socket_state {
     SOCKET_OPEN,
     SOCKET_LINGERING, /* closed by its owner, on the loop's list, reads until the peer's end of data
@@ -54,7 +50,6 @@ struct socket {
     bool eof;            /* the peer's end of data was seen */
     bool eof_written;    /* ours was sent */
     struct later more;
-    struct later pushing;
     struct later failing;
     struct deadline linger;
     LIST_ENTRY(socket) next;
@@ -83,7 +78,6 @@ static void freed(struct watch *watch)
 static void detach(struct socket *s)
 {
     later_cancel(s->loop, &s->more);
-    later_cancel(s->loop, &s->pushing);
     later_cancel(s->loop, &s->failing);
     deadline_cancel(&s->linger);
     if (s->state == SOCKET_LINGERING)
@@ -251,25 +245,16 @@ static size_t socket_room(struct endpoint *endpoint)
     return s->blocked || s->error != 0 ? 0 : LOOP_SCRATCH_SIZE;
 }
 
-/* Setting TCP_NODELAY, though it is set, sends what MSG_MORE held back (tcp(7)). */
-static void push(struct later *pushing)
-{
-    struct socket *s = container_of(pushing, struct socket, pushing);
-
-    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-}
-
 static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
 {
     struct socket *s = socket_of(endpoint);
-    int more = length >= MORE_MIN ? MSG_MORE : 0;
     ssize_t n;
 
     assert(!s->eof_written);
     if (s->blocked || s->error != 0 || length == 0)
         return 0;
     do
-        n = send(s->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | more);
+        n = send(s->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0 && !would_block(-errno)) {
         fail_later(s, errno);
@@ -277,8 +262,6 @@ static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size
     }
     if (n < 0)
         n = 0;
-    if (more != 0)
-        later_post(s->loop, &s->pushing, push);
     if ((size_t)n < length) {
         s->blocked = true;
         if (!s->output_watched)
@@ -333,6 +316,7 @@ static void socket_close(struct endpoint *endpoint, bool abort)
 }
 
 static const struct endpoint_operations socket_operations = {
+    .gather = true,
     .room = socket_room,
     .write = socket_write,
     .write_eof = socket_write_eof,
@@ -361,8 +345,6 @@ int socket_endpoint_release(struct endpoint *endpoint)
     struct socket *s = socket_of(endpoint);
 
     assert(s->state == SOCKET_OPEN);
-    if (s->pushing.queued)
-        push(&s->pushing);
     detach(s);
     return s->fd;
 }

@@ -24,16 +24,18 @@
 #define SESSION_MAX ((uint64_t)64 * 1024 * 1024)
 
 /* The peer hears of free window each time this part of it was used up. */
-#define PART 16
+#define PART 8
 
-/* On a shorter way that is enough, and more does harm: a server that reads faster than it sends
- * keeps all of it in that buffer, and then moves more bytes than it sends. A way that seems to be
- * longer is measured before it is decided whether a larger window is of use. */
+/* On a shorter way no more than ssh's own is of use, and more does harm: a server that reads faster
+ * than it sends keeps all of it in that buffer, and then moves more bytes than it sends. A way that
+ * seems to be longer is measured before a window gets larger. */
 #define FAR_MS 5
+#define NEAR_MAX (2U * 1024 * 1024)
 
-/* A window that lasted for more quarters of a round trip than this is not what holds a stream up:
- * else it lasts for four. */
+/* A window that is what holds a stream up lasts for a round trip: for so many quarters of one at
+ * most, or so many milliseconds, in which we may have to wait for a processor. */
 #define QUARTERS 5
+#define BRIEF_MS 10
 
 /* A read of so many bytes, more than the 64,000 that libssh begins with, has it announce all of its
  * own window. It would do so at the first data only, which on a long way is a round trip lost. */
@@ -57,8 +59,9 @@ static bool is_far(const struct session *s)
 /* A larger window, if the session's share allows it. */
 static bool grow(struct channel *ch)
 {
+    uint32_t most = is_far(ch->session) ? WINDOW_MAX : NEAR_MAX;
     uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
-    uint32_t larger = twice < WINDOW_MAX ? twice : WINDOW_MAX;
+    uint32_t larger = twice < most ? twice : most;
     /* (After a hold it begins anew when what was announced before has come.) */
     bool allowed = larger > ch->window && ch->charged == ch->window &&
                    ch->session->announced - ch->charged + larger <= SESSION_MAX;
@@ -74,9 +77,9 @@ static bool grow(struct channel *ch)
 static void consider(struct channel *ch)
 {
     const struct session *s = ch->session;
+    uint64_t lasts = QUARTERS * s->round_trip / 4;
     bool begins = ch->window == 0;
-    bool held_up =
-        is_far(s) && loop_now(s->loop) <= ch->window_began + QUARTERS * s->round_trip / 4;
+    bool held_up = loop_now(s->loop) <= ch->window_began + (lasts > BRIEF_MS ? lasts : BRIEF_MS);
 
     ch->window_began = loop_now(s->loop);
     ch->consumed = 0;

@@ -9,18 +9,24 @@
 
 enum end { OPEN, CLOSED, ABORTED };
 
+#ifndef GOT_MAX
+#define GOT_MAX 256
+#endif
+
 /* What happens at the far side of an endpoint, and what was seen there; it outlives the endpoint.
  */
 struct far_side {
     struct endpoint *endpoint; /* NULL: closed */
     enum end end;
+    bool gathers;   /* each write is one too many */
     bool asks_room; /* as a socket does; without, bytes are offered and may be refused, as by libssh
                      */
     bool flowing;   /* resumed, and had no refusal since */
     size_t capacity; /* what can be written now */
     bool owes_writable;
-    char got[256];
+    char got[GOT_MAX];
     size_t got_length;
+    unsigned writes;
     bool got_eof;
 };
 
@@ -56,6 +62,7 @@ static inline size_t fake_write(struct endpoint *endpoint, const uint8_t *bytes,
         memcpy(far->got + far->got_length, bytes, taken);
     far->got_length += taken;
     far->capacity -= taken;
+    far->writes++;
     far->owes_writable |= taken < length;
     return taken;
 }
@@ -89,12 +96,21 @@ static const struct endpoint_operations fake_operations = {
     .close = fake_close,
 };
 
+static const struct endpoint_operations fake_gather_operations = {
+    .gather = true,
+    .room = fake_room,
+    .write = fake_write,
+    .write_eof = fake_write_eof,
+    .resume = fake_resume,
+    .close = fake_close,
+};
+
 /* The endpoint before that far side. */
 static inline struct endpoint *fake_new(struct far_side *far)
 {
     struct fake *fake = mem_zalloc(sizeof *fake);
 
-    fake->endpoint.operations = &fake_operations;
+    fake->endpoint.operations = far->gathers ? &fake_gather_operations : &fake_operations;
     fake->far = far;
     far->endpoint = &fake->endpoint;
     return far->endpoint;
