@@ -8,6 +8,7 @@
 struct flow;
 struct gathered {
     struct flow *flow; /* whose; NULL: there are none */
+    struct flow *last; /* whose bytes came last */
     size_t length;
     struct later spilling;
     uint8_t bytes[LOOP_SCRATCH_SIZE];

@@ -6,8 +6,9 @@
  * called from where nothing else is allowed.
  *
  * An SSH channel brings its bytes by packets of 32 KiB at most. For a socket, which would wake its
- * reader for each, those of one turn are gathered: one flow's at a time, in what all flows of the
- * loop share, since to copy them costs less than to write each. */
+ * reader for each, those of one turn are gathered, since to copy them costs less than to write
+ * each: one flow's at a time, in what all flows of the loop share, and only when two of its packets
+ * follow one another. (With several streams sshd sends a packet of each in turn.) */
 #include "io/relay.h"
 
 #include "base/buffer.h"
@@ -91,6 +92,18 @@ static bool is_gathering(const struct flow *flow)
     return loop_gathered(flow->relay->loop)->flow == flow;
 }
 
+/* Whether more may come that is better written with this. */
+static bool is_worth_gathering(struct flow *flow, size_t length)
+{
+    struct gathered *g = loop_gathered(flow->relay->loop);
+    bool again = g->last == flow;
+
+    if (!flow->to->operations->gather || length < GATHER_MIN)
+        return false;
+    g->last = flow;
+    return again;
+}
+
 static void gather(struct flow *flow, const uint8_t *bytes, size_t length)
 {
     struct loop *loop = flow->relay->loop;
@@ -114,9 +127,12 @@ static void gather(struct flow *flow, const uint8_t *bytes, size_t length)
 static void flow_drop(struct flow *flow)
 {
     struct loop *loop = flow->relay->loop;
+    struct gathered *g = loop_gathered(loop);
 
     if (is_gathering(flow))
-        forget_gathered(loop_gathered(loop), loop);
+        forget_gathered(g, loop);
+    if (g->last == flow)
+        g->last = NULL;
     buffer_clear(&flow->held);
 }
 
@@ -208,7 +224,7 @@ static bool on_data(void *owner, const uint8_t *bytes, size_t length)
         return true;
     if (buffer_length(&flow->held) > 0)
         return false;
-    if (is_gathering(flow) || (flow->to->operations->gather && length >= GATHER_MIN))
+    if (is_worth_gathering(flow, length) || is_gathering(flow))
         gather(flow, bytes, length);
     else
         flow_write(flow, bytes, length);
