@@ -80,7 +80,7 @@ void board_succeed(struct board *board, struct board *successor);
 
 /* The worker whose session would probably be chosen now, so that a new connection can go there at
  * once; -1: none is up. `worker` is where the connection is (-1: nowhere): as in board_reserve, its
- * own session is preferred to an equal one. */
+ * own sessions are preferred, as far as policy/balance does. */
 int board_hint(const struct board *board, int worker);
 
 /* Gives one reservation back; the slot may have a newer session by then. */

@@ -171,7 +171,6 @@ static void exchange_close(struct endpoint *endpoint, bool abort)
 }
 
 static const struct endpoint_operations exchange_operations = {
-    .gather = true,
     .room = exchange_room,
     .write = exchange_write,
     .write_eof = exchange_write_eof,
@@ -254,6 +253,7 @@ struct endpoint *http_exchange_new(struct loop *loop, struct endpoint *inner,
     struct http_exchange *x = mem_zalloc(sizeof(*x));
 
     x->outer.operations = &exchange_operations;
+    x->outer.gathers = inner->gathers;
     x->inner = inner;
     x->loop = loop;
     x->body = *body;

@@ -240,7 +240,7 @@ static unsigned choose_porter(const struct listeners *l, const struct door *door
     return best;
 }
 
-/* (For a moment two may accept at a door that changes hands, and never nobody.) */
+/* (While a door changes hands two may accept for a moment, or nobody: who comes then waits.) */
 void listeners_assign(struct listeners *l, struct generation *generation)
 {
     struct door *door;
@@ -251,17 +251,18 @@ void listeners_assign(struct listeners *l, struct generation *generation)
         unsigned worker;
         generation_upstream(generation, door->listen->via, &board);
         worker = choose_porter(l, door, board);
+        if (before != NULL && door->serial != generation->serial)
+            porter_change(before, generation, door->listen);
         if (before == NULL || worker != door->worker) {
             door->porter =
                 porter_send(l->crew->workers[worker], door->listener, generation, door->listen);
             porter_recall(before);
             log_debug("%s: worker %u accepts", listener_name(door->listener), worker);
-        } else if (door->serial != generation->serial) {
-            porter_change(before, generation, door->listen);
         }
         door->worker = worker;
         door->serial = generation->serial;
     }
+    atomic_store(&l->crew->serial, generation->serial);
 }
 
 void listeners_each(const struct listeners *l,

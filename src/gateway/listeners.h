@@ -26,7 +26,8 @@ bool listeners_change(struct listeners *listeners, const struct config *config,
 
 /* Has each address accepted on by the worker that should, with the generation of the configuration
  * last given: to be called once that is there, and whenever sessions may have come or gone. Nothing
- * is done about an address where all is as it should be. */
+ * is done about an address where all is as it should be. When this returns nobody comes in by an
+ * earlier generation any more. */
 void listeners_assign(struct listeners *listeners, struct generation *generation);
 
 /* Calls `each` for every address that is listened on, as listener_name has it. */

@@ -14,7 +14,8 @@ struct porter;
 struct porter *porter_send(struct worker *worker, struct listener *listener,
                            struct generation *generation, const struct config_listen *listen);
 
-/* Who comes from now on comes by `listen` of another generation (referenced). */
+/* Who comes from now on comes by `listen` of another generation (referenced): once its serial is
+ * the crew's, which is to be said when all porters have been told. */
 void porter_change(struct porter *porter, struct generation *generation,
                    const struct config_listen *listen);
 

@@ -273,6 +273,14 @@ void worker_send_client(struct worker *worker, struct generation *generation,
     mailbox_post(worker->mailbox, &m->message);
 }
 
+void worker_let_in(struct worker *worker, struct generation *generation,
+                   const struct config_listen *listen, int fd, const struct ip *peer,
+                   uint16_t peer_port)
+{
+    atomic_fetch_add(&worker->crew->clients, 1);
+    client_new(worker, generation, listen, fd, peer, peer_port);
+}
+
 /* Notes: messages that carry at most a board. */
 
 struct note {

@@ -19,7 +19,8 @@ struct crew {
     struct mailbox *keeper;  /* the main thread's */
     struct worker **workers; /* all of them */
     unsigned worker_count;
-    atomic_uint clients; /* connections under way, wherever they are */
+    atomic_uint clients;  /* connections under way, wherever they are */
+    atomic_ullong serial; /* of the generation that connections come in by; all porters were told */
     atomic_bool draining;
     void (*client_gone)(
         struct crew *crew); /* called by a worker whenever one ends while draining */
@@ -94,6 +95,11 @@ void crew_send_flush(struct crew *crew);
 void worker_send_stop(struct worker *worker);
 
 /* On the worker's own thread. */
+
+/* As worker_send_client, at once. */
+void worker_let_in(struct worker *worker, struct generation *generation,
+                   const struct config_listen *listen, int fd, const struct ip *peer,
+                   uint16_t peer_port);
 
 /* Its session of that slot, or NULL when it is not its own or not up any more. */
 struct session *worker_session_at(struct worker *worker, struct board *board, int slot);

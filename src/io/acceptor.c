@@ -110,8 +110,11 @@ static void acceptable(uv_poll_t *poll, int status, int events)
 {
     struct acceptor *a = container_of(poll, struct acceptor, poll);
 
-    (void)status; /* accept4 says it better */
     (void)events;
+    if (status < 0 && !listener_is_closed(a->listener)) { /* (libuv has stopped polling.) */
+        starve(a, -status);
+        return;
+    }
     for (int i = 0; i < ACCEPT_BURST && !a->freed; i++) {
         struct sockaddr_storage from = {0};
         int fd = accept4(listener_fd(a->listener), (struct sockaddr *)&from,
@@ -151,7 +154,7 @@ static void begin(struct acceptor *a)
     uv_poll_start(&a->poll, UV_READABLE, acceptable);
 }
 
-struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool few,
+struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool may_use_last,
                               void (*accepted)(void *arg, int fd, const struct ip *peer,
                                                uint16_t peer_port),
                               void *arg)
@@ -162,7 +165,7 @@ struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool
     a->listener = listener_ref(listener);
     a->accepted = accepted;
     a->arg = arg;
-    a->last_fd = few ? INT_MAX : last_descriptor();
+    a->last_fd = may_use_last ? INT_MAX : last_descriptor();
     begin(a);
     return a;
 }

@@ -12,12 +12,12 @@ struct acceptor;
  * listener; while there are two, each connection is accepted by one of them. When the listener is
  * closed it accepts no more, and waits to be freed.
  *
- * `few`: its connections are few, and may have the last descriptors.
+ * `may_use_last`: its connections are few, and may have the last descriptors.
  *
  * `accepted` gets each connection: a non-blocking, prepared (socket_prepare) descriptor, which is
  * the callee's, and who it came from (`peer` is NULL for unix sockets; valid during the call). It
  * may free the acceptor. */
-struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool few,
+struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool may_use_last,
                               void (*accepted)(void *arg, int fd, const struct ip *peer,
                                                uint16_t peer_port),
                               void *arg);

@@ -13,9 +13,6 @@
 struct endpoint;
 
 struct endpoint_operations {
-    /* Each write costs a system call and perhaps the waking of a reader: a turn's are better made
-     * one. */
-    bool gather;
     /* How many bytes `write` would take now; after 0 the `writable` event follows once. */
     size_t (*room)(struct endpoint *endpoint);
     /* Takes the first bytes of these and says how many; fewer than given means the same as room 0.
@@ -52,6 +49,9 @@ struct endpoint_events {
 
 struct endpoint {
     const struct endpoint_operations *operations;
+    /* Each write is a system call and perhaps wakes a reader: a turn's are better made one. Only
+     * where a write is allowed inside anybody's `data`, as a socket's is. */
+    bool gathers;
     const struct endpoint_events *events;
     void *owner;
 };

@@ -61,8 +61,10 @@ static void flow_write(struct flow *flow, const uint8_t *bytes, size_t length)
 }
 
 /* Nobody's bytes are gathered any more. */
-static void forget_gathered(struct gathered *g, struct loop *loop)
+static void forget_gathered(struct loop *loop)
 {
+    struct gathered *g = loop_gathered(loop);
+
     later_cancel(loop, &g->spilling);
     g->flow = NULL;
     g->length = 0;
@@ -75,7 +77,7 @@ static void spill(struct loop *loop)
     struct flow *flow = g->flow;
     size_t length = g->length;
 
-    forget_gathered(g, loop);
+    forget_gathered(loop);
     if (flow != NULL)
         flow_write(flow, g->bytes, length);
 }
@@ -90,18 +92,6 @@ static void spill_now(struct later *spilling)
 static bool is_gathering(const struct flow *flow)
 {
     return loop_gathered(flow->relay->loop)->flow == flow;
-}
-
-/* Whether more may come that is better written with this. */
-static bool is_worth_gathering(struct flow *flow, size_t length)
-{
-    struct gathered *g = loop_gathered(flow->relay->loop);
-    bool again = g->last == flow;
-
-    if (!flow->to->operations->gather || length < GATHER_MIN)
-        return false;
-    g->last = flow;
-    return again;
 }
 
 static void gather(struct flow *flow, const uint8_t *bytes, size_t length)
@@ -130,7 +120,7 @@ static void flow_drop(struct flow *flow)
     struct gathered *g = loop_gathered(loop);
 
     if (is_gathering(flow))
-        forget_gathered(g, loop);
+        forget_gathered(loop);
     if (g->last == flow)
         g->last = NULL;
     buffer_clear(&flow->held);
@@ -219,15 +209,19 @@ static size_t on_room(void *owner)
 static bool on_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct flow *flow = owner;
+    struct loop *loop = flow->relay->loop;
+    bool is_packet = flow->to->gathers && length >= GATHER_MIN;
 
     if (flow->ended)
         return true;
     if (buffer_length(&flow->held) > 0)
         return false;
-    if (is_worth_gathering(flow, length) || is_gathering(flow))
+    if (is_gathering(flow) || (is_packet && loop_gathered(loop)->last == flow))
         gather(flow, bytes, length);
     else
         flow_write(flow, bytes, length);
+    if (is_packet)
+        loop_gathered(loop)->last = flow;
     return true;
 }
 

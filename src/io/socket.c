@@ -316,7 +316,6 @@ static void socket_close(struct endpoint *endpoint, bool abort)
 }
 
 static const struct endpoint_operations socket_operations = {
-    .gather = true,
     .room = socket_room,
     .write = socket_write,
     .write_eof = socket_write_eof,
@@ -335,6 +334,7 @@ struct endpoint *socket_endpoint_new(struct loop *loop, int fd)
         return NULL;
     }
     s->endpoint.operations = &socket_operations;
+    s->endpoint.gathers = true;
     s->loop = loop;
     s->fd = fd;
     return &s->endpoint;

@@ -3,13 +3,16 @@
 
 #define QUIET_RATE_BITS 6 /* under 64 KiB/s all are alike */
 
-/* What a session weighs by its channels; another worker's, to which the client would have to move,
- * weighs half as much again, and two channels more. */
+#define AWAY_MAX 16 /* beside more channels than that a move is little */
+
+/* What a session weighs by its channels. Another worker's, to which the client would have to move,
+ * weighs half as much again and two channels more. */
 static uint64_t weight(const struct balance_session *session)
 {
     uint64_t channels = session->channels;
+    uint64_t half = channels / 2 < AWAY_MAX ? channels / 2 : AWAY_MAX;
 
-    return session->local ? 2 * channels : 3 * channels + 4;
+    return session->local ? channels : channels + half + 2;
 }
 
 /* 0 for a quiet session, one more each time the rate doubles. */
@@ -30,7 +33,7 @@ static uint64_t burden(const struct balance_session *session, const struct balan
     sum = sum << 1 | (session->channels >= limits->channels);
     sum = sum << 5 | rate_class(kept && session->rate < BALANCE_BULK_RATE ? BALANCE_BULK_RATE - 1
                                                                           : session->rate);
-    sum = sum << 34 | weight(session);
+    sum = sum << 33 | weight(session);
     return sum << 1 | !session->local;
 }
 

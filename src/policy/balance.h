@@ -34,10 +34,10 @@ struct balance_choice {
 /* Chooses the usable session with the least in flight: sessions without an overdue open before
  * those with; then those under the channel limit; then by rate, where rates within the same power
  * of two (and all under 64 KiB/s) count as equal; then by channels, where a local one may have half
- * as many again, and two: a move takes as long as an open. Overdue sessions are chosen only when
- * nothing else is usable. `grow` when fewer than max_sessions are
- * there (`count` includes those being dialled, as not usable) and no usable session is without
- * overdue open, under the channel limit and under BALANCE_BULK_RATE.
+ * as many again (16 at most), and two: a move takes as long as an open. Overdue sessions are chosen
+ * only when nothing else is usable. `grow` when fewer than max_sessions are there (`count` includes
+ * those being dialled, as not usable) and no usable session is without overdue open, under the
+ * channel limit and under BALANCE_BULK_RATE.
  *
  * A `risky` open is one by a name that the server may be long at, with all of its session waiting.
  * It goes past steady sessions if there is another, be that overdue; and when each that answers is

@@ -329,6 +329,8 @@ void chan_settle(struct channel *ch)
         pull_leftover(ch);
     }
     chan_window_announce(ch);
+    if (ch->leftover)
+        return; /* libssh has read on meanwhile */
     if (ch->close_seen && !ch->close_told) {
         ch->eof_told = true;
         ch->close_told = true;

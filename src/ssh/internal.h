@@ -34,8 +34,8 @@ struct session {
     struct ssh_counter_struct bytes;
     struct ssh_counter_struct packets;
     uint64_t carried; /* by channels, both ways */
-    uint64_t fresh;  /* bytes written since the last flush */
-    bool backlog;    /* the kernel took less than there was to flush */
+    uint64_t fresh;   /* bytes written since the last flush */
+    bool backlog;     /* the kernel took less than there was to flush */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
     bool blocked;                /* libssh takes nothing: the peer has begun a rekey */
@@ -86,7 +86,7 @@ struct channel {
     bool eof_sent;
     uint32_t window;       /* announced to the peer; 0: libssh's own */
     uint32_t charged;      /* of session->announced: what the peer may still send of it */
-    uint32_t consumed;     /* since window_began */
+    uint32_t consumed;     /* of this window */
     uint32_t unannounced;  /* consumed, and the peer not told yet */
     uint64_t window_began; /* loop_now */
     bool probe_wanted;     /* the way there and back is to be measured */

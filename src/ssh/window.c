@@ -10,8 +10,8 @@
 
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
-/* What a stream of so many bytes gets first: no more than libssh's own, and all of it all the time.
- */
+/* What a stream of so many bytes gets first: hardly more than libssh's own, which it must not be
+ * below, but all of it all the time. */
 #define STREAM_BYTES (256U * 1024)
 #define WINDOW_FIRST (1280U * 1024)
 
@@ -19,7 +19,7 @@
  * 16 KiB at a time, copying all of it each time. With 16 MiB that cost it 2.5 s, now and then. */
 #define WINDOW_MAX (10U * 1024 * 1024)
 
-/* What all channels of a session may have been granted in this way: a bound on memory
+/* What all channels of a session may have been granted beyond that: a bound on memory
  * when all of their consumers stop at once. */
 #define SESSION_MAX ((uint64_t)64 * 1024 * 1024)
 
@@ -44,10 +44,16 @@
 /* Where the read that never returns anything would go; never touched, so it costs no memory. */
 static uint8_t nowhere[WINDOW_MAX];
 
+/* What counts for SESSION_MAX. */
+static uint32_t beyond_own(uint32_t window)
+{
+    return window > WINDOW_FIRST ? window - WINDOW_FIRST : 0;
+}
+
 static void charge(struct channel *ch, uint32_t window)
 {
-    ch->session->announced += window;
-    ch->session->announced -= ch->charged;
+    ch->session->announced += beyond_own(window);
+    ch->session->announced -= beyond_own(ch->charged);
     ch->charged = window;
 }
 
@@ -59,12 +65,13 @@ static bool is_far(const struct session *s)
 /* A larger window, if the session's share allows it. */
 static bool grow(struct channel *ch)
 {
-    uint32_t most = is_far(ch->session) ? WINDOW_MAX : NEAR_MAX;
+    const struct session *s = ch->session;
+    uint32_t most = is_far(s) && !s->globals.probing ? WINDOW_MAX : NEAR_MAX;
     uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
     uint32_t larger = twice < most ? twice : most;
     /* (After a hold it begins anew when what was announced before has come.) */
     bool allowed = larger > ch->window && ch->charged == ch->window &&
-                   ch->session->announced - ch->charged + larger <= SESSION_MAX;
+                   s->announced - beyond_own(ch->charged) + beyond_own(larger) <= SESSION_MAX;
 
     if (!allowed)
         return false;

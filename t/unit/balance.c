@@ -58,6 +58,8 @@ static void the_least_burdened_session_is_chosen(void **state)
         {"not with three more than none", {AWAY(0, 0), UP(3, 0)}, 2, 0, false},
         {"local with half as many again, and two", {AWAY(20, 0), UP(32, 0)}, 2, 1, false},
         {"not with more", {AWAY(20, 0), UP(33, 0)}, 2, 0, false},
+        {"local with 18 more", {AWAY(60, 0), UP(78, 0)}, 2, 1, false},
+        {"not with 19, however many", {AWAY(60, 0), UP(79, 0)}, 2, 0, false},
         {"the fewer channels of two that are away", {AWAY(5, 0), AWAY(4, 0)}, 2, 1, false},
         {"rate before local", {UP(5, 64), AWAY(5, 63)}, 2, 1, false},
         {"rates under 64 are alike", {UP(5, 0), UP(4, 63)}, 2, 1, false},

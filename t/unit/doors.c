@@ -3,6 +3,7 @@
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
+#include "gateway/client_parts.h"
 #include "listener_test.h"
 
 #define WORKERS 3
@@ -434,6 +435,68 @@ static void who_comes_as_the_draining_begins_is_counted(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- reloads */
+
+/* By which generation the connection came in that a worker serves. */
+static const struct generation *generation_at(int worker)
+{
+    const struct client *client = TAILQ_FIRST(&scene->workers[worker]->clients);
+
+    return client != NULL ? client->generation : NULL;
+}
+
+static void who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it(void **state)
+{
+    int fd;
+
+    (void)state;
+    assert_true(wants(DOOR("one", "a")));
+    session_up(0, 0, 2);
+    turn_all();
+    fd = knock("one"); /* (The loop will hear of him first.) */
+    assert_true(wants(DOOR("one", "a")));
+    assert_int_equal(who_accepts(), 2);
+    assert_ptr_equal(generation_at(2), scene->generation);
+    hang_up(fd);
+}
+
+static void so_he_does_when_the_door_changes_hands_with_the_reload(void **state)
+{
+    int fd;
+
+    (void)state;
+    assert_true(wants(DOOR("one", "a")));
+    session_up(0, 0, 2);
+    turn_all();
+    fd = knock("one");
+    atomic_store(&scene->boards[0]->slots[0].worker, 1);
+    assert_true(wants(DOOR("one", "a")));
+    run_now(scene->workers[2]->loop);
+    assert_int_equal(connections(), 1);
+    run_now(scene->workers[1]->loop);
+    assert_ptr_equal(generation_at(1), scene->generation);
+    hang_up(fd);
+}
+
+static void who_waits_for_a_reload_that_closes_the_door_is_let_go(void **state)
+{
+    char byte;
+    int fd;
+
+    (void)state;
+    assert_true(wants(DOOR("one", "a")));
+    session_up(0, 0, 2);
+    turn_all();
+    fd = knock("one");
+    atomic_fetch_add(&scene->crew.serial, 1); /* as said on another thread, meanwhile */
+    assert_int_equal(who_accepts(), -1);
+    listeners_close(scene->listeners);
+    turn_all();
+    assert_int_equal(connections(), 0);
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +511,9 @@ int main(void)
         TEST(nobody_comes_in_once_it_is_closed),
         TEST(an_address_can_be_closed_and_opened_at_once),
         TEST(who_comes_as_the_draining_begins_is_counted),
+        TEST(who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it),
+        TEST(so_he_does_when_the_door_changes_hands_with_the_reload),
+        TEST(who_waits_for_a_reload_that_closes_the_door_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -96,21 +96,13 @@ static const struct endpoint_operations fake_operations = {
     .close = fake_close,
 };
 
-static const struct endpoint_operations fake_gather_operations = {
-    .gather = true,
-    .room = fake_room,
-    .write = fake_write,
-    .write_eof = fake_write_eof,
-    .resume = fake_resume,
-    .close = fake_close,
-};
-
 /* The endpoint before that far side. */
 static inline struct endpoint *fake_new(struct far_side *far)
 {
     struct fake *fake = mem_zalloc(sizeof *fake);
 
-    fake->endpoint.operations = far->gathers ? &fake_gather_operations : &fake_operations;
+    fake->endpoint.operations = &fake_operations;
+    fake->endpoint.gathers = far->gathers;
     fake->far = far;
     far->endpoint = &fake->endpoint;
     return far->endpoint;

@@ -452,6 +452,20 @@ static void it_can_be_closed_at_any_time(void **state)
     }
 }
 
+/* (A channel must not be written to inside of anybody's `data`, and a socket may.) */
+static void writes_are_gathered_if_the_clients_are(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int gathers = 0; gathers < 2; gathers++) {
+        struct far_side client = {.gathers = gathers};
+        struct endpoint *exchange =
+            http_exchange_new(scene->loop, fake_new(&client), &no_body, &target);
+        assert_int_equal(exchange->gathers, gathers);
+        endpoint_close(exchange, false);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -471,6 +485,7 @@ int main(void)
         TEST(what_befalls_the_client_is_passed_on),
         TEST(a_response_may_come_before_the_requests_end),
         TEST(it_can_be_closed_at_any_time),
+        TEST(writes_are_gathered_if_the_clients_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
