@@ -378,11 +378,15 @@ def forwards(adit, path, sshd, origin):
         degraded(adit, path, sshd, target)
 
 
+def families():
+    return [ANY, "::1"][:1 + has_ipv6()]
+
+
 @contextlib.contextmanager
 def taken(port):
     """Somebody else's, in both families."""
     with contextlib.ExitStack() as stack:
-        for address in [ANY, "::1"][:1 + has_ipv6()]:
+        for address in families():
             stack.enter_context(Origin(echo, address, port))
         yield
 
@@ -414,7 +418,8 @@ def degraded(adit, path, sshd, target):
     port = free_port()
     asked(path, "forward", "-R", f"{port}:{target}")
     sshd.stop()
-    wait_until(lambda: refuses(port), "the port is free")
+    # (A process that is killed closes its sockets one by one.)
+    wait_until(lambda: all(refuses(port, address) for address in families()), "the port is free")
     with taken(port):
         mark = adit.mark()
         sshd.start()

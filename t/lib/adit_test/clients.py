@@ -272,10 +272,10 @@ def echoes(port, address=ANY):
         return False
 
 
-def refuses(port):
+def refuses(port, address=ANY):
     """Whether nobody listens there."""
     try:
-        socket.create_connection((ANY, port), timeout=patience(20)).close()
+        socket.create_connection((address, port), timeout=patience(20)).close()
     except ConnectionRefusedError:
         return True
     return False
