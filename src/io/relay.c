@@ -7,8 +7,8 @@
  *
  * An SSH channel brings its bytes by packets of 32 KiB at most. For a socket, which would wake its
  * reader for each, those of one turn are gathered, since to copy them costs less than to write
- * each: one flow's at a time, in what all flows of the loop share, and only when two of its packets
- * follow one another. (With several streams sshd sends a packet of each in turn.) */
+ * each: one flow's at a time, in what all flows of the loop share, and only when it was also the
+ * last that brought one. (With several streams sshd sends a packet of each in turn.) */
 #include "io/relay.h"
 
 #include "base/buffer.h"

@@ -19,8 +19,8 @@
  * 16 KiB at a time, copying all of it each time. With 16 MiB that cost it 2.5 s, now and then. */
 #define WINDOW_MAX (10U * 1024 * 1024)
 
-/* What all channels of a session may have been granted beyond that: a bound on memory
- * when all of their consumers stop at once. */
+/* What all channels of a session may have been granted beyond that: a bound on memory when all of
+ * their consumers stop at once. */
 #define SESSION_MAX ((uint64_t)64 * 1024 * 1024)
 
 /* The peer hears of free window each time this part of it was used up. */
