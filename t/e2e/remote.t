@@ -14,8 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import (ANY, Adit, acl, config, equal, false, free_port, holds, raises, scratch, tap,
                        true, wait_until)
 from adit_test.clients import (Closed, Refused, closed, connect, connected, exchange, read_all,
-                               refusal, socks4_request, socks5_reply, socks5_request, HELLO, Line,
-                               reply, works)
+                               refusal, refuses, socks4_request, socks5_reply, socks5_request,
+                               HELLO, Line, reply, works)
 from adit_test.gateway import section
 from adit_test.net import has_ipv6
 from adit_test.origins import (Origin, body, body_then_digest, digest, digest_then_answer, echo,
@@ -51,14 +51,6 @@ def ends_at_once(port):
     """Whether a connection there is closed with not a byte."""
     with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
         return closed(conn)
-
-
-def is_refused(address, port):
-    try:
-        socket.create_connection((address, port), timeout=patience(30)).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 class Squatter:
@@ -135,7 +127,7 @@ def places(sshd):
                 true(exchange(conn), "echo before")
                 adit.signal(signal.SIGTERM)
                 adit.wait_log(r"draining \d+ connections")  # (one before may still be ending)
-                wait_until(lambda: is_refused(ANY, port), "the port is closed")
+                wait_until(lambda: refuses(port), "the port is closed")
                 true(exchange(conn), "echo after")
             adit.finish(None)
 
@@ -256,7 +248,7 @@ def gateway_ports():
                 if reachable:
                     true(comes_back(port, OTHER), f"echo by {OTHER}, bound to '{bind}'")
                 else:
-                    true(is_refused(OTHER, port), f"refused by {OTHER}, bound to '{bind}'")
+                    true(refuses(port, OTHER), f"refused by {OTHER}, bound to '{bind}'")
 
 
 def healing(sshd):
@@ -321,14 +313,14 @@ def changes(sshd):
             adit.wait_log(" info: reloaded ", mark)
             with socket.create_connection((ANY, one), timeout=patience(30)) as conn:
                 equal(conn.recv(5), b"hello", "what the new target says")
-            wait_until(lambda: is_refused(ANY, two), "the one that is gone is closed")
+            wait_until(lambda: refuses(two), "the one that is gone is closed")
         with tap.case("SIGHUP: the port changes hands"):
             mark = adit.reload(config(sshd, forward("c", f"{one} {ANY}:{origin.port}")))
             is_up(adit, "c", mark)
             true(comes_back(one), "echo")
         with tap.case("SIGHUP: none; who came in before goes on"):
             adit.reload(config(sshd))
-            wait_until(lambda: is_refused(ANY, one), "the port is closed")
+            wait_until(lambda: refuses(one), "the port is closed")
             true(exchange(live), "the live connection")
             live.close()
 
@@ -358,7 +350,7 @@ def bind(sshd):
                 equal(reply(conn, 5), b"hello", "what the peer says")
                 conn.sendall(b"and you")
                 equal(reply(peer, 7), b"and you", "what the client says")
-                true(is_refused(ANY, port), "one connection only")
+                true(refuses(port), "one connection only")
         with tap.case("BIND: only who is expected gets in"):
             conn, port = ask_bind(adit.address, OTHER)
             with conn:
@@ -374,7 +366,7 @@ def bind(sshd):
         with tap.case("BIND: a client that leaves takes its port along"):
             conn, port = ask_bind(adit.address)
             conn.close()
-            wait_until(lambda: is_refused(ANY, port), "the port is closed")
+            wait_until(lambda: refuses(port), "the port is closed")
         with tap.case("BIND by SOCKS4"):
             line = Line(adit.address)
             line.send(socks4_request("0.0.0.0", 0, command=2))

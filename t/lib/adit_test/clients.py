@@ -278,4 +278,6 @@ def refuses(port, address=ANY):
         socket.create_connection((address, port), timeout=patience(20)).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # who listened left at that moment
+        pass
     return False
