@@ -16,7 +16,6 @@ struct door {
     struct listener *listener;
     struct porter *porter;           /* who accepts; NULL: nobody yet */
     unsigned worker;                 /* whose porter that is: an index of the crew's */
-    uint64_t serial;                 /* of the generation that the porter was given */
     struct listener_address address; /* `path` is its own */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
@@ -243,6 +242,7 @@ static unsigned choose_porter(const struct listeners *l, const struct door *door
 /* (While a door changes hands two may accept for a moment, or nobody: who comes then waits.) */
 void listeners_assign(struct listeners *l, struct generation *generation)
 {
+    bool changed = atomic_load(&l->crew->serial) != generation->serial;
     struct door *door;
 
     TAILQ_FOREACH (door, &l->doors, link) {
@@ -251,7 +251,7 @@ void listeners_assign(struct listeners *l, struct generation *generation)
         unsigned worker;
         generation_upstream(generation, door->listen->via, &board);
         worker = choose_porter(l, door, board);
-        if (before != NULL && door->serial != generation->serial)
+        if (before != NULL && changed)
             porter_change(before, generation, door->listen);
         if (before == NULL || worker != door->worker) {
             door->porter =
@@ -260,7 +260,6 @@ void listeners_assign(struct listeners *l, struct generation *generation)
             log_debug("%s: worker %u accepts", listener_name(door->listener), worker);
         }
         door->worker = worker;
-        door->serial = generation->serial;
     }
     atomic_store(&l->crew->serial, generation->serial);
 }

@@ -68,8 +68,6 @@ static void retire_pool(struct gateway *g, struct pool *pool, const struct confi
     board_unref(board);
 }
 
-/* Pools for the upstreams of `config`: those there whose sessions would be the same, and new ones
- * for the others; with them its generation, which connections come in by from now on. */
 void gateway_change_pools(struct gateway *g, struct config *config)
 {
     struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));

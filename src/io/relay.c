@@ -113,7 +113,7 @@ static void gather(struct flow *flow, const uint8_t *bytes, size_t length)
     }
 }
 
-/* Forgets what `to` has not got. */
+/* Forgets what `to` has not got, as it shall get nothing more. */
 static void flow_drop(struct flow *flow)
 {
     struct loop *loop = flow->relay->loop;
@@ -128,8 +128,6 @@ static void flow_drop(struct flow *flow)
 
 static void relay_free(struct relay *relay)
 {
-    flow_drop(&relay->flows[0]);
-    flow_drop(&relay->flows[1]);
     free(relay->why);
     free(relay);
 }

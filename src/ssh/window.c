@@ -131,7 +131,6 @@ void chan_window_hold(struct channel *ch, uint64_t since)
     ch->window = 0;
     ch->consumed = 0;
     ch->unannounced = 0;
-    ch->window_began = loop_now(ch->session->loop);
 }
 
 void chan_window_release(struct channel *ch)

@@ -433,9 +433,17 @@ static void who_comes_as_the_draining_begins_is_counted(void **state)
     free(text);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 /* ---- reloads */
+
+/* Somebody is at the door, whose porter is worker 2 and has not turned yet: he will hear of him
+ * before he reads what he is sent now. */
+static int knock_first(void)
+{
+    assert_true(wants(DOOR("one", "a")));
+    session_up(0, 0, 2);
+    turn_all();
+    return knock("one");
+}
 
 /* By which generation the connection came in that a worker serves. */
 static const struct generation *generation_at(int worker)
@@ -447,13 +455,9 @@ static const struct generation *generation_at(int worker)
 
 static void who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it(void **state)
 {
-    int fd;
+    int fd = knock_first();
 
     (void)state;
-    assert_true(wants(DOOR("one", "a")));
-    session_up(0, 0, 2);
-    turn_all();
-    fd = knock("one"); /* (The loop will hear of him first.) */
     assert_true(wants(DOOR("one", "a")));
     assert_int_equal(who_accepts(), 2);
     assert_ptr_equal(generation_at(2), scene->generation);
@@ -462,13 +466,9 @@ static void who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it(void *
 
 static void so_he_does_when_the_door_changes_hands_with_the_reload(void **state)
 {
-    int fd;
+    int fd = knock_first();
 
     (void)state;
-    assert_true(wants(DOOR("one", "a")));
-    session_up(0, 0, 2);
-    turn_all();
-    fd = knock("one");
     atomic_store(&scene->boards[0]->slots[0].worker, 1);
     assert_true(wants(DOOR("one", "a")));
     run_now(scene->workers[2]->loop);
@@ -481,13 +481,9 @@ static void so_he_does_when_the_door_changes_hands_with_the_reload(void **state)
 static void who_waits_for_a_reload_that_closes_the_door_is_let_go(void **state)
 {
     char byte;
-    int fd;
+    int fd = knock_first();
 
     (void)state;
-    assert_true(wants(DOOR("one", "a")));
-    session_up(0, 0, 2);
-    turn_all();
-    fd = knock("one");
     atomic_fetch_add(&scene->crew.serial, 1); /* as said on another thread, meanwhile */
     assert_int_equal(who_accepts(), -1);
     listeners_close(scene->listeners);
@@ -496,6 +492,8 @@ static void who_waits_for_a_reload_that_closes_the_door_is_let_go(void **state)
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     close(fd);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
