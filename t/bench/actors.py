@@ -14,6 +14,7 @@ from adit_test.gateway import binary, environment, section, upstream
 from adit_test.keys import known_hosts
 from adit_test.net import ANY, free_port
 from adit_test.process import scratch, wait_until, workdir
+from report import AGAINST
 
 PATIENCE = 120  # seconds for an answer of the load generator
 GCM = "aes128-gcm@openssh.com"
@@ -78,11 +79,12 @@ class Adit(Actor):
     """adit as a user runs it: all defaults but what is named."""
 
     key = "adit"
+    program = staticmethod(binary)
 
     def __init__(self, sshd, cipher=None, sessions=None):
         text = upstream(sshd, ciphers=cipher, sessions=sessions) + section(
             "listen browser", {"address": f"{ANY}:0"})
-        super().__init__([binary(), "--config", scratch("adit.ini", text)])
+        super().__init__([self.program(), "--config", scratch("adit.ini", text)])
         wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")
         self.port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", self.said())[1])
 
@@ -115,6 +117,16 @@ class SshD(Actor):
         self.said()
         with socket.socket() as probe:
             return probe.connect_ex((ANY, self.port)) == 0
+
+
+class Before(Adit):
+    """Another adit in the place of ssh -D."""
+
+    key = "before"
+    program = staticmethod(lambda: AGAINST)
+
+
+Other = Before if AGAINST else SshD
 
 
 class Helper(Actor):

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from actors import DESCRIPTORS, GCM, Adit, SshD
+from actors import DESCRIPTORS, GCM, Adit, Other
 from distance import distance
 from hops import hops
 from life import recovery, start
@@ -11,7 +11,7 @@ from link import link
 from names import names
 from report import Case, note_failures
 
-PROXIES = (Adit, SshD)
+PROXIES = (Adit, Other)
 
 
 class Room:
@@ -106,8 +106,8 @@ BULK = (("down", 1), ("up", 1), ("down", 8), ("up", 8))
 def bulk(room):
     """A GiB in one stream and in eight, down and up."""
     for cipher, words in ((None, "default ciphers"), (GCM, "aes128-gcm")):
-        with Adit(room.sshd, cipher=cipher) as adit, SshD(room.sshd, cipher=cipher) as ssh:
-            proxies = {Adit: adit, SshD: ssh}
+        with Adit(room.sshd, cipher=cipher) as adit, Other(room.sshd, cipher=cipher) as other:
+            proxies = {Adit: adit, Other: other}
             for direction, streams in BULK:
                 title = f"{streams} stream{'s' * (streams > 1)} {direction}, {words}"
                 case = Case("bulk", title)
@@ -130,8 +130,8 @@ def visit(room, case, proxy):
 
 def churn(room):
     """Connect, one byte there and back, close: 64 at once."""
-    with Adit(room.sshd) as adit, SshD(room.sshd) as ssh:
-        proxies = {Adit: adit, SshD: ssh}
+    with Adit(room.sshd) as adit, Other(room.sshd) as other:
+        proxies = {Adit: adit, Other: other}
         case = Case("churn", "connect, 1 byte echoed, close; 64 at once")
         room.alternate(case, lambda kind: visit(room, case, proxies[kind]))
         yield case

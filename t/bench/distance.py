@@ -1,6 +1,6 @@
 """Over a distance: streams, and pages as a browser loads them."""
 
-from actors import GCM, Adit, Link, SshD
+from actors import GCM, Adit, Link, Other
 from report import Case
 
 DELAY = 50  # milliseconds each way
@@ -29,8 +29,8 @@ def load_pages(room, case, proxy):
 
 def over(room, links, cipher, words):
     """The cases of one cipher; each side has a link of its own."""
-    with Adit(links[Adit], cipher=cipher) as adit, SshD(links[SshD], cipher=cipher) as ssh:
-        proxies = {Adit: adit, SshD: ssh}
+    with Adit(links[Adit], cipher=cipher) as adit, Other(links[Other], cipher=cipher) as other:
+        proxies = {Adit: adit, Other: other}
         for title, command in STREAMS:
             case = Case("distance", f"{title}, {words}")
             room.alternate(case, lambda kind, case=case, command=command: carry(
@@ -47,4 +47,4 @@ def distance(room):
     """50 ms each way."""
     with Link(room.sshd, DELAY) as one, Link(room.sshd, DELAY) as other:
         for cipher, words in ((None, "default ciphers"), (GCM, "aes128-gcm")):
-            yield from over(room, {Adit: one, SshD: other}, cipher, words)
+            yield from over(room, {Adit: one, Other: other}, cipher, words)

@@ -9,7 +9,7 @@ from adit_test.gateway import binary
 from adit_test.net import ANY, free_port
 from adit_test.process import descendants, kill_tree
 from adit_test.sshd import Sshd
-from report import Case
+from report import AGAINST, SIDES, Case
 
 MIB = 512
 HOSTS = ("one", "two", "last")
@@ -39,8 +39,8 @@ def hops(room):
         servers = {host: stack.enter_context(Sshd(options={"LogLevel": "INFO"})) for host in HOSTS}
         for cipher, words in ((None, "default ciphers"), (GCM, "aes128-gcm")):
             config = ssh_config(servers, BatchMode="yes", **({"Ciphers": cipher} if cipher else {}))
-            with Chain(binary(), "adit", config) as adit, Chain("ssh", "ssh", config) as ssh:
-                proxies = {proxy.key: proxy for proxy in (adit, ssh)}
+            with Chain(binary(), "adit", config) as adit, Chain(AGAINST or "ssh", SIDES[1], config) as other:
+                proxies = {proxy.key: proxy for proxy in (adit, other)}
                 for proxy in proxies.values():
                     first_success(proxy.port, room.origin)
                 for direction in ("down", "up"):

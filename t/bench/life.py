@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from actors import Actor, Adit, SshD, addressed, ssh_words
-from report import Case
+from actors import Actor, Adit, Before, Other, addressed, ssh_words
+from report import AGAINST, Case
 from adit_test.gateway import binary, section, upstream
 from adit_test.net import ANY, free_port
 from adit_test.process import descendants, scratch, send_signal
@@ -65,6 +65,11 @@ def ssh_line(sshd, port):
     return ["ssh", *ssh_words(sshd), "-N", "-D", f"{ANY}:{port}", addressed(sshd)]
 
 
+def other(command):
+    """What is compared with that command of adit's: the other adit's, or ssh's."""
+    return (lambda *place: [AGAINST, *command(*place)[1:]]) if AGAINST else ssh_line
+
+
 def start_once(room, command):
     port = free_port()
     words = command(room.sshd, port)
@@ -76,8 +81,8 @@ def start_once(room, command):
 
 def start(room):
     """From exec to the first byte that came back; a client tries every 2 ms."""
-    for title, commands in (("with a configuration file", {Adit: adit_file, SshD: ssh_line}),
-                            ("with the same command line", {Adit: adit_line, SshD: ssh_line})):
+    for title, commands in (("with a configuration file", {Adit: adit_file, Other: other(adit_file)}),
+                            ("with the same command line", {Adit: adit_line, Other: other(adit_line)})):
         case = Case("start", f"cold start, adit {title}")
         room.alternate(case, lambda kind, commands=commands: start_once(room, commands[kind]))
         yield case
@@ -113,7 +118,7 @@ class Autossh(Actor):
         super().end()
 
 
-KEPT = {Adit: Adit, SshD: Autossh}
+KEPT = {Adit: Adit, Other: Before if AGAINST else Autossh}
 
 
 def kill_sessions(sshd):
@@ -159,12 +164,12 @@ def under_load(room, kind):
 
 def recovery(room):
     """The session's sshd is killed; ssh -D is kept by autossh -M 0."""
-    if shutil.which("autossh") is None:
+    if not AGAINST and shutil.which("autossh") is None:
         case = Case("recovery", "session killed")
         case.note("not measured: there is no autossh (contrib/packages bench)")
         yield case
         return
-    case = Case("recovery", "session killed, a request at once (ssh -D under autossh)")
+    case = Case("recovery", "session killed, a request at once")
     room.alternate(case, lambda kind: recover_once(room, kind))
     yield case
     case = Case("recovery", f"session killed under requests (4 clients, {AROUND + AFTER} s)")

@@ -31,7 +31,10 @@ METRICS = {
     "bulk_up": ("uploads together", "MiB/s", 1),
     "resident": ("resident bytes a connection", "B", 0),
 }
-SIDES = ("adit", "ssh")
+# A program that stands in the place of ssh -D: the adit of the commit before.
+AGAINST = os.environ.get("BENCH_AGAINST")
+SIDES = ("adit", "before" if AGAINST else "ssh")
+OTHER_NAME = "before" if AGAINST else "ssh -D"
 
 
 class Case:
@@ -52,9 +55,9 @@ class Case:
             self.notes.append(text)
 
     def rows(self):
-        """(metric, {side: median}, ratio): the median of the pairs' ratios, adit to ssh -D."""
+        """(metric, {side: median}, ratio): the median of the pairs' ratios, adit to the other."""
         for metric, sides in self.values.items():
-            ratios = [adit / ssh for adit, ssh in zip(sides["adit"], sides["ssh"]) if ssh]
+            ratios = [adit / other for adit, other in zip(*(sides[side] for side in SIDES)) if other]
             yield (metric, {side: statistics.median(sides[side]) for side in SIDES},
                    statistics.median(ratios) if ratios else None)
 
@@ -74,7 +77,7 @@ def ratio_text(ratio):
 
 
 def heading():
-    return f"{'':44}{'adit':>12}{'ssh -D':>12}   adit : ssh -D"
+    return f"{'':44}{'adit':>12}{OTHER_NAME:>12}   adit : {OTHER_NAME}"
 
 
 def table(case):
