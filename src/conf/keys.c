@@ -47,7 +47,7 @@ static const struct key gateway_keys[] = {
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
      .help = "The SSH servers, each a name or an address; sessions are spread over them."},
-    {"user", &type_text, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
+    {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
      .help = "The port of hosts that name none."},
@@ -97,7 +97,7 @@ static const struct key upstream_keys[] = {
      .help =
          "Which host keys are believed: those in known_hosts; new ones, too, always (any) or if "
          "somebody says so (ask); or these alone; but never a changed or revoked one."},
-    {"host_key_alias", &type_text, FIELD(config_upstream, host_key_alias),
+    {"host_key_alias", &type_alias, FIELD(config_upstream, host_key_alias),
      .otherwise = "the host's own name", .flags = KEY_SESSION,
      .help = "The name under which known_hosts files have the host keys."},
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),

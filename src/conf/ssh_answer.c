@@ -22,6 +22,16 @@ void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const c
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
 }
 
+void ssh_line_unquote(struct ssh_line *line)
+{
+    size_t length = strlen(line->value);
+
+    if (length >= 2 && line->value[0] == '"' && line->value[length - 1] == '"') {
+        line->value[length - 1] = '\0';
+        memmove(line->value, line->value + 1, length - 1);
+    }
+}
+
 void ssh_answer_add(struct ssh_answer *answer, const char *text)
 {
     static const char blanks[] = " \t\r";

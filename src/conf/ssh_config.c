@@ -4,10 +4,13 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
+#include "conf/ssh_names.h"
 #include "conf/types.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SSH_PORT 22
 
 /* One upstream being filled. */
 struct fill {
@@ -90,26 +93,48 @@ static enum ssh_ask_outcome ask(const struct fill *fill, const char *name, uint1
     return outcome;
 }
 
+/* Reads HostName and Port of the answer; false: a problem was noted. */
+static bool read_place(const struct fill *fill, const char *asked, const struct ssh_answer *answer,
+                       const char **name, uint16_t *port)
+{
+    const char *port_text = ssh_answer_value(answer, "port");
+
+    *name = ssh_answer_value(answer, "hostname");
+    if (!*name) {
+        load_problem(fill->load, fill->line, "ssh_config: ssh -G %s printed no hostname", asked);
+        return false;
+    }
+    const char *wrong = strlen(*name) > HOST_MAX ? "it is too long" : ssh_host_wrong(*name);
+    if (wrong) {
+        char *visible = text_visible(*name);
+        load_problem(fill->load, fill->line,
+                     "ssh_config: HostName '%s' of %s is no host's name: %s", visible, asked,
+                     wrong);
+        free(visible);
+        return false;
+    }
+    *port = SSH_PORT;
+    if (port_text && !port_parse(port_text, false, port)) {
+        load_problem(fill->load, fill->line, "ssh_config: Port '%s' of %s is not one", port_text,
+                     asked);
+        return false;
+    }
+    return true;
+}
+
 /* Puts the place that a host's name stands for into the list of hosts. */
 static void set_host(const struct fill *fill, size_t i, bool with_port,
                      const struct ssh_answer *answer)
 {
     struct string_list *hosts = &upstream_of(fill)->hosts;
-    const char *name = ssh_answer_value(answer, "hostname");
-    const char *port_text = ssh_answer_value(answer, "port");
     char host[HOST_MAX + 1], text[HOSTPORT_TEXT_MAX];
-    uint16_t port = 22;
+    const char *name;
+    uint16_t port;
 
-    if (!name)
+    if (!read_place(fill, hosts->items[i], answer, &name, &port))
         return;
-    if (port_text)
-        port_parse(port_text, false, &port);
-    bool ok = strlen(name) <= HOST_MAX;
-    if (ok) {
-        hostport_format(name, port, text);
-        ok = hostport_split(text, strlen(text), 0, host, &port);
-    }
-    if (!ok) {
+    hostport_format(name, port, text);
+    if (!hostport_split(text, strlen(text), 0, host, &port)) {
         load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
         return;
     }

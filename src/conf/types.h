@@ -12,6 +12,8 @@ extern const struct key_type type_size;     /* uint64_t, bytes */
 extern const struct key_type type_bool;     /* bool; the key's words are those for false and true */
 extern const struct key_type type_choice;   /* an enum, by the key's words */
 extern const struct key_type type_text;     /* char * */
+extern const struct key_type type_user;     /* char *, a user's name as ssh takes it */
+extern const struct key_type type_alias;    /* char *, a host's name as ssh takes it */
 extern const struct key_type type_file;     /* char *, a path */
 extern const struct key_type type_range;    /* struct config_upstream: sessions_min, sessions_max */
 extern const struct key_type type_command;  /* char *, run by a shell; "none" is NULL */

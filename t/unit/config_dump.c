@@ -222,8 +222,8 @@ static void what_no_file_can_hold_is_named(void **state)
         const char *lack; /* NULL: a file can */
     } cases[] = {
         {"user", "a b", NULL},
-        {"user", "a#b;c", NULL},
-        {"user", "a ;b", "[upstream a] user = a ;b"},
+        {"identity_agent", "/a#b;c", NULL},
+        {"identity_agent", "/a ;b", "[upstream a] identity_agent = /a ;b"},
         {"user", X190, NULL},
         {"user", X190 X10, "[upstream a] user = " X190 X10},
         {"proxy_command", "a ; b", NULL},

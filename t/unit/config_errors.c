@@ -421,6 +421,35 @@ static void files_that_cannot_be_read(void **state)
     assert_int_equal(problems.count, 0);
 }
 
+/* They stand in commands, in place of %h, %r and %k. */
+static void names_that_ssh_does_not_take(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[upstream b]\nhost = $(x)\n",
+         "f:6: host: '$(x)' is no host's name: it has a blank or a character in it that means "
+         "something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h, -x:22\n",
+         "f:6: host: '-x' is no host's name: it begins with '-'\n"},
+        {MINIMAL "[upstream b]\nhost = h\nuser = a;b\n",
+         "f:7: user: 'a;b' is no user's name: it has a blank or a character in it that means "
+         "something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\nuser = -b\n",
+         "f:7: user: '-b' is no user's name: it begins with '-'\n"},
+        {MINIMAL "[upstream b]\nhost = h\nhost_key_alias = `x`\n",
+         "f:7: host_key_alias: '`x`' is no host's name: it has a blank or a character in it that "
+         "means something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\njump = c, u@d|e\n",
+         "f:7: jump: 'u@d|e': the name of the host is refused: it has a blank or a character in it "
+         "that means something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\njump = ssh://a%60b@c\n",
+         "f:7: jump: 'ssh://a%60b@c': the name of the user is refused: it has a blank or a "
+         "character in it that means something to a shell\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +469,7 @@ int main(void)
         cmocka_unit_test(rules),
         cmocka_unit_test(problems_come_in_the_order_of_the_file),
         cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(names_that_ssh_does_not_take),
     };
 
     setenv("HOME", "/home/test", 1);
