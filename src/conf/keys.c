@@ -17,6 +17,8 @@ static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
 static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
+static const char *const words_methods[] = {
+    "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", "none", NULL};
 static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
@@ -91,7 +93,23 @@ static const struct key upstream_keys[] = {
     {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
      .words = words_yes_no, .flags = KEY_HOP, .help = "Ask nobody anything, even at a terminal."},
     {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",
-     .max = 100, .flags = KEY_HOP, .help = "How often a password is asked for."},
+     .max = 100, .flags = KEY_HOP,
+     .help = "How often a password or passphrase is asked for; 0: nobody is asked."},
+    {"pubkey_authentication", &type_bool, FIELD(config_upstream, pubkey_authentication),
+     .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Log in with keys; no: none is offered."},
+    {"password_authentication", &type_bool, FIELD(config_upstream, password_authentication),
+     .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Log in with a password; no: none is sent by this method."},
+    {"kbd_interactive_authentication", &type_bool,
+     FIELD(config_upstream, kbd_interactive_authentication), .initial = "yes",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Answer the server's questions (keyboard-interactive), of which a password is one."},
+    {"preferred_authentications", &type_methods, FIELD(config_upstream, preferred_authentications),
+     .initial = "publickey, keyboard-interactive, password", .words = words_methods,
+     .flags = KEY_SESSION | KEY_HOP,
+     .help = "The methods to log in with, in order; others are not used. gssapi-with-mic and "
+             "hostbased may be named, but adit knows neither."},
     {"host_key", &type_host_key, .initial = "strict", .words = words_host_key,
      .flags = KEY_SESSION | KEY_HOP,
      .help =

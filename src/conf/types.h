@@ -27,6 +27,7 @@ extern const struct key_type type_jump;       /* struct string_list of hops; "no
 extern const struct key_type type_patterns;   /* struct string_list of HOST:PORT */
 extern const struct key_type type_forward;    /* struct config_forward: kind, bind, target */
 extern const struct key_type type_algorithms; /* char *, a comma list */
+extern const struct key_type type_methods;    /* char *, a comma list of the key's words */
 extern const struct key_type type_host_key;   /* struct config_upstream: host_key, host_key_pins */
 extern const struct key_type type_addresses;  /* struct config_listen: addresses */
 extern const struct key_type type_protocols;  /* bool[], by the key's words */

@@ -217,6 +217,11 @@ static void values(void **state)
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
         OF_UPSTREAM("askpass = /nonexistent",
                     "askpass: cannot run /nonexistent: No such file or directory"),
+        OF_UPSTREAM("password_authentication = maybe",
+                    "password_authentication: 'maybe' is not one of no, yes"),
+        OF_UPSTREAM("preferred_authentications = publickey, passwd",
+                    "preferred_authentications: 'passwd' is not one of publickey, "
+                    "keyboard-interactive, password, gssapi-with-mic, hostbased, none"),
         OF_UPSTREAM("password_prompts = 101",
                     "password_prompts: '101' is not a number from 0 to 100"),
         OF_UPSTREAM("permit_remote_open = h:1, h",
