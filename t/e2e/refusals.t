@@ -9,8 +9,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, Agent, config, equal, false, holds, keypair, patience, run_adit,
-                       scratch, tap, workdir)
+from adit_test import (ANY, Adit, Agent, acl, config, equal, false, holds, keypair, patience,
+                       run_adit, scratch, tap, workdir)
 from adit_test.clients import refusal
 from adit_test.gateway import environment
 from adit_test.origins import Origin, echo
@@ -27,9 +27,9 @@ def run_ssh(*arguments, env):
 
 
 def methods(sshd, mark):
-    """The methods that the server was asked for since then by a connection that has ended, in order,
-    without repetitions."""
-    sshd.process.wait_log(r"(closed by|Disconnected from|disconnect from|reset by) .*port \d+", mark)
+    """The methods that the server was asked for since then by a connection that has ended, in
+    order, without repetitions."""
+    sshd.process.wait_log(r"(closed by|isconnect(ed)? from|reset by) .*port \d+", mark)
     asked = [match[1] for match in sshd.process.find(
         r"userauth-request for user \S+ service ssh-connection method (\S+)", mark)]
     return [method for i, method in enumerate(asked)
@@ -178,12 +178,27 @@ def names():
             equal(done.stderr.count("\n"), 1, f"lines about {destination}")
 
 
+def resolvers():
+    """names = resolve with nobody to ask: this machine's resolvers are not asked instead."""
+    text = config(sshd=Sshd(start=False), gate=None) + acl("deny to=10.0.0.0/8", "allow to=*",
+                                                           names="resolve")
+    file = scratch("adit.ini", text)
+    line = text[:text.index("names = resolve")].count("\n") + 1
+    for mode in (["--check"], ["--dump"], []):
+        with tap.case(f"names = resolve without servers is refused: {' '.join(mode) or 'a start'}"):
+            done = run_adit("--config", file, *mode)
+            equal(done.returncode, 78, "the status")
+            holds(rf"^{re.escape(file)}:{line}: names: .*servers = .*order = local", done.stderr,
+                  "what was said")
+
+
 def main():
     with Origin(echo) as origin:
         switches()
         file_keys(origin)
     agent_keys()
     names()
+    resolvers()
 
 
 tap.run(main)

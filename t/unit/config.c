@@ -356,7 +356,8 @@ static void rules_keep_their_order_and_their_lines(void **state)
                                               "\n"
                                               "    ; a comment\n"
                                               "    port=443 via=a\n"
-                                              "deny = to=c\nnames = resolve\n");
+                                              "deny = to=c\nnames = resolve\n"
+                                              "[resolve]\nservers = ::1\n");
 
     for (size_t i = 0; i < 3; i++) {
         const struct acl_rule *rule = acl_rule_at(config->acl, i);

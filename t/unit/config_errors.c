@@ -370,6 +370,32 @@ static void resolving(void **state)
     ASSERT_PROBLEMS(cases);
 }
 
+#define NOBODY                                                                                     \
+    "names: resolve has nobody to ask: say servers = ADDRESS in [resolve] (DNS servers, asked "    \
+    "through the SSH session), or order = local there (this machine's resolvers, which then see "  \
+    "the names)\n"
+
+/* No resolver of this machine is asked unless it was said. */
+static void names_that_nobody_is_to_look_up(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[acl]\nallow = to=*\nnames = resolve\n", "f:7: " NOBODY},
+        {MINIMAL "[resolve]\n[acl]\nallow = to=*\nnames = resolve\n", "f:8: " NOBODY},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = remote\n", "f:6: " NOBODY},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\nservers = x\n",
+         "f:8: servers: 'x' is not ADDRESS or ADDRESS:PORT\n"},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = lokal\n",
+         "f:8: order: 'lokal' is not one of remote, tunnel, local\n"},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = local\n", ""},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = remote, local\n", ""},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\nservers = ::1\n", ""},
+        {MINIMAL "[acl]\nnames = as-given\n", ""},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
 static void rules(void **state)
 {
     (void)state;
@@ -383,7 +409,7 @@ static void rules(void **state)
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},
         {MINIMAL "[acl]\ndeny =\n", "f:6: deny: a value is missing\n"},
-        {MINIMAL "[acl]\nnames = resolve\nnames = resolve\n",
+        {MINIMAL "[acl]\nnames = resolve\nnames = resolve\n[resolve]\nservers = ::1\n",
          "f:7: names was given on line 6 already\n"},
         {MINIMAL "[acl]\nnames = maybe\n", "f:6: names: 'maybe' is not one of as-given, resolve\n"},
     };
@@ -472,6 +498,7 @@ int main(void)
         cmocka_unit_test(lines_of_a_users_file_are_named),
         cmocka_unit_test(resolving),
         cmocka_unit_test(rules),
+        cmocka_unit_test(names_that_nobody_is_to_look_up),
         cmocka_unit_test(problems_come_in_the_order_of_the_file),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(names_that_ssh_does_not_take),
