@@ -4,6 +4,7 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
+#include "conf/ssh_files.h"
 #include "conf/ssh_names.h"
 #include "conf/types.h"
 
@@ -142,6 +143,28 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
     hosts->items[i] = mem_strdup(with_port ? text : host);
 }
 
+/* Where there is no ssh to ask: gives the upstream what files forbid and the SSH library would not
+ * mind, where the section says nothing of it. */
+static void take_forbidden(struct fill *fill)
+{
+    const struct ssh_meaning meaning = {add_setting, add_remark, fill};
+    struct ssh_answer forbidden = {0};
+    char *wrong = ssh_files_forbidden(upstream_of(fill)->ssh_config_file, &forbidden);
+
+    if (wrong)
+        load_problem(fill->load, fill->line, "ssh_config: %s", wrong);
+    for (size_t i = 0; i < forbidden.count; i++) {
+        char *text = mem_printf("there is no ssh on this machine: '%s %s' of ssh_config is taken "
+                                "for every host",
+                                forbidden.lines[i].keyword, forbidden.lines[i].value);
+        add_remark(fill, text);
+        free(text);
+    }
+    ssh_answer_tell(&forbidden, NULL, upstream_of(fill)->hosts.items[0], &meaning);
+    ssh_answer_clear(&forbidden);
+    free(wrong);
+}
+
 /* Asks about the host of that index; false: there is no answer, and it is known why. */
 static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, char **given,
                      bool *with_port)
@@ -164,6 +187,7 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
         load_problem(fill->load, fill->line, "ssh_config: ssh -G %s: %s", name, reply.said);
     if (outcome == SSH_ABSENT) {
         upstream_of(fill)->libssh_config = true;
+        take_forbidden(fill);
         add_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
     }
     ssh_reply_clear(&reply);
@@ -192,6 +216,8 @@ void ssh_config_fill(struct load *load, size_t index)
         set_host(&fill, 0, false, &known->answer);
         take_settings(&fill, &known->answer, known->host);
         load->config->upstreams[0].libssh_config = known->absent;
+        if (known->absent)
+            take_forbidden(&fill);
         return;
     }
     for (size_t i = 0; i < count; i++) {

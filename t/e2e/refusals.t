@@ -85,6 +85,36 @@ def switches():
                 equal(methods(sshd, mark), theirs, "what the server was asked for")
 
 
+def without_ssh():
+    """What a file of ssh_config forbids, where there is no ssh to ask; the SSH library, which reads
+    the file then, would not mind."""
+    every = ["publickey", "keyboard-interactive", "password"]
+    table = [
+        ("", every),
+        ("PubkeyAuthentication no", every[1:]),
+        ("PasswordAuthentication no", every[:2]),
+        ("ChallengeResponseAuthentication no", ["publickey", "password"]),
+        ("PreferredAuthentications password,publickey", ["password", "publickey"]),
+        ("NumberOfPasswordPrompts 0", every[:1]),
+        ("BatchMode yes", every[:1]),
+    ]
+    askpass = scratch("askpass", f"#!/bin/sh\necho '{WRONG}'\n", 0o755)
+    env = environment(SSH_ASKPASS=askpass, SSH_ASKPASS_REQUIRE="force", DISPLAY=":none",
+                      PATH=workdir())
+    with Sshd(password=PASSWORD, options={"KbdInteractiveAuthentication": "yes",
+                                          "MaxAuthTries": 40}) as sshd:
+        for line, wanted in table:
+            with tap.case(f"without ssh, a file has: {line or 'nothing'}"):
+                mark = sshd.process.mark()
+                done = run_adit("-F", scratch("ssh_config", f"Host *\n {line}\n"), "-p",
+                                str(sshd.port), "-l", sshd.user, "-i", keypair("other_user_key"),
+                                "-o", f"UserKnownHostsFile={sshd.known_hosts}", "-o",
+                                "StrictHostKeyChecking=yes", "-W", "127.0.0.1:9", sshd.address,
+                                env=env)
+                equal(done.returncode, EXIT_SSH, "the status")
+                equal(methods(sshd, mark), wanted, "what the server was asked for")
+
+
 def file_keys(origin):
     """The same of a file, where a password is configured, or a program that knows it."""
     askpass = scratch("knows", f"#!/bin/sh\necho \"{PASSWORD}\"\n", 0o755)
@@ -195,6 +225,7 @@ def resolvers():
 def main():
     with Origin(echo) as origin:
         switches()
+        without_ssh()
         file_keys(origin)
     agent_keys()
     names()

@@ -360,8 +360,8 @@ static void without_ssh_the_command_line_stands_for_itself(void **state)
     char *path = mem_strdup(getenv("PATH"));
 
     setenv("PATH", "/nonexistent", 1);
-    assert_int_equal(parse("-p 2222 -o ServerAliveInterval=7 -J gate -L 1:a:1 u@host", &options,
-                           said, sizeof(said)),
+    assert_int_equal(parse("-F none -p 2222 -o ServerAliveInterval=7 -J gate -L 1:a:1 u@host",
+                           &options, said, sizeof(said)),
                      0);
     has_lines(&options, "without ssh",
               "[upstream host]\nhost = host\nuser = u\nport = 2222\njump = gate\nhost_key = ask\n"
@@ -375,7 +375,7 @@ static void without_ssh_the_command_line_stands_for_itself(void **state)
     assert_string_equal(said, "adit: -l or -o User: '$(x)' is no user's name: it has a blank or a "
                               "character in it that means something to a shell\n");
     options_clear(&options);
-    assert_int_equal(parse("ssh://u@host:2222", &options, said, sizeof(said)), 0);
+    assert_int_equal(parse("-F none ssh://u@host:2222", &options, said, sizeof(said)), 0);
     has_lines(&options, "a URI", "[upstream host]\nhost = host\nuser = u\nport = 2222");
     options_clear(&options);
     setenv("PATH", path, 1);
