@@ -181,6 +181,12 @@ static char *yes_no(const struct scene *scene, const char *value)
     return mem_strdup(is_yes(value) ? "yes" : is_no(value) ? "no" : value);
 }
 
+/* Compression: newer versions (OpenSSH 10.0) know no name for what their own -C sets. */
+static char *compression(const struct scene *scene, const char *value)
+{
+    return strcmp(value, "UNKNOWN") == 0 ? mem_strdup("yes") : yes_no(scene, value);
+}
+
 /* PubkeyAuthentication: adit knows no signatures that are bound to the host key (OpenSSH's
  * publickey-hostbound-v00), and servers do not ask for them. */
 static char *pubkey(const struct scene *scene, const char *value)
@@ -461,7 +467,7 @@ static const struct meaning {
     {"macs", "macs", algorithms},
     {"hostkeyalgorithms", "host_key_algorithms", algorithms},
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
-    {"compression", "compression", yes_no},
+    {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
 };
 

@@ -226,6 +226,8 @@ static void each_keyword_has_its_key(void **state)
         {"PreferredAuthentications gssapi-with-mic,foo,,password",
          "preferred_authentications = gssapi-with-mic, password\n"},
         {"PreferredAuthentications foo", "preferred_authentications = none\n"},
+        {"Compression UNKNOWN", "compression = yes\n"}, /* of -C */
+        {"Compression no", "compression = no\n"},
         {"BatchMode maybe", "batch_mode = maybe\n"}, /* the same */
         {"Ciphers +aes128-cbc", "ciphers = +aes128-cbc\n"},
         {"Port 1\nPort 2", "port = 1\n"},
