@@ -250,6 +250,27 @@ static void check_resolve(struct load *load)
     }
 }
 
+/* What names = resolve holds against rules has to be looked up by somebody whom adit asks itself:
+ * never by this machine's resolvers without being told so. */
+static void check_names(struct load *load)
+{
+    const struct config_resolve *resolve = &load->config->resolve;
+    const struct load_section *section = load_section_of(load, "resolve", 0);
+    const struct load_section *acl = load_section_of(load, "acl", 0);
+
+    if (!load->config->acl_names_resolve || resolve->server_count > 0 ||
+        load_key_of(section, "servers")->bad || load_key_of(section, "order")->bad)
+        return;
+    for (size_t i = 0; i < resolve->order_count; i++) {
+        if (resolve->order[i] == RESOLVE_LOCAL)
+            return;
+    }
+    load_problem(load, load_line_of(acl, "names"),
+                 "names: resolve has nobody to ask: say servers = ADDRESS in [resolve] (DNS "
+                 "servers, asked through the SSH session), or order = local there (this machine's "
+                 "resolvers, which then see the names)");
+}
+
 static void check_acl_via(void *arg, const char *via, unsigned line)
 {
     struct load *load = arg;
@@ -279,6 +300,7 @@ void load_check(struct load *load)
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
     check_resolve(load);
+    check_names(load);
     if (config->acl) {
         acl_each_via(config->acl, check_acl_via, load);
         acl_each_listen(config->acl, check_acl_listen, load);

@@ -3,11 +3,12 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "conf/command_names.h"
 #include "conf/forward_spec.h"
-#include "conf/jumps.h"
 #include "conf/load.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
+#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -32,53 +33,24 @@ static void say(const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, "\r\n");
+        char *line = mem_strndup(text, length);
+        char *visible = text_visible(line);
         if (length > 0)
-            fprintf(stderr, "adit: %.*s\n", (int)length, text);
+            fprintf(stderr, "adit: %s\n", visible);
+        free(visible);
+        free(line);
         text += length;
         text += *text != '\0';
     }
 }
 
-/* What is between "ssh://", "user@" and ":port" of a destination, or all of it. The caller frees.
- */
-static char *host_of(const char *destination, struct ssh_answer *answer)
-{
-    struct hop hop;
-
-    if (strncmp(destination, "ssh://", strlen("ssh://")) == 0 && hop_parse(destination, &hop)) {
-        char *host = mem_strdup(hop.host);
-        char *port = hop.port ? mem_printf("%u", hop.port) : NULL;
-        if (hop.user)
-            ssh_answer_add_line(answer, "user", hop.user);
-        if (port)
-            ssh_answer_add_line(answer, "port", port);
-        free(port);
-        hop_clear(&hop);
-        return host;
-    }
-    const char *at = strrchr(destination, '@');
-    if (!at)
-        return mem_strdup(destination);
-    char *user = mem_strndup(destination, (size_t)(at - destination));
-    ssh_answer_add_line(answer, "user", user);
-    free(user);
-    return mem_strdup(at + 1);
-}
-
 /* What the command line says itself, for where there is no ssh to say more. */
 static void answer_alone(struct tunnel *tunnel)
 {
-    const struct command_line *line = tunnel->line;
     struct ssh_answer *answer = &tunnel->known.answer;
 
-    for (size_t i = 0; i < line->setting_count; i++) {
-        const char *keyword = line->settings[2 * i], *value = line->settings[2 * i + 1];
-        if (value)
-            ssh_answer_add_line(answer, keyword, value);
-        else
-            ssh_answer_add(answer, keyword);
-    }
-    tunnel->host = host_of(line->destination, answer);
+    command_settings(tunnel->line, answer);
+    tunnel->host = destination_host(tunnel->line->destination, answer);
     ssh_answer_add_line(answer, "hostname", tunnel->host);
     ssh_answer_add_line(answer, "stricthostkeychecking", "ask");
     tunnel->known.absent = true;
@@ -90,23 +62,33 @@ static int ask(struct tunnel *tunnel)
     const struct command_line *line = tunnel->line;
     struct ssh_answer unused = {0};
     struct ssh_reply reply;
+    char *wrong = command_names_wrong(line);
+
+    if (wrong) {
+        say(wrong);
+        free(wrong);
+        return EXIT_SSH;
+    }
     enum ssh_ask_outcome outcome =
         ssh_ask(line->ssh_words, line->ssh_word_count, line->destination, &reply);
-
+    bool ok = outcome != SSH_REFUSED;
     switch (outcome) {
     case SSH_ANSWERED:
         ssh_answer_add(&tunnel->known.answer, reply.text);
-        tunnel->host = host_of(line->destination, &unused);
+        tunnel->host = destination_host(line->destination, &unused);
         ssh_answer_clear(&unused);
         if (!line->quiet)
             say(reply.said);
+        ok = ssh_answer_value(&tunnel->known.answer, "hostname") != NULL;
+        if (!ok)
+            say("ssh -G printed no hostname: ssh_config cannot be followed");
         break;
     case SSH_REFUSED: say(reply.said); break;
     case SSH_ABSENT: answer_alone(tunnel); break;
     }
     ssh_reply_clear(&reply);
     tunnel->known.host = tunnel->host;
-    return outcome == SSH_REFUSED ? EXIT_SSH : 0;
+    return ok ? 0 : EXIT_SSH;
 }
 
 static void entry(struct tunnel *tunnel, const char *key, const char *value)
@@ -162,15 +144,12 @@ static void write_gateway(struct tunnel *tunnel)
     free(control);
 }
 
-/* Whether -o sets a keyword. */
+/* Whether an option sets a keyword. */
 static bool is_option(const struct command_line *line, const char *keyword)
 {
     struct ssh_answer given = {0};
 
-    for (size_t i = 0; i < line->setting_count; i++) {
-        if (!line->settings[2 * i + 1])
-            ssh_answer_add(&given, line->settings[2 * i]);
-    }
+    command_settings(line, &given);
     bool found = ssh_answer_value(&given, keyword) != NULL;
     ssh_answer_clear(&given);
     return found;

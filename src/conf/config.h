@@ -93,7 +93,13 @@ struct config_upstream {
     char *bind_address;          /* BindAddress: an IP address; NULL: any */
     char *askpass;               /* a program that answers each prompt; NULL: SSH_ASKPASS's rules */
     bool batch_mode;             /* BatchMode: nobody is asked */
-    unsigned password_prompts;   /* NumberOfPasswordPrompts */
+    unsigned password_prompts;   /* NumberOfPasswordPrompts; 0: nobody is asked */
+    /* PubkeyAuthentication, PasswordAuthentication, KbdInteractiveAuthentication: whether the
+     * method may be used at all. */
+    bool pubkey_authentication;
+    bool password_authentication;
+    bool kbd_interactive_authentication;
+    char *preferred_authentications;       /* PreferredAuthentications: a comma list, in order */
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
 };

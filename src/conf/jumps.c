@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/mem.h"
 #include "conf/ssh_config.h"
+#include "conf/ssh_names.h"
 #include "conf/types.h"
 
 #include <assert.h>
@@ -43,23 +44,26 @@ static bool decode_user(char *text)
     return true;
 }
 
-static bool user_valid(const char *user)
+/* Whether a name is one that ssh takes; else notes why not. A blank in a hop's user is more likely
+ * a mistake than a name. */
+static bool names_valid(struct hop *hop)
 {
-    for (const char *c = user; *c; c++) {
-        if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            return false;
-    }
-    return *user != '\0' && *user != '-';
+    const char *user = hop->user ? ssh_user_wrong(hop->user) : NULL;
+    const char *host = ssh_host_wrong(hop->host);
+
+    if (!user && hop->user && strchr(hop->user, ' '))
+        user = "it has a blank in it";
+    hop->wrong_part = user ? "user" : host ? "host" : NULL;
+    hop->wrong = user ? user : host;
+    return !hop->wrong;
 }
 
 /* Reads the host and the port, if there is one. */
 static bool read_host(const char *text, size_t length, struct hop *hop)
 {
-    hop->port = 0;
-    if (length > 0 && *text == '-')
-        return false; /* to ssh -G it would be an option */
     if (hostport_split(text, length, 0, hop->host, &hop->port))
         return true;
+    hop->port = 0;
     uint16_t none;
     return hostport_split(text, length, 22, hop->host, &none);
 }
@@ -70,6 +74,7 @@ bool hop_parse(const char *text, struct hop *hop)
     const char *at;
     size_t length;
 
+    *hop = (struct hop){0};
     if (uri)
         text += strlen(URI_SCHEME);
     at = strrchr(text, '@');
@@ -80,7 +85,7 @@ bool hop_parse(const char *text, struct hop *hop)
     if (uri && length > 0 && text[length - 1] == '/')
         length--;
     if (memchr(text, '/', length) || (hop->user && uri && !decode_user(hop->user)) ||
-        (hop->user && !user_valid(hop->user)) || !read_host(text, length, hop)) {
+        !read_host(text, length, hop) || !names_valid(hop)) {
         hop_clear(hop);
         return false;
     }

@@ -10,11 +10,14 @@
 struct hop {
     char *user; /* NULL: not given */
     char host[HOST_MAX + 1];
-    uint16_t port; /* 0: not given */
+    uint16_t port;          /* 0: not given */
+    const char *wrong_part; /* "user" or "host"; NULL: the form is wrong, not a name */
+    const char *wrong;      /* why its name is refused, as ssh_host_wrong says it */
 };
 
-/* Reads [USER@]HOST[:PORT], or as ssh://[USER@]HOST[:PORT][/] (ssh(1) -J). False: it is neither,
- * and there is nothing to clear. */
+/* Reads [USER@]HOST[:PORT], or as ssh://[USER@]HOST[:PORT][/] (ssh(1) -J), with names that
+ * conf/ssh_names.h lets pass. False: it is neither, and there is nothing to clear; `wrong` says why
+ * where that is because of a name. */
 bool hop_parse(const char *text, struct hop *hop);
 void hop_clear(struct hop *hop);
 

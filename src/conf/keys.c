@@ -17,6 +17,8 @@ static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
 static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
+static const char *const words_methods[] = {
+    "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", "none", NULL};
 static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
@@ -47,7 +49,7 @@ static const struct key gateway_keys[] = {
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
      .help = "The SSH servers, each a name or an address; sessions are spread over them."},
-    {"user", &type_text, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
+    {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
      .help = "The port of hosts that name none."},
@@ -91,13 +93,29 @@ static const struct key upstream_keys[] = {
     {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
      .words = words_yes_no, .flags = KEY_HOP, .help = "Ask nobody anything, even at a terminal."},
     {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",
-     .max = 100, .flags = KEY_HOP, .help = "How often a password is asked for."},
+     .max = 100, .flags = KEY_HOP,
+     .help = "How often a password or passphrase is asked for; 0: nobody is asked."},
+    {"pubkey_authentication", &type_bool, FIELD(config_upstream, pubkey_authentication),
+     .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Log in with keys; no: none is offered."},
+    {"password_authentication", &type_bool, FIELD(config_upstream, password_authentication),
+     .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Log in with a password; no: none is sent by this method."},
+    {"kbd_interactive_authentication", &type_bool,
+     FIELD(config_upstream, kbd_interactive_authentication), .initial = "yes",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Answer the server's questions (keyboard-interactive), of which a password is one."},
+    {"preferred_authentications", &type_methods, FIELD(config_upstream, preferred_authentications),
+     .initial = "publickey, keyboard-interactive, password", .words = words_methods,
+     .flags = KEY_SESSION | KEY_HOP,
+     .help = "The methods to log in with, in order; others are not used. gssapi-with-mic and "
+             "hostbased may be named, but adit knows neither."},
     {"host_key", &type_host_key, .initial = "strict", .words = words_host_key,
      .flags = KEY_SESSION | KEY_HOP,
      .help =
          "Which host keys are believed: those in known_hosts; new ones, too, always (any) or if "
          "somebody says so (ask); or these alone; but never a changed or revoked one."},
-    {"host_key_alias", &type_text, FIELD(config_upstream, host_key_alias),
+    {"host_key_alias", &type_alias, FIELD(config_upstream, host_key_alias),
      .otherwise = "the host's own name", .flags = KEY_SESSION,
      .help = "The name under which known_hosts files have the host keys."},
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
@@ -192,7 +210,8 @@ static const struct key resolve_keys[] = {
 static const struct key acl_keys[] = {
     {"names", &type_bool, FIELD(config, acl_names_resolve), .initial = "as-given",
      .words = words_names,
-     .help = "Whether names are looked up to be held against rules with networks."},
+     .help = "Whether names are looked up to be held against rules with networks; resolve needs "
+             "servers or order = local in [resolve]."},
     {"allow", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,
      .help = "A rule: what matches it is let through."},
     {"deny", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,

@@ -6,6 +6,7 @@
 #include "conf/forward_spec.h"
 #include "conf/jumps.h"
 #include "conf/paths.h"
+#include "conf/ssh_names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,9 @@ static bool hosts_item(struct key_slot slot, struct key_input *in, const char *i
     if (!hostport_split(item, strlen(item), 22, host, &port))
         return input_refuse(in, "'%s' is not HOST or HOST:PORT (an IPv6 address in brackets)",
                             item);
+    const char *wrong = ssh_host_wrong(host);
+    if (wrong)
+        return input_refuse(in, "'%s' is no host's name: %s", host, wrong);
     string_list_append(slot.field, mem_strdup(item));
     return true;
 }
@@ -144,14 +148,18 @@ static bool jump_item(struct key_slot slot, struct key_input *in, const char *it
 {
     struct hop hop;
 
-    if (!hop_parse(item, &hop))
-        return input_refuse(in,
-                            "'%s' is not [USER@]HOST[:PORT], ssh://[USER@]HOST[:PORT] or the "
-                            "name of an upstream",
-                            item);
-    hop_clear(&hop);
-    string_list_append(slot.field, mem_strdup(item));
-    return true;
+    if (hop_parse(item, &hop)) {
+        hop_clear(&hop);
+        string_list_append(slot.field, mem_strdup(item));
+        return true;
+    }
+    if (hop.wrong)
+        return input_refuse(in, "'%s': the name of the %s is refused: %s", item, hop.wrong_part,
+                            hop.wrong);
+    return input_refuse(in,
+                        "'%s' is not [USER@]HOST[:PORT], ssh://[USER@]HOST[:PORT] or the name of "
+                        "an upstream",
+                        item);
 }
 
 static bool jump_parse(struct key_slot slot, struct key_input *in)
@@ -194,15 +202,20 @@ const struct key_type type_patterns = {.metavar = "any | none | host:port, ...",
                                        .print = list_print,
                                        .free = list_free};
 
+/* Puts another item at the end of a comma list. */
+static void names_append(char **names, const char *item)
+{
+    char *longer = *names ? mem_printf("%s,%s", *names, item) : mem_strdup(item);
+
+    free(*names);
+    *names = longer;
+}
+
 static bool algorithms_item(struct key_slot slot, struct key_input *in, const char *item)
 {
-    char **field = slot.field;
-
     if (strpbrk(item, " \t"))
         return input_refuse(in, "'%s' is not the name of an algorithm", item);
-    char *longer = *field ? mem_printf("%s,%s", *field, item) : mem_strdup(item);
-    free(*field);
-    *field = longer;
+    names_append(slot.field, item);
     return true;
 }
 
@@ -391,6 +404,25 @@ static int word_item(const struct key *key, struct key_input *in, const char *it
     }
     return index;
 }
+
+static bool methods_item(struct key_slot slot, struct key_input *in, const char *item)
+{
+    if (word_item(slot.key, in, item) < 0)
+        return false;
+    names_append(slot.field, item);
+    return true;
+}
+
+static bool methods_parse(struct key_slot slot, struct key_input *in)
+{
+    return each_item(slot, in, methods_item);
+}
+
+const struct key_type type_methods = {.metavar = "method, ...",
+                                      .join = JOIN_COMMAS,
+                                      .parse = methods_parse,
+                                      .print = algorithms_print,
+                                      .free = algorithms_free};
 
 static bool protocols_item(struct key_slot slot, struct key_input *in, const char *item)
 {

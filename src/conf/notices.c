@@ -38,6 +38,31 @@ static void notice_secret(const struct notices *notices, const char *path)
         notice(notices, "%s is open to every user of this machine: chmod o= %s", path, path);
 }
 
+/* Whether there is a method that may be used and is in the list. (The server may want another.) */
+static bool may_log_in(const struct config_upstream *upstream)
+{
+    const struct {
+        const char *name;
+        bool allowed;
+    } methods[] = {
+        {"publickey", upstream->pubkey_authentication},
+        {"password", upstream->password_authentication},
+        {"keyboard-interactive", upstream->kbd_interactive_authentication},
+    };
+    const char *list = upstream->preferred_authentications;
+
+    while (*list) {
+        size_t length = strcspn(list, ",");
+        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+            if (methods[i].allowed && strlen(methods[i].name) == length &&
+                strncmp(list, methods[i].name, length) == 0)
+                return true;
+        }
+        list += length + (list[length] == ',');
+    }
+    return false;
+}
+
 static void notice_upstream(const struct notices *notices, const struct config_upstream *upstream)
 {
     const struct string_list *files = &upstream->known_hosts;
@@ -51,6 +76,11 @@ static void notice_upstream(const struct notices *notices, const struct config_u
         notice(notices,
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
                "every server will be refused",
+               upstream->name);
+    if (!may_log_in(upstream))
+        notice(notices,
+               "[upstream %s] no way to log in is left: preferred_authentications has none that "
+               "may be used",
                upstream->name);
     if (upstream->host_key == HOST_KEY_ANY)
         notice(notices, "[upstream %s] host_key is any: whoever answers is believed",

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
+#include "conf/ssh_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,11 @@ static int load(const char *file, struct options *options)
     struct config_problems problems = {0};
 
     options->config = config_load(file, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        fprintf(stderr, "%s\n", problems.lines[i]);
+    for (size_t i = 0; i < problems.count; i++) {
+        char *visible = text_visible(problems.lines[i]);
+        fprintf(stderr, "%s\n", visible);
+        free(visible);
+    }
     config_problems_clear(&problems);
     return options->config ? 0 : EX_CONFIG;
 }

@@ -22,6 +22,16 @@ void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const c
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
 }
 
+void ssh_line_unquote(struct ssh_line *line)
+{
+    size_t length = strlen(line->value);
+
+    if (length >= 2 && line->value[0] == '"' && line->value[length - 1] == '"') {
+        line->value[length - 1] = '\0';
+        memmove(line->value, line->value + 1, length - 1);
+    }
+}
+
 void ssh_answer_add(struct ssh_answer *answer, const char *text)
 {
     static const char blanks[] = " \t\r";
@@ -164,10 +174,45 @@ static char *command(const struct scene *scene, const char *value)
     return known ? text_take(&out) : NULL;
 }
 
+/* What is neither is for the key to refuse. */
 static char *yes_no(const struct scene *scene, const char *value)
 {
     (void)scene;
-    return mem_strdup(is_yes(value) ? "yes" : "no");
+    return mem_strdup(is_yes(value) ? "yes" : is_no(value) ? "no" : value);
+}
+
+/* Compression: newer versions (OpenSSH 10.0) know no name for what their own -C sets. */
+static char *compression(const struct scene *scene, const char *value)
+{
+    return strcmp(value, "UNKNOWN") == 0 ? mem_strdup("yes") : yes_no(scene, value);
+}
+
+/* PubkeyAuthentication: adit knows no signatures that are bound to the host key (OpenSSH's
+ * publickey-hostbound-v00), and servers do not ask for them. */
+static char *pubkey(const struct scene *scene, const char *value)
+{
+    if (strcasecmp(value, "unbound") == 0 || strcasecmp(value, "host-bound") == 0)
+        return mem_strdup("yes");
+    return yes_no(scene, value);
+}
+
+/* PreferredAuthentications. ssh passes over methods that it does not know; a list of nothing else
+ * leaves none. */
+static char *methods(const struct scene *scene, const char *value)
+{
+    static const char *const known[] = {
+        "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", NULL};
+    char *copy = mem_strdup(value), *rest = copy;
+    struct buffer text = {0};
+
+    (void)scene;
+    while (rest) {
+        const char *item = strsep(&rest, ",");
+        if (word_index(known, item) >= 0)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+    }
+    free(copy);
+    return buffer_length(&text) > 0 ? text_take(&text) : mem_strdup("none");
 }
 
 /* A number that the key has only up to 100. */
@@ -183,9 +228,7 @@ static char *up_to_100(const char *value, uint64_t least)
 
 static char *prompts(const struct scene *scene, const char *value)
 {
-    if (is_no(ssh_answer_value(scene->answer, "passwordauthentication")) &&
-        is_no(ssh_answer_value(scene->answer, "kbdinteractiveauthentication")))
-        return mem_strdup("0");
+    (void)scene;
     return up_to_100(value, 0);
 }
 
@@ -405,6 +448,12 @@ static const struct meaning {
     {"identitiesonly", "identities_only", yes_no},
     {"batchmode", "batch_mode", yes_no},
     {"numberofpasswordprompts", "password_prompts", prompts},
+    {"pubkeyauthentication", "pubkey_authentication", pubkey},
+    {"passwordauthentication", "password_authentication", yes_no},
+    {"kbdinteractiveauthentication", "kbd_interactive_authentication", yes_no},
+    /* An older name, which ssh -G does not print. */
+    {"challengeresponseauthentication", "kbd_interactive_authentication", yes_no},
+    {"preferredauthentications", "preferred_authentications", methods},
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},
     {"userknownhostsfile", "known_hosts", known_hosts},
@@ -418,7 +467,7 @@ static const struct meaning {
     {"macs", "macs", algorithms},
     {"hostkeyalgorithms", "host_key_algorithms", algorithms},
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
-    {"compression", "compression", yes_no},
+    {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
 };
 
@@ -435,8 +484,6 @@ static const struct undone {
     {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
     {"permitlocalcommand", "LocalCommand: adit runs no commands"},
     {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
-    {"preferredauthentications",
-     "PreferredAuthentications: adit tries keys, keyboard-interactive, then a password"},
     {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
     {"remotecommand", "RemoteCommand: adit runs no commands"},
     {"revokedhostkeys", "RevokedHostKeys: adit does not read it"},
@@ -474,8 +521,6 @@ void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *u
         if (is_wish(answer, usual, undone[i].keyword))
             remark(&scene, "%s", undone[i].text);
     }
-    if (is_no(ssh_answer_value(answer, "pubkeyauthentication")))
-        remark(&scene, "PubkeyAuthentication: adit offers keys all the same");
 }
 
 /* Whether a DynamicForward is but the other face of a LocalForward to a socket: OpenSSH 9 and 10

@@ -22,6 +22,8 @@ struct ssh_answer {
  * out. */
 void ssh_answer_add(struct ssh_answer *answer, const char *text);
 void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const char *value);
+/* Takes the quotes round a whole value away: ssh takes them from -o "Keyword \"value\"". */
+void ssh_line_unquote(struct ssh_line *line);
 void ssh_answer_clear(struct ssh_answer *answer);
 
 /* The first value of a keyword, which is the one that holds; NULL: it was not said. */

@@ -4,10 +4,14 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
+#include "conf/ssh_files.h"
+#include "conf/ssh_names.h"
 #include "conf/types.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SSH_PORT 22
 
 /* One upstream being filled. */
 struct fill {
@@ -90,31 +94,75 @@ static enum ssh_ask_outcome ask(const struct fill *fill, const char *name, uint1
     return outcome;
 }
 
+/* Reads HostName and Port of the answer; false: a problem was noted. */
+static bool read_place(const struct fill *fill, const char *asked, const struct ssh_answer *answer,
+                       const char **name, uint16_t *port)
+{
+    const char *port_text = ssh_answer_value(answer, "port");
+
+    *name = ssh_answer_value(answer, "hostname");
+    if (!*name) {
+        load_problem(fill->load, fill->line, "ssh_config: ssh -G %s printed no hostname", asked);
+        return false;
+    }
+    const char *wrong = strlen(*name) > HOST_MAX ? "it is too long" : ssh_host_wrong(*name);
+    if (wrong) {
+        char *visible = text_visible(*name);
+        load_problem(fill->load, fill->line,
+                     "ssh_config: HostName '%s' of %s is no host's name: %s", visible, asked,
+                     wrong);
+        free(visible);
+        return false;
+    }
+    *port = SSH_PORT;
+    if (port_text && !port_parse(port_text, false, port)) {
+        load_problem(fill->load, fill->line, "ssh_config: Port '%s' of %s is not one", port_text,
+                     asked);
+        return false;
+    }
+    return true;
+}
+
 /* Puts the place that a host's name stands for into the list of hosts. */
 static void set_host(const struct fill *fill, size_t i, bool with_port,
                      const struct ssh_answer *answer)
 {
     struct string_list *hosts = &upstream_of(fill)->hosts;
-    const char *name = ssh_answer_value(answer, "hostname");
-    const char *port_text = ssh_answer_value(answer, "port");
     char host[HOST_MAX + 1], text[HOSTPORT_TEXT_MAX];
-    uint16_t port = 22;
+    const char *name;
+    uint16_t port;
 
-    if (!name)
+    if (!read_place(fill, hosts->items[i], answer, &name, &port))
         return;
-    if (port_text)
-        port_parse(port_text, false, &port);
-    bool ok = strlen(name) <= HOST_MAX;
-    if (ok) {
-        hostport_format(name, port, text);
-        ok = hostport_split(text, strlen(text), 0, host, &port);
-    }
-    if (!ok) {
+    hostport_format(name, port, text);
+    if (!hostport_split(text, strlen(text), 0, host, &port)) {
         load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
         return;
     }
     free(hosts->items[i]);
     hosts->items[i] = mem_strdup(with_port ? text : host);
+}
+
+/* Where there is no ssh to ask: gives the upstream what files forbid and the SSH library would not
+ * mind, where the section says nothing of it. */
+static void take_forbidden(struct fill *fill)
+{
+    const struct ssh_meaning meaning = {add_setting, add_remark, fill};
+    struct ssh_answer forbidden = {0};
+    char *wrong = ssh_files_forbidden(upstream_of(fill)->ssh_config_file, &forbidden);
+
+    if (wrong)
+        load_problem(fill->load, fill->line, "ssh_config: %s", wrong);
+    for (size_t i = 0; i < forbidden.count; i++) {
+        char *text = mem_printf("there is no ssh on this machine: '%s %s' of ssh_config is taken "
+                                "for every host",
+                                forbidden.lines[i].keyword, forbidden.lines[i].value);
+        add_remark(fill, text);
+        free(text);
+    }
+    ssh_answer_tell(&forbidden, NULL, upstream_of(fill)->hosts.items[0], &meaning);
+    ssh_answer_clear(&forbidden);
+    free(wrong);
 }
 
 /* Asks about the host of that index; false: there is no answer, and it is known why. */
@@ -139,6 +187,7 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
         load_problem(fill->load, fill->line, "ssh_config: ssh -G %s: %s", name, reply.said);
     if (outcome == SSH_ABSENT) {
         upstream_of(fill)->libssh_config = true;
+        take_forbidden(fill);
         add_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
     }
     ssh_reply_clear(&reply);
@@ -167,6 +216,8 @@ void ssh_config_fill(struct load *load, size_t index)
         set_host(&fill, 0, false, &known->answer);
         take_settings(&fill, &known->answer, known->host);
         load->config->upstreams[0].libssh_config = known->absent;
+        if (known->absent)
+            take_forbidden(&fill);
         return;
     }
     for (size_t i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "conf/paths.h"
+#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 
 #include <inttypes.h>
@@ -200,6 +201,28 @@ static void text_free(struct key_slot slot)
 
 const struct key_type type_text = {
     .metavar = "name", .parse = text_parse, .print = text_print, .free = text_free};
+
+static bool user_parse(struct key_slot slot, struct key_input *in)
+{
+    const char *wrong = ssh_user_wrong(in->text);
+
+    return wrong ? input_refuse(in, "'%s' is no user's name: %s", in->text, wrong)
+                 : text_parse(slot, in);
+}
+
+const struct key_type type_user = {
+    .metavar = "name", .parse = user_parse, .print = text_print, .free = text_free};
+
+static bool alias_parse(struct key_slot slot, struct key_input *in)
+{
+    const char *wrong = ssh_host_wrong(in->text);
+
+    return wrong ? input_refuse(in, "'%s' is no host's name: %s", in->text, wrong)
+                 : text_parse(slot, in);
+}
+
+const struct key_type type_alias = {
+    .metavar = "name", .parse = alias_parse, .print = text_print, .free = text_free};
 
 static bool file_parse(struct key_slot slot, struct key_input *in)
 {

@@ -12,6 +12,8 @@ extern const struct key_type type_size;     /* uint64_t, bytes */
 extern const struct key_type type_bool;     /* bool; the key's words are those for false and true */
 extern const struct key_type type_choice;   /* an enum, by the key's words */
 extern const struct key_type type_text;     /* char * */
+extern const struct key_type type_user;     /* char *, a user's name as ssh takes it */
+extern const struct key_type type_alias;    /* char *, a host's name as ssh takes it */
 extern const struct key_type type_file;     /* char *, a path */
 extern const struct key_type type_range;    /* struct config_upstream: sessions_min, sessions_max */
 extern const struct key_type type_command;  /* char *, run by a shell; "none" is NULL */
@@ -25,6 +27,7 @@ extern const struct key_type type_jump;       /* struct string_list of hops; "no
 extern const struct key_type type_patterns;   /* struct string_list of HOST:PORT */
 extern const struct key_type type_forward;    /* struct config_forward: kind, bind, target */
 extern const struct key_type type_algorithms; /* char *, a comma list */
+extern const struct key_type type_methods;    /* char *, a comma list of the key's words */
 extern const struct key_type type_host_key;   /* struct config_upstream: host_key, host_key_pins */
 extern const struct key_type type_addresses;  /* struct config_listen: addresses */
 extern const struct key_type type_protocols;  /* bool[], by the key's words */

@@ -2,6 +2,7 @@
 #include "gateway/attempt.h"
 
 #include "base/mem.h"
+#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "gateway/hop.h"
 #include "io/connect.h"
@@ -261,10 +262,18 @@ static char *command_of(const struct attempt *a)
 
 static void start_proxy(struct attempt *a)
 {
-    char *command = command_of(a);
+    /* The file's names were checked when it was read, but not what libssh made of one. */
+    const char *wrong = ssh_host_wrong(a->place->name);
+    char error[HOST_MAX + 200];
     int fd;
-    char error[200];
 
+    if (wrong != NULL) {
+        snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
+                 a->place->name, wrong);
+        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        return;
+    }
+    char *command = command_of(a);
     *a->proxy = proxy_command_start(a->room->proxies, command, &fd);
     free(command);
     if (*a->proxy != NULL) {

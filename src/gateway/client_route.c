@@ -103,16 +103,23 @@ void client_look_up(struct client *c, enum resolve_step step,
 static void try_step(struct client *c, enum outcome last, const char *detail)
 {
     const struct config *config = c->generation->config;
+    bool here = config->acl != NULL && config->acl_names_resolve;
     struct request *r = c->request;
     enum resolve_step step;
 
+    /* What the SSH server would look up is not seen here: names = resolve has only the others. (A
+     * configuration without any is refused.) This machine's resolvers are asked where the order
+     * has them, and nowhere else. */
+    if (here && r->step < config->resolve.order_count &&
+        config->resolve.order[r->step] == RESOLVE_REMOTE && config->resolve.server_count == 0)
+        r->step++;
     if (r->step >= config->resolve.order_count) {
         client_refuse(c, last, detail);
         return;
     }
     step = config->resolve.order[r->step];
-    if (step == RESOLVE_REMOTE && config->acl != NULL && config->acl_names_resolve)
-        step = config->resolve.server_count > 0 ? RESOLVE_TUNNEL : RESOLVE_LOCAL;
+    if (step == RESOLVE_REMOTE && here)
+        step = RESOLVE_TUNNEL;
     if (step != RESOLVE_REMOTE) {
         client_look_up(c, step, looked_up);
     } else if (!client_judge(c, NULL)) {

@@ -149,23 +149,6 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
     }
 }
 
-/* Seconds that an answer may be believed. */
-static uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *found)
-{
-    int ttl = RESOLVER_TTL_MAX;
-
-    switch (answer->status) {
-    case RESOLVE_NO_SUCH_NAME: return RESOLVER_TTL_NEGATIVE;
-    case RESOLVE_FAILED: return 0;
-    case RESOLVE_FOUND: break;
-    }
-    for (const struct ares_addrinfo_node *node = found->nodes; node != NULL; node = node->ai_next)
-        ttl = node->ai_ttl < ttl ? node->ai_ttl : ttl;
-    for (const struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
-        ttl = cname->ttl < ttl ? cname->ttl : ttl;
-    return ttl < 0 ? 0 : (uint64_t)ttl; /* RFC 2181 section 8: with the top bit it counts as 0 */
-}
-
 /* ---- questions */
 
 /* Gives everybody who waits the answer; those who come later ask anew. */

@@ -40,6 +40,31 @@ void answer_release(struct answer *answer)
         free(answer);
 }
 
+/* One record's TTL into the smallest so far. RFC 2181 section 8 has 31 bits, and 0 for what has the
+ * 32nd: a negative number here, unless c-ares has clamped it to the largest (1.34 does). */
+static int least_ttl(int least, int ttl)
+{
+    if (ttl < 0)
+        return 0;
+    return ttl < least ? ttl : least;
+}
+
+uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *found)
+{
+    int ttl = RESOLVER_TTL_MAX;
+
+    switch (answer->status) {
+    case RESOLVE_NO_SUCH_NAME: return RESOLVER_TTL_NEGATIVE;
+    case RESOLVE_FAILED: return 0;
+    case RESOLVE_FOUND: break;
+    }
+    for (const struct ares_addrinfo_node *node = found->nodes; node != NULL; node = node->ai_next)
+        ttl = least_ttl(ttl, node->ai_ttl);
+    for (const struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
+        ttl = least_ttl(ttl, cname->ttl);
+    return (uint64_t)ttl;
+}
+
 static void forget(struct resolver_cache *cache, struct cached *cached)
 {
     HASH_DEL(cache->entries, cached);

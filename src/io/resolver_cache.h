@@ -4,6 +4,8 @@
 
 #include "io/resolver.h"
 
+#include <ares.h>
+
 /* One answer; never changes, counts its holders. */
 struct answer {
     unsigned holders;
@@ -22,6 +24,11 @@ struct answer *answer_hold(struct answer *answer);
 
 /* One holder less; the last one frees. NULL is fine. */
 void answer_release(struct answer *answer);
+
+/* For how many seconds the cache may give this answer again: the smallest TTL of the records that
+ * c-ares found, RESOLVER_TTL_MAX at most; a fixed time for a name that does not exist, none for a
+ * failure. */
+uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *found);
 
 /* At most RESOLVER_CACHE_MAX answers by name. Zero-initialise. */
 struct resolver_cache {

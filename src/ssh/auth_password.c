@@ -40,7 +40,7 @@ static int ask_for_password(struct authentication *a)
     char *prompt = mem_printf("%s@%s's password: ", a->user, a->h->host);
     int answer = SSH_AUTH_DENIED;
 
-    for (unsigned i = 0; !auth_is_final(answer) && i < auth_prompts(a); i++) {
+    for (unsigned i = 0; !auth_is_final(answer) && auth_can_ask(a) && i < auth_prompts(a); i++) {
         char *password;
         if (i > 0)
             tell_try_again(a);
@@ -58,7 +58,7 @@ static int ask_for_password(struct authentication *a)
 
 int auth_try_password(struct authentication *a)
 {
-    char *kept = secrets_get(a->memory);
+    char *kept = auth_kept_password(a);
     int answer = SSH_AUTH_DENIED;
 
     if (a->password != NULL)
@@ -133,7 +133,7 @@ static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
 /* One prompt's answer; NULL: there is none. */
 static char *answer_to(struct exchange *e, const char *text, bool echo)
 {
-    bool person = ask_can(&e->a->h->asker);
+    bool person = auth_can_ask(e->a);
 
     /* Where there is nobody, every prompt without echo is taken for the password's. */
     if (!echo && e->password != NULL && (!person || (!e->used && wants_password(text)))) {
@@ -142,7 +142,6 @@ static char *answer_to(struct exchange *e, const char *text, bool echo)
     }
     if (person)
         return ask_for_answer(e, text, echo);
-    e->a->nobody = e->a->h->asker.missing;
     return e->password != NULL ? mem_strdup("") : NULL;
 }
 
@@ -153,9 +152,9 @@ static bool answer_round(struct exchange *e)
 
     /* Without a person a password is given in one round only, so that a wrong one is not offered
      * over and over. */
-    if (prompts > 0 && e->used && !ask_can(&e->a->h->asker))
+    if (prompts > 0 && e->used && !auth_can_ask(e->a))
         return false;
-    if (ask_can(&e->a->h->asker)) {
+    if (auth_can_ask(e->a)) {
         char *words = introduction(handle);
         if (*words != '\0')
             ask_tell(&e->a->h->asker, words);
@@ -214,10 +213,8 @@ static int ask_in_exchanges(struct authentication *a)
 
     /* (A server that denies without a question would do so again.) */
     for (unsigned i = 0; !auth_is_final(answer) && prompts > 0 && i < auth_prompts(a); i++) {
-        if (!ask_can(&a->h->asker)) {
-            a->nobody = a->h->asker.missing;
+        if (!auth_can_ask(a))
             break;
-        }
         if (i > 0)
             tell_try_again(a);
         answer = exchange_with(a, NULL, &prompts);
@@ -229,7 +226,7 @@ static int ask_in_exchanges(struct authentication *a)
 
 int auth_try_interactive(struct authentication *a)
 {
-    char *kept = secrets_get(a->memory);
+    char *kept = auth_kept_password(a);
     int answer = SSH_AUTH_DENIED;
     unsigned prompts;
 

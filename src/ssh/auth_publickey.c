@@ -175,10 +175,10 @@ static ssh_key import_asked(struct authentication *a, const char *path, const ch
 {
     char *prompt = mem_printf("Enter passphrase for key '%s': ", path);
     ssh_key key = NULL;
-    bool given = true;
+    bool given = auth_can_ask(a);
 
     /* Another dial may have asked the same while this one waited for its turn. */
-    if (ask_begin(&a->h->asker))
+    if (given && ask_begin(&a->h->asker))
         key = import_kept(path, memory);
     for (unsigned i = 0; key == NULL && given && i < auth_prompts(a); i++) {
         char *passphrase = auth_ask(a, prompt, false);

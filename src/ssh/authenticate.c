@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROMPTS_DEFAULT 3 /* ssh_config(5) NumberOfPasswordPrompts */
-
 void auth_note_tried(struct authentication *a, const char *method, const char *what)
 {
     size_t length = strlen(a->tried);
@@ -33,9 +31,23 @@ void auth_note_problem(struct authentication *a, enum log_level level, char *pro
 
 unsigned auth_prompts(const struct authentication *a)
 {
-    unsigned configured = a->h->upstream->password_prompts;
+    return a->h->upstream->password_prompts;
+}
 
-    return configured > 0 ? configured : PROMPTS_DEFAULT;
+bool auth_can_ask(struct authentication *a)
+{
+    bool can = auth_prompts(a) > 0 && ask_can(&a->h->asker);
+
+    if (!can)
+        a->nobody = auth_prompts(a) > 0 ? a->h->asker.missing : "password_prompts is 0";
+    return can;
+}
+
+char *auth_kept_password(const struct authentication *a)
+{
+    bool may = auth_prompts(a) > 0 && !a->h->upstream->batch_mode;
+
+    return may ? secrets_get(a->memory) : NULL;
 }
 
 char *auth_ask(struct authentication *a, const char *prompt, bool echo)
@@ -53,43 +65,102 @@ char *auth_ask(struct authentication *a, const char *prompt, bool echo)
     return answer;
 }
 
-static const struct {
+static const struct method {
     int method;
     const char *name;
     int (*attempt)(struct authentication *a); /* NULL: not for us */
+    size_t allowed;                           /* a bool of the upstream */
+    const char *key;                          /* its key in adit.ini(5) */
 } methods[] = {
-    {SSH_AUTH_METHOD_PUBLICKEY, "publickey", auth_try_publickey},
-    {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic", NULL},
-    {SSH_AUTH_METHOD_HOSTBASED, "hostbased", NULL},
-    {SSH_AUTH_METHOD_PASSWORD, "password", auth_try_password},
-    {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive", auth_try_interactive},
+    {SSH_AUTH_METHOD_PUBLICKEY, "publickey", auth_try_publickey,
+     offsetof(struct config_upstream, pubkey_authentication), "pubkey_authentication"},
+    {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic", NULL, 0, NULL},
+    {SSH_AUTH_METHOD_HOSTBASED, "hostbased", NULL, 0, NULL},
+    {SSH_AUTH_METHOD_PASSWORD, "password", auth_try_password,
+     offsetof(struct config_upstream, password_authentication), "password_authentication"},
+    {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive", auth_try_interactive,
+     offsetof(struct config_upstream, kbd_interactive_authentication),
+     "kbd_interactive_authentication"},
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
 
-/* The order in which they are tried: ssh(1)'s. */
-static const size_t order[] = {0, 4, 3};
-#define TRIED (sizeof(order) / sizeof(order[0]))
+static bool is_allowed(const struct config_upstream *upstream, const struct method *method)
+{
+    return method->attempt != NULL && *(const bool *)((const char *)upstream + method->allowed);
+}
+
+/* The position of a method in the upstream's order; -1: it is not there. */
+static int preference(const struct config_upstream *upstream, const struct method *method)
+{
+    const char *at = upstream->preferred_authentications;
+
+    for (int i = 0; at != NULL && *at != '\0'; i++) {
+        size_t length = strcspn(at, ",");
+        if (strlen(method->name) == length && strncmp(at, method->name, length) == 0)
+            return i;
+        at += length + (at[length] == ',');
+    }
+    return -1;
+}
+
+/* Of the methods that the server offers, may be used and were not, the one that is preferred;
+ * METHODS: there is none. */
+static size_t next_method(const struct authentication *a, const bool *used)
+{
+    const struct config_upstream *upstream = a->h->upstream;
+    size_t best = METHODS;
+
+    for (size_t i = 0; i < METHODS; i++) {
+        int position = preference(upstream, &methods[i]);
+        if (used[i] || position < 0 || (a->offered & methods[i].method) == 0 ||
+            !is_allowed(upstream, &methods[i]))
+            continue;
+        if (best == METHODS || position < preference(upstream, &methods[best]))
+            best = i;
+    }
+    return best;
+}
 
 /* Tries what the server offers until it is content. After a partial success it offers what is still
- * wanted, and a method that has done its part is not used again. */
+ * wanted, and a method that has done its part is not used again. (The method "none" is how a client
+ * asks for what is offered, RFC 4252 section 5.2.) */
 static int run_methods(struct authentication *a)
 {
-    bool used[TRIED] = {false};
+    bool used[METHODS] = {false};
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
     while (!a->unanswered && (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL)) {
-        size_t i = 0;
         a->offered = ssh_userauth_list(a->h->handle, NULL);
-        while (i < TRIED && (used[i] || (a->offered & methods[order[i]].method) == 0))
-            i++;
-        if (i == TRIED)
+        size_t i = next_method(a, used);
+        if (i == METHODS)
             return SSH_AUTH_DENIED;
         used[i] = true;
-        answer = methods[order[i]].attempt(a);
+        answer = methods[i].attempt(a);
         ask_end(&a->h->asker);
     }
     return answer;
+}
+
+/* "; password is off (password_authentication = no)" and the like, of what the server offers. */
+static void list_forbidden(const struct authentication *a, char *text, size_t size)
+{
+    const struct config_upstream *upstream = a->h->upstream;
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < METHODS && length < size; i++) {
+        const struct method *method = &methods[i];
+        if ((a->offered & method->method) == 0 || method->attempt == NULL)
+            continue;
+        if (!is_allowed(upstream, method))
+            length += (size_t)snprintf(text + length, size - length, "; %s is off (%s = no)",
+                                       method->name, method->key);
+        else if (preference(upstream, method) < 0)
+            length += (size_t)snprintf(text + length, size - length,
+                                       "; %s is off (preferred_authentications has not got it)",
+                                       method->name);
+    }
 }
 
 /* "publickey,password": what the server would still take. */
@@ -106,15 +177,17 @@ static void list_offered(const struct authentication *a, char *text, size_t size
 
 static enum dial_status fail_denied(struct authentication *a, const char *said)
 {
-    char offered[128];
+    char offered[128], forbidden[320];
 
     list_offered(a, offered, sizeof(offered));
+    list_forbidden(a, forbidden, sizeof(forbidden));
     return handshake_fail(
-        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s",
+        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s",
         offered, a->user,
-        a->tried[0] != '\0'  ? a->tried
-        : a->problem != NULL ? "nothing"
-                             : "nothing, no key or password is there",
+        a->tried[0] != '\0'                          ? a->tried
+        : a->problem != NULL || forbidden[0] != '\0' ? "nothing"
+                                                     : "nothing, no key or password is there",
+        forbidden,
 
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",

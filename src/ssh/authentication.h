@@ -31,8 +31,16 @@ void auth_note_tried(struct authentication *a, const char *method, const char *w
  * line that counts. What is only LOG_DEBUG does not hide what is worse. */
 void auth_note_problem(struct authentication *a, enum log_level level, char *problem);
 
-/* How many times one thing is asked for. */
+/* How many times one thing is asked for; 0: nobody is asked (ssh_config(5)
+ * NumberOfPasswordPrompts). */
 unsigned auth_prompts(const struct authentication *a);
+
+/* Whether there is somebody to ask for a password, passphrase or code; notes why not. */
+bool auth_can_ask(struct authentication *a);
+
+/* The password that somebody gave before, if it may be sent now; NULL: none. The caller frees with
+ * secret_free. */
+char *auth_kept_password(const struct authentication *a);
 
 /* The next question of this run. NULL: no answer; nothing more is asked in this run. */
 char *auth_ask(struct authentication *a, const char *prompt, bool echo);

@@ -80,6 +80,11 @@ static void every_key_has_its_default(void **state)
     assert_null(upstream->askpass);
     assert_false(upstream->batch_mode);
     assert_int_equal(upstream->password_prompts, 3);
+    assert_true(upstream->pubkey_authentication);
+    assert_true(upstream->password_authentication);
+    assert_true(upstream->kbd_interactive_authentication);
+    assert_string_equal(upstream->preferred_authentications,
+                        "publickey,keyboard-interactive,password");
     assert_int_equal(upstream->permit_remote_open.count, 0);
     assert_false(upstream->exit_on_forward_failure);
 
@@ -351,7 +356,8 @@ static void rules_keep_their_order_and_their_lines(void **state)
                                               "\n"
                                               "    ; a comment\n"
                                               "    port=443 via=a\n"
-                                              "deny = to=c\nnames = resolve\n");
+                                              "deny = to=c\nnames = resolve\n"
+                                              "[resolve]\nservers = ::1\n");
 
     for (size_t i = 0; i < 3; i++) {
         const struct acl_rule *rule = acl_rule_at(config->acl, i);

@@ -33,6 +33,11 @@ static void the_least_configuration_shows_every_default(void **state)
                               "identities_only = no\n"
                               "batch_mode = no\n"
                               "password_prompts = 3\n"
+                              "pubkey_authentication = yes\n"
+                              "password_authentication = yes\n"
+                              "kbd_interactive_authentication = yes\n"
+                              "preferred_authentications = publickey, keyboard-interactive, "
+                              "password\n"
                               "host_key = strict\n"
                               "known_hosts = ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts\n"
                               "ssh_config = no\n"
@@ -89,7 +94,10 @@ static void every_key_comes_back(void **state)
         "identity = /dev/null, /dev/zero\ncertificate = /dev/null\nagent = no\n"
         "identity_agent = ~/agent\nidentities_only = yes\n"
         "password_file = /dev/null\npassphrase_file = /dev/null\naskpass = /bin/true\n"
-        "batch_mode = yes\npassword_prompts = 0\nhost_key = accept-new\nhost_key_alias = z\n"
+        "batch_mode = yes\npassword_prompts = 0\npubkey_authentication = no\n"
+        "password_authentication = no\nkbd_interactive_authentication = no\n"
+        "preferred_authentications = password, hostbased, publickey\nhost_key = "
+        "accept-new\nhost_key_alias = z\n"
         "known_hosts = ~/k, /etc/k\nssh_config = no\nsessions = 2-5\nchannels = 3\nidle = 0s\n"
         "keepalive = 0s\nkeepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0s\n"
         "permit_remote_open = *:80, h:*, [::1]:22\nexit_on_forward_failure = yes\n"
@@ -97,7 +105,9 @@ static void every_key_comes_back(void **state)
         "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\n",
         "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
         "address_family = any\nagent = yes\nidentities_only = no\nbatch_mode = no\n"
-        "password_prompts = 3\nhost_key = ask\nknown_hosts = /k\nssh_config = no\n"
+        "password_prompts = 3\npubkey_authentication = yes\npassword_authentication = yes\n"
+        "kbd_interactive_authentication = yes\npreferred_authentications = none\n"
+        "host_key = ask\nknown_hosts = /k\nssh_config = no\n"
         "sessions = 1-32\nchannels = 100\nidle = 1m\nkeepalive = 15s\nkeepalive_max = 3\n"
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
         "exit_on_forward_failure = no\ncompression = no\nrekey = default\n",
@@ -222,8 +232,8 @@ static void what_no_file_can_hold_is_named(void **state)
         const char *lack; /* NULL: a file can */
     } cases[] = {
         {"user", "a b", NULL},
-        {"user", "a#b;c", NULL},
-        {"user", "a ;b", "[upstream a] user = a ;b"},
+        {"identity_agent", "/a#b;c", NULL},
+        {"identity_agent", "/a ;b", "[upstream a] identity_agent = /a ;b"},
         {"user", X190, NULL},
         {"user", X190 X10, "[upstream a] user = " X190 X10},
         {"proxy_command", "a ; b", NULL},

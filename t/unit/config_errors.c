@@ -217,6 +217,11 @@ static void values(void **state)
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
         OF_UPSTREAM("askpass = /nonexistent",
                     "askpass: cannot run /nonexistent: No such file or directory"),
+        OF_UPSTREAM("password_authentication = maybe",
+                    "password_authentication: 'maybe' is not one of no, yes"),
+        OF_UPSTREAM("preferred_authentications = publickey, passwd",
+                    "preferred_authentications: 'passwd' is not one of publickey, "
+                    "keyboard-interactive, password, gssapi-with-mic, hostbased, none"),
         OF_UPSTREAM("password_prompts = 101",
                     "password_prompts: '101' is not a number from 0 to 100"),
         OF_UPSTREAM("permit_remote_open = h:1, h",
@@ -365,6 +370,32 @@ static void resolving(void **state)
     ASSERT_PROBLEMS(cases);
 }
 
+#define NOBODY                                                                                     \
+    "names: resolve has nobody to ask: say servers = ADDRESS in [resolve] (DNS servers, asked "    \
+    "through the SSH session), or order = local there (this machine's resolvers, which then see "  \
+    "the names)\n"
+
+/* No resolver of this machine is asked unless it was said. */
+static void names_that_nobody_is_to_look_up(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[acl]\nallow = to=*\nnames = resolve\n", "f:7: " NOBODY},
+        {MINIMAL "[resolve]\n[acl]\nallow = to=*\nnames = resolve\n", "f:8: " NOBODY},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = remote\n", "f:6: " NOBODY},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\nservers = x\n",
+         "f:8: servers: 'x' is not ADDRESS or ADDRESS:PORT\n"},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = lokal\n",
+         "f:8: order: 'lokal' is not one of remote, tunnel, local\n"},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = local\n", ""},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\norder = remote, local\n", ""},
+        {MINIMAL "[acl]\nnames = resolve\n[resolve]\nservers = ::1\n", ""},
+        {MINIMAL "[acl]\nnames = as-given\n", ""},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
 static void rules(void **state)
 {
     (void)state;
@@ -378,7 +409,7 @@ static void rules(void **state)
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},
         {MINIMAL "[acl]\ndeny =\n", "f:6: deny: a value is missing\n"},
-        {MINIMAL "[acl]\nnames = resolve\nnames = resolve\n",
+        {MINIMAL "[acl]\nnames = resolve\nnames = resolve\n[resolve]\nservers = ::1\n",
          "f:7: names was given on line 6 already\n"},
         {MINIMAL "[acl]\nnames = maybe\n", "f:6: names: 'maybe' is not one of as-given, resolve\n"},
     };
@@ -421,6 +452,35 @@ static void files_that_cannot_be_read(void **state)
     assert_int_equal(problems.count, 0);
 }
 
+/* They stand in commands, in place of %h, %r and %k. */
+static void names_that_ssh_does_not_take(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {MINIMAL "[upstream b]\nhost = $(x)\n",
+         "f:6: host: '$(x)' is no host's name: it has a blank or a character in it that means "
+         "something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h, -x:22\n",
+         "f:6: host: '-x' is no host's name: it begins with '-'\n"},
+        {MINIMAL "[upstream b]\nhost = h\nuser = a;b\n",
+         "f:7: user: 'a;b' is no user's name: it has a blank or a character in it that means "
+         "something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\nuser = -b\n",
+         "f:7: user: '-b' is no user's name: it begins with '-'\n"},
+        {MINIMAL "[upstream b]\nhost = h\nhost_key_alias = `x`\n",
+         "f:7: host_key_alias: '`x`' is no host's name: it has a blank or a character in it that "
+         "means something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\njump = c, u@d|e\n",
+         "f:7: jump: 'u@d|e': the name of the host is refused: it has a blank or a character in it "
+         "that means something to a shell\n"},
+        {MINIMAL "[upstream b]\nhost = h\njump = ssh://a%60b@c\n",
+         "f:7: jump: 'ssh://a%60b@c': the name of the user is refused: it has a blank or a "
+         "character in it that means something to a shell\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,8 +498,10 @@ int main(void)
         cmocka_unit_test(lines_of_a_users_file_are_named),
         cmocka_unit_test(resolving),
         cmocka_unit_test(rules),
+        cmocka_unit_test(names_that_nobody_is_to_look_up),
         cmocka_unit_test(problems_come_in_the_order_of_the_file),
         cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(names_that_ssh_does_not_take),
     };
 
     setenv("HOME", "/home/test", 1);

@@ -26,9 +26,17 @@ static void notices_say_what_a_person_should_know(void **state)
         {mem_strdup(""), NULL},
         {mem_printf("[resolve]\norder = remote, local\n"), "order has local"},
         {mem_printf("[resolve]\norder = remote\nservers = ::1\n"), "servers are not asked"},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\n"
+                    "preferred_authentications = password, hostbased\n"
+                    "password_authentication = no\n"),
+         "[upstream y] no way to log in is left"},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\n"
+                    "preferred_authentications = hostbased, password\n"),
+         NULL},
         {mem_printf("[acl]\ndeny = to=*\n"), "no allow rule"},
         {mem_printf("[acl]\nallow = to=10.0.0.0/8\n"), "names = resolve"},
-        {mem_printf("[acl]\nnames = resolve\nallow = to=10.0.0.0/8\n"), NULL},
+        {mem_printf("[acl]\nnames = resolve\nallow = to=10.0.0.0/8\n[resolve]\nservers = ::1\n"),
+         NULL},
         {mem_printf("[acl]\nallow = to=10.0.0.0/8\n[resolve]\norder = tunnel\nservers = ::1\n"),
          NULL},
         {mem_printf("[listen y]\naddress = *:9\nopen = yes\n"), "open = yes"},

@@ -221,6 +221,10 @@ static void what_cannot_be_done_is_told_with_its_status(void **state)
         {"host ls", 64, "adit: 'ls' after the host"},
         {"-o Bad=1 host", 255, "adit: Bad configuration option: bad\n"},
         {"-O check -o Bad=1 host", 255, "adit: Bad configuration option: bad\n"},
+        /* before ssh is asked */
+        {"-o Bad=1 a;b@host", 255, "adit: the destination: 'a;b' is no user's name"},
+        {"-O check root@", 255, "adit: the destination 'root@' has no host\n"},
+        {"h\033[31m", 255, "adit: the destination: 'h\\x1b[31m' is no host's name"},
         {"-O check host", 255, "adit: no control socket is known"},
         {"-O check -S none host", 255, "adit: no control socket is known"},
         {"-O check --config @", 78, "names no control socket"},
@@ -356,8 +360,8 @@ static void without_ssh_the_command_line_stands_for_itself(void **state)
     char *path = mem_strdup(getenv("PATH"));
 
     setenv("PATH", "/nonexistent", 1);
-    assert_int_equal(parse("-p 2222 -o ServerAliveInterval=7 -J gate -L 1:a:1 u@host", &options,
-                           said, sizeof(said)),
+    assert_int_equal(parse("-F none -p 2222 -o ServerAliveInterval=7 -J gate -L 1:a:1 u@host",
+                           &options, said, sizeof(said)),
                      0);
     has_lines(&options, "without ssh",
               "[upstream host]\nhost = host\nuser = u\nport = 2222\njump = gate\nhost_key = ask\n"
@@ -367,7 +371,11 @@ static void without_ssh_the_command_line_stands_for_itself(void **state)
     assert_true(options.config->upstreams[1].libssh_config);
     assert_int_equal(options.config->remarks.count, 1);
     options_clear(&options);
-    assert_int_equal(parse("ssh://u@host:2222", &options, said, sizeof(said)), 0);
+    assert_int_equal(parse("-l $(x) host", &options, said, sizeof(said)), 255);
+    assert_string_equal(said, "adit: -l or -o User: '$(x)' is no user's name: it has a blank or a "
+                              "character in it that means something to a shell\n");
+    options_clear(&options);
+    assert_int_equal(parse("-F none ssh://u@host:2222", &options, said, sizeof(said)), 0);
     has_lines(&options, "a URI", "[upstream host]\nhost = host\nuser = u\nport = 2222");
     options_clear(&options);
     setenv("PATH", path, 1);

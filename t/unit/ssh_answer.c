@@ -93,6 +93,10 @@ static void what_a_host_is_given_is_told(void **state)
                        "identities_only = yes\n"
                        "batch_mode = yes\n"
                        "password_prompts = 1\n"
+                       "pubkey_authentication = yes\n"
+                       "password_authentication = yes\n"
+                       "kbd_interactive_authentication = yes\n"
+                       "preferred_authentications = publickey\n"
                        "host_key = strict\n"
                        "host_key_alias = office-1\n"
                        "known_hosts = /home/joe/.ssh/kh_office.example.com, /etc/a\n"
@@ -109,7 +113,6 @@ static void what_a_host_is_given_is_told(void **state)
                        "# office: ForwardAgent\n"
                        "# office: LocalCommand\n"
                        "# office: PKCS11Provider\n"
-                       "# office: PreferredAuthentications\n"
                        "# office: RemoteCommand\n"
                        "# office: Tunnel\n",
                        ciphers[i]);
@@ -149,6 +152,9 @@ static void what_nobody_configured_is_left_to_adit(void **state)
                                   "identities_only = no\n"
                                   "batch_mode = no\n"
                                   "password_prompts = 3\n"
+                                  "pubkey_authentication = yes\n"
+                                  "password_authentication = yes\n"
+                                  "kbd_interactive_authentication = yes\n"
                                   "host_key = ask\n"
                                   "known_hosts = /home/joe/.ssh/known_hosts, "
                                   "/etc/ssh/ssh_known_hosts\n"
@@ -204,13 +210,30 @@ static void each_keyword_has_its_key(void **state)
         {"PermitRemoteOpen any", ""},
         {"PermitRemoteOpen none", "permit_remote_open = none\n"},
         {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
-         "password_prompts = 0\n"},
-        {"NumberOfPasswordPrompts 2\nPasswordAuthentication no", "password_prompts = 2\n"},
+         "password_prompts = 1\npassword_authentication = no\n"
+         "kbd_interactive_authentication = no\n"},
+        {"NumberOfPasswordPrompts 0", "password_prompts = 0\n"},
+        {"NumberOfPasswordPrompts 1000", "password_prompts = 100\n"},
+        {"PasswordAuthentication No", "password_authentication = no\n"},
+        {"PasswordAuthentication false", "password_authentication = no\n"},
+        {"PasswordAuthentication TRUE", "password_authentication = yes\n"},
+        {"PasswordAuthentication maybe", "password_authentication = maybe\n"}, /* is refused */
+        {"ChallengeResponseAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"PubkeyAuthentication unbound", "pubkey_authentication = yes\n"},
+        {"PubkeyAuthentication host-bound", "pubkey_authentication = yes\n"},
+        {"PreferredAuthentications password,publickey",
+         "preferred_authentications = password, publickey\n"},
+        {"PreferredAuthentications gssapi-with-mic,foo,,password",
+         "preferred_authentications = gssapi-with-mic, password\n"},
+        {"PreferredAuthentications foo", "preferred_authentications = none\n"},
+        {"Compression UNKNOWN", "compression = yes\n"}, /* of -C */
+        {"Compression no", "compression = no\n"},
+        {"BatchMode maybe", "batch_mode = maybe\n"}, /* the same */
         {"Ciphers +aes128-cbc", "ciphers = +aes128-cbc\n"},
         {"Port 1\nPort 2", "port = 1\n"},
         {"Tunnel no\nForwardX11 no\nRemoteCommand none", ""},
         {"RevokedHostKeys /x", "# office: RevokedHostKeys\n"},
-        {"PubkeyAuthentication no", "# office: PubkeyAuthentication\n"},
+        {"PubkeyAuthentication no", "pubkey_authentication = no\n"},
         {"Nothing", ""},
         {"  \n\n=\n", ""},
     };
