@@ -2,6 +2,7 @@
 #include "io/connect.h"
 
 #include "base/mem.h"
+#include "io/descriptors.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct connect {
     size_t count;
     size_t tried; /* the last of these is under way, or was the last to fail */
     uint16_t port;
+    bool may_use_last;
     bool bound;
     struct ip from; /* if bound */
     uint64_t due;
@@ -136,12 +138,19 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
+static int make_socket(int family, bool may_use_last)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    return may_use_last ? fd : descriptor_unless_reserved(fd);
+}
+
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
     struct sockaddr_storage to;
     socklen_t length = ip_to_sockaddr(address, c->port, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = make_socket(to.ss_family, c->may_use_last);
     int error = 0;
 
     if (fd < 0)
@@ -175,8 +184,7 @@ static void start(struct later *later)
     try_next(container_of(later, struct connect, start));
 }
 
-struct connect *connect_start(struct loop *loop, const struct ip *addresses, size_t count,
-                              uint16_t port, const struct ip *from, uint64_t timeout_ms,
+struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               void (*done)(void *arg, int fd, const struct ip *address,
                                            const char *error),
                               void *arg)
@@ -184,15 +192,16 @@ struct connect *connect_start(struct loop *loop, const struct ip *addresses, siz
     struct connect *c = mem_zalloc(sizeof *c);
 
     c->loop = loop;
-    c->addresses = mem_zalloc(count * sizeof *addresses);
-    if (count > 0)
-        memcpy(c->addresses, addresses, count * sizeof *addresses);
-    c->count = count;
-    c->port = port;
-    c->bound = from != NULL;
-    if (from != NULL)
-        c->from = *from;
-    c->due = loop_now(loop) + timeout_ms;
+    c->addresses = mem_zalloc(options->count * sizeof *c->addresses);
+    if (options->count > 0)
+        memcpy(c->addresses, options->addresses, options->count * sizeof *c->addresses);
+    c->count = options->count;
+    c->port = options->port;
+    c->may_use_last = options->may_use_last;
+    c->bound = options->from != NULL;
+    if (options->from != NULL)
+        c->from = *options->from;
+    c->due = loop_now(loop) + options->timeout_ms;
     snprintf(c->error, sizeof c->error, "no address to connect to");
     c->done = done;
     c->arg = arg;
@@ -200,7 +209,7 @@ struct connect *connect_start(struct loop *loop, const struct ip *addresses, siz
     return c;
 }
 
-int connect_unix(const char *path)
+int connect_unix(const char *path, bool may_use_last)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd;
@@ -211,7 +220,7 @@ int connect_unix(const char *path)
         return -1;
     }
     strcpy(to.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = make_socket(AF_UNIX, may_use_last);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
         return fd;
     error = errno;

@@ -7,19 +7,30 @@
 
 struct connect;
 
-/* Tries `addresses` in order, each at most `timeout_ms` in all shared fairly among those left, from
- * the local address `from` (NULL: any).
+/* Where to connect to, and how. */
+struct connect_options {
+    const struct ip *addresses; /* tried in order; copied */
+    size_t count;
+    uint16_t port;
+    const struct ip *from; /* the local address; NULL: any */
+    uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
+    /* Whether the connection may have a reserved descriptor (io/descriptors.h). Without, none but
+     * those being left fails as with EMFILE. */
+    bool may_use_last;
+};
+
+/* Tries the addresses in order.
  * `done` is called once, never from inside this call: with a connected non-blocking descriptor,
  * which is the callee's, and the address reached, or with -1 and what the last attempt said
  * ("10.0.0.1 port 22: Connection refused"). */
-struct connect *connect_start(struct loop *loop, const struct ip *addresses, size_t count,
-                              uint16_t port, const struct ip *from, uint64_t timeout_ms,
+struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               void (*done)(void *arg, int fd, const struct ip *address,
                                            const char *error),
                               void *arg);
 
-/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno. */
-int connect_unix(const char *path);
+/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno.
+ * `may_use_last` as above. */
+int connect_unix(const char *path, bool may_use_last);
 
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);

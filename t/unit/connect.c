@@ -74,8 +74,13 @@ static void starts(const char *const *addresses, size_t count, uint16_t port, ui
         assert_true(ip_parse(addresses[i], &ips[i]));
     uv_update_time(loop_uv(caller.loop));
     caller.began = loop_now(caller.loop);
-    caller.connect =
-        connect_start(caller.loop, ips, count, port, caller.from, timeout, done, &caller);
+    caller.connect = connect_start(caller.loop,
+                                   &(struct connect_options){.addresses = ips,
+                                                             .count = count,
+                                                             .port = port,
+                                                             .from = caller.from,
+                                                             .timeout_ms = timeout},
+                                   done, &caller);
     assert_false(caller.done);
 }
 
