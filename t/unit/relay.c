@@ -33,11 +33,21 @@ static void done(void *arg, const struct relay_result *result)
 /* `capacity` is b's; a takes everything. */
 static void start(struct scene *scene, size_t capacity, const char *early, bool a_eof)
 {
+    struct buffer to_b = {0};
+
     *scene = (struct scene){.loop = scene->loop};
     scene->a = (struct far_side){.capacity = ENDLESS, .asks_room = true};
     scene->b = (struct far_side){.capacity = capacity, .asks_room = true};
-    scene->relay = relay_new(scene->loop, fake_new(&scene->a), fake_new(&scene->b),
-                             (const uint8_t *)early, strlen(early), a_eof, done, scene);
+    buffer_append(&to_b, early, strlen(early));
+    scene->relay = relay_new(scene->loop, &(struct relay_start){
+                                              .a = fake_new(&scene->a),
+                                              .b = fake_new(&scene->b),
+                                              .to_b = &to_b,
+                                              .a_eof = a_eof,
+                                              .done = done,
+                                              .arg = scene,
+                                          });
+    buffer_clear(&to_b);
 }
 
 static void assert_got(const struct far_side *far, const char *text)
