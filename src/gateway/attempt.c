@@ -211,7 +211,7 @@ static void connect_to(struct attempt *a, const struct ip *addresses, size_t cou
                                    .port = a->place->port,
                                    .from = bound ? &from : NULL,
                                    .timeout_ms = a->upstream->connect_timeout_ms,
-                                   .may_use_last = true,
+                                   .use = DESCRIPTOR_GATEWAY,
                                },
                                connected, a);
     free(suitable);

@@ -66,6 +66,7 @@ static void connect_to(struct client *c, const struct ip *addresses, size_t coun
                                    .count = count,
                                    .port = c->request->target.port,
                                    .timeout_ms = c->upstream->open_timeout_ms,
+                                   .use = DESCRIPTOR_REMOTE_FORWARD,
                                },
                                connected, c);
 }
@@ -86,7 +87,7 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
 
 static void connect_to_path(struct client *c)
 {
-    int fd = connect_unix(c->listen->target.path, false);
+    int fd = connect_unix(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
 
     if (fd < 0)
         failed(c, strerror(errno));

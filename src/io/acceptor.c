@@ -32,7 +32,7 @@ static void begin(struct acceptor *a);
 
 static bool is_last(const struct acceptor *a, int fd)
 {
-    return !a->may_use_last && descriptor_is_reserved(fd);
+    return !a->may_use_last && descriptor_is_reserved(fd, DESCRIPTOR_CLIENT);
 }
 
 /* Whether the next descriptor would be one of the last. */

@@ -2,7 +2,6 @@
 #include "io/connect.h"
 
 #include "base/mem.h"
-#include "io/descriptors.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -28,7 +27,7 @@ struct connect {
     size_t count;
     size_t tried; /* the last of these is under way, or was the last to fail */
     uint16_t port;
-    bool may_use_last;
+    enum descriptor_use use;
     bool bound;
     struct ip from; /* if bound */
     uint64_t due;
@@ -138,11 +137,11 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
-static int make_socket(int family, bool may_use_last)
+static int make_socket(int family, enum descriptor_use use)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    return may_use_last ? fd : descriptor_unless_reserved(fd);
+    return descriptor_unless_reserved(fd, use);
 }
 
 /* Starts an attempt at `address`. Else an errno. */
@@ -150,7 +149,7 @@ static int attempt_start(struct connect *c, const struct ip *address)
 {
     struct sockaddr_storage to;
     socklen_t length = ip_to_sockaddr(address, c->port, &to);
-    int fd = make_socket(to.ss_family, c->may_use_last);
+    int fd = make_socket(to.ss_family, c->use);
     int error = 0;
 
     if (fd < 0)
@@ -197,7 +196,7 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
         memcpy(c->addresses, options->addresses, options->count * sizeof *c->addresses);
     c->count = options->count;
     c->port = options->port;
-    c->may_use_last = options->may_use_last;
+    c->use = options->use;
     c->bound = options->from != NULL;
     if (options->from != NULL)
         c->from = *options->from;
@@ -209,7 +208,7 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
     return c;
 }
 
-int connect_unix(const char *path, bool may_use_last)
+int connect_unix(const char *path, enum descriptor_use use)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd;
@@ -220,7 +219,7 @@ int connect_unix(const char *path, bool may_use_last)
         return -1;
     }
     strcpy(to.sun_path, path);
-    fd = make_socket(AF_UNIX, may_use_last);
+    fd = make_socket(AF_UNIX, use);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
         return fd;
     error = errno;

@@ -3,6 +3,7 @@
 #define ADIT_IO_CONNECT_H
 
 #include "base/ip.h"
+#include "io/descriptors.h"
 #include "io/loop.h"
 
 struct connect;
@@ -14,9 +15,9 @@ struct connect_options {
     uint16_t port;
     const struct ip *from; /* the local address; NULL: any */
     uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
-    /* Whether the connection may have a reserved descriptor (io/descriptors.h). Without, none but
-     * those being left fails as with EMFILE. */
-    bool may_use_last;
+    /* Where no descriptor is left but such as this use leaves to others, an attempt fails as with
+     * EMFILE. */
+    enum descriptor_use use;
 };
 
 /* Tries the addresses in order.
@@ -29,8 +30,8 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
                               void *arg);
 
 /* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno.
- * `may_use_last` as above. */
-int connect_unix(const char *path, bool may_use_last);
+ * `use` as above. */
+int connect_unix(const char *path, enum descriptor_use use);
 
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);

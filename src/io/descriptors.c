@@ -4,23 +4,28 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define RESERVED_MAX 64
+#define GATEWAY_MAX 64
 
-bool descriptor_is_reserved(int fd)
+bool descriptor_is_reserved(int fd, enum descriptor_use use)
 {
     struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
-    rlim_t reserved;
+    rlim_t quarter, left;
 
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (fd < 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (fd < 0 || use == DESCRIPTOR_GATEWAY)
         return false;
-    reserved = limit.rlim_cur / 4 < RESERVED_MAX ? limit.rlim_cur / 4 : RESERVED_MAX;
-    return (rlim_t)fd >= limit.rlim_cur - reserved;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    quarter = limit.rlim_cur / 4;
+    left = quarter < GATEWAY_MAX ? quarter : GATEWAY_MAX;
+    if (use == DESCRIPTOR_REMOTE_FORWARD)
+        left += quarter;
+    return (rlim_t)fd >= limit.rlim_cur - left;
 }
 
-int descriptor_unless_reserved(int fd)
+int descriptor_unless_reserved(int fd, enum descriptor_use use)
 {
-    if (!descriptor_is_reserved(fd))
+    if (!descriptor_is_reserved(fd, use))
         return fd;
     close(fd);
     errno = EMFILE;
