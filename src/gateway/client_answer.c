@@ -10,8 +10,11 @@
 
 void client_say(struct client *c, const void *bytes, size_t length)
 {
-    buffer_append(&c->reply, bytes, length);
-    client_send_reply(c);
+    size_t taken = 0;
+
+    if (buffer_length(&c->reply) == 0)
+        taken = endpoint_write(c->endpoint, bytes, length);
+    buffer_append(&c->reply, (const uint8_t *)bytes + taken, length - taken);
 }
 
 bool client_send_reply(struct client *c)

@@ -23,17 +23,12 @@ struct acceptor {
     bool freed;
     bool warned;              /* of starving; until the backlog has been worked off */
     struct deadline starving; /* armed: no descriptor was to be had */
-    bool may_use_last;        /* its connections may have reserved descriptors */
+    int bound;                /* from this number on descriptors are not for its connections */
     void (*accepted)(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
     void *arg;
 };
 
 static void begin(struct acceptor *a);
-
-static bool is_last(const struct acceptor *a, int fd)
-{
-    return !a->may_use_last && descriptor_is_reserved(fd, DESCRIPTOR_CLIENT);
-}
 
 /* Whether the next descriptor would be one of the last. */
 static bool descriptors_short(const struct acceptor *a)
@@ -42,7 +37,7 @@ static bool descriptors_short(const struct acceptor *a)
 
     if (probe >= 0)
         close(probe);
-    return probe < 0 || is_last(a, probe);
+    return probe < 0 || probe >= a->bound;
 }
 
 static void starving_over(struct deadline *starving)
@@ -108,7 +103,7 @@ static void acceptable(uv_poll_t *poll, int status, int events)
                          &(socklen_t){sizeof from}, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            bool last = is_last(a, fd);
+            bool last = fd >= a->bound;
             hand_over(a, fd, (struct sockaddr *)&from);
             if (last && !a->freed) {
                 starve(a, EMFILE);
@@ -152,7 +147,7 @@ struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool
     a->listener = listener_ref(listener);
     a->accepted = accepted;
     a->arg = arg;
-    a->may_use_last = may_use_last;
+    a->bound = descriptor_bound(may_use_last ? DESCRIPTOR_GATEWAY : DESCRIPTOR_CLIENT);
     begin(a);
     return a;
 }

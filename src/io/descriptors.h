@@ -20,6 +20,10 @@ enum descriptor_use {
     DESCRIPTOR_GATEWAY,
 };
 
+/* The first descriptor that this use leaves to others, of today's limit; INT_MAX: none. Any thread.
+ */
+int descriptor_bound(enum descriptor_use use);
+
 /* Whether `fd` is one that this use leaves to others. Any thread. */
 bool descriptor_is_reserved(int fd, enum descriptor_use use);
 
