@@ -199,7 +199,8 @@ static void flow_advance(struct flow *flow)
             endpoint_resume(flow->from);
         }
     }
-    if (relay->flows[0].ended && relay->flows[1].ended) {
+    if (relay->flows[0].ended && relay->flows[1].ended && !endpoint_is_draining(flow->from) &&
+        !endpoint_is_draining(flow->to)) {
         close_endpoints(relay, false);
         later_post(relay->loop, &relay->ending, relay_end);
     }
