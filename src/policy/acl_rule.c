@@ -98,7 +98,7 @@ static const char *from_add(struct acl_rule *rule, const char *item)
         return NULL;
     }
     if (!cidr_parse(item, &network))
-        return "is no network or address, and not \"unix\" or \"remote\"";
+        return "is no network or address, and neither \"unix\" nor \"remote\"";
     networks_add(&rule->from, &network);
     return NULL;
 }
