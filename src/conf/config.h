@@ -134,6 +134,7 @@ struct config_listen {
     char *users_file;
     struct users *users; /* read and parsed; NULL with LISTEN_AUTH_NONE */
     bool open;           /* beyond loopback without narrowing is meant */
+    bool bind;           /* clients may have the SSH server listen for them (SOCKS BIND) */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Where connections lead without being asked: of a local forward only; else both are NULL. */
     struct config_place target;

@@ -183,6 +183,8 @@ static const struct key listen_keys[] = {
      .help = "An htpasswd file: who may come in with auth = password."},
     {"open", &type_bool, FIELD(config_listen, open), .initial = "no", .words = words_yes_no,
      .help = "Yes: it is meant that anybody who reaches the address may use it."},
+    {"bind", &type_bool, FIELD(config_listen, bind), .initial = "no", .words = words_yes_no,
+     .help = "Yes: SOCKS clients may have the SSH server listen for a connection to them (BIND)."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };

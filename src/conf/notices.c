@@ -112,6 +112,19 @@ static void notice_listen(const struct notices *notices, const struct config_lis
                listen->users_file);
 }
 
+/* Rules that would be about clients of a remote forward, were their addresses believed. */
+static void notice_remote_rules(const struct notices *notices, const struct acl *acl,
+                                const struct config_forward *forward)
+{
+    const struct acl_rule *rule = acl_misses_remote(acl, forward->name);
+
+    if (rule)
+        notice(notices,
+               "[forward %s] the rule in line %u (%s) never matches its clients, whose addresses "
+               "only the SSH server claims to know: say from=remote or listen=%s",
+               forward->name, acl_rule_line(rule), acl_rule_text(rule), forward->name);
+}
+
 /* Forwards that lead anywhere, and whom they serve. */
 static void notice_forward(const struct notices *notices, const struct config *config,
                            const struct config_forward *forward)
@@ -129,6 +142,8 @@ static void notice_forward(const struct notices *notices, const struct config *c
                "[forward %s] whoever reaches its port at the server gets wherever this machine "
                "does: say permit_remote_open in [upstream %s], or [acl]",
                forward->name, upstream->name);
+    if (forward->kind == FORWARD_REMOTE)
+        notice_remote_rules(notices, config->acl, forward);
 }
 
 static bool has_step(const struct config_resolve *resolve, enum resolve_step step)

@@ -205,8 +205,16 @@ static void connect_to(struct attempt *a, const struct ip *addresses, size_t cou
     for (size_t i = 0; i < count; i++)
         if (family_suits(a, &addresses[i]))
             suitable[n++] = addresses[i];
-    a->connect = connect_start(a->room->loop, suitable, n, a->place->port, bound ? &from : NULL,
-                               a->upstream->connect_timeout_ms, connected, a);
+    a->connect = connect_start(a->room->loop,
+                               &(struct connect_options){
+                                   .addresses = suitable,
+                                   .count = n,
+                                   .port = a->place->port,
+                                   .from = bound ? &from : NULL,
+                                   .timeout_ms = a->upstream->connect_timeout_ms,
+                                   .use = DESCRIPTOR_GATEWAY,
+                               },
+                               connected, a);
     free(suitable);
 }
 

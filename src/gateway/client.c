@@ -5,16 +5,21 @@
 #include "io/socket.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What a client may say before it is answered: a request head and the first bytes of what it sends
  * after it. */
 #define REQUEST_MAX (HTTP_HEAD_MAX + 4096)
 
+/* How long the endpoint of a refused client may take to accept its reply. */
+#define REPLY_MS 10000
+
 static const char *state_name(enum client_state state)
 {
-    static const char *const names[] = {"asking",  "verifying",  "resolving", "waiting",  "moving",
-                                        "opening", "connecting", "binding",   "relaying", "ended"};
+    static const char *const names[] = {"asking",   "verifying", "resolving",  "waiting",
+                                        "moving",   "opening",   "connecting", "binding",
+                                        "relaying", "closing",   "ended"};
     return names[state];
 }
 
@@ -22,11 +27,6 @@ void client_set_state(struct client *c, enum client_state state)
 {
     log_debug("client %p: %s -> %s", (void *)c, state_name(c->state), state_name(state));
     c->state = state;
-}
-
-const struct ip *client_peer(const struct client *c)
-{
-    return c->from_ip ? &c->peer : NULL;
 }
 
 struct board *client_board(const struct client *c)
@@ -39,13 +39,16 @@ struct client *client_next_waiting(const struct client *c)
     return TAILQ_NEXT(c, waiting_link);
 }
 
-/* The socket's events until the relay takes it. */
+/* The endpoint's events until the relay takes it. doc/DESIGN.md ("Before the relay") has the table
+ * of states and events. */
 
 static size_t on_room(void *owner)
 {
     struct client *c = owner;
     size_t length = buffer_length(&c->request->in);
 
+    if (c->state == CLIENT_CLOSING)
+        return LOOP_SCRATCH_SIZE; /* dropped, so that its end is seen */
     return length < REQUEST_MAX ? REQUEST_MAX - length : 0;
 }
 
@@ -57,19 +60,26 @@ static void heed(struct later *later)
         client_ask(c);
 }
 
+/* Bytes came, or their end. (A channel's callback allows nothing but to keep them.) */
+static void ask_on(struct client *c)
+{
+    if (c->direct)
+        later_post(c->worker->loop, &c->heed, heed);
+    else
+        client_ask(c);
+}
+
 static bool on_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct client *c = owner;
 
+    if (c->state == CLIENT_CLOSING)
+        return true;
     if (on_room(c) == 0)
         return false;
     buffer_append(&c->request->in, bytes, length);
-    if (c->state != CLIENT_ASKING)
-        return true;
-    if (c->direct)
-        later_post(c->worker->loop, &c->heed, heed); /* (a channel's data leave no other way) */
-    else
-        client_ask(c);
+    if (c->state == CLIENT_ASKING)
+        ask_on(c);
     return true;
 }
 
@@ -79,7 +89,7 @@ static void on_eof(void *owner)
 
     c->request->eof = true;
     if (c->state == CLIENT_ASKING)
-        client_end(c, "closed before asking");
+        ask_on(c);
     else if (c->state == CLIENT_BINDING)
         client_end(c, "closed while waiting");
     else if (c->listen == NULL)
@@ -88,12 +98,22 @@ static void on_eof(void *owner)
 
 static void on_closed(void *owner)
 {
-    on_eof(owner);
+    struct client *c = owner;
+    char why[300];
+
+    snprintf(why, sizeof why, "%s", c->why != NULL ? c->why : "closed before it was answered");
+    client_end(c, why);
 }
 
 static void on_writable(void *owner)
 {
-    (void)owner;
+    struct client *c = owner;
+    char why[300];
+
+    if (!client_send_reply(c) || c->state != CLIENT_CLOSING)
+        return;
+    snprintf(why, sizeof why, "%s", c->why);
+    client_end(c, why);
 }
 
 static void on_failed(void *owner, const char *why)
@@ -113,6 +133,7 @@ static const struct endpoint_events client_events = {
 void client_listen(struct client *c)
 {
     endpoint_own(c->endpoint, &client_events, c);
+    client_send_reply(c); /* (its socket may be a new one, after a move) */
     endpoint_resume(c->endpoint);
 }
 
@@ -231,8 +252,7 @@ void client_new_arrival(struct worker *worker, struct generation *generation,
     c->upstream = generation_upstream(generation, forward->via, &c->board);
     c->slot = slot;
     atomic_fetch_add_explicit(&c->board->slots[slot].channels, 1, memory_order_relaxed);
-    c->from_ip = true; /* (words that are no address become ::, which is nobody's) */
-    ip_parse(origin, &c->peer);
+    c->from_ip = ip_parse(origin, &c->peer);
     c->peer_port = origin_port;
     metric_add(&worker->metrics.accepted, 1);
     if (config_listen_leads(c->listen)) {
@@ -248,25 +268,52 @@ void client_new_arrival(struct worker *worker, struct generation *generation,
     client_listen(c);
 }
 
+/* Before the address of who came in by a remote forward, as only the SSH server knows it. */
+#define CLAIMED "remote:"
+
+/* `text` has room for CLAIMED and HOSTPORT_TEXT_MAX. */
+static const char *peer_text(const struct client *c, char *text)
+{
+    char address[IP_TEXT_MAX];
+
+    if (!c->from_ip)
+        return c->direct ? "remote" : "unix";
+    strcpy(text, c->direct ? CLAIMED : "");
+    hostport_format(ip_format(&c->peer, address), c->peer_port, text + strlen(text));
+    return text;
+}
+
+static const char *command_name(enum wire_command command)
+{
+    switch (command) {
+    case WIRE_CONNECT: return "connect";
+    case WIRE_BIND: return "bind";
+    case WIRE_UDP_ASSOCIATE: return "udp-associate";
+    case WIRE_FORWARD: return "request";
+    }
+    return NULL;
+}
+
 static void log_access(const struct client *c, const char *why)
 {
     static const char *const protocols[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
-    char peer[HOSTPORT_TEXT_MAX] = "unix";
-    char address[IP_TEXT_MAX];
-    struct log_field fields[16];
+    char peer[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
+    struct log_field fields[20];
     size_t n = 0;
     /* (Another loop's clock than that it began by, if it moved.) */
     uint64_t now = loop_now(c->worker->loop);
 
-    if (c->from_ip)
-        hostport_format(ip_format(&c->peer, address), c->peer_port, peer);
-    fields[n++] = LOG_TEXT_FIELD("client", peer);
+    fields[n++] = LOG_TEXT_FIELD("client", peer_text(c, peer));
     fields[n++] = LOG_TEXT_FIELD("user", c->user);
     fields[n++] = LOG_TEXT_FIELD("listen", c->listen->name);
     fields[n++] = LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol]
                                              : config_listen_leads(c->listen) ? "forward"
                                                                               : NULL);
+    if (c->target != NULL && !config_listen_leads(c->listen))
+        fields[n++] = LOG_TEXT_FIELD("command", command_name(c->command));
     fields[n++] = LOG_TEXT_FIELD("target", c->target);
+    fields[n++] = LOG_TEXT_FIELD("bound", c->bound);
+    fields[n++] = LOG_TEXT_FIELD("peer", c->comer);
     if (c->judged) {
         fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
         fields[n++] = LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
@@ -305,25 +352,36 @@ static void account(const struct client *c)
     metric_add(&m->bytes_down, c->bytes[1]);
 }
 
-void client_free(struct client *c)
+/* Stops whatever is under way for the client. */
+static void stop(struct client *c)
 {
-    struct crew *crew = c->worker->crew;
-    bool internal = c->listen == NULL;
-
     deadline_cancel(&c->deadline);
     later_cancel(c->worker->loop, &c->heed);
     client_forget_verification(c);
     client_disconnect(c);
     client_unbind(c);
     client_unroute(c);
+}
+
+void client_free(struct client *c)
+{
+    struct crew *crew = c->worker->crew;
+    bool internal = c->listen == NULL;
+
+    stop(c);
+    client_release_slot(c);
     /* (An answer must not be overtaken by a reset; where there is no answer, the reset is it.) */
     endpoint_close(c->endpoint, !internal && config_listen_leads(c->listen));
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
+    buffer_clear(&c->reply);
+    free(c->why);
     free(c->errand);
     generation_unref(c->generation);
     free(c->user);
     free(c->target);
+    free(c->bound);
+    free(c->comer);
     free(c);
     if (!internal)
         crew_client_gone(crew);
@@ -340,6 +398,26 @@ void client_end(struct client *c, const char *why)
     }
     TAILQ_REMOVE(&c->worker->clients, c, link);
     client_free(c);
+}
+
+static void reply_expired(struct deadline *deadline)
+{
+    struct client *c = container_of(deadline, struct client, deadline);
+
+    client_abort(c, "did not take its reply");
+}
+
+void client_end_after_reply(struct client *c, const char *why)
+{
+    if (c->endpoint == NULL || buffer_length(&c->reply) == 0) {
+        client_end(c, why);
+        return;
+    }
+    stop(c);
+    c->why = mem_strdup(why);
+    client_set_state(c, CLIENT_CLOSING);
+    deadline_arm(c->worker->loop, &c->deadline, REPLY_MS, reply_expired);
+    endpoint_resume(c->endpoint);
 }
 
 void client_abort(struct client *c, const char *why)

@@ -10,9 +10,20 @@
 
 void client_say(struct client *c, const void *bytes, size_t length)
 {
-    /* Nothing was sent before that the client has not answered, so the socket takes it; what it
-     * does not is lost with a connection that is dead anyway. */
-    endpoint_write(c->endpoint, bytes, length);
+    size_t taken = 0;
+
+    if (buffer_length(&c->reply) == 0)
+        taken = endpoint_write(c->endpoint, bytes, length);
+    buffer_append(&c->reply, (const uint8_t *)bytes + taken, length - taken);
+}
+
+bool client_send_reply(struct client *c)
+{
+    size_t length = buffer_length(&c->reply);
+
+    if (length > 0)
+        buffer_consume(&c->reply, endpoint_write(c->endpoint, buffer_data(&c->reply), length));
+    return buffer_length(&c->reply) == 0;
 }
 
 static void say_socks5(struct client *c, enum outcome outcome)
@@ -93,7 +104,7 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
     /* ssh says so too; to others the access line does. */
     if (c->listen != NULL && config_listen_leads(c->listen) && c->generation->config->file == NULL)
         log_warning("%s: open failed: %s", c->target, why);
-    client_end(c, why);
+    client_end_after_reply(c, why);
 }
 
 static void relay_done(void *arg, const struct relay_result *result)
@@ -150,8 +161,16 @@ void client_answer_open(struct client *c, struct endpoint *channel)
     client_set_state(c, CLIENT_RELAYING);
     endpoint = c->endpoint;
     c->endpoint = NULL;
-    c->relay = relay_new(c->worker->loop, endpoint, channel, buffer_data(early),
-                         buffer_length(early), r->eof, relay_done, c);
+    c->relay = relay_new(c->worker->loop, &(struct relay_start){
+                                              .a = endpoint,
+                                              .b = channel,
+                                              .to_b = early,
+                                              .to_a = &c->reply,
+                                              .a_eof = r->eof,
+                                              .done = relay_done,
+                                              .arg = c,
+                                          });
+    buffer_clear(&c->reply);
     client_forget_request(c);
     client_report(c, OUTCOME_OK, NULL);
 }

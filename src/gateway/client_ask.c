@@ -10,8 +10,8 @@
 /* What a step of asking comes to. */
 enum step {
     STEP_AGAIN, /* there may be more to parse */
-    STEP_STOP,  /* more bytes are needed, or the client has gone elsewhere: it is not to be touched
-                 */
+    STEP_MORE,  /* more bytes are needed */
+    STEP_GONE,  /* the client does something else, or has ended: it is not to be touched */
 };
 
 /* A password being checked on libuv's thread pool: crypt(3) takes its time by design. */
@@ -33,7 +33,7 @@ static uint64_t users_tag(const struct client *c)
 static enum step refuse(struct client *c, enum outcome outcome)
 {
     client_refuse(c, outcome, NULL);
-    return STEP_STOP;
+    return STEP_GONE;
 }
 
 static enum step route(struct client *c)
@@ -43,7 +43,7 @@ static enum step route(struct client *c)
     c->target = mem_strdup(hostport_format(c->request->target.host, c->request->target.port, text));
     deadline_cancel(&c->deadline);
     client_route(c);
-    return STEP_STOP;
+    return STEP_GONE;
 }
 
 /* The password was looked at. */
@@ -114,7 +114,7 @@ static enum step authenticate(struct client *c)
     c->verification = v;
     client_set_state(c, CLIENT_VERIFYING);
     uv_queue_work(loop_uv(c->worker->loop), &v->work, verify, verified);
-    return STEP_STOP;
+    return STEP_GONE;
 }
 
 static bool needs_password(const struct client *c)
@@ -131,7 +131,7 @@ static enum step ask_socks5_method(struct client *c)
     size_t used;
 
     switch (socks5_greeting_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &offered)) {
-    case WIRE_MORE: return STEP_STOP;
+    case WIRE_MORE: return STEP_MORE;
     case WIRE_BAD: return refuse(c, OUTCOME_MALFORMED);
     case WIRE_OK: break;
     }
@@ -151,7 +151,7 @@ static enum step ask_socks5_password(struct client *c)
 
     switch (
         socks5_password_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &r->credentials)) {
-    case WIRE_MORE: return STEP_STOP;
+    case WIRE_MORE: return STEP_MORE;
     case WIRE_BAD: return refuse(c, OUTCOME_AUTHENTICATION);
     case WIRE_OK: break;
     }
@@ -167,7 +167,7 @@ static enum step ask_socks5_request(struct client *c)
 
     switch (socks5_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
                                  &r->target, &bad)) {
-    case WIRE_MORE: return STEP_STOP;
+    case WIRE_MORE: return STEP_MORE;
     case WIRE_BAD: return refuse(c, bad);
     case WIRE_OK: break;
     }
@@ -193,7 +193,7 @@ static enum step ask_socks4(struct client *c)
 
     switch (socks4_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
                                  &r->target, user, &bad)) {
-    case WIRE_MORE: return STEP_STOP;
+    case WIRE_MORE: return STEP_MORE;
     case WIRE_BAD: return refuse(c, bad);
     case WIRE_OK: break;
     }
@@ -215,10 +215,10 @@ static enum step ask_http(struct client *c)
     if (r->looked_at > HTTP_LOOK_ALWAYS && buffer_length(&r->in) < HTTP_HEAD_MAX &&
         memchr(buffer_data(&r->in) + r->looked_at, '\n', buffer_length(&r->in) - r->looked_at) ==
             NULL)
-        return STEP_STOP;
+        return STEP_MORE;
     r->looked_at = buffer_length(&r->in);
     switch (http_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &http, &bad)) {
-    case WIRE_MORE: return STEP_STOP;
+    case WIRE_MORE: return STEP_MORE;
     case WIRE_BAD: return refuse(c, bad);
     case WIRE_OK: break;
     }
@@ -240,12 +240,12 @@ static enum step ask_http(struct client *c)
 static enum step ask_protocol(struct client *c)
 {
     if (buffer_length(&c->request->in) == 0)
-        return STEP_STOP;
+        return STEP_MORE;
     c->protocol = wire_sniff(buffer_data(&c->request->in)[0]);
     c->protocol_known = true;
     if (!c->listen->protocols[c->protocol]) {
         client_end(c, "protocol not served");
-        return STEP_STOP;
+        return STEP_GONE;
     }
     return STEP_AGAIN;
 }
@@ -259,11 +259,16 @@ static enum step ask_step(struct client *c)
     case WIRE_SOCKS4: return ask_socks4(c);
     case WIRE_HTTP: return ask_http(c);
     }
-    return STEP_STOP;
+    return STEP_GONE;
 }
 
 void client_ask(struct client *c)
 {
-    while (ask_step(c) == STEP_AGAIN)
-        ;
+    enum step step;
+
+    do
+        step = ask_step(c);
+    while (step == STEP_AGAIN);
+    if (step == STEP_MORE && c->request->eof)
+        client_end(c, "closed before asking");
 }

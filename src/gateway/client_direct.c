@@ -60,8 +60,15 @@ static void connected(void *arg, int fd, const struct ip *address, const char *e
 static void connect_to(struct client *c, const struct ip *addresses, size_t count)
 {
     client_set_state(c, CLIENT_CONNECTING);
-    c->connect = connect_start(c->worker->loop, addresses, count, c->request->target.port, NULL,
-                               c->upstream->open_timeout_ms, connected, c);
+    c->connect = connect_start(c->worker->loop,
+                               &(struct connect_options){
+                                   .addresses = addresses,
+                                   .count = count,
+                                   .port = c->request->target.port,
+                                   .timeout_ms = c->upstream->open_timeout_ms,
+                                   .use = DESCRIPTOR_REMOTE_FORWARD,
+                               },
+                               connected, c);
 }
 
 static void looked_up(void *arg, enum resolve_status status, const struct ip *addresses,
@@ -80,7 +87,7 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
 
 static void connect_to_path(struct client *c)
 {
-    int fd = connect_unix(c->listen->target.path);
+    int fd = connect_unix(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
 
     if (fd < 0)
         failed(c, strerror(errno));

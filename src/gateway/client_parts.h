@@ -21,6 +21,7 @@ enum client_state {
     CLIENT_CONNECTING, /* to its target, from this machine */
     CLIENT_BINDING,    /* somebody shall connect to it */
     CLIENT_RELAYING,
+    CLIENT_CLOSING, /* refused; the rest of the reply waits until its endpoint takes it */
     CLIENT_ENDED,
 };
 
@@ -72,8 +73,9 @@ struct client {
     bool from_ip;
     uint16_t peer_port;
     struct ip peer;
-    struct endpoint *endpoint; /* its socket; NULL once the relay has it, or moving */
-    struct deadline deadline;  /* handshake, hold or open_timeout */
+    struct endpoint *endpoint; /* its socket or channel; NULL: the relay has it, or moving */
+    struct buffer reply;       /* what it was told and its endpoint has not taken yet */
+    struct deadline deadline;  /* handshake, hold, open_timeout or the end of CLIENT_CLOSING */
     struct request *request;   /* NULL once relaying */
     struct verification *verification;
     struct resolve *resolve;
@@ -82,13 +84,16 @@ struct client {
     bool direct;                 /* came in at the far side: leads to this machine's network */
     struct arrival *arrival;     /* how, until it is answered */
     struct connect *connect;     /* in CLIENT_CONNECTING */
-    struct later heed;           /* bytes came from a channel: they are looked at outside of it */
+    struct later heed; /* bytes or their end came from a channel: they are parsed outside of it */
     struct relay *relay;
-    bool cut; /* the relay did not end in order */
+    bool cut;  /* the relay did not end in order */
+    char *why; /* in CLIENT_CLOSING: the access line's `end` */
     /* For the access line. */
     uint64_t began;
     char *user;   /* authenticated, or SOCKS4's USERID; NULL */
     char *target; /* "host:port", or a path */
+    char *bound;  /* BIND: where the server listens, as the client was told; NULL */
+    char *comer;  /* BIND: who connected there, in the server's words; NULL */
     const struct acl_rule *rule;
     bool judged;
     bool allowed;
@@ -104,6 +109,10 @@ void client_set_state(struct client *client, enum client_state state);
 /* The access line, and the end of everything. `why` as the line's `end`. */
 void client_end(struct client *client, const char *why);
 
+/* The same once the endpoint has taken all that client_say gave it, which the client has some
+ * seconds for; else it is cut. Whatever else is under way for the client stops now. */
+void client_end_after_reply(struct client *client, const char *why);
+
 /* Gives everything back without a word; it is on no worker's list any more. */
 void client_free(struct client *client);
 
@@ -114,12 +123,10 @@ void client_forget_request(struct client *client);
  * request. */
 void client_listen(struct client *client);
 
-/* "from" for rules and channels: NULL for a unix socket. */
-const struct ip *client_peer(const struct client *client);
-
 /* client_ask.c */
 
-/* Looks at the bytes that came: parses as far as they go. May end the client. */
+/* Looks at the bytes that came: parses as far as they go. Ends the client when its end of data came
+ * behind them and they are no whole request. */
 void client_ask(struct client *client);
 
 /* The password check that is under way is of no interest any more. */
@@ -133,6 +140,10 @@ void client_route(struct client *client);
 /* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
 bool client_judge(struct client *client, const struct ip *ip);
 
+/* What the rules say to such a host and address, with the target's port. Changes nothing. */
+struct acl_verdict client_verdict(const struct client *client, const char *host,
+                                  const struct ip *ip);
+
 /* Looks the target's name up; `done`, with the client, as resolver_lookup's. */
 void client_look_up(struct client *client, enum resolve_step step,
                     void (*done)(void *arg, enum resolve_status status, const struct ip *addresses,
@@ -142,8 +153,11 @@ void client_look_up(struct client *client, enum resolve_step step,
 bool client_keep_allowed(struct client *client, const struct ip *addresses, size_t count,
                          bool (*allowed)(struct client *client, const struct ip *ip));
 
-/* Stops whatever routing waits for, and gives its reservation back. */
+/* Stops whatever routing waits for. */
 void client_unroute(struct client *client);
+
+/* Gives the reservation on a session back. */
+void client_release_slot(struct client *client);
 
 /* client_direct.c */
 
@@ -174,11 +188,15 @@ void client_report(struct client *client, enum outcome outcome, const char *deta
 /* The channel is open: answers, and starts the relay. */
 void client_answer_open(struct client *client, struct endpoint *channel);
 
-/* Answers with a failure in the protocol's words (`detail`: more words, may be NULL) and ends. */
+/* Answers with a failure in the protocol's words (`detail`: more words, may be NULL) and ends, at
+ * once or when the endpoint has taken all of the reply. */
 void client_refuse(struct client *client, enum outcome outcome, const char *detail);
 
-/* Sends a short answer that must go out whole; the socket's buffer is empty at that time, so it
- * does. */
+/* Sends a short reply that must go out whole: what the endpoint does not take is kept in `reply`,
+ * and goes out before any other byte. */
 void client_say(struct client *client, const void *bytes, size_t length);
+
+/* Goes on with what client_say kept. True: there is nothing more of it. */
+bool client_send_reply(struct client *client);
 
 #endif

@@ -14,17 +14,24 @@
 static void try_step(struct client *c, enum outcome last, const char *detail);
 static void open_channel(struct client *c);
 
-bool client_judge(struct client *c, const struct ip *ip)
+struct acl_verdict client_verdict(const struct client *c, const char *host, const struct ip *ip)
 {
     struct acl_query query = {
-        .from = client_peer(c),
+        .from = c->from_ip && !c->direct ? &c->peer : NULL,
+        .remote = c->direct,
         .user = c->user,
         .listen = c->listen->name,
-        .host = c->request->target.host,
+        .host = host,
         .ip = ip,
         .port = c->request->target.port,
     };
-    struct acl_verdict verdict = acl_decide(c->generation->config->acl, &query);
+
+    return acl_decide(c->generation->config->acl, &query);
+}
+
+bool client_judge(struct client *c, const struct ip *ip)
+{
+    struct acl_verdict verdict = client_verdict(c, c->request->target.host, ip);
     const char *via = verdict.via != NULL ? verdict.via : c->listen->via;
 
     /* With several addresses the line tells of the first that was allowed, else of the last denied.
@@ -130,25 +137,25 @@ static void try_step(struct client *c, enum outcome last, const char *detail)
     }
 }
 
-/* Nobody is to be connected to: the name is what rules look at, and no more. */
-static void bind_by_name(struct client *c)
+/* Whether BIND is served; else why not. A peer's name is not: what it leads to at this moment is
+ * not who will come, and without an address anybody would be let in. */
+static enum outcome bind_outcome(const struct client *c)
 {
-    if (client_judge(c, NULL))
-        open_channel(c);
-    else
-        client_refuse(c, OUTCOME_DENIED, NULL);
+    if (c->direct || !c->listen->bind)
+        return OUTCOME_COMMAND;
+    return c->request->target.is_ip ? OUTCOME_OK : OUTCOME_ADDRESS_TYPE;
 }
 
 void client_route(struct client *c)
 {
     struct request *r = c->request;
 
-    if (c->command == WIRE_UDP_ASSOCIATE || (c->command == WIRE_BIND && c->direct)) {
+    if (c->command == WIRE_UDP_ASSOCIATE) {
         client_refuse(c, OUTCOME_COMMAND, NULL);
+    } else if (c->command == WIRE_BIND && bind_outcome(c) != OUTCOME_OK) {
+        client_refuse(c, bind_outcome(c), NULL);
     } else if (c->direct) {
         client_connect(c);
-    } else if (c->command == WIRE_BIND && !r->target.is_ip) {
-        bind_by_name(c);
     } else if (c->listen != NULL && !r->to_path && !r->target.is_ip) {
         try_step(c, OUTCOME_UNKNOWN_HOST, NULL);
     } else if (c->listen != NULL && !client_judge(c, r->target.is_ip ? &r->target.ip : NULL)) {
@@ -161,7 +168,7 @@ void client_route(struct client *c)
 
 /* A session. */
 
-static void release_slot(struct client *c)
+void client_release_slot(struct client *c)
 {
     if (c->slot >= 0)
         board_release(c->board, c->slot);
@@ -339,7 +346,7 @@ static void opened(void *arg, struct endpoint *channel, const struct open_failur
         client_answer_open(c, channel);
         return;
     }
-    release_slot(c);
+    client_release_slot(c);
     if (failure->lost) {
         /* Nothing was confirmed, so nothing can have been carried: another session may do. */
         metric_add(&c->worker->metrics.retries, 1);
@@ -392,7 +399,7 @@ static void open_channel(struct client *c)
     session = worker_session_at(c->worker, c->board, c->slot);
     if (session == NULL) {
         /* It ended since it was chosen, and is not up any more for the next choice. */
-        release_slot(c);
+        client_release_slot(c);
         open_channel(c);
     } else if (c->command == WIRE_BIND) {
         client_bind(c, session);
@@ -409,5 +416,4 @@ void client_unroute(struct client *c)
     if (c->open != NULL)
         session_open_cancel(c->open);
     c->open = NULL;
-    release_slot(c);
 }

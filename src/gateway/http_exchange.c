@@ -170,12 +170,21 @@ static void exchange_close(struct endpoint *endpoint, bool abort)
     free(x);
 }
 
+/* (An answer of our own is nothing that the relay has written.) */
+static bool exchange_is_draining(const struct endpoint *endpoint)
+{
+    const struct http_exchange *x = container_of(endpoint, struct http_exchange, outer);
+
+    return buffer_length(&x->pending) > 0;
+}
+
 static const struct endpoint_operations exchange_operations = {
     .room = exchange_room,
     .write = exchange_write,
     .write_eof = exchange_write_eof,
     .resume = exchange_resume,
     .close = exchange_close,
+    .is_draining = exchange_is_draining,
 };
 
 /* From the client to the relay. */
@@ -219,6 +228,7 @@ static void inner_closed(void *owner)
 {
     struct http_exchange *x = owner;
 
+    buffer_clear(&x->pending); /* nobody takes it any more */
     x->outer.events->closed(x->outer.owner);
 }
 

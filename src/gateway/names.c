@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/client.h"
 #include "gateway/worker.h"
+#include "io/descriptors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,9 @@ static int dial_through(void *arg, const struct ip *server, uint16_t port)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return -1;
     ip_format(server, address);
-    if (!client_new_internal(
+    if (descriptor_is_reserved(ends[0], DESCRIPTOR_CLIENT) ||
+        descriptor_is_reserved(ends[1], DESCRIPTOR_CLIENT) ||
+        !client_new_internal(
             tunnel->worker, tunnel->generation,
             &(struct errand){.via = tunnel->via, .to = {.host = address, .port = port}}, ends[1])) {
         close(ends[0]);

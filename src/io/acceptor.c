@@ -3,22 +3,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/descriptors.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* How many connections one acceptor takes in one turn of the loop. */
 #define ACCEPT_BURST 64
-
-/* Descriptors that connections leave to everything else: a session that has to be dialled again
- * needs some, and without it none of the connections is of use. */
-#define DESCRIPTORS_KEPT 64
 
 struct acceptor {
     struct loop *loop;
@@ -28,34 +23,21 @@ struct acceptor {
     bool freed;
     bool warned;              /* of starving; until the backlog has been worked off */
     struct deadline starving; /* armed: no descriptor was to be had */
-    int last_fd;              /* from this number on descriptors are not for connections */
+    int bound;                /* from this number on descriptors are not for its connections */
     void (*accepted)(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
     void *arg;
 };
 
-static int last_descriptor(void)
-{
-    struct rlimit limit = {.rlim_cur = INT_MAX};
-    rlim_t kept;
-
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur > INT_MAX)
-        return INT_MAX;
-    kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
-    return (int)(limit.rlim_cur - kept);
-}
-
 static void begin(struct acceptor *a);
 
-/* Whether the next descriptor would be one of the last. The kernel gives the lowest that is free.
- */
+/* Whether the next descriptor would be one of the last. */
 static bool descriptors_short(const struct acceptor *a)
 {
     int probe = eventfd(0, EFD_CLOEXEC);
 
     if (probe >= 0)
         close(probe);
-    return probe < 0 || probe >= a->last_fd;
+    return probe < 0 || probe >= a->bound;
 }
 
 static void starving_over(struct deadline *starving)
@@ -121,7 +103,7 @@ static void acceptable(uv_poll_t *poll, int status, int events)
                          &(socklen_t){sizeof from}, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            bool last = fd >= a->last_fd;
+            bool last = fd >= a->bound;
             hand_over(a, fd, (struct sockaddr *)&from);
             if (last && !a->freed) {
                 starve(a, EMFILE);
@@ -165,7 +147,7 @@ struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool
     a->listener = listener_ref(listener);
     a->accepted = accepted;
     a->arg = arg;
-    a->last_fd = may_use_last ? INT_MAX : last_descriptor();
+    a->bound = descriptor_bound(may_use_last ? DESCRIPTOR_GATEWAY : DESCRIPTOR_CLIENT);
     begin(a);
     return a;
 }

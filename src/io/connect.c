@@ -27,6 +27,7 @@ struct connect {
     size_t count;
     size_t tried; /* the last of these is under way, or was the last to fail */
     uint16_t port;
+    enum descriptor_use use;
     bool bound;
     struct ip from; /* if bound */
     uint64_t due;
@@ -136,12 +137,19 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
+static int make_socket(int family, enum descriptor_use use)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    return descriptor_unless_reserved(fd, use);
+}
+
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
     struct sockaddr_storage to;
     socklen_t length = ip_to_sockaddr(address, c->port, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = make_socket(to.ss_family, c->use);
     int error = 0;
 
     if (fd < 0)
@@ -175,8 +183,7 @@ static void start(struct later *later)
     try_next(container_of(later, struct connect, start));
 }
 
-struct connect *connect_start(struct loop *loop, const struct ip *addresses, size_t count,
-                              uint16_t port, const struct ip *from, uint64_t timeout_ms,
+struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               void (*done)(void *arg, int fd, const struct ip *address,
                                            const char *error),
                               void *arg)
@@ -184,15 +191,16 @@ struct connect *connect_start(struct loop *loop, const struct ip *addresses, siz
     struct connect *c = mem_zalloc(sizeof *c);
 
     c->loop = loop;
-    c->addresses = mem_zalloc(count * sizeof *addresses);
-    if (count > 0)
-        memcpy(c->addresses, addresses, count * sizeof *addresses);
-    c->count = count;
-    c->port = port;
-    c->bound = from != NULL;
-    if (from != NULL)
-        c->from = *from;
-    c->due = loop_now(loop) + timeout_ms;
+    c->addresses = mem_zalloc(options->count * sizeof *c->addresses);
+    if (options->count > 0)
+        memcpy(c->addresses, options->addresses, options->count * sizeof *c->addresses);
+    c->count = options->count;
+    c->port = options->port;
+    c->use = options->use;
+    c->bound = options->from != NULL;
+    if (options->from != NULL)
+        c->from = *options->from;
+    c->due = loop_now(loop) + options->timeout_ms;
     snprintf(c->error, sizeof c->error, "no address to connect to");
     c->done = done;
     c->arg = arg;
@@ -200,7 +208,7 @@ struct connect *connect_start(struct loop *loop, const struct ip *addresses, siz
     return c;
 }
 
-int connect_unix(const char *path)
+int connect_unix(const char *path, enum descriptor_use use)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd;
@@ -211,7 +219,7 @@ int connect_unix(const char *path)
         return -1;
     }
     strcpy(to.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = make_socket(AF_UNIX, use);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
         return fd;
     error = errno;

@@ -3,23 +3,35 @@
 #define ADIT_IO_CONNECT_H
 
 #include "base/ip.h"
+#include "io/descriptors.h"
 #include "io/loop.h"
 
 struct connect;
 
-/* Tries `addresses` in order, each at most `timeout_ms` in all shared fairly among those left, from
- * the local address `from` (NULL: any).
+/* Where to connect to, and how. */
+struct connect_options {
+    const struct ip *addresses; /* tried in order; copied */
+    size_t count;
+    uint16_t port;
+    const struct ip *from; /* the local address; NULL: any */
+    uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
+    /* Where no descriptor is left but such as this use leaves to others, an attempt fails as with
+     * EMFILE. */
+    enum descriptor_use use;
+};
+
+/* Tries the addresses in order.
  * `done` is called once, never from inside this call: with a connected non-blocking descriptor,
  * which is the callee's, and the address reached, or with -1 and what the last attempt said
  * ("10.0.0.1 port 22: Connection refused"). */
-struct connect *connect_start(struct loop *loop, const struct ip *addresses, size_t count,
-                              uint16_t port, const struct ip *from, uint64_t timeout_ms,
+struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               void (*done)(void *arg, int fd, const struct ip *address,
                                            const char *error),
                               void *arg);
 
-/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno. */
-int connect_unix(const char *path);
+/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno.
+ * `use` as above. */
+int connect_unix(const char *path, enum descriptor_use use);
 
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);

@@ -27,6 +27,10 @@ struct endpoint_operations {
     /* Ends and frees it. With `abort` the far side shall notice that the stream was cut, where its
      * protocol can say so (TCP: RST). Without, what was written still arrives. */
     void (*close)(struct endpoint *endpoint, bool abort);
+    /* Whether there are bytes of the endpoint's own, or that it took, which it has still to pass on
+     * before a close without `abort`; an event follows when they are gone. NULL: there never are.
+     */
+    bool (*is_draining)(const struct endpoint *endpoint);
 };
 
 struct endpoint_events {
@@ -74,6 +78,11 @@ static inline void endpoint_write_eof(struct endpoint *e)
 static inline void endpoint_resume(struct endpoint *e)
 {
     e->operations->resume(e);
+}
+
+static inline bool endpoint_is_draining(const struct endpoint *e)
+{
+    return e->operations->is_draining != NULL && e->operations->is_draining(e);
 }
 
 /* NULL is fine. */

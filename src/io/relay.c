@@ -28,7 +28,8 @@ struct flow {
     struct endpoint *from;
     struct endpoint *to;
     struct buffer held; /* what `to` has not taken yet; `from` is paused meanwhile */
-    uint64_t bytes;     /* that `to` took */
+    size_t reply;       /* so many of the first bytes of `held` are not `from`'s */
+    uint64_t bytes;     /* that `to` took of what came from `from` */
     bool eof;           /* `from` has no more */
     bool ended;         /* bytes that still come are dropped */
 };
@@ -158,6 +159,15 @@ static void close_endpoints(struct relay *relay, bool abort)
     endpoint_close(relay->flows[1].from, abort);
 }
 
+/* Counts what `to` took of `held`. */
+static void flow_count(struct flow *flow, size_t taken)
+{
+    size_t reply = taken < flow->reply ? taken : flow->reply;
+
+    flow->reply -= reply;
+    flow->bytes += taken - reply;
+}
+
 /* Writes what is gathered or held. False: some still is. */
 static bool flow_flush(struct flow *flow)
 {
@@ -170,7 +180,7 @@ static bool flow_flush(struct flow *flow)
     if (length == 0)
         return true;
     taken = endpoint_write(flow->to, buffer_data(&flow->held), length);
-    flow->bytes += taken;
+    flow_count(flow, taken);
     buffer_consume(&flow->held, taken);
     return taken == length;
 }
@@ -189,7 +199,8 @@ static void flow_advance(struct flow *flow)
             endpoint_resume(flow->from);
         }
     }
-    if (relay->flows[0].ended && relay->flows[1].ended) {
+    if (relay->flows[0].ended && relay->flows[1].ended && !endpoint_is_draining(flow->from) &&
+        !endpoint_is_draining(flow->to)) {
         close_endpoints(relay, false);
         later_post(relay->loop, &relay->ending, relay_end);
     }
@@ -272,20 +283,26 @@ static const struct endpoint_events relay_events = {
     .failed = on_failed,
 };
 
-struct relay *relay_new(struct loop *loop, struct endpoint *a, struct endpoint *b,
-                        const uint8_t *early, size_t early_length, bool a_eof,
-                        void (*done)(void *arg, const struct relay_result *result), void *arg)
+static void hold(struct flow *flow, const struct buffer *bytes)
+{
+    if (bytes != NULL)
+        buffer_append(&flow->held, buffer_data(bytes), buffer_length(bytes));
+}
+
+struct relay *relay_new(struct loop *loop, const struct relay_start *start)
 {
     struct relay *relay = mem_zalloc(sizeof *relay);
     struct flow *forth = &relay->flows[0];
     struct flow *back = &relay->flows[1];
 
-    *relay = (struct relay){.loop = loop, .failed = -1, .done = done, .arg = arg};
-    *forth = (struct flow){.relay = relay, .from = a, .to = b, .eof = a_eof};
-    *back = (struct flow){.relay = relay, .from = b, .to = a};
-    endpoint_own(a, &relay_events, forth);
-    endpoint_own(b, &relay_events, back);
-    buffer_append(&forth->held, early, early_length);
+    *relay = (struct relay){.loop = loop, .failed = -1, .done = start->done, .arg = start->arg};
+    *forth = (struct flow){.relay = relay, .from = start->a, .to = start->b, .eof = start->a_eof};
+    *back = (struct flow){.relay = relay, .from = start->b, .to = start->a};
+    endpoint_own(start->a, &relay_events, forth);
+    endpoint_own(start->b, &relay_events, back);
+    hold(forth, start->to_b);
+    hold(back, start->to_a);
+    back->reply = buffer_length(&back->held);
     flow_advance(forth);
     flow_advance(back);
     return relay;

@@ -11,6 +11,7 @@
 #ifndef ADIT_IO_RELAY_H
 #define ADIT_IO_RELAY_H
 
+#include "base/buffer.h"
 #include "io/endpoint.h"
 #include "io/loop.h"
 
@@ -23,12 +24,25 @@ struct relay_result {
 
 struct relay;
 
-/* Takes both endpoints and starts. `early` (length may be 0) are bytes that a said before and that
- * go to b first; they are copied. `a_eof`: a's end of data was seen already. `done` is called once,
- * when both endpoints are closed, as the relay's last act; never from inside this call. */
-struct relay *relay_new(struct loop *loop, struct endpoint *a, struct endpoint *b,
-                        const uint8_t *early, size_t early_length, bool a_eof,
-                        void (*done)(void *arg, const struct relay_result *result), void *arg);
+/* What a relay begins with. */
+struct relay_start {
+    struct endpoint *a;
+    struct endpoint *b;
+    /* Bytes that a sent before, which go to b ahead of all others; NULL: none. Copied. */
+    const struct buffer *to_b;
+    /* What the owner itself wrote to a and a has not taken yet (the rest of a reply): it goes to a
+     * ahead of all bytes of b, and is not counted in the result. NULL: none. Copied. */
+    const struct buffer *to_a;
+    bool a_eof; /* a's end of data was seen already */
+    /* Called once, when both endpoints are closed, as the relay's last act; never from inside
+     * relay_new. */
+    void (*done)(void *arg, const struct relay_result *result);
+    void *arg;
+};
+
+/* Takes both endpoints and starts. Neither may have reported `closed` before: nothing is left to be
+ * relayed then. */
+struct relay *relay_new(struct loop *loop, const struct relay_start *start);
 
 /* Cuts both ends now; `done` is not called. */
 void relay_abort(struct relay *relay);

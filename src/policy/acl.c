@@ -106,7 +106,21 @@ static bool from_narrows(const struct acl_rule *rule)
         if (network->bits == (ip_is_v4(&network->ip) ? 96 : 0))
             return false;
     }
-    return rule->from.count > 0 || rule->from_unix;
+    return rule->from.count > 0 || rule->from_unix || rule->from_remote;
+}
+
+const struct acl_rule *acl_misses_remote(const struct acl *acl, const char *name)
+{
+    const struct acl_rule *first = NULL;
+
+    for (size_t i = 0; acl && i < acl->count; i++) {
+        const struct acl_rule *rule = acl->rules[i];
+        if (rule->from_remote || acl_names_have(&rule->listens, name))
+            return NULL;
+        if (!first && rule->from.count > 0 && rule->listens.count == 0)
+            first = rule;
+    }
+    return first;
 }
 
 bool acl_narrows(const struct acl *acl, const char *name)

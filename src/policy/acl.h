@@ -15,8 +15,9 @@ struct acl *acl_new(void);
 void acl_free(struct acl *acl);
 
 /* Appends a rule from what follows "allow =" or "deny =": words KEY=LIST, lists with commas, all
- * words must hold, one item of each list is enough. Keys: from (CIDR, or "unix" for clients of a
- * unix socket), user, listen (a [listen NAME]), to (CIDR, address, name, name with `*` globs,
+ * words must hold, one item of each list is enough. Keys: from (CIDR, "unix" for clients of a
+ * unix socket, or "remote" for clients of a remote forward), user, listen (a [listen NAME]), to
+ * (CIDR, address, name, name with `*` globs,
  * ".suffix" which matches the suffix itself and all below it, "*" which matches everything), port
  * (N or N-M), via (for allow only: the upstream to use; one). `*` is the only special character of
  * a glob, and only names in `to` are globs; it matches any characters, dots too. A rule without
@@ -27,11 +28,13 @@ int acl_add(struct acl *acl, bool allow, const char *text, unsigned line, char *
 
 /* The request to judge. */
 struct acl_query {
-    const struct ip *from; /* NULL: a unix socket */
-    const char *user;      /* NULL: not authenticated */
-    const char *listen;    /* the listener's name; NULL: internal */
-    const char *host;      /* normalised (host_normalise): a name, or an address as text */
-    const struct ip *ip;   /* the literal's address, or one `host` resolved to; NULL: not known */
+    const struct ip *from; /* NULL: a unix socket, or remote */
+    bool remote;      /* came in by a remote forward: what the SSH server says of the address is not
+                         believed, so that only from=remote holds */
+    const char *user; /* NULL: not authenticated */
+    const char *listen;  /* the listener's name; NULL: internal */
+    const char *host;    /* normalised (host_normalise): a name, or an address as text */
+    const struct ip *ip; /* the literal's address, or one `host` resolved to; NULL: not known */
     uint16_t port;
 };
 
@@ -64,6 +67,11 @@ void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via
 /* Likewise the listener names in `listen=`. */
 void acl_each_listen(const struct acl *acl,
                      void (*each)(void *arg, const char *name, unsigned line), void *arg);
+
+/* The first rule that names from= networks or addresses and could be about clients of the remote
+ * forward `name`, whom no network matches; NULL if there is none, or if some rule speaks of them
+ * (from=remote, or listen= with the name). */
+const struct acl_rule *acl_misses_remote(const struct acl *acl, const char *name);
 
 /* Whether clients of listener `name` are narrowed by `from=`: every rule that could allow one of
  * them names from= networks none of which is the whole world (0.0.0.0/0 or ::/0), or user=. */

@@ -93,14 +93,20 @@ static const char *from_add(struct acl_rule *rule, const char *item)
         rule->from_unix = true;
         return NULL;
     }
+    if (strcmp(item, "remote") == 0) {
+        rule->from_remote = true;
+        return NULL;
+    }
     if (!cidr_parse(item, &network))
-        return "is no network or address, and not \"unix\"";
+        return "is no network or address, and neither \"unix\" nor \"remote\"";
     networks_add(&rule->from, &network);
     return NULL;
 }
 
 static bool from_holds(const struct acl_rule *rule, const struct acl_query *query)
 {
+    if (query->remote)
+        return rule->from_remote;
     return query->from ? networks_contain(&rule->from, query->from) : rule->from_unix;
 }
 

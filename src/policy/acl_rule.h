@@ -28,6 +28,7 @@ struct acl_rule {
     char *text;
     unsigned given; /* the keys that are there, a bit for each row of the key table */
     bool from_unix;
+    bool from_remote;
     struct acl_networks from;
     struct acl_names users;
     struct acl_names listens;

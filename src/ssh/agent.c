@@ -375,7 +375,7 @@ bool agent_serve(struct agent *a, ssh_session handle)
  * do.) */
 static int reach(const char *path)
 {
-    int fd = connect_unix(path);
+    int fd = connect_unix(path, DESCRIPTOR_GATEWAY);
 
     if (fd >= 0)
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);

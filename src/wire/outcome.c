@@ -49,7 +49,7 @@ static const struct outcome_row rows[OUTCOMES] = {
         "proxy_configuration_error", "the SSH server knows no such channel type"},
     [OUTCOME_SHORTAGE] = {
         "shortage", GENERAL_FAILURE, REJECTED, 503, "Service Unavailable",
-        "connection_limit_reached", "the SSH server is short of resources"},
+        "connection_limit_reached", "the SSH server or this proxy is short of resources"},
     [OUTCOME_DENIED] = {
         "denied", NOT_ALLOWED, REJECTED, 403, "Forbidden",
         "http_request_denied", "denied by a rule of this proxy"},
@@ -102,6 +102,7 @@ static const struct {
     {"no such host", OUTCOME_UNKNOWN_HOST},
     {"error resolving", OUTCOME_UNKNOWN_HOST},
     {"refused", OUTCOME_REFUSED},
+    {"too many open files", OUTCOME_SHORTAGE}, /* at the server, or here */
     {"network is unreachable", OUTCOME_NETWORK_UNREACHABLE},
     {"network unreachable", OUTCOME_NETWORK_UNREACHABLE},
     {"timed out", OUTCOME_CONNECT_TIMED_OUT},

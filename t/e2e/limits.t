@@ -4,14 +4,15 @@
 import os
 import re
 import resource
+import socket
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, holds, patience, run_adit, scratch, tap, true,
-                       wait_until)
-from adit_test.clients import HELLO, Line, connect, exchange, works
+from adit_test import (ANY, Adit, config, equal, holds, listen, patience, run_adit, scratch,
+                       section, tap, true, upstream, wait_until)
+from adit_test.clients import (HELLO, Line, Refused, closed, connect, exchange, refusal, works)
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
@@ -73,6 +74,59 @@ def reached(sshd, origin):
             wait_until(lambda: adit.descriptors() < 60, "the descriptors are closed")
 
 
+def by_remote_forwards(sshd, origin):
+    """More clients of remote forwards than descriptors: all else goes on."""
+    control, path = scratch("control"), scratch("echo.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(256)
+    with Sshd() as other, Adit(
+            config(sshd, section("forward far", {"remote": "0"}),
+                   section("forward fixed", {"remote": f"0 {ANY}:{origin.port}"}),
+                   section("forward path", {"remote": f"0 {path}"}),
+                   upstream(other, "spare", sessions="1-1"), listen("second", via="spare"),
+                   gate={"workers": 2, "control": control}, up={"sessions": "1-1"}),
+            name="adit with few descriptors and remote forwards", before=limit(256, 256)) as adit:
+        far, fixed, unix = (int(adit.wait_log(
+            rf"remote forward {name}: listening on \S+:(\d+) ")[1])
+            for name in ("far", "fixed", "path"))
+        adit.sessions_up(1, upstream="spare")
+        conns, codes = [], []
+        with tap.case("clients of a remote forward's SOCKS are refused, as resources are short"):
+            while not codes and len(conns) < 300:
+                try:
+                    conns.append(connect((ANY, far), ANY, origin.port))
+                except Refused as refused:
+                    codes.append(refused.code)
+            equal(codes, [1], "a general failure")
+            true(64 < len(conns) < 160, f"{len(conns)} came in before")
+            adit.access(listen="far", outcome="shortage")
+        for name, port in (("a fixed target", fixed), ("a unix socket", unix)):
+            with tap.case(f"... and those that lead to {name}"):
+                mark = adit.mark()
+                with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
+                    true(closed(conn), "the end")
+                adit.access(mark, outcome="shortage", protocol="forward")
+        with tap.case("... while clients here come in"):
+            for _ in range(20):
+                true(works(adit.address, origin), "echo")
+        with tap.case("... adit -O check answers"):
+            done = run_adit("-S", control, "-O", "check", seconds=20)
+            true(done.returncode == 0, f"the status of -O check: {done.stderr}")
+        with tap.case("... and sessions of another upstream come back"):
+            mark = adit.mark()
+            for pid in other.sessions():
+                other.kill_session(pid)
+            adit.sessions_up(1, mark, "spare")
+            true(works(adit.listener("second"), origin), "echo")
+        with tap.case("... and those who came in are served, and others when they have gone"):
+            true(all(exchange(conn) for conn in conns), "echo")
+            for conn in conns:
+                conn.close()
+            wait_until(lambda: refusal((ANY, far), ANY, origin.port) == 0, "one comes in")
+    listener.close()
+
+
 def equal_answer(line):
     line.socket.settimeout(patience(60))
     true(line.socket.recv(2) == b"\x05\x00", "the method is answered")
@@ -82,6 +136,7 @@ def main():
     with Sshd() as sshd, Origin(echo) as origin:
         raised(sshd, origin)
         reached(sshd, origin)
+        by_remote_forwards(sshd, origin)
 
 
 tap.run(main)

@@ -28,6 +28,7 @@ MIB = 1 << 20
 # Port 0 of both families is a port that is free in the one; in the other it may be a test's own.
 INET = {"AddressFamily": "inet"}
 ONE_SESSION = {"sessions": "1-1"}
+BINDS = {"bind": "yes"}
 
 
 def forward(name, remote, **keys):
@@ -103,7 +104,7 @@ def places(sshd):
             mark = adit.mark()
             with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
                 true(exchange(conn), "echo")
-                client = "%s:%d" % conn.getsockname()
+                client = "remote:%s:%d" % conn.getsockname()
             line = adit.access(mark, listen="fixed", client=client, protocol="forward",
                                target=f"{ANY}:{origin.port}", outcome="ok", upstream="office")
             equal((line["up"], line["down"]), ("19", "19"), "bytes up and down")
@@ -185,7 +186,9 @@ def socks(sshd):
                     mark = adit.mark()
                     host = "localhost" if protocol in ("socks5h", "socks4a") else ANY
                     true(works(address, origin, protocol, host=host), "echo")
-                    adit.access(mark, listen="far", outcome="ok", target=f"{host}:{origin.port}")
+                    line = adit.access(mark, listen="far", outcome="ok", command="connect",
+                                       target=f"{host}:{origin.port}")
+                    holds(r"^remote:127\.0\.0\.1:\d+$", line["client"], "the client")
                     true(works(address, origin, protocol, host=host, early=b""), "echo, in one")
             with tap.case("... byte by byte"):
                 true(works(address, origin, drip=True), "echo")
@@ -200,9 +203,19 @@ def socks(sshd):
                 conn.send(b"\x16\x03\x01 nonsense\r\n\r\n")
                 true(closed(conn.socket), "the end")
                 conn.socket.close()
-            with tap.case("[acl] judges, by where the far side's client comes from"):
+            with tap.case("[acl]: no network matches the far side's client"):
+                mark = adit.reload(text(acl("allow from=127.0.0.0/8,0.0.0.0/0,::/0,unix")))
+                adit.wait_log(r"\[forward far\] the rule in line \d+ .* never matches", mark)
+                adit.wait_log(" info: reloaded ", mark)
+                equal(refusal(address, ANY, origin.port), 2, "what no rule allows")
+                adit.access(mark, listen="far", outcome="denied", rule="default")
+                mark = adit.reload(text(acl("allow listen=far to=127.0.0.0/8")))
+                adit.wait_log(" info: reloaded ", mark)
+                true(works(address, origin), "echo, as listen= matches")
+                equal(adit.find("never matches", mark), [], "notices")
+            with tap.case("[acl]: from=remote does"):
                 mark = adit.reload(text(acl(f"deny port={forbidden.port}",
-                                            f"allow listen=far from={ANY}")))
+                                            "allow listen=far from=remote")))
                 adit.wait_log(" info: reloaded ", mark)
                 true(works(address, origin), "echo, on the same port as before")
                 equal(refusal(address, ANY, forbidden.port), 2, "what a rule denies")
@@ -339,7 +352,7 @@ def ask_bind(address, host="0.0.0.0", port=0):
 
 def bind(sshd):
     """SOCKS BIND (RFC 1928 section 6): somebody connects to the client, at the server."""
-    with Origin(echo) as origin, Adit(config(sshd, up=ONE_SESSION), name="adit, BIND") as adit:
+    with Origin(echo) as origin, Adit(config(sshd, up=ONE_SESSION, at=BINDS), name="adit, BIND") as adit:
         with tap.case("BIND: two replies, then bytes both ways"):
             conn, port = ask_bind(adit.address)
             with conn, socket.create_connection((ANY, port), timeout=patience(30)) as peer:
@@ -396,12 +409,52 @@ def bind(sshd):
                 for pid in sshd.sessions():
                     sshd.kill_session(pid)
                 true(socks5_reply(conn)[0] != 0, "the second reply is a failure")
+        with tap.case("BIND: the access line says what was opened, and for whom"):
+            mark = adit.mark()
+            conn, port = ask_bind(adit.address)
+            with conn, socket.create_connection((ANY, port), timeout=patience(30)) as peer:
+                equal(socks5_reply(conn)[0], 0, "the second reply")
+                came = "%s:%d" % peer.getsockname()
+            adit.access(mark, command="bind", target="0.0.0.0:0", bound=f"{ANY}:{port}", peer=came,
+                        outcome="ok")
+        with tap.case("BIND: a peer given by name is refused"):
+            mark = adit.mark()
+            equal(refusal(adit.address, "localhost", 80, "socks5h", command=2), 8, "SOCKS5")
+            equal(refusal(adit.address, "localhost", 80, "socks4a", command=2), 0x5b, "SOCKS4a")
+            adit.access(mark, command="bind", outcome="address-type", target="localhost:80")
+        with tap.case("BIND: a client that has ended its half already is not waited for"):
+            mark = adit.mark()
+            with socket.create_connection(adit.address, timeout=patience(30)) as conn:
+                conn.sendall(HELLO + socks5_request("0.0.0.0", 0, command=2))
+                conn.shutdown(socket.SHUT_WR)
+                equal(read_all(conn)[:2], HELLO[:1] + b"\x00", "the method, and the end")
+            adit.access(mark, command="bind", end="closed while waiting")
         with tap.case("BIND: rules judge the peer that is named"):
-            mark = adit.reload(config(sshd, acl(f"deny to={OTHER}", "allow to=*"), up=ONE_SESSION))
+            mark = adit.reload(config(sshd, acl(f"deny to={OTHER}", "allow to=*"), up=ONE_SESSION,
+                                      at=BINDS))
             adit.wait_log(" info: reloaded ", mark)
             with raises(Refused, "a BIND for who is denied"):
                 ask_bind(adit.address, OTHER)
             ask_bind(adit.address, ANY)[0].close()
+        with tap.case("BIND: ... and who comes, where anybody is expected"):
+            conn, port = ask_bind(adit.address)
+            with conn:
+                with socket.socket() as peer:
+                    peer.settimeout(patience(30))
+                    peer.bind((OTHER, 0))
+                    peer.connect((ANY, port))
+                    true(closed(peer), "who is denied is sent away")
+                with socket.create_connection((ANY, port), timeout=patience(30)):
+                    equal(socks5_reply(conn)[0], 0, "the second reply")
+        with tap.case("BIND is off unless the listener says so"):
+            mark = adit.reload(config(sshd, forward("here", None, dynamic=free_port()), up=ONE_SESSION))
+            adit.wait_log(" info: reloaded ", mark)
+            equal(refusal(adit.address, ANY, 0, command=2), 7, "SOCKS5")
+            equal(refusal(adit.address, ANY, 0, "socks4", command=2), 0x5b, "SOCKS4")
+            equal(refusal(adit.listener("here"), ANY, 0, command=2), 7, "a dynamic forward")
+            adit.access(mark, command="bind", outcome="command")
+            mark = adit.reload(config(sshd, up=ONE_SESSION, at=BINDS))
+            adit.wait_log(" info: reloaded ", mark)
         with tap.case("too many BINDs at a time are refused, and no harm is done"):
             held = []
             with raises(Refused, "a BIND too many"):

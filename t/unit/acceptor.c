@@ -82,7 +82,7 @@ static void accepts_on(const char *address)
 
     listener = listen_on(address, 0, error);
     assert_string_equal(error, "");
-    acceptor = acceptor_new(loop, listener, false, accepted, &loop);
+    acceptor = acceptor_new(loop, listener, true, accepted, &loop);
 }
 
 static void turn_until_accepted(int count)

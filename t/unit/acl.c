@@ -41,7 +41,7 @@ static struct acl *acl_of(const char *text)
 /* A request in words; an empty one is to www.example.com:80 from 192.0.2.1 without a user at
  * "main". */
 struct request {
-    const char *from; /* "unix": a unix socket */
+    const char *from; /* "unix": a unix socket; "remote ADDRESS": by a remote forward */
     const char *user;
     const char *listen;
     const char *host; /* as a client might write it */
@@ -64,8 +64,11 @@ static struct acl_verdict decide(const struct acl *acl, const struct request *re
 
     strcpy(host, request->host ? request->host : "www.example.com");
     host_normalise(host);
+    query.remote = request->from && strncmp(request->from, "remote ", strlen("remote ")) == 0;
     if (request->from && strcmp(request->from, "unix") == 0)
         query.from = NULL;
+    else if (query.remote)
+        assert_true(ip_parse(request->from + strlen("remote "), &from));
     else
         assert_true(ip_parse(request->from ? request->from : "192.0.2.1", &from));
     if (request->ip) {
@@ -93,6 +96,14 @@ static void a_word_holds_or_does_not(void **state)
         {"from=10.0.0.0/8,unix,192.0.2.1", {.from = "192.0.2.2"}, false},
         {"from=::/0", {.from = "2001:db8::1"}, true},
         {"from=::/0", {0}, false},
+        {"from=remote", {0}, false},
+        {"from=remote", {.from = "unix"}, false},
+        {"from=remote", {.from = "remote 127.0.0.1"}, true},
+        {"from=127.0.0.0/8", {.from = "remote 127.0.0.1"}, false},
+        {"from=0.0.0.0/0,::/0,unix", {.from = "remote 127.0.0.1"}, false},
+        {"from=10.0.0.0/8,remote", {.from = "remote 127.0.0.1"}, true},
+        {"from=10.0.0.0/8,remote", {.from = "10.0.0.1"}, true},
+        {"listen=main", {.from = "remote 127.0.0.1"}, true},
 
         {"user=alice", {.user = "alice"}, true},
         {"user=alice", {.user = "Alice"}, false},
@@ -492,6 +503,8 @@ static void a_listener_is_narrowed_when_no_rule_lets_all_the_world_in(void **sta
         {"allow = via=office", false},
         {"allow = from=10.0.0.0/8", true},
         {"allow = from=unix", true},
+        {"allow = from=remote", true},
+        {"allow = from=remote,0.0.0.0/0", false},
         {"allow = user=alice", true},
         {"allow = from=0.0.0.0/0", false},
         {"allow = from=::ffff:0:0/96", false},
@@ -517,10 +530,40 @@ static void a_listener_is_narrowed_when_no_rule_lets_all_the_world_in(void **sta
     }
 }
 
+static void a_rule_with_networks_misses_clients_of_a_remote_forward(void **state)
+{
+    static const struct {
+        const char *rules;
+        unsigned line; /* 0: there is none */
+    } cases[] = {
+        {"", 0},
+        {"allow = to=*", 0},
+        {"allow = from=unix", 0},
+        {"allow = to=*\nallow = from=127.0.0.0/8", 2},
+        {"deny = from=10.0.0.0/8\nallow = from=::1", 1},
+        {"allow = from=127.0.0.0/8 listen=other", 0},
+        {"allow = from=127.0.0.0/8 listen=far", 0},
+        {"allow = from=127.0.0.0/8,remote", 0},
+        {"allow = from=127.0.0.0/8\nallow = from=remote to=a", 0},
+        {"allow = from=127.0.0.0/8\nallow = listen=far to=a", 0},
+        {"allow = from=127.0.0.0/8\nallow = listen=other to=a", 1},
+    };
+
+    (void)state;
+    assert_null(acl_misses_remote(NULL, "far"));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct acl *acl = acl_of(cases[i].rules);
+        if (acl_rule_line(acl_misses_remote(acl, "far")) != cases[i].line)
+            fail_msg("%s", cases[i].rules);
+        acl_free(acl);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_holds_or_does_not),
+        cmocka_unit_test(a_rule_with_networks_misses_clients_of_a_remote_forward),
         cmocka_unit_test(globs_match_as_the_plainest_matcher_does),
         cmocka_unit_test(a_hostile_pattern_takes_no_time),
         cmocka_unit_test(the_first_match_decides),

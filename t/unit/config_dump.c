@@ -58,6 +58,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "protocols = socks5, socks4, http\n"
                               "auth = none\n"
                               "open = no\n"
+                              "bind = no\n"
                               "via = a\n"
                               "\n"
                               "[resolve]\n"
@@ -112,7 +113,7 @@ static void every_key_comes_back(void **state)
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
         "exit_on_forward_failure = no\ncompression = no\nrekey = default\n",
         "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
-        "protocols = socks5, http\nauth = none\nopen = yes\nvia = a\n",
+        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nvia = a\n",
         "[forward f]\nlocal = 5 h:6\nopen = no\nvia = b\n",
         "[forward g]\nremote = 0\nopen = yes\nvia = a\n",
         "[forward h]\ndynamic = *:7\nopen = yes\nvia = a\n",

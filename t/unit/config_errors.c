@@ -308,7 +308,8 @@ static void the_bind_rule(void **state)
         {UPSTREAM "[listen x]\naddress = *:1\nauth = pasword\n",
          "f:5: auth: 'pasword' is not one of none, password\n"},
         {UPSTREAM "[listen x]\naddress = *:1\n[acl]\nallow = from=nowhere\n",
-         "f:6: allow: from=nowhere: \"nowhere\" is no network or address, and not \"unix\"\n"},
+         "f:6: allow: from=nowhere: \"nowhere\" is no network or address, and neither "
+         "\"unix\" nor \"remote\"\n"},
     };
 
     ASSERT_PROBLEMS(cases);

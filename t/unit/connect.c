@@ -2,7 +2,9 @@
 #include "io/connect.h"
 #include "io_test.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 struct caller {
     struct loop *loop;
@@ -10,6 +12,7 @@ struct caller {
     bool done;
     bool connected;
     const struct ip *from; /* where to connect from; NULL: anywhere */
+    enum descriptor_use use;
     char address[IP_TEXT_MAX];
     char local[IP_TEXT_MAX];
     char error[200];
@@ -74,8 +77,14 @@ static void starts(const char *const *addresses, size_t count, uint16_t port, ui
         assert_true(ip_parse(addresses[i], &ips[i]));
     uv_update_time(loop_uv(caller.loop));
     caller.began = loop_now(caller.loop);
-    caller.connect =
-        connect_start(caller.loop, ips, count, port, caller.from, timeout, done, &caller);
+    caller.connect = connect_start(caller.loop,
+                                   &(struct connect_options){.addresses = ips,
+                                                             .count = count,
+                                                             .port = port,
+                                                             .from = caller.from,
+                                                             .timeout_ms = timeout,
+                                                             .use = caller.use},
+                                   done, &caller);
     assert_false(caller.done);
 }
 
@@ -164,6 +173,60 @@ static void it_comes_from_the_address_that_was_asked_for(void **state)
     assert_true(caller.connected);
     assert_string_equal(caller.local, "127.0.0.7");
     close(listener);
+}
+
+/* (Descriptors are few enough here that the next one would be one of the last.) */
+static void the_last_descriptors_are_left_to_those_who_may_have_them(void **state)
+{
+    struct rlimit limit, few;
+    uint16_t port = 0;
+    int listener = tcp_listen("127.0.0.1", &port, 1);
+    int next = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    STARTS(port, 5000, "127.0.0.1");
+    run_until(caller.loop, &caller.done);
+    assert_false(caller.connected);
+    assert_non_null(strstr(caller.error, "Too many open files"));
+    errno = 0;
+    assert_int_equal(connect_unix("/nonexistent", DESCRIPTOR_REMOTE_FORWARD), -1);
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(connect_unix("/nonexistent", DESCRIPTOR_GATEWAY), -1);
+    assert_int_equal(errno, ENOENT);
+
+    caller = (struct caller){.loop = caller.loop, .use = DESCRIPTOR_GATEWAY};
+    STARTS(port, 5000, "127.0.0.1");
+    run_until(caller.loop, &caller.done);
+    assert_true(caller.connected);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    close(listener);
+}
+
+static void bounds_are_of_the_limit(void **state)
+{
+    static const struct {
+        rlim_t limit;
+        int remote, client; /* the first that is reserved */
+    } cases[] = {{64, 32, 48}, {256, 128, 192}, {1000, 686, 936}};
+    struct rlimit before, limit;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        limit = (struct rlimit){.rlim_cur = cases[i].limit, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_false(descriptor_is_reserved(cases[i].remote - 1, DESCRIPTOR_REMOTE_FORWARD));
+        assert_true(descriptor_is_reserved(cases[i].remote, DESCRIPTOR_REMOTE_FORWARD));
+        assert_false(descriptor_is_reserved(cases[i].client - 1, DESCRIPTOR_CLIENT));
+        assert_true(descriptor_is_reserved(cases[i].client, DESCRIPTOR_CLIENT));
+        assert_false(descriptor_is_reserved((int)cases[i].limit - 1, DESCRIPTOR_GATEWAY));
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(descriptor_is_reserved(-1, DESCRIPTOR_REMOTE_FORWARD));
 }
 
 static void the_last_failure_is_told(void **state)
@@ -266,6 +329,8 @@ int main(void)
         TEST(a_listening_address_is_reached),
         TEST(the_next_address_is_tried_when_one_refuses),
         TEST(it_comes_from_the_address_that_was_asked_for),
+        TEST(the_last_descriptors_are_left_to_those_who_may_have_them),
+        TEST(bounds_are_of_the_limit),
         TEST(the_last_failure_is_told),
         TEST(an_address_that_cannot_even_be_tried_is_passed_over),
         TEST(no_address_is_a_failure_too),

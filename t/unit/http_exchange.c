@@ -1,6 +1,8 @@
 /* Tests of gateway/http_exchange. */
 #include "exchange_scene.h"
 
+#include "io/relay.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define INTERIMS_MAX 32 /* as http_exchange has it */
 
@@ -466,6 +468,55 @@ static void writes_are_gathered_if_the_clients_are(void **state)
     }
 }
 
+static void relay_done(void *arg, const struct relay_result *result)
+{
+    *(bool *)arg = true;
+    assert_int_equal(result->failed, -1);
+}
+
+/* The client has ended its half already and takes slowly; the origin says what is no HTTP, or less
+ * than a head, and ends: nothing but the answer keeps the relay from its end. */
+static void an_answer_of_its_own_goes_out_whole_before_the_relay_ends(void **state)
+{
+    static const char *const origins[] = {
+        "SSH-2.0-x\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 2", "HTTP/1.1 2", "", ""};
+    static const char bad[] = "HTTP/1.1 502 Bad Gateway\r\n";
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(origins); i++) {
+        struct far_side client = {.capacity = 9};
+        struct far_side origin = {.capacity = 1000};
+        bool done = false;
+
+        relay_new(scene->loop,
+                  &(struct relay_start){
+                      .a = http_exchange_new(scene->loop, fake_new(&client), &no_body, &target),
+                      .b = fake_new(&origin),
+                      .a_eof = true,
+                      .done = relay_done,
+                      .arg = &done,
+                  });
+        says(&origin, origins[i]);
+        ends(&origin);
+        run_now(scene->loop);
+        assert_false(done);
+        assert_int_equal(client.end, OPEN);
+        if (i % 2 == 0)
+            takes(&client, sizeof client.got - 9);
+        else
+            goes(&client);
+        run_now(scene->loop);
+        run_now(scene->loop);
+        assert_true(done);
+        assert_int_equal(client.end, CLOSED);
+        if (i % 2 == 1)
+            continue; /* (A client that has gone is not waited for.) */
+        assert_true(client.got_eof);
+        assert_memory_equal(client.got, bad, strlen(bad));
+        assert_memory_equal(client.got + client.got_length - 1, "\n", 1);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -486,6 +537,7 @@ int main(void)
         TEST(a_response_may_come_before_the_requests_end),
         TEST(it_can_be_closed_at_any_time),
         TEST(writes_are_gathered_if_the_clients_are),
+        TEST(an_answer_of_its_own_goes_out_whole_before_the_relay_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,11 @@ static void notices_say_what_a_person_should_know(void **state)
         {mem_printf("[forward y]\nremote = *:9 h:1\n"), NULL},
         {mem_printf("[forward y]\nremote = 9\n"), "[forward y] whoever reaches its port"},
         {mem_printf("[forward y]\nremote = 9\n[acl]\nallow = to=h\n"), NULL},
+        {mem_printf("[forward y]\nremote = 9\n[acl]\nallow = from=127.0.0.0/8\n"),
+         "(allow = from=127.0.0.0/8) never matches its clients"},
+        {mem_printf("[forward y]\nremote = 9 h:1\n[acl]\nallow = from=127.0.0.0/8\n"), NULL},
+        {mem_printf("[forward y]\nremote = 9\n[acl]\nallow = from=::1\nallow = from=remote\n"),
+         NULL},
         {mem_printf("[upstream y]\nhost = h\nknown_hosts = /dev/null\npermit_remote_open = h:1\n"
                     "[forward y]\nremote = 9\nvia = y\n"),
          NULL},

@@ -33,11 +33,21 @@ static void done(void *arg, const struct relay_result *result)
 /* `capacity` is b's; a takes everything. */
 static void start(struct scene *scene, size_t capacity, const char *early, bool a_eof)
 {
+    struct buffer to_b = {0};
+
     *scene = (struct scene){.loop = scene->loop};
     scene->a = (struct far_side){.capacity = ENDLESS, .asks_room = true};
     scene->b = (struct far_side){.capacity = capacity, .asks_room = true};
-    scene->relay = relay_new(scene->loop, fake_new(&scene->a), fake_new(&scene->b),
-                             (const uint8_t *)early, strlen(early), a_eof, done, scene);
+    buffer_append(&to_b, early, strlen(early));
+    scene->relay = relay_new(scene->loop, &(struct relay_start){
+                                              .a = fake_new(&scene->a),
+                                              .b = fake_new(&scene->b),
+                                              .to_b = &to_b,
+                                              .a_eof = a_eof,
+                                              .done = done,
+                                              .arg = scene,
+                                          });
+    buffer_clear(&to_b);
 }
 
 static void assert_got(const struct far_side *far, const char *text)
@@ -213,6 +223,65 @@ static void drip_all(struct scene *scene, struct drip drips[static 2], uint64_t 
     assert_ended(scene, CLOSED, -1, "closed");
     assert_int_equal(scene->result.bytes[0], POEM_LENGTH);
     assert_int_equal(scene->result.bytes[1], POEM_LENGTH);
+}
+
+/* Between a, which takes so much now and has that reply still to come, and b. */
+static void start_with_reply(struct scene *scene, size_t capacity, const char *reply)
+{
+    struct buffer to_a = {0};
+
+    *scene = (struct scene){.loop = scene->loop};
+    scene->a = (struct far_side){.capacity = capacity, .asks_room = true};
+    scene->b = (struct far_side){.capacity = ENDLESS};
+    buffer_append(&to_a, reply, strlen(reply));
+    scene->relay = relay_new(scene->loop, &(struct relay_start){
+                                              .a = fake_new(&scene->a),
+                                              .b = fake_new(&scene->b),
+                                              .to_a = &to_a,
+                                              .done = done,
+                                              .arg = scene,
+                                          });
+    buffer_clear(&to_a);
+}
+
+static void the_rest_of_a_reply_goes_before_all_else_and_is_not_counted(void **state)
+{
+    struct scene *scene = *state;
+    uint64_t bytes[2];
+
+    start_with_reply(scene, 2, "yes!");
+    assert_got(&scene->a, "ye");
+    assert_false(scene->b.flowing);
+    assert_int_equal(says(&scene->b, "hello"), 0);
+    takes(&scene->a, 1);
+    assert_got(&scene->a, "yes");
+    relay_bytes(scene->relay, bytes);
+    assert_int_equal(bytes[1], 0);
+    takes(&scene->a, 3);
+    assert_true(scene->b.flowing);
+    assert_int_equal(says(&scene->b, "hello"), 5);
+    assert_got(&scene->a, "yes!he");
+    relay_bytes(scene->relay, bytes);
+    assert_int_equal(bytes[1], 2);
+    takes(&scene->a, ENDLESS);
+    assert_got(&scene->a, "yes!hello");
+    ends(&scene->a);
+    ends(&scene->b);
+    assert_ended(scene, CLOSED, -1, "closed");
+    assert_int_equal(scene->result.bytes[0], 0);
+    assert_int_equal(scene->result.bytes[1], 5);
+}
+
+static void the_rest_of_a_reply_is_dropped_with_who_should_have_it(void **state)
+{
+    struct scene *scene = *state;
+
+    start_with_reply(scene, 0, "yes!");
+    goes(&scene->a);
+    assert_true(scene->b.got_eof);
+    assert_int_equal(scene->a.got_length, 0);
+    assert_ended(scene, CLOSED, -1, "closed");
+    assert_int_equal(scene->result.bytes[1], 0);
 }
 
 static void all_bytes_arrive_in_order_however_they_drip(void **state)
@@ -438,6 +507,8 @@ int main(void)
         TEST(what_is_not_taken_is_held_and_more_is_refused_meanwhile),
         TEST(a_source_that_asks_is_told_what_the_other_side_takes),
         TEST(early_bytes_go_first_and_are_counted),
+        TEST(the_rest_of_a_reply_goes_before_all_else_and_is_not_counted),
+        TEST(the_rest_of_a_reply_is_dropped_with_who_should_have_it),
         TEST(all_bytes_arrive_in_order_however_they_drip),
         TEST(the_end_of_data_one_way_leaves_the_other_way_open),
         TEST(the_end_of_data_waits_for_what_is_held),

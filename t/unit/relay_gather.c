@@ -46,7 +46,9 @@ static void start(struct scene *scene, struct pair *pair, size_t capacity)
     pair->b.capacity = ENDLESS;
     pair->b.gathers = true;
     pair->relay =
-        relay_new(scene->loop, fake_new(&pair->a), fake_new(&pair->b), NULL, 0, false, done, pair);
+        relay_new(scene->loop,
+                  &(struct relay_start){
+                      .a = fake_new(&pair->a), .b = fake_new(&pair->b), .done = done, .arg = pair});
     assert_true(says_on(pair, PACKET));
     assert_int_equal(pair->b.got_length, PACKET);
     pair->b.capacity = capacity;

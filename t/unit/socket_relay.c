@@ -77,7 +77,8 @@ static struct relay *relay_over(struct loop *loop, int a, int b, struct bulk *bu
     struct endpoint *right = socket_endpoint_new(loop, b);
 
     assert_true(left != NULL && right != NULL);
-    return relay_new(loop, left, right, NULL, 0, false, bulk_done, bulk);
+    return relay_new(loop,
+                     &(struct relay_start){.a = left, .b = right, .done = bulk_done, .arg = bulk});
 }
 
 static void a_relay_of_sockets_carries_bulk_both_ways(void **state)
