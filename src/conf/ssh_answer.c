@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "conf/paths.h"
+#include "conf/ssh_files.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -208,7 +209,11 @@ static char *seconds(const struct scene *scene, const char *value)
 
 static char *host_key(const struct scene *scene, const char *value)
 {
-    (void)scene;
+    const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
+
+    /* Without a file of the user's own ssh accepts no new host key, whatever else is said. */
+    if (files && is_none(files))
+        return mem_strdup("strict");
     if (is_yes(value))
         return mem_strdup("strict");
     if (is_no(value) || strcasecmp(value, "off") == 0)
@@ -337,48 +342,38 @@ static char *agent_socket(const struct scene *scene, const char *value)
     return path;
 }
 
-/* The one file of a list that is read: the first that is there, or would be; NULL: the list is
- * "none". The caller frees. */
-static char *one_file(const struct scene *scene, const char *keyword)
-{
-    const char *value = ssh_answer_value(scene->answer, keyword);
-    char *found = NULL, *first = NULL;
-
-    while (value && *value && !is_none(value)) {
-        size_t length = strcspn(value, " \t");
-        char *word = mem_strndup(value, length);
-        char *path = ssh_tokens_expand_path(word, &scene->tokens);
-        bool there = path && path_exists(path);
-
-        free(word);
-        if (there && found)
-            remark(scene, "%s: adit reads one file, %s, and not %s", keyword, found, path);
-        if (there && !found)
-            found = mem_strdup(path);
-        if (path && !first)
-            first = path;
-        else
-            free(path);
-        value += length + strspn(value + length, " \t");
-    }
-    if (!found)
-        return first;
-    free(first);
-    return found;
-}
-
 static char *known_hosts(const struct scene *scene, const char *value)
 {
-    char *user = one_file(scene, "userknownhostsfile");
-    char *system = one_file(scene, "globalknownhostsfile");
-    /* Nothing may be written to the system's file. */
-    char *text =
-        mem_printf("%s%s%s", user ? user : "/dev/null", system ? ", " : "", system ? system : "");
+    const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
+    char *user_list = ssh_files_list(value, &scene->tokens);
+    char *global_list = ssh_files_list(global, &scene->tokens);
+    /* Nothing may be written to the system's files. */
+    char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
+                            global_list ? global_list : "");
 
-    (void)value;
-    free(user);
-    free(system);
+    free(user_list);
+    free(global_list);
     return text;
+}
+
+static char *revoked_host_keys(const struct scene *scene, const char *value)
+{
+    char *path = is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+
+    /* (The name as it is is a file that does not exist, and so no key is believed.) */
+    return path || is_none(value) ? path : mem_strdup(value);
+}
+
+/* "+NAME,..." where the value is ssh's own list and more behind it: ssh then still puts the types
+ * of known keys first. */
+static char *host_key_algorithms(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+    size_t length = usual ? strlen(usual) : 0;
+
+    if (usual && strncmp(value, usual, length) == 0 && value[length] == ',')
+        return mem_printf("+%s", value + length + 1);
+    return algorithms(scene, value);
 }
 
 static char *family(const struct scene *scene, const char *value)
@@ -408,6 +403,8 @@ static const struct meaning {
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},
     {"userknownhostsfile", "known_hosts", known_hosts},
+    {"hashknownhosts", "hash_known_hosts", yes_no},
+    {"revokedhostkeys", "revoked_host_keys", revoked_host_keys},
     {"serveraliveinterval", "keepalive", seconds},
     {"serveralivecountmax", "keepalive_max", keepalive_max},
     {"connecttimeout", "connect_timeout", seconds},
@@ -416,7 +413,7 @@ static const struct meaning {
     {"ciphers", "ciphers", algorithms},
     {"kexalgorithms", "kex", algorithms},
     {"macs", "macs", algorithms},
-    {"hostkeyalgorithms", "host_key_algorithms", algorithms},
+    {"hostkeyalgorithms", "host_key_algorithms", host_key_algorithms},
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
     {"compression", "compression", yes_no},
     {"rekeylimit", "rekey", rekey},
@@ -429,17 +426,19 @@ static const struct undone {
     const char *text;
 } undone[] = {
     {"bindinterface", "BindInterface: adit binds to an address (BindAddress)"},
+    {"checkhostip", "CheckHostIP: adit looks host keys up by name only"},
     {"forwardagent", "ForwardAgent: adit forwards no agent"},
     {"forwardx11", "ForwardX11: adit forwards no X11"},
     {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only"},
     {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
+    {"nohostauthenticationforlocalhost",
+     "NoHostAuthenticationForLocalhost: adit verifies the host key all the same"},
     {"permitlocalcommand", "LocalCommand: adit runs no commands"},
     {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
     {"preferredauthentications",
      "PreferredAuthentications: adit tries keys, keyboard-interactive, then a password"},
     {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
     {"remotecommand", "RemoteCommand: adit runs no commands"},
-    {"revokedhostkeys", "RevokedHostKeys: adit does not read it"},
     {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may"},
     {"tunnel", "Tunnel: adit forwards no tunnel devices"},
 };

@@ -16,7 +16,6 @@
 #define BIGNUM_MAX (16384 / 8) /* bytes; OpenSSH takes no longer number */
 #define BASE64_MAX ((size_t)1 << 20)
 #define RSA_BITS_MIN 1024
-#define DSA_BITS 1024
 
 #define CERTIFICATE "-cert-v01@openssh.com"
 
@@ -197,14 +196,9 @@ static enum public_key_result take_rsa(struct reader *in, struct buffer *out)
 
 static enum public_key_result take_dsa(struct reader *in, struct buffer *out)
 {
-    size_t prime_bits = 0;
-
-    for (int i = 0; i < 4; i++) { /* p, q, g, y */
-        struct span number = take_number(in);
-        prime_bits = i == 0 ? bits(number) : prime_bits;
-        put_number(out, number);
-    }
-    return in->bad ? PUBLIC_KEY_BAD : prime_bits == DSA_BITS ? PUBLIC_KEY_OK : PUBLIC_KEY_SHORT;
+    for (int i = 0; i < 4; i++) /* p, q, g, y */
+        put_number(out, take_number(in));
+    return in->bad ? PUBLIC_KEY_BAD : PUBLIC_KEY_OK;
 }
 
 static enum public_key_result take_ed25519(struct reader *in, struct buffer *out)

@@ -29,7 +29,7 @@ struct public_key {
 
 enum public_key_result {
     PUBLIC_KEY_OK,
-    PUBLIC_KEY_SHORT, /* a key of this type, but with too few bits: RSA below 1024, DSA not 1024 */
+    PUBLIC_KEY_SHORT, /* an RSA key with fewer than 1,024 bits */
     PUBLIC_KEY_BAD,   /* no key, or of a type that is not known */
 };
 

@@ -65,11 +65,12 @@ static bool set_options(struct handshake *h, int fd)
     return true;
 }
 
-/* The names in known_hosts: a HostKeyAlias stands as it is, for every port. */
+/* The names in known_hosts, in small letters: ssh hashes them so. A HostKeyAlias stands for every
+ * port. */
 static void set_names(struct handshake *h)
 {
     const char *alias = h->upstream->host_key_alias;
-    char *host = mem_strdup(h->host);
+    char *host = mem_strdup(alias != NULL ? alias : h->host);
 
     for (char *at = host; *at != '\0'; at++)
         if (*at >= 'A' && *at <= 'Z')
@@ -78,8 +79,7 @@ static void set_names(struct handshake *h)
         h->known_as = mem_printf("[%s]:%u", host, h->port);
         h->without_port = host;
     } else {
-        h->known_as = mem_strdup(alias != NULL ? alias : host);
-        free(host);
+        h->known_as = host;
     }
 }
 

@@ -17,8 +17,8 @@ struct handshake {
     const struct config_upstream *upstream;
     const char *host;
     uint16_t port;
-    const char *alias;  /* what ssh_config(5) has it by */
-    char *known_as;     /* in known_hosts: "name", "[name]:port" or HostKeyAlias */
+    const char *alias; /* what ssh_config(5) has it by */
+    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias, in small letters */
     char *without_port; /* "name" where known_as is "[name]:port"; else NULL */
     struct host_key_files files;
     struct asker asker;
