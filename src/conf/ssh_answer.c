@@ -298,8 +298,6 @@ static char *key_file(const struct scene *scene, const char *value)
         remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
     else if (wrong && (!scene->usual || path_exists(path)))
         remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
-    else if (!wrong && strchr(path, ','))
-        remark(scene, "%s %s is left out: it has a comma in its name", scene->keyword, path);
     else if (!wrong)
         return path;
     free(path);
@@ -314,8 +312,10 @@ static char *key_files(const struct scene *scene, const char *value)
         return NULL;
     for (size_t i = 0; (value = value_at(scene->answer, scene->keyword, i)); i++) {
         char *path = is_none(value) ? NULL : key_file(scene, value);
-        if (path)
-            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", path);
+        char *item = path ? list_item_escape(path) : NULL;
+        if (item)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+        free(item);
         free(path);
     }
     return buffer_length(&text) > 0 ? text_take(&text) : NULL;
