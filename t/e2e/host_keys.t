@@ -25,6 +25,8 @@ from adit_test.sshd import Sshd, version
 
 KINDS = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
 MODES = ("yes", "accept-new", "ask")
+PASSWORD = "the tunnel's password"
+PASSWORDS = {"PubkeyAuthentication": "no", "KbdInteractiveAuthentication": "no"}
 
 
 class Silence:
@@ -235,6 +237,34 @@ def descriptors(place):
         true(any(re.search(f"known_hosts file {re.escape(known)} cannot be read: Too many open "
                            "files", text) for text in said), f"that it was this file: {said}")
         holds("has changed", said[-1], "with enough of them")
+    with tap.case("the same in a gateway whose server's place is taken by an impostor", 600):
+        said = [impostor(extra) for extra in range(-3, 6)]
+        true(any("known_hosts cannot be read: Too many open files" in text for text in said),
+             f"that it was this file: {said}")
+
+
+def impostor(extra):
+    """A gateway with so many descriptors left when its server's place is taken by an impostor, who
+    would take the password that is kept. Returns adit's log from then on."""
+    says = scratch("askpass", f"#!/bin/sh\necho \"{PASSWORD}\"\n", 0o755)
+    sshd = Sshd(password=PASSWORD, options=PASSWORDS)
+    text = config(sshd, up={"host_key": "accept-new", "askpass": says, "identity": None})
+    with sshd, Adit(text, name=f"adit, {extra} left") as adit:
+        adit.sessions_up(1)
+        since = adit.mark()
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{adit.pid}/fd"))
+        limits = resource.prlimit(adit.pid, resource.RLIMIT_NOFILE)
+        sshd.stop()
+        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, (highest + extra, limits[1]))
+        with Sshd(port=sshd.port, host_key=keypair("impostor"), password=PASSWORD,
+                  options=PASSWORDS) as other:
+            adit.wait_log(r"has changed|[Tt]oo many open files|no descriptors", since)
+            resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, limits)
+            adit.wait_log("has changed", since)
+            false(other.process.find("^Accepted "), f"a login at the impostor, {extra} left")
+        equal(content(sshd.known_hosts), known_hosts_lines(
+            sshd.host_key, (sshd.address, sshd.port)), "the known_hosts file")
+        return adit.text(since)
 
 
 def revocations(place):
