@@ -31,7 +31,7 @@ struct config_gateway {
 };
 
 /* (HOST_KEY_ASK asks where there is somebody to ask, and is strict where not; HOST_KEY_ANY takes
- * every key, as StrictHostKeyChecking no.) */
+ * every new key, as StrictHostKeyChecking no, but no changed one.) */
 enum host_key_check {
     HOST_KEY_STRICT,
     HOST_KEY_ACCEPT_NEW,

@@ -12,37 +12,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* Cuts an item off the list: up to a comma; "\\," is a comma of the item's own. NULL: there are no
- * more. */
-static char *next_item(char **rest)
-{
-    char *item = *rest;
-    char *to = item;
-
-    for (char *from = item; item; from++) {
-        if (*from == ',' || *from == '\0') {
-            *rest = *from ? from + 1 : NULL;
-            *to = '\0';
-            break;
-        }
-        from += from[0] == '\\' && from[1] == ',';
-        *to++ = *from;
-    }
-    return item;
-}
-
-char *list_item_escape(const char *item)
-{
-    char *text = mem_zalloc(2 * strlen(item) + 1);
-
-    for (char *to = text; *item; item++) {
-        if (*item == ',')
-            *to++ = '\\';
-        *to++ = *item;
-    }
-    return text;
-}
-
 /* Reads every item of a comma list by `take`, which may refuse it; false at the first that is empty
  * or refused. */
 static bool each_item(struct key_slot slot, struct key_input *in,
@@ -51,7 +20,7 @@ static bool each_item(struct key_slot slot, struct key_input *in,
     char *rest = in->text;
 
     while (rest) {
-        char *item = next_item(&rest);
+        char *item = list_next_item(&rest);
         item += strspn(item, " \t");
         size_t length = strlen(item);
         while (length > 0 && strchr(" \t", item[length - 1]))

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "conf/paths.h"
-#include "conf/ssh_files.h"
+#include "conf/ssh_paths.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -345,8 +345,8 @@ static char *agent_socket(const struct scene *scene, const char *value)
 static char *known_hosts(const struct scene *scene, const char *value)
 {
     const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
-    char *user_list = ssh_files_list(value, &scene->tokens);
-    char *global_list = ssh_files_list(global, &scene->tokens);
+    char *user_list = ssh_paths_list(value, &scene->tokens);
+    char *global_list = ssh_paths_list(global, &scene->tokens);
     /* Nothing may be written to the system's files. */
     char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
                             global_list ? global_list : "");

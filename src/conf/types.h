@@ -39,6 +39,10 @@ bool input_refuse(struct key_input *in, const char *format, ...)
 /* The position of a word in a NULL-terminated list, or -1. */
 int word_index(const char *const *words, const char *text);
 
+/* Cuts the next item off a comma list, in place; "\\," is a comma of the item's own. NULL: there
+ * are no more. */
+char *list_next_item(char **rest);
+
 /* An item as a comma list has it: "\\," for a comma. The caller frees. */
 char *list_item_escape(const char *item);
 

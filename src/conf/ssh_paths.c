@@ -1,5 +1,5 @@
 /* ssh -G prints a list of files without the quotes that paths with blanks had. */
-#include "conf/ssh_files.h"
+#include "conf/ssh_paths.h"
 
 #include "base/buffer.h"
 #include "base/mem.h"
@@ -57,7 +57,7 @@ static size_t path_length(const char *list, const struct ssh_tokens *tokens)
     return length;
 }
 
-char *ssh_files_list(const char *value, const struct ssh_tokens *tokens)
+char *ssh_paths_list(const char *value, const struct ssh_tokens *tokens)
 {
     struct buffer text = {0};
 
