@@ -43,8 +43,7 @@ class Silence:
 
 
 class Servers:
-    """An sshd for each `server` of the table, on one port: they have the same keys, and which one
-    is meant is asked for by HostKeyAlgorithms of the server."""
+    """An sshd for each `server` of the table. All of them have the same key of a type."""
 
     def __init__(self):
         self.keys = {kind: keypair(f"host_{kind}", kind=kind) for kind in KINDS}
