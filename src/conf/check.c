@@ -65,10 +65,7 @@ static void check_upstream(struct load *load, size_t index)
         check_identity(load, section, upstream->identities.items[i]);
     for (size_t i = 0; i < upstream->certificates.count; i++)
         check_readable(load, section, "certificate", upstream->certificates.items[i]);
-    if (upstream->known_hosts.count > CONFIG_KNOWN_HOSTS_MAX)
-        load_problem(load, load_line_of(section, "known_hosts"),
-                     "known_hosts: %zu files, %d at most", upstream->known_hosts.count,
-                     CONFIG_KNOWN_HOSTS_MAX);
+    check_readable(load, section, "revoked_host_keys", upstream->revoked_host_keys);
     check_readable(load, section, "password_file", upstream->password_file);
     check_readable(load, section, "passphrase_file", upstream->passphrase_file);
     if (upstream->askpass && load_key_of(section, "askpass")->line != 0 &&

@@ -31,7 +31,7 @@ struct config_gateway {
 };
 
 /* (HOST_KEY_ASK asks where there is somebody to ask, and is strict where not; HOST_KEY_ANY takes
- * every key, as StrictHostKeyChecking no.) */
+ * every new key, as StrictHostKeyChecking no, but no changed one.) */
 enum host_key_check {
     HOST_KEY_STRICT,
     HOST_KEY_ACCEPT_NEW,
@@ -40,10 +40,8 @@ enum host_key_check {
     HOST_KEY_PINNED,
 };
 
-/* No upstream has more sessions, and none knows more known_hosts files (libssh: one of the user,
- * one of the system). */
+/* No upstream has more sessions. */
 #define CONFIG_SESSIONS_MAX 256
-#define CONFIG_KNOWN_HOSTS_MAX 2
 
 struct config_upstream {
     char *name;
@@ -63,6 +61,8 @@ struct config_upstream {
     enum host_key_check host_key;
     struct string_list host_key_pins; /* "SHA256:..." when HOST_KEY_PINNED */
     struct string_list known_hosts;   /* files; the first is where accept-new writes */
+    char *revoked_host_keys;          /* a file of RevokedHostKeys; NULL: none */
+    bool hash_known_hosts;            /* HashKnownHosts: hash the names that are written */
     /* Take from ssh -G what is not given; once that is done (when loaded): false and NULL. */
     bool ssh_config;
     char *ssh_config_file; /* NULL: ssh's own */

@@ -121,6 +121,13 @@ static const struct key upstream_keys[] = {
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
      .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION | KEY_HOP,
      .help = "Files of known host keys; accept-new writes to the first."},
+    {"hash_known_hosts", &type_bool, FIELD(config_upstream, hash_known_hosts), .initial = "no",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Hash the names of hosts that are written to known_hosts."},
+    {"revoked_host_keys", &type_file, FIELD(config_upstream, revoked_host_keys),
+     .otherwise = "none", .flags = KEY_SESSION | KEY_HOP,
+     .help = "Host keys that are never believed, as RevokedHostKeys of ssh_config: a list of "
+             "public keys or a key revocation list."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take what is not said here from ssh_config(5), through ssh -G."},

@@ -21,7 +21,7 @@ static bool each_item(struct key_slot slot, struct key_input *in,
     char *rest = in->text;
 
     while (rest) {
-        char *item = strsep(&rest, ",");
+        char *item = list_next_item(&rest);
         item += strspn(item, " \t");
         size_t length = strlen(item);
         while (length > 0 && strchr(" \t", item[length - 1]))
@@ -103,8 +103,10 @@ static char *files_print(struct key_slot slot)
 
     for (size_t i = 0; i < list->count; i++) {
         char *path = path_contract(list->items[i]);
+        char *item = list_item_escape(path);
         comma(&text);
-        text_add(&text, "%s", path);
+        text_add(&text, "%s", item);
+        free(item);
         free(path);
     }
     return list_take(&text);

@@ -70,8 +70,15 @@ static void notice_upstream(const struct notices *notices, const struct config_u
 
     notice_secret(notices, upstream->password_file);
     notice_secret(notices, upstream->passphrase_file);
-    for (size_t i = 0; i < files->count; i++)
-        readable |= !path_unreadable(files->items[i]);
+    for (size_t i = 0; i < files->count; i++) {
+        const char *path = files->items[i], *wrong = path_unreadable(path);
+        readable |= !wrong;
+        if (wrong && path_exists(path))
+            notice(notices,
+                   "[upstream %s] known_hosts: %s cannot be read: %s: until it can, every server "
+                   "will be refused",
+                   upstream->name, path, wrong);
+    }
     if (upstream->host_key == HOST_KEY_STRICT && !readable)
         notice(notices,
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "conf/paths.h"
+#include "conf/ssh_paths.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -251,7 +252,11 @@ static char *seconds(const struct scene *scene, const char *value)
 
 static char *host_key(const struct scene *scene, const char *value)
 {
-    (void)scene;
+    const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
+
+    /* Without a file of the user's own ssh accepts no new host key, whatever else is said. */
+    if (files && is_none(files))
+        return mem_strdup("strict");
     if (is_yes(value))
         return mem_strdup("strict");
     if (is_no(value) || strcasecmp(value, "off") == 0)
@@ -336,8 +341,6 @@ static char *key_file(const struct scene *scene, const char *value)
         remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
     else if (wrong && (!scene->usual || path_exists(path)))
         remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
-    else if (!wrong && strchr(path, ','))
-        remark(scene, "%s %s is left out: it has a comma in its name", scene->keyword, path);
     else if (!wrong)
         return path;
     free(path);
@@ -352,8 +355,10 @@ static char *key_files(const struct scene *scene, const char *value)
         return NULL;
     for (size_t i = 0; (value = value_at(scene->answer, scene->keyword, i)); i++) {
         char *path = is_none(value) ? NULL : key_file(scene, value);
-        if (path)
-            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", path);
+        char *item = path ? list_item_escape(path) : NULL;
+        if (item)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+        free(item);
         free(path);
     }
     return buffer_length(&text) > 0 ? text_take(&text) : NULL;
@@ -380,48 +385,38 @@ static char *agent_socket(const struct scene *scene, const char *value)
     return path;
 }
 
-/* The one file of a list that is read: the first that is there, or would be; NULL: the list is
- * "none". The caller frees. */
-static char *one_file(const struct scene *scene, const char *keyword)
-{
-    const char *value = ssh_answer_value(scene->answer, keyword);
-    char *found = NULL, *first = NULL;
-
-    while (value && *value && !is_none(value)) {
-        size_t length = strcspn(value, " \t");
-        char *word = mem_strndup(value, length);
-        char *path = ssh_tokens_expand_path(word, &scene->tokens);
-        bool there = path && path_exists(path);
-
-        free(word);
-        if (there && found)
-            remark(scene, "%s: adit reads one file, %s, and not %s", keyword, found, path);
-        if (there && !found)
-            found = mem_strdup(path);
-        if (path && !first)
-            first = path;
-        else
-            free(path);
-        value += length + strspn(value + length, " \t");
-    }
-    if (!found)
-        return first;
-    free(first);
-    return found;
-}
-
 static char *known_hosts(const struct scene *scene, const char *value)
 {
-    char *user = one_file(scene, "userknownhostsfile");
-    char *system = one_file(scene, "globalknownhostsfile");
-    /* Nothing may be written to the system's file. */
-    char *text =
-        mem_printf("%s%s%s", user ? user : "/dev/null", system ? ", " : "", system ? system : "");
+    const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
+    char *user_list = ssh_paths_list(value, &scene->tokens);
+    char *global_list = ssh_paths_list(global, &scene->tokens);
+    /* Nothing may be written to the system's files. */
+    char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
+                            global_list ? global_list : "");
 
-    (void)value;
-    free(user);
-    free(system);
+    free(user_list);
+    free(global_list);
     return text;
+}
+
+static char *revoked_host_keys(const struct scene *scene, const char *value)
+{
+    char *path = is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+
+    /* (The name as it is is a file that does not exist, and so no key is believed.) */
+    return path || is_none(value) ? path : mem_strdup(value);
+}
+
+/* "+NAME,..." where the value is ssh's own list and more behind it: ssh then still puts the types
+ * of known keys first. */
+static char *host_key_algorithms(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+    size_t length = usual ? strlen(usual) : 0;
+
+    if (usual && strncmp(value, usual, length) == 0 && value[length] == ',')
+        return mem_printf("+%s", value + length + 1);
+    return algorithms(scene, value);
 }
 
 static char *family(const struct scene *scene, const char *value)
@@ -457,6 +452,8 @@ static const struct meaning {
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},
     {"userknownhostsfile", "known_hosts", known_hosts},
+    {"hashknownhosts", "hash_known_hosts", yes_no},
+    {"revokedhostkeys", "revoked_host_keys", revoked_host_keys},
     {"serveraliveinterval", "keepalive", seconds},
     {"serveralivecountmax", "keepalive_max", keepalive_max},
     {"connecttimeout", "connect_timeout", seconds},
@@ -465,7 +462,7 @@ static const struct meaning {
     {"ciphers", "ciphers", algorithms},
     {"kexalgorithms", "kex", algorithms},
     {"macs", "macs", algorithms},
-    {"hostkeyalgorithms", "host_key_algorithms", algorithms},
+    {"hostkeyalgorithms", "host_key_algorithms", host_key_algorithms},
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
     {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
@@ -478,15 +475,17 @@ static const struct undone {
     const char *text;
 } undone[] = {
     {"bindinterface", "BindInterface: adit binds to an address (BindAddress)"},
+    {"checkhostip", "CheckHostIP: adit looks host keys up by name only"},
     {"forwardagent", "ForwardAgent: adit forwards no agent"},
     {"forwardx11", "ForwardX11: adit forwards no X11"},
     {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only"},
     {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
+    {"nohostauthenticationforlocalhost",
+     "NoHostAuthenticationForLocalhost: adit verifies the host key all the same"},
     {"permitlocalcommand", "LocalCommand: adit runs no commands"},
     {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
     {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
     {"remotecommand", "RemoteCommand: adit runs no commands"},
-    {"revokedhostkeys", "RevokedHostKeys: adit does not read it"},
     {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may"},
     {"tunnel", "Tunnel: adit forwards no tunnel devices"},
 };

@@ -42,6 +42,13 @@ bool input_refuse(struct key_input *in, const char *format, ...)
 /* The position of a word in a NULL-terminated list, or -1. */
 int word_index(const char *const *words, const char *text);
 
+/* Cuts the next item off a comma list, in place; "\\," is a comma of the item's own. NULL: there
+ * are no more. */
+char *list_next_item(char **rest);
+
+/* An item as a comma list has it: "\\," for a comma. The caller frees. */
+char *list_item_escape(const char *item);
+
 /* Appends an item, which the list takes over; frees all of them. */
 void string_list_append(struct string_list *list, char *item);
 void string_list_clear(struct string_list *list);

@@ -66,7 +66,11 @@ static const struct list lists[] = {
      2,
      "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
      ""},
-    {FIELD(host_key_algorithms), {SSH_OPTIONS_HOSTKEYS}, 1, SIGNATURES, "*-cert-v01@openssh.com"},
+    {FIELD(host_key_algorithms),
+     {SSH_OPTIONS_HOSTKEYS},
+     1,
+     SIGNATURES,
+     "*-cert-v01@openssh.com,sk-*"},
     {FIELD(public_key_algorithms),
      {SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES},
      1,
@@ -177,6 +181,19 @@ static void tell_unknown(const struct handshake *h, const struct list *list, con
     ssh_free(u.probe);
 }
 
+/* Keys of types that are known go first, unless the list is somebody's own: so ssh(1) does. */
+static char *prefer_known(const struct handshake *h, const char *configured, char *text)
+{
+    struct known_hosts known = host_key_known(h);
+    char *ordered;
+
+    if (configured != NULL && *configured != '+' && *configured != '-')
+        return text;
+    ordered = known_hosts_order(&known, text);
+    free(text);
+    return ordered;
+}
+
 static bool set(struct handshake *h, const struct list *list)
 {
     const char *configured = *(char *const *)((const char *)h->upstream + list->field);
@@ -186,6 +203,8 @@ static bool set(struct handshake *h, const struct list *list)
 
     if (configured != NULL && text != NULL)
         tell_unknown(h, list, text);
+    if (text != NULL && list->options[0] == SSH_OPTIONS_HOSTKEYS)
+        text = prefer_known(h, configured, text);
     for (int i = 0; ok && i < list->option_count; i++)
         ok = ssh_options_set(h->handle, list->options[i], text) == 0;
     if (!ok)

@@ -111,6 +111,8 @@ static void dial_thread(void *arg)
     else
         handle_end(h.handle, true);
     free(h.known_as);
+    free(h.without_port);
+    host_key_files_clear(&h.files);
     mailbox_post(d->request.reply, &d->message);
 }
 

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <libssh/callbacks.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,10 +31,8 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
 static bool set_options(struct handshake *h, int fd)
 {
     const struct config_upstream *u = h->upstream;
-    const struct string_list *known = &u->known_hosts;
-    const char *alias = u->host_key_alias;
     const char *compression = u->compression ? "yes" : "no";
-    unsigned port = alias != NULL ? SSH_PORT : h->port;
+    unsigned port = h->port;
     long seconds = (long)(u->connect_timeout_ms / 1000);
     long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
     int no = 0;
@@ -46,15 +45,13 @@ static bool set_options(struct handshake *h, int fd)
         handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
         return false;
     }
-    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config. Where the connection
-     * leads to was settled before, so the host is only what known_hosts knows it by. */
-    if (!set_option(h, SSH_OPTIONS_HOST, alias != NULL ? alias : h->host, "host") ||
-        !algorithms_set(h) || !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
+    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config, and no host key,
+     * neither for the order of algorithms nor at a rekey. It needs some name for a host. */
+    if (!set_option(h, SSH_OPTIONS_HOST, "server", "host") || !algorithms_set(h) ||
+        !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
         !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
-        !set_option(h, SSH_OPTIONS_KNOWNHOSTS, known->count > 0 ? known->items[0] : "/dev/null",
-                    "known_hosts") ||
-        !set_option(h, SSH_OPTIONS_GLOBAL_KNOWNHOSTS,
-                    known->count > 1 ? known->items[1] : "/dev/null", "known_hosts"))
+        !set_option(h, SSH_OPTIONS_KNOWNHOSTS, "/dev/null", "known_hosts") ||
+        !set_option(h, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null", "known_hosts"))
         return false;
     ssh_options_set(h->handle, SSH_OPTIONS_PROCESS_CONFIG, &no);
     ssh_options_set(h->handle, SSH_OPTIONS_PORT, &port);
@@ -68,18 +65,22 @@ static bool set_options(struct handshake *h, int fd)
     return true;
 }
 
-/* The name in known_hosts, as libssh forms it. */
-static char *name_known_as(const struct handshake *h)
+/* The names in known_hosts, in small letters: ssh hashes them so. A HostKeyAlias stands for every
+ * port. */
+static void set_names(struct handshake *h)
 {
     const char *alias = h->upstream->host_key_alias;
-    char *name = alias != NULL         ? mem_strdup(alias)
-                 : h->port == SSH_PORT ? mem_strdup(h->host)
-                                       : mem_printf("[%s]:%u", h->host, h->port);
+    char *host = mem_strdup(alias != NULL ? alias : h->host);
 
-    for (char *at = name; *at != '\0'; at++)
+    for (char *at = host; *at != '\0'; at++)
         if (*at >= 'A' && *at <= 'Z')
             *at = (char)(*at - 'A' + 'a');
-    return name;
+    if (alias == NULL && h->port != SSH_PORT) {
+        h->known_as = mem_printf("[%s]:%u", host, h->port);
+        h->without_port = host;
+    } else {
+        h->known_as = host;
+    }
 }
 
 /* getsockname(2) or getpeername(2) of the connection. */
@@ -189,10 +190,6 @@ static void release_to_worker(struct handshake *h)
 {
     int fd = ssh_get_fd(h->handle);
 
-    /* libssh opens the known_hosts files again at every rekey; the key is verified once and pinned
-     * by the session, so a worker shall not wait for a disk. */
-    ssh_options_set(h->handle, SSH_OPTIONS_KNOWNHOSTS, "/dev/null");
-    ssh_options_set(h->handle, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null");
     /* Both: a blocking descriptor blocks in write(2) whatever libssh was told. */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     ssh_set_blocking(h->handle, 0);
@@ -207,7 +204,11 @@ enum dial_status handshake(struct handshake *h, int fd)
         close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
     }
-    h->known_as = name_known_as(h);
+    set_names(h);
+    if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
+        close(fd);
+        return DIAL_TRANSPORT;
+    }
     status = connect_on(h, fd);
     if (status != DIAL_OK)
         return status;

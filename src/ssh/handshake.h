@@ -5,6 +5,7 @@
 #include "conf/config.h"
 #include "ssh/ask.h"
 #include "ssh/dial.h"
+#include "ssh/host_key_files.h"
 
 #include <libssh/libssh.h>
 #include <stdarg.h>
@@ -17,7 +18,9 @@ struct handshake {
     const char *host;
     uint16_t port;
     const char *alias; /* what ssh_config(5) has it by */
-    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias */
+    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias, in small letters */
+    char *without_port; /* "name" where known_as is "[name]:port"; else NULL */
+    struct host_key_files files;
     struct asker asker;
     struct connection_info info;
     char error[1024];
@@ -60,8 +63,12 @@ bool algorithms_set(struct handshake *h);
  * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
 char *algorithms_resolve(const char *value, const char *ours, const char *never);
 
-/* Host key against pins or known_hosts, as ssh_config(5) StrictHostKeyChecking. */
+/* The host key against revocations, and pins or known_hosts, as ssh_config(5)
+ * StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
+
+/* What the files say, asked for by the server's names. */
+struct known_hosts host_key_known(const struct handshake *h);
 
 /* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */

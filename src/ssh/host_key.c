@@ -2,7 +2,7 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "ssh/handshake.h"
-#include "ssh/known_hosts.h"
+#include "ssh/revoked_keys.h"
 #include "ssh/secrets.h"
 
 #include <stdio.h>
@@ -13,62 +13,20 @@
 /* The question about one key. */
 struct question {
     struct handshake *h;
-    ssh_key key;
+    struct public_key key;
     char *fingerprint;
     const char *kind; /* "ED25519" */
     char *memory;     /* what the answer is kept by */
-    /* What known_hosts says besides. */
-    char *revoked;        /* "FILE:LINE" of a line that revokes it */
-    char *authority;      /* of a line that names a certificate authority for the host */
-    char *other_key;      /* of a line with another key for the host */
-    char *other_print;    /* that key's fingerprint */
-    bool other_same_kind; /* and whether it is of the same type */
-    char *other_names;    /* lines "    FILE:LINE: NAMES" where the same key is another host's */
+    struct known_hosts known;
+    struct known_hosts_answer answer;
 };
 
-static char *place(const struct known_line *line)
+struct known_hosts host_key_known(const struct handshake *h)
 {
-    return mem_printf("%s:%u", line->file, line->number);
-}
-
-/* A line with a key of the same type is what a person wants to see first. */
-static void consider_other(struct question *q, const struct known_line *line)
-{
-    bool same_kind = ssh_key_type(line->key) == ssh_key_type(q->key);
-
-    if (q->other_key != NULL && (q->other_same_kind || !same_kind))
-        return;
-    free(q->other_key);
-    ssh_string_free_char(q->other_print);
-    q->other_key = place(line);
-    q->other_print = key_fingerprint(line->key);
-    q->other_same_kind = same_kind;
-}
-
-static void see_line_of_host(void *arg, const struct known_line *line)
-{
-    struct question *q = arg;
-    bool same = ssh_key_cmp(line->key, q->key, SSH_KEY_CMP_PUBLIC) == 0;
-
-    if (line->marker == KNOWN_REVOKED && same && q->revoked == NULL)
-        q->revoked = place(line);
-    else if (line->marker == KNOWN_AUTHORITY && q->authority == NULL)
-        q->authority = place(line);
-    else if (line->marker == KNOWN_PLAIN && !same)
-        consider_other(q, line);
-}
-
-static void see_any_line(void *arg, const struct known_line *line)
-{
-    struct question *q = arg;
-    char *before = q->other_names;
-
-    if (line->marker != KNOWN_PLAIN || ssh_key_cmp(line->key, q->key, SSH_KEY_CMP_PUBLIC) != 0)
-        return;
-    q->other_names =
-        mem_printf("%s    %s:%u: %s\n", before != NULL ? before : "", line->file, line->number,
-                   line->names[0] == '|' ? "[hashed name]" : line->names);
-    free(before);
+    return (struct known_hosts){.files = h->files.known,
+                                .file_count = h->files.known_count,
+                                .name = h->known_as,
+                                .name_without_port = h->without_port};
 }
 
 static enum dial_status verify_pins(struct question *q)
@@ -93,44 +51,62 @@ static enum dial_status fail_changed(struct question *q)
         q->h, DIAL_HOST_KEY,
         "host key of %s has changed: the server offers %s, but %s has %s; if the change is "
         "meant, remove that line, else somebody may be listening in",
-        q->h->host, q->fingerprint, q->other_key != NULL ? q->other_key : "known_hosts",
-        q->other_print != NULL ? q->other_print : "another one");
+        q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint);
 }
 
 static enum dial_status fail_unknown(struct question *q, const char *why)
 {
-    return handshake_fail(q->h, DIAL_HOST_KEY,
-                          "Host key verification failed: the %s key %s of %s is not known%s%s; "
-                          "compare it with the server's and add it to known_hosts, or pin it with "
-                          "host_key%s%s%s%s",
-                          q->kind, q->fingerprint, q->h->host, why != NULL ? ", and " : "",
-                          why != NULL ? why : "",
-                          q->authority != NULL ? " (the certificate authority of " : "",
-                          q->authority != NULL ? q->authority : "",
-                          q->authority != NULL ? " does not count: host certificates are not "
-                                                 "supported"
-                                               : "",
-                          q->authority != NULL ? ")" : "");
+    return handshake_fail(
+        q->h, DIAL_HOST_KEY,
+        "Host key verification failed: the %s key %s of %s is not known%s%s; "
+        "compare it with the server's and add it to known_hosts, or pin it with "
+        "host_key%s%s%s%s",
+        q->kind, q->fingerprint, q->h->host, why != NULL ? ", and " : "", why != NULL ? why : "",
+        q->answer.authority != NULL ? " (the certificate authority of " : "",
+        q->answer.authority != NULL ? q->answer.authority : "",
+        q->answer.authority != NULL ? " does not count: host certificates are not "
+                                      "supported"
+                                    : "",
+        q->answer.authority != NULL ? ")" : "");
 }
 
 /* Writes it down. Where that fails the answer still holds for this process, as ssh(1) goes on too.
- */
-static void store(struct question *q)
+ * But what others have written meanwhile counts, and what cannot be read any more could be that. */
+static enum dial_status store(struct question *q)
 {
-    char *told = mem_printf("Permanently added '%s' (%s) to the list of known hosts.",
-                            q->h->known_as, q->kind);
+    struct handshake *h = q->h;
+    const char *path = q->known.file_count > 0 ? q->known.files[0].path : "known_hosts";
+    char *told =
+        mem_printf("Permanently added '%s' (%s) to the list of known hosts.", h->known_as, q->kind);
     char *warning = mem_printf("Warning: %s\n", told);
+    enum dial_status status = DIAL_OK;
+    char error[200];
 
-    secrets_keep(q->memory, q->fingerprint);
-    if (ssh_session_update_known_hosts(q->h->handle) == SSH_OK) {
-        log_info("%s: key %s: %s", q->h->host, q->fingerprint, told);
-        ask_tell(&q->h->asker, warning);
-    } else {
-        log_warning("%s: host key %s cannot be stored: %s", q->h->host, q->fingerprint,
-                    ssh_get_error(q->h->handle));
+    switch (host_key_store(&q->known, &q->key, h->upstream->hash_known_hosts, h->asker.connection,
+                           error)) {
+    case HOST_KEY_STORED:
+        log_info("%s: key %s: %s", h->host, q->fingerprint, told);
+        ask_tell(&h->asker, warning);
+        break;
+    case HOST_KEY_KNOWN_BY_NOW: break;
+    case HOST_KEY_NOT_STORED:
+        log_warning("%s: host key %s cannot be stored in %s: %s", h->host, q->fingerprint, path,
+                    error);
+        break;
+    case HOST_KEY_REFUSED_BY_NOW:
+        status = handshake_fail(h, DIAL_HOST_KEY, "host key %s of %s is not accepted: %s",
+                                q->fingerprint, h->host, error);
+        break;
+    case HOST_KEY_UNREADABLE:
+        status = handshake_fail(h, DIAL_TRANSPORT, "the known_hosts file %s cannot be read: %s",
+                                path, error);
+        break;
     }
+    if (status == DIAL_OK)
+        secrets_keep(q->memory, q->fingerprint);
     free(warning);
     free(told);
+    return status;
 }
 
 /* yes, no, the fingerprint: as ssh(1) takes them. -1: something else. */
@@ -172,33 +148,37 @@ static char *server_name(const struct handshake *h)
     return mem_printf("%s (%s)", h->known_as, address);
 }
 
+static char *question_text(const struct question *q)
+{
+    char *server = server_name(q->h);
+    char *others = known_hosts_other_names(&q->known, &q->key);
+    char *text = mem_printf("The authenticity of host '%s' can't be established.\n"
+                            "%s key fingerprint is %s.\n%s%s"
+                            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
+                            server, q->kind, q->fingerprint,
+                            others != NULL
+                                ? "This host key is known by the following other names/addresses:\n"
+                                : "This key is not known by any other names.\n",
+                            others != NULL ? others : "");
+
+    free(others);
+    free(server);
+    return text;
+}
+
 static enum dial_status ask_person(struct question *q)
 {
     struct asker *asker = &q->h->asker;
-    char *server;
-    char *prompt;
-    bool yes;
+    enum dial_status status;
+    char *text;
 
     if (!ask_begin(asker))
         return fail_unknown(q, asker->missing);
-    server = server_name(q->h);
-    prompt = mem_printf(
-        "The authenticity of host '%s' can't be established%s.\n"
-        "%s key fingerprint is %s.\n%s%s"
-        "Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
-        server,
-        q->other_key != NULL ? "\nbut keys of different type are already known for this host" : "",
-        q->kind, q->fingerprint,
-        q->other_names != NULL ? "This host key is known by the following other names/addresses:\n"
-                               : "This key is not known by any other names.\n",
-        q->other_names != NULL ? q->other_names : "");
-    yes = ask_yes(q, prompt);
-    if (yes)
-        store(q);
+    text = question_text(q);
+    status = ask_yes(q, text) ? store(q) : fail_unknown(q, "it was not accepted");
     ask_end(asker);
-    free(prompt);
-    free(server);
-    return yes ? DIAL_OK : fail_unknown(q, "it was not accepted");
+    free(text);
+    return status;
 }
 
 /* A key of a host that none is known of. */
@@ -212,51 +192,83 @@ static enum dial_status decide_unknown(struct question *q)
         return DIAL_OK;
     switch (q->h->upstream->host_key) {
     case HOST_KEY_ACCEPT_NEW:
-    case HOST_KEY_ANY: store(q); return DIAL_OK;
-    case HOST_KEY_ASK:
-        known_hosts_each(&q->h->upstream->known_hosts, NULL, see_any_line, q);
-        return ask_person(q);
+    case HOST_KEY_ANY: return store(q);
+    case HOST_KEY_ASK: return ask_person(q);
     case HOST_KEY_STRICT:
     case HOST_KEY_PINNED: break;
     }
     return fail_unknown(q, NULL);
 }
 
-static enum dial_status verify_known(struct question *q)
+/* Revocations count for every key, also for a pinned one. */
+static enum dial_status verify_not_revoked(struct question *q)
 {
-    switch (ssh_session_is_known_server(q->h->handle)) {
-    case SSH_KNOWN_HOSTS_OK: return DIAL_OK;
-    case SSH_KNOWN_HOSTS_NOT_FOUND:
-    case SSH_KNOWN_HOSTS_UNKNOWN: return decide_unknown(q);
-    case SSH_KNOWN_HOSTS_OTHER: /* a key of another type is known: an attacker would offer just that
-                                 */
-    case SSH_KNOWN_HOSTS_CHANGED: return fail_changed(q);
-    case SSH_KNOWN_HOSTS_ERROR: break;
-    }
-    return handshake_fail(q->h, DIAL_HOST_KEY, "known_hosts cannot be read: %s",
-                          ssh_get_error(q->h->handle));
+    struct handshake *h = q->h;
+    enum dial_status status = DIAL_OK;
+    char error[700];
+
+    if (q->answer.verdict == KNOWN_HOSTS_REVOKED)
+        return handshake_fail(h, DIAL_HOST_KEY,
+                              "host key %s of %s is REVOKED by %s: do not trust this server",
+                              q->fingerprint, h->host, q->answer.place);
+    if (h->files.revoked.path != NULL)
+        status = revoked_keys_check(&h->files.revoked, &q->key, h->asker.connection, error);
+    if (status != DIAL_OK)
+        handshake_fail(h, status, "host key %s of %s: %s", q->fingerprint, h->host, error);
+    return status;
 }
 
 static enum dial_status verify(struct question *q)
 {
-    known_hosts_each(&q->h->upstream->known_hosts, q->h->known_as, see_line_of_host, q);
-    if (q->revoked != NULL)
-        return handshake_fail(q->h, DIAL_HOST_KEY,
-                              "host key %s of %s is REVOKED by %s: do not trust this server",
-                              q->fingerprint, q->h->host, q->revoked);
-    return q->h->upstream->host_key == HOST_KEY_PINNED ? verify_pins(q) : verify_known(q);
+    enum dial_status status;
+
+    known_hosts_look_up(&q->known, &q->key, &q->answer);
+    status = verify_not_revoked(q);
+    if (status != DIAL_OK)
+        return status;
+    if (q->h->upstream->host_key == HOST_KEY_PINNED)
+        return verify_pins(q);
+    switch (q->answer.verdict) {
+    case KNOWN_HOSTS_MATCH: return DIAL_OK;
+    case KNOWN_HOSTS_UNKNOWN: return decide_unknown(q);
+    case KNOWN_HOSTS_CHANGED:
+    case KNOWN_HOSTS_REVOKED: break;
+    }
+    return fail_changed(q);
+}
+
+/* False: libssh has none, or OpenSSH would not take it either. */
+static bool read_key(struct question *q)
+{
+    ssh_key key = NULL;
+    char *base64 = NULL;
+    uint8_t *blob = NULL;
+    size_t length = 0;
+    bool ok;
+
+    if (ssh_get_server_publickey(q->h->handle, &key) == SSH_OK &&
+        ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
+        blob = base64_decode(base64, strlen(base64), &length);
+    ok = blob != NULL && public_key_parse(blob, length, &q->key) == PUBLIC_KEY_OK &&
+         !q->key.certificate;
+    if (ok) {
+        q->fingerprint = public_key_fingerprint(&q->key);
+        q->kind = public_key_brief(q->key.type);
+        snprintf(q->h->info.host_key, sizeof(q->h->info.host_key), "%s %s",
+                 ssh_key_type_to_char(ssh_key_type(key)), q->fingerprint);
+    }
+    free(blob);
+    ssh_string_free_char(base64);
+    ssh_key_free(key);
+    return ok;
 }
 
 static void question_clear(struct question *q)
 {
-    ssh_key_free(q->key);
-    ssh_string_free_char(q->fingerprint);
-    ssh_string_free_char(q->other_print);
+    public_key_clear(&q->key);
+    known_hosts_answer_clear(&q->answer);
+    free(q->fingerprint);
     free(q->memory);
-    free(q->revoked);
-    free(q->authority);
-    free(q->other_key);
-    free(q->other_names);
 }
 
 enum dial_status host_key_verify(struct handshake *h)
@@ -269,19 +281,12 @@ enum dial_status host_key_verify(struct handshake *h)
         .memory = mem_printf("host key of %s in %s by %d", h->known_as,
                              files->count > 0 ? files->items[0] : "/dev/null",
                              (int)h->upstream->host_key),
+        .known = host_key_known(h),
     };
-    enum dial_status status;
+    enum dial_status status =
+        read_key(&q) ? verify(&q)
+                     : handshake_fail(h, DIAL_HOST_KEY, "the server's host key cannot be read");
 
-    if (ssh_get_server_publickey(h->handle, &q.key) == SSH_OK)
-        q.fingerprint = key_fingerprint(q.key);
-    if (q.fingerprint == NULL) {
-        status = handshake_fail(h, DIAL_HOST_KEY, "the server's host key cannot be read");
-    } else {
-        q.kind = key_kind(q.key);
-        snprintf(h->info.host_key, sizeof(h->info.host_key), "%s %s",
-                 ssh_key_type_to_char(ssh_key_type(q.key)), q.fingerprint);
-        status = verify(&q);
-    }
     question_clear(&q);
     return status;
 }

@@ -54,6 +54,8 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(upstream->host_key, HOST_KEY_STRICT);
     assert_list(&upstream->known_hosts,
                 LIST("/home/test/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"));
+    assert_null(upstream->revoked_host_keys);
+    assert_false(upstream->hash_known_hosts);
     assert_false(upstream->ssh_config);
     assert_int_equal(upstream->sessions_min, 1);
     assert_int_equal(upstream->sessions_max, 32);

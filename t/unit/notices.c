@@ -58,6 +58,8 @@ static void notices_say_what_a_person_should_know(void **state)
         {mem_printf("[upstream y]\nhost = h\nknown_hosts = /nonexistent\n"),
          "none of its known_hosts files"},
         {mem_printf("[upstream y]\nhost = h\nhost_key = ask\nknown_hosts = /nonexistent\n"), NULL},
+        {mem_printf("[upstream y]\nhost = h\nhost_key = ask\nknown_hosts = /dev/null, /etc\n"),
+         "known_hosts: /etc cannot be read: Is a directory"},
         {mem_printf("[upstream y]\nhost = h\nhost_key = any\n"), "whoever answers is believed"},
         {mem_printf("[forward y]\ndynamic = *:9\nopen = yes\n"), "[forward y] open = yes"},
         {mem_printf("[forward y]\ndynamic = 9\nopen = yes\n"), NULL},

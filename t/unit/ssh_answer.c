@@ -99,7 +99,9 @@ static void what_a_host_is_given_is_told(void **state)
                        "preferred_authentications = publickey\n"
                        "host_key = strict\n"
                        "host_key_alias = office-1\n"
-                       "known_hosts = /home/joe/.ssh/kh_office.example.com, /etc/a\n"
+                       "known_hosts = /home/joe/.ssh/kh_office.example.com, /home/joe/.ssh/kh2, "
+                       "/etc/a, /etc/b\n"
+                       "hash_known_hosts = no\n"
                        "keepalive = 60\n"
                        "keepalive_max = 5\n"
                        "connect_timeout = 7\n"
@@ -157,7 +159,9 @@ static void what_nobody_configured_is_left_to_adit(void **state)
                                   "kbd_interactive_authentication = yes\n"
                                   "host_key = ask\n"
                                   "known_hosts = /home/joe/.ssh/known_hosts, "
-                                  "/etc/ssh/ssh_known_hosts\n"
+                                  "/home/joe/.ssh/known_hosts2, /etc/ssh/ssh_known_hosts, "
+                                  "/etc/ssh/ssh_known_hosts2\n"
+                                  "hash_known_hosts = no\n"
                                   "keepalive_max = 3\n"
                                   "exit_on_forward_failure = no\n"
                                   "compression = no\n");
@@ -232,8 +236,19 @@ static void each_keyword_has_its_key(void **state)
         {"Ciphers +aes128-cbc", "ciphers = +aes128-cbc\n"},
         {"Port 1\nPort 2", "port = 1\n"},
         {"Tunnel no\nForwardX11 no\nRemoteCommand none", ""},
-        {"RevokedHostKeys /x", "# office: RevokedHostKeys\n"},
         {"PubkeyAuthentication no", "pubkey_authentication = no\n"},
+        {"RevokedHostKeys /x", "revoked_host_keys = /x\n"},
+        {"RevokedHostKeys none", ""},
+        {"RevokedHostKeys /x/%n", "revoked_host_keys = /x/office\n"},
+        {"RevokedHostKeys /x/%Z", "revoked_host_keys = /x/%Z\n"},
+        {"HashKnownHosts yes", "hash_known_hosts = yes\n"},
+        {"CheckHostIP yes", "# office: CheckHostIP\n"},
+        {"NoHostAuthenticationForLocalhost yes", "# office: NoHostAuthenticationForLocalhost\n"},
+        {"StrictHostKeyChecking no\nUserKnownHostsFile none",
+         "host_key = strict\nknown_hosts = /dev/null\n"},
+        {"UserKnownHostsFile /a b /c d  e", "known_hosts = /a b, /c d  e\n"},
+        {"UserKnownHostsFile a", "known_hosts = a\n"},
+        {"UserKnownHostsFile /a,b /c", "known_hosts = /a\\,b, /c\n"},
         {"Nothing", ""},
         {"  \n\n=\n", ""},
     };
@@ -271,13 +286,15 @@ static void of_files_those_that_are_there_count(void **state)
         {"identityfile @/only", "identity = @/only.pub\n"}, /* the agent has the other half */
         {"identityfile @/missing", ""},
         {"identityfile @/%n", "identity = @/office\n"},
-        {"identityfile @/with,comma", "# office: identityfile @/with,comma is left out\n"},
+        {"identityfile @/with,comma", "identity = @/with\\,comma\n"},
         {"certificatefile @/a\ncertificatefile @/missing", "certificate = @/a\n"},
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
-         "known_hosts = @/a, @/missing\n"},
+         "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
+        {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
+        {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
     };
     char directory[] = "/tmp/adit-ssh-answer-XXXXXX";
-    static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma"};
+    static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma", "c ~d"};
     struct ssh_answer usual = {0};
 
     assert_non_null(mkdtemp(directory));

@@ -1,0 +1,76 @@
+/* ssh -G prints a list of files without the quotes that paths with blanks had. */
+#include "conf/ssh_paths.h"
+
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "conf/paths.h"
+#include "conf/types.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define BLANKS " \t"
+
+/* Whether a word begins a path, and cannot go on with one that has a blank. */
+static bool begins_path(const char *word)
+{
+    return strchr("/~%$", *word) != NULL;
+}
+
+static bool is_there(const char *text, size_t length, const struct ssh_tokens *tokens)
+{
+    char *copy = mem_strndup(text, length);
+    char *path = ssh_tokens_expand_path(copy, tokens);
+    bool there = path && path_exists(path);
+
+    free(path);
+    free(copy);
+    return there;
+}
+
+/* Where the word after the one that ends at `end` ends; `end` again: there is none. */
+static size_t next_end(const char *list, size_t end)
+{
+    size_t begin = end + strspn(list + end, BLANKS);
+
+    return list[begin] ? begin + strcspn(list + begin, BLANKS) : end;
+}
+
+/* How much of the list the next path takes: the longest that there is; else a word, with those
+ * behind it that cannot begin a path. */
+static size_t path_length(const char *list, const struct ssh_tokens *tokens)
+{
+    size_t end = strcspn(list, BLANKS);
+    size_t longest = 0, length = end, last;
+
+    do {
+        longest = is_there(list, end, tokens) ? end : longest;
+        last = end;
+        end = next_end(list, end);
+    } while (end > last);
+    if (longest > 0)
+        return longest;
+    while (list[length] && !begins_path(list + length + strspn(list + length, BLANKS)))
+        length = next_end(list, length);
+    return length;
+}
+
+char *ssh_paths_list(const char *value, const struct ssh_tokens *tokens)
+{
+    struct buffer text = {0};
+
+    while (value && *value && strcasecmp(value, "none") != 0) {
+        size_t length = path_length(value, tokens);
+        char *word = mem_strndup(value, length);
+        char *path = ssh_tokens_expand_path(word, tokens);
+        char *item = list_item_escape(path ? path : word);
+        text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+        free(item);
+        free(path);
+        free(word);
+        value += length + strspn(value + length, BLANKS);
+    }
+    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
+}

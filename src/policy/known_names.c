@@ -1,0 +1,132 @@
+/* Patterns and hashes of host names. */
+#include "policy/known_names.h"
+
+#include "base/mem.h"
+#include "policy/public_key.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* OpenSSH gives a list of names up at a name of this length (after its "!"): no match. */
+#define PATTERN_MAX 1023
+
+#define HASH_MAGIC "|1|"
+
+/* Not ended by a NUL. */
+struct text {
+    const char *at;
+    size_t length;
+};
+
+static void skip(struct text *text, size_t count)
+{
+    text->at += count;
+    text->length -= count;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* "*" and "?"; letters in either case. */
+static bool pattern_matches(struct text pattern, const char *name)
+{
+    size_t p = 0;
+    size_t star = pattern.length; /* the last "*" passed; none yet */
+    const char *from = name;      /* where the text for it began */
+
+    while (*name != '\0') {
+        if (p < pattern.length && pattern.at[p] == '*') {
+            star = p++;
+            from = name;
+        } else if (p < pattern.length &&
+                   (pattern.at[p] == '?' || lower(pattern.at[p]) == lower(*name))) {
+            p++;
+            name++;
+        } else if (star < pattern.length) {
+            p = star + 1;
+            name = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.length && pattern.at[p] == '*')
+        p++;
+    return p == pattern.length;
+}
+
+/* A comma list of patterns: one of them has to match, and none with a "!". */
+static bool list_matches(struct text list, const char *name)
+{
+    bool matched = false;
+
+    while (list.length > 0) {
+        const char *comma;
+        struct text pattern;
+        bool negated = *list.at == '!';
+        skip(&list, negated);
+        comma = list.length > 0 ? memchr(list.at, ',', list.length) : NULL;
+        pattern = (struct text){list.at, comma != NULL ? (size_t)(comma - list.at) : list.length};
+        if (pattern.length >= PATTERN_MAX)
+            return false;
+        skip(&list, pattern.length + (comma != NULL));
+        if (pattern_matches(pattern, name)) {
+            if (negated)
+                return false;
+            matched = true;
+        }
+    }
+    return matched;
+}
+
+char *known_names_hash(const uint8_t salt[static KNOWN_HOSTS_SALT_LENGTH], const char *name)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    char *salt_text = base64_encode(salt, KNOWN_HOSTS_SALT_LENGTH);
+    char *digest_text;
+    char *text;
+
+    HMAC(EVP_sha1(), salt, KNOWN_HOSTS_SALT_LENGTH, (const uint8_t *)name, strlen(name), digest,
+         &length);
+    digest_text = base64_encode(digest, length);
+    text = mem_printf(HASH_MAGIC "%s|%s", salt_text, digest_text);
+    free(salt_text);
+    free(digest_text);
+    return text;
+}
+
+static bool hash_matches(struct text names, const char *name)
+{
+    size_t magic = strlen(HASH_MAGIC);
+    const char *delimiter;
+    uint8_t *salt = NULL;
+    size_t length = 0;
+    char *text;
+    bool same;
+
+    if (names.length < magic || memcmp(names.at, HASH_MAGIC, magic) != 0)
+        return false;
+    delimiter = memchr(names.at + magic, '|', names.length - magic);
+    if (delimiter != NULL)
+        salt = base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, &length);
+    if (salt == NULL || length != KNOWN_HOSTS_SALT_LENGTH) {
+        free(salt);
+        return false;
+    }
+    text = known_names_hash(salt, name);
+    same = strlen(text) == names.length && memcmp(names.at, text, names.length) == 0;
+    free(text);
+    free(salt);
+    return same;
+}
+
+bool known_names_match(const char *names, size_t length, const char *name)
+{
+    struct text text = {names, length};
+
+    return length > 0 && *names == '|' ? hash_matches(text, name) : list_matches(text, name);
+}

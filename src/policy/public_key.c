@@ -1,0 +1,434 @@
+/* Parsing of public keys, with what OpenSSH checks of them. */
+#include "policy/public_key.h"
+
+#include "base/buffer.h"
+#include "base/mem.h"
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/obj_mac.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ED25519_BYTES 32
+#define BIGNUM_MAX (16384 / 8) /* bytes; OpenSSH takes no longer number */
+#define BASE64_MAX ((size_t)1 << 20)
+#define RSA_BITS_MIN 1024
+
+#define CERTIFICATE "-cert-v01@openssh.com"
+
+static const struct type_info {
+    const char *name;
+    const char *brief;
+    const char *curve; /* its name in the blob; NULL: no key of a curve */
+    int curve_id;
+} types[] = {
+    [PUBLIC_KEY_ED25519] = {"ssh-ed25519", "ED25519", NULL, 0},
+    [PUBLIC_KEY_ECDSA_256] = {"ecdsa-sha2-nistp256", "ECDSA", "nistp256", NID_X9_62_prime256v1},
+    [PUBLIC_KEY_ECDSA_384] = {"ecdsa-sha2-nistp384", "ECDSA", "nistp384", NID_secp384r1},
+    [PUBLIC_KEY_ECDSA_521] = {"ecdsa-sha2-nistp521", "ECDSA", "nistp521", NID_secp521r1},
+    [PUBLIC_KEY_RSA] = {"ssh-rsa", "RSA", NULL, 0},
+    [PUBLIC_KEY_DSA] = {"ssh-dss", "DSA", NULL, 0},
+    [PUBLIC_KEY_ED25519_SK] = {"sk-ssh-ed25519@openssh.com", "ED25519-SK", NULL, 0},
+    [PUBLIC_KEY_ECDSA_SK] = {"sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA-SK", "nistp256",
+                             NID_X9_62_prime256v1},
+};
+
+/* Names of signatures that OpenSSH also takes for the name of the key's type. */
+static const struct {
+    const char *name;
+    enum public_key_type type;
+} signatures[] = {
+    {"rsa-sha2-256", PUBLIC_KEY_RSA},
+    {"rsa-sha2-512", PUBLIC_KEY_RSA},
+    {"rsa-sha2-256" CERTIFICATE, PUBLIC_KEY_RSA},
+    {"rsa-sha2-512" CERTIFICATE, PUBLIC_KEY_RSA},
+    {"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", PUBLIC_KEY_ECDSA_SK},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Bytes that lie elsewhere. */
+struct span {
+    const uint8_t *bytes;
+    size_t length;
+};
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.bytes, text, span.length) == 0;
+}
+
+/* Whether `name` is that of a certificate for a key of this type: the plain name, without
+ * "@openssh.com", and the suffix. */
+static bool certifies(struct span name, const char *plain)
+{
+    size_t stem = strcspn(plain, "@");
+    size_t suffix = strlen(CERTIFICATE);
+
+    return name.length == stem + suffix && memcmp(name.bytes, plain, stem) == 0 &&
+           memcmp(name.bytes + stem, CERTIFICATE, suffix) == 0;
+}
+
+/* PUBLIC_KEY_TYPES: not known. */
+static enum public_key_type find_type(struct span name, bool *certificate)
+{
+    *certificate = false;
+    for (size_t i = 0; i < PUBLIC_KEY_TYPES; i++) {
+        *certificate = certifies(name, types[i].name);
+        if (*certificate || span_is(name, types[i].name))
+            return (enum public_key_type)i;
+    }
+    for (size_t i = 0; i < COUNT(signatures); i++) {
+        *certificate = strstr(signatures[i].name, CERTIFICATE) != NULL;
+        if (span_is(name, signatures[i].name))
+            return signatures[i].type;
+    }
+    return PUBLIC_KEY_TYPES;
+}
+
+enum public_key_type public_key_type_of(const char *algorithm)
+{
+    bool certificate;
+
+    return find_type((struct span){(const uint8_t *)algorithm, strlen(algorithm)}, &certificate);
+}
+
+const char *public_key_brief(enum public_key_type type)
+{
+    return types[type].brief;
+}
+
+/* ---- the parts of a blob */
+
+/* What is left of it; `bad` once something was missing. */
+struct reader {
+    struct span rest;
+    bool bad;
+};
+
+static struct span take(struct reader *in, size_t length)
+{
+    struct span taken = {in->rest.bytes, length};
+
+    if (in->bad || in->rest.length < length) {
+        in->bad = true;
+        return (struct span){NULL, 0};
+    }
+    in->rest.bytes += length;
+    in->rest.length -= length;
+    return taken;
+}
+
+/* RFC 4251 section 5: string. */
+static struct span take_string(struct reader *in)
+{
+    struct span size = take(in, 4);
+
+    if (in->bad)
+        return size;
+    return take(in, (size_t)size.bytes[0] << 24 | (size_t)size.bytes[1] << 16 |
+                        (size_t)size.bytes[2] << 8 | size.bytes[3]);
+}
+
+/* RFC 4251 section 5: mpint, a positive one, without its leading zeroes. */
+static struct span take_number(struct reader *in)
+{
+    struct span number = take_string(in);
+
+    if (number.length > 0 && (number.bytes[0] & 0x80) != 0)
+        in->bad = true;
+    if (number.length > BIGNUM_MAX + 1 || (number.length == BIGNUM_MAX + 1 && number.bytes[0] != 0))
+        in->bad = true;
+    while (number.length > 0 && number.bytes[0] == 0) {
+        number.bytes++;
+        number.length--;
+    }
+    return number;
+}
+
+static size_t bits(struct span number)
+{
+    size_t count = number.length * 8;
+
+    for (unsigned mask = 0x80; number.length > 0 && (number.bytes[0] & mask) == 0; mask >>= 1)
+        count--;
+    return count;
+}
+
+static void put_string(struct buffer *out, struct span string)
+{
+    uint8_t size[4] = {(uint8_t)(string.length >> 24), (uint8_t)(string.length >> 16),
+                       (uint8_t)(string.length >> 8), (uint8_t)string.length};
+
+    buffer_append(out, size, sizeof(size));
+    if (string.length > 0)
+        buffer_append(out, string.bytes, string.length);
+}
+
+static void put_number(struct buffer *out, struct span number)
+{
+    bool high = number.length > 0 && (number.bytes[0] & 0x80) != 0;
+    size_t length = number.length + high;
+    uint8_t start[5] = {(uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8),
+                        (uint8_t)length, 0};
+
+    buffer_append(out, start, high ? 5 : 4);
+    if (number.length > 0)
+        buffer_append(out, number.bytes, number.length);
+}
+
+/* ---- the public parts of each type: read, checked, and put again */
+
+static enum public_key_result take_rsa(struct reader *in, struct buffer *out)
+{
+    struct span exponent = take_number(in);
+    struct span modulus = take_number(in);
+
+    put_number(out, exponent);
+    put_number(out, modulus);
+    return in->bad                         ? PUBLIC_KEY_BAD
+           : bits(modulus) >= RSA_BITS_MIN ? PUBLIC_KEY_OK
+                                           : PUBLIC_KEY_SHORT;
+}
+
+static enum public_key_result take_dsa(struct reader *in, struct buffer *out)
+{
+    for (int i = 0; i < 4; i++) /* p, q, g, y */
+        put_number(out, take_number(in));
+    return in->bad ? PUBLIC_KEY_BAD : PUBLIC_KEY_OK;
+}
+
+static enum public_key_result take_ed25519(struct reader *in, struct buffer *out)
+{
+    struct span point = take_string(in);
+
+    put_string(out, point);
+    return !in->bad && point.length == ED25519_BYTES ? PUBLIC_KEY_OK : PUBLIC_KEY_BAD;
+}
+
+/* Uncompressed, on the curve and not at infinity. */
+static bool point_is_valid(struct span point, int curve_id)
+{
+    EC_GROUP *curve = EC_GROUP_new_by_curve_name(curve_id);
+    EC_POINT *at = curve != NULL ? EC_POINT_new(curve) : NULL;
+    bool valid = at != NULL && point.length > 0 &&
+                 point.bytes[0] == POINT_CONVERSION_UNCOMPRESSED &&
+                 EC_POINT_oct2point(curve, at, point.bytes, point.length, NULL) == 1 &&
+                 !EC_POINT_is_at_infinity(curve, at);
+
+    EC_POINT_free(at);
+    EC_GROUP_free(curve);
+    return valid;
+}
+
+static enum public_key_result take_ecdsa(struct reader *in, struct buffer *out,
+                                         const struct type_info *type)
+{
+    struct span curve = take_string(in);
+    struct span point = take_string(in);
+
+    put_string(out, curve);
+    put_string(out, point);
+    return !in->bad && span_is(curve, type->curve) && point_is_valid(point, type->curve_id)
+               ? PUBLIC_KEY_OK
+               : PUBLIC_KEY_BAD;
+}
+
+static enum public_key_result take_public(struct reader *in, struct buffer *out,
+                                          enum public_key_type type)
+{
+    enum public_key_result result = PUBLIC_KEY_BAD;
+
+    switch (type) {
+    case PUBLIC_KEY_ED25519: return take_ed25519(in, out);
+    case PUBLIC_KEY_ECDSA_256:
+    case PUBLIC_KEY_ECDSA_384:
+    case PUBLIC_KEY_ECDSA_521: return take_ecdsa(in, out, &types[type]);
+    case PUBLIC_KEY_RSA: return take_rsa(in, out);
+    case PUBLIC_KEY_DSA: return take_dsa(in, out);
+    case PUBLIC_KEY_ED25519_SK: result = take_ed25519(in, out); break;
+    case PUBLIC_KEY_ECDSA_SK: result = take_ecdsa(in, out, &types[type]); break;
+    case PUBLIC_KEY_TYPES: return PUBLIC_KEY_BAD;
+    }
+    put_string(out, take_string(in)); /* the application */
+    return in->bad ? PUBLIC_KEY_BAD : result;
+}
+
+/* What follows the public parts in a certificate: serial, type, identity, principals, two times,
+ * options, extensions, reserved, authority, signature. */
+static void skip_certificate(struct reader *in)
+{
+    take(in, 8 + 4);
+    take_string(in);
+    take_string(in);
+    take(in, 8 + 8);
+    for (int i = 0; i < 5; i++)
+        take_string(in);
+}
+
+/* The type that a blob calls itself: OpenSSH also takes the brief name, where the type has no
+ * curve. */
+static enum public_key_type blob_type(struct span name, bool *certificate)
+{
+    enum public_key_type type = find_type(name, certificate);
+
+    for (size_t i = 0; type == PUBLIC_KEY_TYPES && i < PUBLIC_KEY_TYPES; i++) {
+        if (types[i].curve == NULL && name.length == strlen(types[i].brief) &&
+            strncasecmp((const char *)name.bytes, types[i].brief, name.length) == 0) {
+            *certificate = false;
+            type = (enum public_key_type)i;
+        }
+    }
+    return type;
+}
+
+enum public_key_result public_key_parse(const uint8_t *blob, size_t length, struct public_key *key)
+{
+    struct reader in = {.rest = {blob, length}};
+    struct buffer out = {0};
+    struct span name = take_string(&in);
+    bool certificate = false;
+    enum public_key_type type = in.bad ? PUBLIC_KEY_TYPES : blob_type(name, &certificate);
+    enum public_key_result result;
+
+    *key = (struct public_key){.type = type};
+    if (type == PUBLIC_KEY_TYPES)
+        return PUBLIC_KEY_BAD;
+    put_string(&out, (struct span){(const uint8_t *)types[type].name, strlen(types[type].name)});
+    if (certificate)
+        take_string(&in); /* the nonce */
+    result = take_public(&in, &out, type);
+    if (certificate && result == PUBLIC_KEY_OK)
+        skip_certificate(&in);
+    if (result == PUBLIC_KEY_OK && (in.bad || in.rest.length > 0))
+        result = PUBLIC_KEY_BAD;
+    if (result == PUBLIC_KEY_OK) {
+        key->certificate = certificate;
+        key->length = buffer_length(&out);
+        key->blob = mem_realloc(NULL, key->length);
+        memcpy(key->blob, buffer_data(&out), key->length);
+    }
+    buffer_clear(&out);
+    return result;
+}
+
+static size_t word_length(const char *text, size_t length)
+{
+    size_t n = 0;
+
+    while (n < length && text[n] != ' ' && text[n] != '\t')
+        n++;
+    return n;
+}
+
+enum public_key_result public_key_read(const char *text, size_t length, struct public_key *key)
+{
+    size_t word = word_length(text, length);
+    struct span name = {(const uint8_t *)text, word};
+    enum public_key_result result = PUBLIC_KEY_BAD;
+    bool certificate;
+    enum public_key_type type = find_type(name, &certificate);
+    uint8_t *blob;
+    size_t size;
+
+    *key = (struct public_key){.type = PUBLIC_KEY_TYPES};
+    while (word < length && (text[word] == ' ' || text[word] == '\t'))
+        word++;
+    if (type == PUBLIC_KEY_TYPES || word == length)
+        return PUBLIC_KEY_BAD;
+    blob = base64_decode(text + word, word_length(text + word, length - word), &size);
+    if (blob != NULL)
+        result = public_key_parse(blob, size, key);
+    if (result == PUBLIC_KEY_OK && (key->type != type || key->certificate != certificate)) {
+        public_key_clear(key);
+        result = PUBLIC_KEY_BAD;
+    }
+    free(blob);
+    return result;
+}
+
+void public_key_clear(struct public_key *key)
+{
+    free(key->blob);
+    *key = (struct public_key){.type = PUBLIC_KEY_TYPES};
+}
+
+bool public_key_equal(const struct public_key *a, const struct public_key *b)
+{
+    return a->length == b->length && memcmp(a->blob, b->blob, a->length) == 0;
+}
+
+char *public_key_text(const struct public_key *key)
+{
+    char *base64 = base64_encode(key->blob, key->length);
+    char *text = mem_printf("%s %s", types[key->type].name, base64);
+
+    free(base64);
+    return text;
+}
+
+char *public_key_fingerprint(const struct public_key *key)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    char *base64;
+    char *text;
+
+    SHA256(key->blob, key->length, digest);
+    base64 = base64_encode(digest, sizeof(digest));
+    text = mem_printf("SHA256:%.*s", (int)strcspn(base64, "="), base64);
+    free(base64);
+    return text;
+}
+
+/* ---- base64 */
+
+char *base64_encode(const uint8_t *bytes, size_t length)
+{
+    char *text = mem_zalloc((length + 2) / 3 * 4 + 1);
+
+    EVP_EncodeBlock((unsigned char *)text, bytes, (int)length);
+    return text;
+}
+
+/* libcrypto lets missing zero bits, and other things at the end, pass: encoding again shows them.
+ */
+static uint8_t *decode_packed(const char *packed, size_t length, size_t *decoded)
+{
+    uint8_t *bytes = mem_zalloc(length / 4 * 3 + 1);
+    int count = EVP_DecodeBlock(bytes, (const unsigned char *)packed, (int)length);
+    char *again;
+    bool same;
+
+    for (size_t end = length; count > 0 && end > length - 2 && packed[end - 1] == '='; end--)
+        count--;
+    again = base64_encode(bytes, count > 0 ? (size_t)count : 0);
+    same = count > 0 && strcmp(again, packed) == 0;
+    free(again);
+    if (same) {
+        *decoded = (size_t)count;
+        return bytes;
+    }
+    free(bytes);
+    return NULL;
+}
+
+uint8_t *base64_decode(const char *text, size_t length, size_t *decoded)
+{
+    char *packed;
+    size_t count = 0;
+    uint8_t *bytes = NULL;
+
+    if (length > BASE64_MAX)
+        return NULL;
+    packed = mem_zalloc(length + 1);
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == '\0' || strchr(" \t\n\v\f\r", text[i]) == NULL)
+            packed[count++] = text[i];
+    if (count > 0 && count % 4 == 0 && memchr(packed, '\0', count) == NULL)
+        bytes = decode_packed(packed, count, decoded);
+    free(packed);
+    return bytes;
+}

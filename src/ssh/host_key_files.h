@@ -1,0 +1,41 @@
+/* The files about host keys, read whole, and the one that new keys are written to. On the dial
+ * thread. Only for this room. */
+#ifndef ADIT_SSH_HOST_KEY_FILES_H
+#define ADIT_SSH_HOST_KEY_FILES_H
+
+#include "conf/config.h"
+#include "policy/known_hosts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Zero-initialise before use. Paths are the configuration's, bytes are owned. */
+struct host_key_files {
+    struct known_hosts_file *known; /* one for each known_hosts file of the upstream */
+    size_t known_count;
+    struct known_hosts_file revoked; /* RevokedHostKeys; path NULL: there is none */
+};
+
+/* Reads all of them. A known_hosts file that does not exist is empty; everything else that keeps a
+ * file from being read (no descriptor left, no permission, not a file) is a failure, as is a
+ * revoked_host_keys file that does not exist: it could hold the line that a key is refused by.
+ * False: `error` says which file and why. To be cleared in either case. */
+bool host_key_files_read(struct host_key_files *files, const struct config_upstream *upstream,
+                         char *error, size_t size);
+void host_key_files_clear(struct host_key_files *files);
+
+enum host_key_stored {
+    HOST_KEY_STORED,
+    HOST_KEY_KNOWN_BY_NOW,   /* somebody else has written it meanwhile: nothing to do */
+    HOST_KEY_REFUSED_BY_NOW, /* somebody else has written another key, or revoked it */
+    HOST_KEY_UNREADABLE,     /* the file cannot be read any more */
+    HOST_KEY_NOT_STORED,     /* it cannot be written */
+};
+
+/* Appends the key to the first of the files, under a lock, after having read it again; creates it
+ * (mode 0600) and its directory (mode 0700) where they are missing. With `hash` the name is hashed.
+ * `connection`: the wait for the lock ends when it is shut down. On a failure `error` says why. */
+enum host_key_stored host_key_store(const struct known_hosts *known, const struct public_key *key,
+                                    bool hash, int connection, char error[static 200]);
+
+#endif
