@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, config, equal, false, fingerprint, holds, keypair, run_adit,
                        scratch, tap, true)
-from adit_test.gateway import REPORT, binary, environment
+from adit_test.gateway import REPORT, binary, environment, sanitized
 from adit_test.keys import known_hosts_lines, public
 from adit_test.known_hosts import Expansion, read
 from adit_test.process import patience
@@ -25,6 +25,7 @@ from adit_test.sshd import Sshd, version
 
 KINDS = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
 MODES = ("yes", "accept-new", "ask")
+SANITIZED = sanitized()
 PASSWORD = "the tunnel's password"
 PASSWORDS = {"PubkeyAuthentication": "no", "KbdInteractiveAuthentication": "no"}
 
@@ -114,7 +115,10 @@ def check(case, mode, servers, keys):
     files = [expansion.file(text, case.server) for text in case.files]
     wrong = []
     left = {}
-    for program, verdict in (("ssh", case.verdict_of_ssh(version())), (binary(), case.verdict)):
+    programs = [(binary(), case.verdict)]
+    if not SANITIZED:
+        programs.insert(0, ("ssh", case.verdict_of_ssh(version())))
+    for program, verdict in programs:
         outcome = Outcome(program, mode, sshd, servers.silence.port, files, case.alias)
         came, asked = expected(verdict, mode)
         if (outcome.came, outcome.asked) != (came, asked):
@@ -124,7 +128,7 @@ def check(case, mode, servers, keys):
                          f"{outcome.said!r}")
         left[program] = outcome.left
     # What both write is the same, where adit writes (no patterns) and ssh begins a line of its own.
-    same = case.ssh is None and case.ssh10 is None and not re.search("[*]", case.alias or "") and \
+    same = not SANITIZED and case.ssh is None and case.ssh10 is None and not re.search("[*]", case.alias or "") and \
         (not files[0] or files[0].endswith(b"\n"))
     if same and left["ssh"] != left[binary()]:
         wrong.append(f"{case.name}: with {mode} ssh left {left['ssh'][-300:]!r}, "
@@ -133,10 +137,11 @@ def check(case, mode, servers, keys):
 
 
 def side_by_side(servers):
+    """(A sanitizer makes no other verdicts: there it is about memory only, and adit alone.)"""
     keys, cases = read()
     with ThreadPoolExecutor(4) as pool:
-        for mode in MODES:
-            with tap.case(f"StrictHostKeyChecking {mode}: {len(cases)} cases, adit and ssh", 900):
+        for mode in MODES if not SANITIZED else ("accept-new",):
+            with tap.case(f"StrictHostKeyChecking {mode}: {len(cases)} cases", 900):
                 wrong = [line for lines in pool.map(lambda case: check(case, mode, servers, keys),
                                                     cases) for line in lines]
                 for line in wrong:
