@@ -21,6 +21,9 @@
  * we did. */
 #define SLEPT_MS 5000
 
+/* A worker that stands still does not hear that it shall stop. */
+#define WORKERS_END_SECONDS 5
+
 /* Dials that do not heed their cancelling (an agent that asks somebody) are left behind after so
  * long. */
 #define DIALS_END_MS 5000
@@ -102,6 +105,23 @@ static void turn_away(struct gateway *g)
     forwards_change(g->room.forwards, NULL);
 }
 
+/* Ends the process without those that do not end. */
+static void stop_workers(struct gateway *g)
+{
+    struct timespec until;
+
+    for (unsigned i = 0; i < g->crew.worker_count; i++)
+        worker_send_stop(g->crew.workers[i]);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WORKERS_END_SECONDS;
+    for (unsigned i = 0; i < g->crew.worker_count; i++) {
+        if (!worker_join(g->crew.workers[i], &until)) {
+            log_error("worker %u does not end: exiting without it", i);
+            _exit(g->status != 0 ? g->status : EXIT_SSH);
+        }
+    }
+}
+
 /* Everything is cut; what remains is to wait for the dial threads. */
 void gateway_stop(struct gateway *g)
 {
@@ -117,10 +137,7 @@ void gateway_stop(struct gateway *g)
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        worker_send_stop(g->crew.workers[i]);
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        worker_join(g->crew.workers[i]);
+    stop_workers(g);
     if (dial_running() == 0) {
         finished(g);
     } else {
@@ -326,6 +343,9 @@ static void tick(struct deadline *deadline)
     }
     g->ticked_at = now;
     g->slept = slept;
+    for (unsigned i = 0; i < g->crew.worker_count; i++)
+        if (heartbeat_tick(&g->crew.workers[i]->heartbeat, i, now))
+            worker_send_beat(g->crew.workers[i]);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
     listeners_assign(g->listeners, g->generation);

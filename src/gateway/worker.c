@@ -370,6 +370,17 @@ void crew_send_flush(struct crew *crew)
     send_all(crew, NULL, act_flush);
 }
 
+static void act_beat(struct worker *worker, struct board *board)
+{
+    (void)board;
+    heartbeat_answer(&worker->heartbeat);
+}
+
+void worker_send_beat(struct worker *worker)
+{
+    send_note(worker, NULL, act_beat);
+}
+
 static void act_stop(struct worker *worker, struct board *board)
 {
     struct client *client;
@@ -434,9 +445,9 @@ void worker_start(struct worker *worker)
     }
 }
 
-void worker_join(struct worker *worker)
+bool worker_join(struct worker *worker, const struct timespec *until)
 {
-    uv_thread_join(&worker->thread);
+    return pthread_timedjoin_np(worker->thread, NULL, until) == 0;
 }
 
 void worker_free(struct worker *worker)

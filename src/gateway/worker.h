@@ -4,6 +4,7 @@
 #define ADIT_GATEWAY_WORKER_H
 
 #include "gateway/generation.h"
+#include "gateway/heartbeat.h"
 #include "gateway/metrics.h"
 #include "io/mailbox.h"
 #include "policy/users.h"
@@ -54,14 +55,16 @@ struct worker {
     unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;
     struct deadline tick;
+    struct heartbeat heartbeat;
     bool stopping;
 };
 
 /* Before its thread runs; NULL: no descriptors for its loop. */
 struct worker *worker_new(struct crew *crew, unsigned index);
 void worker_start(struct worker *worker);
-/* Once its thread was told to stop: joins it. */
-void worker_join(struct worker *worker);
+/* Once its thread was told to stop: joins it. False: it had not ended by `until` (CLOCK_REALTIME).
+ */
+bool worker_join(struct worker *worker, const struct timespec *until);
 /* Once all threads that post are gone. */
 void worker_free(struct worker *worker);
 
@@ -90,6 +93,9 @@ void crew_send_probe(struct crew *crew);
 
 /* To every worker: forget looked-up names. */
 void crew_send_flush(struct crew *crew);
+
+/* Its heartbeat gets an answer as soon as its loop turns. */
+void worker_send_beat(struct worker *worker);
 
 /* Ends: clients are cut, sessions closed, the loop stops. */
 void worker_send_stop(struct worker *worker);

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "io/connect.h"
 #include "ssh/ask.h"
+#include "ssh/key_file.h"
+#include "ssh/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +58,7 @@ bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob)
     decoded = EVP_DecodeBlock(blob->bytes, (const unsigned char *)base64, (int)length);
     if (decoded < 0) {
         free(blob->bytes);
+        *blob = (struct key_blob){0};
         return false;
     }
     /* (It counts the padding as bytes.) */
@@ -65,19 +68,17 @@ bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob)
 
 bool key_blob_read(const char *path, struct key_blob *blob)
 {
-    FILE *in = fopen(path, "re");
-    char *line = NULL;
-    size_t size = 0;
+    const char *error;
+    size_t length;
+    char *line = key_file_read(path, &length, &error);
     bool ok = false;
 
-    if (in != NULL && getline(&line, &size, in) > 0 && line[0] != '-') {
-        const char *base64 = line + strcspn(line, " \t");
+    if (line != NULL && line[0] != '-') {
+        const char *base64 = line + strcspn(line, " \t\n");
         base64 += strspn(base64, " \t");
         ok = key_blob_decode(base64, strcspn(base64, " \t\r\n"), blob);
     }
-    free(line);
-    if (in != NULL)
-        fclose(in);
+    secret_free(line);
     return ok;
 }
 

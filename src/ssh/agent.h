@@ -15,8 +15,8 @@ struct key_blob {
     size_t length;
 };
 
-/* From a .pub file's line, "TYPE BASE64 COMMENT"; false: it is none, or cannot be read. The caller
- * frees blob->bytes. */
+/* From a .pub file's line, "TYPE BASE64 COMMENT"; false: it is none, or cannot be read, and
+ * blob->bytes is nothing to free. Else the caller frees it. */
 bool key_blob_read(const char *path, struct key_blob *blob);
 /* From `length` characters of base64 in a longer string. */
 bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob);

@@ -1,6 +1,7 @@
 /* The lists of algorithms a session offers, in the order of preference. */
 #include "base/mem.h"
 #include "ssh/handshake.h"
+#include "ssh/integrity.h"
 
 #include <fnmatch.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@ static bool processor_has_aes(void)
 }
 
 #define CIPHERS_GCM "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+#define GCM_PATTERN "*-gcm@openssh.com"
 #define CIPHERS_CHACHA "chacha20-poly1305@openssh.com"
 #define CIPHERS_CTR "aes128-ctr,aes192-ctr,aes256-ctr"
 
@@ -198,7 +200,8 @@ static bool set(struct handshake *h, const struct list *list)
 {
     const char *configured = *(char *const *)((const char *)h->upstream + list->field);
     const char *ours = list->defaults != NULL ? list->defaults : default_ciphers();
-    char *text = algorithms_resolve(configured != NULL ? configured : ours, ours, list->never);
+    char *never = mem_printf("%s,%s", list->never, integrity_gcm_allowed() ? "" : GCM_PATTERN);
+    char *text = algorithms_resolve(configured != NULL ? configured : ours, ours, never);
     bool ok = text != NULL;
 
     if (configured != NULL && text != NULL)
@@ -210,6 +213,7 @@ static bool set(struct handshake *h, const struct list *list)
     if (!ok)
         handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\": libssh knows none of them", list->key,
                        configured != NULL ? configured : ours);
+    free(never);
     free(text);
     return ok;
 }

@@ -3,9 +3,14 @@
  *
  * 0.10 has no callback for it, ssh_get_error keeps only the last of a batch, and the channel's
  * number has no accessor. But its log, which is the thread's own, names both: "Creating a channel
- * %d" (level PROTOCOL) inside the open call, and "Channel opening failure: channel %u error (%u)
- * text" (level WARN) for every refusal. So the log is read. 0.11 has
- * channel_open_response_function, and ssh_get_error is exact inside it. */
+ * %d" (level PROTOCOL) inside the open call, "Channel opening failure: channel %u error (%u) text"
+ * (level WARN) for every refusal, and "Received a CHANNEL_OPEN_CONFIRMATION for channel %d:%d" with
+ * "Remote window : %u, maxpacket : %u" (level PROTOCOL) for every confirmation. So the log is read,
+ * at that level while an answer is waited for; 0.10 writes no line for a packet of data there.
+ *
+ * 0.11 has channel_open_response_function, and ssh_get_error is exact inside it. The maximum packet
+ * size is in its log at level PACKET only, which has several lines for each packet: it is not known
+ * there (chan_write guards itself). */
 #ifndef ADIT_SSH_ANSWERS_H
 #define ADIT_SSH_ANSWERS_H
 
@@ -23,6 +28,7 @@ struct answer {
     ssh_channel handle;
     uint32_t number; /* 0.10: the local channel's */
     bool numbered;
+    bool confirmed; /* by the server, even if it has closed the channel since */
     bool refused;
     uint32_t reason; /* RFC 4254 section 5.1 */
     char text[ANSWER_TEXT_MAX];
@@ -32,13 +38,23 @@ struct answer {
 /* The opens of one session that wait for an answer. */
 struct answers {
     TAILQ_HEAD(, answer) waiting;
-    struct answer *creating; /* inside the open call */
+    struct answer *creating;   /* inside the open call */
+    struct answer *confirming; /* 0.10: whose confirmation libssh is reading */
 };
 
 void answers_init(struct answers *answers);
 
-/* A line of libssh's log while this thread works for their session. */
-void answers_read_log(struct answers *answers, int priority, const char *text);
+/* A line of libssh's log while this thread works for their session. NULL, or how the server broke
+ * the protocol by its answer, a constant. */
+const char *answers_read_log(struct answers *answers, int priority, const char *function,
+                             const char *text);
+
+/* The level that libssh's log has to have. */
+int answers_log_level(const struct answers *answers);
+
+/* The channel was closed while its answer was waited for. Whether it had been confirmed can be told
+ * (by answer->confirmed); false: libssh's log is not as it was, so that nobody knows. */
+bool answers_are_certain(const struct answer *answer);
 
 /* Where a channel shall lead. */
 struct open_target {

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "ssh/agent.h"
 #include "ssh/authentication.h"
+#include "ssh/key_file.h"
 #include "ssh/secrets.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ static void read_public(struct identity *identity)
 
     identity->is_public = key_blob_read(identity->path, &identity->public);
     if (!identity->is_public && !key_blob_read(beside, &identity->public) &&
+        key_file_is_plain(identity->path) &&
         ssh_pki_import_pubkey_file(identity->path, &key) == SSH_OK &&
         ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
         !key_blob_decode(base64, strlen(base64), &identity->public))
@@ -122,23 +124,13 @@ static void identities_clear(struct identities *all)
 
 /* Private keys. */
 
-/* libssh asks for a passphrase only where there is one: that tells it from a broken file. (Without
- * a callback OpenSSL would ask on the terminal.) */
-static int note_encrypted(const char *prompt, char *out, size_t size, int echo, int verify,
-                          void *userdata)
+/* With that passphrase (which may be wrong), or NULL. */
+static ssh_key import_with(const char *path, const char *passphrase)
 {
-    (void)prompt, (void)out, (void)size, (void)echo, (void)verify;
-    *(bool *)userdata = true;
-    return -1;
-}
+    struct key_import import = key_file_import(path, passphrase);
 
-static ssh_key import(const char *path, const char *passphrase, bool *encrypted)
-{
-    ssh_key key = NULL;
-
-    if (ssh_pki_import_privkey_file(path, passphrase, note_encrypted, encrypted, &key) == SSH_OK)
-        return key;
-    return NULL;
+    free(import.problem);
+    return import.key;
 }
 
 /* What is asked for shall be of use: whether the server would take the key, or the certificate,
@@ -148,8 +140,8 @@ static bool is_welcome(struct authentication *a, const char *offer)
     ssh_key key = NULL;
     int answer = SSH_AUTH_DENIED;
 
-    if (ssh_pki_import_pubkey_file(offer, &key) != SSH_OK &&
-        ssh_pki_import_cert_file(offer, &key) != SSH_OK)
+    if (!key_file_is_plain(offer) || (ssh_pki_import_pubkey_file(offer, &key) != SSH_OK &&
+                                      ssh_pki_import_cert_file(offer, &key) != SSH_OK))
         return true; /* nobody can say */
     answer = ssh_userauth_try_publickey(a->h->handle, NULL, key);
     ssh_key_free(key);
@@ -159,12 +151,11 @@ static bool is_welcome(struct authentication *a, const char *offer)
 static ssh_key import_kept(const char *path, const char *memory)
 {
     char *kept = secrets_get(memory);
-    bool encrypted;
     ssh_key key = NULL;
 
     if (kept == NULL)
         return NULL;
-    key = import(path, kept, &encrypted);
+    key = import_with(path, kept);
     if (key == NULL)
         secrets_drop(memory, kept);
     secret_free(kept);
@@ -182,10 +173,9 @@ static ssh_key import_asked(struct authentication *a, const char *path, const ch
         key = import_kept(path, memory);
     for (unsigned i = 0; key == NULL && given && i < auth_prompts(a); i++) {
         char *passphrase = auth_ask(a, prompt, false);
-        bool encrypted;
         given = passphrase != NULL && *passphrase != '\0';
         if (given)
-            key = import(path, passphrase, &encrypted);
+            key = import_with(path, passphrase);
         if (key != NULL)
             secrets_keep(memory, passphrase);
         secret_free(passphrase);
@@ -239,24 +229,21 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
  * the file of the one it shall go with, or NULL. */
 static ssh_key load(struct authentication *a, struct identity *identity, const char *certificate)
 {
-    bool encrypted = false;
-    ssh_key key = NULL;
+    struct key_import import = {0};
 
     if (a->passphrase != NULL)
-        key = import(identity->path, a->passphrase, &encrypted);
-    if (key == NULL)
-        key = import(identity->path, NULL, &encrypted);
-    if (key == NULL && encrypted)
+        import.key = import_with(identity->path, a->passphrase);
+    if (import.key == NULL)
+        import = key_file_import(identity->path, NULL);
+    if (import.key == NULL && import.encrypted)
         return import_locked(a, identity, certificate);
-    if (key == NULL) {
-        int error = access(identity->path, R_OK) != 0 ? errno : 0;
+    if (import.key == NULL) {
         identity->given_up = true;
-        auth_note_problem(
-            a, error == ENOENT ? LOG_DEBUG : LOG_INFO,
-            mem_printf("identity %s cannot be read: %s", identity->path,
-                       error != 0 ? strerror(error) : "it is no private key that libssh knows"));
+        auth_note_problem(a, import.missing ? LOG_DEBUG : LOG_INFO,
+                          mem_printf("identity %s %s", identity->path, import.problem));
+        free(import.problem);
     }
-    return key;
+    return import.key;
 }
 
 /* Files. */
@@ -269,7 +256,7 @@ static int try_with_certificate(struct authentication *a, struct identity *ident
     ssh_key key = NULL;
     int answer = SSH_AUTH_DENIED;
 
-    if (access(path, R_OK) != 0 || identity->given_up)
+    if (!key_file_is_plain(path) || access(path, R_OK) != 0 || identity->given_up)
         return answer;
     if (key_blob_read(path, &blob) && identity->public.length > 0 &&
         !key_blob_certifies(&blob, &identity->public)) {

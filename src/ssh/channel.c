@@ -6,6 +6,8 @@
 #include "ssh/internal.h"
 
 #include "base/mem.h"
+#include "ssh/breach.h"
+#include "ssh/transport.h"
 
 #include <assert.h>
 #include <libssh/server.h>
@@ -47,6 +49,24 @@ static bool delivered(struct channel *ch, uint32_t length)
     return chan_window_consumed(ch, length);
 }
 
+/* Whether the server has said yes to it; inside of libssh's callbacks, too. */
+static bool is_confirmed(const struct channel *ch)
+{
+    return ch->state == CHANNEL_OPEN || ch->answer->confirmed || ssh_channel_is_open(ch->handle);
+}
+
+/* The first data of a channel, or data that must not come (RFC 4254 sections 5.1 and 5.3). */
+static bool may_receive(struct channel *ch)
+{
+    if (ch->eof_seen)
+        session_breach(ch->session, "the server sent data after the end of data");
+    else if (!is_confirmed(ch))
+        session_breach(ch->session, "the server sent data on a channel that it had not confirmed");
+    else
+        ch->receives = true;
+    return ch->receives;
+}
+
 /* libssh's callbacks. */
 
 static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t length,
@@ -56,6 +76,8 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
 
     (void)handle;
     (void)channel;
+    if (!ch->receives && !may_receive(ch))
+        return (int)length;
     if (is_stderr)
         return (int)length; /* there is no such stream: dropped */
     if (!ch->paused && !ch->leftover &&
@@ -78,8 +100,22 @@ static void on_eof(ssh_session handle, ssh_channel channel, void *userdata)
 
     (void)handle;
     (void)channel;
+    if (!is_confirmed(ch))
+        session_breach(ch->session, "the server ended a channel that it had not confirmed");
     ch->eof_seen = true;
+    ch->receives = false;
     mark_dirty(ch);
+}
+
+/* (libssh has taken note of the close already, so that ssh_channel_is_open does not tell.) */
+static void closed_unconfirmed(struct channel *ch)
+{
+    if (answers_are_certain(ch->answer)) {
+        session_breach(ch->session, "the server closed a channel that it had not confirmed");
+    } else if (!ch->answer->refused) {
+        ch->answer->refused = true;
+        ch->answer->reason = 2; /* SSH_OPEN_CONNECT_FAILED */
+    }
 }
 
 static void on_close(ssh_session handle, ssh_channel channel, void *userdata)
@@ -88,7 +124,10 @@ static void on_close(ssh_session handle, ssh_channel channel, void *userdata)
 
     (void)handle;
     (void)channel;
+    if (!is_confirmed(ch))
+        closed_unconfirmed(ch);
     ch->eof_seen = true;
+    ch->receives = false;
     ch->close_seen = true;
     mark_dirty(ch);
 }
@@ -123,6 +162,38 @@ static size_t chan_room(struct endpoint *endpoint)
     return window < packets * PACKET_MAX ? window : packets * PACKET_MAX;
 }
 
+/* More packets than one write of PACKET_MAX bytes can need, with what a rekey has held back
+ * (QUEUED_MAX in small pieces) and with answers to what the server asked meanwhile. */
+#define PACKETS_A_WRITE 32768
+
+/* Most of the channels' maximum packet sizes are known when they are confirmed (ssh/answers). Not
+ * those of channels that the server opened, nor any with libssh 0.11 and later: so each write is
+ * measured. Where nothing came in meanwhile all packets that went out were its own, but for one of
+ * a rekey. (A packet carries at least the size less 10 bytes.) */
+static void check_packet_size(struct session *s, int written, uint64_t packets)
+{
+    uint64_t fitting = BREACH_PACKET_MIN - 10;
+
+    if (packets > (uint64_t)written / fitting + 2)
+        session_breach(s, breach_of_packet_size(0));
+}
+
+/* As ssh_channel_write, which may send packets without end. */
+static int write_part(struct channel *ch, const uint8_t *bytes, size_t length)
+{
+    struct session *s = ch->session;
+    uint64_t out = s->packets.out_packets;
+    uint64_t in = s->packets.in_packets;
+    unsigned limit = transport_limit(PACKETS_A_WRITE);
+    int written = ssh_channel_write(ch->handle, bytes, (uint32_t)length);
+
+    if (transport_limit(limit) == 0)
+        session_breach(s, breach_of_packet_size(0));
+    else if (written > 0 && s->packets.in_packets == in)
+        check_packet_size(s, written, s->packets.out_packets - out);
+    return written;
+}
+
 static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
 {
     struct channel *ch = of_endpoint(endpoint);
@@ -137,7 +208,7 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     while (taken < length && !session_congested(s) && !ch->close_seen) {
         size_t part = length - taken < PACKET_MAX ? length - taken : PACKET_MAX;
         uint64_t packets = s->packets.out_packets;
-        int written = ssh_channel_write(ch->handle, bytes + taken, (uint32_t)part);
+        int written = write_part(ch, bytes + taken, part);
         if (written <= 0) {
             /* With a window that means a rekey, which only the peer's packets bring further. */
             s->blocked = chan_window(ch) > 0 && !ch->close_seen;

@@ -6,6 +6,7 @@
  * answer is known only when the connection's target has answered. */
 #include "ssh/internal.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <libssh/server.h>
@@ -13,8 +14,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* So many of the server's opens are taken in one turn. */
+/* So many of the server's opens are taken in one turn; those that are refused do not count. */
 #define ARRIVALS_A_TURN 64
+
+/* How many of a session's may wait for their targets at the same time: each costs a descriptor. */
+#define ARRIVALS_MAX 128
 
 struct session_listen {
     TAILQ_ENTRY(session_listen) link;
@@ -57,7 +61,10 @@ void forwarded_init(struct session *s)
     TAILQ_INIT(&s->listens);
     TAILQ_INIT(&s->arrivals);
     globals_init(&s->globals);
-    set_listening(s, false);
+    /* What the server opened while it was dialled lies in libssh's queue: the first turn refuses
+     * it. */
+    set_listening(s, true);
+    s->more_arrivals = true;
 }
 
 /* Listening. */
@@ -147,6 +154,19 @@ static struct session_listen *find(const struct session *s, ssh_message message)
     return NULL;
 }
 
+/* No more for now; said once, until none waits any more. */
+static bool is_full(struct session *s)
+{
+    if (s->arrival_count < ARRIVALS_MAX)
+        return false;
+    if (!s->arrivals_refused)
+        log_warning("%d connections of a session's remote forwards wait for their targets: the "
+                    "server's further ones are refused",
+                    ARRIVALS_MAX);
+    s->arrivals_refused = true;
+    return true;
+}
+
 static void arrive(struct session_listen *l, ssh_message message)
 {
     struct session *s = l->session;
@@ -156,11 +176,13 @@ static void arrive(struct session_listen *l, ssh_message message)
     arrival->message = message;
     TAILQ_INSERT_TAIL(&s->arrivals, arrival, link);
     s->channels++;
+    s->arrival_count++;
     l->events.arrived(l->arg, arrival, ssh_message_channel_request_open_originator(message),
                       (uint16_t)ssh_message_channel_request_open_originator_port(message));
 }
 
-static void take(struct session *s, ssh_message message)
+/* Whether it became an arrival. */
+static bool take(struct session *s, ssh_message message)
 {
     struct session_listen *l;
 
@@ -168,14 +190,15 @@ static void take(struct session *s, ssh_message message)
     if (s->globals.asked)
         globals_work(s);
     l = find(s, message);
-    if (l != NULL) {
+    if (l != NULL && !is_full(s)) {
         arrive(l, message);
-        return;
+        return true;
     }
     /* (A request about a channel is not answered: the channel may be gone by now.) */
     if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
         ssh_message_reply_default(message);
     ssh_message_free(message);
+    return false;
 }
 
 static void take_messages(struct session *s)
@@ -184,10 +207,8 @@ static void take_messages(struct session *s)
     ssh_message message;
 
     while (taken < ARRIVALS_A_TURN && session_is_alive(s) &&
-           (message = ssh_message_get(s->handle)) != NULL) {
-        take(s, message);
-        taken++;
-    }
+           (message = ssh_message_get(s->handle)) != NULL)
+        taken += take(s, message);
     s->more_arrivals = taken == ARRIVALS_A_TURN;
     s->looked_for_arrivals = s->packets.in_packets;
     if (TAILQ_EMPTY(&s->listens) && !s->more_arrivals)
@@ -216,6 +237,9 @@ static void arrival_end(struct arrival *arrival)
 {
     TAILQ_REMOVE(&arrival->session->arrivals, arrival, link);
     arrival->session->channels--;
+    arrival->session->arrival_count--;
+    if (arrival->session->arrival_count == 0)
+        arrival->session->arrivals_refused = false;
     ssh_message_free(arrival->message);
     free(arrival);
 }

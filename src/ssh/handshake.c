@@ -3,7 +3,9 @@
 #include "ssh/handshake.h"
 
 #include "base/ip.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "ssh/integrity.h"
 
 #include <fcntl.h>
 #include <libssh/callbacks.h>
@@ -195,8 +197,20 @@ static void release_to_worker(struct handshake *h)
     ssh_set_blocking(h->handle, 0);
 }
 
+/* A session whose packets nobody authenticates is not used. */
+static enum dial_status check_integrity(struct handshake *h, unsigned long checks)
+{
+    if (integrity_holds(h->info.cipher_in, checks))
+        return DIAL_OK;
+    log_error(
+        "this libssh does not let adit check its AES-GCM packets: AES-GCM is offered no more");
+    return handshake_fail(h, DIAL_TRANSPORT, "the packets of cipher %s cannot be checked",
+                          h->info.cipher_in);
+}
+
 enum dial_status handshake(struct handshake *h, int fd)
 {
+    unsigned long checks = integrity_checks();
     enum dial_status status;
 
     h->handle = ssh_new();
@@ -216,6 +230,8 @@ enum dial_status handshake(struct handshake *h, int fd)
     status = host_key_verify(h);
     if (status == DIAL_OK)
         status = authenticate(h);
+    if (status == DIAL_OK)
+        status = check_integrity(h, checks);
     if (status == DIAL_OK)
         release_to_worker(h);
     return status;

@@ -33,9 +33,10 @@ struct session {
     bool probed; /* a probe is on its way because an open waits */
     struct ssh_counter_struct bytes;
     struct ssh_counter_struct packets;
-    uint64_t carried; /* by channels, both ways */
-    uint64_t fresh;   /* bytes written since the last flush */
-    bool backlog;     /* the kernel took less than there was to flush */
+    uint64_t carried;      /* by channels, both ways */
+    uint64_t fresh;        /* bytes written since the last flush */
+    bool backlog;          /* the kernel took less than there was to flush */
+    uint64_t backlog_from; /* out_packets when that began */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
     bool blocked;                /* libssh takes nothing: the peer has begun a rekey */
@@ -53,13 +54,16 @@ struct session {
     struct globals globals;
     TAILQ_HEAD(, session_listen) listens;
     TAILQ_HEAD(, arrival) arrivals; /* that were not answered yet */
-    uint64_t looked_for_arrivals;   /* in_packets when that was done last */
-    bool listening;                 /* libssh keeps the server's opens for us */
-    bool more_arrivals;             /* perhaps: the turn's share was handled */
-    bool again;                     /* libssh was called while driving: look once more */
-    bool driving;                   /* on the stack: a free waits */
+    unsigned arrival_count;
+    bool arrivals_refused;        /* there were too many, and the log says so */
+    uint64_t looked_for_arrivals; /* in_packets when that was done last */
+    bool listening;               /* libssh keeps the server's opens for us */
+    bool more_arrivals;           /* perhaps: the turn's share was handled */
+    bool again;                   /* libssh was called while driving: look once more */
+    bool driving;                 /* on the stack: a free waits */
     bool freed;
     bool dead;
+    bool breached;     /* the server broke the protocol: nothing it said since counts */
     const char *death; /* why; NULL: ask libssh */
 };
 
@@ -81,6 +85,7 @@ struct channel {
     bool leftover;           /* bytes wait in libssh's buffer */
     uint64_t leftover_since; /* loop_now */
     bool refused;            /* more came while they were being pulled */
+    bool receives;           /* data came, and may come: it is confirmed, and has not ended */
     bool eof_seen, eof_told;
     bool close_seen, close_told;
     bool eof_sent;
@@ -152,6 +157,9 @@ void session_note_round_trip(struct session *session, uint64_t milliseconds);
 bool session_congested(const struct session *session);
 /* How many bytes it takes until then; the packet that exceeds it is taken whole. */
 size_t session_room(const struct session *session);
+/* The server broke the protocol, as `how` says (a constant): the session ends with this turn, and
+ * what is not told by then is never told. Allowed anywhere. */
+void session_breach(struct session *session, const char *how);
 /* libssh has not noticed its end yet. */
 bool session_is_alive(const struct session *session);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its

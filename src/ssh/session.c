@@ -3,6 +3,7 @@
 #include "ssh/internal.h"
 
 #include "base/mem.h"
+#include "ssh/breach.h"
 #include "ssh/dialled.h"
 #include "ssh/transport.h"
 
@@ -22,6 +23,9 @@
 /* What may be written in a turn: it is sent at its end, in one piece. */
 #define FRESH_MAX ((uint64_t)128 * 1024)
 
+/* How many packets with answers a server may leave unread: some 4 MB. */
+#define UNREAD_MAX 65536
+
 /* An open without an answer for so long, and nothing else heard: ask whether the server is busy
  * resolving. */
 #define PROBE_MS 250
@@ -35,10 +39,15 @@ static void on_settle(struct later *later);
 static void read_log(int priority, const char *function, const char *text, void *userdata)
 {
     struct session *s = userdata;
+    const char *breach;
 
     if (s == NULL)
         return;
-    answers_read_log(&s->answers, priority, text);
+    breach = answers_read_log(&s->answers, priority, function, text);
+    if (breach == NULL)
+        breach = breach_of_log(priority, function, text);
+    if (breach != NULL)
+        session_breach(s, breach);
     globals_read_log(s, function, text);
     if (priority <= SSH_LOG_WARN)
         log_debug("libssh: %s", text);
@@ -46,9 +55,12 @@ static void read_log(int priority, const char *function, const char *text, void 
 
 void session_log(struct session *s)
 {
+    int requests = globals_log_level(&s->globals);
+    int opens = answers_log_level(&s->answers);
+
     ssh_set_log_callback(read_log);
     ssh_set_log_userdata(s);
-    ssh_set_log_level(globals_log_level(&s->globals));
+    ssh_set_log_level(requests > opens ? requests : opens);
 }
 
 /* Whose libssh calls this thread makes. */
@@ -77,6 +89,14 @@ void session_leave(struct session *before)
     go_to(before);
 }
 
+void session_breach(struct session *s, const char *how)
+{
+    if (s->death == NULL)
+        s->death = how;
+    s->breached = true;
+    session_touch(s);
+}
+
 void session_wrote(struct session *s, uint32_t length)
 {
     s->fresh += length;
@@ -94,7 +114,7 @@ bool session_congested(const struct session *s)
     bool rekeying =
         s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
 
-    return rekeying || is_full(s);
+    return rekeying || is_full(s) || s->breached;
 }
 
 size_t session_room(const struct session *s)
@@ -123,6 +143,17 @@ static void poll_once(struct session *s)
     globals_collect(s);
 }
 
+/* While the server does not read, channels write nothing: what is queued then are answers, to
+ * requests and opens that it goes on sending. */
+static void note_backlog(struct session *s, bool backlog)
+{
+    if (!s->backlog)
+        s->backlog_from = s->packets.out_packets;
+    s->backlog = backlog;
+    if (backlog && s->packets.out_packets - s->backlog_from > UNREAD_MAX)
+        session_breach(s, "the server asks and does not read the answers");
+}
+
 /* Sends what libssh has queued since the last time. */
 static void flush(struct session *s)
 {
@@ -132,7 +163,7 @@ static void flush(struct session *s)
         transport_let_out(false);
     }
     s->fresh = 0;
-    s->backlog = (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0;
+    note_backlog(s, (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0);
 }
 
 /* Sends what is queued, and leaves libssh in the belief that the next packet can be sent at once.
@@ -233,7 +264,7 @@ static void tell_answers(struct session *s)
 {
     struct channel *ch = TAILQ_FIRST(&s->opening);
 
-    while (ch != NULL) {
+    while (ch != NULL && !s->breached) {
         struct channel *next = TAILQ_NEXT(ch, link);
         void (*done)(void *, struct endpoint *, const struct open_failure *) = ch->done;
         if (ch->answer->refused) {
@@ -241,7 +272,7 @@ static void tell_answers(struct session *s)
             if (done != NULL)
                 done(ch->arg, NULL, &failure);
             chan_free(ch);
-        } else if (ssh_channel_is_open(ch->handle) || ch->eof_seen) {
+        } else if (ch->answer->confirmed || ssh_channel_is_open(ch->handle)) {
             /* (Closed again within the same read it is not open, but it was.) */
             chan_confirmed(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->asked_at);
@@ -280,7 +311,7 @@ static void tell_dirty(struct session *s)
 {
     struct channel *ch;
 
-    while ((ch = TAILQ_FIRST(&s->dirty)) != NULL) {
+    while (!s->breached && (ch = TAILQ_FIRST(&s->dirty)) != NULL) {
         TAILQ_REMOVE(&s->dirty, ch, dirty_link);
         ch->is_dirty = false;
         chan_settle(ch);
@@ -349,7 +380,7 @@ static void work(struct session *s, bool readable)
 
     if (s->dead)
         return;
-    if (!is_connected(s)) {
+    if (!is_connected(s) || s->breached) {
         /* A write outside of a turn found its end: the number of its descriptor may be that of a
          * client, whose bytes are not for libssh. */
         die(s);

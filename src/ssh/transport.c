@@ -26,7 +26,8 @@ struct transport {
     bool out;
     bool ended; /* or failed: that is the kernel's to tell */
     size_t begin, end;
-    size_t random_left; /* of `random`, at its beginning */
+    unsigned packets_left; /* TRANSPORT_UNLIMITED: as many as it likes */
+    size_t random_left;    /* of `random`, at its beginning */
     uint8_t random[RANDOM_SIZE];
     uint8_t input[INPUT_SIZE];
 };
@@ -52,6 +53,7 @@ static struct transport *transport_new(void)
     t->fd = t->reader = -1;
     t->out = t->ended = false;
     t->begin = t->end = 0;
+    t->packets_left = TRANSPORT_UNLIMITED;
     t->random_left = 0;
     return t;
 }
@@ -66,6 +68,14 @@ void transport_enter(int fd)
 void transport_let_out(bool out)
 {
     current->out = out;
+}
+
+unsigned transport_limit(unsigned packets)
+{
+    unsigned before = current->packets_left;
+
+    current->packets_left = packets;
+    return before;
 }
 
 static ssize_t kernel_recv(int fd, void *buffer, size_t size, int flags)
@@ -176,6 +186,11 @@ int RAND_bytes(unsigned char *bytes, int count)
         return 0;
     if (t == NULL || count >= PADDING_SIZE)
         return RAND_bytes_ex(NULL, bytes, (size_t)count, 0);
+    if (t->packets_left != TRANSPORT_UNLIMITED) {
+        if (t->packets_left == 0)
+            return 0;
+        t->packets_left--;
+    }
     if (t->random_left < (size_t)count) {
         int drawn = RAND_bytes_ex(NULL, t->random, sizeof(t->random), 0);
         if (drawn != 1)

@@ -40,4 +40,10 @@ void transport_drop(void);
 /* Whether libssh may send; it may not at first. */
 void transport_let_out(bool out);
 
+/* How many packets libssh may still make on this thread: at 0 it gets no padding, and the call
+ * fails. A bound for calls that send packets for ever (a maximum packet size of 10 in 0.10, of 0
+ * for an accepted channel in 0.12). TRANSPORT_UNLIMITED at first. Returns what it was. */
+#define TRANSPORT_UNLIMITED 0xffffffff
+unsigned transport_limit(unsigned packets);
+
 #endif

@@ -63,12 +63,27 @@ static void every_length_is_served(void **state)
     assert_int_equal(RAND_bytes(drawn[0], -1), 0);
 }
 
+/* Which is what ends a libssh that would send packets for ever. */
+static void without_packets_left_there_is_no_padding(void **state)
+{
+    (void)state;
+    transport_enter(-1);
+    assert_int_equal(transport_limit(3), TRANSPORT_UNLIMITED);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(RAND_bytes(drawn[0], SIZE), 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(RAND_bytes(drawn[0], SIZE), 0);
+    assert_int_equal(transport_limit(TRANSPORT_UNLIMITED), 0);
+    draw_many();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_a_session_is_driven_random_bytes_are_openssl_s),
         cmocka_unit_test(each_random_byte_is_handed_out_once),
         cmocka_unit_test(every_length_is_served),
+        cmocka_unit_test(without_packets_left_there_is_no_padding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

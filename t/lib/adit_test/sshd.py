@@ -11,18 +11,17 @@ from .keys import keypair, known_hosts, public
 from .net import ANY, free_port
 from .process import Process, freeze, kill_tree, processes, scratch, send_signal, wait_until
 
-_shim = None
+_shims = {}
 
 
-def shim():
-    """sshd_shim.c, compiled once a test."""
-    global _shim
-    if _shim is None:
-        source = os.path.join(os.path.dirname(os.path.dirname(__file__)), "sshd_shim.c")
-        _shim = scratch("shim.so")
-        subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-o", _shim,
-                        source, "-ldl"], check=True)
-    return _shim
+def shim(name="sshd_shim"):
+    """t/lib/NAME.c, compiled once a test, for LD_PRELOAD."""
+    if name not in _shims:
+        source = os.path.join(os.path.dirname(os.path.dirname(__file__)), f"{name}.c")
+        _shims[name] = scratch("shim.so")
+        subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-o",
+                        _shims[name], source, "-ldl"], check=True)
+    return _shims[name]
 
 
 def version():

@@ -1,0 +1,20 @@
+/* What of libssh's log tells that the server breaks the protocol in a way that a session must not
+ * outlive. libssh itself goes on: it takes data beyond the window and throws it away later, and a
+ * second confirmation redirects a channel. Only for this room. */
+#ifndef ADIT_SSH_BREACH_H
+#define ADIT_SSH_BREACH_H
+
+#include <stdint.h>
+
+/* RFC 4253 section 6.1 asks for 32,768 bytes at least; below this a packet is mostly header, and
+ * libssh 0.10 sends packets of no data for ever where it is 10. */
+#define BREACH_PACKET_MIN 1024
+
+/* The line's `priority` and `function` are as libssh's log callback gets them. NULL: it tells of no
+ * breach; else what the server did, for the log, a constant. */
+const char *breach_of_log(int priority, const char *function, const char *text);
+
+/* The same for the maximum packet size of a channel. */
+const char *breach_of_packet_size(uint32_t size);
+
+#endif

@@ -1,0 +1,27 @@
+/* The outside of an OpenSSH private key (OpenSSH, PROTOCOL.key): what can be told of it without its
+ * passphrase. */
+#ifndef ADIT_WIRE_OPENSSH_KEY_H
+#define ADIT_WIRE_OPENSSH_KEY_H
+
+#include <stddef.h>
+
+/* The longest name of a cipher, with its NUL. */
+#define OPENSSH_KEY_NAME_MAX 64
+
+enum openssh_key {
+    OPENSSH_KEY_NONE,    /* the text holds no key of this format */
+    OPENSSH_KEY_OK,      /* not encrypted, or by a cipher and a KDF that libssh decrypts */
+    OPENSSH_KEY_CIPHER,  /* encrypted by another cipher */
+    OPENSSH_KEY_KDF,     /* its key is derived from the passphrase in another way than by bcrypt */
+    OPENSSH_KEY_DAMAGED, /* the format is not kept */
+};
+
+/* Looks at the first such key in `text`. `name` becomes the name of the cipher, or of the KDF, in
+ * printable characters, as far as one was read; else "".
+ *
+ * libssh takes any cipher that it knows for transport, and calls a function that is not there for
+ * the AEAD ones (aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com). */
+enum openssh_key openssh_key_inspect(const char *text, size_t length,
+                                     char name[static OPENSSH_KEY_NAME_MAX]);
+
+#endif

@@ -1,0 +1,537 @@
+/* The transport of an SSH server that breaks the protocol (RFC 4253): version exchange, key
+ * exchange (curve25519-sha256, ssh-ed25519), aes128-ctr with hmac-sha2-256. All that comes above it
+ * is the test's, t/lib/adit_test/rogue.py, which this program serves for one connection:
+ *
+ *   rogue_transport public SEED            prints the host key's public half, as in known_hosts
+ *   rogue_transport serve SEED FD [STEP HOW]
+ *
+ * SEED is the private key, 64 hexadecimal digits; FD the connection. STEP ends the connection there
+ * (see `steps`), and HOW says how: "close", "reset", "disconnect", "garbage" or "hang".
+ *
+ * Standard input and output carry payloads of packets, each after its length (uint32, as SSH has
+ * it). What the client sends comes out, except for the messages of key exchange; what comes in is
+ * sent. A payload whose first byte is 0 is an order: with 32 bytes more, the seed of a host key, to
+ * exchange the keys anew with that one; alone, to read nothing from the client any more. */
+#include "rogue_bytes.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PACKET_MAX (1024 * 1024)
+#define HASH_SIZE 32
+#define KEY_SIZE 16
+#define BLOCK 16
+
+enum { MSG_DISCONNECT = 1, MSG_KEXINIT = 20, MSG_NEWKEYS = 21, MSG_ECDH_INIT = 30, MSG_REPLY = 31 };
+
+static const char our_version[] = "SSH-2.0-Rogue_1.0";
+
+struct direction {
+    EVP_CIPHER_CTX *cipher; /* NULL: in clear */
+    uint8_t mac_key[HASH_SIZE];
+    uint32_t sequence;
+};
+
+static int connection;
+static struct direction in, out;
+static EVP_PKEY *host_key;
+static char their_version[256];
+static uint8_t session_id[HASH_SIZE];
+static bool has_session_id;
+static bool deaf; /* nothing is read from the client */
+static const char *stop_step = "", *stop_how = "close";
+
+/* False: the other end is gone. */
+static bool read_exactly(int fd, void *data, size_t length)
+{
+    for (size_t got = 0; got < length;) {
+        ssize_t n = read(fd, (uint8_t *)data + got, length - got);
+        if (n <= 0)
+            return false;
+        got += (size_t)n;
+    }
+    return true;
+}
+
+static void write_all(int fd, const void *data, size_t length)
+{
+    for (size_t put_out = 0; put_out < length;) {
+        ssize_t n = write(fd, (const uint8_t *)data + put_out, length - put_out);
+        if (n <= 0)
+            exit(0); /* the client left: what a test waits for */
+        put_out += (size_t)n;
+    }
+}
+
+static void receive(void *data, size_t length)
+{
+    if (!read_exactly(connection, data, length))
+        exit(0);
+}
+
+/* Packets (RFC 4253 section 6). */
+
+static void mac(const struct direction *d, const uint8_t *packet, size_t length, uint8_t *digest)
+{
+    struct bytes b = {0};
+    unsigned size = HASH_SIZE;
+
+    put_u32(&b, d->sequence);
+    put(&b, packet, length);
+    HMAC(EVP_sha256(), d->mac_key, HASH_SIZE, b.data, b.length, digest, &size);
+    free(b.data);
+}
+
+static void crypt_bytes(struct direction *d, uint8_t *data, size_t length)
+{
+    int done = 0;
+
+    if (d->cipher != NULL && EVP_CipherUpdate(d->cipher, data, &done, data, (int)length) != 1)
+        fail("cipher");
+}
+
+static struct bytes make_packet(const uint8_t *payload, size_t length)
+{
+    struct bytes packet = {0};
+    uint8_t padding[2 * BLOCK] = {0}, digest[HASH_SIZE];
+    size_t pad = BLOCK - (5 + length) % BLOCK;
+
+    if (pad < 4)
+        pad += BLOCK;
+    put_u32(&packet, (uint32_t)(1 + length + pad));
+    put_u8(&packet, (uint8_t)pad);
+    put(&packet, payload, length);
+    put(&packet, padding, pad);
+    if (out.cipher != NULL) {
+        mac(&out, packet.data, packet.length, digest);
+        crypt_bytes(&out, packet.data, packet.length);
+        put(&packet, digest, sizeof(digest));
+    }
+    out.sequence++;
+    return packet;
+}
+
+static void send_payload(const uint8_t *payload, size_t length)
+{
+    struct bytes packet = make_packet(payload, length);
+
+    write_all(connection, packet.data, packet.length);
+    free(packet.data);
+}
+
+/* The first half of a packet. */
+static void send_part(const struct bytes *payload)
+{
+    struct bytes packet = make_packet(payload->data, payload->length);
+
+    write_all(connection, packet.data, packet.length / 2);
+    free(packet.data);
+}
+
+static struct bytes receive_payload(void)
+{
+    uint8_t first[BLOCK], digest[HASH_SIZE], wanted[HASH_SIZE];
+    struct bytes packet = {0}, payload = {0};
+    uint8_t *rest;
+    size_t length;
+
+    receive(first, BLOCK);
+    crypt_bytes(&in, first, BLOCK);
+    length = get_u32(first);
+    if (length < BLOCK - 4 || length > PACKET_MAX)
+        fail("a packet's length");
+    rest = malloc(length + 4);
+    if (rest == NULL)
+        fail("no memory");
+    receive(rest, length + 4 - BLOCK);
+    crypt_bytes(&in, rest, length + 4 - BLOCK);
+    put(&packet, first, BLOCK);
+    put(&packet, rest, length + 4 - BLOCK);
+    free(rest);
+    if (in.cipher != NULL) {
+        receive(digest, sizeof(digest));
+        mac(&in, packet.data, packet.length, wanted);
+        if (memcmp(digest, wanted, sizeof(digest)) != 0)
+            fail("a packet's MAC");
+    }
+    in.sequence++;
+    put(&payload, packet.data + 5, length - 1 - packet.data[4]);
+    free(packet.data);
+    return payload;
+}
+
+/* Ends. */
+
+static void disconnect(void)
+{
+    struct bytes b = {0};
+
+    put_u8(&b, MSG_DISCONNECT);
+    put_u32(&b, 2);
+    put_text(&b, "rogue");
+    put_text(&b, "");
+    send_payload(b.data, b.length);
+    free(b.data);
+}
+
+static const char *const steps[] = {"connect",       "version-part", "version",
+                                    "their-version", "kexinit-part", "kexinit",
+                                    "their-kexinit", "ecdh",         "reply-part",
+                                    "reply",         "newkeys",      "their-newkeys"};
+
+/* Ends the connection here if this is the step to stop at. */
+static void step(const char *name)
+{
+    struct linger linger = {1, 0};
+    uint8_t garbage[256];
+
+    if (strcmp(name, stop_step) != 0)
+        return;
+    if (strcmp(stop_how, "disconnect") == 0) {
+        disconnect();
+    } else if (strcmp(stop_how, "reset") == 0) {
+        setsockopt(connection, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    } else if (strcmp(stop_how, "garbage") == 0 || strcmp(stop_how, "hang") == 0) {
+        memset(garbage, 0xa5, sizeof(garbage));
+        if (*stop_how == 'g')
+            write_all(connection, garbage, sizeof(garbage));
+        while (read_exactly(connection, garbage, 1))
+            ;
+    }
+    close(connection);
+    exit(0);
+}
+
+/* Key exchange (RFC 4253 section 7, RFC 8731). */
+
+static struct bytes our_kexinit(void)
+{
+    static const char *const lists[] = {
+        "curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes128-ctr", "hmac-sha2-256",
+        "hmac-sha2-256",     "none",        "none",       "",           ""};
+    struct bytes b = {0};
+    uint8_t cookie[16] = {0};
+
+    put_u8(&b, MSG_KEXINIT);
+    put(&b, cookie, sizeof(cookie));
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        put_text(&b, lists[i]);
+    put_u8(&b, 0);
+    put_u32(&b, 0);
+    return b;
+}
+
+static void hash(const struct bytes *b, uint8_t digest[HASH_SIZE])
+{
+    if (EVP_Digest(b->data, b->length, digest, NULL, EVP_sha256(), NULL) != 1)
+        fail("hash");
+}
+
+struct exchange {
+    struct bytes theirs, ours; /* KEXINIT */
+    uint8_t client[32], server[32], secret[32];
+    struct bytes blob; /* the host key */
+    uint8_t digest[HASH_SIZE];
+};
+
+static void agree(struct exchange *x)
+{
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_X25519, NULL);
+    EVP_PKEY *ours = NULL;
+    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, x->client, 32);
+    size_t size = 32;
+
+    if (EVP_PKEY_keygen_init(context) != 1 || EVP_PKEY_keygen(context, &ours) != 1 ||
+        EVP_PKEY_get_raw_public_key(ours, x->server, &size) != 1)
+        fail("X25519");
+    EVP_PKEY_CTX_free(context);
+    context = EVP_PKEY_CTX_new(ours, NULL);
+    if (EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer(context, theirs) != 1 ||
+        EVP_PKEY_derive(context, x->secret, &size) != 1)
+        fail("X25519");
+    EVP_PKEY_CTX_free(context);
+    EVP_PKEY_free(ours);
+    EVP_PKEY_free(theirs);
+}
+
+static struct bytes host_key_blob(EVP_PKEY *key)
+{
+    struct bytes b = {0};
+    uint8_t public[32];
+    size_t size = sizeof(public);
+
+    if (EVP_PKEY_get_raw_public_key(key, public, &size) != 1)
+        fail("host key");
+    put_text(&b, "ssh-ed25519");
+    put_string(&b, public, size);
+    return b;
+}
+
+static void exchange_hash(struct exchange *x)
+{
+    struct bytes b = {0};
+
+    put_text(&b, their_version);
+    put_text(&b, our_version);
+    put_string(&b, x->theirs.data, x->theirs.length);
+    put_string(&b, x->ours.data, x->ours.length);
+    put_string(&b, x->blob.data, x->blob.length);
+    put_string(&b, x->client, 32);
+    put_string(&b, x->server, 32);
+    put_mpint(&b, x->secret, 32);
+    hash(&b, x->digest);
+    free(b.data);
+    if (!has_session_id)
+        memcpy(session_id, x->digest, HASH_SIZE);
+    has_session_id = true;
+}
+
+static struct bytes make_reply(const struct exchange *x)
+{
+    struct bytes b = {0}, signature = {0};
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    uint8_t signed_bytes[64];
+    size_t size = sizeof(signed_bytes);
+
+    if (EVP_DigestSignInit(context, NULL, NULL, NULL, host_key) != 1 ||
+        EVP_DigestSign(context, signed_bytes, &size, x->digest, HASH_SIZE) != 1)
+        fail("signature");
+    EVP_MD_CTX_free(context);
+    put_text(&signature, "ssh-ed25519");
+    put_string(&signature, signed_bytes, size);
+    put_u8(&b, MSG_REPLY);
+    put_string(&b, x->blob.data, x->blob.length);
+    put_string(&b, x->server, 32);
+    put_string(&b, signature.data, signature.length);
+    free(signature.data);
+    return b;
+}
+
+/* RFC 4253 section 7.2. */
+static void derive(const struct exchange *x, char letter, uint8_t digest[HASH_SIZE])
+{
+    struct bytes b = {0};
+
+    put_mpint(&b, x->secret, 32);
+    put(&b, x->digest, HASH_SIZE);
+    put_u8(&b, (uint8_t)letter);
+    put(&b, session_id, HASH_SIZE);
+    hash(&b, digest);
+    free(b.data);
+}
+
+static void take_keys(const struct exchange *x, struct direction *d, const char *letters)
+{
+    uint8_t iv[HASH_SIZE], key[HASH_SIZE];
+
+    derive(x, letters[0], iv);
+    derive(x, letters[1], key);
+    derive(x, letters[2], d->mac_key);
+    EVP_CIPHER_CTX_free(d->cipher);
+    d->cipher = EVP_CIPHER_CTX_new();
+    /* (In CTR mode both directions encrypt.) */
+    if (EVP_CipherInit_ex(d->cipher, EVP_aes_128_ctr(), NULL, key, iv, 1) != 1)
+        fail("cipher");
+}
+
+static void give(const struct bytes *payload)
+{
+    uint32_t order = htonl((uint32_t)payload->length);
+
+    write_all(STDOUT_FILENO, &order, 4);
+    write_all(STDOUT_FILENO, payload->data, payload->length);
+}
+
+/* The next message of that type; others, which were on their way, go to the test. */
+static struct bytes expect(uint8_t type)
+{
+    for (;;) {
+        struct bytes b = receive_payload();
+        if (b.length > 0 && b.data[0] == type)
+            return b;
+        if (b.length > 0 && b.data[0] == MSG_DISCONNECT)
+            exit(0);
+        give(&b);
+        free(b.data);
+    }
+}
+
+/* `theirs`: their KEXINIT, if that came first; it is freed. */
+static void exchange_keys(struct bytes theirs)
+{
+    struct exchange x = {.theirs = theirs, .ours = our_kexinit(), .blob = host_key_blob(host_key)};
+    struct bytes b;
+    uint8_t newkeys = MSG_NEWKEYS;
+
+    if (strcmp(stop_step, "kexinit-part") == 0)
+        send_part(&x.ours);
+    step("kexinit-part");
+    send_payload(x.ours.data, x.ours.length);
+    step("kexinit");
+    if (x.theirs.data == NULL)
+        x.theirs = expect(MSG_KEXINIT);
+    step("their-kexinit");
+    b = expect(MSG_ECDH_INIT);
+    if (b.length != 1 + 4 + 32)
+        fail("ECDH_INIT");
+    memcpy(x.client, b.data + 5, 32);
+    free(b.data);
+    step("ecdh");
+    agree(&x);
+    exchange_hash(&x);
+    b = make_reply(&x);
+    if (strcmp(stop_step, "reply-part") == 0)
+        send_part(&b);
+    step("reply-part");
+    send_payload(b.data, b.length);
+    free(b.data);
+    step("reply");
+    send_payload(&newkeys, 1);
+    take_keys(&x, &out, "BDF");
+    step("newkeys");
+    b = expect(MSG_NEWKEYS);
+    free(b.data);
+    take_keys(&x, &in, "ACE");
+    free(x.theirs.data);
+    free(x.ours.data);
+    free(x.blob.data);
+    step("their-newkeys");
+}
+
+/* Life. */
+
+static void exchange_versions(void)
+{
+    char line[256];
+    size_t length = 0;
+
+    step("connect");
+    write_all(connection, our_version, 4);
+    step("version-part");
+    snprintf(line, sizeof(line), "%s\r\n", our_version + 4);
+    write_all(connection, line, strlen(line));
+    step("version");
+    do
+        receive(&their_version[length], 1);
+    while (their_version[length] != '\n' && ++length < sizeof(their_version) - 1);
+    while (length > 0 && strchr("\r\n", their_version[length]) != NULL)
+        their_version[length--] = '\0';
+    step("their-version");
+}
+
+static EVP_PKEY *key_of(const uint8_t seed[32])
+{
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+
+    if (key == NULL)
+        fail("seed");
+    return key;
+}
+
+static void from_client(void)
+{
+    struct bytes b = receive_payload();
+
+    if (b.length > 0 && b.data[0] == MSG_KEXINIT) {
+        exchange_keys(b);
+        return;
+    }
+    give(&b);
+    free(b.data);
+}
+
+static void from_test(void)
+{
+    uint32_t order;
+    uint8_t *payload;
+    size_t length;
+
+    if (!read_exactly(STDIN_FILENO, &order, 4))
+        exit(0); /* which closes the connection */
+    length = ntohl(order);
+    payload = malloc(length + 1);
+    if (payload == NULL || !read_exactly(STDIN_FILENO, payload, length))
+        exit(0);
+    if (length == 33 && payload[0] == 0) {
+        EVP_PKEY_free(host_key);
+        host_key = key_of(payload + 1);
+        exchange_keys((struct bytes){0});
+    } else if (length == 1 && payload[0] == 0) {
+        deaf = true;
+    } else {
+        send_payload(payload, length);
+    }
+    free(payload);
+}
+
+static void serve(void)
+{
+    struct pollfd fds[2] = {{.fd = connection, .events = POLLIN},
+                            {.fd = STDIN_FILENO, .events = POLLIN}};
+
+    exchange_versions();
+    exchange_keys((struct bytes){0});
+    for (;;) {
+        if (poll(fds, 2, -1) < 0)
+            fail("poll");
+        if (fds[0].revents != 0)
+            from_client();
+        if (fds[1].revents != 0)
+            from_test();
+        if (deaf)
+            fds[0].fd = -1;
+    }
+}
+
+static void print_public(void)
+{
+    struct bytes b = host_key_blob(host_key);
+    unsigned char base64[256];
+
+    EVP_EncodeBlock(base64, b.data, (int)b.length);
+    printf("ssh-ed25519 %s\n", base64);
+    free(b.data);
+}
+
+static bool known_step(const char *name)
+{
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (strcmp(name, steps[i]) == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    uint8_t seed[32];
+    size_t length = 0;
+
+    if (argc < 3 || OPENSSL_hexstr2buf_ex(seed, sizeof(seed), &length, argv[2], '\0') != 1 ||
+        length != sizeof(seed))
+        fail("usage: rogue_transport public SEED | serve SEED FD [STEP HOW]");
+    host_key = key_of(seed);
+    if (strcmp(argv[1], "public") == 0) {
+        print_public();
+        return 0;
+    }
+    if (argc < 4)
+        fail("no connection");
+    connection = atoi(argv[3]);
+    if (argc > 5) {
+        stop_step = argv[4];
+        stop_how = argv[5];
+        if (!known_step(stop_step))
+            fail("no such step");
+    }
+    serve();
+    return 0;
+}
