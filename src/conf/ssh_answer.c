@@ -407,13 +407,39 @@ static char *revoked_host_keys(const struct scene *scene, const char *value)
     return path || is_none(value) ? path : mem_strdup(value);
 }
 
-/* "+NAME,..." where the value is ssh's own list and more behind it: ssh then still puts the types
- * of known keys first. */
+/* "-NAME,..." with the names of `usual` that the value leaves out, if the value has the others in
+ * the same order and leaves less out than it keeps: then it was most likely given in that form,
+ * which ssh -G does not print. NULL: it is another list. */
+static char *left_out(const char *usual, const char *value)
+{
+    struct buffer text = {0};
+    size_t kept = 0, dropped = 0;
+
+    for (; *usual; usual += strcspn(usual, ","), usual += *usual == ',') {
+        int length = (int)strcspn(usual, ",");
+        if (strcspn(value, ",") == (size_t)length && strncmp(value, usual, (size_t)length) == 0) {
+            kept++;
+            value += length + (value[length] == ',');
+        } else {
+            text_add(&text, "%s%.*s", dropped++ > 0 ? "," : "-", length, usual);
+        }
+    }
+    if (*value == '\0' && dropped > 0 && dropped < kept)
+        return text_take(&text);
+    buffer_clear(&text);
+    return NULL;
+}
+
+/* "+NAME,..." where the value is ssh's own list and more behind it, "-NAME,..." where it is ssh's
+ * own list with less: with both ssh still puts the types of known keys first. */
 static char *host_key_algorithms(const struct scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
     size_t length = usual ? strlen(usual) : 0;
+    char *without = usual ? left_out(usual, value) : NULL;
 
+    if (without)
+        return without;
     if (usual && strncmp(value, usual, length) == 0 && value[length] == ',')
         return mem_printf("+%s", value + length + 1);
     return algorithms(scene, value);

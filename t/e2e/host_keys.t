@@ -419,6 +419,8 @@ def algorithms(servers):
         servers.keys["rsa"], (place.sshd.address, place.sshd.port)))
     with tap.case("HostKeyAlgorithms=+ssh-rsa: the known type goes first"):
         place.comes(known, "yes", "HostKeyAlgorithms=+ssh-rsa")
+    with tap.case("HostKeyAlgorithms=-ssh-dss,ecdsa-sha2-nistp521: it does, too"):
+        place.comes(known, "yes", "HostKeyAlgorithms=-ssh-dss,ecdsa-sha2-nistp521")
     with tap.case("HostKeyAlgorithms=ssh-ed25519,rsa-sha2-512: it does not"):
         place.refused(known, "yes", "HostKeyAlgorithms=ssh-ed25519,rsa-sha2-512",
                       says=["has changed"])
