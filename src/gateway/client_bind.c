@@ -103,7 +103,7 @@ static const char *bind_address(const struct client *c)
 void client_bind(struct client *c, struct session *session)
 {
     if (c->request->eof) { /* (as when it comes later: nobody would take the connection) */
-        client_end(c, "closed while waiting");
+        client_end_after_reply(c, "closed while waiting");
         return;
     }
     if (c->worker->binds >= BINDS_MAX) {
