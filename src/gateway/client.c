@@ -313,7 +313,7 @@ static void log_access(const struct client *c, const char *why)
         fields[n++] = LOG_TEXT_FIELD("command", command_name(c->command));
     fields[n++] = LOG_TEXT_FIELD("target", c->target);
     fields[n++] = LOG_TEXT_FIELD("bound", c->bound);
-    fields[n++] = LOG_TEXT_FIELD("peer", c->comer);
+    fields[n++] = LOG_TEXT_FIELD("peer", c->bind_peer);
     if (c->judged) {
         fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
         fields[n++] = LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
@@ -383,7 +383,7 @@ void client_free(struct client *c)
     free(c->user);
     free(c->target);
     free(c->bound);
-    free(c->comer);
+    free(c->bind_peer);
     free(c);
     if (!internal)
         crew_client_gone(crew);

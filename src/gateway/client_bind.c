@@ -73,7 +73,7 @@ static void on_arrived(void *arg, struct arrival *arrival, const char *origin, u
     c->request->bound = true;
     c->request->bound_ip = peer;
     c->request->bound_port = origin_port;
-    c->comer = place_text(&peer, origin_port);
+    c->bind_peer = place_text(&peer, origin_port);
     client_answer_open(c, channel);
 }
 
