@@ -128,7 +128,7 @@ static void notice_remote_rules(const struct notices *notices, const struct acl 
     if (rule)
         notice(notices,
                "[forward %s] the rule in line %u (%s) never matches its clients, whose addresses "
-               "only the SSH server claims to know: say from=remote or listen=%s",
+               "only the SSH server claims to know: say from=remote, or listen=%s and no from=",
                forward->name, acl_rule_line(rule), acl_rule_text(rule), forward->name);
 }
 

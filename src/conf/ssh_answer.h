@@ -29,6 +29,15 @@ void ssh_answer_clear(struct ssh_answer *answer);
 /* The first value of a keyword, which is the one that holds; NULL: it was not said. */
 const char *ssh_answer_value(const struct ssh_answer *answer, const char *keyword);
 
+/* The value of that index among those of a keyword; NULL: there are not so many. */
+const char *ssh_answer_value_at(const struct ssh_answer *answer, const char *keyword, size_t index);
+
+/* Whether a value is "yes" or "true", "no" or "false", or "none". NULL is neither of the first two;
+ * the last takes no NULL. */
+bool ssh_word_is_yes(const char *value);
+bool ssh_word_is_no(const char *value);
+bool ssh_word_is_none(const char *value);
+
 /* Whether a keyword's value is "yes" or "true". */
 bool ssh_answer_is_yes(const struct ssh_answer *answer, const char *keyword);
 

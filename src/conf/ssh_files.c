@@ -24,7 +24,8 @@ struct findings {
     bool no_pubkey, no_password, no_kbd_interactive, batch_mode;
     unsigned prompts;
     char *preferred; /* a comma list; NULL: no line has one */
-    char *wrong;     /* a file that cannot be read */
+    char *revoked;   /* the file of RevokedHostKeys; NULL: no line has one */
+    char *wrong;     /* what cannot be read or obeyed */
 };
 
 /* Takes the next word off a value, without quotes round it; NULL: there is none. */
@@ -73,6 +74,20 @@ static void narrow_preferred(struct findings *found, const char *methods)
     found->preferred = buffer_length(&both) > 0 ? text_take(&both) : mem_strdup("none");
 }
 
+/* Only one file can be obeyed. */
+static void take_revoked(struct findings *found, const char *file)
+{
+    if (strcasecmp(file, "none") == 0)
+        return;
+    if (!found->revoked)
+        found->revoked = mem_strdup(file);
+    else if (strcmp(found->revoked, file) != 0 && !found->wrong)
+        found->wrong =
+            mem_printf("RevokedHostKeys names %s and %s: without ssh, adit reads only one "
+                       "file of revoked host keys",
+                       found->revoked, file);
+}
+
 static void take_line(struct findings *found, const char *keyword, const char *word)
 {
     bool no = strcasecmp(word, "no") == 0 || strcasecmp(word, "false") == 0;
@@ -89,6 +104,8 @@ static void take_line(struct findings *found, const char *keyword, const char *w
         found->batch_mode |= yes;
     else if (strcmp(keyword, "preferredauthentications") == 0)
         narrow_preferred(found, word);
+    else if (strcmp(keyword, "revokedhostkeys") == 0)
+        take_revoked(found, word);
     else if (strcmp(keyword, "numberofpasswordprompts") == 0) {
         char *end;
         unsigned long prompts = strtoul(word, &end, 10);
@@ -169,10 +186,13 @@ char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden)
         ssh_answer_add_line(forbidden, "batchmode", "yes");
     if (found.preferred)
         ssh_answer_add_line(forbidden, "preferredauthentications", found.preferred);
+    if (found.revoked)
+        ssh_answer_add_line(forbidden, "revokedhostkeys", found.revoked);
     snprintf(prompts, sizeof(prompts), "%u", found.prompts);
     if (found.prompts < PROMPTS_USUAL)
         ssh_answer_add_line(forbidden, "numberofpasswordprompts", prompts);
     free(found.preferred);
+    free(found.revoked);
     free(users);
     free(directory);
     free(home);

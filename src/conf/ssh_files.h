@@ -4,14 +4,15 @@
 
 #include "conf/ssh_answer.h"
 
-/* Adds the lines about logging in that forbid something: PubkeyAuthentication no,
+/* Adds the lines that forbid something: RevokedHostKeys, PubkeyAuthentication no,
  * PasswordAuthentication no, KbdInteractiveAuthentication no (ChallengeResponseAuthentication),
  * BatchMode yes, the smallest NumberOfPasswordPrompts below ssh's default, and the
  * PreferredAuthentications that every such line has. The SSH library, which reads these files where
  * there is no ssh to ask, obeys none of them. Host and Match are not looked at: what is forbidden
  * for one host is for every host. `file` NULL: ~/.ssh/config and /etc/ssh/ssh_config; "none": no
  * file. Files that are included are read too, and a file that is not there forbids nothing.
- * Returns NULL, or which file cannot be read and why; the caller frees. */
+ * Returns NULL, or which file cannot be read and why, or that RevokedHostKeys names several; the
+ * caller frees. */
 char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden);
 
 #endif

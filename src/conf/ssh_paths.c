@@ -38,22 +38,36 @@ static size_t next_end(const char *list, size_t end)
     return list[begin] ? begin + strcspn(list + begin, BLANKS) : end;
 }
 
-/* How much of the list the next path takes: the longest that there is; else a word, with those
- * behind it that cannot begin a path. */
-static size_t path_length(const char *list, const struct ssh_tokens *tokens)
+/* The longest path at the beginning of the list that there is; 0: there is none. */
+static size_t longest_there(const char *list, const struct ssh_tokens *tokens)
 {
     size_t end = strcspn(list, BLANKS);
-    size_t longest = 0, length = end, last;
+    size_t longest = 0, last;
 
     do {
         longest = is_there(list, end, tokens) ? end : longest;
         last = end;
         end = next_end(list, end);
     } while (end > last);
-    if (longest > 0)
-        return longest;
-    while (list[length] && !begins_path(list + length + strspn(list + length, BLANKS)))
+    return longest;
+}
+
+/* How much of the list the next path takes: the longest that there is; else a word, with those
+ * behind it that cannot begin a path. A file that is there is never passed over: it could hold the
+ * host's key or a revocation. */
+static size_t path_length(const char *list, const struct ssh_tokens *tokens)
+{
+    size_t length = longest_there(list, tokens);
+
+    if (length > 0)
+        return length;
+    length = strcspn(list, BLANKS);
+    while (list[length]) {
+        const char *next = list + length + strspn(list + length, BLANKS);
+        if (begins_path(next) || longest_there(next, tokens) > 0)
+            break;
         length = next_end(list, length);
+    }
     return length;
 }
 

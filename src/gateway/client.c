@@ -91,7 +91,7 @@ static void on_eof(void *owner)
     if (c->state == CLIENT_ASKING)
         ask_on(c);
     else if (c->state == CLIENT_BINDING)
-        client_end(c, "closed while waiting");
+        client_end_after_reply(c, "closed while waiting");
     else if (c->listen == NULL)
         client_end(c, "given up");
 }
@@ -313,7 +313,7 @@ static void log_access(const struct client *c, const char *why)
         fields[n++] = LOG_TEXT_FIELD("command", command_name(c->command));
     fields[n++] = LOG_TEXT_FIELD("target", c->target);
     fields[n++] = LOG_TEXT_FIELD("bound", c->bound);
-    fields[n++] = LOG_TEXT_FIELD("peer", c->comer);
+    fields[n++] = LOG_TEXT_FIELD("peer", c->bind_peer);
     if (c->judged) {
         fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
         fields[n++] = LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
@@ -370,8 +370,10 @@ void client_free(struct client *c)
 
     stop(c);
     client_release_slot(c);
-    /* (An answer must not be overtaken by a reset; where there is no answer, the reset is it.) */
-    endpoint_close(c->endpoint, !internal && config_listen_leads(c->listen));
+    /* (An answer must not be overtaken by a reset; where there is no answer, or not all of it went
+     * out, the reset is it.) */
+    endpoint_close(c->endpoint,
+                   (!internal && config_listen_leads(c->listen)) || buffer_length(&c->reply) > 0);
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
     buffer_clear(&c->reply);
@@ -381,7 +383,7 @@ void client_free(struct client *c)
     free(c->user);
     free(c->target);
     free(c->bound);
-    free(c->comer);
+    free(c->bind_peer);
     free(c);
     if (!internal)
         crew_client_gone(crew);

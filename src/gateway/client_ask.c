@@ -270,5 +270,5 @@ void client_ask(struct client *c)
         step = ask_step(c);
     while (step == STEP_AGAIN);
     if (step == STEP_MORE && c->request->eof)
-        client_end(c, "closed before asking");
+        client_end_after_reply(c, "closed before asking");
 }

@@ -73,7 +73,7 @@ static void on_arrived(void *arg, struct arrival *arrival, const char *origin, u
     c->request->bound = true;
     c->request->bound_ip = peer;
     c->request->bound_port = origin_port;
-    c->comer = place_text(&peer, origin_port);
+    c->bind_peer = place_text(&peer, origin_port);
     client_answer_open(c, channel);
 }
 
@@ -103,7 +103,7 @@ static const char *bind_address(const struct client *c)
 void client_bind(struct client *c, struct session *session)
 {
     if (c->request->eof) { /* (as when it comes later: nobody would take the connection) */
-        client_end(c, "closed while waiting");
+        client_end_after_reply(c, "closed while waiting");
         return;
     }
     if (c->worker->binds >= BINDS_MAX) {

@@ -90,10 +90,10 @@ struct client {
     char *why; /* in CLIENT_CLOSING: the access line's `end` */
     /* For the access line. */
     uint64_t began;
-    char *user;   /* authenticated, or SOCKS4's USERID; NULL */
-    char *target; /* "host:port", or a path */
-    char *bound;  /* BIND: where the server listens, as the client was told; NULL */
-    char *comer;  /* BIND: who connected there, in the server's words; NULL */
+    char *user;      /* authenticated, or SOCKS4's USERID; NULL */
+    char *target;    /* "host:port", or a path */
+    char *bound;     /* BIND: where the server listens, as the client was told; NULL */
+    char *bind_peer; /* BIND: who connected there, in the server's words; NULL */
     const struct acl_rule *rule;
     bool judged;
     bool allowed;

@@ -115,9 +115,11 @@ const struct acl_rule *acl_misses_remote(const struct acl *acl, const char *name
 
     for (size_t i = 0; acl && i < acl->count; i++) {
         const struct acl_rule *rule = acl->rules[i];
-        if (rule->from_remote || acl_names_have(&rule->listens, name))
+        bool named = acl_names_have(&rule->listens, name);
+        bool anywhere = rule->from.count == 0 && !rule->from_unix;
+        if (rule->from_remote || (named && anywhere))
             return NULL;
-        if (!first && rule->from.count > 0 && rule->listens.count == 0)
+        if (!first && rule->from.count > 0 && (named || rule->listens.count == 0))
             first = rule;
     }
     return first;

@@ -70,7 +70,7 @@ void acl_each_listen(const struct acl *acl,
 
 /* The first rule that names from= networks or addresses and could be about clients of the remote
  * forward `name`, whom no network matches; NULL if there is none, or if some rule speaks of them
- * (from=remote, or listen= with the name). */
+ * (from=remote, or listen= with the name and no from=). */
 const struct acl_rule *acl_misses_remote(const struct acl *acl, const char *name);
 
 /* Whether clients of listener `name` are narrowed by `from=`: every rule that could allow one of

@@ -2,11 +2,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ssh/ask.h"
+#include "ssh/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,33 +21,6 @@
 
 /* How often to look whether one that has said all has ended. */
 #define LOOK_MS 10
-
-/* It starts with no signal held or ignored (this process holds some for its loop), and with no
- * descriptor of ours but standard error. */
-static int spawn(const char *program, const char *prompt, int output, pid_t *child)
-{
-    char *const arguments[] = {(char *)program, (char *)prompt, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    int error;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error = posix_spawnp(child, program, &actions, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
 
 /* Its first line; false: the connection has ended before it did. */
 static bool read_answer(int fd, int connection, char answer[ANSWER_MAX])
@@ -106,6 +79,7 @@ static bool reap(pid_t child, int connection, const char *program)
 
 char *program_ask(const char *program, const char *prompt, int connection)
 {
+    const char *const arguments[] = {program, prompt, NULL};
     char answer[ANSWER_MAX];
     char *given = NULL;
     int ends[2];
@@ -116,7 +90,7 @@ char *program_ask(const char *program, const char *prompt, int connection)
         log_warning("askpass: %s", strerror(errno));
         return NULL;
     }
-    error = spawn(program, prompt, ends[1], &child);
+    error = child_spawn(arguments, (const int[]){-1, ends[1], -1}, &child);
     close(ends[1]);
     if (error != 0)
         log_warning("askpass %s: %s", program, strerror(error));

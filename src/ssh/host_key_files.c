@@ -22,6 +22,9 @@
 #define LOCK_TRIES 250
 #define LOCK_LOOK_MS 20
 
+/* How often a file may be replaced by another while the lock of the old one is waited for. */
+#define REPLACED_TRIES 10
+
 /* A regular file is read to its end; a device is empty (/dev/null). Whatever else there is could
  * block, or give its bytes only once. 0 or an error of errno(3). */
 static int read_descriptor(int fd, struct buffer *bytes)
@@ -230,26 +233,48 @@ static enum host_key_stored update(int fd, const struct known_hosts *known,
     return stored;
 }
 
+/* Whether the path still leads to the open file: who rewrites a file (ssh-keygen -R,
+ * UpdateHostKeys) puts another in its place. */
+static bool is_in_place(int fd, const char *path)
+{
+    struct stat opened, there;
+
+    return fstat(fd, &opened) == 0 && stat(path, &there) == 0 && opened.st_dev == there.st_dev &&
+           opened.st_ino == there.st_ino;
+}
+
+/* Opens the file, locked; -1: `error` says why. */
+static int open_locked(const char *path, int connection, char error[static 200])
+{
+    for (int i = 0; i < REPLACED_TRIES; i++) {
+        int fd = open_first(path);
+        int number = fd < 0 ? errno : lock(fd, connection);
+        if (number == 0 && is_in_place(fd, path))
+            return fd;
+        snprintf(error, 200, "%s%s", fd >= 0 ? "no lock: " : "",
+                 number != 0 ? strerror(number) : "it is replaced again and again");
+        if (fd >= 0)
+            close(fd);
+        if (number != 0)
+            return -1;
+    }
+    return -1;
+}
+
 enum host_key_stored host_key_store(const struct known_hosts *known, const struct public_key *key,
                                     bool hash, int connection, char error[static 200])
 {
-    enum host_key_stored stored = HOST_KEY_NOT_STORED;
-    int fd = known->file_count > 0 ? open_first(known->files[0].path) : -1;
-    int number;
+    enum host_key_stored stored;
+    int fd;
 
     if (known->file_count == 0) {
         snprintf(error, 200, "there is no known_hosts file to write to");
         return HOST_KEY_NOT_STORED;
     }
-    if (fd < 0) {
-        snprintf(error, 200, "%s", strerror(errno));
+    fd = open_locked(known->files[0].path, connection, error);
+    if (fd < 0)
         return HOST_KEY_NOT_STORED;
-    }
-    number = lock(fd, connection);
-    if (number == 0)
-        stored = update(fd, known, key, hash, error);
-    else
-        snprintf(error, 200, "no lock: %s", strerror(number));
+    stored = update(fd, known, key, hash, error);
     close(fd); /* and the lock with it */
     return stored;
 }

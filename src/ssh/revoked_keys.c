@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "ssh/ask.h"
+#include "ssh/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,6 @@
 /* ssh-keygen, with the key as its standard input. */
 struct query {
     pid_t pid;
-    int key_fd;
     int output_fd; /* what it prints, on both streams */
 };
 
@@ -40,51 +39,24 @@ static int make_key_file(const struct public_key *key)
     return fd;
 }
 
-/* Starts it; 0 or an error of errno(3). */
-static int spawn(struct query *query, const char *path, int output)
-{
-    const char *const arguments[] = {"ssh-keygen", "-Q", "-f", path, "/dev/stdin", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    int error;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    /* This process blocks the signals that its loop reads from a descriptor. */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, query->key_fd, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error = posix_spawnp(&query->pid, arguments[0], &actions, &attributes, (char *const *)arguments,
-                         environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
+/* 0 or an error of errno(3). */
 static int start(struct query *query, const char *path, const struct public_key *key)
 {
+    const char *const arguments[] = {"ssh-keygen", "-Q", "-f", path, "/dev/stdin", NULL};
+    int key_fd = make_key_file(key);
     int ends[2];
     int error;
 
-    query->key_fd = make_key_file(key);
-    if (query->key_fd < 0)
+    if (key_fd < 0)
         return errno;
     if (pipe2(ends, O_CLOEXEC) != 0) {
         error = errno;
-        close(query->key_fd);
+        close(key_fd);
         return error;
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    error = spawn(query, path, ends[1]);
-    close(query->key_fd);
+    error = child_spawn(arguments, (const int[]){key_fd, ends[1], ends[1]}, &query->pid);
+    close(key_fd);
     close(ends[1]);
     query->output_fd = ends[0];
     if (error != 0)
@@ -160,8 +132,10 @@ static enum dial_status ask_keygen(const struct known_hosts_file *file,
         return DIAL_OK;
     text[strcspn(text, "\r\n")] = '\0';
     if (!ended)
-        snprintf(error, 700, "ssh-keygen -Q -f %.300s did not end within %d seconds", file->path,
-                 WAIT_MS / 1000);
+        snprintf(
+            error, 700,
+            "ssh-keygen -Q -f %.300s did not end within %d seconds, or before the connection did",
+            file->path, WAIT_MS / 1000);
     else if (strstr(text, ": REVOKED") != NULL)
         snprintf(error, 700, "the key is REVOKED by %.300s: do not trust this server", file->path);
     else

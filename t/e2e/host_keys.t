@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, config, equal, false, fingerprint, holds, keypair, run_adit,
-                       scratch, tap, true)
+                       scratch, tap, true, wait_until)
 from adit_test.gateway import REPORT, binary, environment, sanitized
 from adit_test.keys import known_hosts_lines, public
 from adit_test.known_hosts import Expansion, read
@@ -392,6 +392,21 @@ def at_once(place):
         place.refused(known, "ask", SSH_ASKPASS=script, SSH_ASKPASS_REQUIRE="force",
                       says=[rf"not accepted: {re.escape(known)}:1\b"])
         equal(content(known), place.other, "the file")
+    with tap.case("a file that another program puts in place while the lock is waited for counts"):
+        known, asked = scratch("known_hosts", ""), scratch("asked")
+        script = scratch("askpass", f"#!/bin/sh\n>{asked}\necho yes\n", 0o755)
+        with open(known, "r+b") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            child = subprocess.Popen(
+                place.command(known, "ask"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True,
+                env=environment(SSH_ASKPASS=script, SSH_ASKPASS_REQUIRE="force"))
+            wait_until(lambda: os.path.exists(asked) and known in open_files(child.pid),
+                       "it waits for the lock")
+            os.replace(scratch("replacement", place.other), known)
+        said = child.communicate(timeout=patience(60))[1]
+        equal(child.returncode, 255, f"the exit status (it said {said!r})")
+        holds(rf"not accepted: {re.escape(known)}:1\b", said, "what it says")
     with tap.case("a lock that is held for ever: the answer holds, and it is said"):
         known = scratch("known_hosts", "")
         with open(known, "r+b") as held:
@@ -399,6 +414,16 @@ def at_once(place):
             done = place.comes(known)
         equal(content(known), "", "the file")
         holds(rf"cannot be stored in {re.escape(known)}: no lock", done.stderr, "what it says")
+
+
+def open_files(pid):
+    paths = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            paths.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return paths
 
 
 def run_many(commands):
@@ -419,6 +444,8 @@ def algorithms(servers):
         servers.keys["rsa"], (place.sshd.address, place.sshd.port)))
     with tap.case("HostKeyAlgorithms=+ssh-rsa: the known type goes first"):
         place.comes(known, "yes", "HostKeyAlgorithms=+ssh-rsa")
+    with tap.case("HostKeyAlgorithms=-ssh-dss,ecdsa-sha2-nistp521: it does, too"):
+        place.comes(known, "yes", "HostKeyAlgorithms=-ssh-dss,ecdsa-sha2-nistp521")
     with tap.case("HostKeyAlgorithms=ssh-ed25519,rsa-sha2-512: it does not"):
         place.refused(known, "yes", "HostKeyAlgorithms=ssh-ed25519,rsa-sha2-512",
                       says=["has changed"])

@@ -165,6 +165,11 @@ def congested(sshd):
         for kind, one in kinds.items():
             with tap.case(f"{REQUESTS} x {kind}, beside a download", limit=300):
                 many(REQUESTS, one)
+        with tap.case(f"{REQUESTS} x SOCKS5's greeting and the end of data, beside a download",
+                      limit=300):
+            many(REQUESTS, lambda n: equal(
+                whole_request(socket.create_connection(address, timeout=patience(120)), HELLO),
+                METHOD, "the answer"))
         with tap.case("who is refused and resets before its reply is out leaves nothing"):
             mark = adit.mark()
             conns = []

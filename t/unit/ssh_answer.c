@@ -292,12 +292,16 @@ static void of_files_those_that_are_there_count(void **state)
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
+        {"userknownhostsfile missing a", "known_hosts = missing, a\n"}, /* both of the directory */
+        {"userknownhostsfile missing too c ~d", "known_hosts = missing too, c ~d\n"},
     };
     char directory[] = "/tmp/adit-ssh-answer-XXXXXX";
     static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma", "c ~d"};
     struct ssh_answer usual = {0};
 
     assert_non_null(mkdtemp(directory));
+    int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(chdir(directory), 0);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         touch(directory, names[i], 0600);
     ssh_answer_add(&usual, "identityfile ~/.ssh/id_rsa\n");
@@ -322,6 +326,8 @@ static void of_files_those_that_are_there_count(void **state)
         ssh_answer_clear(&answer);
     }
     ssh_answer_clear(&usual);
+    assert_int_equal(fchdir(before), 0);
+    close(before);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *path = mem_printf("%s/%s", directory, names[i]);
         unlink(path);

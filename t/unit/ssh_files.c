@@ -111,6 +111,11 @@ static void what_one_host_s_entry_forbids_is_forbidden(void **state)
          "numberofpasswordprompts 1\n"},
         {"NumberOfPasswordPrompts 0\n", "numberofpasswordprompts 0\n"},
         {"NumberOfPasswordPrompts\nNumberOfPasswordPrompts x\nPasswordAuthentication #\n", ""},
+        {"RevokedHostKeys none\nHost b\nRevokedHostKeys ~/r\nHost c\nRevokedHostKeys ~/r\n",
+         "revokedhostkeys ~/r\n"},
+        {"RevokedHostKeys /a\nHost b\nRevokedHostKeys /b\n",
+         "! RevokedHostKeys names /a and /b: without ssh, adit reads only one file of revoked host "
+         "keys\nrevokedhostkeys /a\n"},
         {"Include more\n", "passwordauthentication no\n"},
         {"Include mor? ~/.ssh/other nothing\n",
          "pubkeyauthentication no\npasswordauthentication no\n"},

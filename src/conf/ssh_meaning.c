@@ -1,0 +1,448 @@
+/* From the keywords of ssh_config(5) to the keys of adit.ini(5): one table. */
+#include "conf/ssh_answer.h"
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "conf/paths.h"
+#include "conf/ssh_paths.h"
+#include "conf/ssh_tokens.h"
+#include "conf/types.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a value is seen in. */
+struct scene {
+    const struct ssh_answer *answer;
+    const struct ssh_answer *usual; /* NULL: not known */
+    const struct ssh_meaning *meaning;
+    const char *keyword; /* of the value */
+    struct ssh_tokens tokens;
+};
+
+static void remark(const struct scene *scene, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void remark(const struct scene *scene, const char *format, ...)
+{
+    struct buffer text = {0};
+    va_list args;
+    char *what;
+
+    va_start(args, format);
+    if (vasprintf(&what, format, args) < 0)
+        abort();
+    va_end(args);
+    text_add(&text, "%s: %s", scene->tokens.host, what);
+    free(what);
+    what = text_take(&text);
+    scene->meaning->remark(scene->meaning->arg, what);
+    free(what);
+}
+
+/* Each of these turns a value into that of a key, which the caller frees; NULL: it says nothing. */
+
+static char *as_is(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return mem_strdup(value);
+}
+
+static char *expanded(const struct scene *scene, const char *value)
+{
+    if (ssh_word_is_none(value))
+        return NULL;
+    char *text = ssh_tokens_expand(value, &scene->tokens);
+    if (!text)
+        remark(scene, "%s '%s' has a token that is not known here", scene->keyword, value);
+    return text;
+}
+
+/* A command that is to mean the same when its tokens are replaced once more, for a connection. */
+static char *command(const struct scene *scene, const char *value)
+{
+    char *text = expanded(scene, value);
+    struct buffer out = {0};
+
+    for (const char *c = text; c && *c; c++)
+        text_add(&out, "%s%c", *c == '%' ? "%" : "", *c);
+    bool known = text != NULL;
+    free(text);
+    return known ? text_take(&out) : NULL;
+}
+
+/* What is neither is for the key to refuse. */
+static char *yes_no(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return mem_strdup(ssh_word_is_yes(value) ? "yes" : ssh_word_is_no(value) ? "no" : value);
+}
+
+/* Compression: newer versions (OpenSSH 10.0) know no name for what their own -C sets. */
+static char *compression(const struct scene *scene, const char *value)
+{
+    return strcmp(value, "UNKNOWN") == 0 ? mem_strdup("yes") : yes_no(scene, value);
+}
+
+/* PubkeyAuthentication: adit knows no signatures that are bound to the host key (OpenSSH's
+ * publickey-hostbound-v00), and servers do not ask for them. */
+static char *pubkey(const struct scene *scene, const char *value)
+{
+    if (strcasecmp(value, "unbound") == 0 || strcasecmp(value, "host-bound") == 0)
+        return mem_strdup("yes");
+    return yes_no(scene, value);
+}
+
+/* PreferredAuthentications. ssh passes over methods that it does not know; a list of nothing else
+ * leaves none. */
+static char *methods(const struct scene *scene, const char *value)
+{
+    static const char *const known[] = {
+        "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", NULL};
+    char *copy = mem_strdup(value), *rest = copy;
+    struct buffer text = {0};
+
+    (void)scene;
+    while (rest) {
+        const char *item = strsep(&rest, ",");
+        if (word_index(known, item) >= 0)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+    }
+    free(copy);
+    return buffer_length(&text) > 0 ? text_take(&text) : mem_strdup("none");
+}
+
+/* A number that the key has only up to 100. */
+static char *up_to_100(const char *value, uint64_t least)
+{
+    uint64_t number;
+
+    if (!integer_parse(value, 0, UINT64_MAX, &number))
+        return mem_strdup(value);
+    number = number < least ? 100 : number; /* ServerAliveCountMax 0: never dead */
+    return mem_printf("%u", number > 100 ? 100U : (unsigned)number);
+}
+
+static char *prompts(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return up_to_100(value, 0);
+}
+
+static char *keepalive_max(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return up_to_100(value, 1);
+}
+
+/* (Where nobody asked for it, 0 is ssh's default and not a wish.) */
+static char *seconds(const struct scene *scene, const char *value)
+{
+    uint64_t milliseconds;
+
+    (void)scene;
+    if (ssh_word_is_none(value) || (duration_parse(value, &milliseconds) && milliseconds == 0))
+        return NULL;
+    return mem_strdup(value);
+}
+
+static char *host_key(const struct scene *scene, const char *value)
+{
+    const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
+
+    /* Without a file of the user's own ssh accepts no new host key, whatever else is said. */
+    if (files && ssh_word_is_none(files))
+        return mem_strdup("strict");
+    if (ssh_word_is_yes(value))
+        return mem_strdup("strict");
+    if (ssh_word_is_no(value) || strcasecmp(value, "off") == 0)
+        return mem_strdup("any");
+    return mem_strdup(value); /* ask, accept-new */
+}
+
+/* An algorithm list in ssh's own order is nobody's wish, and adit has a faster one. */
+static char *algorithms(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+
+    return usual && strcmp(usual, value) == 0 ? NULL : mem_strdup(value);
+}
+
+/* RekeyLimit BYTES SECONDS, 0 being the cipher's default. */
+static char *rekey(const struct scene *scene, const char *value)
+{
+    size_t length = strcspn(value, " \t");
+    char *amount = mem_strndup(value, length);
+    const char *time = value + length + strspn(value + length, " \t");
+    const uint64_t least = UINT64_C(1) << 20;
+    uint64_t bytes;
+    char *text = NULL;
+
+    if (*time && strcmp(time, "0") != 0 && !ssh_word_is_none(time))
+        remark(scene, "RekeyLimit: adit counts bytes, not time");
+    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount)) {
+        if (!size_parse(amount, &bytes))
+            text = mem_strdup(amount); /* refused with the key's own words */
+        else if (bytes > 0)
+            text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
+    }
+    free(amount);
+    return text;
+}
+
+/* PermitRemoteOpen: blanks between patterns become commas. */
+static char *patterns(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    if (strcasecmp(value, "any") == 0)
+        return NULL;
+    char *text = mem_strdup(value);
+    for (char *c = text; *c; c++)
+        *c = *c == ' ' || *c == '\t' ? ',' : *c;
+    return text;
+}
+
+/* Whether every value of the keyword is the usual one. */
+static bool all_usual(const struct scene *scene)
+{
+    const char *value, *usual;
+    size_t i = 0;
+
+    if (!scene->usual)
+        return false;
+    do {
+        value = ssh_answer_value_at(scene->answer, scene->keyword, i);
+        usual = ssh_answer_value_at(scene->usual, scene->keyword, i);
+        i++;
+    } while (value && usual && strcmp(value, usual) == 0);
+    return !value && !usual;
+}
+
+/* The file that an IdentityFile or CertificateFile stands for, or NULL. A key of which there is
+ * only the public half is one that an agent has. The caller frees. */
+static char *key_file(const struct scene *scene, const char *value)
+{
+    char *path = ssh_tokens_expand_path(value, &scene->tokens);
+    const char *wrong = path ? path_unreadable(path) : NULL;
+
+    if (wrong) {
+        char *public = mem_printf("%s.pub", path);
+        if (!path_unreadable(public)) {
+            free(path);
+            return public;
+        }
+        free(public);
+    }
+    if (!path)
+        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+    else if (wrong && (!scene->usual || path_exists(path)))
+        remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
+    else if (!wrong)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static char *key_files(const struct scene *scene, const char *value)
+{
+    struct buffer text = {0};
+
+    if (all_usual(scene))
+        return NULL;
+    for (size_t i = 0; (value = ssh_answer_value_at(scene->answer, scene->keyword, i)); i++) {
+        char *path = ssh_word_is_none(value) ? NULL : key_file(scene, value);
+        char *item = path ? list_item_escape(path) : NULL;
+        if (item)
+            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
+        free(item);
+        free(path);
+    }
+    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
+}
+
+static char *agent_wanted(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return ssh_word_is_none(value) ? mem_strdup("no") : NULL;
+}
+
+/* IdentityAgent: a path, or the name of a variable that has one. */
+static char *agent_socket(const struct scene *scene, const char *value)
+{
+    if (ssh_word_is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
+        return NULL;
+    if (value[0] == '$' && value[1] != '{') {
+        value = getenv(value + 1);
+        return value && *value ? mem_strdup(value) : NULL;
+    }
+    char *path = ssh_tokens_expand_path(value, &scene->tokens);
+    if (!path)
+        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+    return path;
+}
+
+static char *known_hosts(const struct scene *scene, const char *value)
+{
+    const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
+    char *user_list = ssh_paths_list(value, &scene->tokens);
+    char *global_list = ssh_paths_list(global, &scene->tokens);
+    /* Nothing may be written to the system's files. */
+    char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
+                            global_list ? global_list : "");
+
+    free(user_list);
+    free(global_list);
+    return text;
+}
+
+static char *revoked_host_keys(const struct scene *scene, const char *value)
+{
+    char *path = ssh_word_is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+
+    /* (The name as it is is a file that does not exist, and so no key is believed.) */
+    return path || ssh_word_is_none(value) ? path : mem_strdup(value);
+}
+
+/* "-NAME,..." with the names of `usual` that the value leaves out, if the value has the others in
+ * the same order and leaves less out than it keeps: then it was most likely given in that form,
+ * which ssh -G does not print. NULL: it is another list. */
+static char *left_out(const char *usual, const char *value)
+{
+    struct buffer text = {0};
+    size_t kept = 0, dropped = 0;
+
+    for (; *usual; usual += strcspn(usual, ","), usual += *usual == ',') {
+        int length = (int)strcspn(usual, ",");
+        if (strcspn(value, ",") == (size_t)length && strncmp(value, usual, (size_t)length) == 0) {
+            kept++;
+            value += length + (value[length] == ',');
+        } else {
+            text_add(&text, "%s%.*s", dropped++ > 0 ? "," : "-", length, usual);
+        }
+    }
+    if (*value == '\0' && dropped > 0 && dropped < kept)
+        return text_take(&text);
+    buffer_clear(&text);
+    return NULL;
+}
+
+/* "+NAME,..." where the value is ssh's own list and more behind it, "-NAME,..." where it is ssh's
+ * own list with less: with both ssh still puts the types of known keys first. */
+static char *host_key_algorithms(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+    size_t length = usual ? strlen(usual) : 0;
+    char *without = usual ? left_out(usual, value) : NULL;
+
+    if (without)
+        return without;
+    if (usual && strncmp(value, usual, length) == 0 && value[length] == ',')
+        return mem_printf("+%s", value + length + 1);
+    return algorithms(scene, value);
+}
+
+static char *family(const struct scene *scene, const char *value)
+{
+    (void)scene;
+    return strcasecmp(value, "any") == 0 ? NULL : mem_strdup(value);
+}
+
+static const struct meaning {
+    const char *keyword;
+    const char *key;
+    char *(*value)(const struct scene *scene, const char *value);
+} meanings[] = {
+    {"user", "user", as_is},
+    {"port", "port", as_is},
+    {"proxyjump", "jump", expanded},
+    {"proxycommand", "proxy_command", command},
+    {"addressfamily", "address_family", family},
+    {"bindaddress", "bind_address", as_is},
+    {"identityfile", "identity", key_files},
+    {"certificatefile", "certificate", key_files},
+    {"identityagent", "agent", agent_wanted},
+    {"identityagent", "identity_agent", agent_socket},
+    {"identitiesonly", "identities_only", yes_no},
+    {"batchmode", "batch_mode", yes_no},
+    {"numberofpasswordprompts", "password_prompts", prompts},
+    {"pubkeyauthentication", "pubkey_authentication", pubkey},
+    {"passwordauthentication", "password_authentication", yes_no},
+    {"kbdinteractiveauthentication", "kbd_interactive_authentication", yes_no},
+    /* An older name, which ssh -G does not print. */
+    {"challengeresponseauthentication", "kbd_interactive_authentication", yes_no},
+    {"preferredauthentications", "preferred_authentications", methods},
+    {"stricthostkeychecking", "host_key", host_key},
+    {"hostkeyalias", "host_key_alias", as_is},
+    {"userknownhostsfile", "known_hosts", known_hosts},
+    {"hashknownhosts", "hash_known_hosts", yes_no},
+    {"revokedhostkeys", "revoked_host_keys", revoked_host_keys},
+    {"serveraliveinterval", "keepalive", seconds},
+    {"serveralivecountmax", "keepalive_max", keepalive_max},
+    {"connecttimeout", "connect_timeout", seconds},
+    {"permitremoteopen", "permit_remote_open", patterns},
+    {"exitonforwardfailure", "exit_on_forward_failure", yes_no},
+    {"ciphers", "ciphers", algorithms},
+    {"kexalgorithms", "kex", algorithms},
+    {"macs", "macs", algorithms},
+    {"hostkeyalgorithms", "host_key_algorithms", host_key_algorithms},
+    {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
+    {"compression", "compression", compression},
+    {"rekeylimit", "rekey", rekey},
+};
+
+/* What would change the meaning of a host's entry, and is not done; "none", "no" and the usual
+ * value are no wish for it. */
+static const struct undone {
+    const char *keyword;
+    const char *text;
+} undone[] = {
+    {"bindinterface", "BindInterface: adit binds to an address (BindAddress)"},
+    {"checkhostip", "CheckHostIP: adit looks host keys up by name only"},
+    {"forwardagent", "ForwardAgent: adit forwards no agent"},
+    {"forwardx11", "ForwardX11: adit forwards no X11"},
+    {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only"},
+    {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
+    {"nohostauthenticationforlocalhost",
+     "NoHostAuthenticationForLocalhost: adit verifies the host key all the same"},
+    {"permitlocalcommand", "LocalCommand: adit runs no commands"},
+    {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
+    {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
+    {"remotecommand", "RemoteCommand: adit runs no commands"},
+    {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may"},
+    {"tunnel", "Tunnel: adit forwards no tunnel devices"},
+};
+
+static bool is_wish(const struct ssh_answer *answer, const struct ssh_answer *usual,
+                    const char *keyword)
+{
+    const char *value = ssh_answer_value(answer, keyword);
+    const char *otherwise = usual ? ssh_answer_value(usual, keyword) : NULL;
+
+    return value && !ssh_word_is_none(value) && !ssh_word_is_no(value) &&
+           (!otherwise || strcmp(value, otherwise) != 0);
+}
+
+void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,
+                     const char *host, const struct ssh_meaning *meaning)
+{
+    struct scene scene = {.answer = answer,
+                          .usual = usual,
+                          .meaning = meaning,
+                          .tokens = ssh_answer_tokens(answer, host)};
+
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        const char *value = ssh_answer_value(answer, meanings[i].keyword);
+        scene.keyword = meanings[i].keyword;
+        char *text = value ? meanings[i].value(&scene, value) : NULL;
+        if (text)
+            meaning->setting(meaning->arg, meanings[i].key, text);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof(undone) / sizeof(undone[0]); i++) {
+        if (is_wish(answer, usual, undone[i].keyword))
+            remark(&scene, "%s", undone[i].text);
+    }
+}
