@@ -27,15 +27,15 @@ struct findings {
     char *wrong;     /* a file that cannot be read */
 };
 
-/* Takes the next word off a value, without quotes round it; NULL: there is none. */
+/* Takes the next word off a value, without quotes round it, of either kind; NULL: there is none. */
 static char *next_word(char **value)
 {
     char *word = *value + strspn(*value, " \t");
 
     if (*word == '\0' || *word == '#')
         return NULL;
-    const char *ends = *word == '"' ? "\"" : " \t";
-    word += *word == '"';
+    const char *ends = *word == '"' ? "\"" : *word == '\'' ? "'" : " \t";
+    word += *ends != ' ';
     char *end = word + strcspn(word, ends);
     *value = *end ? end + 1 : end;
     *end = '\0';
@@ -73,23 +73,39 @@ static void narrow_preferred(struct findings *found, const char *methods)
     found->preferred = buffer_length(&both) > 0 ? text_take(&both) : mem_strdup("none");
 }
 
+/* Whether a line's keyword, maybe with quotes round it, is `name` or another of its names
+ * (`others`: each with a blank before and behind it). */
+static bool keyword_is(const char *keyword, const char *name, const char *others)
+{
+    size_t quote = *keyword == '"';
+    size_t length = strcspn(keyword + quote, "\"");
+    char *plain = mem_printf("%.*s", (int)length, keyword + quote);
+    char *listed = mem_printf(" %s ", plain);
+    bool is = strcmp(plain, name) == 0 || strstr(others, listed) != NULL;
+
+    free(listed);
+    free(plain);
+    return is;
+}
+
+/* (The old names are those that ssh still takes: readconf.c, keywords[].) */
 static void take_line(struct findings *found, const char *keyword, const char *word)
 {
     bool no = strcasecmp(word, "no") == 0 || strcasecmp(word, "false") == 0;
     bool yes = strcasecmp(word, "yes") == 0 || strcasecmp(word, "true") == 0;
 
-    if (strcmp(keyword, "pubkeyauthentication") == 0)
+    if (keyword_is(keyword, "pubkeyauthentication", " dsaauthentication "))
         found->no_pubkey |= no;
-    else if (strcmp(keyword, "passwordauthentication") == 0)
+    else if (keyword_is(keyword, "passwordauthentication", ""))
         found->no_password |= no;
-    else if (strcmp(keyword, "kbdinteractiveauthentication") == 0 ||
-             strcmp(keyword, "challengeresponseauthentication") == 0)
+    else if (keyword_is(keyword, "kbdinteractiveauthentication",
+                        " challengeresponseauthentication skeyauthentication tisauthentication "))
         found->no_kbd_interactive |= no;
-    else if (strcmp(keyword, "batchmode") == 0)
+    else if (keyword_is(keyword, "batchmode", ""))
         found->batch_mode |= yes;
-    else if (strcmp(keyword, "preferredauthentications") == 0)
+    else if (keyword_is(keyword, "preferredauthentications", ""))
         narrow_preferred(found, word);
-    else if (strcmp(keyword, "numberofpasswordprompts") == 0) {
+    else if (keyword_is(keyword, "numberofpasswordprompts", "")) {
         char *end;
         unsigned long prompts = strtoul(word, &end, 10);
         if (end > word && *end == '\0' && prompts < found->prompts)
@@ -136,7 +152,7 @@ static void read_file(struct findings *found, const char *path, const char *dire
     free(text);
     for (size_t i = 0; i < lines.count; i++) {
         char *value = lines.lines[i].value;
-        if (strcmp(lines.lines[i].keyword, "include") == 0) {
+        if (keyword_is(lines.lines[i].keyword, "include", "")) {
             include(found, value, directory, depth);
         } else {
             const char *word = next_word(&value);
