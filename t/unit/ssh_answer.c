@@ -291,10 +291,12 @@ static void of_files_those_that_are_there_count(void **state)
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
+        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/qoffice\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
     };
     char directory[] = "/tmp/adit-ssh-answer-XXXXXX";
-    static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma", "c ~d"};
+    static const char *const names[] = {"a",          "b",    "only.pub", "office",
+                                        "with,comma", "c ~d", "p%n"};
     struct ssh_answer usual = {0};
 
     assert_non_null(mkdtemp(directory));
