@@ -14,13 +14,36 @@
 #include <string.h>
 #include <strings.h>
 
+/* Other names that ssh takes (readconf.c, keywords[]); ssh -G prints the second. */
+static const char *const old_names[][2] = {
+    {"challengeresponseauthentication", "kbdinteractiveauthentication"},
+    {"skeyauthentication", "kbdinteractiveauthentication"},
+    {"tisauthentication", "kbdinteractiveauthentication"},
+    {"dsaauthentication", "pubkeyauthentication"},
+};
+
+/* The keyword in lower case, without quotes, under the name that ssh -G prints. */
+static char *keyword_of(const char *text)
+{
+    char *keyword = mem_strdup(text + (*text == '"'));
+
+    keyword[strcspn(keyword, "\"")] = '\0';
+    for (char *c = keyword; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    for (size_t i = 0; i < sizeof(old_names) / sizeof(old_names[0]); i++) {
+        if (strcmp(keyword, old_names[i][0]) == 0) {
+            free(keyword);
+            return mem_strdup(old_names[i][1]);
+        }
+    }
+    return keyword;
+}
+
 void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const char *value)
 {
     answer->lines = mem_realloc(answer->lines, (answer->count + 1) * sizeof(*answer->lines));
     struct ssh_line *line = &answer->lines[answer->count++];
-    *line = (struct ssh_line){mem_strdup(keyword), mem_strdup(value)};
-    for (char *c = line->keyword; *c; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    *line = (struct ssh_line){keyword_of(keyword), mem_strdup(value)};
 }
 
 void ssh_line_unquote(struct ssh_line *line)
@@ -446,8 +469,6 @@ static const struct meaning {
     {"pubkeyauthentication", "pubkey_authentication", pubkey},
     {"passwordauthentication", "password_authentication", yes_no},
     {"kbdinteractiveauthentication", "kbd_interactive_authentication", yes_no},
-    /* An older name, which ssh -G does not print. */
-    {"challengeresponseauthentication", "kbd_interactive_authentication", yes_no},
     {"preferredauthentications", "preferred_authentications", methods},
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},

@@ -73,39 +73,22 @@ static void narrow_preferred(struct findings *found, const char *methods)
     found->preferred = buffer_length(&both) > 0 ? text_take(&both) : mem_strdup("none");
 }
 
-/* Whether a line's keyword, maybe with quotes round it, is `name` or another of its names
- * (`others`: each with a blank before and behind it). */
-static bool keyword_is(const char *keyword, const char *name, const char *others)
-{
-    size_t quote = *keyword == '"';
-    size_t length = strcspn(keyword + quote, "\"");
-    char *plain = mem_printf("%.*s", (int)length, keyword + quote);
-    char *listed = mem_printf(" %s ", plain);
-    bool is = strcmp(plain, name) == 0 || strstr(others, listed) != NULL;
-
-    free(listed);
-    free(plain);
-    return is;
-}
-
-/* (The old names are those that ssh still takes: readconf.c, keywords[].) */
 static void take_line(struct findings *found, const char *keyword, const char *word)
 {
     bool no = strcasecmp(word, "no") == 0 || strcasecmp(word, "false") == 0;
     bool yes = strcasecmp(word, "yes") == 0 || strcasecmp(word, "true") == 0;
 
-    if (keyword_is(keyword, "pubkeyauthentication", " dsaauthentication "))
+    if (strcmp(keyword, "pubkeyauthentication") == 0)
         found->no_pubkey |= no;
-    else if (keyword_is(keyword, "passwordauthentication", ""))
+    else if (strcmp(keyword, "passwordauthentication") == 0)
         found->no_password |= no;
-    else if (keyword_is(keyword, "kbdinteractiveauthentication",
-                        " challengeresponseauthentication skeyauthentication tisauthentication "))
+    else if (strcmp(keyword, "kbdinteractiveauthentication") == 0)
         found->no_kbd_interactive |= no;
-    else if (keyword_is(keyword, "batchmode", ""))
+    else if (strcmp(keyword, "batchmode") == 0)
         found->batch_mode |= yes;
-    else if (keyword_is(keyword, "preferredauthentications", ""))
+    else if (strcmp(keyword, "preferredauthentications") == 0)
         narrow_preferred(found, word);
-    else if (keyword_is(keyword, "numberofpasswordprompts", "")) {
+    else if (strcmp(keyword, "numberofpasswordprompts") == 0) {
         char *end;
         unsigned long prompts = strtoul(word, &end, 10);
         if (end > word && *end == '\0' && prompts < found->prompts)
@@ -152,7 +135,7 @@ static void read_file(struct findings *found, const char *path, const char *dire
     free(text);
     for (size_t i = 0; i < lines.count; i++) {
         char *value = lines.lines[i].value;
-        if (keyword_is(lines.lines[i].keyword, "include", "")) {
+        if (strcmp(lines.lines[i].keyword, "include") == 0) {
             include(found, value, directory, depth);
         } else {
             const char *word = next_word(&value);

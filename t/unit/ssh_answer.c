@@ -223,6 +223,9 @@ static void each_keyword_has_its_key(void **state)
         {"PasswordAuthentication TRUE", "password_authentication = yes\n"},
         {"PasswordAuthentication maybe", "password_authentication = maybe\n"}, /* is refused */
         {"ChallengeResponseAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"SkeyAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"TISAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"DSAAuthentication no\nPubkeyAuthentication yes", "pubkey_authentication = no\n"},
         {"PubkeyAuthentication unbound", "pubkey_authentication = yes\n"},
         {"PubkeyAuthentication host-bound", "pubkey_authentication = yes\n"},
         {"PreferredAuthentications password,publickey",
