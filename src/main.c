@@ -162,6 +162,8 @@ int main(int argc, char **argv)
 
     slow_copies_avoid(argv);
     fill_standard_descriptors();
+    /* Whoever starts this may have had it ignored: then no child could be waited for. */
+    signal(SIGCHLD, SIG_DFL);
     status = options_parse(argc, argv, &options);
     if (status == 0)
         status = obey(&options);

@@ -8,60 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const char *value)
-{
-    answer->lines = mem_realloc(answer->lines, (answer->count + 1) * sizeof(*answer->lines));
-    struct ssh_line *line = &answer->lines[answer->count++];
-    *line = (struct ssh_line){mem_strdup(keyword), mem_strdup(value)};
-    for (char *c = line->keyword; *c; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-}
-
-void ssh_line_unquote(struct ssh_line *line)
-{
-    size_t length = strlen(line->value);
-
-    if (length >= 2 && line->value[0] == '"' && line->value[length - 1] == '"') {
-        line->value[length - 1] = '\0';
-        memmove(line->value, line->value + 1, length - 1);
-    }
-}
-
-void ssh_answer_add(struct ssh_answer *answer, const char *text)
-{
-    static const char blanks[] = " \t\r";
-
-    while (*text) {
-        size_t length = strcspn(text, "\n");
-        char *line = mem_strndup(text, length);
-        char *keyword = line + strspn(line, blanks);
-        char *value = keyword + strcspn(keyword, " \t\r=");
-        size_t end = strlen(line);
-
-        while (end > 0 && strchr(blanks, line[end - 1]))
-            line[--end] = '\0';
-        if (*value)
-            *value++ = '\0';
-        value += strspn(value, " \t\r");
-        value += *value == '=';
-        value += strspn(value, " \t\r");
-        if (*keyword && *value)
-            ssh_answer_add_line(answer, keyword, value);
-        free(line);
-        text += length + (text[length] == '\n');
-    }
-}
-
-void ssh_answer_clear(struct ssh_answer *answer)
-{
-    for (size_t i = 0; i < answer->count; i++) {
-        free(answer->lines[i].keyword);
-        free(answer->lines[i].value);
-    }
-    free(answer->lines);
-    *answer = (struct ssh_answer){0};
-}
-
 const char *ssh_answer_value_at(const struct ssh_answer *answer, const char *keyword, size_t index)
 {
     for (size_t i = 0; i < answer->count; i++) {

@@ -19,7 +19,7 @@ struct ssh_answer {
 };
 
 /* Adds the lines of the text: a keyword, blanks or "=", a value. Those without a value are left
- * out. */
+ * out. Old names of keywords become those that ssh -G prints. */
 void ssh_answer_add(struct ssh_answer *answer, const char *text);
 void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const char *value);
 /* Takes the quotes round a whole value away: ssh takes them from -o "Keyword \"value\"". */

@@ -28,15 +28,15 @@ struct findings {
     char *wrong;     /* what cannot be read or obeyed */
 };
 
-/* Takes the next word off a value, without quotes round it; NULL: there is none. */
+/* Takes the next word off a value, without quotes round it, of either kind; NULL: there is none. */
 static char *next_word(char **value)
 {
     char *word = *value + strspn(*value, " \t");
 
     if (*word == '\0' || *word == '#')
         return NULL;
-    const char *ends = *word == '"' ? "\"" : " \t";
-    word += *word == '"';
+    const char *ends = *word == '"' ? "\"" : *word == '\'' ? "'" : " \t";
+    word += *ends != ' ';
     char *end = word + strcspn(word, ends);
     *value = *end ? end + 1 : end;
     *end = '\0';
@@ -97,8 +97,7 @@ static void take_line(struct findings *found, const char *keyword, const char *w
         found->no_pubkey |= no;
     else if (strcmp(keyword, "passwordauthentication") == 0)
         found->no_password |= no;
-    else if (strcmp(keyword, "kbdinteractiveauthentication") == 0 ||
-             strcmp(keyword, "challengeresponseauthentication") == 0)
+    else if (strcmp(keyword, "kbdinteractiveauthentication") == 0)
         found->no_kbd_interactive |= no;
     else if (strcmp(keyword, "batchmode") == 0)
         found->batch_mode |= yes;

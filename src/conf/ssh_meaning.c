@@ -371,8 +371,6 @@ static const struct meaning {
     {"pubkeyauthentication", "pubkey_authentication", pubkey},
     {"passwordauthentication", "password_authentication", yes_no},
     {"kbdinteractiveauthentication", "kbd_interactive_authentication", yes_no},
-    /* An older name, which ssh -G does not print. */
-    {"challengeresponseauthentication", "kbd_interactive_authentication", yes_no},
     {"preferredauthentications", "preferred_authentications", methods},
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},

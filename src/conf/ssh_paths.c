@@ -19,14 +19,26 @@ static bool begins_path(const char *word)
     return strchr("/~%$", *word) != NULL;
 }
 
+/* The path that a word is; the caller frees. ssh has replaced the tokens of UserKnownHostsFile by
+ * the time it prints them, so that a '%' may be one of the name: what there is as it stands is
+ * meant. */
+static char *path_of(const char *text, size_t length, const struct ssh_tokens *tokens)
+{
+    char *word = mem_strndup(text, length);
+    char *path = path_exists(word) ? NULL : ssh_tokens_expand_path(word, tokens);
+
+    if (!path)
+        return word;
+    free(word);
+    return path;
+}
+
 static bool is_there(const char *text, size_t length, const struct ssh_tokens *tokens)
 {
-    char *copy = mem_strndup(text, length);
-    char *path = ssh_tokens_expand_path(copy, tokens);
-    bool there = path && path_exists(path);
+    char *path = path_of(text, length, tokens);
+    bool there = path_exists(path);
 
     free(path);
-    free(copy);
     return there;
 }
 
@@ -77,13 +89,11 @@ char *ssh_paths_list(const char *value, const struct ssh_tokens *tokens)
 
     while (value && *value && strcasecmp(value, "none") != 0) {
         size_t length = path_length(value, tokens);
-        char *word = mem_strndup(value, length);
-        char *path = ssh_tokens_expand_path(word, tokens);
-        char *item = list_item_escape(path ? path : word);
+        char *path = path_of(value, length, tokens);
+        char *item = list_item_escape(path);
         text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
         free(item);
         free(path);
-        free(word);
         value += length + strspn(value + length, BLANKS);
     }
     return buffer_length(&text) > 0 ? text_take(&text) : NULL;

@@ -48,6 +48,12 @@ static int read_descriptor(int fd, struct buffer *bytes)
     return got < 0 ? errno : 0;
 }
 
+/* What an error of read_descriptor() or open(2) says. */
+static const char *reason(int number)
+{
+    return number == EINVAL ? "it is neither a regular file nor a device" : strerror(number);
+}
+
 /* The file gets the bytes. */
 static void keep(struct known_hosts_file *file, struct buffer *bytes)
 {
@@ -89,7 +95,7 @@ bool host_key_files_read(struct host_key_files *files, const struct config_upstr
             snprintf(error, size,
                      "the known_hosts file %s cannot be read: %s; without it no host key can be "
                      "verified",
-                     file->path, strerror(number));
+                     file->path, reason(number));
             return false;
         }
     }
@@ -99,7 +105,7 @@ bool host_key_files_read(struct host_key_files *files, const struct config_upstr
         snprintf(error, size,
                  "the file of revoked host keys %s cannot be read: %s; without it no host key is "
                  "believed",
-                 files->revoked.path, strerror(number));
+                 files->revoked.path, reason(number));
     return number == 0;
 }
 
@@ -220,7 +226,7 @@ static enum host_key_stored update(int fd, const struct known_hosts *known,
     int number = read_descriptor(fd, &bytes);
 
     if (number != 0) {
-        snprintf(error, 200, "%s", strerror(number));
+        snprintf(error, 200, "%s", reason(number));
     } else {
         memcpy(files, known->files, known->file_count * sizeof(*files));
         keep(&files[0], &bytes);

@@ -136,12 +136,15 @@ static enum dial_status ask_keygen(const struct known_hosts_file *file,
             error, 700,
             "ssh-keygen -Q -f %.300s did not end within %d seconds, or before the connection did",
             file->path, WAIT_MS / 1000);
+    else if (!WIFEXITED(status))
+        snprintf(error, 700, "ssh-keygen -Q -f %.300s was ended by signal %d", file->path,
+                 WTERMSIG(status));
     else if (strstr(text, ": REVOKED") != NULL)
         snprintf(error, 700, "the key is REVOKED by %.300s: do not trust this server", file->path);
     else
         snprintf(error, 700, "the file of revoked host keys %.200s is not understood: %.200s",
                  file->path, text);
-    return ended ? DIAL_HOST_KEY : DIAL_TRANSPORT;
+    return ended && WIFEXITED(status) ? DIAL_HOST_KEY : DIAL_TRANSPORT;
 }
 
 enum dial_status revoked_keys_check(const struct known_hosts_file *file,

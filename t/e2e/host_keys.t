@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -205,7 +206,7 @@ def unreadable(place):
     loop = scratch("loop")
     os.symlink(loop, loop)
     for what, path, why in (("a directory", directory, "Is a directory"),
-                            ("a FIFO", fifo, "Invalid argument"),
+                            ("a FIFO", fifo, "neither a regular file nor a device"),
                             ("below a file", below, "Not a directory"),
                             ("a loop of links", loop, "symbolic links")):
         for mode in ("yes", "accept-new"):
@@ -310,6 +311,18 @@ def revocations(place):
         os.symlink(shutil.which("ssh"), os.path.join(tools, "ssh"))
         place.refused(known, "yes", f"RevokedHostKeys={krls[1]}", PATH=tools,
                       says=["ssh-keygen", "cannot be run: No such file"])
+    with tap.case("RevokedHostKeys: a key revocation list, and ssh-keygen is killed: refused"):
+        tools = scratch("bin")
+        os.mkdir(tools)
+        with open(os.path.join(tools, "ssh-keygen"), "w", encoding="ascii") as script:
+            script.write("#!/bin/sh\nkill -9 $$\n")
+        os.chmod(script.name, 0o755)
+        place.refused(known, "yes", f"RevokedHostKeys={krls[1]}",
+                      PATH=f"{tools}:{os.environ['PATH']}",
+                      says=[rf"ssh-keygen -Q -f {re.escape(krls[1])} was ended by signal 9"])
+    with tap.case("SIGCHLD is ignored by who starts adit: ssh -G and ssh-keygen are understood"):
+        place.comes(known, "yes", f"RevokedHostKeys={krls[1]}",
+                    before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
     pin = fingerprint(place.key)
     revoked = scratch("known_hosts", f"@revoked * {' '.join(public(place.key).split()[:2])}\n")
     for what, keys in (("a plain list", {"revoked_host_keys": plain}),

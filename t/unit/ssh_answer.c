@@ -223,6 +223,9 @@ static void each_keyword_has_its_key(void **state)
         {"PasswordAuthentication TRUE", "password_authentication = yes\n"},
         {"PasswordAuthentication maybe", "password_authentication = maybe\n"}, /* is refused */
         {"ChallengeResponseAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"SkeyAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"TISAuthentication no", "kbd_interactive_authentication = no\n"},
+        {"DSAAuthentication no\nPubkeyAuthentication yes", "pubkey_authentication = no\n"},
         {"PubkeyAuthentication unbound", "pubkey_authentication = yes\n"},
         {"PubkeyAuthentication host-bound", "pubkey_authentication = yes\n"},
         {"PreferredAuthentications password,publickey",
@@ -291,12 +294,14 @@ static void of_files_those_that_are_there_count(void **state)
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
+        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/qoffice\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
         {"userknownhostsfile missing a", "known_hosts = missing, a\n"}, /* both of the directory */
         {"userknownhostsfile missing too c ~d", "known_hosts = missing too, c ~d\n"},
     };
     char directory[] = "/tmp/adit-ssh-answer-XXXXXX";
-    static const char *const names[] = {"a", "b", "only.pub", "office", "with,comma", "c ~d"};
+    static const char *const names[] = {"a",          "b",    "only.pub", "office",
+                                        "with,comma", "c ~d", "p%n"};
     struct ssh_answer usual = {0};
 
     assert_non_null(mkdtemp(directory));
