@@ -125,6 +125,9 @@ uint32_t chan_window(const struct channel *channel);
 void chan_window_begin(struct channel *channel);
 /* Its consumer took so much. True: chan_window_announce has something to do. */
 bool chan_window_consumed(struct channel *channel, uint32_t length);
+/* More bytes than a peer that keeps to its windows can make libssh keep for a consumer that takes
+ * nothing. */
+uint32_t chan_window_most(const struct channel *channel);
 /* Tells the peer of the window, if it is time; outside of libssh's callbacks. */
 void chan_window_announce(struct channel *channel);
 /* Its consumer has not kept up since then (loop_now). If that is more than a round trip, nothing

@@ -105,6 +105,29 @@ def beyond_the_window(sshd, origin):
                 if not sanitized():
                     true(adit.rss() - before < 16 * MIB, "memory is bounded")
                 true(closed(conn), "the client's connection ends")
+    def with_stderr(session):
+        """For a byte on standard error libssh announces a window, whatever it keeps of the data."""
+        session.login()
+        number, _ = session.opened()
+        session.confirm(number)
+        for _ in range(64 * MIB // 640000):
+            for _ in range(20):
+                session.data(number, bytes(32000))
+            session.stderr(number, b"x")
+            session.data(number, b"xx")
+            session.stderr(number, b"x")
+        session.linger()
+
+    with tap.case("64 MiB and a byte on standard error now and then, to a client that does not read: "
+                  "the session ends"), \
+            Rogue(with_stderr) as rogue, beside(sshd, origin, rogue=rogue) as adit:
+        before = adit.rss()
+        with contextlib.suppress(Refused, Closed), \
+                connected(adit.listener("rogue"), ANY, 9) as conn:
+            adit.wait_log("upstream rogue: session . lost: the server sent more than the window")
+            if not sanitized():
+                true(adit.rss() - before < 16 * MIB, "memory is bounded")
+            true(closed(conn), "the client's connection ends")
     with tap.case("64 MiB on standard error, which nobody reads: memory is bounded"), \
             Rogue(flood(True, done=b"done")) as rogue, beside(sshd, origin, rogue=rogue) as adit:
         before = adit.rss()
