@@ -37,6 +37,8 @@ struct session {
     uint64_t fresh;        /* bytes written since the last flush */
     bool backlog;          /* the kernel took less than there was to flush */
     uint64_t backlog_from; /* out_packets when that began */
+    uint64_t silent_from;  /* in_packets when a packet went out last */
+    uint64_t silent_at;    /* out_packets since then */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
     bool blocked;                /* libssh takes nothing: the peer has begun a rekey */

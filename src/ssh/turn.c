@@ -19,6 +19,10 @@
 /* How many packets with answers a server may leave unread: some 4 MB. */
 #define UNREAD_MAX 65536
 
+/* How many packets may come in while none goes out before it is asked whether any can. In a rekey
+ * libssh keeps its answers, at 150 bytes each: these are some 40 MB. */
+#define UNANSWERED_MAX 262144
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_settle(struct later *later);
 
@@ -77,6 +81,22 @@ static void note_backlog(struct session *s, bool backlog)
     s->backlog = backlog;
     if (backlog && s->packets.out_packets - s->backlog_from > UNREAD_MAX)
         session_breach(s, "the server asks and does not read the answers");
+}
+
+/* Until the server answers our KEXINIT libssh queues what it answers to requests and opens, where
+ * neither a limit nor a status knows of it. No server that keeps to the protocol sends so much
+ * before it reads the KEXINIT. */
+static void check_rekey(struct session *s)
+{
+    if (s->packets.out_packets == s->silent_at) {
+        if (s->packets.in_packets - s->silent_from <= UNANSWERED_MAX)
+            return;
+        ssh_send_ignore(s->handle, "");
+        if (s->packets.out_packets == s->silent_at)
+            session_breach(s, "the server asks on and does not answer the key exchange");
+    }
+    s->silent_at = s->packets.out_packets;
+    s->silent_from = s->packets.in_packets;
 }
 
 /* Sends what libssh has queued since the last time. */
@@ -244,6 +264,7 @@ void session_turn(struct session *s, bool readable)
     forwarded_work(s);
     settle(s);
     held = is_full(s);
+    check_rekey(s);
     flush(s);
     transport_drop();
     session_leave(before);

@@ -11,7 +11,8 @@
  * Standard input and output carry payloads of packets, each after its length (uint32, as SSH has
  * it). What the client sends comes out, except for the messages of key exchange; what comes in is
  * sent. A payload whose first byte is 0 is an order: with 32 bytes more, the seed of a host key, to
- * exchange the keys anew with that one; alone, to read nothing from the client any more. */
+ * exchange the keys anew with that one; with one byte more, to leave the client's next KEXINIT
+ * without an answer; alone, to read nothing from the client any more. */
 #include "rogue_packets.h"
 
 #include <openssl/evp.h>
@@ -33,7 +34,8 @@ static EVP_PKEY *host_key;
 static char their_version[256];
 static uint8_t session_id[HASH_SIZE];
 static bool has_session_id;
-static bool deaf; /* nothing is read from the client */
+static bool deaf;     /* nothing is read from the client */
+static bool stubborn; /* the client's KEXINIT is not answered */
 static const char *stop_step = "", *stop_how = "close";
 
 /* Ends. */
@@ -308,7 +310,7 @@ static void from_client(void)
 {
     struct bytes b = receive_payload();
 
-    if (b.length > 0 && b.data[0] == MSG_KEXINIT) {
+    if (b.length > 0 && b.data[0] == MSG_KEXINIT && !stubborn) {
         exchange_keys(b);
         return;
     }
@@ -334,6 +336,8 @@ static void from_test(void)
         exchange_keys((struct bytes){0});
     } else if (length == 1 && payload[0] == 0) {
         deaf = true;
+    } else if (length == 2 && payload[0] == 0) {
+        stubborn = true;
     } else {
         send_payload(payload, length);
     }
