@@ -2,6 +2,7 @@
  * callbacks is done afterwards, until nothing moves any more. */
 #include "ssh/internal.h"
 
+#include "ssh/breach.h"
 #include "ssh/transport.h"
 
 #include <string.h>
@@ -63,12 +64,24 @@ bool session_is_alive(const struct session *s)
     return s->death == NULL && is_connected(s);
 }
 
+/* The error that libssh has set last, maybe long ago. */
+static void check_error(struct session *s)
+{
+    const char *breach = NULL;
+
+    if (ssh_get_error_code(s->handle) == SSH_FATAL && !s->breached)
+        breach = breach_of_error(ssh_get_error(s->handle));
+    if (breach != NULL)
+        session_breach(s, breach);
+}
+
 /* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
  * afterwards. */
 static void poll_once(struct session *s)
 {
     if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
         s->death = "poll failed";
+    check_error(s);
     globals_collect(s);
 }
 
