@@ -4,7 +4,6 @@ never a success, and the other upstreams go on."""
 
 import contextlib
 import os
-import re
 import sys
 import threading
 
@@ -25,13 +24,6 @@ def failing(sshd, origin, name, scenario, words):
             beside(sshd, origin, rogue=rogue) as adit:
         equal(outcome(adit, "rogue"), "failed", "the client's end")
         adit.wait_log(f"upstream rogue: session . lost: {words}")
-
-
-def names_sizes(adit):
-    """Whether its libssh tells the size in a confirmation; 0.11 and later do not, and what counts are
-    the packets of each write."""
-    with open(f"/proc/{adit.pid}/maps", encoding="utf-8", errors="replace") as maps:
-        return re.search(r"/libssh\.so\.4\.[0-9]\.", maps.read()) is not None
 
 
 def packet_sizes(sshd, origin):
@@ -59,8 +51,9 @@ def packet_sizes(sshd, origin):
                     return "failed"
 
             sent = os.urandom(65536)
-            least = 1024 if names_sizes(adit) else 101
-            # (Below 10 libssh 0.11 takes them for no limit.)
+            # From 0.11 on libssh does not tell the size, and what counts are the packets of each
+            # write. (Below 10 it takes them for no limit.)
+            least = 1024 if adit.libssh_before_0_11() else 101
             ends = at_once(ask, sizes)
             judged = {name: size for name, size in sizes.items()
                       if least == 1024 or size in (0, *range(10, least)) or size >= 1024}
