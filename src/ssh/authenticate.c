@@ -130,6 +130,12 @@ static int run_methods(struct authentication *a)
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
+    if (answer == SSH_AUTH_ERROR || answer == SSH_AUTH_AGAIN)
+        return answer;
+    if (!handshake_is_checked(a->h)) {
+        a->unchecked = true;
+        return SSH_AUTH_ERROR;
+    }
     while (!a->unanswered && (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL)) {
         a->offered = ssh_userauth_list(a->h->handle, NULL);
         size_t i = next_method(a, used);
@@ -202,6 +208,8 @@ static enum dial_status explain(struct authentication *a, int answer)
 
     if (answer == SSH_AUTH_SUCCESS)
         return DIAL_OK;
+    if (a->unchecked)
+        return DIAL_TRANSPORT; /* (which has said so) */
     /* The server hangs up on who does not answer: that, too, is for a person to mend. */
     if (a->unanswered)
         return fail_denied(a, NULL);

@@ -15,6 +15,7 @@ struct authentication {
     char *problem;      /* what kept a key from being tried; NULL: nothing */
     const char *nobody; /* why a person was not asked; NULL: nobody was missing */
     bool unanswered;    /* somebody was asked and did not answer: that is the end */
+    bool unchecked;     /* nobody authenticates the packets (h->error): nothing was tried */
 };
 
 /* Whether a method's answer ends the search: success, one of several steps done, or the connection

@@ -32,6 +32,23 @@ const char *breach_of_log(int priority, const char *function, const char *text)
     return NULL;
 }
 
+static const struct {
+    const char *begins;
+    const char *breach;
+} errors[] = {
+    {"Window exceeded", "the server sent more than the window allows"},
+    {"Unknown channel id", "the server confirmed a channel that was not asked for"},
+    {"Invalid packet", "the server's answer about a channel is malformed"},
+};
+
+const char *breach_of_error(const char *text)
+{
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (strncmp(text, errors[i].begins, strlen(errors[i].begins)) == 0)
+            return errors[i].breach;
+    return NULL;
+}
+
 const char *breach_of_packet_size(uint32_t size)
 {
     return size < BREACH_PACKET_MIN ? "the server's maximum packet size is below 1,024 bytes"

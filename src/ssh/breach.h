@@ -14,6 +14,10 @@
  * breach; else what the server did, for the log, a constant. */
 const char *breach_of_log(int priority, const char *function, const char *text);
 
+/* The same for the text of an SSH_FATAL error of the session: from 0.11 on libssh does not log what
+ * errors it sets, and goes on after some of them all the same. No server's words begin it. */
+const char *breach_of_error(const char *text);
+
 /* The same for the maximum packet size of a channel. */
 const char *breach_of_packet_size(uint32_t size);
 

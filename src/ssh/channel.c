@@ -87,6 +87,8 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
         return (int)length;
     }
     /* libssh keeps what is not taken, and counts it against the window. */
+    if (length > chan_window_most(ch))
+        session_breach(ch->session, "the server sent more than the window allows");
     if (!ch->leftover)
         ch->leftover_since = loop_now(ch->session->loop);
     ch->leftover = true;

@@ -197,22 +197,22 @@ static void release_to_worker(struct handshake *h)
     ssh_set_blocking(h->handle, 0);
 }
 
-/* A session whose packets nobody authenticates is not used. */
-static enum dial_status check_integrity(struct handshake *h, unsigned long checks)
+bool handshake_is_checked(struct handshake *h)
 {
-    if (integrity_holds(h->info.cipher_in, checks))
-        return DIAL_OK;
+    if (integrity_holds(h->info.cipher_in, h->checks))
+        return true;
     log_error(
         "this libssh does not let adit check its AES-GCM packets: AES-GCM is offered no more");
-    return handshake_fail(h, DIAL_TRANSPORT, "the packets of cipher %s cannot be checked",
-                          h->info.cipher_in);
+    handshake_fail(h, DIAL_TRANSPORT, "the packets of cipher %s cannot be checked",
+                   h->info.cipher_in);
+    return false;
 }
 
 enum dial_status handshake(struct handshake *h, int fd)
 {
-    unsigned long checks = integrity_checks();
     enum dial_status status;
 
+    h->checks = integrity_checks();
     h->handle = ssh_new();
     if (h->handle == NULL) {
         close(fd);
@@ -230,8 +230,6 @@ enum dial_status handshake(struct handshake *h, int fd)
     status = host_key_verify(h);
     if (status == DIAL_OK)
         status = authenticate(h);
-    if (status == DIAL_OK)
-        status = check_integrity(h, checks);
     if (status == DIAL_OK)
         release_to_worker(h);
     return status;

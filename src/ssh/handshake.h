@@ -23,6 +23,7 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
+    unsigned long checks; /* integrity_checks() before it connected */
     char error[1024];
 };
 
@@ -69,6 +70,11 @@ enum dial_status host_key_verify(struct handshake *h);
 
 /* What the files say, asked for by the server's names. */
 struct known_hosts host_key_known(const struct handshake *h);
+
+/* To be asked when the server's first encrypted packets have come, and before a secret is sent.
+ * False (h->error, and the log): nobody authenticates its packets, so that the session is not used.
+ */
+bool handshake_is_checked(struct handshake *h);
 
 /* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */

@@ -37,6 +37,8 @@ struct session {
     uint64_t fresh;        /* bytes written since the last flush */
     bool backlog;          /* the kernel took less than there was to flush */
     uint64_t backlog_from; /* out_packets when that began */
+    uint64_t silent_from;  /* in_packets when a packet went out last */
+    uint64_t silent_at;    /* out_packets since then */
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind;      /* out_packets when they were */
     bool blocked;                /* libssh takes nothing: the peer has begun a rekey */
@@ -125,6 +127,9 @@ uint32_t chan_window(const struct channel *channel);
 void chan_window_begin(struct channel *channel);
 /* Its consumer took so much. True: chan_window_announce has something to do. */
 bool chan_window_consumed(struct channel *channel, uint32_t length);
+/* More bytes than a peer that keeps to its windows can make libssh keep for a consumer that takes
+ * nothing. */
+uint32_t chan_window_most(const struct channel *channel);
 /* Tells the peer of the window, if it is time; outside of libssh's callbacks. */
 void chan_window_announce(struct channel *channel);
 /* Its consumer has not kept up since then (loop_now). If that is more than a round trip, nothing
@@ -145,23 +150,34 @@ void forwarded_cut(struct session *session);
 /* It ends. */
 void forwarded_end(struct session *session);
 
-/* session.c */
+/* turn.c */
 
-/* To be called after any libssh call made outside of session_drive: it may have processed input. */
+/* To be called after any libssh call made outside of session_turn: it may have processed input. */
 void session_touch(struct session *session);
+/* One turn: the only place from which channels' events come. `readable`: the socket may have input.
+ * The session may be freed by it. */
+void session_turn(struct session *session, bool readable);
 /* The channel, which is not dirty, shall be settled again in the loop's next turn. */
 void session_postpone(struct session *session, struct channel *channel);
-/* An answer took so long: the way there and back at most. */
-void session_note_round_trip(struct session *session, uint64_t milliseconds);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
 bool session_congested(const struct session *session);
 /* How many bytes it takes until then; the packet that exceeds it is taken whole. */
 size_t session_room(const struct session *session);
+/* So much was written, and waits for the end of the turn. */
+void session_wrote(struct session *session, uint32_t length);
+/* libssh has not noticed its end yet. */
+bool session_is_alive(const struct session *session);
+/* Sends what is queued, and leaves libssh in the belief that the next packet can be sent at once.
+ */
+void session_farewell(struct session *session);
+
+/* session.c */
+
+/* An answer took so long: the way there and back at most. */
+void session_note_round_trip(struct session *session, uint64_t milliseconds);
 /* The server broke the protocol, as `how` says (a constant): the session ends with this turn, and
  * what is not told by then is never told. Allowed anywhere. */
 void session_breach(struct session *session, const char *how);
-/* libssh has not noticed its end yet. */
-bool session_is_alive(const struct session *session);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its
  * socket are about. They nest, as one session's event may make another write: session_enter gives
  * what session_leave takes, and goes back to. */
@@ -169,7 +185,9 @@ struct session *session_enter(struct session *session);
 void session_leave(struct session *before);
 /* Sets libssh's log for this session again, inside of such a pair, where its level has changed. */
 void session_log(struct session *session);
-/* So much was written, and waits for the end of the turn. */
-void session_wrote(struct session *session, uint32_t length);
+/* Cuts all channels and tells everybody; its last act, after which it may be freed. */
+void session_die(struct session *session);
+/* Frees it, outside of its turn. */
+void session_destroy(struct session *session);
 
 #endif

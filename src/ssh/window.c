@@ -113,6 +113,14 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
     return ch->probe_wanted || (ch->window > 0 && ch->unannounced >= ch->window / PART);
 }
 
+/* (A read announces libssh's own window anew while what came by the last one is still kept. But
+ * libssh announces it for data on standard error, too, however much is kept of the other stream.)
+ */
+uint32_t chan_window_most(const struct channel *ch)
+{
+    return 2 * WINDOW_FIRST + ch->charged;
+}
+
 void chan_window_announce(struct channel *ch)
 {
     if (ch->probe_wanted)
@@ -140,6 +148,9 @@ void chan_window_release(struct channel *ch)
 
 #else
 
+/* libssh's, which is fixed. */
+#define OWN_WINDOW (2U * 1024 * 1024)
+
 void chan_window_begin(struct channel *ch)
 {
     (void)ch;
@@ -150,6 +161,12 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
     (void)ch;
     (void)length;
     return false;
+}
+
+uint32_t chan_window_most(const struct channel *ch)
+{
+    (void)ch;
+    return 2 * OWN_WINDOW;
 }
 
 void chan_window_announce(struct channel *ch)

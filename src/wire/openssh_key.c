@@ -157,7 +157,9 @@ enum openssh_key openssh_key_inspect(const char *text, size_t length,
         return OPENSSH_KEY_NONE;
     r.at = begin + strlen(BEGIN);
     r.end = find(r.at, end, END);
-    if (r.end == NULL)
+    /* (What follows the line's dashes without a space, libssh skips: it must not be read as base64
+     * here.) */
+    if (r.end == NULL || !is_space(*r.at))
         return OPENSSH_KEY_DAMAGED;
     return inspect(&r, name);
 }

@@ -7,13 +7,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, equal, sanitized, tap, true, wait_until
-from adit_test.clients import Closed, Refused, closed, connected, exchange, read_all
+from adit_test import (ANY, Adit, equal, gateway, listen, sanitized, tap, true, upstream,
+                       wait_until)
+from adit_test.clients import Closed, Refused, closed, connected, exchange, read_all, works
 from adit_test.hostile import at_once, beside, outcome
 from adit_test.origins import Blackhole, Origin, echo, read_exactly
-from adit_test.rogue import (CHANNEL_DATA, CHANNEL_EOF, DISCONNECT, GLOBAL_REQUEST, OPEN_CONFIRMATION,
-                             OPEN_FAILURE, STEPS, USERAUTH_FAILURE, USERAUTH_REQUEST, Gone, Reader,
-                             Rogue, numbers, text)
+from adit_test.rogue import (CHANNEL_DATA, CHANNEL_EOF, DISCONNECT, GLOBAL_REQUEST, KEXINIT,
+                             OPEN_CONFIRMATION, OPEN_FAILURE, STEPS, USERAUTH_FAILURE,
+                             USERAUTH_REQUEST, Gone, Reader, Rogue, numbers, text)
 from adit_test.sshd import Sshd
 
 MIB = 1 << 20
@@ -249,6 +250,40 @@ def unread_answers(sshd, origin):
                 true(adit.rss() - before < 64 * MIB, f"{(adit.rss() - before) >> 20} MiB more")
 
 
+def unanswered_kexinit(sshd, origin):
+    """libssh keeps what it answers until the server has answered its KEXINIT."""
+    def scenario(session):
+        session.login()
+        number, _ = session.opened()
+        session.confirm(number)
+        session.refuse_rekey()
+        for _ in range(40):
+            session.data(number, bytes(32768))
+        session.expect(KEXINIT)
+        for _ in range(4 * MIB):
+            session.send(GLOBAL_REQUEST, text("keepalive@openssh.com"), b"\1")
+
+    def drain(conn):
+        with contextlib.suppress(OSError):
+            while conn.recv(65536):
+                pass
+
+    text_ = "".join([gateway(workers=2, drain_timeout="1s"), upstream(sshd), listen()])
+    with tap.case("requests without end, and the KEXINIT is not answered: memory is bounded"), \
+            Rogue(scenario) as rogue, \
+            Adit(text_ + upstream(rogue, "rogue", sessions="1-1", rekey="1M")
+                 + listen("rogue", via="rogue")) as adit:
+        adit.sessions_up(1, upstream="rogue")
+        before = adit.rss()
+        with connected(adit.listener("rogue"), ANY, 9) as conn:
+            drain(conn)
+        adit.wait_log("upstream rogue: session . lost: the server .*does not answer the key exchange",
+                      seconds=60)
+        if not sanitized():
+            true(adit.rss() - before < 64 * MIB, f"{(adit.rss() - before) >> 20} MiB more")
+        true(works(adit.address, origin), "another upstream goes on")
+
+
 def main():
     with Sshd() as sshd, Origin(echo) as origin:
         transport(sshd, origin)
@@ -256,6 +291,7 @@ def main():
         channels(sshd, origin)
         thousand_opens(sshd, origin)
         unread_answers(sshd, origin)
+        unanswered_kexinit(sshd, origin)
 
 
 tap.run(main)

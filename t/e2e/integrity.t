@@ -178,21 +178,55 @@ def judged(sshd, cipher, mac, direction):
                  f"at {choice}: {same} bytes as they were, then {changed} changed")
 
 
+def build(name):
+    """One of the builds beside adit."""
+    return os.path.join(os.path.dirname(program()), name)
+
+
+@contextlib.contextmanager
+def as_adit(path):
+    ours = os.environ.get("ADIT")
+    os.environ["ADIT"] = path
+    try:
+        yield
+    finally:
+        if ours is None:
+            del os.environ["ADIT"]
+        else:
+            os.environ["ADIT"] = ours
+
+
+def unwatched():
+    """A libssh that does not call the guard: that is known before a login begins."""
+    def start(sshd):
+        return Adit(gateway(drain_timeout="1s") + listen()
+                    + upstream(sshd, sessions="1-1", ciphers="aes128-gcm@openssh.com,aes128-ctr"))
+
+    options = {"Ciphers": "aes128-gcm@openssh.com", "LogLevel": "DEBUG2"}
+    with tap.case("a guard that is not called: no key is offered over AES-GCM"), \
+            as_adit(build("adit-unwatched")), Sshd(options=options) as sshd, start(sshd) as adit:
+        adit.wait_log("the packets of cipher aes128-gcm@openssh.com cannot be checked")
+        sshd.process.wait_log("userauth-request for user .* method none")
+        sshd.process.wait_log("Disconnected from|Connection closed")
+        equal(sshd.process.find("userauth-request for user .* method publickey"), [], "keys")
+    options["Ciphers"] += ",aes128-ctr"
+    with tap.case("... and another cipher is used instead"), \
+            as_adit(build("adit-unwatched")), Sshd(options=options) as sshd, start(sshd) as adit:
+        adit.sessions_up(1)
+        true(adit.find("AES-GCM is offered no more"), "the log says so")
+
+
 def unguarded(sshd):
     """That the test would see it: a build that takes a wrong tag for a right one."""
-    ours = os.environ.get("ADIT")
     with tap.case("... which is seen without the guard"):
-        os.environ["ADIT"] = os.path.join(os.path.dirname(program()), "adit-unguarded")
-        try:
-            found = run(sshd, "aes128-gcm@openssh.com", None, "down", 20,
-                        lost=False)
-        finally:
-            os.environ["ADIT"] = ours
+        with as_adit(build("adit-unguarded")):
+            found = run(sshd, "aes128-gcm@openssh.com", None, "down", 20, lost=False)
         true(any(changed for _, _, changed in found), "changed bytes are delivered")
 
 
 def main():
     tap.diag(f"ADIT_TEST_SEED={SEED}")
+    unwatched()
     with Sshd(start=False) as sshd:
         sshd.configure(LogLevel="INFO", Ciphers=",".join(sorted({c for c, _ in COMBINATIONS})),
                        MACs=",".join(sorted({m for _, m in COMBINATIONS if m})))

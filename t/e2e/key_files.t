@@ -16,6 +16,7 @@ from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
 PASSPHRASE = "pw12345"
+READ_BY_0_11 = "Ed25519 in PKCS#8"  # of libssh
 
 
 def encrypted(cipher):
@@ -55,7 +56,7 @@ def bad_files(sshd):
             r"ssh-keygen -p -Z aes256-ctr -f \S+.* agent")
            for cipher in ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com",
                           "chacha20-poly1305@openssh.com")},
-        "Ed25519 in PKCS#8": (pkcs8("ed25519"), "is of type ssh-ed25519 in a format"),
+        READ_BY_0_11: (pkcs8("ed25519"), "is of type ssh-ed25519 in a format"),
         "Ed448 in PKCS#8": (pkcs8("ed448"), "no private key that libssh knows"),
         "X25519 in PKCS#8": (pkcs8("x25519"), "no private key that libssh knows"),
         "an empty file": (scratch("empty", ""), "it is empty"),
@@ -79,6 +80,8 @@ def alone(sshd, origin, files):
                 Adit(config(sshd, up={"identity": f"{path}, {sshd.user_key}"})) as adit:
             adit.sessions_up(1)
             true(works(adit.address, origin), "echo")
+            if name == READ_BY_0_11 and not adit.libssh_before_0_11():
+                continue
             holds(words, adit.text(), "the log")
             true(path in adit.text(), "the file is named")
 

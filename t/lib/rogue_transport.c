@@ -11,11 +11,11 @@
  * Standard input and output carry payloads of packets, each after its length (uint32, as SSH has
  * it). What the client sends comes out, except for the messages of key exchange; what comes in is
  * sent. A payload whose first byte is 0 is an order: with 32 bytes more, the seed of a host key, to
- * exchange the keys anew with that one; alone, to read nothing from the client any more. */
-#include "rogue_bytes.h"
+ * exchange the keys anew with that one; with one byte more, to leave the client's next KEXINIT
+ * without an answer; alone, to read nothing from the client any more. */
+#include "rogue_packets.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -26,148 +26,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PACKET_MAX (1024 * 1024)
-#define HASH_SIZE 32
-#define KEY_SIZE 16
-#define BLOCK 16
-
 enum { MSG_DISCONNECT = 1, MSG_KEXINIT = 20, MSG_NEWKEYS = 21, MSG_ECDH_INIT = 30, MSG_REPLY = 31 };
 
 static const char our_version[] = "SSH-2.0-Rogue_1.0";
 
-struct direction {
-    EVP_CIPHER_CTX *cipher; /* NULL: in clear */
-    uint8_t mac_key[HASH_SIZE];
-    uint32_t sequence;
-};
-
-static int connection;
-static struct direction in, out;
 static EVP_PKEY *host_key;
 static char their_version[256];
 static uint8_t session_id[HASH_SIZE];
 static bool has_session_id;
-static bool deaf; /* nothing is read from the client */
+static bool deaf;     /* nothing is read from the client */
+static bool stubborn; /* the client's KEXINIT is not answered */
 static const char *stop_step = "", *stop_how = "close";
-
-/* False: the other end is gone. */
-static bool read_exactly(int fd, void *data, size_t length)
-{
-    for (size_t got = 0; got < length;) {
-        ssize_t n = read(fd, (uint8_t *)data + got, length - got);
-        if (n <= 0)
-            return false;
-        got += (size_t)n;
-    }
-    return true;
-}
-
-static void write_all(int fd, const void *data, size_t length)
-{
-    for (size_t put_out = 0; put_out < length;) {
-        ssize_t n = write(fd, (const uint8_t *)data + put_out, length - put_out);
-        if (n <= 0)
-            exit(0); /* the client left: what a test waits for */
-        put_out += (size_t)n;
-    }
-}
-
-static void receive(void *data, size_t length)
-{
-    if (!read_exactly(connection, data, length))
-        exit(0);
-}
-
-/* Packets (RFC 4253 section 6). */
-
-static void mac(const struct direction *d, const uint8_t *packet, size_t length, uint8_t *digest)
-{
-    struct bytes b = {0};
-    unsigned size = HASH_SIZE;
-
-    put_u32(&b, d->sequence);
-    put(&b, packet, length);
-    HMAC(EVP_sha256(), d->mac_key, HASH_SIZE, b.data, b.length, digest, &size);
-    free(b.data);
-}
-
-static void crypt_bytes(struct direction *d, uint8_t *data, size_t length)
-{
-    int done = 0;
-
-    if (d->cipher != NULL && EVP_CipherUpdate(d->cipher, data, &done, data, (int)length) != 1)
-        fail("cipher");
-}
-
-static struct bytes make_packet(const uint8_t *payload, size_t length)
-{
-    struct bytes packet = {0};
-    uint8_t padding[2 * BLOCK] = {0}, digest[HASH_SIZE];
-    size_t pad = BLOCK - (5 + length) % BLOCK;
-
-    if (pad < 4)
-        pad += BLOCK;
-    put_u32(&packet, (uint32_t)(1 + length + pad));
-    put_u8(&packet, (uint8_t)pad);
-    put(&packet, payload, length);
-    put(&packet, padding, pad);
-    if (out.cipher != NULL) {
-        mac(&out, packet.data, packet.length, digest);
-        crypt_bytes(&out, packet.data, packet.length);
-        put(&packet, digest, sizeof(digest));
-    }
-    out.sequence++;
-    return packet;
-}
-
-static void send_payload(const uint8_t *payload, size_t length)
-{
-    struct bytes packet = make_packet(payload, length);
-
-    write_all(connection, packet.data, packet.length);
-    free(packet.data);
-}
-
-/* The first half of a packet. */
-static void send_part(const struct bytes *payload)
-{
-    struct bytes packet = make_packet(payload->data, payload->length);
-
-    write_all(connection, packet.data, packet.length / 2);
-    free(packet.data);
-}
-
-static struct bytes receive_payload(void)
-{
-    uint8_t first[BLOCK], digest[HASH_SIZE], wanted[HASH_SIZE];
-    struct bytes packet = {0}, payload = {0};
-    uint8_t *rest;
-    size_t length;
-
-    receive(first, BLOCK);
-    crypt_bytes(&in, first, BLOCK);
-    length = get_u32(first);
-    if (length < BLOCK - 4 || length > PACKET_MAX)
-        fail("a packet's length");
-    rest = malloc(length + 4);
-    if (rest == NULL)
-        fail("no memory");
-    receive(rest, length + 4 - BLOCK);
-    crypt_bytes(&in, rest, length + 4 - BLOCK);
-    put(&packet, first, BLOCK);
-    put(&packet, rest, length + 4 - BLOCK);
-    free(rest);
-    if (in.cipher != NULL) {
-        receive(digest, sizeof(digest));
-        mac(&in, packet.data, packet.length, wanted);
-        if (memcmp(digest, wanted, sizeof(digest)) != 0)
-            fail("a packet's MAC");
-    }
-    in.sequence++;
-    put(&payload, packet.data + 5, length - 1 - packet.data[4]);
-    free(packet.data);
-    return payload;
-}
 
 /* Ends. */
 
@@ -421,7 +290,7 @@ static void exchange_versions(void)
     write_all(connection, line, strlen(line));
     step("version");
     do
-        receive(&their_version[length], 1);
+        receive_bytes(&their_version[length], 1);
     while (their_version[length] != '\n' && ++length < sizeof(their_version) - 1);
     while (length > 0 && strchr("\r\n", their_version[length]) != NULL)
         their_version[length--] = '\0';
@@ -441,7 +310,7 @@ static void from_client(void)
 {
     struct bytes b = receive_payload();
 
-    if (b.length > 0 && b.data[0] == MSG_KEXINIT) {
+    if (b.length > 0 && b.data[0] == MSG_KEXINIT && !stubborn) {
         exchange_keys(b);
         return;
     }
@@ -467,6 +336,8 @@ static void from_test(void)
         exchange_keys((struct bytes){0});
     } else if (length == 1 && payload[0] == 0) {
         deaf = true;
+    } else if (length == 2 && payload[0] == 0) {
+        stubborn = true;
     } else {
         send_payload(payload, length);
     }

@@ -40,6 +40,19 @@ static void other_lines_are_none(void **state)
                               "Received a CHANNEL_OPEN_CONFIRMATION for channel 43:0"));
 }
 
+static void the_errors_of_libssh_are_known(void **state)
+{
+    (void)state;
+    assert_non_null(breach_of_error("Window exceeded"));
+    assert_non_null(breach_of_error("Unknown channel id 4711"));
+    assert_non_null(breach_of_error("Invalid packet"));
+    assert_null(breach_of_error(""));
+    assert_null(breach_of_error("Server specified invalid channel 5"));
+    /* A server's own words. */
+    assert_null(breach_of_error("Channel opening failure: channel 43 error (1) Invalid packet"));
+    assert_null(breach_of_error("Received SSH_MSG_DISCONNECT: 2:Invalid packet"));
+}
+
 static void packets_of_1024_are_enough(void **state)
 {
     (void)state;
@@ -119,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lines_of_libssh_are_known),
         cmocka_unit_test(other_lines_are_none),
+        cmocka_unit_test(the_errors_of_libssh_are_known),
         cmocka_unit_test(packets_of_1024_are_enough),
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
         cmocka_unit_test(a_confirmation_is_the_channel_s_that_it_names),

@@ -109,6 +109,29 @@ static void what_stands_before_a_key_does_not_hide_it(void **state)
     assert_int_equal(inspect(text, strlen(text)), OPENSSH_KEY_CIPHER);
 }
 
+/* libssh skips what follows the dashes of the first line up to a space: here a key that holds the
+ * base64 of another one as its private half. */
+static void what_libssh_skips_is_not_read(void **state)
+{
+    char text[sizeof(gcm) + 200];
+    const char *inside = strchr(gcm, '\n');
+    const char *end = strstr(gcm, "\n-----END");
+    uint8_t outside[] = "openssh-key-v1\0\0\0\0\4none\0\0\0\4none\0\0\0\0\0\0\0\1\0\0\0\1k\0\0\0";
+    size_t digits = 0, length;
+
+    (void)state;
+    for (const char *at = inside; at < end; at++)
+        digits += *at != '\n' && *at != '=';
+    length = digits * 3 / 4;
+    outside[sizeof(outside) - 2] = (uint8_t)(length >> 8);
+    outside[sizeof(outside) - 1] = (uint8_t)length;
+    assert_int_equal(sizeof(outside) % 3, 0); /* so that the digits go on behind it */
+    memcpy(text, gcm, (size_t)(inside - gcm));
+    EVP_EncodeBlock((unsigned char *)text + (inside - gcm), outside, (int)sizeof(outside));
+    strcat(text, inside);
+    assert_int_equal(inspect(text, strlen(text)), OPENSSH_KEY_DAMAGED);
+}
+
 static void no_beginning_of_a_key_is_let_through(void **state)
 {
     const char *const keys[] = {plain, ctr, gcm, chacha};
@@ -203,6 +226,7 @@ int main(void)
         cmocka_unit_test(other_ciphers_are_named),
         cmocka_unit_test(other_formats_are_none),
         cmocka_unit_test(what_stands_before_a_key_does_not_hide_it),
+        cmocka_unit_test(what_libssh_skips_is_not_read),
         cmocka_unit_test(no_beginning_of_a_key_is_let_through),
         cmocka_unit_test(a_hole_is_damage),
         cmocka_unit_test(what_follows_a_key_is_damage),

@@ -188,6 +188,11 @@ class Adit(Process):
             used = stat.read().rpartition(")")[2].split()[11:13]
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
+    def libssh_before_0_11(self):
+        """Whether it runs with libssh 0.10 or older (libssh.so.4.9)."""
+        with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="replace") as maps:
+            return re.search(r"/libssh\.so\.4\.\d\.", maps.read()) is not None
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

@@ -27,6 +27,7 @@ from .tap import BailOut
 
 DISCONNECT, IGNORE, UNIMPLEMENTED = 1, 2, 3
 SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
+KEXINIT = 20
 USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS = 50, 51, 52
 GLOBAL_REQUEST, REQUEST_SUCCESS, REQUEST_FAILURE = 80, 81, 82
 CHANNEL_OPEN, OPEN_CONFIRMATION, OPEN_FAILURE = 90, 91, 92
@@ -135,6 +136,10 @@ class Session:
     def deafen(self):
         """From here on nothing is read from the client."""
         self.send(0)
+
+    def refuse_rekey(self):
+        """The client's KEXINIT is not answered any more, but received as other messages are."""
+        self.send(0, b"\1")
 
     def close(self):
         self.child.stdin.close()
