@@ -334,7 +334,10 @@ def no_window(sshd, origin):
     with tap.case("a window that wraps around"), Rogue(huge) as rogue, \
             beside(sshd, origin, huge=rogue) as adit, \
             connected(adit.listener("huge"), ANY, 9) as conn:
-        true(exchange(conn), "echo")
+        try:
+            true(exchange(conn), "echo")
+        except OSError:  # libssh 0.11 ends such a session (RFC 4254 section 5.2)
+            adit.wait_log("upstream huge: session 0 lost: .*overflows remote window")
 
 
 def strange_messages(sshd, origin):

@@ -85,6 +85,15 @@ def descendants(pid):
     return found
 
 
+def is_still(pid):
+    """Whether it runs no more: it is stopped, or has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
+            return stat.read().rpartition(")")[2].split()[0] in "TtZX"
+    except OSError:
+        return True
+
+
 def freeze(pid, itself=True):
     """SIGSTOP to `pid` and all below it, or only to these. Returns whom it was sent to."""
     frozen = []
@@ -95,6 +104,8 @@ def freeze(pid, itself=True):
             return frozen
         for one in found:
             send_signal(one, signal.SIGSTOP)
+        for one in found:  # (the signal is sent, and a fork may still be under way)
+            wait_until(lambda one=one: is_still(one), f"process {one} stands still")
         frozen += found
 
 
