@@ -1,18 +1,17 @@
 #!/usr/bin/env -S python3 -B
 """Clients that leave, by half-close, close and reset, in each state: what they held is given back."""
 
-import json
 import os
 import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Adit, config, equal, free_port, listen, run_adit, scratch, tap, true, \
-    wait_until
+from adit_test import ANY, Adit, config, equal, free_port, listen, scratch, tap, true
 from adit_test.clients import (HELLO, basic, closed, connect, password_request, read_all, reply,
                                socks5_request)
 from adit_test.gateway import section, upstream
+from adit_test.holdings import gives_back, holdings
 from adit_test.origins import Blackhole, Origin, echo, read_exactly, reset
 from adit_test.process import patience
 from adit_test.sshd import Sshd
@@ -23,24 +22,6 @@ USERS = "slow:$2y$12$ek7SAln7YTzQC8A9ydQQa.9bMg0xTAV5t8TEkVFuIu184wc7jVNQi\n"
 HELLO_PASSWORD = b"\x05\x01\x02"
 GREETING = b"hello, says the origin"
 TIMES_OUT = "1500ms"
-
-
-def status(path):
-    done = run_adit("-S", path, "-O", "status", "--json", seconds=30)
-    equal(done.returncode, 0, f"-O status ({done.stderr})")
-    return json.loads(done.stdout)
-
-
-def holdings(adit, path):
-    """What clients hold: (descriptors, connections, channels and waiting)."""
-    now = status(path)
-    return (adit.descriptors(), now["connections"],
-            sum(up["channels"] + up["waiting"] for up in now["upstreams"]))
-
-
-def gives_back(adit, path, before):
-    wait_until(lambda: all(now <= then for now, then in zip(holdings(adit, path), before)),
-               f"descriptors, connections and channels are {before} again", seconds=60)
 
 
 def silent(conn, _origin):

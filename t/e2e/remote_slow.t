@@ -2,7 +2,6 @@
 """SOCKS and HTTP by a remote forward behind a slow link: replies are whole and come first, a
 request is served whatever its end of data came with, and who leaves leaves nothing behind."""
 
-import json
 import os
 import queue
 import socket
@@ -11,11 +10,11 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, free_port, run_adit, scratch, tap, true,
-                       wait_until)
+from adit_test import ANY, Adit, config, equal, free_port, scratch, tap, true, wait_until
 from adit_test.clients import (HELLO, Refused, connect, http_request, read_all, reply,
                                socks4_request, socks5_request)
 from adit_test.gateway import section
+from adit_test.holdings import gives_back, holdings, status
 from adit_test.link import Link
 from adit_test.origins import (Blackhole, Origin, body, echo, read_digest, read_exactly, reset)
 from adit_test.process import patience
@@ -64,25 +63,6 @@ def endless(stop):
                     break
 
     return serve
-
-
-def status(path):
-    done = run_adit("-S", path, "-O", "status", "--json", seconds=30)
-    equal(done.returncode, 0, f"-O status ({done.stderr})")
-    return json.loads(done.stdout)
-
-
-def holdings(adit, path):
-    """What clients hold: (descriptors, connections, channels)."""
-    now = status(path)
-    return (adit.descriptors(), now["connections"],
-            sum(up["channels"] + up["waiting"] for up in now["upstreams"]))
-
-
-def gives_back(adit, path, before):
-    wait_until(lambda: holdings(adit, path) <= before and
-               all(now <= then for now, then in zip(holdings(adit, path), before)),
-               f"descriptors, connections and channels are {before} again", seconds=60)
 
 
 def get(address, port):

@@ -1,0 +1,25 @@
+"""What the clients of an adit that runs hold, as its control socket tells."""
+
+import json
+
+from .checks import equal
+from .gateway import run_adit
+from .process import wait_until
+
+
+def status(path):
+    done = run_adit("-S", path, "-O", "status", "--json", seconds=30)
+    equal(done.returncode, 0, f"-O status ({done.stderr})")
+    return json.loads(done.stdout)
+
+
+def holdings(adit, path):
+    """(descriptors, connections, channels and waiting)."""
+    now = status(path)
+    return (adit.descriptors(), now["connections"],
+            sum(up["channels"] + up["waiting"] for up in now["upstreams"]))
+
+
+def gives_back(adit, path, before):
+    wait_until(lambda: all(now <= then for now, then in zip(holdings(adit, path), before)),
+               f"descriptors, connections and channels are {before} again", seconds=60)
