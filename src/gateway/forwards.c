@@ -2,7 +2,7 @@
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
-#include "gateway/remote.h"
+#include "worker/remote_forwards.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #ifndef ADIT_GATEWAY_FORWARDS_H
 #define ADIT_GATEWAY_FORWARDS_H
 
-#include "gateway/generation.h"
-#include "gateway/worker.h"
+#include "shared/generation.h"
+#include "worker/worker.h"
 
 struct forwards;
 

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
-#include "gateway/status.h"
+#include "gateway/snapshot.h"
 #include "io/notify.h"
 
 #include <signal.h>

@@ -3,13 +3,13 @@
 #ifndef ADIT_GATEWAY_GATEWAY_PARTS_H
 #define ADIT_GATEWAY_GATEWAY_PARTS_H
 
-#include "gateway/control.h"
+#include "gateway/commands.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/pool.h"
 #include "gateway/stdio.h"
-#include "gateway/worker.h"
+#include "worker/worker.h"
 #include "io/signals.h"
 
 struct gateway {

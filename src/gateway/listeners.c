@@ -2,7 +2,7 @@
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
-#include "gateway/porter.h"
+#include "worker/accept_duty.h"
 
 #include <errno.h>
 #include <stdio.h>

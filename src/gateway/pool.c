@@ -2,7 +2,7 @@
 #include "gateway/pool.h"
 
 #include "base/mem.h"
-#include "gateway/attempt.h"
+#include "gateway/dial_attempt.h"
 #include "gateway/forwards.h"
 
 #include <stdlib.h>

@@ -3,10 +3,10 @@
 #ifndef ADIT_GATEWAY_POOL_H
 #define ADIT_GATEWAY_POOL_H
 
-#include "gateway/board.h"
-#include "gateway/hosts.h"
-#include "gateway/metrics.h"
-#include "gateway/worker.h"
+#include "shared/session_table.h"
+#include "gateway/host_backoff.h"
+#include "shared/metrics.h"
+#include "worker/worker.h"
 #include "io/proxy_command.h"
 #include "io/resolver.h"
 

@@ -2,7 +2,7 @@
 #include "gateway/stdio.h"
 
 #include "base/mem.h"
-#include "gateway/hop.h"
+#include "shared/internal_connection.h"
 #include "io/pump.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef ADIT_GATEWAY_STDIO_H
 #define ADIT_GATEWAY_STDIO_H
 
-#include "gateway/worker.h"
+#include "worker/worker.h"
 
 struct stdio;
 

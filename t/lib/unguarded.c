@@ -1,6 +1,6 @@
 /* Linked into t/lib/adit-unguarded in the place of ssh/integrity: adit as it would be with a libssh
  * that takes a wrong tag of AES-GCM for a right one. t/e2e/integrity.t must see the difference. */
-#include "ssh/integrity.h"
+#include "session_libssh/integrity.h"
 
 #include <openssl/evp.h>
 

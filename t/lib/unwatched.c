@@ -1,7 +1,7 @@
 /* Linked into t/lib/adit-unwatched in the place of ssh/integrity: adit as it would be with a libssh
  * that does not call the guard of AES-GCM's tags. t/e2e/integrity.t shows that it sends no secret
  * then. */
-#include "ssh/integrity.h"
+#include "session_libssh/integrity.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Tests of ssh/agent: a fake agent on one side, what libssh would see on the other. */
 #include "base/mem.h"
-#include "ssh/agent.h"
+#include "session_libssh/agent.h"
 
 #include <poll.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Tests of ssh/algorithms: lists as ssh_config(5) writes them. */
-#include "ssh/handshake.h"
+#include "session_libssh/handshake.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Tests of ssh/ask: who is asked, and a program's answers. */
 #include "base/mem.h"
-#include "ssh/ask.h"
+#include "session_libssh/ask.h"
 
 #include <pthread.h>
 #include <setjmp.h>

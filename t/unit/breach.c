@@ -1,6 +1,6 @@
 /* What of libssh's log tells of a server that breaks the protocol, and what became of an open. */
-#include "ssh/answers.h"
-#include "ssh/breach.h"
+#include "session_libssh/open_replies.h"
+#include "session_libssh/breach.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

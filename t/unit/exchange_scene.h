@@ -2,7 +2,7 @@
 #ifndef ADIT_T_EXCHANGE_SCENE_H
 #define ADIT_T_EXCHANGE_SCENE_H
 
-#include "gateway/http_exchange.h"
+#include "worker/http_exchange.h"
 #include "fake_endpoint.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Threads that stand still are noticed, and those that are only late are not. */
-#include "gateway/heartbeat.h"
+#include "shared/heartbeat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

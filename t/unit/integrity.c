@@ -1,5 +1,5 @@
 /* A wrong tag of AES-GCM, as libssh is told of it. */
-#include "ssh/integrity.h"
+#include "session_libssh/integrity.h"
 
 #include <openssl/evp.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
-#include "gateway/remote.h"
+#include "worker/remote_forwards.h"
 #include "io_test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

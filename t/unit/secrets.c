@@ -1,6 +1,6 @@
 /* Tests of ssh/secrets. */
 #include "base/mem.h"
-#include "ssh/secrets.h"
+#include "session_libssh/secrets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

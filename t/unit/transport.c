@@ -1,5 +1,5 @@
 /* Tests of ssh/transport: what libssh's padding is made of. */
-#include "ssh/transport.h"
+#include "session_libssh/transport.h"
 
 #include <openssl/rand.h>
 #include <setjmp.h>

@@ -1,0 +1,392 @@
+/* Name or hop, connection, handshake: each step starts the next, and any may fail. */
+#include "gateway/dial_attempt.h"
+
+#include "base/mem.h"
+#include "conf/ssh_names.h"
+#include "conf/ssh_tokens.h"
+#include "shared/internal_connection.h"
+#include "io/connect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How many connect_timeouts a handshake and login may take. */
+#define LOGIN_TIMEOUTS 2
+
+#define SSH_PORT 22
+
+/* A ProxyCommand's connection ends a moment before the command itself: so long its last word is
+ * waited for. */
+#define PROXY_EXIT_MS 200
+
+struct attempt {
+    struct pool_room *room;
+    struct config *config;
+    const struct config_upstream *upstream;
+    struct place *place;
+    int slot;
+    void (*done)(void *arg, int slot, enum dial_status status, struct dialled *dialled,
+                 const char *error);
+    void *arg;
+    struct proxy_command **proxy; /* the caller's */
+    /* The step under way; the others are NULL. */
+    struct later start;
+    struct resolve *resolve;
+    struct connect *connect;
+    struct hop *hop;
+    int fd; /* our end of what the hop joins; -1: none, or the dial has it */
+    struct dial *dial;
+    struct deadline proxy_exit;
+    struct deadline login; /* the dial's */
+    unsigned prompts;      /* the dial's, when the deadline last looked */
+    bool timed_out;        /* it was, and its thread has still to end */
+    uint64_t began;
+};
+
+/* The same name behind another jump host, or by another command, is another host. */
+static struct host *host_of(struct hosts *hosts, const struct config_upstream *upstream,
+                            const struct place *place)
+{
+    const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
+                     : upstream->jump.count > 0      ? upstream->jump.items[0]
+                                                     : NULL;
+    char *name = by != NULL ? mem_printf("%s by %s", place->name, by) : mem_strdup(place->name);
+    struct host *host = hosts_get(hosts, name, place->port);
+
+    free(name);
+    return host;
+}
+
+void place_init(struct place *place, struct hosts *hosts, const struct config_upstream *upstream,
+                const char *entry)
+{
+    /* conf/check saw to it that it can be split. */
+    hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
+    memcpy(place->alias, place->name, sizeof(place->alias));
+    if (upstream->libssh_config)
+        dial_find(upstream, place->name, &place->port);
+    if (place->port == SSH_PORT)
+        snprintf(place->label, sizeof(place->label), "%s", place->name);
+    else
+        hostport_format(place->name, place->port, place->label);
+    place->host = host_of(hosts, upstream, place);
+    place->sessions = 0;
+}
+
+static void attempt_free(struct attempt *a)
+{
+    if (a->fd >= 0)
+        close(a->fd); /* the hop's client gives up */
+    config_unref(a->config);
+    free(a);
+}
+
+static void finish(struct attempt *a, bool reached, enum dial_status status,
+                   struct dialled *dialled, const char *error)
+{
+    void (*done)(void *, int, enum dial_status, struct dialled *, const char *) = a->done;
+    void *arg = a->arg;
+    int slot = a->slot;
+
+    deadline_cancel(&a->login);
+    if (dialled != NULL)
+        host_asks(a->place->host, dialled_info(dialled)->asks_anew);
+    host_end(a->place->host, a->began, loop_now(a->room->loop), dialled != NULL, reached, status);
+    metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
+    attempt_free(a);
+    done(arg, slot, status, dialled, error);
+}
+
+/* A connection that was a ProxyCommand's has failed. */
+static void proxy_failed(struct deadline *deadline)
+{
+    struct attempt *a = container_of(deadline, struct attempt, proxy_exit);
+    const char *ended = proxy_command_ended(*a->proxy);
+    char error[80];
+
+    snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
+             ended != NULL ? ended : "closed its output");
+    finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
+}
+
+static void dialled_or_not(void *arg, enum dial_status status, struct dialled *dialled,
+                           const char *error)
+{
+    struct attempt *a = arg;
+
+    a->dial = NULL;
+    deadline_cancel(&a->login);
+    if (a->timed_out) {
+        dialled_free(dialled);
+        finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+    } else if (status == DIAL_TRANSPORT && *a->proxy != NULL) {
+        deadline_arm(a->room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
+    } else {
+        finish(a, true, status, dialled, error);
+    }
+}
+
+static void login_timed_out(struct deadline *deadline);
+
+/* libssh bounds each step with connect_timeout; this bounds them all. */
+static void arm_login(struct attempt *a)
+{
+    a->prompts = dial_prompts(a->dial);
+    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
+                 login_timed_out);
+}
+
+static void login_timed_out(struct deadline *deadline)
+{
+    struct attempt *a = container_of(deadline, struct attempt, login);
+
+    /* A person takes their time; the server says how long that may be. */
+    if (dial_is_asking(a->dial) || dial_prompts(a->dial) != a->prompts) {
+        arm_login(a);
+        return;
+    }
+    /* Until its thread has ended (an agent that asks somebody may keep it), the host is not dialled
+     * again: threads would pile up. */
+    a->timed_out = true;
+    dial_shutdown(a->dial);
+}
+
+static void dial(struct attempt *a, int fd)
+{
+    a->dial = dial_start(&(struct dial_request){
+        .fd = fd,
+        .config = a->config,
+        .upstream = a->upstream,
+        .host = a->place->name,
+        .port = a->place->port,
+        .alias = a->place->alias,
+        .may_ask = a->room->may_ask,
+        .reply = a->room->crew->keeper,
+        .done = dialled_or_not,
+        .arg = a,
+    });
+    arm_login(a);
+}
+
+/* By TCP. */
+
+static void connected(void *arg, int fd, const struct ip *address, const char *error)
+{
+    struct attempt *a = arg;
+
+    (void)address;
+    a->connect = NULL;
+    if (fd < 0)
+        finish(a, false, DIAL_TRANSPORT, NULL, error);
+    else
+        dial(a, fd);
+}
+
+static bool family_suits(const struct attempt *a, const struct ip *ip)
+{
+    int family = a->upstream->address_family;
+
+    return family == AF_UNSPEC || (family == AF_INET) == ip_is_v4(ip);
+}
+
+/* Connects to those of them that are of the right family. (With none left connect_start says so.)
+ */
+static void connect_to(struct attempt *a, const struct ip *addresses, size_t count)
+{
+    struct ip *suitable = mem_zalloc(count * sizeof(*suitable));
+    size_t n = 0;
+    struct ip from;
+    bool bound = a->upstream->bind_address != NULL && ip_parse(a->upstream->bind_address, &from);
+
+    for (size_t i = 0; i < count; i++)
+        if (family_suits(a, &addresses[i]))
+            suitable[n++] = addresses[i];
+    a->connect = connect_start(a->room->loop,
+                               &(struct connect_options){
+                                   .addresses = suitable,
+                                   .count = n,
+                                   .port = a->place->port,
+                                   .from = bound ? &from : NULL,
+                                   .timeout_ms = a->upstream->connect_timeout_ms,
+                                   .use = DESCRIPTOR_GATEWAY,
+                               },
+                               connected, a);
+    free(suitable);
+}
+
+static void resolved(void *arg, enum resolve_status status, const struct ip *addresses,
+                     size_t count, const char *error)
+{
+    struct attempt *a = arg;
+    char text[HOST_MAX + 200];
+
+    a->resolve = NULL;
+    if (status == RESOLVE_FOUND) {
+        connect_to(a, addresses, count);
+        return;
+    }
+    /* In ssh's words, which are getaddrinfo(3)'s. */
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->place->name,
+             status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
+    finish(a, false, DIAL_TRANSPORT, NULL, text);
+}
+
+static void start_tcp(struct attempt *a)
+{
+    struct ip ip;
+
+    if (ip_parse(a->place->name, &ip)) {
+        connect_to(a, &ip, 1);
+    } else {
+        char name[HOST_MAX + 1];
+        memcpy(name, a->place->name, sizeof(name));
+        host_normalise(name);
+        a->resolve = resolver_lookup(a->room->resolver, name, resolved, a);
+    }
+}
+
+/* By a ProxyCommand. */
+
+/* The command for this place; the caller frees. */
+static char *command_of(const struct attempt *a)
+{
+    char *port = mem_printf("%u", a->place->port);
+    const struct ssh_tokens tokens = {
+        .host = a->place->name,
+        .name = a->place->name,
+        .port = port,
+        .user = a->upstream->user,
+        .alias = a->upstream->host_key_alias,
+    };
+    char *command = ssh_tokens_expand(a->upstream->proxy_command, &tokens);
+
+    free(port);
+    return command;
+}
+
+static void start_proxy(struct attempt *a)
+{
+    /* The file's names were checked when it was read, but not what libssh made of one. */
+    const char *wrong = ssh_host_wrong(a->place->name);
+    char error[HOST_MAX + 200];
+    int fd;
+
+    if (wrong != NULL) {
+        snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
+                 a->place->name, wrong);
+        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        return;
+    }
+    char *command = command_of(a);
+    *a->proxy = proxy_command_start(a->room->proxies, command, &fd);
+    free(command);
+    if (*a->proxy != NULL) {
+        dial(a, fd);
+        return;
+    }
+    snprintf(error, sizeof(error), "ProxyCommand cannot be run: %s", strerror(errno));
+    finish(a, false, DIAL_TRANSPORT, NULL, error);
+}
+
+/* Through a jump host. */
+
+static void hop_answered(void *arg, enum outcome outcome, const char *detail)
+{
+    struct attempt *a = arg;
+    const char *jump = a->upstream->jump.items[0];
+    char error[400];
+    int fd = a->fd;
+
+    a->hop = NULL;
+    if (outcome == OUTCOME_OK) {
+        a->fd = -1;
+        dial(a, fd);
+        return;
+    }
+    snprintf(error, sizeof(error), outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s",
+             jump, detail);
+    finish(a, false, DIAL_TRANSPORT, NULL, error);
+}
+
+/* The other end of a socketpair leads to the host by the jump host's sessions, which are waited for
+ * as long as a connection would be. */
+static void start_hop(struct attempt *a)
+{
+    const char *jump = a->upstream->jump.items[0];
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
+        return;
+    }
+    a->fd = ends[0];
+    a->hop = hop_start(a->room->crew, a->room->generation,
+                       &(struct errand){.via = jump,
+                                        .to = {.host = a->place->name, .port = a->place->port},
+                                        .hold_ms = a->upstream->connect_timeout_ms,
+                                        .answered = hop_answered,
+                                        .arg = a},
+                       ends[1]);
+}
+
+/* (Later than attempt_start: when there is a generation, and where `done` may be called.) */
+static void start(struct later *later)
+{
+    struct attempt *a = container_of(later, struct attempt, start);
+
+    if (a->upstream->proxy_command != NULL)
+        start_proxy(a);
+    else if (a->upstream->jump.count > 0)
+        start_hop(a);
+    else
+        start_tcp(a);
+}
+
+struct attempt *attempt_start(struct pool_room *room, struct config *config,
+                              const struct config_upstream *upstream, struct place *place, int slot,
+                              struct proxy_command **proxy,
+                              void (*done)(void *arg, int slot, enum dial_status status,
+                                           struct dialled *dialled, const char *error),
+                              void *arg)
+{
+    struct attempt *a = mem_zalloc(sizeof(*a));
+
+    *a = (struct attempt){
+        .room = room,
+        .config = config_ref(config),
+        .upstream = upstream,
+        .place = place,
+        .slot = slot,
+        .proxy = proxy,
+        .fd = -1,
+        .done = done,
+        .arg = arg,
+        .began = loop_now(room->loop),
+    };
+    host_begin(place->host);
+    later_post(room->loop, &a->start, start);
+    return a;
+}
+
+bool attempt_is_asking(const struct attempt *a)
+{
+    return a->dial != NULL && dial_is_asking(a->dial);
+}
+
+void attempt_cancel(struct attempt *a)
+{
+    later_cancel(a->room->loop, &a->start);
+    resolve_cancel(a->resolve);
+    connect_cancel(a->connect);
+    hop_forget(a->hop);
+    deadline_cancel(&a->login);
+    deadline_cancel(&a->proxy_exit);
+    if (a->dial != NULL)
+        dial_cancel(a->dial);
+    host_abandon(a->place->host);
+    attempt_free(a);
+}

@@ -1,0 +1,169 @@
+/* Exponential backoff with jitter, one record a host. */
+#include "gateway/host_backoff.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <uthash.h>
+
+/* The first wait, and the longest, by what went wrong. A refused connection costs the server
+ * nothing; one that reached it counts against MaxStartups and penalties; one that needs a person is
+ * tried rarely. */
+static const struct backoff {
+    uint64_t first_ms;
+    uint64_t longest_ms;
+} backoffs[] = {
+#define UNREACHABLE 0
+    {250, 30000},
+#define REACHED 1
+    {1000, 60000},
+#define NEEDS_A_PERSON 2
+    {10000, 300000},
+};
+
+#define WANTED_MS 1000
+
+struct host {
+    UT_hash_handle hh;
+    unsigned dialling;
+    unsigned failures; /* in a row */
+    bool proved;       /* it has let us in once */
+    bool asks;         /* whoever logs in, each time */
+    int kind;          /* of the last failure: UNREACHABLE, ... */
+    uint64_t failed_at;
+    uint64_t wait_ms;
+    char key[];
+};
+
+struct hosts {
+    struct host *table;
+};
+
+struct hosts *hosts_new(void)
+{
+    return mem_zalloc(sizeof(struct hosts));
+}
+
+void hosts_free(struct hosts *hosts)
+{
+    struct host *host;
+    struct host *next;
+
+    if (hosts == NULL)
+        return;
+    HASH_ITER (hh, hosts->table, host, next) {
+        HASH_DEL(hosts->table, host);
+        free(host);
+    }
+    free(hosts);
+}
+
+struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port)
+{
+    char *key = mem_printf("%s %u", name, port);
+    size_t length = strlen(key);
+    struct host *host;
+
+    HASH_FIND(hh, hosts->table, key, length, host);
+    if (host == NULL) {
+        host = mem_zalloc(sizeof(*host) + length + 1);
+        memcpy(host->key, key, length + 1);
+        HASH_ADD(hh, hosts->table, key, length, host);
+    }
+    free(key);
+    return host;
+}
+
+uint64_t host_wait(const struct host *host, uint64_t now, bool wanted)
+{
+    uint64_t wait = host->wait_ms;
+
+    bool one_at_a_time = host->failures > 0 || !host->proved || host->asks;
+
+    /* One dial finds out whether the host is well (and writes its new host key down once) before
+     * others follow. */
+    if (host->dialling >= (one_at_a_time ? 1 : HOST_DIALS_MAX))
+        return UINT64_MAX;
+    if (wanted && host->kind == UNREACHABLE && wait > WANTED_MS)
+        wait = WANTED_MS;
+    return host->failures == 0 || now >= host->failed_at + wait ? 0 : host->failed_at + wait - now;
+}
+
+void host_begin(struct host *host)
+{
+    host->dialling++;
+}
+
+void host_abandon(struct host *host)
+{
+    host->dialling--;
+}
+
+/* Between half of it and all of it: many adits that lost the same server do not come back in step.
+ */
+static uint64_t jitter(uint64_t milliseconds)
+{
+    uint32_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        random = 0;
+    return milliseconds / 2 + random % (milliseconds / 2 + 1);
+}
+
+void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
+              enum dial_status status)
+{
+    const struct backoff *backoff;
+    uint64_t wait;
+
+    host->dialling--;
+    if (ok) {
+        host->proved = true;
+        return;
+    }
+    if (host->failures > 0 && began <= host->failed_at)
+        return;
+    host->kind = status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY ? NEEDS_A_PERSON
+                 : reached                                                ? REACHED
+                                                                          : UNREACHABLE;
+    backoff = &backoffs[host->kind];
+    wait = backoff->first_ms;
+    for (unsigned i = 0; i < host->failures && wait < backoff->longest_ms; i++)
+        wait *= 2;
+    host->failures++;
+    host->failed_at = now;
+    host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
+}
+
+void host_lost(struct host *host, uint64_t since, uint64_t now)
+{
+    bool first = host->failures == 0;
+
+    host_begin(host);
+    host_end(host, since, now, false, true, DIAL_TRANSPORT);
+    if (first)
+        host->wait_ms = 0;
+}
+
+void host_asks(struct host *host, bool asks)
+{
+    host->asks = asks;
+}
+
+bool host_is_asking(const struct host *host)
+{
+    return host->asks;
+}
+
+void host_well(struct host *host)
+{
+    host->failures = 0;
+}
+
+void host_hurry(struct host *host)
+{
+    if (host->kind != NEEDS_A_PERSON)
+        host->wait_ms = 0;
+}

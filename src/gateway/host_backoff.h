@@ -1,0 +1,49 @@
+/* When a host may be dialled again: backoff shared by all upstreams that lead there, so that a pool
+ * never trips the server's MaxStartups or PerSourcePenalties (sshd_config(5)). Main thread only. */
+#ifndef ADIT_GATEWAY_HOSTS_H
+#define ADIT_GATEWAY_HOSTS_H
+
+#include "session/login.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* sshd drops connections at random from the tenth that has not authenticated (MaxStartups
+ * 10:30:100); others dial too. */
+#define HOST_DIALS_MAX 4
+
+struct host;
+struct hosts;
+
+struct hosts *hosts_new(void);
+void hosts_free(struct hosts *hosts);
+
+/* The record of a host and port, made when first asked for; lives as long as `hosts`. */
+struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port);
+
+/* Milliseconds until it may be dialled, 0: now. UINT64_MAX: as soon as a dial under way has ended.
+ * `wanted`: clients wait, so a host that is merely unreachable is tried at least once a second. */
+uint64_t host_wait(const struct host *host, uint64_t now, bool wanted);
+
+/* A dial began; what became of it. `began` and `now` in loop_now's time: of several that were under
+ * way when one failed only that one counts, for they failed of the same cause. `reached`: a TCP
+ * connection came about, so a server has counted it. */
+void host_begin(struct host *host);
+void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
+              enum dial_status status);
+/* A session there that began at `since` was lost too soon, which counts as a dial that failed. The
+ * first in a row may have been an accident, and is not waited for. */
+void host_lost(struct host *host, uint64_t since, uint64_t now);
+/* A session there has lived for a while: failures before it do not count any more. */
+void host_well(struct host *host);
+/* Whether each login there has to ask somebody, as its last one did: a dial at a time then. */
+void host_asks(struct host *host, bool asks);
+bool host_is_asking(const struct host *host);
+/* It was called off. */
+void host_abandon(struct host *host);
+
+/* Forgets the backoff (not that of an authentication or host key that failed: these do not heal by
+ * themselves). */
+void host_hurry(struct host *host);
+
+#endif

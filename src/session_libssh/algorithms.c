@@ -1,0 +1,227 @@
+/* The lists of algorithms a session offers, in the order of preference. */
+#include "base/mem.h"
+#include "session_libssh/handshake.h"
+#include "session_libssh/integrity.h"
+
+#include <fnmatch.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+/* AES-GCM in hardware is twice as fast as anything else here; without it ChaCha20 is. */
+static bool processor_has_aes(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__)
+    return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#else
+    return false;
+#endif
+}
+
+#define CIPHERS_GCM "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+#define GCM_PATTERN "*-gcm@openssh.com"
+#define CIPHERS_CHACHA "chacha20-poly1305@openssh.com"
+#define CIPHERS_CTR "aes128-ctr,aes192-ctr,aes256-ctr"
+
+static const char *default_ciphers(void)
+{
+    return processor_has_aes() ? CIPHERS_GCM "," CIPHERS_CHACHA "," CIPHERS_CTR
+                               : CIPHERS_CHACHA "," CIPHERS_GCM "," CIPHERS_CTR;
+}
+
+#define SIGNATURES                                                                                 \
+    "ssh-ed25519,ecdsa-sha2-nistp521,ecdsa-sha2-nistp384,ecdsa-sha2-nistp256,"                     \
+    "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+
+/* One list: where it is configured, what it is without that (what this libssh does not know of it
+ * falls away), and the options of libssh that take it. */
+struct list {
+    const char *key;
+    size_t field; /* of struct config_upstream */
+    enum ssh_options_e options[2];
+    int option_count;
+    const char *defaults; /* NULL: default_ciphers() */
+    const char *never;    /* patterns: names libssh knows but cannot do for us */
+};
+
+#define FIELD(name) #name, offsetof(struct config_upstream, name)
+
+static const struct list lists[] = {
+    {FIELD(ciphers), {SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C}, 2, NULL, ""},
+    {FIELD(kex),
+     {SSH_OPTIONS_KEY_EXCHANGE},
+     1,
+     "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,"
+     "curve25519-sha256,curve25519-sha256@libssh.org,"
+     "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+     "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,"
+     "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256",
+     ""},
+    {FIELD(macs),
+     {SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C},
+     2,
+     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+     ""},
+    {FIELD(host_key_algorithms),
+     {SSH_OPTIONS_HOSTKEYS},
+     1,
+     SIGNATURES,
+     "*-cert-v01@openssh.com,sk-*"},
+    {FIELD(public_key_algorithms),
+     {SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES},
+     1,
+     "ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,"
+     "ecdsa-sha2-nistp521-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,"
+     "ecdsa-sha2-nistp256-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,"
+     "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," SIGNATURES,
+     ""},
+};
+
+/* Calls `each` for every name of a comma list; it may change the name. */
+static void each_name(const char *text, void (*each)(void *arg, char *name), void *arg)
+{
+    char *copy = mem_strdup(text);
+    char *rest = copy;
+    char *name;
+
+    while ((name = strsep(&rest, ",")) != NULL)
+        if (*name != '\0')
+            each(arg, name);
+    free(copy);
+}
+
+struct selection {
+    char *text;           /* the names so far, with commas; NULL: none */
+    const char *patterns; /* those that match are left out */
+    bool excluded;        /* the name at hand is */
+    const char *name;
+};
+
+static void exclude(void *arg, char *pattern)
+{
+    struct selection *s = arg;
+
+    s->excluded = s->excluded || fnmatch(pattern, s->name, 0) == 0;
+}
+
+static void select_name(void *arg, char *name)
+{
+    struct selection *s = arg;
+    char *before = s->text;
+
+    s->name = name;
+    s->excluded = false;
+    each_name(s->patterns, exclude, s);
+    if (s->excluded)
+        return;
+    s->text = before != NULL ? mem_printf("%s,%s", before, name) : mem_strdup(name);
+    free(before);
+}
+
+/* The names of `a` and then `b` without those that a pattern matches; the caller frees; NULL: none.
+ */
+static char *join(const char *a, const char *b, const char *without)
+{
+    struct selection s = {.patterns = without};
+
+    each_name(a, select_name, &s);
+    each_name(b, select_name, &s);
+    return s.text;
+}
+
+char *algorithms_resolve(const char *value, const char *ours, const char *never)
+{
+    char *rest;
+    char *all;
+
+    switch (*value) {
+    case '+': return join(ours, value + 1, never);
+    case '-':
+    case '^': break;
+    default: return join(value, "", never);
+    }
+    rest = join(ours, "", value + 1);
+    all = join(*value == '^' ? value + 1 : "", rest != NULL ? rest : "", never);
+    free(rest);
+    return all;
+}
+
+/* What a list says that this libssh does not know. (It drops that by itself, but does not tell.) */
+struct unknown {
+    ssh_session probe;
+    enum ssh_options_e option;
+    char *text; /* NULL: nothing */
+};
+
+static void try_name(void *arg, char *name)
+{
+    struct unknown *u = arg;
+    char *before = u->text;
+
+    if (ssh_options_set(u->probe, u->option, name) == 0)
+        return;
+    u->text = before != NULL ? mem_printf("%s, %s", before, name) : mem_strdup(name);
+    free(before);
+}
+
+static void tell_unknown(const struct handshake *h, const struct list *list, const char *text)
+{
+    struct unknown u = {.option = list->options[0]};
+
+    if (!log_wants(LOG_DEBUG) || (u.probe = ssh_new()) == NULL)
+        return;
+    each_name(text, try_name, &u);
+    if (u.text != NULL)
+        log_debug("%s: %s: libssh does not know %s", h->host, list->key, u.text);
+    free(u.text);
+    ssh_free(u.probe);
+}
+
+/* Keys of types that are known go first, unless the list is somebody's own: so ssh(1) does. */
+static char *prefer_known(const struct handshake *h, const char *configured, char *text)
+{
+    struct known_hosts known = host_key_known(h);
+    char *ordered;
+
+    if (configured != NULL && *configured != '+' && *configured != '-')
+        return text;
+    ordered = known_hosts_order(&known, text);
+    free(text);
+    return ordered;
+}
+
+static bool set(struct handshake *h, const struct list *list)
+{
+    const char *configured = *(char *const *)((const char *)h->upstream + list->field);
+    const char *ours = list->defaults != NULL ? list->defaults : default_ciphers();
+    char *never = mem_printf("%s,%s", list->never, integrity_gcm_allowed() ? "" : GCM_PATTERN);
+    char *text = algorithms_resolve(configured != NULL ? configured : ours, ours, never);
+    bool ok = text != NULL;
+
+    if (configured != NULL && text != NULL)
+        tell_unknown(h, list, text);
+    if (text != NULL && list->options[0] == SSH_OPTIONS_HOSTKEYS)
+        text = prefer_known(h, configured, text);
+    for (int i = 0; ok && i < list->option_count; i++)
+        ok = ssh_options_set(h->handle, list->options[i], text) == 0;
+    if (!ok)
+        handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\": libssh knows none of them", list->key,
+                       configured != NULL ? configured : ours);
+    free(never);
+    free(text);
+    return ok;
+}
+
+bool algorithms_set(struct handshake *h)
+{
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (!set(h, &lists[i]))
+            return false;
+    return true;
+}

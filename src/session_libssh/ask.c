@@ -1,0 +1,149 @@
+/* Who is asked, and when. */
+#include "session_libssh/ask.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define DEFAULT_ASKPASS "/usr/bin/ssh-askpass" /* as Debian's OpenSSH has it */
+
+static bool is_set(const char *value)
+{
+    return value != NULL && *value != '\0';
+}
+
+enum ask_way ask_way(const struct ask_scene *scene, const char **program)
+{
+    const char *require = scene->ssh_askpass_require != NULL ? scene->ssh_askpass_require : "";
+    bool force = strcasecmp(require, "force") == 0;
+    bool prefer = strcasecmp(require, "prefer") == 0;
+    bool never = strcasecmp(require, "never") == 0;
+    bool graphical = is_set(scene->display) || is_set(scene->wayland_display);
+    bool allowed = force || (graphical && !never);
+
+    if (scene->batch_mode) {
+        *program = "BatchMode is set";
+        return ASK_NOBODY;
+    }
+    if (is_set(scene->askpass)) {
+        *program = scene->askpass;
+        return ASK_PROGRAM;
+    }
+    if (!scene->may_ask) {
+        *program = "there is no askpass program";
+        return ASK_NOBODY;
+    }
+    if (allowed && (force || prefer || !scene->terminal)) {
+        *program = scene->ssh_askpass != NULL ? scene->ssh_askpass : DEFAULT_ASKPASS;
+        return ASK_PROGRAM;
+    }
+    *program = "there is no terminal to ask on, and no SSH_ASKPASS with a display";
+    return scene->terminal ? ASK_TERMINAL : ASK_NOBODY;
+}
+
+static enum ask_way way_now(const struct asker *asker, const char **program)
+{
+    int terminal = asker->may_ask ? terminal_open() : -1;
+    struct ask_scene scene = {
+        .batch_mode = asker->batch_mode,
+        .askpass = asker->askpass,
+        .may_ask = asker->may_ask,
+        .terminal = terminal >= 0,
+        .ssh_askpass = getenv("SSH_ASKPASS"),
+        .ssh_askpass_require = getenv("SSH_ASKPASS_REQUIRE"),
+        .display = getenv("DISPLAY"),
+        .wayland_display = getenv("WAYLAND_DISPLAY"),
+    };
+
+    if (terminal >= 0)
+        close(terminal);
+    return ask_way(&scene, program);
+}
+
+bool ask_wait(int fd, int connection, int milliseconds)
+{
+    /* (What the server sends meanwhile stays unread; that it hangs up is what matters.) */
+    struct pollfd polled[] = {{.fd = connection, .events = POLLRDHUP},
+                              {.fd = fd, .events = POLLIN}};
+    int ready;
+
+    do
+        ready = poll(polled, 2, milliseconds);
+    while (ready < 0 && errno == EINTR);
+    return ready >= 0 && polled[0].revents == 0;
+}
+
+/* Whose turn it is. Only a dial thread holds it, and only while its person or program answers. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+/* How often one that waits for its turn looks whether its connection is still there. */
+#define TURN_MS 100
+
+bool ask_can(struct asker *asker)
+{
+    const char *program;
+
+    asker->missing = NULL;
+    if (way_now(asker, &program) != ASK_NOBODY)
+        return true;
+    asker->missing = program;
+    return false;
+}
+
+bool ask_begin(struct asker *asker)
+{
+    if (asker->has_turn)
+        return true;
+    if (!ask_can(asker))
+        return false;
+    atomic_store(asker->waiting, true);
+    while (pthread_mutex_trylock(&turn) != 0) {
+        if (!ask_wait(-1, asker->connection, TURN_MS)) {
+            atomic_store(asker->waiting, false);
+            return false;
+        }
+    }
+    asker->has_turn = true;
+    return true;
+}
+
+void ask_end(struct asker *asker)
+{
+    if (!asker->has_turn)
+        return;
+    asker->has_turn = false;
+    atomic_store(asker->waiting, false);
+    pthread_mutex_unlock(&turn);
+}
+
+char *ask(struct asker *asker, const char *prompt, bool echo)
+{
+    const char *program;
+
+    atomic_fetch_add(asker->prompts, 1);
+    switch (way_now(asker, &program)) {
+    case ASK_TERMINAL: return terminal_ask(prompt, echo, asker->connection);
+    case ASK_PROGRAM: return program_ask(program, prompt, asker->connection);
+    case ASK_NOBODY: break;
+    }
+    return NULL;
+}
+
+void ask_tell(struct asker *asker, const char *text)
+{
+    const char *program;
+
+    if (way_now(asker, &program) == ASK_TERMINAL)
+        terminal_tell(text);
+}
+
+bool ask_is_program(const struct asker *asker)
+{
+    const char *program;
+
+    return way_now(asker, &program) == ASK_PROGRAM;
+}

@@ -1,0 +1,150 @@
+/* Prompts on the controlling terminal, whatever standard input is. */
+#include "base/mem.h"
+#include "session_libssh/ask.h"
+#include "session_libssh/secrets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* A terminal gives no longer line (termios(3), canonical mode). */
+#define LINE_MAX_LENGTH 4096
+
+int terminal_open(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    /* Who reads a terminal from its background is stopped, and a proxy must not be. */
+    if (fd >= 0 && tcgetpgrp(fd) != getpgrp()) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The settings to go back to, should the process end while something is asked. */
+static struct {
+    atomic_bool changed;
+    int fd;
+    struct termios before;
+} terminal;
+
+static void restore(void)
+{
+    if (atomic_exchange(&terminal.changed, false))
+        tcsetattr(terminal.fd, TCSAFLUSH, &terminal.before);
+}
+
+static void restore_at_exit(void)
+{
+    atexit(restore);
+}
+
+static void hide(int fd)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct termios hidden;
+
+    pthread_once(&once, restore_at_exit);
+    if (tcgetattr(fd, &terminal.before) != 0)
+        return;
+    terminal.fd = fd;
+    hidden = terminal.before;
+    hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    /* Suspended, or killed by SIGQUIT, we would leave the shell a terminal without echo. */
+    hidden.c_cc[VSUSP] = _POSIX_VDISABLE;
+    hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
+    atomic_store(&terminal.changed, true);
+    tcsetattr(fd, TCSAFLUSH, &hidden);
+}
+
+static void write_all(int fd, const char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0) {
+        ssize_t n = write(fd, text, length);
+        if (n < 0 && errno != EINTR)
+            return;
+        if (n > 0) {
+            text += n;
+            length -= (size_t)n;
+        }
+    }
+}
+
+/* One line without its end; NULL: end of file, or nobody there any more. */
+static char *read_line(int fd, int connection)
+{
+    char line[LINE_MAX_LENGTH + 1];
+    size_t length = 0;
+    char *answer = NULL;
+
+    for (;;) {
+        ssize_t n = -1;
+        if (ask_wait(fd, connection, -1))
+            n = read(fd, line + length, LINE_MAX_LENGTH - length);
+        if (n <= 0)
+            break;
+        length += (size_t)n;
+        line[length] = '\0';
+        if (memchr(line, '\n', length) != NULL || length == LINE_MAX_LENGTH) {
+            answer = mem_strndup(line, strcspn(line, "\r\n"));
+            break;
+        }
+    }
+    explicit_bzero(line, sizeof(line));
+    return answer;
+}
+
+/* Without SIGTTIN and SIGTTOU: from the background, where the shell can put us at any time, a read
+ * fails then instead of stopping the process. */
+static void hold_job_control(sigset_t *before)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGTTIN);
+    sigaddset(&held, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
+char *terminal_ask(const char *prompt, bool echo, int connection)
+{
+    int fd = terminal_open();
+    sigset_t before;
+    char *answer;
+
+    if (fd < 0)
+        return NULL;
+    hold_job_control(&before);
+    if (!echo)
+        hide(fd);
+    write_all(fd, prompt);
+    answer = read_line(fd, connection);
+    if (!echo || answer == NULL)
+        write_all(fd, "\n");
+    if (!echo)
+        restore();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(fd);
+    return answer;
+}
+
+void terminal_tell(const char *text)
+{
+    int fd = terminal_open();
+    sigset_t before;
+
+    if (fd < 0)
+        return;
+    hold_job_control(&before);
+    write_all(fd, text);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(fd);
+}

@@ -1,0 +1,239 @@
+/* Passwords: RFC 4252 section 8, and RFC 4256, whose prompts are mostly one more way to ask for
+ * one, and sometimes for a second factor. */
+#include "base/mem.h"
+#include "session_libssh/authentication.h"
+#include "session_libssh/secrets.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ROUNDS_MAX 10 /* some have none but words in them */
+
+static void tell_try_again(struct authentication *a)
+{
+    ask_tell(&a->h->asker, "Permission denied, please try again.\n");
+}
+
+/* What a server sends goes to a terminal or a dialogue: no control characters but line ends. */
+static char *printable(const char *text)
+{
+    char *copy = mem_strdup(text != NULL ? text : "");
+
+    for (char *at = copy; *at != '\0'; at++)
+        if (((unsigned char)*at < ' ' && *at != '\n') || *at == 0x7f)
+            *at = ' ';
+    return copy;
+}
+
+/* Password. */
+
+static int offer_password(struct authentication *a, const char *password)
+{
+    auth_note_tried(a, "password", NULL);
+    return ssh_userauth_password(a->h->handle, NULL, password);
+}
+
+static int ask_for_password(struct authentication *a)
+{
+    char *prompt = mem_printf("%s@%s's password: ", a->user, a->h->host);
+    int answer = SSH_AUTH_DENIED;
+
+    for (unsigned i = 0; !auth_is_final(answer) && auth_can_ask(a) && i < auth_prompts(a); i++) {
+        char *password;
+        if (i > 0)
+            tell_try_again(a);
+        password = auth_ask(a, prompt, false);
+        if (password == NULL)
+            break;
+        answer = offer_password(a, password);
+        if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL)
+            secrets_keep(a->memory, password);
+        secret_free(password);
+    }
+    free(prompt);
+    return answer;
+}
+
+int auth_try_password(struct authentication *a)
+{
+    char *kept = auth_kept_password(a);
+    int answer = SSH_AUTH_DENIED;
+
+    if (a->password != NULL)
+        answer = offer_password(a, a->password);
+    if (!auth_is_final(answer) && kept != NULL) {
+        answer = offer_password(a, kept);
+        if (!auth_is_final(answer))
+            secrets_drop(a->memory, kept);
+    }
+    secret_free(kept);
+    return auth_is_final(answer) ? answer : ask_for_password(a);
+}
+
+/* Keyboard-interactive. */
+
+/* One exchange: rounds of prompts until the server has decided. */
+struct exchange {
+    struct authentication *a;
+    const char *password; /* for the prompt that asks for it; NULL: ask a person that, too */
+    bool used;            /* the password was given */
+    char *learnt;         /* a password that a person gave */
+    bool anew; /* a person gave something that will be another thing next time, or may be */
+    unsigned prompts;
+};
+
+/* Whether the prompt asks for the password proper, which stays the same from login to login. */
+static bool wants_password(const char *prompt)
+{
+    static const char *const otherwise[] = {"one-time", "onetime", "otp", "token", "code"};
+    static const char last[] = "password:";
+    size_t length = strlen(prompt);
+
+    for (size_t i = 0; i < sizeof(otherwise) / sizeof(otherwise[0]); i++)
+        if (strcasestr(prompt, otherwise[i]) != NULL)
+            return false;
+    while (length > 0 && isspace((unsigned char)prompt[length - 1]))
+        length--;
+    return strncasecmp(prompt, "passw", 5) == 0 ||
+           (length >= strlen(last) &&
+            strncasecmp(prompt + length - strlen(last), last, strlen(last)) == 0);
+}
+
+/* The server's name and instruction, RFC 4256 section 3.2, once a round; the caller frees. */
+static char *introduction(ssh_session handle)
+{
+    char *name = printable(ssh_userauth_kbdint_getname(handle));
+    char *instruction = printable(ssh_userauth_kbdint_getinstruction(handle));
+    char *text = mem_printf("%s%s%s%s", name, *name != '\0' ? "\n" : "", instruction,
+                            *instruction != '\0' ? "\n" : "");
+
+    free(name);
+    free(instruction);
+    return text;
+}
+
+static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
+{
+    struct authentication *a = e->a;
+    char *shown = printable(text);
+    char *prompt = mem_printf("(%s@%s) %s", a->user, a->h->host, shown);
+    char *answer = auth_ask(a, prompt, echo);
+
+    if (answer != NULL && !echo && e->learnt == NULL && wants_password(shown))
+        e->learnt = mem_strdup(answer);
+    else if (answer != NULL)
+        e->anew = true;
+    free(prompt);
+    free(shown);
+    return answer;
+}
+
+/* One prompt's answer; NULL: there is none. */
+static char *answer_to(struct exchange *e, const char *text, bool echo)
+{
+    bool person = auth_can_ask(e->a);
+
+    /* Where there is nobody, every prompt without echo is taken for the password's. */
+    if (!echo && e->password != NULL && (!person || (!e->used && wants_password(text)))) {
+        e->used = true;
+        return mem_strdup(e->password);
+    }
+    if (person)
+        return ask_for_answer(e, text, echo);
+    return e->password != NULL ? mem_strdup("") : NULL;
+}
+
+static bool answer_round(struct exchange *e)
+{
+    ssh_session handle = e->a->h->handle;
+    int prompts = ssh_userauth_kbdint_getnprompts(handle);
+
+    /* Without a person a password is given in one round only, so that a wrong one is not offered
+     * over and over. */
+    if (prompts > 0 && e->used && !auth_can_ask(e->a))
+        return false;
+    if (auth_can_ask(e->a)) {
+        char *words = introduction(handle);
+        if (*words != '\0')
+            ask_tell(&e->a->h->asker, words);
+        free(words);
+    }
+    for (int i = 0; i < prompts; i++) {
+        char echo = 0;
+        const char *text = ssh_userauth_kbdint_getprompt(handle, (unsigned)i, &echo);
+        char *answer = answer_to(e, text != NULL ? text : "", echo != 0);
+        if (answer == NULL)
+            return false;
+        ssh_userauth_kbdint_setanswer(handle, (unsigned)i, answer);
+        secret_free(answer);
+        e->prompts++;
+    }
+    return true;
+}
+
+static int run_exchange(struct exchange *e)
+{
+    ssh_session handle = e->a->h->handle;
+    int answer;
+    int rounds = 0;
+
+    auth_note_tried(e->a, "keyboard-interactive", NULL);
+    answer = ssh_userauth_kbdint(handle, NULL, NULL);
+    while (answer == SSH_AUTH_INFO) {
+        if (++rounds > ROUNDS_MAX || !answer_round(e))
+            return SSH_AUTH_DENIED;
+        answer = ssh_userauth_kbdint(handle, NULL, NULL);
+    }
+    if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL) {
+        if (e->learnt != NULL)
+            secrets_keep(e->a->memory, e->learnt);
+        e->a->h->info.asks_anew = e->a->h->info.asks_anew || e->anew;
+    }
+    return answer;
+}
+
+static int exchange_with(struct authentication *a, const char *password, unsigned *prompts)
+{
+    struct exchange e = {.a = a, .password = password};
+    int answer = run_exchange(&e);
+
+    if (!auth_is_final(answer) && e.used)
+        secrets_drop(a->memory, password);
+    secret_free(e.learnt);
+    *prompts = e.prompts;
+    return answer;
+}
+
+static int ask_in_exchanges(struct authentication *a)
+{
+    int answer = SSH_AUTH_DENIED;
+    unsigned prompts = 1;
+
+    /* (A server that denies without a question would do so again.) */
+    for (unsigned i = 0; !auth_is_final(answer) && prompts > 0 && i < auth_prompts(a); i++) {
+        if (!auth_can_ask(a))
+            break;
+        if (i > 0)
+            tell_try_again(a);
+        answer = exchange_with(a, NULL, &prompts);
+        if (a->unanswered)
+            break;
+    }
+    return answer;
+}
+
+int auth_try_interactive(struct authentication *a)
+{
+    char *kept = auth_kept_password(a);
+    int answer = SSH_AUTH_DENIED;
+    unsigned prompts;
+
+    if (a->password != NULL)
+        answer = exchange_with(a, a->password, &prompts);
+    if (!auth_is_final(answer) && kept != NULL)
+        answer = exchange_with(a, kept, &prompts);
+    secret_free(kept);
+    return auth_is_final(answer) || a->unanswered ? answer : ask_in_exchanges(a);
+}

@@ -1,0 +1,298 @@
+/* Authentication, RFC 4252: which methods are tried, and what is said when none was enough. */
+#include "base/mem.h"
+#include "session_libssh/authentication.h"
+#include "session_libssh/secrets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void auth_note_tried(struct authentication *a, const char *method, const char *what)
+{
+    size_t length = strlen(a->tried);
+
+    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? ", " : "",
+             what != NULL ? what : method);
+    snprintf(a->h->info.login, sizeof(a->h->info.login), "%s%s%s", method, what != NULL ? " " : "",
+             what != NULL ? what : "");
+}
+
+void auth_note_problem(struct authentication *a, enum log_level level, char *problem)
+{
+    log_line(level, "%s: %s", a->h->host, problem);
+    if (level == LOG_DEBUG && a->problem != NULL) {
+        free(problem);
+        return;
+    }
+    free(a->problem);
+    a->problem = problem;
+}
+
+unsigned auth_prompts(const struct authentication *a)
+{
+    return a->h->upstream->password_prompts;
+}
+
+bool auth_can_ask(struct authentication *a)
+{
+    bool can = auth_prompts(a) > 0 && ask_can(&a->h->asker);
+
+    if (!can)
+        a->nobody = auth_prompts(a) > 0 ? a->h->asker.missing : "password_prompts is 0";
+    return can;
+}
+
+char *auth_kept_password(const struct authentication *a)
+{
+    bool may = auth_prompts(a) > 0 && !a->h->upstream->batch_mode;
+
+    return may ? secrets_get(a->memory) : NULL;
+}
+
+char *auth_ask(struct authentication *a, const char *prompt, bool echo)
+{
+    struct asker *asker = &a->h->asker;
+    char *answer = NULL;
+
+    if (ask_begin(asker)) {
+        answer = ask(asker, prompt, echo);
+        a->unanswered = answer == NULL;
+    } else {
+        a->nobody = asker->missing;
+        a->unanswered = asker->missing == NULL;
+    }
+    return answer;
+}
+
+static const struct method {
+    int method;
+    const char *name;
+    int (*attempt)(struct authentication *a); /* NULL: not for us */
+    size_t allowed;                           /* a bool of the upstream */
+    const char *key;                          /* its key in adit.ini(5) */
+} methods[] = {
+    {SSH_AUTH_METHOD_PUBLICKEY, "publickey", auth_try_publickey,
+     offsetof(struct config_upstream, pubkey_authentication), "pubkey_authentication"},
+    {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic", NULL, 0, NULL},
+    {SSH_AUTH_METHOD_HOSTBASED, "hostbased", NULL, 0, NULL},
+    {SSH_AUTH_METHOD_PASSWORD, "password", auth_try_password,
+     offsetof(struct config_upstream, password_authentication), "password_authentication"},
+    {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive", auth_try_interactive,
+     offsetof(struct config_upstream, kbd_interactive_authentication),
+     "kbd_interactive_authentication"},
+};
+#define METHODS (sizeof(methods) / sizeof(methods[0]))
+
+static bool is_allowed(const struct config_upstream *upstream, const struct method *method)
+{
+    return method->attempt != NULL && *(const bool *)((const char *)upstream + method->allowed);
+}
+
+/* The position of a method in the upstream's order; -1: it is not there. */
+static int preference(const struct config_upstream *upstream, const struct method *method)
+{
+    const char *at = upstream->preferred_authentications;
+
+    for (int i = 0; at != NULL && *at != '\0'; i++) {
+        size_t length = strcspn(at, ",");
+        if (strlen(method->name) == length && strncmp(at, method->name, length) == 0)
+            return i;
+        at += length + (at[length] == ',');
+    }
+    return -1;
+}
+
+/* Of the methods that the server offers, may be used and were not, the one that is preferred;
+ * METHODS: there is none. */
+static size_t next_method(const struct authentication *a, const bool *used)
+{
+    const struct config_upstream *upstream = a->h->upstream;
+    size_t best = METHODS;
+
+    for (size_t i = 0; i < METHODS; i++) {
+        int position = preference(upstream, &methods[i]);
+        if (used[i] || position < 0 || (a->offered & methods[i].method) == 0 ||
+            !is_allowed(upstream, &methods[i]))
+            continue;
+        if (best == METHODS || position < preference(upstream, &methods[best]))
+            best = i;
+    }
+    return best;
+}
+
+/* Tries what the server offers until it is content. After a partial success it offers what is still
+ * wanted, and a method that has done its part is not used again. (The method "none" is how a client
+ * asks for what is offered, RFC 4252 section 5.2.) */
+static int run_methods(struct authentication *a)
+{
+    bool used[METHODS] = {false};
+    int answer = ssh_userauth_none(a->h->handle, NULL);
+
+    snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
+    if (answer == SSH_AUTH_ERROR || answer == SSH_AUTH_AGAIN)
+        return answer;
+    if (!handshake_is_checked(a->h)) {
+        a->unchecked = true;
+        return SSH_AUTH_ERROR;
+    }
+    while (!a->unanswered && (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL)) {
+        a->offered = ssh_userauth_list(a->h->handle, NULL);
+        size_t i = next_method(a, used);
+        if (i == METHODS)
+            return SSH_AUTH_DENIED;
+        used[i] = true;
+        answer = methods[i].attempt(a);
+        ask_end(&a->h->asker);
+    }
+    return answer;
+}
+
+/* "; password is off (password_authentication = no)" and the like, of what the server offers. */
+static void list_forbidden(const struct authentication *a, char *text, size_t size)
+{
+    const struct config_upstream *upstream = a->h->upstream;
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < METHODS && length < size; i++) {
+        const struct method *method = &methods[i];
+        if ((a->offered & method->method) == 0 || method->attempt == NULL)
+            continue;
+        if (!is_allowed(upstream, method))
+            length += (size_t)snprintf(text + length, size - length, "; %s is off (%s = no)",
+                                       method->name, method->key);
+        else if (preference(upstream, method) < 0)
+            length += (size_t)snprintf(text + length, size - length,
+                                       "; %s is off (preferred_authentications has not got it)",
+                                       method->name);
+    }
+}
+
+/* "publickey,password": what the server would still take. */
+static void list_offered(const struct authentication *a, char *text, size_t size)
+{
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < METHODS && length < size; i++)
+        if ((a->offered & methods[i].method) != 0)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", length > 0 ? "," : "",
+                                       methods[i].name);
+}
+
+static enum dial_status fail_denied(struct authentication *a, const char *said)
+{
+    char offered[128], forbidden[320];
+
+    list_offered(a, offered, sizeof(offered));
+    list_forbidden(a, forbidden, sizeof(forbidden));
+    return handshake_fail(
+        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s",
+        offered, a->user,
+        a->tried[0] != '\0'                          ? a->tried
+        : a->problem != NULL || forbidden[0] != '\0' ? "nothing"
+                                                     : "nothing, no key or password is there",
+        forbidden,
+
+        a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
+        a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
+        a->unanswered ? "; no answer was given" : "", said != NULL ? ": " : "",
+        said != NULL ? said : "");
+}
+
+static enum dial_status explain(struct authentication *a, int answer)
+{
+    struct handshake *h = a->h;
+    const char *said = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
+
+    if (answer == SSH_AUTH_SUCCESS)
+        return DIAL_OK;
+    if (a->unchecked)
+        return DIAL_TRANSPORT; /* (which has said so) */
+    /* The server hangs up on who does not answer: that, too, is for a person to mend. */
+    if (a->unanswered)
+        return fail_denied(a, NULL);
+    if (answer == SSH_AUTH_AGAIN)
+        return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
+                              a->tried);
+    /* A connection that broke says nothing about our keys, unless the server says that it was for
+     * them. */
+    if (said != NULL && !ssh_is_connected(h->handle) &&
+        strstr(said, "authentication failures") == NULL)
+        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", said);
+    return fail_denied(a, said);
+}
+
+/* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
+ * secret_free. */
+static char *read_first_line(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    char *secret;
+
+    if (file == NULL)
+        return NULL;
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
+    length = getline(&line, &size, file);
+    fclose(file);
+    if (length < 0) {
+        free(line);
+        errno = ENODATA;
+        return NULL;
+    }
+    secret = mem_strndup(line, strcspn(line, "\r\n"));
+    mem_free_secret(line, size);
+    return secret;
+}
+
+/* Reads a configured secret; false: it cannot be read, and says so. */
+static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
+{
+    *secret = NULL;
+    if (path == NULL)
+        return true;
+    *secret = read_first_line(path);
+    if (*secret == NULL)
+        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path, strerror(errno));
+    return *secret != NULL;
+}
+
+/* The name libssh logs in with: the one configured, or that of who runs us. */
+static char *login_user(const struct handshake *h)
+{
+    char *found = NULL;
+    char *user;
+
+    if (h->upstream->user != NULL)
+        return mem_strdup(h->upstream->user);
+    if (ssh_options_get(h->handle, SSH_OPTIONS_USER, &found) != SSH_OK)
+        return mem_strdup("the login user");
+    user = mem_strdup(found);
+    ssh_string_free_char(found);
+    return user;
+}
+
+enum dial_status authenticate(struct handshake *h)
+{
+    const struct string_list *jump = &h->upstream->jump;
+    struct authentication a = {.h = h, .user = login_user(h)};
+    enum dial_status status = DIAL_AUTHENTICATION;
+
+    /* (Two bastions may each have a "localhost" behind them.) */
+    a.memory = mem_printf("password of %s@%s:%u by way of %s", a.user, h->known_as, h->port,
+                          jump->count > 0 ? jump->items[0] : "none");
+    snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
+    if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
+        read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
+        status = explain(&a, run_methods(&a));
+    secret_free(a.password);
+    secret_free(a.passphrase);
+    free(a.memory);
+    free(a.problem);
+    free(a.user);
+    return status;
+}

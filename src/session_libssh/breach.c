@@ -1,0 +1,56 @@
+/* Breaches of the protocol that libssh tells its log only. */
+#include "session_libssh/breach.h"
+
+#include <libssh/libssh.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The function's name is part of it: other lines carry the server's own words. */
+struct sign {
+    const char *function;
+    const char *text; /* within the line */
+    const char *breach;
+};
+
+static const struct sign signs[] = {
+    {"channel_rcv_data", "Data packet too big for our window",
+     "the server sent more than the window allows"},
+    {"ssh_packet_channel_open_conf", "received in incorrect",
+     "the server confirmed a channel that was open or refused already"},
+    {"ssh_packet_channel_open_conf", "Unknown channel id",
+     "the server confirmed a channel that was not asked for"},
+    {"ssh_packet_channel_open_conf", "Invalid", "the server's channel confirmation is malformed"},
+};
+
+const char *breach_of_log(int priority, const char *function, const char *text)
+{
+    if (priority > SSH_LOG_WARN)
+        return NULL;
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+        if (strcmp(function, signs[i].function) == 0 && strstr(text, signs[i].text) != NULL)
+            return signs[i].breach;
+    return NULL;
+}
+
+static const struct {
+    const char *begins;
+    const char *breach;
+} errors[] = {
+    {"Window exceeded", "the server sent more than the window allows"},
+    {"Unknown channel id", "the server confirmed a channel that was not asked for"},
+    {"Invalid packet", "the server's answer about a channel is malformed"},
+};
+
+const char *breach_of_error(const char *text)
+{
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (strncmp(text, errors[i].begins, strlen(errors[i].begins)) == 0)
+            return errors[i].breach;
+    return NULL;
+}
+
+const char *breach_of_packet_size(uint32_t size)
+{
+    return size < BREACH_PACKET_MIN ? "the server's maximum packet size is below 1,024 bytes"
+                                    : NULL;
+}

@@ -1,0 +1,228 @@
+/* A dial: one thread, one libssh session in blocking mode, one message with what became of it. */
+#include "session/login.h"
+
+#include "base/mem.h"
+#include "session_libssh/logged_in.h"
+#include "session_libssh/handshake.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct dial {
+    struct message message; /* goes back once, when the thread is done */
+    uv_thread_t thread;
+    bool started;                /* there is one */
+    struct dial_request request; /* its fd is the thread's */
+    char host[HOST_MAX + 1];     /* the request's */
+    char alias[HOST_MAX + 1];
+    int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
+                     with `dialled` */
+    bool cancelled;
+    /* The thread says, the main thread looks. */
+    atomic_bool asking;
+    atomic_uint prompts;
+    /* What the thread found; read after it was joined. */
+    enum dial_status status;
+    struct dialled *dialled;
+    char error[sizeof(((struct handshake *)0)->error)];
+};
+
+/* Of the main thread. */
+static unsigned running;
+static void (*when_idle)(void *arg);
+static void *when_idle_arg;
+
+unsigned dial_running(void)
+{
+    return running;
+}
+
+void dial_when_idle(void (*idle)(void *arg), void *arg)
+{
+    assert(running > 0);
+    when_idle = idle;
+    when_idle_arg = arg;
+}
+
+const char *dial_status_name(enum dial_status status)
+{
+    static const char *const names[DIAL_STATUSES] = {"ok", "transport", "host-key",
+                                                     "authentication"};
+    return names[status];
+}
+
+static void forward_log(int priority, const char *function, const char *text, void *userdata)
+{
+    struct handshake *h = userdata;
+
+    (void)function;
+    handshake_heard(h, text);
+    if (priority <= SSH_LOG_PROTOCOL)
+        log_debug("%s: libssh: %s", h->host, text);
+}
+
+/* Compression is said at the level of packets only. */
+static int log_level(const struct config_upstream *upstream)
+{
+    return upstream->compression  ? SSH_LOG_PACKET
+           : log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL
+                                  : SSH_LOG_NOLOG;
+}
+
+static void dial_thread(void *arg)
+{
+    struct dial *d = arg;
+    const struct config_upstream *upstream = d->request.upstream;
+    struct handshake h = {
+        .upstream = upstream,
+        .host = d->host,
+        .port = d->request.port,
+        .alias = d->alias,
+        .asker = {.askpass = upstream->askpass,
+                  .batch_mode = upstream->batch_mode,
+                  .may_ask = d->request.may_ask,
+                  .connection = d->watch_fd,
+                  .waiting = &d->asking,
+                  .prompts = &d->prompts},
+    };
+
+    /* Of this thread only. */
+    ssh_set_log_callback(forward_log);
+    ssh_set_log_userdata(&h);
+    ssh_set_log_level(log_level(upstream));
+
+    if (d->watch_fd < 0) {
+        close(d->request.fd);
+        d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
+    } else {
+        d->status = handshake(&h, d->request.fd);
+    }
+    memcpy(d->error, h.error, sizeof(d->error));
+    if (d->status == DIAL_OK)
+        d->dialled = dialled_new(h.handle, d->watch_fd, &h.info);
+    else
+        handle_end(h.handle, true);
+    free(h.known_as);
+    free(h.without_port);
+    host_key_files_clear(&h.files);
+    mailbox_post(d->request.reply, &d->message);
+}
+
+static void dial_free(struct dial *d)
+{
+    if (d->dialled != NULL)
+        dialled_free(d->dialled);
+    else if (d->status != DIAL_OK)
+        close(d->watch_fd);
+    config_unref(d->request.config);
+    free(d);
+}
+
+static void joined(struct dial *d)
+{
+    if (d->started)
+        uv_thread_join(&d->thread);
+    running--;
+}
+
+static void dial_ended(struct message *message, void *owner)
+{
+    struct dial *d = container_of(message, struct dial, message);
+    struct dialled *dialled;
+
+    (void)owner;
+    joined(d);
+    dialled = d->dialled;
+    d->dialled = NULL;
+    if (d->cancelled)
+        dialled_free(dialled);
+    else
+        d->request.done(d->request.arg, d->status, dialled, d->error);
+    dial_free(d);
+    if (running == 0 && when_idle != NULL) {
+        void (*idle)(void *arg) = when_idle;
+        when_idle = NULL;
+        idle(when_idle_arg);
+    }
+}
+
+static void dial_dropped(struct message *message)
+{
+    struct dial *d = container_of(message, struct dial, message);
+
+    joined(d);
+    dial_free(d);
+}
+
+/* A small request shall not wait behind what an upload has queued in the kernel; the rest of the
+ * upload waits with its client. */
+#define NOTSENT_LOWAT (128 * 1024)
+
+static void prepare_socket(int fd)
+{
+    int on = 1;
+    int lowat = NOTSENT_LOWAT;
+
+    /* (A proxied connection may be no TCP socket: then these mean nothing.) */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+}
+
+struct dial *dial_start(const struct dial_request *request)
+{
+    struct dial *d = mem_zalloc(sizeof(*d));
+    int fd = request->fd;
+    int flags = fcntl(fd, F_GETFL);
+
+    *d = (struct dial){.message = {.run = dial_ended, .drop = dial_dropped},
+                       .request = *request,
+                       .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+    snprintf(d->host, sizeof(d->host), "%s", request->host);
+    snprintf(d->alias, sizeof(d->alias), "%s",
+             request->alias != NULL ? request->alias : request->host);
+    d->request.host = d->host;
+    d->request.alias = d->alias;
+    config_ref(d->request.config);
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    prepare_socket(fd);
+    running++;
+    d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
+    if (!d->started) {
+        close(fd);
+        d->status = DIAL_TRANSPORT;
+        snprintf(d->error, sizeof(d->error), "no thread to dial with");
+        mailbox_post(request->reply, &d->message);
+    }
+    return d;
+}
+
+bool dial_is_asking(const struct dial *d)
+{
+    return atomic_load(&d->asking);
+}
+
+unsigned dial_prompts(const struct dial *d)
+{
+    return atomic_load(&d->prompts);
+}
+
+void dial_shutdown(struct dial *d)
+{
+    shutdown(d->watch_fd, SHUT_RDWR);
+}
+
+void dial_cancel(struct dial *d)
+{
+    assert(!d->cancelled);
+    d->cancelled = true;
+    dial_shutdown(d);
+}

@@ -1,0 +1,303 @@
+/* Ports that the server listens on for us, and the connections that come to them (RFC 4254 section
+ * 7).
+ *
+ * libssh hands the server's opens to a callback, which has to answer at once, or keeps them until
+ * they are asked for. The callback refuses, while nobody listens; else they are kept, because the
+ * answer is known only when the connection's target has answered. */
+#include "session_libssh/internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <libssh/server.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* So many of the server's opens are taken in one turn; those that are refused do not count. */
+#define ARRIVALS_A_TURN 64
+
+/* How many of a session's may wait for their targets at the same time: each costs a descriptor. */
+#define ARRIVALS_MAX 128
+
+struct session_listen {
+    TAILQ_ENTRY(session_listen) link;
+    struct session *session;
+    struct global_request request; /* while there is one: the listen, then its cancel */
+    struct session_listen_events events;
+    void *arg;
+    char *bind;
+    uint16_t port;  /* that the server listens on */
+    bool up;        /* it does */
+    bool abandoned; /* nobody is told any more */
+};
+
+struct arrival {
+    TAILQ_ENTRY(arrival) link;
+    struct session *session;
+    ssh_message message;
+    void (*lost)(void *arg);
+    void *arg;
+};
+
+/* What the server opens while nobody listens: libssh refuses it when this returns 1. */
+static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
+{
+    (void)handle;
+    (void)message;
+    (void)userdata;
+    return 1;
+}
+
+/* Keeps what the server opens, or refuses it. */
+static void set_listening(struct session *s, bool listening)
+{
+    s->listening = listening;
+    ssh_set_message_callback(s->handle, listening ? NULL : refuse_message, NULL);
+}
+
+void forwarded_init(struct session *s)
+{
+    TAILQ_INIT(&s->listens);
+    TAILQ_INIT(&s->arrivals);
+    globals_init(&s->globals);
+    /* What the server opened while it was dialled lies in libssh's queue: the first turn refuses
+     * it. */
+    set_listening(s, true);
+    s->more_arrivals = true;
+}
+
+/* Listening. */
+
+static void forget(struct session_listen *l)
+{
+    TAILQ_REMOVE(&l->session->listens, l, link);
+    free(l->bind);
+    free(l);
+}
+
+static void cancelled(struct global_request *request, bool accepted, uint16_t port)
+{
+    (void)accepted; /* what the server does not cancel, nobody here takes */
+    (void)port;
+    forget(container_of(request, struct session_listen, request));
+}
+
+static void cancel(struct session_listen *l)
+{
+    l->up = false;
+    l->request = (struct global_request){
+        .cancel = true, .bind = l->bind, .port = l->port, .answered = cancelled};
+    globals_ask(l->session, &l->request);
+}
+
+static void answered(struct global_request *request, bool accepted, uint16_t port)
+{
+    struct session_listen *l = container_of(request, struct session_listen, request);
+
+    l->request.answered = NULL; /* it is off the queue */
+    l->up = accepted && port != 0;
+    l->port = port;
+    if (!l->abandoned)
+        l->events.answered(l->arg, port);
+    else if (l->up)
+        cancel(l);
+    else
+        forget(l);
+}
+
+struct session_listen *session_listen(struct session *s, const char *bind, uint16_t port,
+                                      const struct session_listen_events *events, void *arg)
+{
+    struct session_listen *l = mem_zalloc(sizeof(*l));
+
+    l->session = s;
+    l->events = *events;
+    l->arg = arg;
+    l->bind = mem_strdup(bind);
+    l->request = (struct global_request){.bind = l->bind, .port = port, .answered = answered};
+    TAILQ_INSERT_TAIL(&s->listens, l, link);
+    /* (From before the request: a connection may come in one read with the answer.) */
+    if (!s->listening)
+        set_listening(s, true);
+    globals_ask(s, &l->request);
+    return l;
+}
+
+void session_listen_free(struct session_listen *l)
+{
+    l->abandoned = true;
+    if (l->up)
+        cancel(l);
+    else if (l->request.answered == NULL || globals_withdraw(l->session, &l->request))
+        forget(l);
+}
+
+/* Connections. */
+
+/* The listen that an open is for: RFC 4254 section 7.2, the address as it was asked for and the
+ * actual port. */
+static struct session_listen *find(const struct session *s, ssh_message message)
+{
+    const char *bind;
+    int port;
+    struct session_listen *l;
+
+    if (ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN ||
+        ssh_message_subtype(message) != SSH_CHANNEL_FORWARDED_TCPIP)
+        return NULL;
+    bind = ssh_message_channel_request_open_destination(message);
+    port = ssh_message_channel_request_open_destination_port(message);
+    TAILQ_FOREACH (l, &s->listens, link)
+        if (l->up && l->port == port && strcmp(l->bind, bind) == 0)
+            return l;
+    return NULL;
+}
+
+/* No more for now; said once, until none waits any more. */
+static bool is_full(struct session *s)
+{
+    if (s->arrival_count < ARRIVALS_MAX)
+        return false;
+    if (!s->arrivals_refused)
+        log_warning("%d connections of a session's remote forwards wait for their targets: the "
+                    "server's further ones are refused",
+                    ARRIVALS_MAX);
+    s->arrivals_refused = true;
+    return true;
+}
+
+static void arrive(struct session_listen *l, ssh_message message)
+{
+    struct session *s = l->session;
+    struct arrival *arrival = mem_zalloc(sizeof(*arrival));
+
+    arrival->session = s;
+    arrival->message = message;
+    TAILQ_INSERT_TAIL(&s->arrivals, arrival, link);
+    s->channels++;
+    s->arrival_count++;
+    l->events.arrived(l->arg, arrival, ssh_message_channel_request_open_originator(message),
+                      (uint16_t)ssh_message_channel_request_open_originator_port(message));
+}
+
+/* Whether it became an arrival. */
+static bool take(struct session *s, ssh_message message)
+{
+    struct session_listen *l;
+
+    /* The answer that it follows may have come along with it. */
+    if (s->globals.asked)
+        globals_work(s);
+    l = find(s, message);
+    if (l != NULL && !is_full(s)) {
+        arrive(l, message);
+        return true;
+    }
+    /* (A request about a channel is not answered: the channel may be gone by now.) */
+    if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
+        ssh_message_reply_default(message);
+    ssh_message_free(message);
+    return false;
+}
+
+static void take_messages(struct session *s)
+{
+    unsigned taken = 0;
+    ssh_message message;
+
+    while (taken < ARRIVALS_A_TURN && session_is_alive(s) &&
+           (message = ssh_message_get(s->handle)) != NULL)
+        taken += take(s, message);
+    s->more_arrivals = taken == ARRIVALS_A_TURN;
+    s->looked_for_arrivals = s->packets.in_packets;
+    if (TAILQ_EMPTY(&s->listens) && !s->more_arrivals)
+        set_listening(s, false);
+}
+
+static bool has_news(const struct session *s)
+{
+    return s->more_arrivals || s->packets.in_packets != s->looked_for_arrivals;
+}
+
+void forwarded_work(struct session *s)
+{
+    if (!s->listening || (!has_news(s) && !s->globals.fresh))
+        return;
+    globals_work(s);
+    take_messages(s);
+}
+
+bool forwarded_is_due(const struct session *s)
+{
+    return s->listening && (has_news(s) || s->globals.fresh);
+}
+
+static void arrival_end(struct arrival *arrival)
+{
+    TAILQ_REMOVE(&arrival->session->arrivals, arrival, link);
+    arrival->session->channels--;
+    arrival->session->arrival_count--;
+    if (arrival->session->arrival_count == 0)
+        arrival->session->arrivals_refused = false;
+    ssh_message_free(arrival->message);
+    free(arrival);
+}
+
+void arrival_own(struct arrival *arrival, void (*lost)(void *arg), void *arg)
+{
+    arrival->lost = lost;
+    arrival->arg = arg;
+}
+
+struct endpoint *arrival_accept(struct arrival *arrival)
+{
+    struct channel *ch = chan_accept(arrival->session, arrival->message);
+
+    arrival_end(arrival);
+    return &ch->endpoint;
+}
+
+void arrival_refuse(struct arrival *arrival)
+{
+    struct session *s = arrival->session;
+    struct session *before = session_enter(s);
+
+    ssh_message_reply_default(arrival->message);
+    session_leave(before);
+    arrival_end(arrival);
+    session_touch(s);
+}
+
+/* Endings. */
+
+void forwarded_cut(struct session *s)
+{
+    struct arrival *arrival;
+    struct session_listen *l;
+
+    while ((arrival = TAILQ_FIRST(&s->arrivals)) != NULL) {
+        void (*lost)(void *arg) = arrival->lost;
+        void *arg = arrival->arg;
+        arrival_end(arrival);
+        lost(arg);
+    }
+    TAILQ_INIT(&s->globals.queue);
+    while ((l = TAILQ_FIRST(&s->listens)) != NULL) {
+        void (*lost)(void *arg) = l->abandoned ? NULL : l->events.lost;
+        void *arg = l->arg;
+        forget(l);
+        if (lost != NULL)
+            lost(arg);
+    }
+}
+
+void forwarded_end(struct session *s)
+{
+    while (!TAILQ_EMPTY(&s->arrivals))
+        arrival_end(TAILQ_FIRST(&s->arrivals));
+    /* (The requests are the listens' own, and libssh may still hear an answer.) */
+    TAILQ_INIT(&s->globals.queue);
+    while (!TAILQ_EMPTY(&s->listens))
+        forget(TAILQ_FIRST(&s->listens));
+}

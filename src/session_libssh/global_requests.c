@@ -1,0 +1,202 @@
+/* Global requests of one session. */
+#include "session_libssh/global_requests.h"
+
+#include "base/log.h"
+#include "session_libssh/internal.h"
+
+#include <libssh/server.h>
+#include <string.h>
+
+/* A server that does not answer by then never will, and the log costs something. */
+#define PROBE_PATIENCE_MS 10000
+
+void globals_init(struct globals *g)
+{
+    TAILQ_INIT(&g->queue);
+}
+
+void globals_ask(struct session *s, struct global_request *request)
+{
+    TAILQ_INSERT_TAIL(&s->globals.queue, request, link);
+    s->globals.fresh = true;
+    session_touch(s);
+}
+
+bool globals_withdraw(struct session *s, struct global_request *request)
+{
+    struct globals *g = &s->globals;
+
+    if (g->asked && request == TAILQ_FIRST(&g->queue))
+        return false;
+    TAILQ_REMOVE(&g->queue, request, link);
+    return true;
+}
+
+/* Asks, or takes the answer to what was asked; libssh's is one call for both. */
+static int call(struct session *s, const struct global_request *r)
+{
+    if (r->cancel)
+        return ssh_channel_cancel_forward(s->handle, r->bind, r->port);
+    return ssh_channel_listen_forward(s->handle, r->bind, r->port, &s->globals.port);
+}
+
+/* How often a call may end without having sent anything: the first may have taken a keepalive's
+ * answer. */
+#define CALLS_MAX 2
+
+/* Whether the first of the queue was answered, and how. */
+static bool is_answered(struct session *s, const struct global_request *r, bool *accepted)
+{
+    struct globals *g = &s->globals;
+    int rc = SSH_ERROR;
+
+    for (unsigned calls = 0; calls < CALLS_MAX && !g->collected; calls++) {
+        bool asked = g->asked;
+        g->sent = false;
+        ssh_set_log_level(SSH_LOG_PACKET);
+        rc = call(s, r);
+        g->asked = asked || g->sent;
+        session_log(s);
+        if (g->sent)
+            g->asked_at = loop_now(s->loop);
+        if (rc == SSH_AGAIN && !g->collected)
+            return false;
+        if (g->asked)
+            break;
+    }
+    *accepted = g->collected || rc == SSH_OK;
+    return true;
+}
+
+static void finish_first(struct session *s, bool accepted)
+{
+    struct globals *g = &s->globals;
+    struct global_request *r = TAILQ_FIRST(&g->queue);
+    uint16_t port = r->port;
+
+    if (accepted && !r->cancel && r->port == 0) {
+        port = g->passed || g->port < 0 || g->port > UINT16_MAX ? 0 : (uint16_t)g->port;
+        if (port == 0)
+            log_warning("libssh did not tell which port the server listens on");
+    }
+    TAILQ_REMOVE(&g->queue, r, link);
+    if (g->asked)
+        session_note_round_trip(s, loop_now(s->loop) - g->asked_at);
+    g->asked = false;
+    g->sent = false;
+    g->success_seen = false;
+    g->collected = false;
+    g->passed = false;
+    g->port = 0;
+    session_log(s);
+    r->answered(r, accepted, accepted ? port : 0);
+}
+
+void globals_work(struct session *s)
+{
+    struct global_request *r;
+    bool accepted;
+
+    s->globals.fresh = false;
+    while (session_is_alive(s) && (r = TAILQ_FIRST(&s->globals.queue)) != NULL &&
+           is_answered(s, r, &accepted))
+        finish_first(s, accepted);
+}
+
+void globals_keepalive(struct session *s)
+{
+    uint64_t packets = s->packets.out_packets;
+    struct session *before;
+
+    if (s->globals.asked)
+        return;
+    before = session_enter(s);
+    ssh_send_keepalive(s->handle);
+    /* While one is pending the first call only collects its answer. */
+    if (s->packets.out_packets == packets)
+        ssh_send_keepalive(s->handle);
+    session_leave(before);
+    session_touch(s);
+}
+
+void globals_probe(struct session *s)
+{
+    struct globals *g = &s->globals;
+
+    if (g->probing || g->asked)
+        return;
+    g->sent = false;
+    g->probing = true; /* (the log is needed for what follows) */
+    g->probed_at = loop_now(s->loop);
+    globals_keepalive(s);
+    g->probing = g->sent; /* else an earlier one is out, whose answer tells nothing about this */
+    g->sent = false;
+}
+
+void globals_tick(struct session *s)
+{
+    if (s->globals.probing && loop_now(s->loop) - s->globals.probed_at > PROBE_PATIENCE_MS)
+        s->globals.probing = false;
+}
+
+/* Whether the answer to what libssh has says more than yes or no. */
+static bool wants_port(const struct globals *g)
+{
+    const struct global_request *r = TAILQ_FIRST(&g->queue);
+
+    return (g->asked || g->sent) && r != NULL && !r->cancel && r->port == 0;
+}
+
+int globals_log_level(const struct globals *g)
+{
+    return wants_port(g) || g->probing ? SSH_LOG_PACKET : SSH_LOG_WARN;
+}
+
+/* The server's answer lies in libssh's buffer, with its state already set, and the next packet
+ * has not been touched: the call finds all it needs. */
+static void collect(struct session *s)
+{
+    struct globals *g = &s->globals;
+
+    g->collected = true; /* (before: the call writes to the log as well) */
+    g->collected = call(s, TAILQ_FIRST(&g->queue)) == SSH_OK;
+}
+
+void globals_collect(struct session *s)
+{
+    struct globals *g = &s->globals;
+
+    if (wants_port(g) && g->success_seen && !g->collected && !g->passed)
+        collect(s);
+}
+
+/* To any global request: a keepalive is as good as refused. */
+static bool is_answer(const char *function, const char *text)
+{
+    return (strcmp(function, "ssh_request_success") == 0 ||
+            strcmp(function, "ssh_request_denied") == 0) &&
+           strstr(text, "Received") != NULL;
+}
+
+/* (The server's own words come from other functions.) */
+void globals_read_log(struct session *s, const char *function, const char *text)
+{
+    struct globals *g = &s->globals;
+    bool of_socket = strcmp(function, "ssh_packet_socket_callback") == 0;
+
+    if (strcmp(function, "ssh_global_request") == 0 &&
+        strstr(text, "Sent a SSH_MSG_GLOBAL_REQUEST") != NULL)
+        g->sent = true;
+    if (g->probing && is_answer(function, text)) {
+        g->probing = false;
+        session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
+    }
+    if (!wants_port(g) || g->collected)
+        return;
+    if (strcmp(function, "ssh_request_success") == 0 && strstr(text, "Received") != NULL)
+        g->success_seen = true;
+    else if (of_socket && g->success_seen && strstr(text, "left in socket buffer") != NULL)
+        collect(s);
+    else if (of_socket && g->success_seen && strstr(text, "packet: read type") != NULL)
+        g->passed = true;
+}

@@ -1,0 +1,236 @@
+/* A handshake: options, key exchange, host key, authentication; then the session is ready for a
+ * worker. */
+#include "session_libssh/handshake.h"
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "session_libssh/integrity.h"
+
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* One option; NULL values are left at libssh's default. */
+static bool set_option(struct handshake *h, enum ssh_options_e option, const void *value,
+                       const char *what)
+{
+    if (value == NULL || ssh_options_set(h->handle, option, value) == 0)
+        return true;
+    handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\" cannot be used: %s", what, (const char *)value,
+                   ssh_get_error(h->handle));
+    return false;
+}
+
+/* SSH_OPTIONS_FD keeps 16 bits of it. */
+#define LIBSSH_FD_MAX 0xffff
+
+#define SSH_PORT 22
+
+static bool set_options(struct handshake *h, int fd)
+{
+    const struct config_upstream *u = h->upstream;
+    const char *compression = u->compression ? "yes" : "no";
+    unsigned port = h->port;
+    long seconds = (long)(u->connect_timeout_ms / 1000);
+    long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
+    int no = 0;
+
+    if (fd > LIBSSH_FD_MAX) {
+        handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
+        return false;
+    }
+    if (u->libssh_config && !libssh_config_read(h->handle, u, h->alias)) {
+        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
+        return false;
+    }
+    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config, and no host key,
+     * neither for the order of algorithms nor at a rekey. It needs some name for a host. */
+    if (!set_option(h, SSH_OPTIONS_HOST, "server", "host") || !algorithms_set(h) ||
+        !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
+        !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
+        !set_option(h, SSH_OPTIONS_KNOWNHOSTS, "/dev/null", "known_hosts") ||
+        !set_option(h, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null", "known_hosts"))
+        return false;
+    ssh_options_set(h->handle, SSH_OPTIONS_PROCESS_CONFIG, &no);
+    ssh_options_set(h->handle, SSH_OPTIONS_PORT, &port);
+    ssh_options_set(h->handle, SSH_OPTIONS_FD, &fd);
+    ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT, &seconds);
+    ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT_USEC, &microseconds);
+    if (u->rekey_bytes > 0) {
+        uint64_t bytes = u->rekey_bytes;
+        ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
+    }
+    return true;
+}
+
+/* The names in known_hosts, in small letters: ssh hashes them so. A HostKeyAlias stands for every
+ * port. */
+static void set_names(struct handshake *h)
+{
+    const char *alias = h->upstream->host_key_alias;
+    char *host = mem_strdup(alias != NULL ? alias : h->host);
+
+    for (char *at = host; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at - 'A' + 'a');
+    if (alias == NULL && h->port != SSH_PORT) {
+        h->known_as = mem_printf("[%s]:%u", host, h->port);
+        h->without_port = host;
+    } else {
+        h->known_as = host;
+    }
+}
+
+/* getsockname(2) or getpeername(2) of the connection. */
+static bool find_address(const struct handshake *h,
+                         int (*find)(int, struct sockaddr *, socklen_t *), struct ip *ip,
+                         uint16_t *port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+
+    return find(h->asker.connection, (struct sockaddr *)&address, &length) == 0 &&
+           ip_from_sockaddr((struct sockaddr *)&address, ip, port);
+}
+
+bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX])
+{
+    char address[IP_TEXT_MAX];
+    uint16_t port;
+    struct ip ip;
+
+    if (!find_address(h, getpeername, &ip, &port))
+        return false;
+    ip_format(&ip, address);
+    if (port == SSH_PORT)
+        snprintf(text, HOSTPORT_TEXT_MAX, "%s", address);
+    else
+        snprintf(text, HOSTPORT_TEXT_MAX, "[%s]:%u", address, port);
+    return true;
+}
+
+void handshake_heard(struct handshake *h, const char *text)
+{
+    if (strstr(text, "enabling C->S") != NULL && strstr(text, "compression") != NULL)
+        snprintf(h->info.compression, sizeof(h->info.compression), "%s",
+                 strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
+}
+
+static void copy(char *text, size_t size, const char *found)
+{
+    if (found != NULL)
+        snprintf(text, size, "%s", found);
+}
+#define COPY(text, found) copy(text, sizeof(text), found)
+
+static void gather_info(struct handshake *h)
+{
+    struct connection_info *info = &h->info;
+    char address[IP_TEXT_MAX];
+    uint16_t port;
+    struct ip ip;
+
+    if (find_address(h, getsockname, &ip, &port))
+        hostport_format(ip_format(&ip, address), port, info->local);
+    if (find_address(h, getpeername, &ip, &port))
+        hostport_format(ip_format(&ip, address), port, info->remote);
+    COPY(info->server, ssh_get_serverbanner(h->handle));
+    COPY(info->kex, ssh_get_kex_algo(h->handle));
+    COPY(info->cipher_in, ssh_get_cipher_in(h->handle));
+    COPY(info->cipher_out, ssh_get_cipher_out(h->handle));
+    COPY(info->mac_in, ssh_get_hmac_in(h->handle));
+    COPY(info->mac_out, ssh_get_hmac_out(h->handle));
+    if (info->compression[0] == '\0')
+        COPY(info->compression, "none");
+}
+
+struct taking {
+    ssh_session handle;
+    bool taken;
+};
+
+/* The first status comes when libssh has put the descriptor into its socket. It closes what it
+ * opened itself at every end, but one that it was given only at some, and never says at which: so
+ * it shall forget that it was given this one. (Which it calls an error, until authentication
+ * succeeds or something else fails.) */
+static void on_status(void *arg, float status)
+{
+    struct taking *taking = arg;
+
+    (void)status;
+    if (!taking->taken)
+        ssh_options_set(taking->handle, SSH_OPTIONS_FD, NULL);
+    taking->taken = true;
+}
+
+static enum dial_status connect_on(struct handshake *h, int fd)
+{
+    static struct ssh_callbacks_struct nobody = {.size = sizeof(nobody)};
+    struct taking taking = {.handle = h->handle};
+    struct ssh_callbacks_struct callbacks = {
+        .size = sizeof(callbacks), .userdata = &taking, .connect_status_function = on_status};
+    enum dial_status status = DIAL_TRANSPORT;
+
+    if (set_options(h, fd)) {
+        ssh_set_callbacks(h->handle, &callbacks);
+        status = ssh_connect(h->handle) == SSH_OK
+                     ? DIAL_OK
+                     : handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+        ssh_set_callbacks(h->handle, &nobody); /* it asks them at every rekey */
+    }
+    if (!taking.taken)
+        close(fd);
+    return status;
+}
+
+/* From here on one worker drives it without blocking. */
+static void release_to_worker(struct handshake *h)
+{
+    int fd = ssh_get_fd(h->handle);
+
+    /* Both: a blocking descriptor blocks in write(2) whatever libssh was told. */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    ssh_set_blocking(h->handle, 0);
+}
+
+bool handshake_is_checked(struct handshake *h)
+{
+    if (integrity_holds(h->info.cipher_in, h->checks))
+        return true;
+    log_error(
+        "this libssh does not let adit check its AES-GCM packets: AES-GCM is offered no more");
+    handshake_fail(h, DIAL_TRANSPORT, "the packets of cipher %s cannot be checked",
+                   h->info.cipher_in);
+    return false;
+}
+
+enum dial_status handshake(struct handshake *h, int fd)
+{
+    enum dial_status status;
+
+    h->checks = integrity_checks();
+    h->handle = ssh_new();
+    if (h->handle == NULL) {
+        close(fd);
+        return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
+    }
+    set_names(h);
+    if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
+        close(fd);
+        return DIAL_TRANSPORT;
+    }
+    status = connect_on(h, fd);
+    if (status != DIAL_OK)
+        return status;
+    gather_info(h);
+    status = host_key_verify(h);
+    if (status == DIAL_OK)
+        status = authenticate(h);
+    if (status == DIAL_OK)
+        release_to_worker(h);
+    return status;
+}

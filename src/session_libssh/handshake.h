@@ -1,0 +1,83 @@
+/* The steps of a dial, on the dial thread. Only for this room. */
+#ifndef ADIT_SSH_HANDSHAKE_H
+#define ADIT_SSH_HANDSHAKE_H
+
+#include "conf/config.h"
+#include "session_libssh/ask.h"
+#include "session/login.h"
+#include "session_libssh/host_key_files.h"
+
+#include <libssh/libssh.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* What one dial is about; the steps add to `error`. */
+struct handshake {
+    ssh_session handle;
+    const struct config_upstream *upstream;
+    const char *host;
+    uint16_t port;
+    const char *alias; /* what ssh_config(5) has it by */
+    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias, in small letters */
+    char *without_port; /* "name" where known_as is "[name]:port"; else NULL */
+    struct host_key_files files;
+    struct asker asker;
+    struct connection_info info;
+    unsigned long checks; /* integrity_checks() before it connected */
+    char error[1024];
+};
+
+/* All of it, on `fd`, which it takes. On failure h->error says why; h->handle (which may be NULL)
+ * is the caller's to end. */
+enum dial_status handshake(struct handshake *h, int fd);
+
+/* What libssh says meanwhile: compression is told nowhere else. */
+void handshake_heard(struct handshake *h, const char *text);
+
+/* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
+ * connection is no TCP of ours. */
+bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
+
+/* Sets what a step failed of. Returns `status`, so that a step can end with it. */
+__attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
+    struct handshake *h, enum dial_status status, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(h->error, sizeof(h->error), format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* Gives a new handle what libssh itself reads of ssh_config(5) for that name. False: a file cannot
+ * be read, or holds what libssh does not take. */
+bool libssh_config_read(ssh_session handle, const struct config_upstream *upstream,
+                        const char *alias);
+
+/* The lists of algorithms, with what libssh knows of those configured (ssh_config(5): Ciphers,
+ * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:
+ * nothing is left of one (h->error). */
+bool algorithms_set(struct handshake *h);
+
+/* A list as ssh_config(5) writes it, "+more", "-less", "^first" of `ours`, or a whole one, without
+ * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
+char *algorithms_resolve(const char *value, const char *ours, const char *never);
+
+/* The host key against revocations, and pins or known_hosts, as ssh_config(5)
+ * StrictHostKeyChecking. */
+enum dial_status host_key_verify(struct handshake *h);
+
+/* What the files say, asked for by the server's names. */
+struct known_hosts host_key_known(const struct handshake *h);
+
+/* To be asked when the server's first encrypted packets have come, and before a secret is sent.
+ * False (h->error, and the log): nobody authenticates its packets, so that the session is not used.
+ */
+bool handshake_is_checked(struct handshake *h);
+
+/* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
+ * or none is left; also where the server asks for several in a row. */
+enum dial_status authenticate(struct handshake *h);
+
+#endif

@@ -1,0 +1,292 @@
+/* The server's key against what is known of it. */
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "session_libssh/handshake.h"
+#include "session_libssh/revoked_keys.h"
+#include "session_libssh/secrets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The question about one key. */
+struct question {
+    struct handshake *h;
+    struct public_key key;
+    char *fingerprint;
+    const char *kind; /* "ED25519" */
+    char *memory;     /* what the answer is kept by */
+    struct known_hosts known;
+    struct known_hosts_answer answer;
+};
+
+struct known_hosts host_key_known(const struct handshake *h)
+{
+    return (struct known_hosts){.files = h->files.known,
+                                .file_count = h->files.known_count,
+                                .name = h->known_as,
+                                .name_without_port = h->without_port};
+}
+
+static enum dial_status verify_pins(struct question *q)
+{
+    const struct string_list *pins = &q->h->upstream->host_key_pins;
+
+    for (size_t i = 0; i < pins->count; i++)
+        if (strcmp(pins->items[i], q->fingerprint) == 0)
+            return DIAL_OK;
+    return handshake_fail(q->h, DIAL_HOST_KEY,
+                          "host key %s of %s is not among those that host_key names (%s%s)",
+                          q->fingerprint, q->h->host, pins->count > 0 ? pins->items[0] : "none",
+                          pins->count > 1 ? ", ..." : "");
+}
+
+/* The key on file is another one: name both, and where the old one stands. (ssh(1) with
+ * StrictHostKeyChecking=no goes on with such a key, but forwards nothing: here that is the same.)
+ */
+static enum dial_status fail_changed(struct question *q)
+{
+    return handshake_fail(
+        q->h, DIAL_HOST_KEY,
+        "host key of %s has changed: the server offers %s, but %s has %s; if the change is "
+        "meant, remove that line, else somebody may be listening in",
+        q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint);
+}
+
+static enum dial_status fail_unknown(struct question *q, const char *why)
+{
+    return handshake_fail(
+        q->h, DIAL_HOST_KEY,
+        "Host key verification failed: the %s key %s of %s is not known%s%s; "
+        "compare it with the server's and add it to known_hosts, or pin it with "
+        "host_key%s%s%s%s",
+        q->kind, q->fingerprint, q->h->host, why != NULL ? ", and " : "", why != NULL ? why : "",
+        q->answer.authority != NULL ? " (the certificate authority of " : "",
+        q->answer.authority != NULL ? q->answer.authority : "",
+        q->answer.authority != NULL ? " does not count: host certificates are not "
+                                      "supported"
+                                    : "",
+        q->answer.authority != NULL ? ")" : "");
+}
+
+/* Writes it down. Where that fails the answer still holds for this process, as ssh(1) goes on too.
+ * But what others have written meanwhile counts, and what cannot be read any more could be that. */
+static enum dial_status store(struct question *q)
+{
+    struct handshake *h = q->h;
+    const char *path = q->known.file_count > 0 ? q->known.files[0].path : "known_hosts";
+    char *told =
+        mem_printf("Permanently added '%s' (%s) to the list of known hosts.", h->known_as, q->kind);
+    char *warning = mem_printf("Warning: %s\n", told);
+    enum dial_status status = DIAL_OK;
+    char error[200];
+
+    switch (host_key_store(&q->known, &q->key, h->upstream->hash_known_hosts, h->asker.connection,
+                           error)) {
+    case HOST_KEY_STORED:
+        log_info("%s: key %s: %s", h->host, q->fingerprint, told);
+        ask_tell(&h->asker, warning);
+        break;
+    case HOST_KEY_KNOWN_BY_NOW: break;
+    case HOST_KEY_NOT_STORED:
+        log_warning("%s: host key %s cannot be stored in %s: %s", h->host, q->fingerprint, path,
+                    error);
+        break;
+    case HOST_KEY_REFUSED_BY_NOW:
+        status = handshake_fail(h, DIAL_HOST_KEY, "host key %s of %s is not accepted: %s",
+                                q->fingerprint, h->host, error);
+        break;
+    case HOST_KEY_UNREADABLE:
+        status = handshake_fail(h, DIAL_TRANSPORT, "the known_hosts file %s cannot be read: %s",
+                                path, error);
+        break;
+    }
+    if (status == DIAL_OK)
+        secrets_keep(q->memory, q->fingerprint);
+    free(warning);
+    free(told);
+    return status;
+}
+
+/* yes, no, the fingerprint: as ssh(1) takes them. -1: something else. */
+static int understand(const struct question *q, const char *answer)
+{
+    char word[128];
+
+    answer += strspn(answer, " \t");
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(answer, " \t"), answer);
+    if (word[0] == '\0' || strcasecmp(word, "no") == 0)
+        return 0;
+    return strcasecmp(word, "yes") == 0 || strcmp(word, q->fingerprint) == 0 ? 1 : -1;
+}
+
+static bool ask_yes(struct question *q, const char *prompt)
+{
+    int understood = -1;
+
+    while (understood < 0) {
+        char *answer = ask(&q->h->asker, prompt, true);
+        if (answer == NULL)
+            return false;
+        understood = understand(q, answer);
+        secret_free(answer); /* a program may have said a password */
+        if (understood < 0 && ask_is_program(&q->h->asker))
+            return false; /* it would say the same again */
+        prompt = "Please type 'yes', 'no' or the fingerprint: ";
+    }
+    return understood == 1;
+}
+
+/* "HOST (ADDRESS)" as ssh(1) calls the server. */
+static char *server_name(const struct handshake *h)
+{
+    char address[HOSTPORT_TEXT_MAX];
+
+    if (!handshake_peer(h, address))
+        snprintf(address, sizeof(address), "<no hostip for proxy command>");
+    return mem_printf("%s (%s)", h->known_as, address);
+}
+
+static char *question_text(const struct question *q)
+{
+    char *server = server_name(q->h);
+    char *others = known_hosts_other_names(&q->known, &q->key);
+    char *text = mem_printf("The authenticity of host '%s' can't be established.\n"
+                            "%s key fingerprint is %s.\n%s%s"
+                            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
+                            server, q->kind, q->fingerprint,
+                            others != NULL
+                                ? "This host key is known by the following other names/addresses:\n"
+                                : "This key is not known by any other names.\n",
+                            others != NULL ? others : "");
+
+    free(others);
+    free(server);
+    return text;
+}
+
+static enum dial_status ask_person(struct question *q)
+{
+    struct asker *asker = &q->h->asker;
+    enum dial_status status;
+    char *text;
+
+    if (!ask_begin(asker))
+        return fail_unknown(q, asker->missing);
+    text = question_text(q);
+    status = ask_yes(q, text) ? store(q) : fail_unknown(q, "it was not accepted");
+    ask_end(asker);
+    free(text);
+    return status;
+}
+
+/* A key of a host that none is known of. */
+static enum dial_status decide_unknown(struct question *q)
+{
+    char *accepted = secrets_get(q->memory);
+    bool same = accepted != NULL && strcmp(accepted, q->fingerprint) == 0;
+
+    secret_free(accepted);
+    if (same)
+        return DIAL_OK;
+    switch (q->h->upstream->host_key) {
+    case HOST_KEY_ACCEPT_NEW:
+    case HOST_KEY_ANY: return store(q);
+    case HOST_KEY_ASK: return ask_person(q);
+    case HOST_KEY_STRICT:
+    case HOST_KEY_PINNED: break;
+    }
+    return fail_unknown(q, NULL);
+}
+
+/* Revocations count for every key, also for a pinned one. */
+static enum dial_status verify_not_revoked(struct question *q)
+{
+    struct handshake *h = q->h;
+    enum dial_status status = DIAL_OK;
+    char error[700];
+
+    if (q->answer.verdict == KNOWN_HOSTS_REVOKED)
+        return handshake_fail(h, DIAL_HOST_KEY,
+                              "host key %s of %s is REVOKED by %s: do not trust this server",
+                              q->fingerprint, h->host, q->answer.place);
+    if (h->files.revoked.path != NULL)
+        status = revoked_keys_check(&h->files.revoked, &q->key, h->asker.connection, error);
+    if (status != DIAL_OK)
+        handshake_fail(h, status, "host key %s of %s: %s", q->fingerprint, h->host, error);
+    return status;
+}
+
+static enum dial_status verify(struct question *q)
+{
+    enum dial_status status;
+
+    known_hosts_look_up(&q->known, &q->key, &q->answer);
+    status = verify_not_revoked(q);
+    if (status != DIAL_OK)
+        return status;
+    if (q->h->upstream->host_key == HOST_KEY_PINNED)
+        return verify_pins(q);
+    switch (q->answer.verdict) {
+    case KNOWN_HOSTS_MATCH: return DIAL_OK;
+    case KNOWN_HOSTS_UNKNOWN: return decide_unknown(q);
+    case KNOWN_HOSTS_CHANGED:
+    case KNOWN_HOSTS_REVOKED: break;
+    }
+    return fail_changed(q);
+}
+
+/* False: libssh has none, or OpenSSH would not take it either. */
+static bool read_key(struct question *q)
+{
+    ssh_key key = NULL;
+    char *base64 = NULL;
+    uint8_t *blob = NULL;
+    size_t length = 0;
+    bool ok;
+
+    if (ssh_get_server_publickey(q->h->handle, &key) == SSH_OK &&
+        ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
+        blob = base64_decode(base64, strlen(base64), &length);
+    ok = blob != NULL && public_key_parse(blob, length, &q->key) == PUBLIC_KEY_OK &&
+         !q->key.certificate;
+    if (ok) {
+        q->fingerprint = public_key_fingerprint(&q->key);
+        q->kind = public_key_brief(q->key.type);
+        snprintf(q->h->info.host_key, sizeof(q->h->info.host_key), "%s %s",
+                 ssh_key_type_to_char(ssh_key_type(key)), q->fingerprint);
+    }
+    free(blob);
+    ssh_string_free_char(base64);
+    ssh_key_free(key);
+    return ok;
+}
+
+static void question_clear(struct question *q)
+{
+    public_key_clear(&q->key);
+    known_hosts_answer_clear(&q->answer);
+    free(q->fingerprint);
+    free(q->memory);
+}
+
+enum dial_status host_key_verify(struct handshake *h)
+{
+    const struct string_list *files = &h->upstream->known_hosts;
+    /* (What one upstream takes on trust is no word to another that is stricter, or that writes
+     * elsewhere.) */
+    struct question q = {
+        .h = h,
+        .memory = mem_printf("host key of %s in %s by %d", h->known_as,
+                             files->count > 0 ? files->items[0] : "/dev/null",
+                             (int)h->upstream->host_key),
+        .known = host_key_known(h),
+    };
+    enum dial_status status =
+        read_key(&q) ? verify(&q)
+                     : handshake_fail(h, DIAL_HOST_KEY, "the server's host key cannot be read");
+
+    question_clear(&q);
+    return status;
+}

@@ -1,0 +1,163 @@
+/* Reading keys from files. */
+#include "session_libssh/key_file.h"
+
+#include "base/mem.h"
+#include "session_libssh/secrets.h"
+#include "wire/openssh_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ssh(1) reads no larger ones. */
+#define SIZE_MAX_BYTES ((off_t)1024 * 1024)
+
+bool key_file_is_plain(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= SIZE_MAX_BYTES;
+}
+
+/* NULL: the file is as it should be. */
+static const char *check(int fd, struct stat *info)
+{
+    if (fd < 0 || fstat(fd, info) != 0)
+        return strerror(errno);
+    errno = 0;
+    if (S_ISDIR(info->st_mode))
+        return "it is a directory";
+    if (!S_ISREG(info->st_mode))
+        return "it is not a regular file";
+    if (info->st_size == 0)
+        return "it is empty";
+    if (info->st_size > SIZE_MAX_BYTES)
+        return "it is larger than 1 MiB";
+    return NULL;
+}
+
+static bool read_all(int fd, char *text, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t got = read(fd, text + done, length - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
+char *key_file_read(const char *path, size_t *length, const char **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat info = {0};
+    char *text = NULL;
+    int number;
+
+    *error = check(fd, &info);
+    number = errno;
+    if (*error == NULL) {
+        *length = (size_t)info.st_size;
+        text = mem_zalloc(*length + 1);
+        if (!read_all(fd, text, *length)) {
+            number = errno;
+            *error = number != 0 ? strerror(number) : "it became shorter while it was read";
+            secret_free(text);
+            text = NULL;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    errno = number;
+    return text;
+}
+
+/* libssh asks for a passphrase only where there is one: that tells it from a broken file. (Without
+ * a callback OpenSSL would ask on the terminal.) */
+static int note_encrypted(const char *prompt, char *out, size_t size, int echo, int verify,
+                          void *userdata)
+{
+    (void)prompt, (void)out, (void)size, (void)echo, (void)verify;
+    *(bool *)userdata = true;
+    return -1;
+}
+
+/* Why libssh is not given it; NULL: it may have it. */
+static char *refuse(const char *path, const char *text, size_t length)
+{
+    char name[OPENSSH_KEY_NAME_MAX];
+
+    switch (openssh_key_inspect(text, length, name)) {
+    case OPENSSH_KEY_CIPHER:
+        return mem_printf(
+            "is encrypted with %s, which libssh cannot decrypt: `ssh-keygen -p -Z "
+            "aes256-ctr -f %s` changes the cipher, and an agent can use the key as it "
+            "is (ssh-add)",
+            name, path);
+    case OPENSSH_KEY_KDF:
+        return mem_printf("is encrypted with a key from %s, which libssh does not know", name);
+    case OPENSSH_KEY_DAMAGED:
+        return mem_strdup("cannot be read: it is a damaged OpenSSH private key");
+    case OPENSSH_KEY_NONE:
+    case OPENSSH_KEY_OK: break;
+    }
+    return NULL;
+}
+
+/* Whether libssh can sign with it: 0.10 takes an Ed25519 key in PKCS#8 without its public half. */
+static bool is_whole(ssh_key key)
+{
+    ssh_key public = NULL;
+    char *base64 = NULL;
+    bool whole = ssh_pki_export_privkey_to_pubkey(key, &public) == SSH_OK &&
+                 ssh_pki_export_pubkey_base64(public, &base64) == SSH_OK;
+
+    ssh_string_free_char(base64);
+    ssh_key_free(public);
+    return whole;
+}
+
+static void decode(struct key_import *import, const char *path, const char *text,
+                   const char *passphrase)
+{
+    if (ssh_pki_import_privkey_base64(text, passphrase, note_encrypted, &import->encrypted,
+                                      &import->key) != SSH_OK) {
+        import->key = NULL;
+        if (!import->encrypted)
+            import->problem = mem_strdup("cannot be read: it is no private key that libssh knows");
+        return;
+    }
+    if (is_whole(import->key))
+        return;
+    import->problem =
+        mem_printf("is of type %s in a format that libssh cannot use: `ssh-keygen -p -f %s` of "
+                   "OpenSSH 9.6 or later makes an OpenSSH private key of it",
+                   ssh_key_type_to_char(ssh_key_type(import->key)), path);
+    ssh_key_free(import->key);
+    import->key = NULL;
+}
+
+struct key_import key_file_import(const char *path, const char *passphrase)
+{
+    struct key_import import = {0};
+    const char *error;
+    size_t length;
+    char *text = key_file_read(path, &length, &error);
+
+    if (text == NULL) {
+        import.missing = errno == ENOENT;
+        import.problem = mem_printf("cannot be read: %s", error);
+        return import;
+    }
+    /* (libssh takes it as a string: what is behind a NUL, it does not see.) */
+    import.problem = refuse(path, text, strlen(text));
+    if (import.problem == NULL)
+        decode(&import, path, text, passphrase);
+    secret_free(text);
+    return import;
+}

@@ -1,0 +1,23 @@
+/* What a dial hands over, and what a session is built from. Only for this room. */
+#ifndef ADIT_SSH_DIALLED_H
+#define ADIT_SSH_DIALLED_H
+
+#include "session/login.h"
+
+#include <libssh/libssh.h>
+
+struct dialled {
+    ssh_session handle;
+    int watch_fd; /* a descriptor of its socket for our own poll: libssh closes its own whenever it
+                     likes */
+    struct connection_info info;
+};
+
+/* Takes the handle, and a descriptor of its socket for our own poll. */
+struct dialled *dialled_new(ssh_session handle, int watch_fd, const struct connection_info *info);
+
+/* Frees a handle (NULL is fine) and with it its descriptor; with `polite` the server gets
+ * SSH_MSG_DISCONNECT first. */
+void handle_end(ssh_session handle, bool polite);
+
+#endif

@@ -1,0 +1,203 @@
+/* recv(2), poll(2) and RAND_bytes(3) as libssh sees them. */
+#include "session_libssh/transport.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define INPUT_SIZE (128 * 1024)
+
+/* A packet's padding is shorter than this, and a key is not. */
+#define PADDING_SIZE 32
+#define RANDOM_SIZE 1024
+
+struct transport {
+    int fd;     /* whom this thread's libssh calls are about; -1: nobody */
+    int reader; /* whose turn it is, and whose the input is; -1: nobody's */
+    bool out;
+    bool ended; /* or failed: that is the kernel's to tell */
+    size_t begin, end;
+    unsigned packets_left; /* TRANSPORT_UNLIMITED: as many as it likes */
+    size_t random_left;    /* of `random`, at its beginning */
+    uint8_t random[RANDOM_SIZE];
+    uint8_t input[INPUT_SIZE];
+};
+
+/* The one in use: NULL until this thread has entered one. Freed by the key. */
+static _Thread_local struct transport *current;
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_key(void)
+{
+    if (pthread_key_create(&key, free) != 0)
+        abort();
+}
+
+static struct transport *transport_new(void)
+{
+    struct transport *t = malloc(sizeof(*t));
+
+    pthread_once(&once, make_key);
+    if (t == NULL || pthread_setspecific(key, t) != 0)
+        abort();
+    t->fd = t->reader = -1;
+    t->out = t->ended = false;
+    t->begin = t->end = 0;
+    t->packets_left = TRANSPORT_UNLIMITED;
+    t->random_left = 0;
+    return t;
+}
+
+void transport_enter(int fd)
+{
+    if (current == NULL)
+        current = transport_new();
+    current->fd = fd;
+}
+
+void transport_let_out(bool out)
+{
+    current->out = out;
+}
+
+unsigned transport_limit(unsigned packets)
+{
+    unsigned before = current->packets_left;
+
+    current->packets_left = packets;
+    return before;
+}
+
+static ssize_t kernel_recv(int fd, void *buffer, size_t size, int flags)
+{
+    return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+}
+
+static int kernel_poll(struct pollfd *fds, nfds_t count, int milliseconds)
+{
+    struct timespec limit = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
+
+    return (int)syscall(SYS_ppoll, fds, count, milliseconds < 0 ? NULL : &limit, NULL, _NSIG / 8);
+}
+
+bool transport_fill(int socket)
+{
+    struct transport *t = current;
+    ssize_t got = kernel_recv(socket, t->input, sizeof(t->input), MSG_DONTWAIT);
+
+    t->reader = t->fd;
+    t->begin = 0;
+    t->end = got > 0 ? (size_t)got : 0;
+    t->ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+    return got > 0 || t->ended;
+}
+
+bool transport_filled(void)
+{
+    return current->end == sizeof(current->input);
+}
+
+bool transport_pending(void)
+{
+    return current->begin < current->end;
+}
+
+void transport_drop(void)
+{
+    current->reader = -1;
+    current->begin = current->end = 0;
+    current->ended = false;
+}
+
+/* Whether it is a call of libssh, about the session that was entered. */
+static bool serves(const struct transport *t, int fd)
+{
+    return t != NULL && fd == t->fd && fd >= 0 && !(t->ended && fd == t->reader);
+}
+
+static size_t available(const struct transport *t)
+{
+    return t->fd == t->reader ? t->end - t->begin : 0;
+}
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    struct transport *t = current;
+
+    if (!serves(t, fd))
+        return kernel_recv(fd, buffer, size, flags);
+    if (size > available(t))
+        size = available(t);
+    if (size == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    memcpy(buffer, t->input + t->begin, size);
+    t->begin += size;
+    return (ssize_t)size;
+}
+
+/* Whether `fd` takes output only the kernel knows; whether there is input, the buffer. */
+static int poll_served(const struct transport *t, struct pollfd *fd)
+{
+    short asked = fd->events;
+    int ready = 0;
+
+    fd->revents = 0;
+    if (t->out && (asked & POLLOUT) != 0) {
+        fd->events = POLLOUT;
+        ready = kernel_poll(fd, 1, 0);
+        fd->events = asked;
+    }
+    if (ready >= 0 && (asked & POLLIN) != 0 && available(t) > 0) {
+        fd->revents |= POLLIN;
+        ready = 1;
+    }
+    return ready;
+}
+
+/* (glibc declares that poll writes to `fds` only, which is not so.) */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+int poll(struct pollfd *fds, nfds_t count, int milliseconds)
+{
+    if (count == 1 && serves(current, fds->fd))
+        return poll_served(current, fds);
+    return kernel_poll(fds, count, milliseconds);
+}
+
+int RAND_bytes(unsigned char *bytes, int count)
+{
+    struct transport *t = current;
+
+    if (count < 0)
+        return 0;
+    if (t == NULL || count >= PADDING_SIZE)
+        return RAND_bytes_ex(NULL, bytes, (size_t)count, 0);
+    if (t->packets_left != TRANSPORT_UNLIMITED) {
+        if (t->packets_left == 0)
+            return 0;
+        t->packets_left--;
+    }
+    if (t->random_left < (size_t)count) {
+        int drawn = RAND_bytes_ex(NULL, t->random, sizeof(t->random), 0);
+        if (drawn != 1)
+            return drawn;
+        t->random_left = sizeof(t->random);
+    }
+    t->random_left -= (size_t)count;
+    memcpy(bytes, t->random + t->random_left, (size_t)count);
+    return 1;
+}

@@ -1,0 +1,48 @@
+/* Configurations in use. */
+#include "shared/generation.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct generation *generation_new(struct config *config, struct board *const *boards)
+{
+    static atomic_ullong serial;
+    struct generation *g = mem_zalloc(sizeof(*g));
+
+    atomic_store(&g->references, 1);
+    g->serial = atomic_fetch_add(&serial, 1) + 1;
+    g->config = config;
+    g->boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
+    for (size_t i = 0; i < config->upstream_count; i++)
+        g->boards[i] = board_ref(boards[i]);
+    return g;
+}
+
+struct generation *generation_ref(struct generation *g)
+{
+    atomic_fetch_add(&g->references, 1);
+    return g;
+}
+
+void generation_unref(struct generation *g)
+{
+    if (g == NULL || atomic_fetch_sub(&g->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < g->config->upstream_count; i++)
+        board_unref(g->boards[i]);
+    free(g->boards);
+    config_unref(g->config);
+    free(g);
+}
+
+const struct config_upstream *generation_upstream(const struct generation *g, const char *name,
+                                                  struct board **board)
+{
+    const struct config_upstream *upstream = config_upstream(g->config, name);
+
+    assert(upstream != NULL);
+    *board = g->boards[upstream - g->config->upstreams];
+    return upstream;
+}

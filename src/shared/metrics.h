@@ -1,0 +1,59 @@
+/* What was counted, a set for each thread: written by its owner only, read by anybody, without
+ * locks. */
+#ifndef ADIT_GATEWAY_METRICS_H
+#define ADIT_GATEWAY_METRICS_H
+
+#include "session/login.h"
+#include "wire/outcome.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t metric;
+
+struct metrics {
+    metric accepted;           /* connections that came in */
+    metric outcomes[OUTCOMES]; /* how their requests ended, by enum outcome */
+    metric cut;                /* relays that did not end by two ends of data */
+    metric bytes_up;           /* from clients */
+    metric bytes_down;         /* to clients */
+    metric channels;           /* opened */
+    metric retries;            /* unconfirmed channels opened again on another session */
+    metric moves;              /* clients that went to the worker that has the session */
+    metric sessions_up;        /* sessions that came up */
+    metric sessions_lost;
+    metric dials[DIAL_STATUSES]; /* by enum dial_status */
+    metric dials_unreachable;    /* no address, or no connection */
+    metric names_found, names_missing, names_failed, names_cached;
+};
+
+/* By the owning thread. */
+static inline void metric_add(metric *m, uint64_t amount)
+{
+    atomic_store_explicit(m, atomic_load_explicit(m, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+static inline void metric_set(metric *m, uint64_t value)
+{
+    atomic_store_explicit(m, value, memory_order_relaxed);
+}
+
+static inline uint64_t metric_get(const metric *m)
+{
+    return atomic_load_explicit(m, memory_order_relaxed);
+}
+
+/* Adds one set to a sum that belongs to the caller. */
+void metrics_sum(struct metrics *sum, const struct metrics *part);
+
+/* Logs them at info: what is zero is left out. */
+void metrics_log(const struct metrics *sum);
+
+/* Calls `each` for every one of them, with the names it has in the log: groups one after the other.
+ */
+void metrics_each(const struct metrics *metrics,
+                  void (*each)(void *arg, const char *group, const char *name, uint64_t value),
+                  void *arg);
+
+#endif

@@ -1,0 +1,174 @@
+/* What sessions of this worker listen on at their servers. */
+#include "worker/remote_forwards.h"
+
+#include "base/mem.h"
+#include "worker/client.h"
+#include "gateway/forwards.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct remote {
+    LIST_ENTRY(remote) link;
+    struct worker_session *ws;
+    struct remote_order order; /* as it was last given; its board is the session's own */
+    struct session_listen *listen;
+};
+
+const char *remote_bind(const struct config_forward *forward)
+{
+    const char *host = forward->bind.host;
+
+    if (host[0] == '\0')
+        return "localhost";
+    return strcmp(host, "*") == 0 ? "" : host;
+}
+
+static void remote_free(struct remote *remote)
+{
+    LIST_REMOVE(remote, link);
+    generation_unref(remote->order.generation);
+    free(remote);
+}
+
+static void on_answered(void *arg, uint16_t port)
+{
+    struct remote *remote = arg;
+    struct mailbox *keeper = remote->ws->worker->crew->keeper;
+
+    forwards_tell(keeper, remote->order.forwards, remote->order.number, port);
+    if (port != 0)
+        return;
+    session_listen_free(remote->listen);
+    remote_free(remote);
+}
+
+static void on_arrived(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port)
+{
+    const struct remote *remote = arg;
+    const struct remote_order *order = &remote->order;
+
+    client_new_arrival(remote->ws->worker, order->generation, order->forward, order->slot, arrival,
+                       origin, origin_port);
+}
+
+static void on_lost(void *arg)
+{
+    remote_free(arg);
+}
+
+static const struct session_listen_events listen_events = {
+    .answered = on_answered,
+    .arrived = on_arrived,
+    .lost = on_lost,
+};
+
+static void remote_end(struct remote *remote)
+{
+    session_listen_free(remote->listen);
+    remote_free(remote);
+}
+
+void remote_end_all(struct worker_session *ws)
+{
+    while (!LIST_EMPTY(&ws->remotes))
+        remote_end(LIST_FIRST(&ws->remotes));
+}
+
+/* Orders. */
+
+struct order_message {
+    struct message message;
+    struct remote_order order; /* a cancel has no more than its number */
+};
+
+static void drop_order(struct message *message)
+{
+    struct order_message *m = container_of(message, struct order_message, message);
+
+    board_unref(m->order.board);
+    generation_unref(m->order.generation);
+    free(m);
+}
+
+static struct remote *find(struct worker *worker, uint64_t number)
+{
+    struct worker_session *ws;
+    struct remote *remote;
+
+    LIST_FOREACH (ws, &worker->sessions, link)
+        LIST_FOREACH (remote, &ws->remotes, link)
+            if (remote->order.number == number)
+                return remote;
+    return NULL;
+}
+
+static struct worker_session *find_session(struct worker *worker, const struct board *board,
+                                           int slot)
+{
+    struct worker_session *ws;
+
+    LIST_FOREACH (ws, &worker->sessions, link)
+        if (ws->board == board && ws->slot == slot)
+            return ws;
+    return NULL;
+}
+
+static void listen_there(struct worker_session *ws, const struct remote_order *order)
+{
+    struct remote *remote = mem_zalloc(sizeof(*remote));
+
+    remote->ws = ws;
+    remote->order = *order;
+    generation_ref(order->generation);
+    LIST_INSERT_HEAD(&ws->remotes, remote, link);
+    remote->listen = session_listen(ws->session, remote_bind(order->forward),
+                                    order->forward->bind.port, &listen_events, remote);
+}
+
+static void take_order(struct message *message, void *owner)
+{
+    struct order_message *m = container_of(message, struct order_message, message);
+    struct worker *worker = owner;
+    struct remote *remote = find(worker, m->order.number);
+    struct worker_session *ws = find_session(worker, m->order.board, m->order.slot);
+
+    if (remote != NULL) {
+        generation_unref(remote->order.generation);
+        remote->order = m->order;
+        generation_ref(remote->order.generation);
+    } else if (ws != NULL && !m->order.again) {
+        listen_there(ws, &m->order);
+    } /* (Else the main thread is about to hear of the session's end.) */
+    drop_order(message);
+}
+
+static void take_cancel(struct message *message, void *owner)
+{
+    struct order_message *m = container_of(message, struct order_message, message);
+    struct remote *remote = find(owner, m->order.number);
+
+    if (remote != NULL)
+        remote_end(remote);
+    drop_order(message);
+}
+
+void remote_send(struct worker *worker, const struct remote_order *order)
+{
+    struct order_message *m = mem_zalloc(sizeof(*m));
+
+    m->message = (struct message){.run = take_order, .drop = drop_order};
+    m->order = *order;
+    board_ref(order->board);
+    generation_ref(order->generation);
+    mailbox_post(worker->mailbox, &m->message);
+}
+
+void remote_cancel(struct worker *worker, uint64_t number)
+{
+    struct order_message *m = mem_zalloc(sizeof(*m));
+
+    m->message = (struct message){.run = take_cancel, .drop = drop_order};
+    m->order.number = number;
+    mailbox_post(worker->mailbox, &m->message);
+}

@@ -1,0 +1,417 @@
+/* Tests of gateway/board. */
+#include "shared/session_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MOST 4
+#define ME 7 /* the worker that asks */
+
+/* What the others published of one slot. */
+struct told {
+    enum slot_state state;
+    int worker;
+    unsigned channels;
+    unsigned abandoned;
+    unsigned rate;
+    bool overdue;
+    bool steady;
+};
+
+static void tell(struct board *board, int slot, const struct told *told)
+{
+    struct board_slot *s = &board->slots[slot];
+
+    atomic_store(&s->worker, told->worker);
+    atomic_store(&s->channels, told->channels);
+    atomic_store(&s->abandoned, told->abandoned);
+    atomic_store(&s->rate, told->rate);
+    atomic_store(&s->overdue, told->overdue);
+    atomic_store(&s->steady, told->steady);
+    board_set_slot(board, slot, told->state);
+}
+
+static unsigned channels(const struct board *board, int slot)
+{
+    return atomic_load(&board->slots[slot].channels);
+}
+
+static struct board *board_with(unsigned max_channels, unsigned max_sessions)
+{
+    struct board *board = board_new("bastion", NULL);
+
+    atomic_store(&board->max_channels, max_channels);
+    atomic_store(&board->max_sessions, max_sessions);
+    return board;
+}
+
+static int set_up(void **state)
+{
+    *state = board_with(10, MOST);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    board_unref(*state);
+    return 0;
+}
+
+/* ---- reserve and release */
+
+static void a_new_board_has_no_session(void **state)
+{
+    struct board *board = *state;
+    bool grow = false;
+
+    assert_string_equal(board->upstream, "bastion");
+    for (int i = 0; i < BOARD_SLOTS; i++)
+        assert_int_equal(board_slot_state(board, i), SLOT_EMPTY);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
+    assert_true(grow);
+    assert_int_equal(board_hint(board, -1), -1);
+}
+
+static void what_is_reserved_counts_until_it_is_released(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    tell(board, 3, &(struct told){.state = SLOT_UP});
+    tell(board, 5, &(struct told){.state = SLOT_UP});
+    for (unsigned n = 0; n < 4; n++) {
+        assert_int_equal(board_reserve(board, ME, false, &grow), 3);
+        assert_int_equal(board_reserve(board, ME, false, &grow), 5);
+        assert_int_equal(channels(board, 3), n + 1);
+        assert_int_equal(channels(board, 5), n + 1);
+    }
+    board_release(board, 5);
+    assert_int_equal(channels(board, 5), 3);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 5);
+    for (int n = 0; n < 4; n++) {
+        board_release(board, 3);
+        board_release(board, 5);
+    }
+    assert_int_equal(channels(board, 3), 0);
+    assert_int_equal(channels(board, 5), 0);
+}
+
+static void a_reservation_outlives_its_session(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    tell(board, 0, &(struct told){.state = SLOT_UP});
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    board_set_slot(board, 0, SLOT_EMPTY);
+    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
+    assert_int_equal(channels(board, 0), 1);
+    board_set_slot(board, 0, SLOT_UP); /* a newer one */
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_int_equal(channels(board, 0), 2);
+    board_release(board, 0);
+    board_release(board, 0);
+    assert_int_equal(channels(board, 0), 0);
+}
+
+static void the_last_slot_is_as_good_as_any(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    atomic_store(&board->max_sessions, BOARD_SLOTS);
+    for (int i = 0; i < BOARD_SLOTS; i++)
+        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
+    tell(board, BOARD_SLOTS - 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
+    assert_int_equal(board_hint(board, -1), 1);
+    assert_int_equal(board_reserve(board, ME, false, &grow), BOARD_SLOTS - 1);
+    assert_false(grow);
+    assert_int_equal(board_reserve(board, ME, false, &grow),
+                     ME); /* the local one, as all are full */
+    assert_false(grow);
+}
+
+/* ---- the choice */
+
+#define UP(n) .state = SLOT_UP, .channels = (n)
+
+/* The slots that a case does not name are empty. */
+static void the_slot_is_chosen_from_what_is_published(void **state)
+{
+    static const struct {
+        const char *what;
+        struct told slots[MOST];
+        int slot;
+        bool grow;
+    } cases[] = {
+        {"one idle", {{UP(0)}}, 0, false},
+        {"not the first slot", {{0}, {0}, {UP(0)}}, 2, false},
+        {"fewer channels", {{UP(5)}, {UP(4)}, {UP(6)}}, 1, false},
+        {"mine of equals", {{UP(5)}, {UP(5), .worker = ME}}, 1, false},
+        {"less rate", {{UP(1), .rate = 500}, {UP(5)}}, 1, false},
+        {"an empty one is not chosen", {{0}, {UP(9)}}, 1, false},
+        {"nor one that is dialled", {{.state = SLOT_DIALLING}, {UP(9)}}, 1, false},
+        {"nor one that retires", {{.state = SLOT_RETIRING}, {UP(9)}}, 1, false},
+        {"only empty", {{0}}, -1, true},
+        {"only dialling", {{.state = SLOT_DIALLING}}, -1, true},
+        {"only retiring", {{.state = SLOT_RETIRING}}, -1, true},
+        {"none up, but all that may be are coming",
+         {{.state = SLOT_DIALLING},
+          {.state = SLOT_DIALLING},
+          {.state = SLOT_DIALLING},
+          {.state = SLOT_DIALLING}},
+         -1,
+         false},
+        {"retiring ones leave room for others",
+         {{.state = SLOT_RETIRING},
+          {.state = SLOT_RETIRING},
+          {.state = SLOT_RETIRING},
+          {.state = SLOT_RETIRING}},
+         -1,
+         true},
+        {"one below the limit", {{UP(10)}, {UP(9)}}, 1, false},
+        {"all at the limit", {{UP(10)}, {UP(11)}}, 0, true},
+        {"full, and others are coming",
+         {{UP(10)}, {.state = SLOT_DIALLING}, {.state = SLOT_DIALLING}, {.state = SLOT_DIALLING}},
+         0,
+         false},
+        {"full", {{UP(13)}, {UP(12)}, {UP(11)}, {UP(12)}}, 2, false},
+        {"full of bulk", {{UP(1), .rate = 2048}}, 0, true},
+        {"abandoned opens count", {{UP(1), .abandoned = 3}, {UP(3)}}, 1, false},
+        {"and for the limit", {{UP(4), .abandoned = 6}}, 0, true},
+        {"and only what there is", {{UP(1), .abandoned = 1}, {UP(3)}}, 0, false},
+        {"overdue is avoided", {{UP(0), .overdue = true}, {UP(9)}}, 1, false},
+        {"even for a full one", {{UP(0), .overdue = true}, {UP(10)}}, 1, true},
+        {"unless there is nothing else", {{UP(0), .overdue = true}}, 0, true},
+        {"the better of two overdue",
+         {{UP(5), .overdue = true}, {UP(4), .overdue = true}},
+         1,
+         true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct board *board = board_with(10, MOST);
+        bool grow = !cases[i].grow;
+        int slot;
+
+        for (int n = 0; n < MOST; n++)
+            tell(board, n, &cases[i].slots[n]);
+        slot = board_reserve(board, ME, false, &grow);
+        if (slot != cases[i].slot || grow != cases[i].grow)
+            fail_msg("%s: %d%s", cases[i].what, slot, grow ? " and grow" : "");
+        for (int n = 0; n < MOST; n++)
+            assert_int_equal(channels(board, n), cases[i].slots[n].channels + (n == slot));
+        board_unref(board);
+    }
+}
+
+static void the_pool_wants_to_grow_once_every_session_is_full(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    atomic_store(&board->max_channels, 2);
+    atomic_store(&board->max_sessions, 2);
+    tell(board, 0, &(struct told){.state = SLOT_UP});
+    for (int n = 0; n < 2; n++) {
+        assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+        assert_false(grow);
+    }
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_true(grow);
+    board_set_slot(board, 1, SLOT_DIALLING);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_false(grow);
+    board_set_slot(board, 1, SLOT_UP);
+    for (int n = 0; n < 4; n++) {
+        assert_int_equal(board_reserve(board, ME, false, &grow), 1);
+        assert_false(grow);
+    }
+    atomic_store(&board->max_sessions, 3); /* a reload */
+    board_reserve(board, ME, false, &grow);
+    assert_true(grow);
+}
+
+static void a_calm_session_is_wanted_beside_steady_ones(void **state)
+{
+    struct board *board = *state;
+    bool grow;
+
+    atomic_store(&board->calm_sessions, 3);
+    tell(board, 0, &(struct told){.state = SLOT_UP, .steady = true, .channels = 1});
+    assert_false(board_wants_calm(board, -1));
+    board_expect_names(board);
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 0);
+    assert_true(grow);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_false(grow);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .channels = 5});
+    assert_false(board_wants_calm(board, -1));
+    assert_true(board_wants_calm(board, 2)); /* so it stays */
+    assert_false(board_wants_calm(board, 0));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    tell(board, 2, &(struct told){.state = SLOT_UP, .overdue = true, .channels = 5});
+    assert_true(board_wants_calm(board, -1));
+    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
+    atomic_store(&board->max_sessions, 2);
+    assert_false(board_wants_calm(board, -1));
+}
+
+/* The same numbers each time, and any would do. */
+static unsigned next_random(unsigned below)
+{
+    static uint32_t seed = 1;
+
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 16) % below;
+}
+
+static void of_equal_sessions_the_hint_is_ones_own(void **state)
+{
+    struct board *board = *state;
+
+    for (int i = 0; i < 3; i++)
+        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 9});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(board_hint(board, i), i);
+    tell(board, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 0});
+    assert_int_equal(board_hint(board, 2), 1);
+}
+
+static void a_client_that_follows_the_hint_stays_there(void **state)
+{
+    int up = 0;
+
+    (void)state;
+    for (int n = 0; n < 2000; n++) {
+        struct board *board = board_with(3, MOST);
+        int from = (int)next_random(4) - 1; /* whom it came to */
+        bool grow;
+        int hinted;
+        int slot;
+
+        for (int i = 0; i < MOST; i++)
+            tell(board, i,
+                 &(struct told){.state = (enum slot_state)next_random(SLOT_RETIRING + 1),
+                                .worker = (int)next_random(3),
+                                .channels = next_random(5),
+                                .abandoned = next_random(2),
+                                .rate = next_random(3) * 60,
+                                .overdue = next_random(4) == 0});
+        hinted = board_hint(board, from);
+        slot = board_reserve(board, hinted, false, &grow);
+        assert_int_equal(slot < 0, hinted < 0);
+        if (slot >= 0) {
+            up++;
+            assert_int_equal(board_slot_state(board, slot), SLOT_UP);
+            assert_int_equal(atomic_load(&board->slots[slot].worker), hinted);
+            board_release(board, slot);
+            assert_int_equal(board_hint(board, from), hinted); /* it reserves nothing */
+        }
+        board_unref(board);
+    }
+    assert_in_range(up, 1000, 1900);
+}
+
+/* ---- references and successors */
+
+static unsigned references(const struct board *board)
+{
+    return atomic_load(&board->references);
+}
+
+static void a_board_lives_until_its_last_reference_goes(void **state)
+{
+    struct board *board = board_new("bastion", NULL);
+
+    (void)state;
+    assert_int_equal(references(board), 1);
+    assert_ptr_equal(board_ref(board), board);
+    assert_int_equal(references(board), 2);
+    board_unref(board);
+    assert_int_equal(references(board), 1);
+    assert_string_equal(board->upstream, "bastion");
+    board_unref(board);
+    board_unref(NULL);
+}
+
+/* The pools' own references go as reloads happen; only a client still holds the first board. */
+static void a_board_leads_to_the_last_of_its_successors(void **state)
+{
+    struct board *boards[MOST];
+
+    (void)state;
+    for (int i = 0; i < MOST; i++)
+        boards[i] = board_new("bastion", NULL);
+    assert_ptr_equal(board_current(boards[0]), boards[0]);
+    for (int i = 1; i < MOST; i++) {
+        board_succeed(boards[i - 1], boards[i]);
+        assert_int_equal(references(boards[i]), 2);
+        for (int n = 0; n <= i; n++)
+            assert_ptr_equal(board_current(boards[n]), boards[i]);
+        assert_int_equal(references(boards[i]), 2); /* which borrows only */
+    }
+    for (int i = 1; i < MOST; i++) {
+        board_unref(boards[i]);
+        assert_int_equal(references(boards[i]), 1);
+    }
+    assert_ptr_equal(board_current(boards[0]), boards[MOST - 1]);
+    assert_int_equal(references(boards[0]), 1);
+    board_unref(boards[0]);
+}
+
+static void a_successor_outlives_the_board_that_named_it(void **state)
+{
+    struct board *old = board_new("bastion", NULL);
+    struct board *current = board_new("bastion", NULL);
+
+    (void)state;
+    board_succeed(old, current);
+    board_ref(old);
+    board_unref(old);
+    assert_int_equal(references(current), 2);
+    board_unref(old);
+    assert_int_equal(references(current), 1);
+    assert_ptr_equal(board_current(current), current);
+    board_unref(current);
+}
+
+/* ---- names */
+
+static void the_states_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(slot_state_name(SLOT_EMPTY), "empty");
+    assert_string_equal(slot_state_name(SLOT_DIALLING), "dialling");
+    assert_string_equal(slot_state_name(SLOT_UP), "up");
+    assert_string_equal(slot_state_name(SLOT_RETIRING), "retiring");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_board_has_no_session),
+        TEST(what_is_reserved_counts_until_it_is_released),
+        TEST(a_reservation_outlives_its_session),
+        TEST(the_last_slot_is_as_good_as_any),
+        cmocka_unit_test(the_slot_is_chosen_from_what_is_published),
+        TEST(the_pool_wants_to_grow_once_every_session_is_full),
+        TEST(a_calm_session_is_wanted_beside_steady_ones),
+        TEST(of_equal_sessions_the_hint_is_ones_own),
+        cmocka_unit_test(a_client_that_follows_the_hint_stays_there),
+        cmocka_unit_test(a_board_lives_until_its_last_reference_goes),
+        cmocka_unit_test(a_board_leads_to_the_last_of_its_successors),
+        cmocka_unit_test(a_successor_outlives_the_board_that_named_it),
+        cmocka_unit_test(the_states_have_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
