@@ -68,7 +68,7 @@ static void all_up(void *arg)
 
     /* As ssh does, which keeps it for who debugs. */
     if (options->background)
-        background_detach(options->log_file == NULL && log_wants(LOG_DEBUG));
+        background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
 }
 
 /* Where the log goes; -1: nowhere, which was said. */

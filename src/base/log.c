@@ -18,7 +18,7 @@ static struct {
     atomic_int fd;
     atomic_int level;
     atomic_int format;
-} sink = {STDERR_FILENO, LOG_INFO, LOG_TEXT};
+} sink = {STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT};
 
 void log_setup(int fd, enum log_level level, enum log_format format)
 {
@@ -201,7 +201,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     line.text = line.start;
     line.length = 0;
     line.size = sizeof(line.start);
-    if (atomic_load_explicit(&sink.format, memory_order_relaxed) == LOG_JSON)
+    if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
         put_json(&line, level, event, fields, count);
     else
         put_text(&line, level, event, fields, count);

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
-enum log_format { LOG_TEXT, LOG_JSON };
+enum log_level { ADIT_LOG_ERROR, ADIT_LOG_WARNING, ADIT_LOG_INFO, ADIT_LOG_DEBUG };
+enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
 
 /* Where lines go and which; may be called again at any time from the main thread. Starts as
  * standard error, LOG_INFO, LOG_TEXT. `fd` stays the caller's. */
@@ -19,13 +19,13 @@ bool log_wants(enum log_level level);
 /* One line, as printf. Control characters are escaped, so that no peer can forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
-#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_error(...) log_line(ADIT_LOG_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(ADIT_LOG_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(ADIT_LOG_INFO, __VA_ARGS__)
 #define log_debug(...)                                                                             \
     do {                                                                                           \
-        if (log_wants(LOG_DEBUG))                                                                  \
-            log_line(LOG_DEBUG, __VA_ARGS__);                                                      \
+        if (log_wants(ADIT_LOG_DEBUG))                                                             \
+            log_line(ADIT_LOG_DEBUG, __VA_ARGS__);                                                 \
     } while (0)
 
 /* One named value of an event. `text` NULL means the number is meant; a field with neither is left
@@ -37,8 +37,9 @@ struct log_field {
     bool has_number;
 };
 
-#define LOG_TEXT_FIELD(k, v) ((struct log_field){.key = (k), .text = (v)})
-#define LOG_NUMBER_FIELD(k, v) ((struct log_field){.key = (k), .number = (v), .has_number = true})
+#define ADIT_LOG_TEXT_FIELD(k, v) ((struct log_field){.key = (k), .text = (v)})
+#define ADIT_LOG_NUMBER_FIELD(k, v)                                                                \
+    ((struct log_field){.key = (k), .number = (v), .has_number = true})
 
 /* One event: `event` and its fields, as key=value words in text, as members in JSON. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,

@@ -116,15 +116,15 @@ static bool is_master(const struct tunnel *tunnel)
 /* What LogLevel, -q and -v make together. */
 static const char *log_word(const struct tunnel *tunnel)
 {
-    static const char *const words[] = {[LOG_ERROR] = "error",
-                                        [LOG_WARNING] = "warning",
-                                        [LOG_INFO] = "info",
-                                        [LOG_DEBUG] = "debug"};
+    static const char *const words[] = {[ADIT_LOG_ERROR] = "error",
+                                        [ADIT_LOG_WARNING] = "warning",
+                                        [ADIT_LOG_INFO] = "info",
+                                        [ADIT_LOG_DEBUG] = "debug"};
     const struct command_line *line = tunnel->line;
     unsigned level =
-        line->quiet ? LOG_ERROR : ssh_answer_log_level(&tunnel->known.answer) + line->verbose;
+        line->quiet ? ADIT_LOG_ERROR : ssh_answer_log_level(&tunnel->known.answer) + line->verbose;
 
-    return words[level < LOG_DEBUG ? level : LOG_DEBUG];
+    return words[level < ADIT_LOG_DEBUG ? level : ADIT_LOG_DEBUG];
 }
 
 static void write_gateway(struct tunnel *tunnel)

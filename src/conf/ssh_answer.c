@@ -104,8 +104,8 @@ enum log_level ssh_answer_log_level(const struct ssh_answer *answer)
         const char *word; /* what the value begins with */
         enum log_level level;
     } levels[] = {
-        {"quiet", LOG_ERROR}, {"silent", LOG_ERROR}, {"fatal", LOG_ERROR},
-        {"error", LOG_ERROR}, {"verbose", LOG_INFO}, {"debug", LOG_DEBUG},
+        {"quiet", ADIT_LOG_ERROR}, {"silent", ADIT_LOG_ERROR}, {"fatal", ADIT_LOG_ERROR},
+        {"error", ADIT_LOG_ERROR}, {"verbose", ADIT_LOG_INFO}, {"debug", ADIT_LOG_DEBUG},
     };
     const char *value = ssh_answer_value(answer, "loglevel");
 
@@ -113,5 +113,5 @@ enum log_level ssh_answer_log_level(const struct ssh_answer *answer)
         if (strncasecmp(value, levels[i].word, strlen(levels[i].word)) == 0)
             return levels[i].level;
     }
-    return LOG_WARNING;
+    return ADIT_LOG_WARNING;
 }

@@ -83,7 +83,7 @@ static void stop(struct control *control, struct control_request *request, const
 {
     (void)object;
     control_answer(request, control_ok());
-    if (!atomic_load(&control->gateway->crew.draining))
+    if (!atomic_load(&control->gateway->workers.draining))
         gateway_drain(control->gateway, 0);
 }
 

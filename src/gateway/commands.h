@@ -1,6 +1,6 @@
 /* What may be asked of a running gateway (adit(8), -O). Main thread only. */
-#ifndef ADIT_GATEWAY_CONTROL_H
-#define ADIT_GATEWAY_CONTROL_H
+#ifndef ADIT_GATEWAY_COMMANDS_H
+#define ADIT_GATEWAY_COMMANDS_H
 
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"

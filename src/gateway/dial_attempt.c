@@ -23,13 +23,13 @@
  * waited for. */
 #define PROXY_EXIT_MS 200
 
-struct attempt {
+struct dial_attempt {
     struct pool_room *room;
     struct config *config;
     const struct config_upstream *upstream;
     struct place *place;
     int slot;
-    void (*done)(void *arg, int slot, enum dial_status status, struct dialled *dialled,
+    void (*done)(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
                  const char *error);
     void *arg;
     struct proxy_command **proxy; /* the caller's */
@@ -37,7 +37,7 @@ struct attempt {
     struct later start;
     struct resolve *resolve;
     struct connect *connect;
-    struct hop *hop;
+    struct internal_connection *connection;
     int fd; /* our end of what the hop joins; -1: none, or the dial has it */
     struct dial *dial;
     struct deadline proxy_exit;
@@ -48,21 +48,22 @@ struct attempt {
 };
 
 /* The same name behind another jump host, or by another command, is another host. */
-static struct host *host_of(struct hosts *hosts, const struct config_upstream *upstream,
-                            const struct place *place)
+static struct host_backoff *host_of(struct host_backoffs *hosts,
+                                    const struct config_upstream *upstream,
+                                    const struct place *place)
 {
     const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
                      : upstream->jump.count > 0      ? upstream->jump.items[0]
                                                      : NULL;
     char *name = by != NULL ? mem_printf("%s by %s", place->name, by) : mem_strdup(place->name);
-    struct host *host = hosts_get(hosts, name, place->port);
+    struct host_backoff *host = host_backoffs_get(hosts, name, place->port);
 
     free(name);
     return host;
 }
 
-void place_init(struct place *place, struct hosts *hosts, const struct config_upstream *upstream,
-                const char *entry)
+void place_init(struct place *place, struct host_backoffs *hosts,
+                const struct config_upstream *upstream, const char *entry)
 {
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
@@ -77,7 +78,7 @@ void place_init(struct place *place, struct hosts *hosts, const struct config_up
     place->sessions = 0;
 }
 
-static void attempt_free(struct attempt *a)
+static void dial_attempt_free(struct dial_attempt *a)
 {
     if (a->fd >= 0)
         close(a->fd); /* the hop's client gives up */
@@ -85,26 +86,27 @@ static void attempt_free(struct attempt *a)
     free(a);
 }
 
-static void finish(struct attempt *a, bool reached, enum dial_status status,
-                   struct dialled *dialled, const char *error)
+static void finish(struct dial_attempt *a, bool reached, enum dial_status status,
+                   struct logged_in *logged_in, const char *error)
 {
-    void (*done)(void *, int, enum dial_status, struct dialled *, const char *) = a->done;
+    void (*done)(void *, int, enum dial_status, struct logged_in *, const char *) = a->done;
     void *arg = a->arg;
     int slot = a->slot;
 
     deadline_cancel(&a->login);
-    if (dialled != NULL)
-        host_asks(a->place->host, dialled_info(dialled)->asks_anew);
-    host_end(a->place->host, a->began, loop_now(a->room->loop), dialled != NULL, reached, status);
+    if (logged_in != NULL)
+        host_backoff_asks(a->place->host, logged_in_info(logged_in)->asks_anew);
+    host_backoff_end(a->place->host, a->began, loop_now(a->room->loop), logged_in != NULL, reached,
+                     status);
     metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
-    attempt_free(a);
-    done(arg, slot, status, dialled, error);
+    dial_attempt_free(a);
+    done(arg, slot, status, logged_in, error);
 }
 
 /* A connection that was a ProxyCommand's has failed. */
 static void proxy_failed(struct deadline *deadline)
 {
-    struct attempt *a = container_of(deadline, struct attempt, proxy_exit);
+    struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
     const char *ended = proxy_command_ended(*a->proxy);
     char error[80];
 
@@ -113,27 +115,27 @@ static void proxy_failed(struct deadline *deadline)
     finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
 }
 
-static void dialled_or_not(void *arg, enum dial_status status, struct dialled *dialled,
+static void dialled_or_not(void *arg, enum dial_status status, struct logged_in *logged_in,
                            const char *error)
 {
-    struct attempt *a = arg;
+    struct dial_attempt *a = arg;
 
     a->dial = NULL;
     deadline_cancel(&a->login);
     if (a->timed_out) {
-        dialled_free(dialled);
+        logged_in_free(logged_in);
         finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
     } else if (status == DIAL_TRANSPORT && *a->proxy != NULL) {
         deadline_arm(a->room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
-        finish(a, true, status, dialled, error);
+        finish(a, true, status, logged_in, error);
     }
 }
 
 static void login_timed_out(struct deadline *deadline);
 
 /* libssh bounds each step with connect_timeout; this bounds them all. */
-static void arm_login(struct attempt *a)
+static void arm_login(struct dial_attempt *a)
 {
     a->prompts = dial_prompts(a->dial);
     deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
@@ -142,7 +144,7 @@ static void arm_login(struct attempt *a)
 
 static void login_timed_out(struct deadline *deadline)
 {
-    struct attempt *a = container_of(deadline, struct attempt, login);
+    struct dial_attempt *a = container_of(deadline, struct dial_attempt, login);
 
     /* A person takes their time; the server says how long that may be. */
     if (dial_is_asking(a->dial) || dial_prompts(a->dial) != a->prompts) {
@@ -155,7 +157,7 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
-static void dial(struct attempt *a, int fd)
+static void dial(struct dial_attempt *a, int fd)
 {
     a->dial = dial_start(&(struct dial_request){
         .fd = fd,
@@ -165,7 +167,7 @@ static void dial(struct attempt *a, int fd)
         .port = a->place->port,
         .alias = a->place->alias,
         .may_ask = a->room->may_ask,
-        .reply = a->room->crew->keeper,
+        .reply = a->room->workers->main_mailbox,
         .done = dialled_or_not,
         .arg = a,
     });
@@ -176,7 +178,7 @@ static void dial(struct attempt *a, int fd)
 
 static void connected(void *arg, int fd, const struct ip *address, const char *error)
 {
-    struct attempt *a = arg;
+    struct dial_attempt *a = arg;
 
     (void)address;
     a->connect = NULL;
@@ -186,7 +188,7 @@ static void connected(void *arg, int fd, const struct ip *address, const char *e
         dial(a, fd);
 }
 
-static bool family_suits(const struct attempt *a, const struct ip *ip)
+static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
 {
     int family = a->upstream->address_family;
 
@@ -195,7 +197,7 @@ static bool family_suits(const struct attempt *a, const struct ip *ip)
 
 /* Connects to those of them that are of the right family. (With none left connect_start says so.)
  */
-static void connect_to(struct attempt *a, const struct ip *addresses, size_t count)
+static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_t count)
 {
     struct ip *suitable = mem_zalloc(count * sizeof(*suitable));
     size_t n = 0;
@@ -221,7 +223,7 @@ static void connect_to(struct attempt *a, const struct ip *addresses, size_t cou
 static void resolved(void *arg, enum resolve_status status, const struct ip *addresses,
                      size_t count, const char *error)
 {
-    struct attempt *a = arg;
+    struct dial_attempt *a = arg;
     char text[HOST_MAX + 200];
 
     a->resolve = NULL;
@@ -235,7 +237,7 @@ static void resolved(void *arg, enum resolve_status status, const struct ip *add
     finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
-static void start_tcp(struct attempt *a)
+static void start_tcp(struct dial_attempt *a)
 {
     struct ip ip;
 
@@ -252,7 +254,7 @@ static void start_tcp(struct attempt *a)
 /* By a ProxyCommand. */
 
 /* The command for this place; the caller frees. */
-static char *command_of(const struct attempt *a)
+static char *command_of(const struct dial_attempt *a)
 {
     char *port = mem_printf("%u", a->place->port);
     const struct ssh_tokens tokens = {
@@ -268,7 +270,7 @@ static char *command_of(const struct attempt *a)
     return command;
 }
 
-static void start_proxy(struct attempt *a)
+static void start_proxy(struct dial_attempt *a)
 {
     /* The file's names were checked when it was read, but not what libssh made of one. */
     const char *wrong = ssh_host_wrong(a->place->name);
@@ -296,12 +298,12 @@ static void start_proxy(struct attempt *a)
 
 static void hop_answered(void *arg, enum outcome outcome, const char *detail)
 {
-    struct attempt *a = arg;
+    struct dial_attempt *a = arg;
     const char *jump = a->upstream->jump.items[0];
     char error[400];
     int fd = a->fd;
 
-    a->hop = NULL;
+    a->connection = NULL;
     if (outcome == OUTCOME_OK) {
         a->fd = -1;
         dial(a, fd);
@@ -314,7 +316,7 @@ static void hop_answered(void *arg, enum outcome outcome, const char *detail)
 
 /* The other end of a socketpair leads to the host by the jump host's sessions, which are waited for
  * as long as a connection would be. */
-static void start_hop(struct attempt *a)
+static void start_hop(struct dial_attempt *a)
 {
     const char *jump = a->upstream->jump.items[0];
     int ends[2];
@@ -324,19 +326,20 @@ static void start_hop(struct attempt *a)
         return;
     }
     a->fd = ends[0];
-    a->hop = hop_start(a->room->crew, a->room->generation,
-                       &(struct errand){.via = jump,
-                                        .to = {.host = a->place->name, .port = a->place->port},
-                                        .hold_ms = a->upstream->connect_timeout_ms,
-                                        .answered = hop_answered,
-                                        .arg = a},
-                       ends[1]);
+    a->connection = internal_connection_start(
+        a->room->workers, a->room->generation,
+        &(struct internal_request){.via = jump,
+                                   .to = {.host = a->place->name, .port = a->place->port},
+                                   .hold_ms = a->upstream->connect_timeout_ms,
+                                   .answered = hop_answered,
+                                   .arg = a},
+        ends[1]);
 }
 
-/* (Later than attempt_start: when there is a generation, and where `done` may be called.) */
+/* (Later than dial_attempt_start: when there is a generation, and where `done` may be called.) */
 static void start(struct later *later)
 {
-    struct attempt *a = container_of(later, struct attempt, start);
+    struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
     if (a->upstream->proxy_command != NULL)
         start_proxy(a);
@@ -346,16 +349,17 @@ static void start(struct later *later)
         start_tcp(a);
 }
 
-struct attempt *attempt_start(struct pool_room *room, struct config *config,
-                              const struct config_upstream *upstream, struct place *place, int slot,
-                              struct proxy_command **proxy,
-                              void (*done)(void *arg, int slot, enum dial_status status,
-                                           struct dialled *dialled, const char *error),
-                              void *arg)
+struct dial_attempt *dial_attempt_start(struct pool_room *room, struct config *config,
+                                        const struct config_upstream *upstream, struct place *place,
+                                        int slot, struct proxy_command **proxy,
+                                        void (*done)(void *arg, int slot, enum dial_status status,
+                                                     struct logged_in *logged_in,
+                                                     const char *error),
+                                        void *arg)
 {
-    struct attempt *a = mem_zalloc(sizeof(*a));
+    struct dial_attempt *a = mem_zalloc(sizeof(*a));
 
-    *a = (struct attempt){
+    *a = (struct dial_attempt){
         .room = room,
         .config = config_ref(config),
         .upstream = upstream,
@@ -367,26 +371,26 @@ struct attempt *attempt_start(struct pool_room *room, struct config *config,
         .arg = arg,
         .began = loop_now(room->loop),
     };
-    host_begin(place->host);
+    host_backoff_begin(place->host);
     later_post(room->loop, &a->start, start);
     return a;
 }
 
-bool attempt_is_asking(const struct attempt *a)
+bool dial_attempt_is_asking(const struct dial_attempt *a)
 {
     return a->dial != NULL && dial_is_asking(a->dial);
 }
 
-void attempt_cancel(struct attempt *a)
+void dial_attempt_cancel(struct dial_attempt *a)
 {
     later_cancel(a->room->loop, &a->start);
     resolve_cancel(a->resolve);
     connect_cancel(a->connect);
-    hop_forget(a->hop);
+    internal_connection_forget(a->connection);
     deadline_cancel(&a->login);
     deadline_cancel(&a->proxy_exit);
     if (a->dial != NULL)
         dial_cancel(a->dial);
-    host_abandon(a->place->host);
-    attempt_free(a);
+    host_backoff_abandon(a->place->host);
+    dial_attempt_free(a);
 }

@@ -17,7 +17,7 @@ struct forward {
     TAILQ_ENTRY(forward) link;
     struct forwards *forwards;
     const struct config_forward *config; /* of the generation in use */
-    struct board *board;                 /* its upstream's; referenced */
+    struct session_table *table;         /* its upstream's; referenced */
     enum forward_state state;
     uint64_t order; /* of this forward to its session's worker; 0: none */
     int slot;       /* whose session that is */
@@ -33,7 +33,7 @@ TAILQ_HEAD(forward_list, forward);
 
 struct forwards {
     struct loop *loop;
-    struct crew *crew;
+    struct workers *workers;
     struct generation *generation; /* referenced; NULL: none */
     struct forward_list list;
     uint64_t orders; /* given so far */
@@ -47,14 +47,14 @@ const char *forward_state_name(enum forward_state state)
     return names[state];
 }
 
-struct forwards *forwards_new(struct loop *loop, struct crew *crew,
+struct forwards *forwards_new(struct loop *loop, struct workers *workers,
                               bool (*changed)(void *arg, const struct forward_status *status),
                               void *arg)
 {
     struct forwards *fs = mem_zalloc(sizeof(*fs));
 
     fs->loop = loop;
-    fs->crew = crew;
+    fs->workers = workers;
     fs->changed = changed;
     fs->arg = arg;
     TAILQ_INIT(&fs->list);
@@ -71,7 +71,7 @@ void forwards_free(struct forwards *fs)
 
 static struct worker *worker_of(const struct forward *f)
 {
-    return f->forwards->crew->workers[atomic_load(&f->board->slots[f->slot].worker)];
+    return f->forwards->workers->all[atomic_load(&f->table->slots[f->slot].worker)];
 }
 
 /* Its session, if it has one, shall hold it as the generation in use says. */
@@ -79,7 +79,7 @@ static void send_order(const struct forward *f, bool again)
 {
     remote_send(worker_of(f), &(struct remote_order){.forwards = f->forwards,
                                                      .number = f->order,
-                                                     .board = f->board,
+                                                     .table = f->table,
                                                      .slot = f->slot,
                                                      .generation = f->forwards->generation,
                                                      .forward = f->config,
@@ -91,10 +91,10 @@ static int choose_slot(const struct forward *f)
 {
     int any = -1;
 
-    for (int i = BOARD_SLOTS - 1; i >= 0; i--) {
-        if (board_slot_state(f->board, i) != SLOT_UP)
+    for (int i = SESSION_TABLE_SLOTS - 1; i >= 0; i--) {
+        if (session_table_slot_state(f->table, i) != SLOT_UP)
             continue;
-        if (forwards_need(f->forwards, f->board, i))
+        if (forwards_need(f->forwards, f->table, i))
             return i;
         any = i;
     }
@@ -136,7 +136,7 @@ static void forward_free(struct forward *f)
     if (f->order != 0)
         remote_cancel(worker_of(f), f->order);
     let_go(f);
-    board_unref(f->board);
+    session_table_unref(f->table);
     free(f->error);
     free(f);
 }
@@ -157,19 +157,20 @@ static bool same_bind(const struct config_forward *a, const struct config_forwar
 
 /* Takes from `old` the forward that is the same as this one, or makes a new one. */
 static struct forward *take_or_make(struct forwards *fs, struct forward_list *old,
-                                    const struct config_forward *config, struct board *board)
+                                    const struct config_forward *config,
+                                    struct session_table *table)
 {
     struct forward *f;
 
     TAILQ_FOREACH (f, old, link)
-        if (f->board == board && same_bind(f->config, config))
+        if (f->table == table && same_bind(f->config, config))
             break;
     if (f != NULL) {
         TAILQ_REMOVE(old, f, link);
     } else {
         f = mem_zalloc(sizeof(*f));
         f->forwards = fs;
-        f->board = board_ref(board);
+        f->table = session_table_ref(table);
         f->slot = -1;
     }
     f->config = config;
@@ -185,11 +186,11 @@ void forwards_change(struct forwards *fs, struct generation *generation)
 
     for (size_t i = 0; i < count; i++) {
         const struct config_forward *config = &generation->config->forwards[i];
-        struct board *board;
+        struct session_table *table;
         if (config->kind != FORWARD_REMOTE)
             continue;
-        generation_upstream(generation, config->via, &board);
-        f = take_or_make(fs, &fs->list, config, board);
+        generation_upstream(generation, config->via, &table);
+        f = take_or_make(fs, &fs->list, config, table);
         TAILQ_INSERT_TAIL(&wanted, f, link);
     }
     /* First those that go: their ports may be wanted again. */
@@ -208,34 +209,34 @@ void forwards_change(struct forwards *fs, struct generation *generation)
 
 /* Sessions. */
 
-void forwards_session_up(struct forwards *fs, const struct board *board)
+void forwards_session_up(struct forwards *fs, const struct session_table *table)
 {
     struct forward *f;
 
     TAILQ_FOREACH (f, &fs->list, link)
-        if (f->board == board && f->state == FORWARD_WAITING)
+        if (f->table == table && f->state == FORWARD_WAITING)
             ask(f);
 }
 
-void forwards_session_lost(struct forwards *fs, const struct board *board, int slot)
+void forwards_session_lost(struct forwards *fs, const struct session_table *table, int slot)
 {
     struct forward *f;
 
     TAILQ_FOREACH (f, &fs->list, link) {
-        if (f->board != board || f->slot != slot)
+        if (f->table != table || f->slot != slot)
             continue;
         let_go(f);
         set_state(f, FORWARD_WAITING);
     }
-    forwards_session_up(fs, board); /* if another one is */
+    forwards_session_up(fs, table); /* if another one is */
 }
 
-bool forwards_need(const struct forwards *fs, const struct board *board, int slot)
+bool forwards_need(const struct forwards *fs, const struct session_table *table, int slot)
 {
     const struct forward *f;
 
     TAILQ_FOREACH (f, &fs->list, link)
-        if (f->board == board && f->slot == slot)
+        if (f->table == table && f->slot == slot)
             return true;
     return false;
 }
@@ -291,8 +292,8 @@ static void log_up(const struct forward *f)
         return;
     print_target(f->config, target);
     /* (Whoever typed port 0 waits to be told.) */
-    log_line(command_line ? LOG_WARNING : LOG_INFO, "Allocated port %u for remote forward to %s",
-             f->port, target);
+    log_line(command_line ? ADIT_LOG_WARNING : ADIT_LOG_INFO,
+             "Allocated port %u for remote forward to %s", f->port, target);
 }
 
 static void came_up(struct forward *f, uint16_t port)
@@ -380,7 +381,7 @@ static void run_answer(struct message *message, void *owner)
     drop_answer(message);
 }
 
-void forwards_tell(struct mailbox *keeper, struct forwards *fs, uint64_t order, uint16_t port)
+void forwards_tell(struct mailbox *main_mailbox, struct forwards *fs, uint64_t order, uint16_t port)
 {
     struct answer_message *m = mem_zalloc(sizeof(*m));
 
@@ -388,7 +389,7 @@ void forwards_tell(struct mailbox *keeper, struct forwards *fs, uint64_t order, 
                                  .forwards = fs,
                                  .order = order,
                                  .port = port};
-    mailbox_post(keeper, &m->message);
+    mailbox_post(main_mailbox, &m->message);
 }
 
 /* Looking. */

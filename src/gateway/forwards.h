@@ -1,6 +1,6 @@
 /* The remote forwards of a configuration: which are listened on at their servers, which session
  * holds each, and when one that was refused is asked for again. Main thread only; what comes in by
- * them is the business of gateway/remote. */
+ * them is the business of worker/remote_forwards. */
 #ifndef ADIT_GATEWAY_FORWARDS_H
 #define ADIT_GATEWAY_FORWARDS_H
 
@@ -30,7 +30,7 @@ struct forward_status {
 
 /* `changed` is called, never from inside a call, whenever a forward has become FORWARD_UP or
  * FORWARD_DEGRADED; true: the callee has seen to it that a refusal is told of. */
-struct forwards *forwards_new(struct loop *loop, struct crew *crew,
+struct forwards *forwards_new(struct loop *loop, struct workers *workers,
                               bool (*changed)(void *arg, const struct forward_status *status),
                               void *arg);
 void forwards_free(struct forwards *forwards);
@@ -39,12 +39,12 @@ void forwards_free(struct forwards *forwards);
  * came in by the others goes on. NULL: none at all. */
 void forwards_change(struct forwards *forwards, struct generation *generation);
 
-/* A session of that board is up, or not any more. */
-void forwards_session_up(struct forwards *forwards, const struct board *board);
-void forwards_session_lost(struct forwards *forwards, const struct board *board, int slot);
+/* A session of that session table is up, or not any more. */
+void forwards_session_up(struct forwards *forwards, const struct session_table *table);
+void forwards_session_lost(struct forwards *forwards, const struct session_table *table, int slot);
 
 /* Whether the session of that slot holds a forward, and so is not idle. */
-bool forwards_need(const struct forwards *forwards, const struct board *board, int slot);
+bool forwards_need(const struct forwards *forwards, const struct session_table *table, int slot);
 
 /* Whether all are up, but for those that were refused where this is no failure
  * (exit_on_forward_failure). */
@@ -56,7 +56,7 @@ void forwards_each(const struct forwards *forwards,
 
 /* From a worker's thread, by message to the main thread: the server's answer to the order of that
  * number; `port` 0: it refused. */
-void forwards_tell(struct mailbox *keeper, struct forwards *forwards, uint64_t order,
+void forwards_tell(struct mailbox *main_mailbox, struct forwards *forwards, uint64_t order,
                    uint16_t port);
 
 #endif

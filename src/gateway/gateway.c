@@ -24,8 +24,8 @@
 /* A worker that stands still does not hear that it shall stop. */
 #define WORKERS_END_SECONDS 5
 
-/* Dials that do not heed their cancelling (an agent that asks somebody) are left behind after so
- * long. */
+/* Dials that do not parse_later their cancelling (an agent that asks somebody) are left behind
+ * after so long. */
 #define DIALS_END_MS 5000
 #define DIALS_END_AT_ONCE_MS 300 /* of a command line: somebody has pressed Ctrl-C */
 
@@ -72,7 +72,7 @@ static void session_up(struct pool_room *room, const struct config_upstream *ups
     for (size_t i = 0; i < g->pool_count; i++) {
         const struct string_list *jump = &pool_upstream(g->pools[i])->jump;
         if (jump->count > 0 && strcmp(jump->items[0], upstream->name) == 0)
-            pool_hurry(g->pools[i]);
+            pool_retry_now(g->pools[i]);
     }
     gateway_check_up(g);
 }
@@ -110,12 +110,12 @@ static void stop_workers(struct gateway *g)
 {
     struct timespec until;
 
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        worker_send_stop(g->crew.workers[i]);
+    for (unsigned i = 0; i < g->workers.count; i++)
+        worker_send_stop(g->workers.all[i]);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WORKERS_END_SECONDS;
-    for (unsigned i = 0; i < g->crew.worker_count; i++) {
-        if (!worker_join(g->crew.workers[i], &until)) {
+    for (unsigned i = 0; i < g->workers.count; i++) {
+        if (!worker_join(g->workers.all[i], &until)) {
             log_error("worker %u does not end: exiting without it", i);
             _exit(g->status != 0 ? g->status : EXIT_SSH);
         }
@@ -211,14 +211,15 @@ static void drain_timed_out(struct deadline *deadline)
     struct gateway *g = container_of(deadline, struct gateway, drain);
 
     log_warning("%u connections are still there after drain_timeout: cutting them",
-                atomic_load(&g->crew.clients));
+                atomic_load(&g->workers.clients));
     gateway_stop(g);
 }
 
-/* Whether nobody is left whose connection would be cut. (-W is an errand, which is not counted.) */
+/* Whether nobody is left whose connection would be cut. (-W is an internal connection, which is not
+ * counted.) */
 static bool is_empty(const struct gateway *g)
 {
-    return atomic_load(&g->crew.clients) == 0 && g->stdio == NULL;
+    return atomic_load(&g->workers.clients) == 0 && g->stdio == NULL;
 }
 
 static void drop_gone(struct message *message)
@@ -236,22 +237,22 @@ static void take_gone(struct message *message, void *owner)
 }
 
 /* On a worker's thread: a connection has ended while draining. */
-static void client_gone(struct crew *crew)
+static void client_gone(struct workers *workers)
 {
     struct message *m;
 
-    if (atomic_load(&crew->clients) > 0)
+    if (atomic_load(&workers->clients) > 0)
         return;
     m = mem_zalloc(sizeof(*m));
     *m = (struct message){.run = take_gone, .drop = drop_gone};
-    mailbox_post(crew->keeper, m);
+    mailbox_post(workers->main_mailbox, m);
 }
 
 void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 {
-    atomic_store(&g->crew.draining, true);
+    atomic_store(&g->workers.draining, true);
     turn_away(g);
-    log_info("draining %u connections", atomic_load(&g->crew.clients));
+    log_info("draining %u connections", atomic_load(&g->workers.clients));
     if (is_empty(g))
         gateway_stop(g);
     else if (timeout_ms > 0)
@@ -262,7 +263,7 @@ static void end_in_order(struct gateway *g)
 {
     uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
 
-    if (atomic_load(&g->crew.draining)) {
+    if (atomic_load(&g->workers.draining)) {
         log_info("second signal: ending at once");
         gateway_stop(g);
     } else {
@@ -337,15 +338,15 @@ static void tick(struct deadline *deadline)
 
     if (now - g->ticked_at > TICK_MS + SLEPT_MS || slept - g->slept > SLEPT_MS) {
         log_info("time has passed unseen: asking all sessions whether they live");
-        crew_send_probe(&g->crew);
+        workers_send_probe(&g->workers);
         for (size_t i = 0; i < g->pool_count; i++)
-            pool_hurry(g->pools[i]);
+            pool_retry_now(g->pools[i]);
     }
     g->ticked_at = now;
     g->slept = slept;
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        if (heartbeat_tick(&g->crew.workers[i]->heartbeat, i, now))
-            worker_send_beat(g->crew.workers[i]);
+    for (unsigned i = 0; i < g->workers.count; i++)
+        if (heartbeat_tick(&g->workers.all[i]->heartbeat, i, now))
+            worker_send_beat(g->workers.all[i]);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
     listeners_assign(g->listeners, g->generation);
@@ -366,15 +367,15 @@ static unsigned worker_count(const struct config *config)
 
 static bool start_workers(struct gateway *g, unsigned wanted)
 {
-    g->crew.workers = mem_zalloc(wanted * sizeof(struct worker *));
-    while (g->crew.worker_count < wanted) {
-        struct worker *worker = worker_new(&g->crew, g->crew.worker_count);
+    g->workers.all = mem_zalloc(wanted * sizeof(struct worker *));
+    while (g->workers.count < wanted) {
+        struct worker *worker = worker_new(&g->workers, g->workers.count);
         if (worker == NULL)
             return false;
-        g->crew.workers[g->crew.worker_count++] = worker;
+        g->workers.all[g->workers.count++] = worker;
     }
     for (unsigned i = 0; i < wanted; i++)
-        worker_start(g->crew.workers[i]);
+        worker_start(g->workers.all[i]);
     return true;
 }
 
@@ -412,20 +413,20 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->loop = loop_new();
     if (g->loop == NULL)
         abort();
-    g->crew.keeper = mailbox_new(g->loop, g);
-    g->crew.client_gone = client_gone;
+    g->workers.main_mailbox = mailbox_new(g->loop, g);
+    g->workers.client_gone = client_gone;
     g->room = (struct pool_room){
         .loop = g->loop,
-        .crew = &g->crew,
-        .hosts = hosts_new(),
+        .workers = &g->workers,
+        .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),
         .failed = dial_failed,
         .up = session_up,
     };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
-    g->room.forwards = forwards_new(g->loop, &g->crew, forward_changed, g);
-    g->listeners = listeners_new(&g->crew);
+    g->room.forwards = forwards_new(g->loop, &g->workers, forward_changed, g);
+    g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
@@ -436,7 +437,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     }
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
-        g->stdio = stdio_start(g->loop, &g->crew, g->generation, g->options.stdio_via,
+        g->stdio = stdio_start(g->loop, &g->workers, g->generation, g->options.stdio_via,
                                g->options.stdio, stdio_done, g);
     g->began = loop_now(g->loop);
     g->ticked_at = g->began;
@@ -460,17 +461,17 @@ void gateway_free(struct gateway *g)
     control_free(g->control);
     listeners_free(g->listeners);
     forwards_free(g->room.forwards);
-    for (size_t i = 0; i < g->crew.worker_count; i++)
-        worker_free(g->crew.workers[i]);
-    free(g->crew.workers);
+    for (size_t i = 0; i < g->workers.count; i++)
+        worker_free(g->workers.all[i]);
+    free(g->workers.all);
     resolver_free(g->room.resolver);
     signals_free(g->signals);
     proxy_commands_free(g->room.proxies);
-    mailbox_free(g->crew.keeper);
+    mailbox_free(g->workers.main_mailbox);
     loop_free(g->loop);
     free(g->pools);
     free(g->words);
-    hosts_free(g->room.hosts);
+    host_backoffs_free(g->room.hosts);
     generation_unref(g->generation);
     free(g);
 }

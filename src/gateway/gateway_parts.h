@@ -13,7 +13,7 @@
 #include "io/signals.h"
 
 struct gateway {
-    struct crew crew;
+    struct workers workers;
     struct gateway_options options;
     struct loop *loop;
     struct pool_room room;

@@ -25,7 +25,7 @@ static const struct backoff {
 
 #define WANTED_MS 1000
 
-struct host {
+struct host_backoff {
     UT_hash_handle hh;
     unsigned dialling;
     unsigned failures; /* in a row */
@@ -37,19 +37,19 @@ struct host {
     char key[];
 };
 
-struct hosts {
-    struct host *table;
+struct host_backoffs {
+    struct host_backoff *table;
 };
 
-struct hosts *hosts_new(void)
+struct host_backoffs *host_backoffs_new(void)
 {
-    return mem_zalloc(sizeof(struct hosts));
+    return mem_zalloc(sizeof(struct host_backoffs));
 }
 
-void hosts_free(struct hosts *hosts)
+void host_backoffs_free(struct host_backoffs *hosts)
 {
-    struct host *host;
-    struct host *next;
+    struct host_backoff *host;
+    struct host_backoff *next;
 
     if (hosts == NULL)
         return;
@@ -60,11 +60,11 @@ void hosts_free(struct hosts *hosts)
     free(hosts);
 }
 
-struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port)
+struct host_backoff *host_backoffs_get(struct host_backoffs *hosts, const char *name, uint16_t port)
 {
     char *key = mem_printf("%s %u", name, port);
     size_t length = strlen(key);
-    struct host *host;
+    struct host_backoff *host;
 
     HASH_FIND(hh, hosts->table, key, length, host);
     if (host == NULL) {
@@ -76,7 +76,7 @@ struct host *hosts_get(struct hosts *hosts, const char *name, uint16_t port)
     return host;
 }
 
-uint64_t host_wait(const struct host *host, uint64_t now, bool wanted)
+uint64_t host_backoff_wait(const struct host_backoff *host, uint64_t now, bool wanted)
 {
     uint64_t wait = host->wait_ms;
 
@@ -91,12 +91,12 @@ uint64_t host_wait(const struct host *host, uint64_t now, bool wanted)
     return host->failures == 0 || now >= host->failed_at + wait ? 0 : host->failed_at + wait - now;
 }
 
-void host_begin(struct host *host)
+void host_backoff_begin(struct host_backoff *host)
 {
     host->dialling++;
 }
 
-void host_abandon(struct host *host)
+void host_backoff_abandon(struct host_backoff *host)
 {
     host->dialling--;
 }
@@ -112,8 +112,8 @@ static uint64_t jitter(uint64_t milliseconds)
     return milliseconds / 2 + random % (milliseconds / 2 + 1);
 }
 
-void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool reached,
-              enum dial_status status)
+void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool ok,
+                      bool reached, enum dial_status status)
 {
     const struct backoff *backoff;
     uint64_t wait;
@@ -137,32 +137,32 @@ void host_end(struct host *host, uint64_t began, uint64_t now, bool ok, bool rea
     host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
 }
 
-void host_lost(struct host *host, uint64_t since, uint64_t now)
+void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now)
 {
     bool first = host->failures == 0;
 
-    host_begin(host);
-    host_end(host, since, now, false, true, DIAL_TRANSPORT);
+    host_backoff_begin(host);
+    host_backoff_end(host, since, now, false, true, DIAL_TRANSPORT);
     if (first)
         host->wait_ms = 0;
 }
 
-void host_asks(struct host *host, bool asks)
+void host_backoff_asks(struct host_backoff *host, bool asks)
 {
     host->asks = asks;
 }
 
-bool host_is_asking(const struct host *host)
+bool host_backoff_is_asking(const struct host_backoff *host)
 {
     return host->asks;
 }
 
-void host_well(struct host *host)
+void host_backoff_well(struct host_backoff *host)
 {
     host->failures = 0;
 }
 
-void host_hurry(struct host *host)
+void host_backoff_retry_now(struct host_backoff *host)
 {
     if (host->kind != NEEDS_A_PERSON)
         host->wait_ms = 0;

@@ -11,38 +11,39 @@
 #include <sys/queue.h>
 
 /* One address. */
-struct door {
-    TAILQ_ENTRY(door) link;
+struct listen_socket {
+    TAILQ_ENTRY(listen_socket) link;
     struct listener *listener;
-    struct porter *porter;           /* who accepts; NULL: nobody yet */
-    unsigned worker;                 /* whose porter that is: an index of the crew's */
+    struct accept_duty *duty;        /* who accepts; NULL: nobody yet */
+    unsigned worker;                 /* whose accept duty that is: an index of the workers' */
     struct listener_address address; /* `path` is its own */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
 };
 
 struct listeners {
-    struct crew *crew;
-    TAILQ_HEAD(, door) doors;
+    struct workers *workers;
+    TAILQ_HEAD(, listen_socket) listen_sockets;
 };
 
-struct listeners *listeners_new(struct crew *crew)
+struct listeners *listeners_new(struct workers *workers)
 {
     struct listeners *l = mem_zalloc(sizeof(*l));
 
-    l->crew = crew;
-    TAILQ_INIT(&l->doors);
+    l->workers = workers;
+    TAILQ_INIT(&l->listen_sockets);
     return l;
 }
 
-/* (The kernel hears of it first: nobody can connect any more, whatever the porter is busy with.) */
-static void door_close(struct listeners *l, struct door *door)
+/* (The kernel hears of it first: nobody can connect any more, whatever the accept duty is busy
+ * with.) */
+static void listen_socket_close(struct listeners *l, struct listen_socket *listen_socket)
 {
-    TAILQ_REMOVE(&l->doors, door, link);
-    listener_close(door->listener);
-    porter_recall(door->porter);
-    free((char *)door->address.path);
-    free(door);
+    TAILQ_REMOVE(&l->listen_sockets, listen_socket, link);
+    listener_close(listen_socket->listener);
+    accept_duty_recall(listen_socket->duty);
+    free((char *)listen_socket->address.path);
+    free(listen_socket);
 }
 
 /* In ssh's words where they are ssh's users that read them. */
@@ -63,14 +64,14 @@ static void describe(const struct config *config, const struct config_listen *li
 
 /* Opens an address that nobody listened on before; it comes without a `listen`, and so is closed
  * again if the change fails. Returns 0, or an errno with words. */
-static int door_open(struct listeners *l, const struct config *config,
-                     const struct config_address *address, const struct config_listen *listen,
-                     char *error, size_t error_size)
+static int listen_socket_open(struct listeners *l, const struct config *config,
+                              const struct config_address *address,
+                              const struct config_listen *listen, char *error, size_t error_size)
 {
-    struct door *door = mem_zalloc(sizeof(*door));
+    struct listen_socket *listen_socket = mem_zalloc(sizeof(*listen_socket));
 
-    door->next_listen = listen;
-    door->address = (struct listener_address){
+    listen_socket->next_listen = listen;
+    listen_socket->address = (struct listener_address){
         .is_unix = address->is_unix,
         .path = mem_strdup(address->path),
         .mode = 0777 & ~config->gateway.stream_local_bind_mask,
@@ -78,33 +79,35 @@ static int door_open(struct listeners *l, const struct config *config,
         .ip = address->ip,
         .port = address->port,
     };
-    TAILQ_INSERT_TAIL(&l->doors, door, link);
-    door->listener = listener_new(&door->address, error, error_size);
-    if (door->listener == NULL) {
+    TAILQ_INSERT_TAIL(&l->listen_sockets, listen_socket, link);
+    listen_socket->listener = listener_new(&listen_socket->address, error, error_size);
+    if (listen_socket->listener == NULL) {
         int why = errno;
-        door_close(l, door);
+        listen_socket_close(l, listen_socket);
         return why;
     }
-    log_info("listening on %s (listen %s)", listener_name(door->listener), listen->name);
+    log_info("listening on %s (listen %s)", listener_name(listen_socket->listener), listen->name);
     return 0;
 }
 
-static struct door *find_door(struct listeners *l, const struct config_address *address)
+static struct listen_socket *find_listen_socket(struct listeners *l,
+                                                const struct config_address *address)
 {
-    struct door *door;
+    struct listen_socket *listen_socket;
 
-    TAILQ_FOREACH (door, &l->doors, link) {
-        if (door->next_listen != NULL || door->address.is_unix != address->is_unix)
+    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link) {
+        if (listen_socket->next_listen != NULL ||
+            listen_socket->address.is_unix != address->is_unix)
             continue;
-        if (address->is_unix
-                ? strcmp(door->address.path, address->path) == 0
-                : ip_equal(&door->address.ip, &address->ip) && door->address.port == address->port)
-            return door;
+        if (address->is_unix ? strcmp(listen_socket->address.path, address->path) == 0
+                             : ip_equal(&listen_socket->address.ip, &address->ip) &&
+                                   listen_socket->address.port == address->port)
+            return listen_socket;
     }
     return NULL;
 }
 
-/* Marks or opens a door for every address of one listener. */
+/* Marks or opens a listen socket for every address of one listener. */
 static bool prepare_one(struct listeners *l, const struct config *config,
                         const struct config_listen *listen, bool either_family,
                         char error[static LISTENERS_ERROR_MAX])
@@ -114,13 +117,13 @@ static bool prepare_one(struct listeners *l, const struct config *config,
 
     for (size_t k = 0; k < listen->address_count; k++) {
         const struct config_address *address = &listen->addresses[k];
-        struct door *door = find_door(l, address);
+        struct listen_socket *listen_socket = find_listen_socket(l, address);
         char words[400];
         int why = 0;
-        if (door != NULL)
-            door->next_listen = listen;
+        if (listen_socket != NULL)
+            listen_socket->next_listen = listen;
         else
-            why = door_open(l, config, address, listen, words, sizeof(words));
+            why = listen_socket_open(l, config, address, listen, words, sizeof(words));
         there += why == 0;
         if (why == 0 || !ok)
             continue; /* the first failure is told */
@@ -162,7 +165,7 @@ static bool prepare(struct listeners *l, const struct config *config,
             continue;
         }
         if (missing)
-            log_line(needed ? LOG_ERROR : LOG_WARNING, "%s", error);
+            log_line(needed ? ADIT_LOG_ERROR : ADIT_LOG_WARNING, "%s", error);
         memcpy(error, words, sizeof(words));
         missing = true;
         needed = needed || !dispensable(config, listen);
@@ -176,92 +179,95 @@ bool listeners_change(struct listeners *l, const struct config *config,
                       char error[static LISTENERS_ERROR_MAX])
 {
     bool all = prepare(l, config, error);
-    struct door *door = TAILQ_FIRST(&l->doors);
+    struct listen_socket *listen_socket = TAILQ_FIRST(&l->listen_sockets);
 
-    while (door != NULL) {
-        struct door *next = TAILQ_NEXT(door, link);
+    while (listen_socket != NULL) {
+        struct listen_socket *next = TAILQ_NEXT(listen_socket, link);
         if (all)
-            door->listen = door->next_listen;
-        door->next_listen = NULL;
-        if (door->listen == NULL)
-            door_close(l, door);
-        door = next;
+            listen_socket->listen = listen_socket->next_listen;
+        listen_socket->next_listen = NULL;
+        if (listen_socket->listen == NULL)
+            listen_socket_close(l, listen_socket);
+        listen_socket = next;
     }
     return all;
 }
 
 /* Who accepts. */
 
-static bool has_session(const struct board *board, unsigned worker)
+static bool has_session(const struct session_table *table, unsigned worker)
 {
-    int used = atomic_load(&board->used);
+    int used = atomic_load(&table->used);
 
     for (int i = 0; i < used; i++)
-        if (board_slot_state(board, i) == SLOT_UP &&
-            atomic_load(&board->slots[i].worker) == (int)worker)
+        if (session_table_slot_state(table, i) == SLOT_UP &&
+            atomic_load(&table->slots[i].worker) == (int)worker)
             return true;
     return false;
 }
 
-/* How many other doors a worker keeps. */
-static unsigned other_doors(const struct listeners *l, const struct door *door, unsigned worker)
+/* How many other listen sockets a worker keeps. */
+static unsigned other_listen_sockets(const struct listeners *l,
+                                     const struct listen_socket *listen_socket, unsigned worker)
 {
-    const struct door *other;
+    const struct listen_socket *other;
     unsigned count = 0;
 
-    TAILQ_FOREACH (other, &l->doors, link)
-        count += other != door && other->porter != NULL && other->worker == worker;
+    TAILQ_FOREACH (other, &l->listen_sockets, link)
+        count += other != listen_socket && other->duty != NULL && other->worker == worker;
     return count;
 }
 
-/* Which worker shall keep a door: of those that have a session of its upstream, as most who come in
- * need not be handed on there, the one with the fewest other doors; among equals whoever keeps it.
- * While nobody has one, whoever keeps it; and if nobody does yet, the one with the fewest. */
-static unsigned choose_porter(const struct listeners *l, const struct door *door,
-                              const struct board *board)
+/* Which worker shall keep a listen socket: of those that have a session of its upstream, as most
+ * who come in need not be handed on there, the one with the fewest other listen sockets; among
+ * equals whoever keeps it. While nobody has one, whoever keeps it; and if nobody does yet, the one
+ * with the fewest. */
+static unsigned choose_worker(const struct listeners *l, const struct listen_socket *listen_socket,
+                              const struct session_table *table)
 {
-    unsigned workers = l->crew->worker_count;
-    unsigned best = door->worker;
-    bool best_has = has_session(board, best);
-    unsigned fewest = other_doors(l, door, best);
+    unsigned workers = l->workers->count;
+    unsigned best = listen_socket->worker;
+    bool best_has = has_session(table, best);
+    unsigned fewest = other_listen_sockets(l, listen_socket, best);
 
     for (unsigned k = 1; k < workers; k++) {
-        unsigned worker = (door->worker + k) % workers;
-        bool has = has_session(board, worker);
-        unsigned doors = other_doors(l, door, worker);
-        bool emptier = doors < fewest && (has || door->porter == NULL);
+        unsigned worker = (listen_socket->worker + k) % workers;
+        bool has = has_session(table, worker);
+        unsigned listen_sockets = other_listen_sockets(l, listen_socket, worker);
+        bool emptier = listen_sockets < fewest && (has || listen_socket->duty == NULL);
         if (has == best_has ? emptier : has) {
             best = worker;
             best_has = has;
-            fewest = doors;
+            fewest = listen_sockets;
         }
     }
     return best;
 }
 
-/* (While a door changes hands two may accept for a moment, or nobody: who comes then waits.) */
+/* (While a listen socket changes hands two may accept for a moment, or nobody: who comes then
+ * waits.) */
 void listeners_assign(struct listeners *l, struct generation *generation)
 {
-    bool changed = atomic_load(&l->crew->serial) != generation->serial;
-    struct door *door;
+    bool changed = atomic_load(&l->workers->serial) != generation->serial;
+    struct listen_socket *listen_socket;
 
-    TAILQ_FOREACH (door, &l->doors, link) {
-        struct porter *before = door->porter;
-        struct board *board;
+    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link) {
+        struct accept_duty *before = listen_socket->duty;
+        struct session_table *table;
         unsigned worker;
-        generation_upstream(generation, door->listen->via, &board);
-        worker = choose_porter(l, door, board);
+        generation_upstream(generation, listen_socket->listen->via, &table);
+        worker = choose_worker(l, listen_socket, table);
         if (before != NULL && changed)
-            porter_change(before, generation, door->listen);
-        if (before == NULL || worker != door->worker) {
-            door->porter =
-                porter_send(l->crew->workers[worker], door->listener, generation, door->listen);
-            porter_recall(before);
-            log_debug("%s: worker %u accepts", listener_name(door->listener), worker);
+            accept_duty_change(before, generation, listen_socket->listen);
+        if (before == NULL || worker != listen_socket->worker) {
+            listen_socket->duty = accept_duty_send(l->workers->all[worker], listen_socket->listener,
+                                                   generation, listen_socket->listen);
+            accept_duty_recall(before);
+            log_debug("%s: worker %u accepts", listener_name(listen_socket->listener), worker);
         }
-        door->worker = worker;
+        listen_socket->worker = worker;
     }
-    atomic_store(&l->crew->serial, generation->serial);
+    atomic_store(&l->workers->serial, generation->serial);
 }
 
 void listeners_each(const struct listeners *l,
@@ -269,16 +275,16 @@ void listeners_each(const struct listeners *l,
                                  const char *address),
                     void *arg)
 {
-    const struct door *door;
+    const struct listen_socket *listen_socket;
 
-    TAILQ_FOREACH (door, &l->doors, link)
-        each(arg, door->listen, listener_name(door->listener));
+    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link)
+        each(arg, listen_socket->listen, listener_name(listen_socket->listener));
 }
 
 void listeners_close(struct listeners *l)
 {
-    while (!TAILQ_EMPTY(&l->doors))
-        door_close(l, TAILQ_FIRST(&l->doors));
+    while (!TAILQ_EMPTY(&l->listen_sockets))
+        listen_socket_close(l, TAILQ_FIRST(&l->listen_sockets));
 }
 
 void listeners_free(struct listeners *l)

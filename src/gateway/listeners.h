@@ -1,5 +1,5 @@
 /* All the sockets that are listened on, through reloads, and which worker accepts on each. Main
- * thread only; the accepting itself is gateway/porter's. */
+ * thread only; the accepting itself is worker/accept_duty's. */
 #ifndef ADIT_GATEWAY_LISTENERS_H
 #define ADIT_GATEWAY_LISTENERS_H
 
@@ -8,7 +8,7 @@
 struct listeners;
 
 /* None yet. */
-struct listeners *listeners_new(struct crew *crew);
+struct listeners *listeners_new(struct workers *workers);
 
 /* Listens on what `config` says: addresses that were there before stay as they are, new ones are
  * opened, others closed. False: nothing was changed, as something could not be opened; `error` says

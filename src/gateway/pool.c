@@ -23,23 +23,23 @@ struct pool {
     struct pool_room *room;
     struct config *config;
     const struct config_upstream *upstream;
-    struct board *board;
+    struct session_table *table;
     struct place *places; /* one for each of upstream->hosts */
     size_t place_count;
     unsigned wanted; /* sessions, within the bounds */
     char *error;     /* why the last dial failed; NULL: it did not */
     struct pool_slot {
-        struct attempt *attempt; /* in SLOT_DIALLING until it is handed over */
+        struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
         struct proxy_command *proxy;  /* what its connection is, if it is that */
         struct connection_info *info; /* once it was dialled */
         uint64_t since;               /* it was handed over at */
         uint64_t idle_since;          /* 0: it carries something */
-    } slots[BOARD_SLOTS];
+    } slots[SESSION_TABLE_SLOTS];
     struct deadline retry;
 };
 
-static void tend(struct pool *pool);
+static void pool_fill(struct pool *pool);
 
 static uint64_t now(const struct pool *pool)
 {
@@ -50,8 +50,8 @@ static unsigned count(const struct pool *pool, enum slot_state state)
 {
     unsigned n = 0;
 
-    for (int i = 0; i < BOARD_SLOTS; i++)
-        n += board_slot_state(pool->board, i) == state;
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        n += session_table_slot_state(pool->table, i) == state;
     return n;
 }
 
@@ -68,17 +68,17 @@ static unsigned clamp(const struct pool *pool, unsigned wanted)
  * to slot. */
 static unsigned choose_worker(const struct pool *pool, int slot)
 {
-    unsigned workers = pool->room->crew->worker_count;
+    unsigned workers = pool->room->workers->count;
     unsigned best = 0;
     unsigned fewest = UINT32_MAX;
 
     for (unsigned k = 0; k < workers; k++) {
         unsigned worker = ((unsigned)slot + k) % workers;
         unsigned sessions = 0;
-        for (int i = 0; i < BOARD_SLOTS; i++)
-            sessions += i != slot && board_slot_state(pool->board, i) != SLOT_EMPTY &&
+        for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+            sessions += i != slot && session_table_slot_state(pool->table, i) != SLOT_EMPTY &&
                         pool->slots[i].attempt == NULL &&
-                        (unsigned)atomic_load(&pool->board->slots[i].worker) == worker;
+                        (unsigned)atomic_load(&pool->table->slots[i].worker) == worker;
         if (sessions < fewest) {
             fewest = sessions;
             best = worker;
@@ -111,19 +111,19 @@ static void failed(struct pool *pool, const struct pool_slot *s, enum dial_statu
                     s->place->label);
 }
 
-static void attempt_done(void *arg, int slot, enum dial_status status, struct dialled *dialled,
-                         const char *error)
+static void dial_attempt_done(void *arg, int slot, enum dial_status status,
+                              struct logged_in *logged_in, const char *error)
 {
     struct pool *pool = arg;
     struct pool_slot *s = &pool->slots[slot];
     unsigned worker;
 
     s->attempt = NULL;
-    if (dialled == NULL) {
+    if (logged_in == NULL) {
         failed(pool, s, status, error);
         s->place->sessions--;
         hang_up(s);
-        board_set_slot(pool->board, slot, SLOT_EMPTY);
+        session_table_set_slot(pool->table, slot, SLOT_EMPTY);
     } else {
         free(pool->error);
         pool->error = NULL;
@@ -131,25 +131,25 @@ static void attempt_done(void *arg, int slot, enum dial_status status, struct di
         s->since = now(pool);
         s->idle_since = 0;
         s->info = mem_zalloc(sizeof(*s->info));
-        *s->info = *dialled_info(dialled);
-        atomic_store(&pool->board->slots[slot].worker, (int)worker);
-        worker_send_session(pool->room->crew->workers[worker], pool->board, slot, dialled,
+        *s->info = *logged_in_info(logged_in);
+        atomic_store(&pool->table->slots[slot].worker, (int)worker);
+        worker_send_session(pool->room->workers->all[worker], pool->table, slot, logged_in,
                             pool->upstream);
     }
-    tend(pool);
+    pool_fill(pool);
 }
 
 /* The place to dial next: of those that may be dialled now the one with the fewest sessions.
  * `*wait`: else, when one may. */
 static struct place *choose_place(struct pool *pool, uint64_t *wait)
 {
-    bool wanted = atomic_load(&pool->board->waiting) > 0;
+    bool wanted = atomic_load(&pool->table->waiting) > 0;
     struct place *best = NULL;
 
     *wait = UINT64_MAX;
     for (size_t i = 0; i < pool->place_count; i++) {
         struct place *place = &pool->places[i];
-        uint64_t place_wait = host_wait(place->host, now(pool), wanted);
+        uint64_t place_wait = host_backoff_wait(place->host, now(pool), wanted);
         if (place_wait < *wait)
             *wait = place_wait;
         if (place_wait == 0 && (best == NULL || place->sessions < best->sessions))
@@ -160,33 +160,33 @@ static struct place *choose_place(struct pool *pool, uint64_t *wait)
 
 static void retry(struct deadline *deadline)
 {
-    tend(container_of(deadline, struct pool, retry));
+    pool_fill(container_of(deadline, struct pool, retry));
 }
 
 static int empty_slot(const struct pool *pool)
 {
-    for (int i = 0; i < BOARD_SLOTS; i++)
-        if (board_slot_state(pool->board, i) == SLOT_EMPTY)
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        if (session_table_slot_state(pool->table, i) == SLOT_EMPTY)
             return i;
     return -1;
 }
 
 /* How many sessions there shall be now. Where each costs somebody an answer, load is no reason to
  * have more. */
-static unsigned aim(const struct pool *pool)
+static unsigned target_size(const struct pool *pool)
 {
     for (size_t i = 0; i < pool->place_count; i++)
-        if (host_is_asking(pool->places[i].host))
+        if (host_backoff_is_asking(pool->places[i].host))
             return pool->upstream->sessions_min;
     return pool->wanted;
 }
 
 /* Dials until as many sessions as wanted are there or on their way; when no host may be dialled
  * now, later. */
-static void tend(struct pool *pool)
+static void pool_fill(struct pool *pool)
 {
     unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
-    unsigned wanted = aim(pool);
+    unsigned wanted = target_size(pool);
     uint64_t wait = UINT64_MAX;
     int slot;
 
@@ -197,10 +197,10 @@ static void tend(struct pool *pool)
             break;
         place->sessions++;
         pool->slots[slot].place = place;
-        board_set_slot(pool->board, slot, SLOT_DIALLING);
+        session_table_set_slot(pool->table, slot, SLOT_DIALLING);
         pool->slots[slot].attempt =
-            attempt_start(pool->room, pool->config, pool->upstream, place, slot,
-                          &pool->slots[slot].proxy, attempt_done, pool);
+            dial_attempt_start(pool->room, pool->config, pool->upstream, place, slot,
+                               &pool->slots[slot].proxy, dial_attempt_done, pool);
         there++;
     }
     /* (Without a time to wait for, another dial to the same host is in the way; it may be another
@@ -216,15 +216,15 @@ static void grow(struct pool *pool)
 {
     unsigned up = count(pool, SLOT_UP);
     unsigned coming = count(pool, SLOT_DIALLING);
-    unsigned carried = atomic_load(&pool->board->waiting);
+    unsigned carried = atomic_load(&pool->table->waiting);
     unsigned needed;
 
-    for (int i = 0; i < BOARD_SLOTS; i++)
-        carried += atomic_load(&pool->board->slots[i].channels);
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        carried += atomic_load(&pool->table->slots[i].channels);
     needed = carried / pool->upstream->channels + 1;
     if (coming == 0 || needed > up + coming)
         pool->wanted = clamp(pool, up + coming + 1 > needed ? up + coming + 1 : needed);
-    tend(pool);
+    pool_fill(pool);
 }
 
 static void slot_lost(struct pool *pool, int slot, const char *why)
@@ -238,9 +238,9 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
         if (now(pool) - s->since < SHORT_LIFE_MS)
-            host_lost(s->place->host, s->since, now(pool));
+            host_backoff_lost(s->place->host, s->since, now(pool));
     }
-    tend(pool);
+    pool_fill(pool);
 }
 
 void pool_tick(struct pool *pool)
@@ -248,41 +248,41 @@ void pool_tick(struct pool *pool)
     unsigned up = count(pool, SLOT_UP);
     bool asking = false;
 
-    for (int i = 0; i < BOARD_SLOTS; i++) {
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
         struct pool_slot *s = &pool->slots[i];
         bool surplus = up > pool->upstream->sessions_max;
-        asking = asking || (s->attempt != NULL && attempt_is_asking(s->attempt));
-        if (board_slot_state(pool->board, i) != SLOT_UP)
+        asking = asking || (s->attempt != NULL && dial_attempt_is_asking(s->attempt));
+        if (session_table_slot_state(pool->table, i) != SLOT_UP)
             continue;
         if (now(pool) - s->since >= SHORT_LIFE_MS)
-            host_well(s->place->host);
-        if (atomic_load(&pool->board->slots[i].channels) > 0)
+            host_backoff_well(s->place->host);
+        if (atomic_load(&pool->table->slots[i].channels) > 0)
             s->idle_since = 0;
         else if (s->idle_since == 0)
             s->idle_since = now(pool);
-        if (forwards_need(pool->room->forwards, pool->board, i))
+        if (forwards_need(pool->room->forwards, pool->table, i))
             continue;
-        if (s->idle_since != 0 && board_wants_calm(pool->board, i))
+        if (s->idle_since != 0 && session_table_wants_quiet(pool->table, i))
             s->idle_since = now(pool); /* it would only be dialled again */
         if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
                         now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
             /* Its worker closes it when nothing is left on it. */
-            board_set_slot(pool->board, i, SLOT_RETIRING);
+            session_table_set_slot(pool->table, i, SLOT_RETIRING);
             up--;
             pool->wanted = clamp(pool, pool->wanted - 1);
         }
     }
-    atomic_store(&pool->board->asking, asking);
+    atomic_store(&pool->table->asking, asking);
     /* Clients that wait let an unreachable host be tried sooner than its backoff says. */
-    if (atomic_load(&pool->board->waiting) > 0)
-        tend(pool);
+    if (atomic_load(&pool->table->waiting) > 0)
+        pool_fill(pool);
 }
 
-void pool_hurry(struct pool *pool)
+void pool_retry_now(struct pool *pool)
 {
     for (size_t i = 0; i < pool->place_count; i++)
-        host_hurry(pool->places[i].host);
-    tend(pool);
+        host_backoff_retry_now(pool->places[i].host);
+    pool_fill(pool);
 }
 
 bool pool_is_up(const struct pool *pool)
@@ -298,7 +298,7 @@ void pool_state(const struct pool *pool, struct pool_state *state)
         .up = count(pool, SLOT_UP),
         .dialling = count(pool, SLOT_DIALLING),
         .wanted = pool->wanted,
-        .waiting = atomic_load(&pool->board->waiting),
+        .waiting = atomic_load(&pool->table->waiting),
         .error = pool->error,
         .retrying = retry_at->queue != NULL,
     };
@@ -308,9 +308,9 @@ void pool_state(const struct pool *pool, struct pool_state *state)
 
 bool pool_session(const struct pool *pool, int slot, struct pool_session *session)
 {
-    const struct board_slot *b = &pool->board->slots[slot];
+    const struct session_slot *b = &pool->table->slots[slot];
     const struct pool_slot *s = &pool->slots[slot];
-    enum slot_state state = board_slot_state(pool->board, slot);
+    enum slot_state state = session_table_slot_state(pool->table, slot);
 
     if (state == SLOT_EMPTY)
         return false;
@@ -321,7 +321,7 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
         .channels = atomic_load(&b->channels),
         .rate = atomic_load(&b->rate),
         .overdue = atomic_load(&b->overdue),
-        .asking = s->attempt != NULL && attempt_is_asking(s->attempt),
+        .asking = s->attempt != NULL && dial_attempt_is_asking(s->attempt),
         .bytes_in = atomic_load(&b->bytes_in),
         .bytes_out = atomic_load(&b->bytes_out),
         .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
@@ -332,9 +332,9 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
 
 static void apply_limits(struct pool *pool)
 {
-    atomic_store(&pool->board->max_channels, pool->upstream->channels);
-    atomic_store(&pool->board->max_sessions, pool->upstream->sessions_max);
-    atomic_store(&pool->board->calm_sessions, pool->upstream->sessions_min + CALM_SESSIONS);
+    atomic_store(&pool->table->max_channels, pool->upstream->channels);
+    atomic_store(&pool->table->max_sessions, pool->upstream->sessions_max);
+    atomic_store(&pool->table->quiet_sessions, pool->upstream->sessions_min + CALM_SESSIONS);
     pool->wanted = clamp(pool, pool->wanted);
 }
 
@@ -346,13 +346,13 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->room = room;
     pool->config = config_ref(config);
     pool->upstream = upstream;
-    pool->board = board_new(upstream->name, pool);
+    pool->table = session_table_new(upstream->name, pool);
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
         place_init(&pool->places[i], room->hosts, upstream, upstream->hosts.items[i]);
     apply_limits(pool);
-    tend(pool);
+    pool_fill(pool);
     return pool;
 }
 
@@ -363,34 +363,34 @@ void pool_update(struct pool *pool, struct config *config, const struct config_u
     pool->config = config;
     pool->upstream = upstream;
     apply_limits(pool);
-    tend(pool);
+    pool_fill(pool);
 }
 
 void pool_free(struct pool *pool)
 {
     deadline_cancel(&pool->retry);
-    for (int i = 0; i < BOARD_SLOTS; i++) {
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
         if (pool->slots[i].attempt != NULL) {
-            attempt_cancel(pool->slots[i].attempt);
+            dial_attempt_cancel(pool->slots[i].attempt);
             hang_up(&pool->slots[i]);
-            board_set_slot(pool->board, i, SLOT_EMPTY);
-        } else if (board_slot_state(pool->board, i) != SLOT_EMPTY) {
-            board_set_slot(pool->board, i, SLOT_RETIRING);
+            session_table_set_slot(pool->table, i, SLOT_EMPTY);
+        } else if (session_table_slot_state(pool->table, i) != SLOT_EMPTY) {
+            session_table_set_slot(pool->table, i, SLOT_RETIRING);
             proxy_command_leave(pool->slots[i].proxy);
         }
         free(pool->slots[i].info);
     }
-    pool->board->pool = NULL;
-    board_unref(pool->board);
+    pool->table->pool = NULL;
+    session_table_unref(pool->table);
     config_unref(pool->config);
     free(pool->places);
     free(pool->error);
     free(pool);
 }
 
-struct board *pool_board(const struct pool *pool)
+struct session_table *pool_table(const struct pool *pool)
 {
-    return pool->board;
+    return pool->table;
 }
 
 const struct config_upstream *pool_upstream(const struct pool *pool)
@@ -402,7 +402,7 @@ const struct config_upstream *pool_upstream(const struct pool *pool)
 
 struct pool_message {
     struct message message;
-    struct board *board;
+    struct session_table *table;
     int slot;
     char *why;
 };
@@ -411,23 +411,23 @@ static void drop_pool_message(struct message *message)
 {
     struct pool_message *m = container_of(message, struct pool_message, message);
 
-    board_unref(m->board);
+    session_table_unref(m->table);
     free(m->why);
     free(m);
 }
 
-static void post(struct mailbox *keeper, struct board *board, int slot, const char *why,
-                 void (*run)(struct message *message, void *owner))
+static void post(struct mailbox *main_mailbox, struct session_table *table, int slot,
+                 const char *why, void (*run)(struct message *message, void *owner))
 {
     struct pool_message *m = mem_zalloc(sizeof(*m));
 
     *m = (struct pool_message){
         .message = {.run = run, .drop = drop_pool_message},
-        .board = board_ref(board),
+        .table = session_table_ref(table),
         .slot = slot,
         .why = mem_strdup(why),
     };
-    mailbox_post(keeper, &m->message);
+    mailbox_post(main_mailbox, &m->message);
 }
 
 static void take_grow(struct message *message, void *owner)
@@ -435,38 +435,38 @@ static void take_grow(struct message *message, void *owner)
     struct pool_message *m = container_of(message, struct pool_message, message);
 
     (void)owner;
-    atomic_store(&m->board->grow_asked, false);
-    if (m->board->pool != NULL)
-        grow(m->board->pool);
+    atomic_store(&m->table->grow_asked, false);
+    if (m->table->pool != NULL)
+        grow(m->table->pool);
     drop_pool_message(message);
 }
 
-void pool_ask_grow(struct mailbox *keeper, struct board *board)
+void pool_ask_grow(struct mailbox *main_mailbox, struct session_table *table)
 {
-    if (!atomic_exchange(&board->grow_asked, true))
-        post(keeper, board, -1, NULL, take_grow);
+    if (!atomic_exchange(&table->grow_asked, true))
+        post(main_mailbox, table, -1, NULL, take_grow);
 }
 
 static void take_up(struct message *message, void *owner)
 {
     struct pool_message *m = container_of(message, struct pool_message, message);
-    const struct pool *pool = m->board->pool;
+    const struct pool *pool = m->table->pool;
 
     (void)owner;
     if (pool != NULL) {
-        log_info("upstream %s: session %d up (%s, worker %d)", m->board->upstream, m->slot,
-                 pool->slots[m->slot].place->label, atomic_load(&m->board->slots[m->slot].worker));
-        forwards_session_up(pool->room->forwards, m->board);
+        log_info("upstream %s: session %d up (%s, worker %d)", m->table->upstream, m->slot,
+                 pool->slots[m->slot].place->label, atomic_load(&m->table->slots[m->slot].worker));
+        forwards_session_up(pool->room->forwards, m->table);
         pool->room->up(pool->room, pool->upstream);
     } else {
-        board_set_slot(m->board, m->slot, SLOT_RETIRING);
+        session_table_set_slot(m->table, m->slot, SLOT_RETIRING);
     }
     drop_pool_message(message);
 }
 
-void pool_tell_up(struct mailbox *keeper, struct board *board, int slot)
+void pool_tell_up(struct mailbox *main_mailbox, struct session_table *table, int slot)
 {
-    post(keeper, board, slot, NULL, take_up);
+    post(main_mailbox, table, slot, NULL, take_up);
 }
 
 static void take_lost(struct message *message, void *owner)
@@ -474,15 +474,16 @@ static void take_lost(struct message *message, void *owner)
     struct pool_message *m = container_of(message, struct pool_message, message);
 
     (void)owner;
-    board_set_slot(m->board, m->slot, SLOT_EMPTY);
-    if (m->board->pool != NULL) {
-        forwards_session_lost(m->board->pool->room->forwards, m->board, m->slot);
-        slot_lost(m->board->pool, m->slot, m->why);
+    session_table_set_slot(m->table, m->slot, SLOT_EMPTY);
+    if (m->table->pool != NULL) {
+        forwards_session_lost(m->table->pool->room->forwards, m->table, m->slot);
+        slot_lost(m->table->pool, m->slot, m->why);
     }
     drop_pool_message(message);
 }
 
-void pool_tell_lost(struct mailbox *keeper, struct board *board, int slot, const char *why)
+void pool_tell_lost(struct mailbox *main_mailbox, struct session_table *table, int slot,
+                    const char *why)
 {
-    post(keeper, board, slot, why, take_lost);
+    post(main_mailbox, table, slot, why, take_lost);
 }

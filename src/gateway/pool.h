@@ -15,10 +15,10 @@ struct pool;
 /* What all pools of the main thread share. */
 struct pool_room {
     struct loop *loop;
-    struct crew *crew;
-    struct resolver *resolver; /* for the upstream hosts' own names */
-    struct hosts *hosts;       /* backoff, shared by all that dial the same place */
-    bool may_ask;              /* dials may ask a person */
+    struct workers *workers;
+    struct resolver *resolver;   /* for the upstream hosts' own names */
+    struct host_backoffs *hosts; /* backoff, shared by all that dial the same place */
+    bool may_ask;                /* dials may ask a person */
     struct proxy_commands *proxies;
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
@@ -37,18 +37,18 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
 /* The upstream's settings after a reload, with config_upstream_same_sessions. */
 void pool_update(struct pool *pool, struct config *config, const struct config_upstream *upstream);
 
-/* Gives up dials, lets sessions end when their channels have, and frees. Its board lives on as long
- * as someone has a reference. */
+/* Gives up dials, lets sessions end when their channels have, and frees. Its session table lives on
+ * as long as someone has a reference. */
 void pool_free(struct pool *pool);
 
-struct board *pool_board(const struct pool *pool);
+struct session_table *pool_table(const struct pool *pool);
 const struct config_upstream *pool_upstream(const struct pool *pool);
 
 /* About once a second: closes what idles. */
 void pool_tick(struct pool *pool);
 
 /* The network may have changed: dials that wait for their backoff start now. */
-void pool_hurry(struct pool *pool);
+void pool_retry_now(struct pool *pool);
 
 /* How the upstream does. */
 struct pool_state {
@@ -83,11 +83,12 @@ bool pool_is_up(const struct pool *pool);
 
 /* From a worker's thread, by message to the main thread. */
 
-/* The pool of that board should have one more session. Many askers, one message. */
-void pool_ask_grow(struct mailbox *keeper, struct board *board);
+/* The pool of that session table should have one more session. Many askers, one message. */
+void pool_ask_grow(struct mailbox *main_mailbox, struct session_table *table);
 /* The session of that slot is up. */
-void pool_tell_up(struct mailbox *keeper, struct board *board, int slot);
+void pool_tell_up(struct mailbox *main_mailbox, struct session_table *table, int slot);
 /* The session of that slot has ended; `why` NULL: it was meant to. */
-void pool_tell_lost(struct mailbox *keeper, struct board *board, int slot, const char *why);
+void pool_tell_lost(struct mailbox *main_mailbox, struct session_table *table, int slot,
+                    const char *why);
 
 #endif

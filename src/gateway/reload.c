@@ -13,7 +13,7 @@ void gateway_apply_log(const struct gateway *g, const struct config *config)
 {
     unsigned level = (unsigned)config->gateway.log + g->options.verbose;
 
-    log_setup(g->options.log_fd, level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG,
+    log_setup(g->options.log_fd, level < ADIT_LOG_DEBUG ? (enum log_level)level : ADIT_LOG_DEBUG,
               config->gateway.log_format);
 }
 
@@ -59,19 +59,20 @@ static void retire_pool(struct gateway *g, struct pool *pool, const struct confi
 {
     const char *name = pool_upstream(pool)->name;
     const struct config_upstream *same = config_upstream(config, name);
-    struct board *board = board_ref(pool_board(pool));
+    struct session_table *table = session_table_ref(pool_table(pool));
 
     if (same != NULL)
-        board_succeed(board, pool_board(pools[same - config->upstreams]));
+        session_table_succeed(table, pool_table(pools[same - config->upstreams]));
     pool_free(pool);
-    crew_send_board_up(&g->crew, board); /* those that wait for it go to its successor */
-    board_unref(board);
+    workers_send_session_up(&g->workers, table); /* those that wait for it go to its successor */
+    session_table_unref(table);
 }
 
 void gateway_change_pools(struct gateway *g, struct config *config)
 {
     struct pool **pools = mem_zalloc(config->upstream_count * sizeof(struct pool *));
-    struct board **boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
+    struct session_table **tables =
+        mem_zalloc(config->upstream_count * sizeof(struct session_table *));
 
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
@@ -83,7 +84,7 @@ void gateway_change_pools(struct gateway *g, struct config *config)
         } else {
             pools[i] = pool_new(&g->room, config, upstream);
         }
-        boards[i] = pool_board(pools[i]);
+        tables[i] = pool_table(pools[i]);
     }
     for (size_t k = 0; k < g->pool_count; k++)
         if (g->pools[k] != NULL)
@@ -92,16 +93,16 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     g->pools = pools;
     g->pool_count = config->upstream_count;
     generation_unref(g->generation);
-    g->generation = generation_new(config, boards);
+    g->generation = generation_new(config, tables);
     g->room.generation = g->generation;
     listeners_assign(g->listeners, g->generation);
     forwards_change(g->room.forwards, g->generation);
-    free(boards);
+    free(tables);
 }
 
 static bool is_ending(const struct gateway *g, char error[static LISTENERS_ERROR_MAX])
 {
-    bool ending = atomic_load(&g->crew.draining) || g->stopping;
+    bool ending = atomic_load(&g->workers.draining) || g->stopping;
 
     if (ending)
         snprintf(error, LISTENERS_ERROR_MAX, "adit is ending");
@@ -159,7 +160,7 @@ bool gateway_reload(struct gateway *g, struct config_problems *problems,
         log_warning("reload: workers is read at start only");
     gateway_apply_log(g, config);
     resolver_flush(g->room.resolver);
-    crew_send_flush(&g->crew);
+    workers_send_flush(&g->workers);
     gateway_log_notices(config);
     log_info("reloaded %s", config->file);
     return true;

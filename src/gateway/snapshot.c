@@ -67,7 +67,7 @@ static json_t *upstream_json(const struct pool *pool)
     pool_state(pool, &state);
     for (size_t i = 0; i < upstream->hosts.count; i++)
         json_array_append_new(hosts, json_text(upstream->hosts.items[i]));
-    for (int i = 0; i < BOARD_SLOTS; i++)
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
         if (pool_session(pool, i, &session)) {
             json_array_append_new(sessions, session_json(i, &session));
             channels += session.channels;
@@ -178,8 +178,8 @@ static json_t *forward_json(const struct gateway *g, const struct config_forward
 static void sum_metrics(const struct gateway *g, struct metrics *sum)
 {
     metrics_sum(sum, &g->room.metrics);
-    for (unsigned i = 0; i < g->crew.worker_count; i++)
-        metrics_sum(sum, &g->crew.workers[i]->metrics);
+    for (unsigned i = 0; i < g->workers.count; i++)
+        metrics_sum(sum, &g->workers.all[i]->metrics);
 }
 
 static void add_counter(void *arg, const char *group, const char *name, uint64_t value)
@@ -219,9 +219,9 @@ json_t *status_json(const struct gateway *g)
     put_text(status, "version", PACKAGE_VERSION);
     put_number(status, "pid", (uint64_t)getpid());
     put_text(status, "file", g->generation->config->file);
-    put_text(status, "state", atomic_load(&g->crew.draining) ? "draining" : "running");
+    put_text(status, "state", atomic_load(&g->workers.draining) ? "draining" : "running");
     put_number(status, "seconds", (loop_now(g->loop) - g->began) / 1000);
-    put_number(status, "connections", atomic_load(&g->crew.clients));
+    put_number(status, "connections", atomic_load(&g->workers.clients));
     json_object_set_new(status, "upstreams", upstreams);
     json_object_set_new(status, "listeners", listeners);
     json_object_set_new(status, "forwards", forwards);
@@ -275,7 +275,7 @@ json_t *status_connections(const struct gateway *g)
     struct pool_session session;
 
     for (size_t i = 0; i < g->pool_count; i++)
-        for (int slot = 0; slot < BOARD_SLOTS; slot++)
+        for (int slot = 0; slot < SESSION_TABLE_SLOTS; slot++)
             if (pool_session(g->pools[i], slot, &session) && session.info != NULL)
                 json_array_append_new(
                     connections, connection_json(pool_upstream(g->pools[i])->name, slot, &session));
@@ -289,19 +289,19 @@ json_t *status_connections(const struct gateway *g)
 static void log_session(const char *upstream, int slot, const struct pool_session *session)
 {
     const struct log_field fields[] = {
-        LOG_TEXT_FIELD("upstream", upstream),
-        LOG_NUMBER_FIELD("session", (uint64_t)slot),
-        LOG_TEXT_FIELD("state", session_state_name(session)),
-        LOG_TEXT_FIELD("host", session->host),
-        LOG_NUMBER_FIELD("worker", (uint64_t)session->worker),
-        LOG_NUMBER_FIELD("channels", session->channels),
-        LOG_NUMBER_FIELD("kib_per_second", session->rate),
-        LOG_NUMBER_FIELD("in", session->bytes_in),
-        LOG_NUMBER_FIELD("out", session->bytes_out),
-        LOG_TEXT_FIELD("overdue", session->overdue ? "yes" : NULL),
+        ADIT_LOG_TEXT_FIELD("upstream", upstream),
+        ADIT_LOG_NUMBER_FIELD("session", (uint64_t)slot),
+        ADIT_LOG_TEXT_FIELD("state", session_state_name(session)),
+        ADIT_LOG_TEXT_FIELD("host", session->host),
+        ADIT_LOG_NUMBER_FIELD("worker", (uint64_t)session->worker),
+        ADIT_LOG_NUMBER_FIELD("channels", session->channels),
+        ADIT_LOG_NUMBER_FIELD("kib_per_second", session->rate),
+        ADIT_LOG_NUMBER_FIELD("in", session->bytes_in),
+        ADIT_LOG_NUMBER_FIELD("out", session->bytes_out),
+        ADIT_LOG_TEXT_FIELD("overdue", session->overdue ? "yes" : NULL),
     };
 
-    log_event(LOG_INFO, "session", fields, sizeof(fields) / sizeof(fields[0]));
+    log_event(ADIT_LOG_INFO, "session", fields, sizeof(fields) / sizeof(fields[0]));
 }
 
 static void log_upstream(const struct pool *pool)
@@ -314,7 +314,7 @@ static void log_upstream(const struct pool *pool)
     log_info("upstream %s: %u up, %u dialling, %u wanted (%u-%u), %u clients waiting",
              upstream->name, state.up, state.dialling, state.wanted, upstream->sessions_min,
              upstream->sessions_max, state.waiting);
-    for (int i = 0; i < BOARD_SLOTS; i++)
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
         if (pool_session(pool, i, &session))
             log_session(upstream->name, i, &session);
 }
@@ -323,7 +323,7 @@ void status_log(const struct gateway *g)
 {
     struct metrics sum = {0};
 
-    log_info("%u connections", atomic_load(&g->crew.clients));
+    log_info("%u connections", atomic_load(&g->workers.clients));
     for (size_t i = 0; i < g->pool_count; i++)
         log_upstream(g->pools[i]);
     sum_metrics(g, &sum);
@@ -334,7 +334,7 @@ void status_log(const struct gateway *g)
 
 char *status_words(const struct gateway *g)
 {
-    const char *draining = atomic_load(&g->crew.draining) ? "draining; " : "";
+    const char *draining = atomic_load(&g->workers.draining) ? "draining; " : "";
     const struct pool *worst = NULL;
     struct pool_state state;
     unsigned up = 0;

@@ -1,6 +1,6 @@
 /* How a gateway does: for the control socket, the log and the service manager. */
-#ifndef ADIT_GATEWAY_STATUS_H
-#define ADIT_GATEWAY_STATUS_H
+#ifndef ADIT_GATEWAY_SNAPSHOT_H
+#define ADIT_GATEWAY_SNAPSHOT_H
 
 #include "gateway/forwards.h"
 #include "gateway/gateway.h"

@@ -19,7 +19,7 @@
 
 struct stdio {
     struct loop *loop;
-    struct hop *hop;
+    struct internal_connection *connection;
     int fd;             /* our end; -1: the pumps have it */
     uv_poll_t *written; /* tells when the output is; NULL: not begun */
     int written_fd;
@@ -74,7 +74,7 @@ static void hop_ended(void *arg, const char *failed)
 {
     struct stdio *s = arg;
 
-    s->hop = NULL;
+    s->connection = NULL;
     s->hop_ended = true;
     s->failed = mem_strdup(failed);
     finish_if_ended(s);
@@ -116,14 +116,14 @@ static void hop_answered(void *arg, enum outcome outcome, const char *detail)
     struct stdio *s = arg;
 
     if (outcome != OUTCOME_OK) {
-        s->hop = NULL;
+        s->connection = NULL;
         finish(s, detail);
     } else if (!start_pumps(s)) {
         finish(s, strerror(errno));
     }
 }
 
-struct stdio *stdio_start(struct loop *loop, struct crew *crew, struct generation *generation,
+struct stdio *stdio_start(struct loop *loop, struct workers *workers, struct generation *generation,
                           const char *via, const struct config_place *to,
                           void (*done)(void *arg, const char *failed), void *arg)
 {
@@ -134,14 +134,14 @@ struct stdio *stdio_start(struct loop *loop, struct crew *crew, struct generatio
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         abort(); /* at the start of the process there are descriptors */
     s->fd = ends[0];
-    s->hop = hop_start(crew, generation,
-                       &(struct errand){.via = via,
-                                        .to = *to,
-                                        .hold_ms = HOLD_MS,
-                                        .answered = hop_answered,
-                                        .ended = hop_ended,
-                                        .arg = s},
-                       ends[1]);
+    s->connection = internal_connection_start(workers, generation,
+                                              &(struct internal_request){.via = via,
+                                                                         .to = *to,
+                                                                         .hold_ms = HOLD_MS,
+                                                                         .answered = hop_answered,
+                                                                         .ended = hop_ended,
+                                                                         .arg = s},
+                                              ends[1]);
     return s;
 }
 
@@ -154,7 +154,7 @@ void stdio_free(struct stdio *s)
 {
     if (s == NULL)
         return;
-    hop_forget(s->hop);
+    internal_connection_forget(s->connection);
     if (s->written != NULL)
         uv_close((uv_handle_t *)s->written, poll_closed);
     if (s->written_fd >= 0)

@@ -10,7 +10,7 @@ struct stdio;
 /* Begins. `done` is called once: with NULL when the connection has ended in order and all of it was
  * written out, or when nobody reads our output any more; else with a sentence. Never from inside
  * this call. */
-struct stdio *stdio_start(struct loop *loop, struct crew *crew, struct generation *generation,
+struct stdio *stdio_start(struct loop *loop, struct workers *workers, struct generation *generation,
                           const char *via, const struct config_place *to,
                           void (*done)(void *arg, const char *failed), void *arg);
 

@@ -25,9 +25,9 @@ static unsigned rate_class(uint32_t rate)
 
 /* The criteria of balance_choose as digits, the weightiest first: the least burden is chosen. */
 static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits,
-                       bool risky, bool kept)
+                       bool may_block, bool kept)
 {
-    uint64_t sum = risky && session->steady;
+    uint64_t sum = may_block && session->streaming;
 
     sum = sum << 1 | session->overdue;
     sum = sum << 1 | (session->channels >= limits->channels);
@@ -43,30 +43,30 @@ static bool has_room(const struct balance_session *session, const struct balance
            session->rate < BALANCE_BULK_RATE;
 }
 
-/* Whether there may be more for the sake of steady ones. */
-static bool calm_is_wanted(const struct balance_session *sessions, size_t count,
-                           const struct balance_limits *limits)
+/* Whether there may be more for the sake of streaming ones. */
+static bool quiet_is_wanted(const struct balance_session *sessions, size_t count,
+                            const struct balance_limits *limits)
 {
     size_t well = 0;
 
     for (size_t i = 0; i < count; i++)
         well += !sessions[i].overdue;
-    return well < limits->calm_sessions;
+    return well < limits->quiet_sessions;
 }
 
-static bool is_calm(const struct balance_session *session)
+static bool is_quiet(const struct balance_session *session)
 {
-    return session->usable && !session->steady && !session->overdue;
+    return session->usable && !session->streaming && !session->overdue;
 }
 
-/* The last calm session, which others than risky opens leave alone while they have one without
+/* The last quiet session, which others than may-block opens leave alone while they have one without
  * bulk; -1: there are several, or none. */
-static int last_calm(const struct balance_session *sessions, size_t count)
+static int last_quiet(const struct balance_session *sessions, size_t count)
 {
     int last = -1;
 
     for (size_t i = 0; i < count; i++) {
-        if (!is_calm(&sessions[i]))
+        if (!is_quiet(&sessions[i]))
             continue;
         if (last >= 0)
             return -1;
@@ -76,22 +76,22 @@ static int last_calm(const struct balance_session *sessions, size_t count)
 }
 
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
-                                     const struct balance_limits *limits, bool risky)
+                                     const struct balance_limits *limits, bool may_block)
 {
-    bool want_calm = risky && calm_is_wanted(sessions, count, limits);
-    int kept = risky ? -1 : last_calm(sessions, count);
+    bool want_quiet = may_block && quiet_is_wanted(sessions, count, limits);
+    int kept = may_block ? -1 : last_quiet(sessions, count);
     struct balance_choice choice = {.index = -1, .grow = count < limits->max_sessions};
     uint64_t least = UINT64_MAX;
 
     for (size_t i = 0; i < count; i++) {
         if (!sessions[i].usable)
             continue;
-        uint64_t mine = burden(&sessions[i], limits, risky, (int)i == kept);
+        uint64_t mine = burden(&sessions[i], limits, may_block, (int)i == kept);
         if (mine < least) {
             least = mine;
             choice.index = (int)i;
         }
-        if (has_room(&sessions[i], limits) && !(want_calm && sessions[i].steady))
+        if (has_room(&sessions[i], limits) && !(want_quiet && sessions[i].streaming))
             choice.grow = false;
     }
     return choice;

@@ -8,18 +8,19 @@
 
 /* What is known of one session at the moment of the choice. */
 struct balance_session {
-    bool usable;  /* up, and not retiring */
-    bool overdue; /* an open has waited long for its answer: sshd resolves names one at a time */
-    bool steady;  /* carries something all the time, which would be missed if it stood still */
-    bool local;   /* belongs to the worker that asks: no move needed */
+    bool usable;    /* up, and not retiring */
+    bool overdue;   /* an open has waited long for its answer: sshd resolves names one at a time */
+    bool streaming; /* carries something all the time, which would be missed if it stood still */
+    bool local;     /* belongs to the worker that asks: no move needed */
     uint32_t channels; /* open and opening */
     uint32_t rate;     /* KiB a second that its channels carried of late, both ways */
 };
 
 struct balance_limits {
-    uint32_t channels;      /* channels a session before another is wanted */
-    uint32_t max_sessions;  /* the pool's upper bound */
-    uint32_t calm_sessions; /* with so many that answer, steady ones are no reason for another */
+    uint32_t channels;     /* channels a session before another is wanted */
+    uint32_t max_sessions; /* the pool's upper bound */
+    uint32_t
+        quiet_sessions; /* with so many that answer, streaming ones are no reason for another */
 };
 
 struct balance_choice {
@@ -39,11 +40,12 @@ struct balance_choice {
  * those being dialled, as not usable) and no usable session is without overdue open, under the
  * channel limit and under BALANCE_BULK_RATE.
  *
- * A `risky` open is one by a name that the server may be long at, with all of its session waiting.
- * It goes past steady sessions if there is another, be that overdue; and when each that answers is
- * steady, `grow`, up to calm_sessions. So that it finds one, the last that is not steady is
- * taken by others only when the rest carries bulk: it counts as if it nearly did so itself. */
+ * A `may-block` open is one by a name that the server may be long at, with all of its session
+ * waiting. It goes past streaming sessions if there is another, be that overdue; and when each that
+ * answers is streaming, `grow`, up to quiet_sessions. So that it finds one, the last that is not
+ * streaming is taken by others only when the rest carries bulk: it counts as if it nearly did so
+ * itself. */
 struct balance_choice balance_choose(const struct balance_session *sessions, size_t count,
-                                     const struct balance_limits *limits, bool risky);
+                                     const struct balance_limits *limits, bool may_block);
 
 #endif

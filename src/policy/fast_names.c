@@ -14,16 +14,16 @@
 #define SECOND_BITS 24
 #define SECOND_MASK ((UINT64_C(1) << SECOND_BITS) - 1)
 
-struct quick_names {
+struct fast_names {
     _Atomic uint64_t places[PLACES]; /* 0: empty */
 };
 
-struct quick_names *quick_names_new(void)
+struct fast_names *fast_names_new(void)
 {
-    return mem_zalloc(sizeof(struct quick_names));
+    return mem_zalloc(sizeof(struct fast_names));
 }
 
-void quick_names_free(struct quick_names *names)
+void fast_names_free(struct fast_names *names)
 {
     free(names);
 }
@@ -38,7 +38,7 @@ static uint64_t hash(const char *name)
     return sum;
 }
 
-void quick_names_add(struct quick_names *names, const char *name, uint64_t now_ms)
+void fast_names_add(struct fast_names *names, const char *name, uint64_t now_ms)
 {
     uint64_t sum = hash(name);
 
@@ -47,7 +47,7 @@ void quick_names_add(struct quick_names *names, const char *name, uint64_t now_m
                           memory_order_relaxed);
 }
 
-bool quick_names_has(const struct quick_names *names, const char *name, uint64_t now_ms)
+bool fast_names_has(const struct fast_names *names, const char *name, uint64_t now_ms)
 {
     uint64_t sum = hash(name);
     uint64_t entry = atomic_load_explicit(&names->places[sum % PLACES], memory_order_relaxed);

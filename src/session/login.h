@@ -1,7 +1,7 @@
 /* Making an SSH session: handshake, host key, authentication; blocking, in a short-lived thread of
  * its own. */
-#ifndef ADIT_SSH_DIAL_H
-#define ADIT_SSH_DIAL_H
+#ifndef ADIT_SESSION_LOGIN_H
+#define ADIT_SESSION_LOGIN_H
 
 #include "base/hostport.h"
 #include "conf/config.h"
@@ -11,10 +11,10 @@
 
 /* A session that was authenticated and that no thread drives yet. Opaque; whoever holds it owns it.
  */
-struct dialled;
+struct logged_in;
 
 /* Ends the session politely and frees it. NULL is fine. */
-void dialled_free(struct dialled *dialled);
+void logged_in_free(struct logged_in *logged_in);
 
 /* What was agreed with the server; every text may be empty. */
 struct connection_info {
@@ -34,7 +34,7 @@ struct connection_info {
 };
 
 /* Of a session that was dialled; lasts as long as that. */
-const struct connection_info *dialled_info(const struct dialled *dialled);
+const struct connection_info *logged_in_info(const struct logged_in *logged_in);
 
 enum dial_status {
     DIAL_OK,
@@ -69,7 +69,8 @@ struct dial_request {
     /* Called once through `reply`, never from inside dial_start: with the session (the callee's)
      * and DIAL_OK, or with NULL, and a sentence for a person. */
     struct mailbox *reply;
-    void (*done)(void *arg, enum dial_status status, struct dialled *dialled, const char *error);
+    void (*done)(void *arg, enum dial_status status, struct logged_in *logged_in,
+                 const char *error);
     void *arg;
 };
 

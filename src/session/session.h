@@ -1,6 +1,6 @@
 /* One SSH session, driven without blocking on a worker's loop, and the channels it carries. */
-#ifndef ADIT_SSH_SESSION_H
-#define ADIT_SSH_SESSION_H
+#ifndef ADIT_SESSION_SESSION_H
+#define ADIT_SESSION_SESSION_H
 
 #include "base/ip.h"
 #include "io/endpoint.h"
@@ -21,9 +21,9 @@ struct session_options {
     void *arg;
 };
 
-/* Takes over what a dial made; `dialled` is the session's on success only. NULL: the kernel would
+/* Takes over what a dial made; `logged_in` is the session's on success only. NULL: the kernel would
  * not poll it. */
-struct session *session_new(struct loop *loop, struct dialled *dialled,
+struct session *session_new(struct loop *loop, struct logged_in *logged_in,
                             const struct session_options *options);
 
 /* Ends it with SSH_MSG_DISCONNECT and frees it. Channels must be gone and opens cancelled, unless
@@ -64,7 +64,7 @@ void session_open_cancel(struct session_open *open);
 struct session_listen;
 
 /* A connection that came to it, and waits for an answer. */
-struct arrival;
+struct forwarded_open;
 
 struct session_listen_events {
     /* The server answered: it listens on `port`; or it refused, and `port` is 0. Called once. The
@@ -72,8 +72,9 @@ struct session_listen_events {
     void (*answered)(void *arg, uint16_t port);
     /* A connection came in, from `origin` in the server's words (valid until it is answered). The
      * callee does that, now or later. `lost` is called once if the session dies before: then the
-     * arrival is gone. */
-    void (*arrived)(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port);
+     * forwarded open is gone. */
+    void (*forwarded)(void *arg, struct forwarded_open *forwarded, const char *origin,
+                      uint16_t origin_port);
     /* The session died, and the listen is gone. */
     void (*lost)(void *arg);
 };
@@ -87,16 +88,16 @@ struct session_listen *session_listen(struct session *session, const char *bind,
 /* The server shall listen no more; connections that came in by it go on. No event comes. */
 void session_listen_free(struct session_listen *listen);
 
-/* Who is told if the session dies before the arrival was answered; to be called from inside
- * `arrived` unless it is answered there. */
-void arrival_own(struct arrival *arrival, void (*lost)(void *arg), void *arg);
+/* Who is told if the session dies before the forwarded open was answered; to be called from inside
+ * `forwarded` unless it is answered there. */
+void forwarded_open_own(struct forwarded_open *forwarded, void (*lost)(void *arg), void *arg);
 
-/* The server is told yes, and the arrival becomes a paused endpoint, which is the caller's. (With
- * a session that just died it is cut at once.) */
-struct endpoint *arrival_accept(struct arrival *arrival);
+/* The server is told yes, and the forwarded open becomes a paused endpoint, which is the caller's.
+ * (With a session that just died it is cut at once.) */
+struct endpoint *forwarded_open_accept(struct forwarded_open *forwarded);
 
 /* The server is told no (libssh knows only "administratively prohibited"). */
-void arrival_refuse(struct arrival *arrival);
+void forwarded_open_refuse(struct forwarded_open *forwarded);
 
 /* The address of the other end of its connection; false: it is no TCP connection of ours (behind a
  * jump host, a ProxyCommand). */

@@ -1,7 +1,7 @@
 /* The authentication agent between it and libssh: which of its keys are offered, and in what order
  * (ssh-agent(1), draft-miller-ssh-agent). Only for this room. */
-#ifndef ADIT_SSH_AGENT_H
-#define ADIT_SSH_AGENT_H
+#ifndef ADIT_SESSION_LIBSSH_AGENT_H
+#define ADIT_SESSION_LIBSSH_AGENT_H
 
 #include <libssh/libssh.h>
 #include <stdatomic.h>

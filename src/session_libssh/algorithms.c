@@ -174,7 +174,7 @@ static void tell_unknown(const struct handshake *h, const struct list *list, con
 {
     struct unknown u = {.option = list->options[0]};
 
-    if (!log_wants(LOG_DEBUG) || (u.probe = ssh_new()) == NULL)
+    if (!log_wants(ADIT_LOG_DEBUG) || (u.probe = ssh_new()) == NULL)
         return;
     each_name(text, try_name, &u);
     if (u.text != NULL)

@@ -1,7 +1,7 @@
 /* Asking a person during a dial: on the terminal or through a program, one prompt at a time in the
  * whole process. Only for this room. */
-#ifndef ADIT_SSH_ASK_H
-#define ADIT_SSH_ASK_H
+#ifndef ADIT_SESSION_LIBSSH_ASK_H
+#define ADIT_SESSION_LIBSSH_ASK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -208,7 +208,7 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
         key = import_asked(a, identity->path, memory);
         identity->given_up = key == NULL;
         if (key == NULL)
-            auth_note_problem(a, LOG_INFO,
+            auth_note_problem(a, ADIT_LOG_INFO,
                               mem_printf("identity %s is encrypted and %s", identity->path,
                                          a->passphrase != NULL
                                              ? "passphrase_file has not its passphrase"
@@ -217,7 +217,7 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
     } else if (key == NULL) {
         auth_note_tried(a, "publickey", identity->path);
         auth_note_problem(
-            a, LOG_DEBUG,
+            a, ADIT_LOG_DEBUG,
             mem_printf("the server does not take identity %s, which is encrypted", identity->path));
     }
     free(offer);
@@ -239,7 +239,7 @@ static ssh_key load(struct authentication *a, struct identity *identity, const c
         return import_locked(a, identity, certificate);
     if (import.key == NULL) {
         identity->given_up = true;
-        auth_note_problem(a, import.missing ? LOG_DEBUG : LOG_INFO,
+        auth_note_problem(a, import.missing ? ADIT_LOG_DEBUG : ADIT_LOG_INFO,
                           mem_printf("identity %s %s", identity->path, import.problem));
         free(import.problem);
     }
@@ -269,7 +269,7 @@ static int try_with_certificate(struct authentication *a, struct identity *ident
         return answer;
     if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
         ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK) {
-        auth_note_problem(a, LOG_INFO, mem_printf("certificate %s cannot be used", path));
+        auth_note_problem(a, ADIT_LOG_INFO, mem_printf("certificate %s cannot be used", path));
     } else {
         auth_note_tried(a, "publickey", path);
         answer = ssh_userauth_publickey(a->h->handle, NULL, key);
@@ -319,7 +319,7 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
         /* The server did not wait for it: libssh, which has not heard of that, would wait in vain.
          */
         a->unanswered = !ask_wait(-1, a->h->asker.connection, 0);
-        auth_note_problem(a, a->unanswered ? LOG_INFO : LOG_DEBUG,
+        auth_note_problem(a, a->unanswered ? ADIT_LOG_INFO : ADIT_LOG_DEBUG,
                           mem_printf("agent %s: %s", path, error));
         return NULL;
     }
@@ -330,7 +330,7 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
         agent_name(agent, &all->certificates[i]);
     if (agent_serve(agent, a->h->handle))
         return agent;
-    auth_note_problem(a, LOG_INFO, mem_strdup("agent: no descriptors"));
+    auth_note_problem(a, ADIT_LOG_INFO, mem_strdup("agent: no descriptors"));
     agent_close(agent);
     return NULL;
 }
@@ -355,7 +355,7 @@ static int try_files(struct authentication *a, struct identities *all, const str
             continue; /* the server has denied it */
         if (identity->is_public)
             auth_note_problem(
-                a, LOG_INFO,
+                a, ADIT_LOG_INFO,
                 mem_printf("identity %s is a public key, and no agent has it", identity->path));
         else
             answer = try_file(a, identity);

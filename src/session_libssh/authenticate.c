@@ -21,7 +21,7 @@ void auth_note_tried(struct authentication *a, const char *method, const char *w
 void auth_note_problem(struct authentication *a, enum log_level level, char *problem)
 {
     log_line(level, "%s: %s", a->h->host, problem);
-    if (level == LOG_DEBUG && a->problem != NULL) {
+    if (level == ADIT_LOG_DEBUG && a->problem != NULL) {
         free(problem);
         return;
     }

@@ -1,6 +1,6 @@
 /* One run through the methods of RFC 4252, and what they share. Only for this room. */
-#ifndef ADIT_SSH_AUTHENTICATION_H
-#define ADIT_SSH_AUTHENTICATION_H
+#ifndef ADIT_SESSION_LIBSSH_AUTHENTICATION_H
+#define ADIT_SESSION_LIBSSH_AUTHENTICATION_H
 
 #include "session_libssh/handshake.h"
 

@@ -1,8 +1,8 @@
 /* What of libssh's log tells that the server breaks the protocol in a way that a session must not
  * outlive. libssh itself goes on: it takes data beyond the window and throws it away later, and a
  * second confirmation redirects a channel. Only for this room. */
-#ifndef ADIT_SSH_BREACH_H
-#define ADIT_SSH_BREACH_H
+#ifndef ADIT_SESSION_LIBSSH_BREACH_H
+#define ADIT_SESSION_LIBSSH_BREACH_H
 
 #include <stdint.h>
 

@@ -112,7 +112,7 @@ static void on_eof(ssh_session handle, ssh_channel channel, void *userdata)
 /* (libssh has taken note of the close already, so that ssh_channel_is_open does not tell.) */
 static void closed_unconfirmed(struct channel *ch)
 {
-    if (answers_are_certain(ch->answer)) {
+    if (open_replies_are_certain(ch->answer)) {
         session_breach(ch->session, "the server closed a channel that it had not confirmed");
     } else if (!ch->answer->refused) {
         ch->answer->refused = true;
@@ -313,7 +313,7 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
     int rc;
 
     ch->answer = mem_zalloc(sizeof(*ch->answer));
-    rc = answers_open_forward(&s->answers, ch->answer, ch->handle, target);
+    rc = open_replies_open_forward(&s->open_replies, ch->answer, ch->handle, target);
     /* (If the session is what failed, it will say so, and another one may do.) */
     if (rc == SSH_ERROR && !ch->answer->refused && !ssh_channel_is_open(ch->handle) &&
         !ch->close_seen && session_is_alive(s)) {
@@ -341,7 +341,7 @@ static void forget_answer(struct channel *ch)
 {
     if (ch->done == NULL)
         ch->session->abandoned--;
-    answers_forget(&ch->session->answers, ch->answer);
+    open_replies_forget(&ch->session->open_replies, ch->answer);
     free(ch->answer);
     ch->answer = NULL;
 }

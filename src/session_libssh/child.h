@@ -1,6 +1,6 @@
 /* Starting a program. Any thread. Only for this room. */
-#ifndef ADIT_SSH_CHILD_H
-#define ADIT_SSH_CHILD_H
+#ifndef ADIT_SESSION_LIBSSH_CHILD_H
+#define ADIT_SESSION_LIBSSH_CHILD_H
 
 #include <sys/types.h>
 

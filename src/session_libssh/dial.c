@@ -24,14 +24,14 @@ struct dial {
     char host[HOST_MAX + 1];     /* the request's */
     char alias[HOST_MAX + 1];
     int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
-                     with `dialled` */
+                     with `logged_in` */
     bool cancelled;
     /* The thread says, the main thread looks. */
     atomic_bool asking;
     atomic_uint prompts;
     /* What the thread found; read after it was joined. */
     enum dial_status status;
-    struct dialled *dialled;
+    struct logged_in *logged_in;
     char error[sizeof(((struct handshake *)0)->error)];
 };
 
@@ -72,9 +72,9 @@ static void forward_log(int priority, const char *function, const char *text, vo
 /* Compression is said at the level of packets only. */
 static int log_level(const struct config_upstream *upstream)
 {
-    return upstream->compression  ? SSH_LOG_PACKET
-           : log_wants(LOG_DEBUG) ? SSH_LOG_PROTOCOL
-                                  : SSH_LOG_NOLOG;
+    return upstream->compression       ? SSH_LOG_PACKET
+           : log_wants(ADIT_LOG_DEBUG) ? SSH_LOG_PROTOCOL
+                                       : SSH_LOG_NOLOG;
 }
 
 static void dial_thread(void *arg)
@@ -107,7 +107,7 @@ static void dial_thread(void *arg)
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->dialled = dialled_new(h.handle, d->watch_fd, &h.info);
+        d->logged_in = logged_in_new(h.handle, d->watch_fd, &h.info);
     else
         handle_end(h.handle, true);
     free(h.known_as);
@@ -118,8 +118,8 @@ static void dial_thread(void *arg)
 
 static void dial_free(struct dial *d)
 {
-    if (d->dialled != NULL)
-        dialled_free(d->dialled);
+    if (d->logged_in != NULL)
+        logged_in_free(d->logged_in);
     else if (d->status != DIAL_OK)
         close(d->watch_fd);
     config_unref(d->request.config);
@@ -136,16 +136,16 @@ static void joined(struct dial *d)
 static void dial_ended(struct message *message, void *owner)
 {
     struct dial *d = container_of(message, struct dial, message);
-    struct dialled *dialled;
+    struct logged_in *logged_in;
 
     (void)owner;
     joined(d);
-    dialled = d->dialled;
-    d->dialled = NULL;
+    logged_in = d->logged_in;
+    d->logged_in = NULL;
     if (d->cancelled)
-        dialled_free(dialled);
+        logged_in_free(logged_in);
     else
-        d->request.done(d->request.arg, d->status, dialled, d->error);
+        d->request.done(d->request.arg, d->status, logged_in, d->error);
     dial_free(d);
     if (running == 0 && when_idle != NULL) {
         void (*idle)(void *arg) = when_idle;

@@ -32,8 +32,8 @@ struct session_listen {
     bool abandoned; /* nobody is told any more */
 };
 
-struct arrival {
-    TAILQ_ENTRY(arrival) link;
+struct forwarded_open {
+    TAILQ_ENTRY(forwarded_open) link;
     struct session *session;
     ssh_message message;
     void (*lost)(void *arg);
@@ -56,15 +56,15 @@ static void set_listening(struct session *s, bool listening)
     ssh_set_message_callback(s->handle, listening ? NULL : refuse_message, NULL);
 }
 
-void forwarded_init(struct session *s)
+void forwarded_opens_init(struct session *s)
 {
     TAILQ_INIT(&s->listens);
-    TAILQ_INIT(&s->arrivals);
-    globals_init(&s->globals);
+    TAILQ_INIT(&s->forwarded_opens);
+    global_requests_init(&s->global_requests);
     /* What the server opened while it was dialled lies in libssh's queue: the first turn refuses
      * it. */
     set_listening(s, true);
-    s->more_arrivals = true;
+    s->more_forwarded_opens = true;
 }
 
 /* Listening. */
@@ -88,7 +88,7 @@ static void cancel(struct session_listen *l)
     l->up = false;
     l->request = (struct global_request){
         .cancel = true, .bind = l->bind, .port = l->port, .answered = cancelled};
-    globals_ask(l->session, &l->request);
+    global_requests_ask(l->session, &l->request);
 }
 
 static void answered(struct global_request *request, bool accepted, uint16_t port)
@@ -120,7 +120,7 @@ struct session_listen *session_listen(struct session *s, const char *bind, uint1
     /* (From before the request: a connection may come in one read with the answer.) */
     if (!s->listening)
         set_listening(s, true);
-    globals_ask(s, &l->request);
+    global_requests_ask(s, &l->request);
     return l;
 }
 
@@ -129,7 +129,7 @@ void session_listen_free(struct session_listen *l)
     l->abandoned = true;
     if (l->up)
         cancel(l);
-    else if (l->request.answered == NULL || globals_withdraw(l->session, &l->request))
+    else if (l->request.answered == NULL || global_requests_withdraw(l->session, &l->request))
         forget(l);
 }
 
@@ -157,38 +157,38 @@ static struct session_listen *find(const struct session *s, ssh_message message)
 /* No more for now; said once, until none waits any more. */
 static bool is_full(struct session *s)
 {
-    if (s->arrival_count < ARRIVALS_MAX)
+    if (s->forwarded_open_count < ARRIVALS_MAX)
         return false;
-    if (!s->arrivals_refused)
+    if (!s->forwarded_opens_refused)
         log_warning("%d connections of a session's remote forwards wait for their targets: the "
                     "server's further ones are refused",
                     ARRIVALS_MAX);
-    s->arrivals_refused = true;
+    s->forwarded_opens_refused = true;
     return true;
 }
 
 static void arrive(struct session_listen *l, ssh_message message)
 {
     struct session *s = l->session;
-    struct arrival *arrival = mem_zalloc(sizeof(*arrival));
+    struct forwarded_open *forwarded = mem_zalloc(sizeof(*forwarded));
 
-    arrival->session = s;
-    arrival->message = message;
-    TAILQ_INSERT_TAIL(&s->arrivals, arrival, link);
+    forwarded->session = s;
+    forwarded->message = message;
+    TAILQ_INSERT_TAIL(&s->forwarded_opens, forwarded, link);
     s->channels++;
-    s->arrival_count++;
-    l->events.arrived(l->arg, arrival, ssh_message_channel_request_open_originator(message),
-                      (uint16_t)ssh_message_channel_request_open_originator_port(message));
+    s->forwarded_open_count++;
+    l->events.forwarded(l->arg, forwarded, ssh_message_channel_request_open_originator(message),
+                        (uint16_t)ssh_message_channel_request_open_originator_port(message));
 }
 
-/* Whether it became an arrival. */
+/* Whether it became a forwarded open. */
 static bool take(struct session *s, ssh_message message)
 {
     struct session_listen *l;
 
     /* The answer that it follows may have come along with it. */
-    if (s->globals.asked)
-        globals_work(s);
+    if (s->global_requests.asked)
+        global_requests_turn(s);
     l = find(s, message);
     if (l != NULL && !is_full(s)) {
         arrive(l, message);
@@ -209,80 +209,80 @@ static void take_messages(struct session *s)
     while (taken < ARRIVALS_A_TURN && session_is_alive(s) &&
            (message = ssh_message_get(s->handle)) != NULL)
         taken += take(s, message);
-    s->more_arrivals = taken == ARRIVALS_A_TURN;
-    s->looked_for_arrivals = s->packets.in_packets;
-    if (TAILQ_EMPTY(&s->listens) && !s->more_arrivals)
+    s->more_forwarded_opens = taken == ARRIVALS_A_TURN;
+    s->looked_for_forwarded_opens = s->packets.in_packets;
+    if (TAILQ_EMPTY(&s->listens) && !s->more_forwarded_opens)
         set_listening(s, false);
 }
 
 static bool has_news(const struct session *s)
 {
-    return s->more_arrivals || s->packets.in_packets != s->looked_for_arrivals;
+    return s->more_forwarded_opens || s->packets.in_packets != s->looked_for_forwarded_opens;
 }
 
-void forwarded_work(struct session *s)
+void forwarded_opens_turn(struct session *s)
 {
-    if (!s->listening || (!has_news(s) && !s->globals.fresh))
+    if (!s->listening || (!has_news(s) && !s->global_requests.fresh))
         return;
-    globals_work(s);
+    global_requests_turn(s);
     take_messages(s);
 }
 
-bool forwarded_is_due(const struct session *s)
+bool forwarded_opens_is_due(const struct session *s)
 {
-    return s->listening && (has_news(s) || s->globals.fresh);
+    return s->listening && (has_news(s) || s->global_requests.fresh);
 }
 
-static void arrival_end(struct arrival *arrival)
+static void forwarded_open_end(struct forwarded_open *forwarded)
 {
-    TAILQ_REMOVE(&arrival->session->arrivals, arrival, link);
-    arrival->session->channels--;
-    arrival->session->arrival_count--;
-    if (arrival->session->arrival_count == 0)
-        arrival->session->arrivals_refused = false;
-    ssh_message_free(arrival->message);
-    free(arrival);
+    TAILQ_REMOVE(&forwarded->session->forwarded_opens, forwarded, link);
+    forwarded->session->channels--;
+    forwarded->session->forwarded_open_count--;
+    if (forwarded->session->forwarded_open_count == 0)
+        forwarded->session->forwarded_opens_refused = false;
+    ssh_message_free(forwarded->message);
+    free(forwarded);
 }
 
-void arrival_own(struct arrival *arrival, void (*lost)(void *arg), void *arg)
+void forwarded_open_own(struct forwarded_open *forwarded, void (*lost)(void *arg), void *arg)
 {
-    arrival->lost = lost;
-    arrival->arg = arg;
+    forwarded->lost = lost;
+    forwarded->arg = arg;
 }
 
-struct endpoint *arrival_accept(struct arrival *arrival)
+struct endpoint *forwarded_open_accept(struct forwarded_open *forwarded)
 {
-    struct channel *ch = chan_accept(arrival->session, arrival->message);
+    struct channel *ch = chan_accept(forwarded->session, forwarded->message);
 
-    arrival_end(arrival);
+    forwarded_open_end(forwarded);
     return &ch->endpoint;
 }
 
-void arrival_refuse(struct arrival *arrival)
+void forwarded_open_refuse(struct forwarded_open *forwarded)
 {
-    struct session *s = arrival->session;
+    struct session *s = forwarded->session;
     struct session *before = session_enter(s);
 
-    ssh_message_reply_default(arrival->message);
+    ssh_message_reply_default(forwarded->message);
     session_leave(before);
-    arrival_end(arrival);
+    forwarded_open_end(forwarded);
     session_touch(s);
 }
 
 /* Endings. */
 
-void forwarded_cut(struct session *s)
+void forwarded_opens_cut(struct session *s)
 {
-    struct arrival *arrival;
+    struct forwarded_open *forwarded;
     struct session_listen *l;
 
-    while ((arrival = TAILQ_FIRST(&s->arrivals)) != NULL) {
-        void (*lost)(void *arg) = arrival->lost;
-        void *arg = arrival->arg;
-        arrival_end(arrival);
+    while ((forwarded = TAILQ_FIRST(&s->forwarded_opens)) != NULL) {
+        void (*lost)(void *arg) = forwarded->lost;
+        void *arg = forwarded->arg;
+        forwarded_open_end(forwarded);
         lost(arg);
     }
-    TAILQ_INIT(&s->globals.queue);
+    TAILQ_INIT(&s->global_requests.queue);
     while ((l = TAILQ_FIRST(&s->listens)) != NULL) {
         void (*lost)(void *arg) = l->abandoned ? NULL : l->events.lost;
         void *arg = l->arg;
@@ -292,12 +292,12 @@ void forwarded_cut(struct session *s)
     }
 }
 
-void forwarded_end(struct session *s)
+void forwarded_opens_end(struct session *s)
 {
-    while (!TAILQ_EMPTY(&s->arrivals))
-        arrival_end(TAILQ_FIRST(&s->arrivals));
+    while (!TAILQ_EMPTY(&s->forwarded_opens))
+        forwarded_open_end(TAILQ_FIRST(&s->forwarded_opens));
     /* (The requests are the listens' own, and libssh may still hear an answer.) */
-    TAILQ_INIT(&s->globals.queue);
+    TAILQ_INIT(&s->global_requests.queue);
     while (!TAILQ_EMPTY(&s->listens))
         forget(TAILQ_FIRST(&s->listens));
 }

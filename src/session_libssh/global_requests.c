@@ -10,21 +10,21 @@
 /* A server that does not answer by then never will, and the log costs something. */
 #define PROBE_PATIENCE_MS 10000
 
-void globals_init(struct globals *g)
+void global_requests_init(struct global_requests *g)
 {
     TAILQ_INIT(&g->queue);
 }
 
-void globals_ask(struct session *s, struct global_request *request)
+void global_requests_ask(struct session *s, struct global_request *request)
 {
-    TAILQ_INSERT_TAIL(&s->globals.queue, request, link);
-    s->globals.fresh = true;
+    TAILQ_INSERT_TAIL(&s->global_requests.queue, request, link);
+    s->global_requests.fresh = true;
     session_touch(s);
 }
 
-bool globals_withdraw(struct session *s, struct global_request *request)
+bool global_requests_withdraw(struct session *s, struct global_request *request)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
 
     if (g->asked && request == TAILQ_FIRST(&g->queue))
         return false;
@@ -37,7 +37,7 @@ static int call(struct session *s, const struct global_request *r)
 {
     if (r->cancel)
         return ssh_channel_cancel_forward(s->handle, r->bind, r->port);
-    return ssh_channel_listen_forward(s->handle, r->bind, r->port, &s->globals.port);
+    return ssh_channel_listen_forward(s->handle, r->bind, r->port, &s->global_requests.port);
 }
 
 /* How often a call may end without having sent anything: the first may have taken a keepalive's
@@ -47,7 +47,7 @@ static int call(struct session *s, const struct global_request *r)
 /* Whether the first of the queue was answered, and how. */
 static bool is_answered(struct session *s, const struct global_request *r, bool *accepted)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
     int rc = SSH_ERROR;
 
     for (unsigned calls = 0; calls < CALLS_MAX && !g->collected; calls++) {
@@ -70,7 +70,7 @@ static bool is_answered(struct session *s, const struct global_request *r, bool 
 
 static void finish_first(struct session *s, bool accepted)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
     struct global_request *r = TAILQ_FIRST(&g->queue);
     uint16_t port = r->port;
 
@@ -92,23 +92,23 @@ static void finish_first(struct session *s, bool accepted)
     r->answered(r, accepted, accepted ? port : 0);
 }
 
-void globals_work(struct session *s)
+void global_requests_turn(struct session *s)
 {
     struct global_request *r;
     bool accepted;
 
-    s->globals.fresh = false;
-    while (session_is_alive(s) && (r = TAILQ_FIRST(&s->globals.queue)) != NULL &&
+    s->global_requests.fresh = false;
+    while (session_is_alive(s) && (r = TAILQ_FIRST(&s->global_requests.queue)) != NULL &&
            is_answered(s, r, &accepted))
         finish_first(s, accepted);
 }
 
-void globals_keepalive(struct session *s)
+void global_requests_keepalive(struct session *s)
 {
     uint64_t packets = s->packets.out_packets;
     struct session *before;
 
-    if (s->globals.asked)
+    if (s->global_requests.asked)
         return;
     before = session_enter(s);
     ssh_send_keepalive(s->handle);
@@ -119,35 +119,36 @@ void globals_keepalive(struct session *s)
     session_touch(s);
 }
 
-void globals_probe(struct session *s)
+void global_requests_probe(struct session *s)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
 
     if (g->probing || g->asked)
         return;
     g->sent = false;
     g->probing = true; /* (the log is needed for what follows) */
     g->probed_at = loop_now(s->loop);
-    globals_keepalive(s);
+    global_requests_keepalive(s);
     g->probing = g->sent; /* else an earlier one is out, whose answer tells nothing about this */
     g->sent = false;
 }
 
-void globals_tick(struct session *s)
+void global_requests_tick(struct session *s)
 {
-    if (s->globals.probing && loop_now(s->loop) - s->globals.probed_at > PROBE_PATIENCE_MS)
-        s->globals.probing = false;
+    if (s->global_requests.probing &&
+        loop_now(s->loop) - s->global_requests.probed_at > PROBE_PATIENCE_MS)
+        s->global_requests.probing = false;
 }
 
 /* Whether the answer to what libssh has says more than yes or no. */
-static bool wants_port(const struct globals *g)
+static bool wants_port(const struct global_requests *g)
 {
     const struct global_request *r = TAILQ_FIRST(&g->queue);
 
     return (g->asked || g->sent) && r != NULL && !r->cancel && r->port == 0;
 }
 
-int globals_log_level(const struct globals *g)
+int global_requests_log_level(const struct global_requests *g)
 {
     return wants_port(g) || g->probing ? SSH_LOG_PACKET : SSH_LOG_WARN;
 }
@@ -156,15 +157,15 @@ int globals_log_level(const struct globals *g)
  * has not been touched: the call finds all it needs. */
 static void collect(struct session *s)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
 
     g->collected = true; /* (before: the call writes to the log as well) */
     g->collected = call(s, TAILQ_FIRST(&g->queue)) == SSH_OK;
 }
 
-void globals_collect(struct session *s)
+void global_requests_collect(struct session *s)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
 
     if (wants_port(g) && g->success_seen && !g->collected && !g->passed)
         collect(s);
@@ -179,9 +180,9 @@ static bool is_answer(const char *function, const char *text)
 }
 
 /* (The server's own words come from other functions.) */
-void globals_read_log(struct session *s, const char *function, const char *text)
+void global_requests_read_log(struct session *s, const char *function, const char *text)
 {
-    struct globals *g = &s->globals;
+    struct global_requests *g = &s->global_requests;
     bool of_socket = strcmp(function, "ssh_packet_socket_callback") == 0;
 
     if (strcmp(function, "ssh_global_request") == 0 &&

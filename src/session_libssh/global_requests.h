@@ -7,8 +7,8 @@
  * right one only until libssh goes on to the next. Where it has the next already it writes a line
  * between the two, and there the answer can be collected, which then neither reads nor writes
  * anything; where it has not, it is collected before libssh is given more. */
-#ifndef ADIT_SSH_GLOBAL_H
-#define ADIT_SSH_GLOBAL_H
+#ifndef ADIT_SESSION_LIBSSH_GLOBAL_REQUESTS_H
+#define ADIT_SESSION_LIBSSH_GLOBAL_REQUESTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@ struct global_request {
     void (*answered)(struct global_request *request, bool accepted, uint16_t port);
 };
 
-struct globals {
+struct global_requests {
     TAILQ_HEAD(, global_request) queue;
     uint64_t asked_at;  /* loop_now */
     uint64_t probed_at; /* the same */
@@ -42,35 +42,35 @@ struct globals {
     int port;
 };
 
-void globals_init(struct globals *globals);
+void global_requests_init(struct global_requests *global_requests);
 
 /* Puts it at the end of the queue; the session's next turn asks. */
-void globals_ask(struct session *session, struct global_request *request);
+void global_requests_ask(struct session *session, struct global_request *request);
 
 /* Takes it off the queue, if libssh does not have it yet. */
-bool globals_withdraw(struct session *session, struct global_request *request);
+bool global_requests_withdraw(struct session *session, struct global_request *request);
 
 /* Asks, and collects answers; once a turn and outside of libssh's callbacks, as its calls read
  * what comes. */
-void globals_work(struct session *session);
+void global_requests_turn(struct session *session);
 
 /* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
-void globals_keepalive(struct session *session);
+void global_requests_keepalive(struct session *session);
 
 /* Sends one to learn how long the way there and back is. Opens tell no more than that it is not
  * longer: their answers wait for the server's own connections, and the first for its start. */
-void globals_probe(struct session *session);
+void global_requests_probe(struct session *session);
 
 /* From time to time: ends what nobody answers. */
-void globals_tick(struct session *session);
+void global_requests_tick(struct session *session);
 
 /* After each of libssh's looks at its input: collects an answer that came last. */
-void globals_collect(struct session *session);
+void global_requests_collect(struct session *session);
 
 /* How much of libssh's log is needed now. */
-int globals_log_level(const struct globals *globals);
+int global_requests_log_level(const struct global_requests *global_requests);
 
 /* A line of it. */
-void globals_read_log(struct session *session, const char *function, const char *text);
+void global_requests_read_log(struct session *session, const char *function, const char *text);
 
 #endif

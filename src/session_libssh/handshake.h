@@ -1,6 +1,6 @@
 /* The steps of a dial, on the dial thread. Only for this room. */
-#ifndef ADIT_SSH_HANDSHAKE_H
-#define ADIT_SSH_HANDSHAKE_H
+#ifndef ADIT_SESSION_LIBSSH_HANDSHAKE_H
+#define ADIT_SESSION_LIBSSH_HANDSHAKE_H
 
 #include "conf/config.h"
 #include "session_libssh/ask.h"

@@ -1,7 +1,7 @@
 /* The files about host keys, read whole, and the one that new keys are written to. On the dial
  * thread. Only for this room. */
-#ifndef ADIT_SSH_HOST_KEY_FILES_H
-#define ADIT_SSH_HOST_KEY_FILES_H
+#ifndef ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
+#define ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
 
 #include "conf/config.h"
 #include "policy/known_hosts.h"

@@ -5,8 +5,8 @@
  * packet changed on the wire is delivered; the version number does not tell which ones, as
  * distributions mend it without a new one. So this room defines EVP_DecryptFinal in the program,
  * where the dynamic linker finds it before libcrypto's, and reports a wrong tag as -1. */
-#ifndef ADIT_SSH_INTEGRITY_H
-#define ADIT_SSH_INTEGRITY_H
+#ifndef ADIT_SESSION_LIBSSH_INTEGRITY_H
+#define ADIT_SESSION_LIBSSH_INTEGRITY_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Sessions and channels, as this room sees them. Only for this room. */
-#ifndef ADIT_SSH_INTERNAL_H
-#define ADIT_SSH_INTERNAL_H
+#ifndef ADIT_SESSION_LIBSSH_INTERNAL_H
+#define ADIT_SESSION_LIBSSH_INTERNAL_H
 
 #include "session_libssh/open_replies.h"
 #include "session_libssh/global_requests.h"
@@ -22,7 +22,7 @@ struct session {
     int watch_fd;
     uv_poll_t poll;
     int polled; /* UV_READABLE, UV_WRITABLE: what the poll waits for */
-    struct later settle;
+    struct later process_events;
     struct deadline keepalive;
     unsigned unanswered;  /* keepalives without a byte since */
     uint64_t heard_bytes; /* bytes_in at the last look of the keepalive */
@@ -52,17 +52,17 @@ struct session {
     struct channel_list postponed; /* dirty ones of the next turn */
     uint32_t channels;
     uint32_t abandoned; /* of those being opened */
-    struct answers answers;
-    struct globals globals;
+    struct open_replies open_replies;
+    struct global_requests global_requests;
     TAILQ_HEAD(, session_listen) listens;
-    TAILQ_HEAD(, arrival) arrivals; /* that were not answered yet */
-    unsigned arrival_count;
-    bool arrivals_refused;        /* there were too many, and the log says so */
-    uint64_t looked_for_arrivals; /* in_packets when that was done last */
-    bool listening;               /* libssh keeps the server's opens for us */
-    bool more_arrivals;           /* perhaps: the turn's share was handled */
-    bool again;                   /* libssh was called while driving: look once more */
-    bool driving;                 /* on the stack: a free waits */
+    TAILQ_HEAD(, forwarded_open) forwarded_opens; /* that were not answered yet */
+    unsigned forwarded_open_count;
+    bool forwarded_opens_refused;        /* there were too many, and the log says so */
+    uint64_t looked_for_forwarded_opens; /* in_packets when that was done last */
+    bool listening;                      /* libssh keeps the server's opens for us */
+    bool more_forwarded_opens;           /* perhaps: the turn's share was handled */
+    bool again;                          /* libssh was called while driving: look once more */
+    bool driving;                        /* on the stack: a free waits */
     bool freed;
     bool dead;
     bool breached;     /* the server broke the protocol: nothing it said since counts */
@@ -140,15 +140,15 @@ void chan_window_release(struct channel *channel);
 
 /* forwarded.c */
 
-void forwarded_init(struct session *session);
+void forwarded_opens_init(struct session *session);
 /* Asks for what shall be listened on, and takes what came in there; once a turn. */
-void forwarded_work(struct session *session);
+void forwarded_opens_turn(struct session *session);
 /* Whether it has to be done again in the loop's next turn. */
-bool forwarded_is_due(const struct session *session);
+bool forwarded_opens_is_due(const struct session *session);
 /* The session died: tells those that listen, and those that were connecting. */
-void forwarded_cut(struct session *session);
+void forwarded_opens_cut(struct session *session);
 /* It ends. */
-void forwarded_end(struct session *session);
+void forwarded_opens_end(struct session *session);
 
 /* turn.c */
 

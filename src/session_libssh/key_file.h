@@ -3,8 +3,8 @@
  * libssh opens a key's file by its name and does what the file says: it waits for a writer of a
  * FIFO, calls a function that is not there for some ciphers, and takes an Ed25519 key in PKCS#8
  * without its public half, which makes later keys fail. So files are read and looked at here. */
-#ifndef ADIT_SSH_KEY_FILE_H
-#define ADIT_SSH_KEY_FILE_H
+#ifndef ADIT_SESSION_LIBSSH_KEY_FILE_H
+#define ADIT_SESSION_LIBSSH_KEY_FILE_H
 
 #include <libssh/libssh.h>
 #include <stdbool.h>

@@ -6,19 +6,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct dialled *dialled_new(ssh_session handle, int watch_fd, const struct connection_info *info)
+struct logged_in *logged_in_new(ssh_session handle, int watch_fd,
+                                const struct connection_info *info)
 {
-    struct dialled *dialled = mem_zalloc(sizeof(*dialled));
+    struct logged_in *logged_in = mem_zalloc(sizeof(*logged_in));
 
-    dialled->handle = handle;
-    dialled->watch_fd = watch_fd;
-    dialled->info = *info;
-    return dialled;
+    logged_in->handle = handle;
+    logged_in->watch_fd = watch_fd;
+    logged_in->info = *info;
+    return logged_in;
 }
 
-const struct connection_info *dialled_info(const struct dialled *dialled)
+const struct connection_info *logged_in_info(const struct logged_in *logged_in)
 {
-    return &dialled->info;
+    return &logged_in->info;
 }
 
 void handle_end(ssh_session handle, bool polite)
@@ -28,11 +29,11 @@ void handle_end(ssh_session handle, bool polite)
     ssh_free(handle);
 }
 
-void dialled_free(struct dialled *dialled)
+void logged_in_free(struct logged_in *logged_in)
 {
-    if (dialled == NULL)
+    if (logged_in == NULL)
         return;
-    handle_end(dialled->handle, true);
-    close(dialled->watch_fd);
-    free(dialled);
+    handle_end(logged_in->handle, true);
+    close(logged_in->watch_fd);
+    free(logged_in);
 }

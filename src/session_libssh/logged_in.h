@@ -1,12 +1,12 @@
 /* What a dial hands over, and what a session is built from. Only for this room. */
-#ifndef ADIT_SSH_DIALLED_H
-#define ADIT_SSH_DIALLED_H
+#ifndef ADIT_SESSION_LIBSSH_LOGGED_IN_H
+#define ADIT_SESSION_LIBSSH_LOGGED_IN_H
 
 #include "session/login.h"
 
 #include <libssh/libssh.h>
 
-struct dialled {
+struct logged_in {
     ssh_session handle;
     int watch_fd; /* a descriptor of its socket for our own poll: libssh closes its own whenever it
                      likes */
@@ -14,7 +14,8 @@ struct dialled {
 };
 
 /* Takes the handle, and a descriptor of its socket for our own poll. */
-struct dialled *dialled_new(ssh_session handle, int watch_fd, const struct connection_info *info);
+struct logged_in *logged_in_new(ssh_session handle, int watch_fd,
+                                const struct connection_info *info);
 
 /* Frees a handle (NULL is fine) and with it its descriptor; with `polite` the server gets
  * SSH_MSG_DISCONNECT first. */

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void answers_init(struct answers *answers)
+void open_replies_init(struct open_replies *open_replies)
 {
-    TAILQ_INIT(&answers->waiting);
-    answers->creating = NULL;
-    answers->confirming = NULL;
+    TAILQ_INIT(&open_replies->waiting);
+    open_replies->creating = NULL;
+    open_replies->confirming = NULL;
 }
 
-void answers_forget(struct answers *answers, struct answer *answer)
+void open_replies_forget(struct open_replies *open_replies, struct answer *answer)
 {
-    TAILQ_REMOVE(&answers->waiting, answer, link);
+    TAILQ_REMOVE(&open_replies->waiting, answer, link);
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
     ssh_remove_channel_callbacks(answer->handle, &answer->callbacks);
 #endif
@@ -47,8 +47,8 @@ static int open_forward(ssh_channel handle, const struct open_target *target)
 
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
 
-const char *answers_read_log(struct answers *answers, int priority, const char *function,
-                             const char *text)
+const char *open_replies_read_log(struct open_replies *open_replies, int priority,
+                                  const char *function, const char *text)
 {
     (void)answers;
     (void)priority;
@@ -57,13 +57,13 @@ const char *answers_read_log(struct answers *answers, int priority, const char *
     return NULL;
 }
 
-int answers_log_level(const struct answers *answers)
+int open_replies_log_level(const struct open_replies *open_replies)
 {
     (void)answers;
     return SSH_LOG_WARN;
 }
 
-bool answers_are_certain(const struct answer *answer)
+bool open_replies_are_certain(const struct answer *answer)
 {
     (void)answer;
     return true;
@@ -83,11 +83,11 @@ static void open_response(ssh_session session, ssh_channel handle, bool is_succe
         answer->reason = 2; /* SSH_OPEN_CONNECT_FAILED, without words */
 }
 
-int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const struct open_target *target)
+int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+                              ssh_channel handle, const struct open_target *target)
 {
     answer->handle = handle;
-    TAILQ_INSERT_TAIL(&answers->waiting, answer, link);
+    TAILQ_INSERT_TAIL(&open_replies->waiting, answer, link);
     answer->callbacks.userdata = answer;
     answer->callbacks.channel_open_response_function = open_response;
     ssh_callbacks_init(&answer->callbacks);
@@ -97,11 +97,11 @@ int answers_open_forward(struct answers *answers, struct answer *answer, ssh_cha
 
 #else /* 0.10 */
 
-static struct answer *find(struct answers *answers, uint32_t number)
+static struct answer *find(struct open_replies *open_replies, uint32_t number)
 {
     struct answer *answer;
 
-    TAILQ_FOREACH (answer, &answers->waiting, link)
+    TAILQ_FOREACH (answer, &open_replies->waiting, link)
         if (answer->numbered && answer->number == number)
             return answer;
     return NULL;
@@ -121,21 +121,21 @@ static bool find_number(const char *text, const char *words, uint32_t *number)
 }
 
 /* The two lines about a confirmation. */
-static const char *read_confirmation(struct answers *answers, const char *text)
+static const char *read_confirmation(struct open_replies *open_replies, const char *text)
 {
     uint32_t number;
 
     if (find_number(text, "Received a CHANNEL_OPEN_CONFIRMATION for channel ", &number)) {
-        answers->confirming = find(answers, number);
-    } else if (answers->confirming != NULL && find_number(text, ", maxpacket : ", &number)) {
-        answers->confirming->confirmed = true;
-        answers->confirming = NULL;
+        open_replies->confirming = find(open_replies, number);
+    } else if (open_replies->confirming != NULL && find_number(text, ", maxpacket : ", &number)) {
+        open_replies->confirming->confirmed = true;
+        open_replies->confirming = NULL;
         return breach_of_packet_size(number);
     }
     return NULL;
 }
 
-static void read_refusal(struct answers *answers, const char *text)
+static void read_refusal(struct open_replies *open_replies, const char *text)
 {
     char words[ANSWER_TEXT_MAX];
     struct answer *answer;
@@ -144,7 +144,7 @@ static void read_refusal(struct answers *answers, const char *text)
 
     if (!parse_refusal(text, &number, &reason, words))
         return;
-    answer = find(answers, number);
+    answer = find(open_replies, number);
     if (answer == NULL)
         return;
     answer->refused = true;
@@ -153,46 +153,46 @@ static void read_refusal(struct answers *answers, const char *text)
 }
 
 /* (The server's own words come as warnings, and not from the function that reads confirmations.) */
-const char *answers_read_log(struct answers *answers, int priority, const char *function,
-                             const char *text)
+const char *open_replies_read_log(struct open_replies *open_replies, int priority,
+                                  const char *function, const char *text)
 {
     uint32_t number;
 
     if (priority == SSH_LOG_WARN) {
-        read_refusal(answers, text);
+        read_refusal(open_replies, text);
     } else if (priority == SSH_LOG_PROTOCOL) {
         if (strcmp(function, "ssh_packet_channel_open_conf") == 0)
-            return read_confirmation(answers, text);
-        if (answers->creating != NULL && find_number(text, "Creating a channel ", &number)) {
-            answers->creating->number = number;
-            answers->creating->numbered = true;
+            return read_confirmation(open_replies, text);
+        if (open_replies->creating != NULL && find_number(text, "Creating a channel ", &number)) {
+            open_replies->creating->number = number;
+            open_replies->creating->numbered = true;
         }
     }
     return NULL;
 }
 
-int answers_log_level(const struct answers *answers)
+int open_replies_log_level(const struct open_replies *open_replies)
 {
-    return TAILQ_EMPTY(&answers->waiting) ? SSH_LOG_WARN : SSH_LOG_PROTOCOL;
+    return TAILQ_EMPTY(&open_replies->waiting) ? SSH_LOG_WARN : SSH_LOG_PROTOCOL;
 }
 
-bool answers_are_certain(const struct answer *answer)
+bool open_replies_are_certain(const struct answer *answer)
 {
     return answer->numbered;
 }
 
-int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const struct open_target *target)
+int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+                              ssh_channel handle, const struct open_target *target)
 {
     int rc;
 
     answer->handle = handle;
-    TAILQ_INSERT_TAIL(&answers->waiting, answer, link);
-    answers->creating = answer;
+    TAILQ_INSERT_TAIL(&open_replies->waiting, answer, link);
+    open_replies->creating = answer;
     if (ssh_get_log_level() < SSH_LOG_PROTOCOL)
         ssh_set_log_level(SSH_LOG_PROTOCOL); /* until the session is entered or left again */
     rc = open_forward(handle, target);
-    answers->creating = NULL;
+    open_replies->creating = NULL;
     return rc;
 }
 

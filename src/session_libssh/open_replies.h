@@ -11,8 +11,8 @@
  * 0.11 has channel_open_response_function, and ssh_get_error is exact inside it. The maximum packet
  * size is in its log at level PACKET only, which has several lines for each packet: it is not known
  * there (chan_write guards itself). */
-#ifndef ADIT_SSH_ANSWERS_H
-#define ADIT_SSH_ANSWERS_H
+#ifndef ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
+#define ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
 
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
@@ -36,25 +36,25 @@ struct answer {
 };
 
 /* The opens of one session that wait for an answer. */
-struct answers {
+struct open_replies {
     TAILQ_HEAD(, answer) waiting;
     struct answer *creating;   /* inside the open call */
     struct answer *confirming; /* 0.10: whose confirmation libssh is reading */
 };
 
-void answers_init(struct answers *answers);
+void open_replies_init(struct open_replies *open_replies);
 
 /* A line of libssh's log while this thread works for their session. NULL, or how the server broke
  * the protocol by its answer, a constant. */
-const char *answers_read_log(struct answers *answers, int priority, const char *function,
-                             const char *text);
+const char *open_replies_read_log(struct open_replies *open_replies, int priority,
+                                  const char *function, const char *text);
 
 /* The level that libssh's log has to have. */
-int answers_log_level(const struct answers *answers);
+int open_replies_log_level(const struct open_replies *open_replies);
 
 /* The channel was closed while its answer was waited for. Whether it had been confirmed can be told
  * (by answer->confirmed); false: libssh's log is not as it was, so that nobody knows. */
-bool answers_are_certain(const struct answer *answer);
+bool open_replies_are_certain(const struct answer *answer);
 
 /* Where a channel shall lead. */
 struct open_target {
@@ -67,10 +67,10 @@ struct open_target {
 
 /* Asks for a channel on a new `handle` and watches for the answer. Returns what
  * ssh_channel_open_forward does. */
-int answers_open_forward(struct answers *answers, struct answer *answer, ssh_channel handle,
-                         const struct open_target *target);
+int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+                              ssh_channel handle, const struct open_target *target);
 
 /* Stops watching; to be called once the answer was acted upon. */
-void answers_forget(struct answers *answers, struct answer *answer);
+void open_replies_forget(struct open_replies *open_replies, struct answer *answer);
 
 #endif

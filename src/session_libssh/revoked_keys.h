@@ -1,6 +1,6 @@
 /* RevokedHostKeys of ssh_config(5). On the dial thread. Only for this room. */
-#ifndef ADIT_SSH_REVOKED_KEYS_H
-#define ADIT_SSH_REVOKED_KEYS_H
+#ifndef ADIT_SESSION_LIBSSH_REVOKED_KEYS_H
+#define ADIT_SESSION_LIBSSH_REVOKED_KEYS_H
 
 #include "policy/known_hosts.h"
 #include "session/login.h"

@@ -1,7 +1,7 @@
 /* What a person answered and a server or a key took: kept for the process's life, so that healing
  * and a pool that grows do not ask again. Any thread. Only for this room. */
-#ifndef ADIT_SSH_SECRETS_H
-#define ADIT_SSH_SECRETS_H
+#ifndef ADIT_SESSION_LIBSSH_SECRETS_H
+#define ADIT_SESSION_LIBSSH_SECRETS_H
 
 /* A copy of what is kept under `key`, the caller's to free with secret_free; NULL: nothing is. */
 char *secrets_get(const char *key);

@@ -28,20 +28,20 @@ static void read_log(int priority, const char *function, const char *text, void 
 
     if (s == NULL)
         return;
-    breach = answers_read_log(&s->answers, priority, function, text);
+    breach = open_replies_read_log(&s->open_replies, priority, function, text);
     if (breach == NULL)
         breach = breach_of_log(priority, function, text);
     if (breach != NULL)
         session_breach(s, breach);
-    globals_read_log(s, function, text);
+    global_requests_read_log(s, function, text);
     if (priority <= SSH_LOG_WARN)
         log_debug("libssh: %s", text);
 }
 
 void session_log(struct session *s)
 {
-    int requests = globals_log_level(&s->globals);
-    int opens = answers_log_level(&s->answers);
+    int requests = global_requests_log_level(&s->global_requests);
+    int opens = open_replies_log_level(&s->open_replies);
 
     ssh_set_log_callback(read_log);
     ssh_set_log_userdata(s);
@@ -92,13 +92,13 @@ void session_destroy(struct session *s)
     struct session *before;
 
     assert(TAILQ_EMPTY(&s->open));
-    later_cancel(s->loop, &s->settle);
+    later_cancel(s->loop, &s->process_events);
     deadline_cancel(&s->keepalive);
     before = session_enter(s);
     while (!TAILQ_EMPTY(&s->opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->opening));
-    forwarded_end(s);
-    later_cancel(s->loop, &s->settle);
+    forwarded_opens_end(s);
+    later_cancel(s->loop, &s->process_events);
     ssh_set_log_userdata(NULL);
     if (!s->dead)
         session_farewell(s);
@@ -136,7 +136,7 @@ void session_die(struct session *s)
         chan_cut(TAILQ_FIRST(&s->opening), why);
     while (!TAILQ_EMPTY(&s->open))
         chan_cut(TAILQ_FIRST(&s->open), why);
-    forwarded_cut(s);
+    forwarded_opens_cut(s);
     s->driving = false;
     if (s->freed)
         session_destroy(s);
@@ -166,7 +166,7 @@ static void keepalive_due(struct deadline *deadline)
         return;
     } else {
         s->unanswered++;
-        globals_keepalive(s);
+        global_requests_keepalive(s);
     }
     deadline_arm(s->loop, &s->keepalive, s->options.keepalive_ms, keepalive_due);
 }
@@ -177,7 +177,7 @@ void session_probe(struct session *s)
         return;
     s->heard_bytes = s->bytes.in_bytes;
     s->unanswered = s->options.keepalive_max;
-    globals_keepalive(s);
+    global_requests_keepalive(s);
     deadline_arm(s->loop, &s->keepalive, PROBE_ANSWER_MS, keepalive_due);
 }
 
@@ -211,9 +211,9 @@ void session_tick(struct session *s)
      * packet after another. */
     if (!s->dead && !s->probed && silence(s) >= PROBE_MS) {
         s->probed = true;
-        globals_keepalive(s);
+        global_requests_keepalive(s);
     }
-    globals_tick(s);
+    global_requests_tick(s);
 }
 
 void session_state(const struct session *s, struct session_state *state)
@@ -228,29 +228,29 @@ void session_state(const struct session *s, struct session_state *state)
     };
 }
 
-struct session *session_new(struct loop *loop, struct dialled *dialled_session,
+struct session *session_new(struct loop *loop, struct logged_in *logged_in_session,
                             const struct session_options *options)
 {
     struct session *s = mem_zalloc(sizeof(*s));
 
-    if (uv_poll_init(loop_uv(loop), &s->poll, dialled_session->watch_fd) != 0) {
+    if (uv_poll_init(loop_uv(loop), &s->poll, logged_in_session->watch_fd) != 0) {
         free(s);
         return NULL;
     }
     s->loop = loop;
     s->options = *options;
-    s->handle = dialled_session->handle;
+    s->handle = logged_in_session->handle;
     s->handle_fd = ssh_get_fd(s->handle);
-    s->watch_fd = dialled_session->watch_fd;
-    free(dialled_session);
+    s->watch_fd = logged_in_session->watch_fd;
+    free(logged_in_session);
     TAILQ_INIT(&s->opening);
     TAILQ_INIT(&s->open);
     TAILQ_INIT(&s->writers);
     TAILQ_INIT(&s->dirty);
     TAILQ_INIT(&s->postponed);
-    answers_init(&s->answers);
+    open_replies_init(&s->open_replies);
     ssh_set_counters(s->handle, &s->bytes, &s->packets);
-    forwarded_init(s);
+    forwarded_opens_init(s);
     s->event = ssh_event_new();
     if (s->event == NULL || ssh_event_add_session(s->event, s->handle) != SSH_OK)
         abort(); /* only for lack of memory */

@@ -11,8 +11,8 @@
  * much as encrypting a small packet: a getpid(2), a lock, the setting up of a cipher. So that is
  * defined here too: a thread that drives sessions draws 1 KiB at a time and hands it out from
  * there, each byte once. Whatever is long enough to be a secret is drawn by itself. */
-#ifndef ADIT_SSH_TRANSPORT_H
-#define ADIT_SSH_TRANSPORT_H
+#ifndef ADIT_SESSION_LIBSSH_TRANSPORT_H
+#define ADIT_SESSION_LIBSSH_TRANSPORT_H
 
 #include <stdbool.h>
 

@@ -25,7 +25,7 @@
 #define UNANSWERED_MAX 262144
 
 static void on_poll(uv_poll_t *poll, int status, int events);
-static void on_settle(struct later *later);
+static void on_process_events(struct later *later);
 
 void session_wrote(struct session *s, uint32_t length)
 {
@@ -82,7 +82,7 @@ static void poll_once(struct session *s)
     if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
         s->death = "poll failed";
     check_error(s);
-    globals_collect(s);
+    global_requests_collect(s);
 }
 
 /* While the server does not read, channels write nothing: what is queued then are answers, to
@@ -220,7 +220,7 @@ static void take_postponed(struct session *s)
     TAILQ_FOREACH (ch, &s->postponed, dirty_link)
         ch->is_postponed = false;
     TAILQ_CONCAT(&s->dirty, &s->postponed, dirty_link);
-    later_post(s->loop, &s->settle, on_settle);
+    later_post(s->loop, &s->process_events, on_process_events);
 }
 
 static void rearm(struct session *s)
@@ -234,7 +234,7 @@ static void rearm(struct session *s)
 }
 
 /* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
-static void settle(struct session *s)
+static void process_events(struct session *s)
 {
     uint64_t seen;
 
@@ -274,8 +274,8 @@ void session_turn(struct session *s, bool readable)
     before = session_enter(s);
     if (readable)
         receive(s);
-    forwarded_work(s);
-    settle(s);
+    forwarded_opens_turn(s);
+    process_events(s);
     held = is_full(s);
     check_rekey(s);
     flush(s);
@@ -288,8 +288,8 @@ void session_turn(struct session *s, bool readable)
         session_die(s);
     else {
         take_postponed(s);
-        if ((held && !s->backlog) || forwarded_is_due(s))
-            later_post(s->loop, &s->settle, on_settle);
+        if ((held && !s->backlog) || forwarded_opens_is_due(s))
+            later_post(s->loop, &s->process_events, on_process_events);
         rearm(s);
     }
 }
@@ -309,9 +309,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     session_turn(s, true);
 }
 
-static void on_settle(struct later *later)
+static void on_process_events(struct later *later)
 {
-    session_turn(container_of(later, struct session, settle), false);
+    session_turn(container_of(later, struct session, process_events), false);
 }
 
 void session_touch(struct session *s)
@@ -319,5 +319,5 @@ void session_touch(struct session *s)
     if (s->driving)
         s->again = true;
     else if (!s->dead)
-        later_post(s->loop, &s->settle, on_settle);
+        later_post(s->loop, &s->process_events, on_process_events);
 }

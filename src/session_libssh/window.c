@@ -66,7 +66,7 @@ static bool is_far(const struct session *s)
 static bool grow(struct channel *ch)
 {
     const struct session *s = ch->session;
-    uint32_t most = is_far(s) && !s->globals.probing ? WINDOW_MAX : NEAR_MAX;
+    uint32_t most = is_far(s) && !s->global_requests.probing ? WINDOW_MAX : NEAR_MAX;
     uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
     uint32_t larger = twice < most ? twice : most;
     /* (After a hold it begins anew when what was announced before has come.) */
@@ -124,7 +124,7 @@ uint32_t chan_window_most(const struct channel *ch)
 void chan_window_announce(struct channel *ch)
 {
     if (ch->probe_wanted)
-        globals_probe(ch->session);
+        global_requests_probe(ch->session);
     ch->probe_wanted = false;
     if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
         return;

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct generation *generation_new(struct config *config, struct board *const *boards)
+struct generation *generation_new(struct config *config, struct session_table *const *tables)
 {
     static atomic_ullong serial;
     struct generation *g = mem_zalloc(sizeof(*g));
@@ -14,9 +14,9 @@ struct generation *generation_new(struct config *config, struct board *const *bo
     atomic_store(&g->references, 1);
     g->serial = atomic_fetch_add(&serial, 1) + 1;
     g->config = config;
-    g->boards = mem_zalloc(config->upstream_count * sizeof(struct board *));
+    g->tables = mem_zalloc(config->upstream_count * sizeof(struct session_table *));
     for (size_t i = 0; i < config->upstream_count; i++)
-        g->boards[i] = board_ref(boards[i]);
+        g->tables[i] = session_table_ref(tables[i]);
     return g;
 }
 
@@ -31,18 +31,18 @@ void generation_unref(struct generation *g)
     if (g == NULL || atomic_fetch_sub(&g->references, 1) != 1)
         return;
     for (size_t i = 0; i < g->config->upstream_count; i++)
-        board_unref(g->boards[i]);
-    free(g->boards);
+        session_table_unref(g->tables[i]);
+    free(g->tables);
     config_unref(g->config);
     free(g);
 }
 
 const struct config_upstream *generation_upstream(const struct generation *g, const char *name,
-                                                  struct board **board)
+                                                  struct session_table **table)
 {
     const struct config_upstream *upstream = config_upstream(g->config, name);
 
     assert(upstream != NULL);
-    *board = g->boards[upstream - g->config->upstreams];
+    *table = g->tables[upstream - g->config->upstreams];
     return upstream;
 }

@@ -1,8 +1,8 @@
-/* A configuration with the boards of its upstreams: what a client holds on to from its first byte
- * to its last, so that a reload never changes a connection under way. Immutable, counted
+/* A configuration with the session tables of its upstreams: what a client holds on to from its
+ * first byte to its last, so that a reload never changes a connection under way. Immutable, counted
  * atomically. */
-#ifndef ADIT_GATEWAY_GENERATION_H
-#define ADIT_GATEWAY_GENERATION_H
+#ifndef ADIT_SHARED_GENERATION_H
+#define ADIT_SHARED_GENERATION_H
 
 #include "conf/config.h"
 #include "shared/session_table.h"
@@ -11,17 +11,17 @@ struct generation {
     atomic_uint references;
     uint64_t serial; /* tells the users files of different loads apart */
     struct config *config;
-    struct board **boards; /* one for each config->upstreams */
+    struct session_table **tables; /* one for each config->upstreams */
 };
 
-/* Takes the reference to `config`; `boards` (config->upstream_count of them) are referenced anew.
+/* Takes the reference to `config`; `tables` (config->upstream_count of them) are referenced anew.
  */
-struct generation *generation_new(struct config *config, struct board *const *boards);
+struct generation *generation_new(struct config *config, struct session_table *const *tables);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 
 /* The upstream of that name, which exists: conf/check saw to it. */
 const struct config_upstream *generation_upstream(const struct generation *generation,
-                                                  const char *name, struct board **board);
+                                                  const char *name, struct session_table **table);
 
 #endif

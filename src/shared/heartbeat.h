@@ -1,7 +1,7 @@
 /* Whether a thread's loop still turns. The main thread asks once a second, and the thread answers
  * from its loop. */
-#ifndef ADIT_GATEWAY_HEARTBEAT_H
-#define ADIT_GATEWAY_HEARTBEAT_H
+#ifndef ADIT_SHARED_HEARTBEAT_H
+#define ADIT_SHARED_HEARTBEAT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

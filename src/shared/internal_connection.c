@@ -1,4 +1,5 @@
-/* Errands of the main thread: there with a descriptor, back with the answer and with the end. */
+/* Internal connections of the main thread: there with a descriptor, back with the answer and with
+ * the end. */
 #include "shared/internal_connection.h"
 
 #include "base/mem.h"
@@ -7,75 +8,77 @@
 #include <unistd.h>
 
 /* Belongs to the messages: to the one under way, or to the client until it sends the last. */
-struct hop {
+struct internal_connection {
     struct message message; /* there, and back with the answer */
     struct message end;     /* back when a connection that came about has ended */
-    struct crew *crew;
-    struct generation *generation; /* on the way there */
-    int fd;                        /* likewise */
-    struct errand errand;          /* the owner's, with strings of its own */
-    bool forgotten;                /* main thread only */
+    struct workers *workers;
+    struct generation *generation;   /* on the way there */
+    int fd;                          /* likewise */
+    struct internal_request request; /* the owner's, with strings of its own */
+    bool forgotten;                  /* main thread only */
     /* The answer, and the words of the last message. */
     enum outcome outcome;
     char *detail;
     char *failed;
 };
 
-static void hop_free(struct hop *hop)
+static void internal_connection_free(struct internal_connection *connection)
 {
-    generation_unref(hop->generation);
-    free((char *)hop->errand.via);
-    free(hop->errand.to.host);
-    free(hop->errand.to.path);
-    free(hop->detail);
-    free(hop->failed);
-    free(hop);
+    generation_unref(connection->generation);
+    free((char *)connection->request.via);
+    free(connection->request.to.host);
+    free(connection->request.to.path);
+    free(connection->detail);
+    free(connection->failed);
+    free(connection);
 }
 
 /* On the main thread. */
 
 static void drop_end(struct message *message)
 {
-    hop_free(container_of(message, struct hop, end));
+    internal_connection_free(container_of(message, struct internal_connection, end));
 }
 
 static void take_end(struct message *message, void *owner)
 {
-    struct hop *hop = container_of(message, struct hop, end);
-    const struct errand errand = hop->errand;
-    char *failed = hop->failed;
-    bool forgotten = hop->forgotten;
+    struct internal_connection *connection = container_of(message, struct internal_connection, end);
+    const struct internal_request request = connection->request;
+    char *failed = connection->failed;
+    bool forgotten = connection->forgotten;
 
     (void)owner;
-    hop->failed = NULL;
-    hop_free(hop);
-    if (!forgotten && errand.ended != NULL)
-        errand.ended(errand.arg, failed);
+    connection->failed = NULL;
+    internal_connection_free(connection);
+    if (!forgotten && request.ended != NULL)
+        request.ended(request.arg, failed);
     free(failed);
 }
 
 static void drop_answer(struct message *message)
 {
-    struct hop *hop = container_of(message, struct hop, message);
+    struct internal_connection *connection =
+        container_of(message, struct internal_connection, message);
 
     /* (After OUTCOME_OK the end is still to come.) */
-    if (hop->outcome != OUTCOME_OK)
-        hop_free(hop);
+    if (connection->outcome != OUTCOME_OK)
+        internal_connection_free(connection);
 }
 
 static void take_answer(struct message *message, void *owner)
 {
-    struct hop *hop = container_of(message, struct hop, message);
-    const struct errand errand = hop->errand;
-    enum outcome outcome = hop->outcome;
-    char *detail = hop->detail;
-    bool forgotten = hop->forgotten;
+    struct internal_connection *connection =
+        container_of(message, struct internal_connection, message);
+    const struct internal_request request = connection->request;
+    enum outcome outcome = connection->outcome;
+    char *detail = connection->detail;
+    bool forgotten = connection->forgotten;
 
     (void)owner;
-    hop->detail = NULL;
+    connection->detail = NULL;
     drop_answer(message);
     if (!forgotten)
-        errand.answered(errand.arg, outcome, detail);
+        request.answered(request.arg, outcome, detail);
     free(detail);
 }
 
@@ -83,78 +86,82 @@ static void take_answer(struct message *message, void *owner)
 
 static void answered(void *arg, enum outcome outcome, const char *detail)
 {
-    struct hop *hop = arg;
+    struct internal_connection *connection = arg;
 
-    hop->outcome = outcome;
-    hop->detail = mem_strdup(detail);
-    hop->message = (struct message){.run = take_answer, .drop = drop_answer};
-    mailbox_post(hop->crew->keeper, &hop->message);
+    connection->outcome = outcome;
+    connection->detail = mem_strdup(detail);
+    connection->message = (struct message){.run = take_answer, .drop = drop_answer};
+    mailbox_post(connection->workers->main_mailbox, &connection->message);
 }
 
 static void ended(void *arg, const char *failed)
 {
-    struct hop *hop = arg;
+    struct internal_connection *connection = arg;
 
-    hop->failed = mem_strdup(failed);
-    mailbox_post(hop->crew->keeper, &hop->end);
+    connection->failed = mem_strdup(failed);
+    mailbox_post(connection->workers->main_mailbox, &connection->end);
 }
 
-static void drop_hop(struct message *message)
+static void drop_connection(struct message *message)
 {
-    struct hop *hop = container_of(message, struct hop, message);
+    struct internal_connection *connection =
+        container_of(message, struct internal_connection, message);
 
-    close(hop->fd);
-    hop_free(hop);
+    close(connection->fd);
+    internal_connection_free(connection);
 }
 
-static void take_hop(struct message *message, void *owner)
+static void take_connection(struct message *message, void *owner)
 {
-    struct hop *hop = container_of(message, struct hop, message);
+    struct internal_connection *connection =
+        container_of(message, struct internal_connection, message);
     struct worker *worker = owner;
-    struct generation *generation = hop->generation;
-    struct errand errand = hop->errand;
+    struct generation *generation = connection->generation;
+    struct internal_request request = connection->request;
 
-    hop->generation = NULL;
-    errand.answered = answered;
-    errand.ended = ended;
-    errand.arg = hop;
-    if (worker->stopping || !client_new_internal(worker, generation, &errand, hop->fd)) {
-        close(hop->fd);
-        answered(hop, OUTCOME_SHORTAGE, worker->stopping ? "adit ends" : "no descriptors");
+    connection->generation = NULL;
+    request.answered = answered;
+    request.ended = ended;
+    request.arg = connection;
+    if (worker->stopping || !client_new_internal(worker, generation, &request, connection->fd)) {
+        close(connection->fd);
+        answered(connection, OUTCOME_SHORTAGE, worker->stopping ? "adit ends" : "no descriptors");
     }
     generation_unref(generation);
 }
 
-struct hop *hop_start(struct crew *crew, struct generation *generation, const struct errand *errand,
-                      int fd)
+struct internal_connection *internal_connection_start(struct workers *workers,
+                                                      struct generation *generation,
+                                                      const struct internal_request *request,
+                                                      int fd)
 {
     static unsigned next;
-    struct hop *hop = mem_zalloc(sizeof(*hop));
-    struct board *board;
+    struct internal_connection *connection = mem_zalloc(sizeof(*connection));
+    struct session_table *table;
     int worker;
 
-    generation_upstream(generation, errand->via, &board);
-    worker = board_hint(board_current(board), -1);
+    generation_upstream(generation, request->via, &table);
+    worker = session_table_hint(session_table_current(table), -1);
     if (worker < 0)
-        worker = (int)(next++ % crew->worker_count);
-    *hop = (struct hop){
-        .message = {.run = take_hop, .drop = drop_hop},
+        worker = (int)(next++ % workers->count);
+    *connection = (struct internal_connection){
+        .message = {.run = take_connection, .drop = drop_connection},
         .end = {.run = take_end, .drop = drop_end},
-        .crew = crew,
+        .workers = workers,
         .generation = generation_ref(generation),
         .fd = fd,
-        .errand = *errand,
+        .request = *request,
         .outcome = OUTCOME_NO_SESSION,
     };
-    hop->errand.via = mem_strdup(errand->via);
-    hop->errand.to.host = mem_strdup(errand->to.host);
-    hop->errand.to.path = mem_strdup(errand->to.path);
-    mailbox_post(crew->workers[worker]->mailbox, &hop->message);
-    return hop;
+    connection->request.via = mem_strdup(request->via);
+    connection->request.to.host = mem_strdup(request->to.host);
+    connection->request.to.path = mem_strdup(request->to.path);
+    mailbox_post(workers->all[worker]->mailbox, &connection->message);
+    return connection;
 }
 
-void hop_forget(struct hop *hop)
+void internal_connection_forget(struct internal_connection *connection)
 {
-    if (hop != NULL)
-        hop->forgotten = true;
+    if (connection != NULL)
+        connection->forgotten = true;
 }

@@ -64,7 +64,7 @@ static void log_group(struct line *line)
     char event[64];
 
     snprintf(event, sizeof(event), "%s so far", line->group);
-    log_event(LOG_INFO, event, line->fields, line->count);
+    log_event(ADIT_LOG_INFO, event, line->fields, line->count);
     line->count = 0;
 }
 
@@ -76,7 +76,7 @@ static void put(void *arg, const char *group, const char *name, uint64_t value)
         log_group(line);
     line->group = group;
     if (value > 0 && line->count < LINE_FIELDS)
-        line->fields[line->count++] = LOG_NUMBER_FIELD(name, value);
+        line->fields[line->count++] = ADIT_LOG_NUMBER_FIELD(name, value);
 }
 
 void metrics_log(const struct metrics *m)

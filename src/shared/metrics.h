@@ -1,7 +1,7 @@
 /* What was counted, a set for each thread: written by its owner only, read by anybody, without
  * locks. */
-#ifndef ADIT_GATEWAY_METRICS_H
-#define ADIT_GATEWAY_METRICS_H
+#ifndef ADIT_SHARED_METRICS_H
+#define ADIT_SHARED_METRICS_H
 
 #include "session/login.h"
 #include "wire/outcome.h"

@@ -12,76 +12,77 @@ const char *slot_state_name(enum slot_state state)
     return names[state];
 }
 
-struct board *board_new(const char *upstream, struct pool *pool)
+struct session_table *session_table_new(const char *upstream, struct pool *pool)
 {
-    struct board *board = mem_zalloc(sizeof(*board));
+    struct session_table *table = mem_zalloc(sizeof(*table));
 
-    board->upstream = mem_strdup(upstream);
-    board->pool = pool;
-    board->quick_names = quick_names_new();
-    atomic_store(&board->references, 1);
-    return board;
+    table->upstream = mem_strdup(upstream);
+    table->pool = pool;
+    table->fast_names = fast_names_new();
+    atomic_store(&table->references, 1);
+    return table;
 }
 
-struct board *board_ref(struct board *board)
+struct session_table *session_table_ref(struct session_table *table)
 {
-    atomic_fetch_add(&board->references, 1);
-    return board;
+    atomic_fetch_add(&table->references, 1);
+    return table;
 }
 
-void board_unref(struct board *board)
+void session_table_unref(struct session_table *table)
 {
-    if (board == NULL || atomic_fetch_sub(&board->references, 1) != 1)
+    if (table == NULL || atomic_fetch_sub(&table->references, 1) != 1)
         return;
-    board_unref(atomic_load(&board->successor));
-    quick_names_free(board->quick_names);
-    free(board->upstream);
-    free(board);
+    session_table_unref(atomic_load(&table->successor));
+    fast_names_free(table->fast_names);
+    free(table->upstream);
+    free(table);
 }
 
-struct board *board_current(struct board *board)
+struct session_table *session_table_current(struct session_table *table)
 {
-    struct board *successor;
+    struct session_table *successor;
 
-    while ((successor = atomic_load(&board->successor)) != NULL)
-        board = successor;
-    return board;
+    while ((successor = atomic_load(&table->successor)) != NULL)
+        table = successor;
+    return table;
 }
 
-void board_succeed(struct board *board, struct board *successor)
+void session_table_succeed(struct session_table *table, struct session_table *successor)
 {
-    atomic_store(&board->successor, board_ref(successor));
+    atomic_store(&table->successor, session_table_ref(successor));
 }
 
-enum slot_state board_slot_state(const struct board *board, int slot)
+enum slot_state session_table_slot_state(const struct session_table *table, int slot)
 {
-    return (enum slot_state)atomic_load(&board->slots[slot].state);
+    return (enum slot_state)atomic_load(&table->slots[slot].state);
 }
 
-void board_set_slot(struct board *board, int slot, enum slot_state state)
+void session_table_set_slot(struct session_table *table, int slot, enum slot_state state)
 {
-    atomic_store(&board->slots[slot].state, (int)state);
+    atomic_store(&table->slots[slot].state, (int)state);
     /* (The main thread alone fills slots, hence raises it.) */
-    if (slot >= atomic_load_explicit(&board->used, memory_order_relaxed))
-        atomic_store(&board->used, slot + 1);
+    if (slot >= atomic_load_explicit(&table->used, memory_order_relaxed))
+        atomic_store(&table->used, slot + 1);
 }
 
 /* What policy/balance says now of all slots but `without`; its index is that of a slot. */
-static struct balance_choice choose(const struct board *board, int worker, bool risky, int without)
+static struct balance_choice choose(const struct session_table *table, int worker, bool may_block,
+                                    int without)
 {
-    struct balance_session sessions[BOARD_SLOTS];
-    int slots[BOARD_SLOTS];
+    struct balance_session sessions[SESSION_TABLE_SLOTS];
+    int slots[SESSION_TABLE_SLOTS];
     struct balance_limits limits = {
-        .channels = atomic_load_explicit(&board->max_channels, memory_order_relaxed),
-        .max_sessions = atomic_load_explicit(&board->max_sessions, memory_order_relaxed),
-        .calm_sessions = atomic_load_explicit(&board->calm_sessions, memory_order_relaxed),
+        .channels = atomic_load_explicit(&table->max_channels, memory_order_relaxed),
+        .max_sessions = atomic_load_explicit(&table->max_sessions, memory_order_relaxed),
+        .quiet_sessions = atomic_load_explicit(&table->quiet_sessions, memory_order_relaxed),
     };
     struct balance_choice choice;
-    int used = atomic_load(&board->used);
+    int used = atomic_load(&table->used);
     size_t count = 0;
 
     for (int i = 0; i < used; i++) {
-        const struct board_slot *slot = &board->slots[i];
+        const struct session_slot *slot = &table->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (i == without || (state != SLOT_UP && state != SLOT_DIALLING))
             continue;
@@ -89,50 +90,50 @@ static struct balance_choice choose(const struct board *board, int worker, bool 
         sessions[count++] = (struct balance_session){
             .usable = state == SLOT_UP,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
-            .steady = atomic_load_explicit(&slot->steady, memory_order_relaxed),
+            .streaming = atomic_load_explicit(&slot->streaming, memory_order_relaxed),
             .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
             .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed) +
                         atomic_load_explicit(&slot->abandoned, memory_order_relaxed),
             .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
         };
     }
-    choice = balance_choose(sessions, count, &limits, risky);
+    choice = balance_choose(sessions, count, &limits, may_block);
     if (choice.index >= 0)
         choice.index = slots[choice.index];
     return choice;
 }
 
-int board_reserve(struct board *board, int worker, bool risky, bool *grow)
+int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)
 {
-    struct balance_choice choice = choose(board, worker, risky, -1);
+    struct balance_choice choice = choose(table, worker, may_block, -1);
 
     if (choice.index >= 0)
-        atomic_fetch_add_explicit(&board->slots[choice.index].channels, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&table->slots[choice.index].channels, 1, memory_order_relaxed);
     *grow = choice.grow;
     return choice.index;
 }
 
-void board_expect_names(struct board *board)
+void session_table_expect_names(struct session_table *table)
 {
     /* (Said for each open; a store would take the line from the other workers.) */
-    if (!atomic_load_explicit(&board->expects_names, memory_order_relaxed))
-        atomic_store_explicit(&board->expects_names, true, memory_order_relaxed);
+    if (!atomic_load_explicit(&table->expects_names, memory_order_relaxed))
+        atomic_store_explicit(&table->expects_names, true, memory_order_relaxed);
 }
 
-bool board_wants_calm(const struct board *board, int without)
+bool session_table_wants_quiet(const struct session_table *table, int without)
 {
-    return atomic_load_explicit(&board->expects_names, memory_order_relaxed) &&
-           choose(board, -1, true, without).grow;
+    return atomic_load_explicit(&table->expects_names, memory_order_relaxed) &&
+           choose(table, -1, true, without).grow;
 }
 
-int board_hint(const struct board *board, int worker)
+int session_table_hint(const struct session_table *table, int worker)
 {
-    int slot = choose(board, worker, false, -1).index;
+    int slot = choose(table, worker, false, -1).index;
 
-    return slot < 0 ? -1 : atomic_load_explicit(&board->slots[slot].worker, memory_order_relaxed);
+    return slot < 0 ? -1 : atomic_load_explicit(&table->slots[slot].worker, memory_order_relaxed);
 }
 
-void board_release(struct board *board, int slot)
+void session_table_release(struct session_table *table, int slot)
 {
-    atomic_fetch_sub_explicit(&board->slots[slot].channels, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&table->slots[slot].channels, 1, memory_order_relaxed);
 }

@@ -1,8 +1,8 @@
 /* One upstream's sessions as every thread sees them: a table of slots, all atomic. The main thread
  * fills and empties slots, the worker that owns a session publishes how it does, and every worker
  * chooses from here. */
-#ifndef ADIT_GATEWAY_BOARD_H
-#define ADIT_GATEWAY_BOARD_H
+#ifndef ADIT_SHARED_SESSION_TABLE_H
+#define ADIT_SHARED_SESSION_TABLE_H
 
 #include "conf/config.h"
 #include "policy/fast_names.h"
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOARD_SLOTS CONFIG_SESSIONS_MAX
+#define SESSION_TABLE_SLOTS CONFIG_SESSIONS_MAX
 
 enum slot_state {
     SLOT_EMPTY,
@@ -24,13 +24,13 @@ enum slot_state {
 /* "empty", "dialling", ...: for the log. */
 const char *slot_state_name(enum slot_state state);
 
-struct board_slot {
+struct session_slot {
     atomic_int state;
     atomic_int worker;    /* whose session it is */
     atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
     atomic_uint rate;     /* KiB a second of late */
     atomic_bool overdue;
-    atomic_bool steady;    /* see policy/balance */
+    atomic_bool streaming; /* see policy/balance */
     atomic_uint abandoned; /* opens that nobody waits for, and that were not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
@@ -39,54 +39,57 @@ struct board_slot {
 
 struct pool;
 
-struct board {
+struct session_table {
     atomic_uint references;
-    char *upstream;                    /* its name */
-    struct pool *pool;                 /* the main thread's; NULL once the pool has gone */
-    _Atomic(struct board *) successor; /* the pool that took its place in a reload; referenced */
-    atomic_bool grow_asked;            /* a message is on its way */
-    atomic_uint waiting;               /* clients waiting for a session */
-    atomic_bool asking;                /* a login waits for somebody's answer */
-    atomic_uint max_channels;          /* `channels` */
+    char *upstream;    /* its name */
+    struct pool *pool; /* the main thread's; NULL once the pool has gone */
+    _Atomic(struct session_table *)
+        successor;            /* the pool that took its place in a reload; referenced */
+    atomic_bool grow_asked;   /* a message is on its way */
+    atomic_uint waiting;      /* clients waiting for a session */
+    atomic_bool asking;       /* a login waits for somebody's answer */
+    atomic_uint max_channels; /* `channels` */
     atomic_uint max_sessions;
-    atomic_int used;                 /* slots from this one on have always been empty */
-    atomic_uint calm_sessions;       /* see policy/balance */
-    atomic_bool expects_names;       /* risky opens may come */
-    struct quick_names *quick_names; /* that the server was quick with */
-    struct board_slot slots[BOARD_SLOTS];
+    atomic_int used;               /* slots from this one on have always been empty */
+    atomic_uint quiet_sessions;    /* see policy/balance */
+    atomic_bool expects_names;     /* may-block opens may come */
+    struct fast_names *fast_names; /* that the server was quick with */
+    struct session_slot slots[SESSION_TABLE_SLOTS];
 };
 
-/* A board with one reference. */
-struct board *board_new(const char *upstream, struct pool *pool);
-struct board *board_ref(struct board *board);
-void board_unref(struct board *board);
+/* A session table with one reference. */
+struct session_table *session_table_new(const char *upstream, struct pool *pool);
+struct session_table *session_table_ref(struct session_table *table);
+void session_table_unref(struct session_table *table);
 
-/* Chooses the slot for one more channel (policy/balance, also for what is `risky`) and reserves it
- * there; -1: no session is up. `*grow` when the pool wants another session. */
-int board_reserve(struct board *board, int worker, bool risky, bool *grow);
+/* Chooses the slot for one more channel (policy/balance, also for what is `may-block`) and reserves
+ * it there; -1: no session is up. `*grow` when the pool wants another session. */
+int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow);
 
-/* Risky opens may come: without this being said, no calm session is wanted. */
-void board_expect_names(struct board *board);
+/* Opens that may block may come: without this being said, no quiet session is wanted. */
+void session_table_expect_names(struct session_table *table);
 
-/* Whether there is no session that a risky open could go to without harm, but for slot `without`
+/* Whether there is no session that a may-block open could go to without harm, but for slot
+ * `without`
  * (-1: none is left out), and there may be one more. */
-bool board_wants_calm(const struct board *board, int without);
+bool session_table_wants_quiet(const struct session_table *table, int without);
 
-/* The board itself, or the one that took its place. It lives as long as the board does. */
-struct board *board_current(struct board *board);
+/* The session table itself, or the one that took its place. It lives as long as the session table
+ * does. */
+struct session_table *session_table_current(struct session_table *table);
 
-/* Names the successor (referenced anew) of a board whose pool has gone; once. */
-void board_succeed(struct board *board, struct board *successor);
+/* Names the successor (referenced anew) of a session table whose pool has gone; once. */
+void session_table_succeed(struct session_table *table, struct session_table *successor);
 
 /* The worker whose session would probably be chosen now, so that a new connection can go there at
- * once; -1: none is up. `worker` is where the connection is (-1: nowhere): as in board_reserve, its
- * own sessions are preferred, as far as policy/balance does. */
-int board_hint(const struct board *board, int worker);
+ * once; -1: none is up. `worker` is where the connection is (-1: nowhere): as in
+ * session_table_reserve, its own sessions are preferred, as far as policy/balance does. */
+int session_table_hint(const struct session_table *table, int worker);
 
 /* Gives one reservation back; the slot may have a newer session by then. */
-void board_release(struct board *board, int slot);
+void session_table_release(struct session_table *table, int slot);
 
-enum slot_state board_slot_state(const struct board *board, int slot);
-void board_set_slot(struct board *board, int slot, enum slot_state state);
+enum slot_state session_table_slot_state(const struct session_table *table, int slot);
+void session_table_set_slot(struct session_table *table, int slot, enum slot_state state);
 
 #endif

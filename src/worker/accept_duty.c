@@ -1,9 +1,9 @@
 /* Accepting on a worker's thread.
  *
- * Once a reload is said to be done nobody may come in by what was configured before, but a porter
- * may not have read his message yet. So the serial of the generation is published when all have
- * been sent theirs, and who comes while his porter's is older waits in the same mailbox: behind the
- * message. */
+ * Once a reload is said to be done nobody may come in by what was configured before, but an accept
+ * duty may not have read his message yet. So the serial of the generation is published when all
+ * have been sent theirs, and who comes while his accept duty's is older waits in the same mailbox:
+ * behind the message. */
 #include "worker/accept_duty.h"
 
 #include "base/mem.h"
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct porter {
-    struct message arrival; /* the first that the worker gets, and the last */
+struct accept_duty {
+    struct message forwarded; /* the first that the worker gets, and the last */
     struct message departure;
     struct worker *worker;
     struct listener *listener;
@@ -29,127 +29,127 @@ struct porter {
 /* On the worker's thread. */
 
 /* To where the session is that would be chosen for him now, so that he need not move later. */
-static void show_in(struct porter *porter, int fd, const struct ip *peer, uint16_t peer_port)
+static void dispatch(struct accept_duty *duty, int fd, const struct ip *peer, uint16_t peer_port)
 {
-    struct worker *here = porter->worker;
-    struct crew *crew = here->crew;
-    struct board *board;
+    struct worker *here = duty->worker;
+    struct workers *workers = here->workers;
+    struct session_table *table;
     int to;
 
-    generation_upstream(porter->generation, porter->listen->via, &board);
-    to = board_hint(board_current(board), (int)here->index);
+    generation_upstream(duty->generation, duty->listen->via, &table);
+    to = session_table_hint(session_table_current(table), (int)here->index);
     if (to < 0)
-        to = (int)(porter->next++ % crew->worker_count);
+        to = (int)(duty->next++ % workers->count);
     if (to != (int)here->index)
-        worker_send_client(crew->workers[to], porter->generation, porter->listen, fd, peer,
-                           peer_port);
+        worker_send_client(workers->all[to], duty->generation, duty->listen, fd, peer, peer_port);
     else
-        worker_let_in(here, porter->generation, porter->listen, fd, peer, peer_port);
+        worker_accept(here, duty->generation, duty->listen, fd, peer, peer_port);
 }
 
 /* Whether another generation is on its way to him. */
-static bool is_stale(const struct porter *porter)
+static bool is_stale(const struct accept_duty *duty)
 {
-    return porter->generation->serial < atomic_load(&porter->worker->crew->serial);
+    return duty->generation->serial < atomic_load(&duty->worker->workers->serial);
 }
 
-static void porter_free(struct porter *porter)
+static void accept_duty_free(struct accept_duty *duty)
 {
-    if (!porter->departed || porter->late > 0)
+    if (!duty->departed || duty->late > 0)
         return;
-    generation_unref(porter->generation);
-    free(porter);
+    generation_unref(duty->generation);
+    free(duty);
 }
 
 /* Who came too early. */
-struct latecomer {
+struct deferred_client {
     struct message message;
-    struct porter *porter;
+    struct accept_duty *duty;
     int fd;
     bool from_ip;
     struct ip peer;
     uint16_t peer_port;
 };
 
-static void dismiss(struct latecomer *latecomer)
+static void dismiss(struct deferred_client *deferred)
 {
-    struct porter *porter = latecomer->porter;
+    struct accept_duty *duty = deferred->duty;
 
-    free(latecomer);
-    porter->late--;
-    porter_free(porter);
+    free(deferred);
+    duty->late--;
+    accept_duty_free(duty);
 }
 
-static void drop_latecomer(struct message *message)
+static void drop_deferred_client(struct message *message)
 {
-    struct latecomer *latecomer = container_of(message, struct latecomer, message);
+    struct deferred_client *deferred = container_of(message, struct deferred_client, message);
 
-    close(latecomer->fd);
-    dismiss(latecomer);
+    close(deferred->fd);
+    dismiss(deferred);
 }
 
-static void let_in(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
+static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
 
-/* (Stale and departed: the door was closed, and he with those who were not accepted yet.) */
-static void take_latecomer(struct message *message, void *owner)
+/* (Stale and departed: the listen socket was closed, and he with those who were not accepted yet.)
+ */
+static void take_deferred_client(struct message *message, void *owner)
 {
-    struct latecomer *latecomer = container_of(message, struct latecomer, message);
-    struct porter *porter = latecomer->porter;
+    struct deferred_client *deferred = container_of(message, struct deferred_client, message);
+    struct accept_duty *duty = deferred->duty;
     const struct worker *worker = owner;
 
-    if (worker->stopping || (porter->departed && is_stale(porter))) {
-        drop_latecomer(message);
+    if (worker->stopping || (duty->departed && is_stale(duty))) {
+        drop_deferred_client(message);
         return;
     }
-    let_in(porter, latecomer->fd, latecomer->from_ip ? &latecomer->peer : NULL,
-           latecomer->peer_port);
-    dismiss(latecomer);
+    accepted(duty, deferred->fd, deferred->from_ip ? &deferred->peer : NULL, deferred->peer_port);
+    dismiss(deferred);
 }
 
-static void keep_waiting(struct porter *porter, int fd, const struct ip *peer, uint16_t peer_port)
+static void keep_waiting(struct accept_duty *duty, int fd, const struct ip *peer,
+                         uint16_t peer_port)
 {
-    struct latecomer *latecomer = mem_zalloc(sizeof(*latecomer));
+    struct deferred_client *deferred = mem_zalloc(sizeof(*deferred));
 
-    *latecomer = (struct latecomer){
-        .message = {.run = take_latecomer, .drop = drop_latecomer},
-        .porter = porter,
+    *deferred = (struct deferred_client){
+        .message = {.run = take_deferred_client, .drop = drop_deferred_client},
+        .duty = duty,
         .fd = fd,
         .from_ip = peer != NULL,
         .peer_port = peer_port,
     };
     if (peer != NULL)
-        latecomer->peer = *peer;
-    porter->late++;
-    mailbox_post(porter->worker->mailbox, &latecomer->message);
+        deferred->peer = *peer;
+    duty->late++;
+    mailbox_post(duty->worker->mailbox, &deferred->message);
 }
 
 /* Somebody came in. */
-static void let_in(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
+static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
 {
-    struct porter *porter = arg;
+    struct accept_duty *duty = arg;
 
-    if (is_stale(porter))
-        keep_waiting(porter, fd, peer, peer_port);
+    if (is_stale(duty))
+        keep_waiting(duty, fd, peer, peer_port);
     else
-        show_in(porter, fd, peer, peer_port);
+        dispatch(duty, fd, peer, peer_port);
 }
 
 static void arrive(struct message *message, void *owner)
 {
-    struct porter *porter = container_of(message, struct porter, arrival);
+    struct accept_duty *duty = container_of(message, struct accept_duty, forwarded);
     struct worker *worker = owner;
 
-    porter->acceptor = acceptor_new(worker->loop, porter->listener, false, let_in, porter);
+    duty->acceptor = acceptor_new(worker->loop, duty->listener, false, accepted, duty);
 }
 
-static void drop_arrival(struct message *message)
+static void drop_forwarded_open(struct message *message)
 {
-    (void)message; /* (the departure, which is behind it, frees the porter) */
+    (void)message; /* (the departure, which is behind it, frees the accept duty) */
 }
 
 struct change {
     struct message message;
-    struct porter *porter;
+    struct accept_duty *duty;
     struct generation *generation;
     const struct config_listen *listen;
 };
@@ -166,24 +166,24 @@ static void drop_change(struct message *message)
 static void take_change(struct message *message, void *owner)
 {
     struct change *change = container_of(message, struct change, message);
-    struct porter *porter = change->porter;
-    struct generation *before = porter->generation;
+    struct accept_duty *duty = change->duty;
+    struct generation *before = duty->generation;
 
     (void)owner;
-    porter->generation = change->generation;
-    porter->listen = change->listen;
+    duty->generation = change->generation;
+    duty->listen = change->listen;
     change->generation = before;
     drop_change(message);
 }
 
 static void drop_departure(struct message *message)
 {
-    struct porter *porter = container_of(message, struct porter, departure);
+    struct accept_duty *duty = container_of(message, struct accept_duty, departure);
 
-    acceptor_free(porter->acceptor);
-    listener_unref(porter->listener);
-    porter->departed = true;
-    porter_free(porter);
+    acceptor_free(duty->acceptor);
+    listener_unref(duty->listener);
+    duty->departed = true;
+    accept_duty_free(duty);
 }
 
 static void depart(struct message *message, void *owner)
@@ -194,39 +194,40 @@ static void depart(struct message *message, void *owner)
 
 /* On the main thread. */
 
-struct porter *porter_send(struct worker *worker, struct listener *listener,
-                           struct generation *generation, const struct config_listen *listen)
+struct accept_duty *accept_duty_send(struct worker *worker, struct listener *listener,
+                                     struct generation *generation,
+                                     const struct config_listen *listen)
 {
-    struct porter *porter = mem_zalloc(sizeof(*porter));
+    struct accept_duty *duty = mem_zalloc(sizeof(*duty));
 
-    *porter = (struct porter){
-        .arrival = {.run = arrive, .drop = drop_arrival},
+    *duty = (struct accept_duty){
+        .forwarded = {.run = arrive, .drop = drop_forwarded_open},
         .departure = {.run = depart, .drop = drop_departure},
         .worker = worker,
         .listener = listener_ref(listener),
         .generation = generation_ref(generation),
         .listen = listen,
     };
-    mailbox_post(worker->mailbox, &porter->arrival);
-    return porter;
+    mailbox_post(worker->mailbox, &duty->forwarded);
+    return duty;
 }
 
-void porter_change(struct porter *porter, struct generation *generation,
-                   const struct config_listen *listen)
+void accept_duty_change(struct accept_duty *duty, struct generation *generation,
+                        const struct config_listen *listen)
 {
     struct change *change = mem_zalloc(sizeof(*change));
 
     *change = (struct change){
         .message = {.run = take_change, .drop = drop_change},
-        .porter = porter,
+        .duty = duty,
         .generation = generation_ref(generation),
         .listen = listen,
     };
-    mailbox_post(porter->worker->mailbox, &change->message);
+    mailbox_post(duty->worker->mailbox, &change->message);
 }
 
-void porter_recall(struct porter *porter)
+void accept_duty_recall(struct accept_duty *duty)
 {
-    if (porter != NULL)
-        mailbox_post(porter->worker->mailbox, &porter->departure);
+    if (duty != NULL)
+        mailbox_post(duty->worker->mailbox, &duty->departure);
 }

@@ -29,9 +29,9 @@ void client_set_state(struct client *c, enum client_state state)
     c->state = state;
 }
 
-struct board *client_board(const struct client *c)
+struct session_table *client_table(const struct client *c)
 {
-    return c->board;
+    return c->table;
 }
 
 struct client *client_next_waiting(const struct client *c)
@@ -52,9 +52,9 @@ static size_t on_room(void *owner)
     return length < REQUEST_MAX ? REQUEST_MAX - length : 0;
 }
 
-static void heed(struct later *later)
+static void parse_later(struct later *later)
 {
-    struct client *c = container_of(later, struct client, heed);
+    struct client *c = container_of(later, struct client, parse_later);
 
     if (c->state == CLIENT_ASKING)
         client_ask(c);
@@ -63,8 +63,8 @@ static void heed(struct later *later)
 /* Bytes came, or their end. (A channel's callback allows nothing but to keep them.) */
 static void ask_on(struct client *c)
 {
-    if (c->direct)
-        later_post(c->worker->loop, &c->heed, heed);
+    if (c->via_remote_forward)
+        later_post(c->worker->loop, &c->parse_later, parse_later);
     else
         client_ask(c);
 }
@@ -190,7 +190,7 @@ void client_new(struct worker *worker, struct generation *generation,
 
     if (endpoint == NULL) {
         close(fd);
-        crew_client_gone(worker->crew);
+        workers_client_gone(worker->workers);
         return;
     }
     c = client_make(worker, generation, endpoint);
@@ -212,7 +212,7 @@ void client_new(struct worker *worker, struct generation *generation,
 }
 
 bool client_new_internal(struct worker *worker, struct generation *generation,
-                         const struct errand *errand, int fd)
+                         const struct internal_request *request, int fd)
 {
     struct endpoint *endpoint = socket_endpoint_new(worker->loop, fd);
     struct client *c;
@@ -220,49 +220,50 @@ bool client_new_internal(struct worker *worker, struct generation *generation,
     if (endpoint == NULL)
         return false;
     c = client_make(worker, generation, endpoint);
-    c->errand = mem_zalloc(sizeof(*c->errand));
-    *c->errand = *errand;
-    c->upstream = generation_upstream(generation, errand->via, &c->board);
-    c->request->hold_ms = errand->hold_ms;
-    take_target(c, &errand->to);
+    c->internal = mem_zalloc(sizeof(*c->internal));
+    *c->internal = *request;
+    c->upstream = generation_upstream(generation, request->via, &c->table);
+    c->request->hold_ms = request->hold_ms;
+    take_target(c, &request->to);
     client_listen(c);
     client_route(c);
     return true;
 }
 
 /* The session was lost before what came in was answered. */
-static void arrival_lost(void *arg)
+static void forwarded_open_lost(void *arg)
 {
     struct client *c = arg;
 
-    c->arrival = NULL;
+    c->forwarded = NULL;
     c->outcome = OUTCOME_NO_SESSION;
     client_end(c, "session lost");
 }
 
-void client_new_arrival(struct worker *worker, struct generation *generation,
-                        const struct config_forward *forward, int slot, struct arrival *arrival,
-                        const char *origin, uint16_t origin_port)
+void client_new_forwarded(struct worker *worker, struct generation *generation,
+                          const struct config_forward *forward, int slot,
+                          struct forwarded_open *forwarded, const char *origin,
+                          uint16_t origin_port)
 {
     struct client *c = client_make(worker, generation, NULL);
 
-    atomic_fetch_add(&worker->crew->clients, 1);
+    atomic_fetch_add(&worker->workers->clients, 1);
     c->listen = &forward->listen;
-    c->direct = true;
-    c->upstream = generation_upstream(generation, forward->via, &c->board);
+    c->via_remote_forward = true;
+    c->upstream = generation_upstream(generation, forward->via, &c->table);
     c->slot = slot;
-    atomic_fetch_add_explicit(&c->board->slots[slot].channels, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->table->slots[slot].channels, 1, memory_order_relaxed);
     c->from_ip = ip_parse(origin, &c->peer);
     c->peer_port = origin_port;
     metric_add(&worker->metrics.accepted, 1);
     if (config_listen_leads(c->listen)) {
-        c->arrival = arrival;
-        arrival_own(arrival, arrival_lost, c);
+        c->forwarded = forwarded;
+        forwarded_open_own(forwarded, forwarded_open_lost, c);
         take_target(c, &c->listen->target);
         client_route(c);
         return;
     }
-    c->endpoint = arrival_accept(arrival);
+    c->endpoint = forwarded_open_accept(forwarded);
     deadline_arm(worker->loop, &c->deadline, generation->config->gateway.handshake_timeout_ms,
                  handshake_timed_out);
     client_listen(c);
@@ -277,8 +278,8 @@ static const char *peer_text(const struct client *c, char *text)
     char address[IP_TEXT_MAX];
 
     if (!c->from_ip)
-        return c->direct ? "remote" : "unix";
-    strcpy(text, c->direct ? CLAIMED : "");
+        return c->via_remote_forward ? "remote" : "unix";
+    strcpy(text, c->via_remote_forward ? CLAIMED : "");
     hostport_format(ip_format(&c->peer, address), c->peer_port, text + strlen(text));
     return text;
 }
@@ -303,31 +304,31 @@ static void log_access(const struct client *c, const char *why)
     /* (Another loop's clock than that it began by, if it moved.) */
     uint64_t now = loop_now(c->worker->loop);
 
-    fields[n++] = LOG_TEXT_FIELD("client", peer_text(c, peer));
-    fields[n++] = LOG_TEXT_FIELD("user", c->user);
-    fields[n++] = LOG_TEXT_FIELD("listen", c->listen->name);
-    fields[n++] = LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol]
-                                             : config_listen_leads(c->listen) ? "forward"
-                                                                              : NULL);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("client", peer_text(c, peer));
+    fields[n++] = ADIT_LOG_TEXT_FIELD("user", c->user);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("listen", c->listen->name);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("protocol", c->protocol_known ? protocols[c->protocol]
+                                                  : config_listen_leads(c->listen) ? "forward"
+                                                                                   : NULL);
     if (c->target != NULL && !config_listen_leads(c->listen))
-        fields[n++] = LOG_TEXT_FIELD("command", command_name(c->command));
-    fields[n++] = LOG_TEXT_FIELD("target", c->target);
-    fields[n++] = LOG_TEXT_FIELD("bound", c->bound);
-    fields[n++] = LOG_TEXT_FIELD("peer", c->bind_peer);
+        fields[n++] = ADIT_LOG_TEXT_FIELD("command", command_name(c->command));
+    fields[n++] = ADIT_LOG_TEXT_FIELD("target", c->target);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("bound", c->bound);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("peer", c->bind_peer);
     if (c->judged) {
-        fields[n++] = LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
-        fields[n++] = LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
+        fields[n++] = ADIT_LOG_TEXT_FIELD("verdict", c->allowed ? "allow" : "deny");
+        fields[n++] = ADIT_LOG_TEXT_FIELD("rule", acl_rule_text(c->rule));
     }
     if (c->upstream != NULL)
-        fields[n++] = LOG_TEXT_FIELD("upstream", c->upstream->name);
+        fields[n++] = ADIT_LOG_TEXT_FIELD("upstream", c->upstream->name);
     if (c->slot >= 0)
-        fields[n++] = LOG_NUMBER_FIELD("session", (uint64_t)c->slot);
-    fields[n++] = LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
-    fields[n++] = LOG_NUMBER_FIELD("up", c->bytes[0]);
-    fields[n++] = LOG_NUMBER_FIELD("down", c->bytes[1]);
-    fields[n++] = LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
-    fields[n++] = LOG_TEXT_FIELD("end", why);
-    log_event(LOG_INFO, "connection", fields, n);
+        fields[n++] = ADIT_LOG_NUMBER_FIELD("session", (uint64_t)c->slot);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("up", c->bytes[0]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("down", c->bytes[1]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("end", why);
+    log_event(ADIT_LOG_INFO, "connection", fields, n);
 }
 
 void client_forget_request(struct client *c)
@@ -356,7 +357,7 @@ static void account(const struct client *c)
 static void stop(struct client *c)
 {
     deadline_cancel(&c->deadline);
-    later_cancel(c->worker->loop, &c->heed);
+    later_cancel(c->worker->loop, &c->parse_later);
     client_forget_verification(c);
     client_disconnect(c);
     client_unbind(c);
@@ -365,7 +366,7 @@ static void stop(struct client *c)
 
 void client_free(struct client *c)
 {
-    struct crew *crew = c->worker->crew;
+    struct workers *workers = c->worker->workers;
     bool internal = c->listen == NULL;
 
     stop(c);
@@ -378,7 +379,7 @@ void client_free(struct client *c)
     client_report(c, OUTCOME_NO_SESSION, "given up");
     buffer_clear(&c->reply);
     free(c->why);
-    free(c->errand);
+    free(c->internal);
     generation_unref(c->generation);
     free(c->user);
     free(c->target);
@@ -386,7 +387,7 @@ void client_free(struct client *c)
     free(c->bind_peer);
     free(c);
     if (!internal)
-        crew_client_gone(crew);
+        workers_client_gone(workers);
 }
 
 void client_end(struct client *c, const char *why)
@@ -395,8 +396,8 @@ void client_end(struct client *c, const char *why)
     if (c->listen != NULL) {
         log_access(c, why);
         account(c);
-    } else if (c->outcome == OUTCOME_OK && c->errand->ended != NULL) {
-        c->errand->ended(c->errand->arg, c->cut ? why : NULL);
+    } else if (c->outcome == OUTCOME_OK && c->internal->ended != NULL) {
+        c->internal->ended(c->internal->arg, c->cut ? why : NULL);
     }
     TAILQ_REMOVE(&c->worker->clients, c, link);
     client_free(c);

@@ -1,12 +1,12 @@
 /* One connection that came in, from its first byte to its access line. On its worker's thread. */
-#ifndef ADIT_GATEWAY_CLIENT_H
-#define ADIT_GATEWAY_CLIENT_H
+#ifndef ADIT_WORKER_CLIENT_H
+#define ADIT_WORKER_CLIENT_H
 
 #include "worker/worker.h"
 #include "wire/outcome.h"
 
 /* What a connection of our own is about: nobody asks for it and no rule judges it. */
-struct errand {
+struct internal_request {
     const char *via;        /* the upstream whose sessions carry it */
     struct config_place to; /* a name is the server's to resolve */
     uint64_t hold_ms;       /* how long it waits for a session; 0: as the upstream has it */
@@ -20,28 +20,29 @@ struct errand {
 };
 
 /* A connection accepted on `listen` (of the generation, which is referenced), and counted in
- * crew->clients by whoever calls this; takes `fd`. `peer` NULL: a unix socket. */
+ * workers->clients by whoever calls this; takes `fd`. `peer` NULL: a unix socket. */
 void client_new(struct worker *worker, struct generation *generation,
                 const struct config_listen *listen, int fd, const struct ip *peer,
                 uint16_t peer_port);
 
 /* A connection of our own: `fd` (taken on success) is one end of a socketpair, whose other end is
  * its owner's. The owner gives up by closing his end, and half-closes only once it was answered.
- * The errand is copied. False: the kernel would not poll it, and nobody is called. */
+ * The internal connection is copied. False: the kernel would not poll it, and nobody is called. */
 bool client_new_internal(struct worker *worker, struct generation *generation,
-                         const struct errand *errand, int fd);
+                         const struct internal_request *request, int fd);
 
 /* A connection that came in at the far side by a remote forward of the generation (referenced), to
  * be answered; `slot` is its session's. `origin` is where it came from, in the server's words. */
-void client_new_arrival(struct worker *worker, struct generation *generation,
-                        const struct config_forward *forward, int slot, struct arrival *arrival,
-                        const char *origin, uint16_t origin_port);
+void client_new_forwarded(struct worker *worker, struct generation *generation,
+                          const struct config_forward *forward, int slot,
+                          struct forwarded_open *forwarded, const char *origin,
+                          uint16_t origin_port);
 
-/* For one of worker->waiting whose board has a session now. */
+/* For one of worker->waiting whose session table has a session now. */
 void client_retry(struct client *client);
 
-/* The board whose session it waits for, and who waits behind it. */
-struct board *client_board(const struct client *client);
+/* The session table whose session it waits for, and who waits behind it. */
+struct session_table *client_table(const struct client *client);
 struct client *client_next_waiting(const struct client *client);
 
 /* Cuts it, whatever it does. */

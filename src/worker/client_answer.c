@@ -81,12 +81,12 @@ void client_say_bound(struct client *c, const struct ip *ip, uint16_t port)
 void client_report(struct client *c, enum outcome outcome, const char *detail)
 {
     void (*answered)(void *arg, enum outcome outcome, const char *detail) =
-        c->errand != NULL ? c->errand->answered : NULL;
+        c->internal != NULL ? c->internal->answered : NULL;
 
     if (answered == NULL)
         return;
-    c->errand->answered = NULL;
-    answered(c->errand->arg, outcome, detail);
+    c->internal->answered = NULL;
+    answered(c->internal->arg, outcome, detail);
 }
 
 void client_refuse(struct client *c, enum outcome outcome, const char *detail)
@@ -110,7 +110,7 @@ void client_refuse(struct client *c, enum outcome outcome, const char *detail)
 static void relay_done(void *arg, const struct relay_result *result)
 {
     struct client *c = arg;
-    const char *const sides[] = {"client", c->direct ? "target" : "channel"};
+    const char *const sides[] = {"client", c->via_remote_forward ? "target" : "channel"};
     char why[300];
 
     c->relay = NULL;

@@ -57,17 +57,18 @@ static bool is_expected(const struct client *c, const struct ip *peer)
     return client_verdict(c, ip_format(peer, text), peer).allow;
 }
 
-static void on_arrived(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port)
+static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char *origin,
+                         uint16_t origin_port)
 {
     struct client *c = arg;
     struct ip peer;
     struct endpoint *channel;
 
     if (!ip_parse(origin, &peer) || !is_expected(c, &peer)) {
-        arrival_refuse(arrival);
+        forwarded_open_refuse(forwarded);
         return;
     }
-    channel = arrival_accept(arrival);
+    channel = forwarded_open_accept(forwarded);
     client_unbind(c); /* one connection only */
     deadline_cancel(&c->deadline);
     c->request->bound = true;
@@ -88,7 +89,7 @@ static void on_lost(void *arg)
 
 static const struct session_listen_events bind_events = {
     .answered = on_answered,
-    .arrived = on_arrived,
+    .forwarded = on_forwarded,
     .lost = on_lost,
 };
 

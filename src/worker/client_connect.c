@@ -39,9 +39,9 @@ static void reached(struct client *c, int fd)
         client_refuse(c, OUTCOME_SHORTAGE, "no descriptors");
         return;
     }
-    if (c->arrival != NULL)
-        c->endpoint = arrival_accept(c->arrival);
-    c->arrival = NULL;
+    if (c->forwarded != NULL)
+        c->endpoint = forwarded_open_accept(c->forwarded);
+    c->forwarded = NULL;
     client_answer_open(c, target);
 }
 
@@ -113,7 +113,7 @@ void client_disconnect(struct client *c)
 {
     connect_cancel(c->connect);
     c->connect = NULL;
-    if (c->arrival != NULL)
-        arrival_refuse(c->arrival);
-    c->arrival = NULL;
+    if (c->forwarded != NULL)
+        forwarded_open_refuse(c->forwarded);
+    c->forwarded = NULL;
 }

@@ -1,8 +1,8 @@
 /* A client's inside, for the files that share the work on it: client.c (its life), client_ask.c
- * (what it wants), client_route.c (how it gets there), client_direct.c (how from this machine),
+ * (what it wants), client_route.c (how it gets there), client_connect.c (how from this machine),
  * client_bind.c (how somebody gets to it), client_answer.c (what it is told). */
-#ifndef ADIT_GATEWAY_CLIENT_PARTS_H
-#define ADIT_GATEWAY_CLIENT_PARTS_H
+#ifndef ADIT_WORKER_CLIENT_PARTS_H
+#define ADIT_WORKER_CLIENT_PARTS_H
 
 #include "base/buffer.h"
 #include "worker/client.h"
@@ -61,10 +61,10 @@ struct client {
     struct message message; /* in CLIENT_MOVING */
     int moving_fd;
     struct generation *generation;
-    const struct config_listen *listen;     /* NULL: an errand of our own */
-    struct errand *errand;                  /* its strings are not kept; NULL: nobody is told */
+    const struct config_listen *listen;     /* NULL: an internal connection of our own */
+    struct internal_request *internal;      /* its strings are not kept; NULL: nobody is told */
     const struct config_upstream *upstream; /* once decided */
-    struct board *board;                    /* the upstream's */
+    struct session_table *table;            /* the upstream's */
     int slot;                               /* reserved there; -1: none */
     enum client_state state;
     enum wire_protocol protocol;
@@ -80,11 +80,12 @@ struct client {
     struct verification *verification;
     struct resolve *resolve;
     struct session_open *open;
-    struct session_listen *bind; /* in CLIENT_BINDING */
-    bool direct;                 /* came in at the far side: leads to this machine's network */
-    struct arrival *arrival;     /* how, until it is answered */
-    struct connect *connect;     /* in CLIENT_CONNECTING */
-    struct later heed; /* bytes or their end came from a channel: they are parsed outside of it */
+    struct session_listen *bind;      /* in CLIENT_BINDING */
+    bool via_remote_forward;          /* came in at the far side: leads to this machine's network */
+    struct forwarded_open *forwarded; /* how, until it is answered */
+    struct connect *connect;          /* in CLIENT_CONNECTING */
+    struct later
+        parse_later; /* bytes or their end came from a channel: they are parsed outside of it */
     struct relay *relay;
     bool cut;  /* the relay did not end in order */
     char *why; /* in CLIENT_CLOSING: the access line's `end` */
@@ -159,7 +160,7 @@ void client_unroute(struct client *client);
 /* Gives the reservation on a session back. */
 void client_release_slot(struct client *client);
 
-/* client_direct.c */
+/* client_connect.c */
 
 /* Connects from this machine, as far as the rules allow; ends in client_answer_open or
  * client_refuse. */
@@ -182,7 +183,7 @@ void client_unbind(struct client *client);
 /* The first of two replies to a BIND: where the server listens. */
 void client_say_bound(struct client *client, const struct ip *ip, uint16_t port);
 
-/* Tells the owner of an errand how it is answered, once. */
+/* Tells the owner of an internal connection how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);
 
 /* The channel is open: answers, and starts the relay. */

@@ -17,8 +17,8 @@ static void open_channel(struct client *c);
 struct acl_verdict client_verdict(const struct client *c, const char *host, const struct ip *ip)
 {
     struct acl_query query = {
-        .from = c->from_ip && !c->direct ? &c->peer : NULL,
-        .remote = c->direct,
+        .from = c->from_ip && !c->via_remote_forward ? &c->peer : NULL,
+        .remote = c->via_remote_forward,
         .user = c->user,
         .listen = c->listen->name,
         .host = host,
@@ -41,8 +41,8 @@ bool client_judge(struct client *c, const struct ip *ip)
         c->allowed = verdict.allow;
         c->rule = verdict.rule;
     }
-    if (verdict.allow && !c->direct)
-        c->upstream = generation_upstream(c->generation, via, &c->board);
+    if (verdict.allow && !c->via_remote_forward)
+        c->upstream = generation_upstream(c->generation, via, &c->table);
     return verdict.allow;
 }
 
@@ -141,7 +141,7 @@ static void try_step(struct client *c, enum outcome last, const char *detail)
  * not who will come, and without an address anybody would be let in. */
 static enum outcome bind_outcome(const struct client *c)
 {
-    if (c->direct || !c->listen->bind)
+    if (c->via_remote_forward || !c->listen->bind)
         return OUTCOME_COMMAND;
     return c->request->target.is_ip ? OUTCOME_OK : OUTCOME_ADDRESS_TYPE;
 }
@@ -154,7 +154,7 @@ void client_route(struct client *c)
         client_refuse(c, OUTCOME_COMMAND, NULL);
     } else if (c->command == WIRE_BIND && bind_outcome(c) != OUTCOME_OK) {
         client_refuse(c, bind_outcome(c), NULL);
-    } else if (c->direct) {
+    } else if (c->via_remote_forward) {
         client_connect(c);
     } else if (c->listen != NULL && !r->to_path && !r->target.is_ip) {
         try_step(c, OUTCOME_UNKNOWN_HOST, NULL);
@@ -171,11 +171,11 @@ void client_route(struct client *c)
 void client_release_slot(struct client *c)
 {
     if (c->slot >= 0)
-        board_release(c->board, c->slot);
+        session_table_release(c->table, c->slot);
     c->slot = -1;
 }
 
-/* How often an errand looks whether the person has answered. */
+/* How often an internal connection looks whether the person has answered. */
 #define ASKING_MS 1000
 
 static void waited_too_long(struct deadline *deadline)
@@ -183,7 +183,7 @@ static void waited_too_long(struct deadline *deadline)
     struct client *c = container_of(deadline, struct client, deadline);
 
     /* (Who came from outside is not kept waiting for a person.) */
-    if (c->request->hold_ms > 0 && atomic_load(&c->board->asking))
+    if (c->request->hold_ms > 0 && atomic_load(&c->table->asking))
         deadline_arm(c->worker->loop, &c->deadline, ASKING_MS, waited_too_long);
     else
         client_refuse(c, OUTCOME_NO_SESSION, NULL);
@@ -202,7 +202,7 @@ static void wait_for_session(struct client *c)
     client_set_state(c, CLIENT_WAITING);
     c->waiting = true;
     TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);
-    atomic_fetch_add(&c->board->waiting, 1);
+    atomic_fetch_add(&c->table->waiting, 1);
     /* (In tenths of a second, as few different durations are what deadlines are good at.) */
     deadline_arm(c->worker->loop, &c->deadline, (hold - r->waited_ms + 99) / 100 * 100,
                  waited_too_long);
@@ -215,7 +215,7 @@ static void stop_waiting(struct client *c)
     c->waiting = false;
     c->request->waited_ms += loop_now(c->worker->loop) - c->request->wait_began;
     TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
-    atomic_fetch_sub(&c->board->waiting, 1);
+    atomic_fetch_sub(&c->table->waiting, 1);
     deadline_cancel(&c->deadline);
 }
 
@@ -296,13 +296,13 @@ static bool is_by_name(const struct client *c)
     return c->command != WIRE_BIND && !r->to_path && !r->target.is_ip && r->address_count == 0;
 }
 
-static bool is_risky(const struct client *c)
+static bool open_may_block(const struct client *c)
 {
     if (!may_bring_names(c))
         return false;
-    board_expect_names(c->board);
+    session_table_expect_names(c->table);
     return is_by_name(c) &&
-           !quick_names_has(c->board->quick_names, c->request->opening, loop_now(c->worker->loop));
+           !fast_names_has(c->table->fast_names, c->request->opening, loop_now(c->worker->loop));
 }
 
 static void note_name(const struct client *c)
@@ -310,7 +310,7 @@ static void note_name(const struct client *c)
     uint64_t now = loop_now(c->worker->loop);
 
     if (is_by_name(c) && now - c->request->asked_at < QUICK_MS)
-        quick_names_add(c->board->quick_names, c->request->opening, now);
+        fast_names_add(c->table->fast_names, c->request->opening, now);
 }
 
 static void open_timed_out(struct deadline *deadline)
@@ -382,21 +382,21 @@ static void open_channel(struct client *c)
 
     /* A reload may have put another pool in its upstream's place. */
     if (c->slot < 0)
-        c->board = board_current(c->board);
+        c->table = session_table_current(c->table);
     if (c->slot < 0)
-        c->slot = board_reserve(c->board, (int)c->worker->index, is_risky(c), &grow);
+        c->slot = session_table_reserve(c->table, (int)c->worker->index, open_may_block(c), &grow);
     if (grow)
-        pool_ask_grow(c->worker->crew->keeper, c->board);
+        pool_ask_grow(c->worker->workers->main_mailbox, c->table);
     if (c->slot < 0) {
         wait_for_session(c);
         return;
     }
-    owner = atomic_load(&c->board->slots[c->slot].worker);
+    owner = atomic_load(&c->table->slots[c->slot].worker);
     if (owner != (int)c->worker->index) {
-        move(c, c->worker->crew->workers[owner]);
+        move(c, c->worker->workers->all[owner]);
         return;
     }
-    session = worker_session_at(c->worker, c->board, c->slot);
+    session = worker_session_at(c->worker, c->table, c->slot);
     if (session == NULL) {
         /* It ended since it was chosen, and is not up any more for the next choice. */
         client_release_slot(c);

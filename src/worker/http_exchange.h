@@ -2,8 +2,8 @@
  * through just one request's body, and turns the response into one after which the connection
  * closes. Without it a browser would send its next request, perhaps for another host, down a
  * connection that leads to this one. */
-#ifndef ADIT_GATEWAY_HTTP_EXCHANGE_H
-#define ADIT_GATEWAY_HTTP_EXCHANGE_H
+#ifndef ADIT_WORKER_HTTP_EXCHANGE_H
+#define ADIT_WORKER_HTTP_EXCHANGE_H
 
 #include "io/endpoint.h"
 #include "io/loop.h"

@@ -11,7 +11,7 @@
 struct remote {
     LIST_ENTRY(remote) link;
     struct worker_session *ws;
-    struct remote_order order; /* as it was last given; its board is the session's own */
+    struct remote_order order; /* as it was last given; its session table is the session's own */
     struct session_listen *listen;
 };
 
@@ -34,22 +34,23 @@ static void remote_free(struct remote *remote)
 static void on_answered(void *arg, uint16_t port)
 {
     struct remote *remote = arg;
-    struct mailbox *keeper = remote->ws->worker->crew->keeper;
+    struct mailbox *main_mailbox = remote->ws->worker->workers->main_mailbox;
 
-    forwards_tell(keeper, remote->order.forwards, remote->order.number, port);
+    forwards_tell(main_mailbox, remote->order.forwards, remote->order.number, port);
     if (port != 0)
         return;
     session_listen_free(remote->listen);
     remote_free(remote);
 }
 
-static void on_arrived(void *arg, struct arrival *arrival, const char *origin, uint16_t origin_port)
+static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char *origin,
+                         uint16_t origin_port)
 {
     const struct remote *remote = arg;
     const struct remote_order *order = &remote->order;
 
-    client_new_arrival(remote->ws->worker, order->generation, order->forward, order->slot, arrival,
-                       origin, origin_port);
+    client_new_forwarded(remote->ws->worker, order->generation, order->forward, order->slot,
+                         forwarded, origin, origin_port);
 }
 
 static void on_lost(void *arg)
@@ -59,7 +60,7 @@ static void on_lost(void *arg)
 
 static const struct session_listen_events listen_events = {
     .answered = on_answered,
-    .arrived = on_arrived,
+    .forwarded = on_forwarded,
     .lost = on_lost,
 };
 
@@ -86,7 +87,7 @@ static void drop_order(struct message *message)
 {
     struct order_message *m = container_of(message, struct order_message, message);
 
-    board_unref(m->order.board);
+    session_table_unref(m->order.table);
     generation_unref(m->order.generation);
     free(m);
 }
@@ -103,13 +104,13 @@ static struct remote *find(struct worker *worker, uint64_t number)
     return NULL;
 }
 
-static struct worker_session *find_session(struct worker *worker, const struct board *board,
+static struct worker_session *find_session(struct worker *worker, const struct session_table *table,
                                            int slot)
 {
     struct worker_session *ws;
 
     LIST_FOREACH (ws, &worker->sessions, link)
-        if (ws->board == board && ws->slot == slot)
+        if (ws->table == table && ws->slot == slot)
             return ws;
     return NULL;
 }
@@ -131,7 +132,7 @@ static void take_order(struct message *message, void *owner)
     struct order_message *m = container_of(message, struct order_message, message);
     struct worker *worker = owner;
     struct remote *remote = find(worker, m->order.number);
-    struct worker_session *ws = find_session(worker, m->order.board, m->order.slot);
+    struct worker_session *ws = find_session(worker, m->order.table, m->order.slot);
 
     if (remote != NULL) {
         generation_unref(remote->order.generation);
@@ -159,7 +160,7 @@ void remote_send(struct worker *worker, const struct remote_order *order)
 
     m->message = (struct message){.run = take_order, .drop = drop_order};
     m->order = *order;
-    board_ref(order->board);
+    session_table_ref(order->table);
     generation_ref(order->generation);
     mailbox_post(worker->mailbox, &m->message);
 }

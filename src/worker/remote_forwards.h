@@ -1,7 +1,7 @@
 /* Remote forwards on the worker whose session holds them: what the server is asked to listen on,
  * and the clients that come in by it. */
-#ifndef ADIT_GATEWAY_REMOTE_H
-#define ADIT_GATEWAY_REMOTE_H
+#ifndef ADIT_WORKER_REMOTE_FORWARDS_H
+#define ADIT_WORKER_REMOTE_FORWARDS_H
 
 #include "shared/generation.h"
 #include "worker/worker.h"
@@ -12,7 +12,7 @@ struct forwards;
 struct remote_order {
     struct forwards *forwards; /* the main thread's, to be told what the server answers */
     uint64_t number;           /* the same one for all orders about the same listening */
-    struct board *board;
+    struct session_table *table;
     int slot;
     struct generation *generation;
     const struct config_forward *forward; /* of the generation */

@@ -68,7 +68,8 @@ static int dial_through(void *arg, const struct ip *server, uint16_t port)
         descriptor_is_reserved(ends[1], DESCRIPTOR_CLIENT) ||
         !client_new_internal(
             tunnel->worker, tunnel->generation,
-            &(struct errand){.via = tunnel->via, .to = {.host = address, .port = port}}, ends[1])) {
+            &(struct internal_request){.via = tunnel->via, .to = {.host = address, .port = port}},
+            ends[1])) {
         close(ends[0]);
         close(ends[1]);
         return -1;

@@ -1,6 +1,6 @@
 /* A worker's resolvers: this machine's, and one for each upstream that DNS goes through. */
-#ifndef ADIT_GATEWAY_NAMES_H
-#define ADIT_GATEWAY_NAMES_H
+#ifndef ADIT_WORKER_RESOLVERS_H
+#define ADIT_WORKER_RESOLVERS_H
 
 #include "shared/generation.h"
 #include "io/resolver.h"

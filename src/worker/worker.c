@@ -19,11 +19,11 @@
  */
 #define OVERDUE_MS 500
 
-/* A session that carries this much between two ticks is lively then; one that was it so often is
- * steady (one with bulk at once), and one that has been it for long is so a little longer. */
-#define LIVELY_BYTES 4096
-#define STEADY_TICKS 2
-#define LIVELY_MAX 8
+/* A session that carries this much between two ticks is active then; one that was it so often is
+ * streaming (one with bulk at once), and one that has been it for long is so a little longer. */
+#define ACTIVE_BYTES 4096
+#define STREAMING_TICKS 2
+#define ACTIVE_TICKS_MAX 8
 
 /* Passwords that were right need not be hashed again for so long. */
 #define CREDENTIALS_MAX 1024
@@ -35,13 +35,13 @@ static void session_gone(struct worker_session *ws, const char *why)
 {
     struct worker *worker = ws->worker;
 
-    ws->board->slots[ws->slot].session = NULL;
-    board_set_slot(ws->board, ws->slot, SLOT_RETIRING);
+    ws->table->slots[ws->slot].session = NULL;
+    session_table_set_slot(ws->table, ws->slot, SLOT_RETIRING);
     LIST_REMOVE(ws, link);
     remote_end_all(ws);
     session_free(ws->session);
-    pool_tell_lost(worker->crew->keeper, ws->board, ws->slot, why);
-    board_unref(ws->board);
+    pool_tell_lost(worker->workers->main_mailbox, ws->table, ws->slot, why);
+    session_table_unref(ws->table);
     free(ws);
 }
 
@@ -50,7 +50,7 @@ static void session_dying(void *arg)
 {
     struct worker_session *ws = arg;
 
-    board_set_slot(ws->board, ws->slot, SLOT_RETIRING);
+    session_table_set_slot(ws->table, ws->slot, SLOT_RETIRING);
 }
 
 static void session_lost(void *arg, const char *why)
@@ -61,53 +61,54 @@ static void session_lost(void *arg, const char *why)
     session_gone(ws, why);
 }
 
-struct session *worker_session_at(struct worker *worker, struct board *board, int slot)
+struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot)
 {
-    struct board_slot *s = &board->slots[slot];
+    struct session_slot *s = &table->slots[slot];
 
-    if (board_slot_state(board, slot) != SLOT_UP || atomic_load(&s->worker) != (int)worker->index)
+    if (session_table_slot_state(table, slot) != SLOT_UP ||
+        atomic_load(&s->worker) != (int)worker->index)
         return NULL;
     return s->session;
 }
 
 /* Whether somebody would notice if it stood still. While the server is silent it does, and nothing
  * is learnt from that. */
-static bool is_steady(struct worker_session *ws, uint64_t moved, bool overdue)
+static bool is_streaming(struct worker_session *ws, uint64_t moved, bool overdue)
 {
     if (overdue)
         ;
-    else if (moved < LIVELY_BYTES)
-        ws->lively -= ws->lively > 0;
+    else if (moved < ACTIVE_BYTES)
+        ws->active_ticks -= ws->active_ticks > 0;
     else
-        ws->lively += ws->lively < LIVELY_MAX;
-    return ws->lively >= STEADY_TICKS || ws->rate >= BALANCE_BULK_RATE;
+        ws->active_ticks += ws->active_ticks < ACTIVE_TICKS_MAX;
+    return ws->active_ticks >= STREAMING_TICKS || ws->rate >= BALANCE_BULK_RATE;
 }
 
 static void publish(struct worker_session *ws)
 {
-    struct board_slot *slot = &ws->board->slots[ws->slot];
+    struct session_slot *slot = &ws->table->slots[ws->slot];
     struct session_state state;
     uint64_t moved;
-    bool overdue, steady;
+    bool overdue, streaming;
 
     session_tick(ws->session);
     session_state(ws->session, &state);
     moved = state.carried - ws->carried;
     ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;
-    steady = is_steady(ws, moved, overdue);
+    streaming = is_streaming(ws, moved, overdue);
     ws->carried = state.carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
     atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);
-    atomic_store_explicit(&slot->steady, steady, memory_order_relaxed);
+    atomic_store_explicit(&slot->streaming, streaming, memory_order_relaxed);
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
-    if (board_slot_state(ws->board, ws->slot) == SLOT_RETIRING && state.channels == 0)
+    if (session_table_slot_state(ws->table, ws->slot) == SLOT_RETIRING && state.channels == 0)
         session_gone(ws, NULL);
-    else if ((overdue || steady) && board_wants_calm(ws->board, -1))
+    else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance: who comes by a name that is slow shall not have to go where it hurts. */
-        pool_ask_grow(ws->worker->crew->keeper, ws->board);
+        pool_ask_grow(ws->worker->workers->main_mailbox, ws->table);
 }
 
 static void tick(struct deadline *deadline)
@@ -127,17 +128,17 @@ static void tick(struct deadline *deadline)
 
 struct session_message {
     struct message message;
-    struct board *board;
+    struct session_table *table;
     int slot;
-    struct dialled *dialled;
+    struct logged_in *logged_in;
     uint64_t keepalive_ms;
     unsigned keepalive_max;
 };
 
 static void session_message_free(struct session_message *m)
 {
-    dialled_free(m->dialled);
-    board_unref(m->board);
+    logged_in_free(m->logged_in);
+    session_table_unref(m->table);
     free(m);
 }
 
@@ -164,44 +165,44 @@ static void take_session(struct message *message, void *owner)
     }
     ws = mem_zalloc(sizeof(*ws));
     options.arg = ws;
-    ws->session = session_new(worker->loop, m->dialled, &options);
+    ws->session = session_new(worker->loop, m->logged_in, &options);
     if (ws->session == NULL) {
         free(ws);
-        pool_tell_lost(worker->crew->keeper, m->board, m->slot, "no descriptors");
+        pool_tell_lost(worker->workers->main_mailbox, m->table, m->slot, "no descriptors");
         session_message_free(m);
         return;
     }
-    m->dialled = NULL;
+    m->logged_in = NULL;
     ws->worker = worker;
     LIST_INIT(&ws->remotes);
-    ws->board = board_ref(m->board);
+    ws->table = session_table_ref(m->table);
     ws->slot = m->slot;
     if (LIST_EMPTY(&worker->sessions))
         deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
     LIST_INSERT_HEAD(&worker->sessions, ws, link);
-    ws->board->slots[ws->slot].session = ws->session;
+    ws->table->slots[ws->slot].session = ws->session;
     /* What an earlier session of this slot was like. */
-    atomic_store(&ws->board->slots[ws->slot].overdue, false);
-    atomic_store(&ws->board->slots[ws->slot].steady, false);
-    atomic_store(&ws->board->slots[ws->slot].abandoned, 0);
-    atomic_store(&ws->board->slots[ws->slot].rate, 0);
-    board_set_slot(ws->board, ws->slot, SLOT_UP);
+    atomic_store(&ws->table->slots[ws->slot].overdue, false);
+    atomic_store(&ws->table->slots[ws->slot].streaming, false);
+    atomic_store(&ws->table->slots[ws->slot].abandoned, 0);
+    atomic_store(&ws->table->slots[ws->slot].rate, 0);
+    session_table_set_slot(ws->table, ws->slot, SLOT_UP);
     metric_add(&worker->metrics.sessions_up, 1);
-    pool_tell_up(worker->crew->keeper, m->board, m->slot);
-    crew_send_board_up(worker->crew, m->board);
+    pool_tell_up(worker->workers->main_mailbox, m->table, m->slot);
+    workers_send_session_up(worker->workers, m->table);
     session_message_free(m);
 }
 
-void worker_send_session(struct worker *worker, struct board *board, int slot,
-                         struct dialled *dialled, const struct config_upstream *upstream)
+void worker_send_session(struct worker *worker, struct session_table *table, int slot,
+                         struct logged_in *logged_in, const struct config_upstream *upstream)
 {
     struct session_message *m = mem_zalloc(sizeof(*m));
 
     *m = (struct session_message){
         .message = {.run = take_session, .drop = drop_session_message},
-        .board = board_ref(board),
+        .table = session_table_ref(table),
         .slot = slot,
-        .dialled = dialled,
+        .logged_in = logged_in,
         .keepalive_ms = upstream->keepalive_ms,
         .keepalive_max = upstream->keepalive_max,
     };
@@ -210,16 +211,16 @@ void worker_send_session(struct worker *worker, struct board *board, int slot,
 
 /* Clients. */
 
-void crew_client_gone(struct crew *crew)
+void workers_client_gone(struct workers *workers)
 {
-    atomic_fetch_sub(&crew->clients, 1);
-    if (atomic_load(&crew->draining))
-        crew->client_gone(crew);
+    atomic_fetch_sub(&workers->clients, 1);
+    if (atomic_load(&workers->draining))
+        workers->client_gone(workers);
 }
 
 struct client_message {
     struct message message;
-    struct crew *crew;
+    struct workers *workers;
     struct generation *generation;
     const struct config_listen *listen;
     int fd;
@@ -233,7 +234,7 @@ static void drop_client(struct message *message)
     struct client_message *m = container_of(message, struct client_message, message);
 
     close(m->fd);
-    crew_client_gone(m->crew);
+    workers_client_gone(m->workers);
     generation_unref(m->generation);
     free(m);
 }
@@ -260,7 +261,7 @@ void worker_send_client(struct worker *worker, struct generation *generation,
 
     *m = (struct client_message){
         .message = {.run = take_client, .drop = drop_client},
-        .crew = worker->crew,
+        .workers = worker->workers,
         .generation = generation_ref(generation),
         .listen = listen,
         .fd = fd,
@@ -269,31 +270,31 @@ void worker_send_client(struct worker *worker, struct generation *generation,
     };
     if (peer != NULL)
         m->peer = *peer;
-    atomic_fetch_add(&worker->crew->clients, 1);
+    atomic_fetch_add(&worker->workers->clients, 1);
     mailbox_post(worker->mailbox, &m->message);
 }
 
-void worker_let_in(struct worker *worker, struct generation *generation,
+void worker_accept(struct worker *worker, struct generation *generation,
                    const struct config_listen *listen, int fd, const struct ip *peer,
                    uint16_t peer_port)
 {
-    atomic_fetch_add(&worker->crew->clients, 1);
+    atomic_fetch_add(&worker->workers->clients, 1);
     client_new(worker, generation, listen, fd, peer, peer_port);
 }
 
-/* Notes: messages that carry at most a board. */
+/* Notes: messages that carry at most a session table. */
 
 struct note {
     struct message message;
-    struct board *board; /* NULL for most */
-    void (*act)(struct worker *worker, struct board *board);
+    struct session_table *table; /* NULL for most */
+    void (*act)(struct worker *worker, struct session_table *table);
 };
 
 static void drop_note(struct message *message)
 {
     struct note *note = container_of(message, struct note, message);
 
-    board_unref(note->board);
+    session_table_unref(note->table);
     free(note);
 }
 
@@ -301,31 +302,31 @@ static void take_note(struct message *message, void *owner)
 {
     struct note *note = container_of(message, struct note, message);
 
-    note->act(owner, note->board);
+    note->act(owner, note->table);
     drop_note(message);
 }
 
-static void send_note(struct worker *worker, struct board *board,
-                      void (*act)(struct worker *worker, struct board *board))
+static void send_note(struct worker *worker, struct session_table *table,
+                      void (*act)(struct worker *worker, struct session_table *table))
 {
     struct note *note = mem_zalloc(sizeof(*note));
 
     note->message = (struct message){.run = take_note, .drop = drop_note};
-    note->board = board != NULL ? board_ref(board) : NULL;
+    note->table = table != NULL ? session_table_ref(table) : NULL;
     note->act = act;
     mailbox_post(worker->mailbox, &note->message);
 }
 
-static void send_all(struct crew *crew, struct board *board,
-                     void (*act)(struct worker *worker, struct board *board))
+static void send_all(struct workers *workers, struct session_table *table,
+                     void (*act)(struct worker *worker, struct session_table *table))
 {
-    for (unsigned i = 0; i < crew->worker_count; i++)
-        send_note(crew->workers[i], board, act);
+    for (unsigned i = 0; i < workers->count; i++)
+        send_note(workers->all[i], table, act);
 }
 
-/* Lets those that wait for the board try again, in the order they came. One that has to go on
- * waiting goes to the end of the list, behind those that were there when this began. */
-static void act_board_up(struct worker *worker, struct board *board)
+/* Lets those that wait for the session table try again, in the order they came. One that has to go
+ * on waiting goes to the end of the list, behind those that were there when this began. */
+static void act_session_up(struct worker *worker, struct session_table *table)
 {
     struct client *last = TAILQ_LAST(&worker->waiting, client_list);
     struct client *client = TAILQ_FIRST(&worker->waiting);
@@ -334,45 +335,45 @@ static void act_board_up(struct worker *worker, struct board *board)
     while (more) {
         struct client *next = client_next_waiting(client);
         more = client != last;
-        if (client_board(client) == board)
+        if (client_table(client) == table)
             client_retry(client);
         client = next;
     }
 }
 
-void crew_send_board_up(struct crew *crew, struct board *board)
+void workers_send_session_up(struct workers *workers, struct session_table *table)
 {
-    send_all(crew, board, act_board_up);
+    send_all(workers, table, act_session_up);
 }
 
-static void act_probe(struct worker *worker, struct board *board)
+static void act_probe(struct worker *worker, struct session_table *table)
 {
     struct worker_session *ws;
 
-    (void)board;
+    (void)table;
     LIST_FOREACH (ws, &worker->sessions, link)
         session_probe(ws->session);
 }
 
-void crew_send_probe(struct crew *crew)
+void workers_send_probe(struct workers *workers)
 {
-    send_all(crew, NULL, act_probe);
+    send_all(workers, NULL, act_probe);
 }
 
-static void act_flush(struct worker *worker, struct board *board)
+static void act_flush(struct worker *worker, struct session_table *table)
 {
-    (void)board;
+    (void)table;
     names_flush(worker->names);
 }
 
-void crew_send_flush(struct crew *crew)
+void workers_send_flush(struct workers *workers)
 {
-    send_all(crew, NULL, act_flush);
+    send_all(workers, NULL, act_flush);
 }
 
-static void act_beat(struct worker *worker, struct board *board)
+static void act_beat(struct worker *worker, struct session_table *table)
 {
-    (void)board;
+    (void)table;
     heartbeat_answer(&worker->heartbeat);
 }
 
@@ -381,11 +382,11 @@ void worker_send_beat(struct worker *worker)
     send_note(worker, NULL, act_beat);
 }
 
-static void act_stop(struct worker *worker, struct board *board)
+static void act_stop(struct worker *worker, struct session_table *table)
 {
     struct client *client;
 
-    (void)board;
+    (void)table;
     worker->stopping = true; /* what is on its way here is dropped */
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
@@ -410,7 +411,7 @@ void worker_send_stop(struct worker *worker)
 
 /* The thread. */
 
-struct worker *worker_new(struct crew *crew, unsigned index)
+struct worker *worker_new(struct workers *workers, unsigned index)
 {
     struct loop *loop = loop_new();
     struct worker *worker;
@@ -419,7 +420,7 @@ struct worker *worker_new(struct crew *crew, unsigned index)
         return NULL;
     worker = mem_zalloc(sizeof(*worker));
     worker->index = index;
-    worker->crew = crew;
+    worker->workers = workers;
     worker->loop = loop;
     worker->mailbox = mailbox_new(loop, worker);
     TAILQ_INIT(&worker->clients);

@@ -64,13 +64,13 @@ struct end {
     struct end *peer;
     struct way *way; /* what is read here takes */
     int fd;
-    bool readable;         /* on way->readable */
-    bool full;             /* UNDER_WAY_MAX is under way from here: it waits for `peer` */
-    bool read_out;         /* its end of data was read */
-    bool blocked;          /* it takes no more for now */
-    bool shut;             /* all that there was was written to it */
-    size_t coming;         /* bytes under way to it */
-    struct chunks arrived; /* that it has not taken yet */
+    bool readable;           /* on way->readable */
+    bool full;               /* UNDER_WAY_MAX is under way from here: it waits for `peer` */
+    bool read_out;           /* its end of data was read */
+    bool blocked;            /* it takes no more for now */
+    bool shut;               /* all that there was was written to it */
+    size_t coming;           /* bytes under way to it */
+    struct chunks forwarded; /* that it has not taken yet */
     TAILQ_ENTRY(end) link;
 };
 
@@ -130,7 +130,7 @@ static void end_open(struct connection *c, int which, int fd)
 
     *e = (struct end){
         .connection = c, .peer = &c->ends[!which], .way = &relay.ways[which], .fd = fd};
-    STAILQ_INIT(&e->arrived);
+    STAILQ_INIT(&e->forwarded);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, e);
 }
@@ -211,8 +211,8 @@ static void connection_close(struct connection *c)
         struct chunk *chunk;
         not_readable(&c->ends[i]);
         close(c->ends[i].fd);
-        while ((chunk = STAILQ_FIRST(&c->ends[i].arrived)) != NULL) {
-            STAILQ_REMOVE_HEAD(&c->ends[i].arrived, next);
+        while ((chunk = STAILQ_FIRST(&c->ends[i].forwarded)) != NULL) {
+            STAILQ_REMOVE_HEAD(&c->ends[i].forwarded, next);
             chunk_free(chunk);
         }
     }
@@ -249,7 +249,7 @@ static void push(struct end *e)
 {
     struct chunk *chunk;
 
-    while (!e->connection->closed && !e->blocked && (chunk = STAILQ_FIRST(&e->arrived)) != NULL) {
+    while (!e->connection->closed && !e->blocked && (chunk = STAILQ_FIRST(&e->forwarded)) != NULL) {
         bool last = chunk->length == 0;
         ssize_t n =
             last ? 0 : send(e->fd, chunk->bytes + chunk->begin, chunk->length, MSG_NOSIGNAL);
@@ -263,7 +263,7 @@ static void push(struct end *e)
             chunk->length -= (size_t)n;
             if (chunk->length > 0)
                 continue;
-            STAILQ_REMOVE_HEAD(&e->arrived, next);
+            STAILQ_REMOVE_HEAD(&e->forwarded, next);
             chunk_free(chunk);
             if (last)
                 shut(e);
@@ -284,7 +284,7 @@ static void deliver(struct way *way, uint64_t at)
         if (chunk->to->connection->closed) {
             chunk_free(chunk);
         } else {
-            STAILQ_INSERT_TAIL(&chunk->to->arrived, chunk, next);
+            STAILQ_INSERT_TAIL(&chunk->to->forwarded, chunk, next);
             push(chunk->to);
         }
     }

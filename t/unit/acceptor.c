@@ -218,7 +218,7 @@ static void a_closed_listener_is_left_alone_without_a_word(void **state)
     int log = memfd_create("log", MFD_CLOEXEC);
 
     (void)state;
-    log_setup(log, LOG_INFO, LOG_TEXT);
+    log_setup(log, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
         accepts_on(addresses[i]);
         run_now(loop);
@@ -229,7 +229,7 @@ static void a_closed_listener_is_left_alone_without_a_word(void **state)
         acceptor_free(acceptor);
         acceptor = NULL;
     }
-    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
+    log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);
 }
 
@@ -270,7 +270,7 @@ static void without_descriptors_accepting_waits_and_warns_once(void **state)
 
     (void)state;
     assert_true(log >= 0);
-    log_setup(log, LOG_INFO, LOG_TEXT);
+    log_setup(log, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     accepts_on("127.0.0.1");
     for (int i = 0; i < 2; i++)
         clients[i] = tcp_connect("127.0.0.1", listener_port(listener));
@@ -294,7 +294,7 @@ static void without_descriptors_accepting_waits_and_warns_once(void **state)
     turn_until_accepted(2);
     assert_int_equal(lines_in(log), 1);
 
-    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
+    log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);
     close(clients[0]);
     close(clients[1]);
@@ -309,7 +309,7 @@ static void what_cannot_be_polled_now_is_tried_again(void **state)
     int fd;
 
     (void)state;
-    log_setup(log, LOG_INFO, LOG_TEXT);
+    log_setup(log, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     accepts_on("127.0.0.1");
     first = acceptor;
     acceptor = acceptor_new(loop, listener, false, accepted, &loop);
@@ -323,7 +323,7 @@ static void what_cannot_be_polled_now_is_tried_again(void **state)
     first = acceptor_new(loop, listener, false, accepted, &loop);
     assert_int_equal(lines_in(log), 2);
     acceptor_free(first);
-    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
+    log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);
     close(fd);
 }

@@ -24,11 +24,11 @@
     }
 #define STEADY(n, r)                                                                               \
     {                                                                                              \
-        .usable = true, .local = true, .steady = true, .channels = (n), .rate = (r)                \
+        .usable = true, .local = true, .streaming = true, .channels = (n), .rate = (r)             \
     }
 #define STEADY_LATE(n, r)                                                                          \
     {                                                                                              \
-        .usable = true, .local = true, .steady = true, .overdue = true, .channels = (n),           \
+        .usable = true, .local = true, .streaming = true, .overdue = true, .channels = (n),        \
         .rate = (r)                                                                                \
     }
 #define DOWN                                                                                       \
@@ -102,10 +102,10 @@ static void the_least_burdened_session_is_chosen(void **state)
 }
 
 /* By a name that may keep the whole session waiting. */
-static void a_risky_open_goes_past_steady_sessions(void **state)
+static void an_open_that_may_block_goes_past_streaming_sessions(void **state)
 {
     static const struct balance_limits limits = {
-        .channels = 100, .max_sessions = MOST, .calm_sessions = 2};
+        .channels = 100, .max_sessions = MOST, .quiet_sessions = 2};
     static const struct {
         const char *what;
         struct balance_session sessions[MOST];
@@ -116,17 +116,17 @@ static void a_risky_open_goes_past_steady_sessions(void **state)
         bool sure_grow;
     } cases[] = {
         {"none at all", {DOWN}, 0, -1, true, -1, true},
-        {"one calm", {UP(5, 0)}, 1, 0, false, 0, false},
-        {"one steady: there, and a calm one is wanted", {STEADY(5, 20)}, 1, 0, true, 0, false},
-        {"a calm one with more to do", {STEADY(1, 0), UP(9, 0)}, 2, 1, false, 0, false},
-        {"a calm one that is late", {STEADY(1, 0), LATE(9, 0)}, 2, 1, true, 0, false},
-        {"of two late ones the calm", {STEADY_LATE(1, 0), LATE(9, 0)}, 2, 1, true, 0, true},
-        {"a calm one that is full", {STEADY(1, 0), UP(100, 0)}, 2, 1, false, 0, false},
-        {"two steady ones are enough", {STEADY(5, 20), STEADY(4, 20)}, 2, 1, false, 1, false},
+        {"one quiet", {UP(5, 0)}, 1, 0, false, 0, false},
+        {"one streaming: there, and a quiet one is wanted", {STEADY(5, 20)}, 1, 0, true, 0, false},
+        {"a quiet one with more to do", {STEADY(1, 0), UP(9, 0)}, 2, 1, false, 0, false},
+        {"a quiet one that is late", {STEADY(1, 0), LATE(9, 0)}, 2, 1, true, 0, false},
+        {"of two late ones the quiet", {STEADY_LATE(1, 0), LATE(9, 0)}, 2, 1, true, 0, true},
+        {"a quiet one that is full", {STEADY(1, 0), UP(100, 0)}, 2, 1, false, 0, false},
+        {"two streaming ones are enough", {STEADY(5, 20), STEADY(4, 20)}, 2, 1, false, 1, false},
         {"but late ones do not count", {STEADY(5, 20), LATE(4, 0)}, 2, 1, true, 0, false},
         {"and one that is coming does", {STEADY(5, 20), DOWN}, 2, 0, false, 0, false},
         {"bulk always wants another", {STEADY(1, 9999), STEADY(1, 4000)}, 2, 1, true, 1, true},
-        {"others leave the last calm one", {STEADY(5, 1000), UP(0, 0)}, 2, 1, false, 0, false},
+        {"others leave the last quiet one", {STEADY(5, 1000), UP(0, 0)}, 2, 1, false, 0, false},
         {"unless the rest carries bulk", {STEADY(5, 2048), UP(0, 0)}, 2, 1, false, 1, false},
         {"or is late", {STEADY_LATE(5, 0), UP(9, 0)}, 2, 1, false, 1, false},
         {"or full", {STEADY(100, 0), UP(9, 0)}, 2, 1, false, 1, false},
@@ -173,7 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_burdened_session_is_chosen),
-        cmocka_unit_test(a_risky_open_goes_past_steady_sessions),
+        cmocka_unit_test(an_open_that_may_block_goes_past_streaming_sessions),
         cmocka_unit_test(channels_spread_evenly_and_the_pool_grows_only_when_full),
     };
 

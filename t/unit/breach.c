@@ -66,7 +66,7 @@ static void packets_of_1024_are_enough(void **state)
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
 struct scene {
-    struct answers answers;
+    struct open_replies open_replies;
     struct answer first, second;
 };
 
@@ -78,14 +78,15 @@ static struct scene scene_of_two(void)
 
 static void wait_for_both(struct scene *s)
 {
-    answers_init(&s->answers);
-    TAILQ_INSERT_TAIL(&s->answers.waiting, &s->first, link);
-    TAILQ_INSERT_TAIL(&s->answers.waiting, &s->second, link);
+    open_replies_init(&s->open_replies);
+    TAILQ_INSERT_TAIL(&s->open_replies.waiting, &s->first, link);
+    TAILQ_INSERT_TAIL(&s->open_replies.waiting, &s->second, link);
 }
 
 static const char *read_line(struct scene *s, const char *text)
 {
-    return answers_read_log(&s->answers, SSH_LOG_PROTOCOL, "ssh_packet_channel_open_conf", text);
+    return open_replies_read_log(&s->open_replies, SSH_LOG_PROTOCOL, "ssh_packet_channel_open_conf",
+                                 text);
 }
 
 static void a_confirmation_is_the_channel_s_that_it_names(void **state)
@@ -117,10 +118,10 @@ static void words_of_the_server_confirm_nothing(void **state)
 
     (void)state;
     wait_for_both(&s);
-    answers_read_log(&s.answers, SSH_LOG_PROTOCOL, "ssh_packet_global_request",
-                     "Received a CHANNEL_OPEN_CONFIRMATION for channel 43:0");
-    answers_read_log(&s.answers, SSH_LOG_PROTOCOL, "ssh_packet_global_request",
-                     "Remote window : 1, maxpacket : 1");
+    open_replies_read_log(&s.open_replies, SSH_LOG_PROTOCOL, "ssh_packet_global_request",
+                          "Received a CHANNEL_OPEN_CONFIRMATION for channel 43:0");
+    open_replies_read_log(&s.open_replies, SSH_LOG_PROTOCOL, "ssh_packet_global_request",
+                          "Remote window : 1, maxpacket : 1");
     assert_null(read_line(&s, "Remote window : 1, maxpacket : 1")); /* whose? nobody's */
     assert_false(s.first.confirmed);
 }

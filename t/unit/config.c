@@ -31,8 +31,8 @@ static void every_key_has_its_default(void **state)
 
     assert_string_equal(config->file, "f");
     assert_int_equal(gateway->workers, 0);
-    assert_int_equal(gateway->log, LOG_INFO);
-    assert_int_equal(gateway->log_format, LOG_TEXT);
+    assert_int_equal(gateway->log, ADIT_LOG_INFO);
+    assert_int_equal(gateway->log_format, ADIT_LOG_TEXT);
     assert_null(gateway->control);
     assert_int_equal(gateway->handshake_timeout_ms, 10000);
     assert_int_equal(gateway->drain_timeout_ms, 30000);
@@ -117,8 +117,8 @@ static void every_key_of_the_gateway_is_read(void **state)
                           "stream_local_bind_mask = 7\nstream_local_bind_unlink = yes\n");
 
     assert_int_equal(config->gateway.workers, 7);
-    assert_int_equal(config->gateway.log, LOG_DEBUG);
-    assert_int_equal(config->gateway.log_format, LOG_JSON);
+    assert_int_equal(config->gateway.log, ADIT_LOG_DEBUG);
+    assert_int_equal(config->gateway.log_format, ADIT_LOG_JSON);
     assert_int_equal(config->gateway.handshake_timeout_ms, 200);
     assert_int_equal(config->gateway.drain_timeout_ms, 5400000);
     assert_string_equal(config->gateway.control, "/home/test/c");

@@ -1,4 +1,4 @@
-/* Tests of gateway/http_exchange. */
+/* Tests of worker/http_exchange. */
 #include "exchange_scene.h"
 
 #include "io/relay.h"

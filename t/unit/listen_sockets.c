@@ -1,5 +1,5 @@
-/* Tests of gateway/listeners with gateway/porter: who accepts, and for how long. The workers' loops
- * are turned by the test, one at a time. */
+/* Tests of gateway/listeners with worker/accept_duty: who accepts, and for how long. The workers'
+ * loops are turned by the test, one at a time. */
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
@@ -16,9 +16,9 @@
 
 struct scene {
     struct loop *loop; /* the main thread's */
-    struct crew crew;
-    struct worker *workers[WORKERS];
-    struct board *boards[2]; /* of a and b */
+    struct workers workers;
+    struct worker *each[WORKERS];
+    struct session_table *tables[2]; /* of a and b */
     struct generation *generation;
     struct listeners *listeners;
     unsigned gone; /* how often the last connection ended while draining */
@@ -52,22 +52,22 @@ static bool wants(const char *text)
         config_unref(config);
         return false;
     }
-    scene->generation = generation_new(config, scene->boards);
+    scene->generation = generation_new(config, scene->tables);
     generation_unref(before);
     assign();
     return true;
 }
 
-static void session_up(int board, int slot, int worker)
+static void session_up(int table, int slot, int worker)
 {
-    atomic_store(&scene->boards[board]->slots[slot].worker, worker);
-    board_set_slot(scene->boards[board], slot, SLOT_UP);
+    atomic_store(&scene->tables[table]->slots[slot].worker, worker);
+    session_table_set_slot(scene->tables[table], slot, SLOT_UP);
     assign();
 }
 
-static void session_lost(int board, int slot)
+static void session_lost(int table, int slot)
 {
-    board_set_slot(scene->boards[board], slot, SLOT_EMPTY);
+    session_table_set_slot(scene->tables[table], slot, SLOT_EMPTY);
     assign();
 }
 
@@ -76,22 +76,22 @@ static void session_lost(int board, int slot)
 static void turn_all(void)
 {
     for (int i = 0; i < WORKERS; i++)
-        run_now(scene->workers[i]->loop);
+        run_now(scene->each[i]->loop);
 }
 
 static unsigned connections(void)
 {
-    return atomic_load(&scene->crew.clients);
+    return atomic_load(&scene->workers.clients);
 }
 
 static unsigned served_by(int worker)
 {
-    return (unsigned)metric_get(&scene->workers[worker]->metrics.accepted);
+    return (unsigned)metric_get(&scene->each[worker]->metrics.accepted);
 }
 
-static void client_gone(struct crew *crew)
+static void client_gone(struct workers *workers)
 {
-    if (atomic_load(&crew->clients) == 0)
+    if (atomic_load(&workers->clients) == 0)
         scene->gone++;
 }
 
@@ -109,7 +109,7 @@ static int who_accepts(void)
     unsigned before = connections();
 
     for (int i = 0; i < WORKERS; i++) {
-        run_now(scene->workers[i]->loop);
+        run_now(scene->each[i]->loop);
         if (connections() > before)
             return i;
     }
@@ -143,15 +143,15 @@ static int knock(const char *name)
     return fd;
 }
 
-static int porter_of(const char *name)
+static int duty_of(const char *name)
 {
-    int fd, porter;
+    int fd, duty;
 
     turn_all();
     fd = knock(name);
-    porter = who_accepts();
+    duty = who_accepts();
     hang_up(fd);
-    return porter;
+    return duty;
 }
 
 static uint16_t free_port(void)
@@ -167,21 +167,21 @@ static uint16_t free_port(void)
 static int set_up(void **state)
 {
     (void)state;
-    log_setup(-1, LOG_ERROR, LOG_TEXT);
+    log_setup(-1, ADIT_LOG_ERROR, ADIT_LOG_TEXT);
     scene = mem_zalloc(sizeof(*scene));
     scene->loop = loop_new();
-    scene->crew.keeper = mailbox_new(scene->loop, NULL);
-    scene->crew.client_gone = client_gone;
-    scene->crew.workers = scene->workers;
+    scene->workers.main_mailbox = mailbox_new(scene->loop, NULL);
+    scene->workers.client_gone = client_gone;
+    scene->workers.all = scene->each;
     for (unsigned i = 0; i < WORKERS; i++)
-        scene->workers[i] = worker_new(&scene->crew, i);
-    scene->crew.worker_count = WORKERS;
-    for (size_t i = 0; i < COUNT(scene->boards); i++) {
-        scene->boards[i] = board_new(i == 0 ? "a" : "b", NULL);
-        atomic_store(&scene->boards[i]->max_channels, 10);
-        atomic_store(&scene->boards[i]->max_sessions, 10);
+        scene->each[i] = worker_new(&scene->workers, i);
+    scene->workers.count = WORKERS;
+    for (size_t i = 0; i < COUNT(scene->tables); i++) {
+        scene->tables[i] = session_table_new(i == 0 ? "a" : "b", NULL);
+        atomic_store(&scene->tables[i]->max_channels, 10);
+        atomic_store(&scene->tables[i]->max_sessions, 10);
     }
-    scene->listeners = listeners_new(&scene->crew);
+    scene->listeners = listeners_new(&scene->workers);
     return 0;
 }
 
@@ -190,18 +190,18 @@ static int tear_down(void **state)
     (void)state;
     listeners_free(scene->listeners);
     for (int i = 0; i < WORKERS; i++) {
-        worker_send_stop(scene->workers[i]);
-        loop_run(scene->workers[i]->loop);
+        worker_send_stop(scene->each[i]);
+        loop_run(scene->each[i]->loop);
     }
     for (int i = 0; i < WORKERS; i++)
-        worker_free(scene->workers[i]);
-    mailbox_free(scene->crew.keeper);
+        worker_free(scene->each[i]);
+    mailbox_free(scene->workers.main_mailbox);
     loop_free(scene->loop);
     if (scene->generation != NULL)
         assert_int_equal(atomic_load(&scene->generation->references), 1);
     generation_unref(scene->generation);
-    for (size_t i = 0; i < COUNT(scene->boards); i++)
-        board_unref(scene->boards[i]);
+    for (size_t i = 0; i < COUNT(scene->tables); i++)
+        session_table_unref(scene->tables[i]);
     free(scene);
     unlink(path);
     return 0;
@@ -209,25 +209,25 @@ static int tear_down(void **state)
 
 /* ---- which worker */
 
-static void without_sessions_doors_go_round_the_workers(void **state)
+static void without_sessions_listen_sockets_go_round_the_workers(void **state)
 {
     (void)state;
     assert_true(wants(DOOR("one", "a") DOOR("two", "a") DOOR("three", "b") DOOR("four", "b")));
-    assert_int_equal(porter_of("one"), 0);
-    assert_int_equal(porter_of("two"), 1);
-    assert_int_equal(porter_of("three"), 2);
-    assert_int_equal(porter_of("four"), 0);
+    assert_int_equal(duty_of("one"), 0);
+    assert_int_equal(duty_of("two"), 1);
+    assert_int_equal(duty_of("three"), 2);
+    assert_int_equal(duty_of("four"), 0);
 }
 
-static void a_door_goes_to_the_worker_with_the_session_and_is_served_there(void **state)
+static void a_listen_socket_goes_to_the_worker_with_the_session_and_is_served_there(void **state)
 {
     int fd;
 
     (void)state;
     assert_true(wants(DOOR("one", "a") DOOR("two", "b")));
     session_up(0, 0, 2);
-    assert_int_equal(porter_of("one"), 2);
-    assert_int_equal(porter_of("two"), 1);
+    assert_int_equal(duty_of("one"), 2);
+    assert_int_equal(duty_of("two"), 1);
     fd = knock("one");
     assert_int_equal(who_accepts(), 2);
     assert_int_equal(served_by(2), 2); /* without a turn of anybody else's */
@@ -241,18 +241,18 @@ static void who_keeps_it_goes_on_while_he_has_a_session(void **state)
     session_up(0, 0, 2);
     session_up(0, 1, 1);
     session_up(0, 2, 1);
-    assert_int_equal(porter_of("one"), 2);
+    assert_int_equal(duty_of("one"), 2);
     session_lost(0, 0);
-    assert_int_equal(porter_of("one"), 1);
+    assert_int_equal(duty_of("one"), 1);
     session_lost(0, 1);
-    assert_int_equal(porter_of("one"), 1); /* (he has another) */
+    assert_int_equal(duty_of("one"), 1); /* (he has another) */
     session_lost(0, 2);
-    assert_int_equal(porter_of("one"), 1); /* nobody has one, so he may as well go on */
-    board_set_slot(scene->boards[0], 0, SLOT_DIALLING);
+    assert_int_equal(duty_of("one"), 1); /* nobody has one, so he may as well go on */
+    session_table_set_slot(scene->tables[0], 0, SLOT_DIALLING);
     assign();
-    assert_int_equal(porter_of("one"), 1);
+    assert_int_equal(duty_of("one"), 1);
     session_up(0, 0, 0);
-    assert_int_equal(porter_of("one"), 0);
+    assert_int_equal(duty_of("one"), 0);
 }
 
 static void assert_kept(const int expected[static WORKERS])
@@ -261,12 +261,12 @@ static void assert_kept(const int expected[static WORKERS])
     int kept[WORKERS] = {0};
 
     for (size_t i = 0; i < COUNT(names); i++)
-        kept[porter_of(names[i])]++;
+        kept[duty_of(names[i])]++;
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(kept[i], expected[i]);
 }
 
-static void the_doors_of_one_upstream_spread_over_its_workers(void **state)
+static void the_listen_sockets_of_one_upstream_spread_over_its_workers(void **state)
 {
     (void)state;
     assert_true(wants(DOOR("one", "a") DOOR("two", "a") DOOR("three", "a") DOOR("four", "a")));
@@ -284,7 +284,7 @@ static void the_doors_of_one_upstream_spread_over_its_workers(void **state)
 
 static void who_belongs_elsewhere_is_handed_on(void **state)
 {
-    struct board_slot *slots = scene->boards[0]->slots;
+    struct session_slot *slots = scene->tables[0]->slots;
     int fd;
 
     (void)state;
@@ -296,14 +296,14 @@ static void who_belongs_elsewhere_is_handed_on(void **state)
     fd = knock("one");
     assert_int_equal(who_accepts(), 2);
     assert_int_equal(served_by(2), 0);
-    run_now(scene->workers[0]->loop);
+    run_now(scene->each[0]->loop);
     assert_int_equal(served_by(0), 1);
     assert_int_equal(connections(), 1);
     hang_up(fd);
 
     atomic_store(&slots[0].channels, 9);
     fd = knock("one"); /* of equal sessions his own */
-    run_now(scene->workers[2]->loop);
+    run_now(scene->each[2]->loop);
     assert_int_equal(served_by(2), 1);
     hang_up(fd);
 }
@@ -344,7 +344,8 @@ static void who_comes_after_a_change_comes_by_the_new_configuration(void **state
     fd = knock("one");
     turn_all();
     assert_int_equal(connections(), 1);
-    assert_int_equal(atomic_load(&scene->generation->references), 3); /* here, at the door, his */
+    assert_int_equal(atomic_load(&scene->generation->references),
+                     3); /* here, at the listen socket, his */
     hang_up(fd);
     generation_unref(old);
 }
@@ -423,7 +424,7 @@ static void who_comes_as_the_draining_begins_is_counted(void **state)
     turn_all();
     fd = unix_connect();
     assert_true(fd >= 0);
-    atomic_store(&scene->crew.draining, true);
+    atomic_store(&scene->workers.draining, true);
     listeners_close(scene->listeners);
     turn_all();
     assert_int_equal(connections(), 1);
@@ -435,8 +436,8 @@ static void who_comes_as_the_draining_begins_is_counted(void **state)
 
 /* ---- reloads */
 
-/* Somebody is at the door, whose porter is worker 2 and has not turned yet: he will hear of him
- * before he reads what he is sent now. */
+/* Somebody is at the listen socket, whose accept duty is worker 2 and has not turned yet: he will
+ * hear of him before he reads what he is sent now. */
 static int knock_first(void)
 {
     assert_true(wants(DOOR("one", "a")));
@@ -448,12 +449,12 @@ static int knock_first(void)
 /* By which generation the connection came in that a worker serves. */
 static const struct generation *generation_at(int worker)
 {
-    const struct client *client = TAILQ_FIRST(&scene->workers[worker]->clients);
+    const struct client *client = TAILQ_FIRST(&scene->each[worker]->clients);
 
     return client != NULL ? client->generation : NULL;
 }
 
-static void who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it(void **state)
+static void who_comes_before_the_worker_has_heard_of_a_reload_comes_by_it(void **state)
 {
     int fd = knock_first();
 
@@ -464,27 +465,27 @@ static void who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it(void *
     hang_up(fd);
 }
 
-static void so_he_does_when_the_door_changes_hands_with_the_reload(void **state)
+static void so_he_does_when_the_listen_socket_changes_hands_with_the_reload(void **state)
 {
     int fd = knock_first();
 
     (void)state;
-    atomic_store(&scene->boards[0]->slots[0].worker, 1);
+    atomic_store(&scene->tables[0]->slots[0].worker, 1);
     assert_true(wants(DOOR("one", "a")));
-    run_now(scene->workers[2]->loop);
+    run_now(scene->each[2]->loop);
     assert_int_equal(connections(), 1);
-    run_now(scene->workers[1]->loop);
+    run_now(scene->each[1]->loop);
     assert_ptr_equal(generation_at(1), scene->generation);
     hang_up(fd);
 }
 
-static void who_waits_for_a_reload_that_closes_the_door_is_let_go(void **state)
+static void who_waits_for_a_reload_that_closes_the_listen_socket_is_let_go(void **state)
 {
     char byte;
     int fd = knock_first();
 
     (void)state;
-    atomic_fetch_add(&scene->crew.serial, 1); /* as said on another thread, meanwhile */
+    atomic_fetch_add(&scene->workers.serial, 1); /* as said on another thread, meanwhile */
     assert_int_equal(who_accepts(), -1);
     listeners_close(scene->listeners);
     turn_all();
@@ -498,10 +499,10 @@ static void who_waits_for_a_reload_that_closes_the_door_is_let_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_sessions_doors_go_round_the_workers),
-        TEST(a_door_goes_to_the_worker_with_the_session_and_is_served_there),
+        TEST(without_sessions_listen_sockets_go_round_the_workers),
+        TEST(a_listen_socket_goes_to_the_worker_with_the_session_and_is_served_there),
         TEST(who_keeps_it_goes_on_while_he_has_a_session),
-        TEST(the_doors_of_one_upstream_spread_over_its_workers),
+        TEST(the_listen_sockets_of_one_upstream_spread_over_its_workers),
         TEST(who_belongs_elsewhere_is_handed_on),
         TEST(without_sessions_those_who_come_go_round),
         TEST(who_comes_after_a_change_comes_by_the_new_configuration),
@@ -509,9 +510,9 @@ int main(void)
         TEST(nobody_comes_in_once_it_is_closed),
         TEST(an_address_can_be_closed_and_opened_at_once),
         TEST(who_comes_as_the_draining_begins_is_counted),
-        TEST(who_comes_before_the_porter_has_heard_of_a_reload_comes_by_it),
-        TEST(so_he_does_when_the_door_changes_hands_with_the_reload),
-        TEST(who_waits_for_a_reload_that_closes_the_door_is_let_go),
+        TEST(who_comes_before_the_worker_has_heard_of_a_reload_comes_by_it),
+        TEST(so_he_does_when_the_listen_socket_changes_hands_with_the_reload),
+        TEST(who_waits_for_a_reload_that_closes_the_listen_socket_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -26,7 +26,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    log_setup(STDERR_FILENO, LOG_INFO, LOG_TEXT);
+    log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     return close(file);
 }
 
@@ -57,7 +57,7 @@ static const char *only_line(void)
 static void a_line_has_its_level_and_its_words(void **state)
 {
     (void)state;
-    log_setup(file, LOG_INFO, LOG_TEXT);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     log_warning("%s has %d of %d", "pool", 1, 2);
     assert_string_equal(only_line(), "warning: pool has 1 of 2");
 }
@@ -65,10 +65,10 @@ static void a_line_has_its_level_and_its_words(void **state)
 static void what_is_below_the_level_is_not_written(void **state)
 {
     (void)state;
-    log_setup(file, LOG_WARNING, LOG_TEXT);
+    log_setup(file, ADIT_LOG_WARNING, ADIT_LOG_TEXT);
     log_info("no");
     log_debug("no");
-    assert_false(log_wants(LOG_INFO));
+    assert_false(log_wants(ADIT_LOG_INFO));
     assert_string_equal(log_text(), "");
     log_error("yes");
     assert_string_equal(only_line(), "error: yes");
@@ -96,8 +96,8 @@ static void no_peer_can_forge_a_line_or_drive_a_terminal(void **state)
         char expected[128];
         assert_int_equal(ftruncate(file, 0), 0);
         lseek(file, 0, SEEK_SET);
-        log_setup(file, LOG_INFO, LOG_TEXT);
-        log_event(LOG_INFO, "e\nvent", &LOG_TEXT_FIELD("k", cases[i].value), 1);
+        log_setup(file, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+        log_event(ADIT_LOG_INFO, "e\nvent", &ADIT_LOG_TEXT_FIELD("k", cases[i].value), 1);
         snprintf(expected, sizeof(expected), "info: e\\x0avent %s", cases[i].field);
         assert_string_equal(only_line(), expected);
     }
@@ -106,14 +106,14 @@ static void no_peer_can_forge_a_line_or_drive_a_terminal(void **state)
 static void a_field_without_a_value_is_left_out(void **state)
 {
     struct log_field fields[] = {
-        LOG_TEXT_FIELD("none", NULL),
-        LOG_NUMBER_FIELD("zero", 0),
-        LOG_NUMBER_FIELD("most", UINT64_MAX),
+        ADIT_LOG_TEXT_FIELD("none", NULL),
+        ADIT_LOG_NUMBER_FIELD("zero", 0),
+        ADIT_LOG_NUMBER_FIELD("most", UINT64_MAX),
     };
 
     (void)state;
-    log_setup(file, LOG_INFO, LOG_TEXT);
-    log_event(LOG_INFO, "event", fields, 3);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_event(ADIT_LOG_INFO, "event", fields, 3);
     assert_string_equal(only_line(), "info: event zero=0 most=18446744073709551615");
 }
 
@@ -121,17 +121,17 @@ static void a_long_line_is_whole(void **state)
 {
     char words[1501];
     struct log_field fields[] = {
-        LOG_TEXT_FIELD("first", words),
-        LOG_TEXT_FIELD("second", words),
-        LOG_NUMBER_FIELD("last", 3),
+        ADIT_LOG_TEXT_FIELD("first", words),
+        ADIT_LOG_TEXT_FIELD("second", words),
+        ADIT_LOG_NUMBER_FIELD("last", 3),
     };
     char expected[4096];
 
     (void)state;
     memset(words, 'w', sizeof(words) - 1);
     words[sizeof(words) - 1] = '\0';
-    log_setup(file, LOG_INFO, LOG_TEXT);
-    log_event(LOG_INFO, "event", fields, 3);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_event(ADIT_LOG_INFO, "event", fields, 3);
     snprintf(expected, sizeof(expected), "info: event first=%s second=%s last=3", words, words);
     assert_string_equal(only_line(), expected);
 }
@@ -139,15 +139,15 @@ static void a_long_line_is_whole(void **state)
 static void a_json_line_is_one_object(void **state)
 {
     struct log_field fields[] = {
-        LOG_TEXT_FIELD("text", "\"quoted\"\n\x01"),
-        LOG_TEXT_FIELD("odd", "\xff\xfe!"), /* no UTF-8 */
-        LOG_NUMBER_FIELD("number", 42),
+        ADIT_LOG_TEXT_FIELD("text", "\"quoted\"\n\x01"),
+        ADIT_LOG_TEXT_FIELD("odd", "\xff\xfe!"), /* no UTF-8 */
+        ADIT_LOG_NUMBER_FIELD("number", 42),
     };
     json_t *line;
 
     (void)state;
-    log_setup(file, LOG_INFO, LOG_JSON);
-    log_event(LOG_ERROR, "event", fields, 3);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_JSON);
+    log_event(ADIT_LOG_ERROR, "event", fields, 3);
     log_text();
     assert_ptr_equal(strchr(written, '\n'), written + strlen(written) - 1);
     line = json_loads(written, 0, NULL);

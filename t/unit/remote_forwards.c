@@ -27,9 +27,9 @@ struct told {
 
 struct scene {
     struct loop *loop;
-    struct crew crew;
-    struct worker *workers[2];
-    struct board *boards[2]; /* of a and b */
+    struct workers workers;
+    struct worker *each[2];
+    struct session_table *tables[2]; /* of a and b */
     struct generation *generation;
     struct forwards *forwards;
     struct told told;
@@ -66,7 +66,7 @@ const char *remote_bind(const struct config_forward *forward)
 
 static void answers(uint64_t number, uint16_t port)
 {
-    forwards_tell(scene->crew.keeper, scene->forwards, number, port);
+    forwards_tell(scene->workers.main_mailbox, scene->forwards, number, port);
     run_for(scene->loop, 5);
 }
 
@@ -80,17 +80,17 @@ static bool on_changed(void *arg, const struct forward_status *status)
     return false;
 }
 
-static void session_up(int board, int slot, int worker)
+static void session_up(int table, int slot, int worker)
 {
-    atomic_store(&scene->boards[board]->slots[slot].worker, worker);
-    board_set_slot(scene->boards[board], slot, SLOT_UP);
-    forwards_session_up(scene->forwards, scene->boards[board]);
+    atomic_store(&scene->tables[table]->slots[slot].worker, worker);
+    session_table_set_slot(scene->tables[table], slot, SLOT_UP);
+    forwards_session_up(scene->forwards, scene->tables[table]);
 }
 
-static void session_lost(int board, int slot)
+static void session_lost(int table, int slot)
 {
-    board_set_slot(scene->boards[board], slot, SLOT_EMPTY);
-    forwards_session_lost(scene->forwards, scene->boards[board], slot);
+    session_table_set_slot(scene->tables[table], slot, SLOT_EMPTY);
+    forwards_session_lost(scene->forwards, scene->tables[table], slot);
 }
 
 static void wants(const char *text)
@@ -102,7 +102,7 @@ static void wants(const char *text)
 
     if (config == NULL)
         fail_msg("%s", problems.lines[0]);
-    scene->generation = generation_new(config, scene->boards);
+    scene->generation = generation_new(config, scene->tables);
     forwards_change(scene->forwards, scene->generation);
     generation_unref(before);
     config_problems_clear(&problems);
@@ -126,18 +126,18 @@ static struct forward_status status(void)
 static int set_up(void **state)
 {
     (void)state;
-    log_setup(-1, LOG_ERROR, LOG_TEXT);
+    log_setup(-1, ADIT_LOG_ERROR, ADIT_LOG_TEXT);
     scene = mem_zalloc(sizeof(*scene));
     scene->loop = loop_new();
-    scene->crew.keeper = mailbox_new(scene->loop, NULL);
-    for (unsigned i = 0; i < COUNT(scene->workers); i++) {
-        scene->workers[i] = mem_zalloc(sizeof(struct worker));
-        scene->workers[i]->index = i;
-        scene->boards[i] = board_new(i == 0 ? "a" : "b", NULL);
+    scene->workers.main_mailbox = mailbox_new(scene->loop, NULL);
+    for (unsigned i = 0; i < COUNT(scene->each); i++) {
+        scene->each[i] = mem_zalloc(sizeof(struct worker));
+        scene->each[i]->index = i;
+        scene->tables[i] = session_table_new(i == 0 ? "a" : "b", NULL);
     }
-    scene->crew.workers = scene->workers;
-    scene->crew.worker_count = COUNT(scene->workers);
-    scene->forwards = forwards_new(scene->loop, &scene->crew, on_changed, NULL);
+    scene->workers.all = scene->each;
+    scene->workers.count = COUNT(scene->each);
+    scene->forwards = forwards_new(scene->loop, &scene->workers, on_changed, NULL);
     return 0;
 }
 
@@ -146,11 +146,11 @@ static int tear_down(void **state)
     (void)state;
     forwards_free(scene->forwards);
     generation_unref(scene->generation);
-    for (unsigned i = 0; i < COUNT(scene->workers); i++) {
-        board_unref(scene->boards[i]);
-        free(scene->workers[i]);
+    for (unsigned i = 0; i < COUNT(scene->each); i++) {
+        session_table_unref(scene->tables[i]);
+        free(scene->each[i]);
     }
-    mailbox_free(scene->crew.keeper);
+    mailbox_free(scene->workers.main_mailbox);
     loop_free(scene->loop);
     free(scene);
     return 0;
@@ -186,9 +186,9 @@ static void the_session_that_holds_a_forward_is_needed(void **state)
     session_up(0, 1, 0);
     session_up(0, 2, 0);
     wants(WEB);
-    assert_true(forwards_need(scene->forwards, scene->boards[0], 1));
-    assert_false(forwards_need(scene->forwards, scene->boards[0], 2));
-    assert_false(forwards_need(scene->forwards, scene->boards[1], 1));
+    assert_true(forwards_need(scene->forwards, scene->tables[0], 1));
+    assert_false(forwards_need(scene->forwards, scene->tables[0], 2));
+    assert_false(forwards_need(scene->forwards, scene->tables[1], 1));
 }
 
 static void all_forwards_are_held_by_one_session(void **state)

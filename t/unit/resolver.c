@@ -50,7 +50,7 @@ static void each_answer_has_its_status_and_order_over_a_dialled_stream(void **st
     use_server(w, "2001:db8::53", 5353, dial_pair, 0);
     expect_answers(w);
     assert_int_equal(w->dials, w->server.connections);
-    assert_string_equal(w->dialled, "2001:db8::53 5353");
+    assert_string_equal(w->logged_in, "2001:db8::53 5353");
 }
 
 static void look_ups_at_a_time_each_get_their_answer(void **state)

@@ -8,7 +8,7 @@ static void note_dial(struct world *w, const struct ip *server, uint16_t port)
     char ip[IP_TEXT_MAX];
 
     w->dials++;
-    snprintf(w->dialled, sizeof(w->dialled), "%s %u", ip_format(server, ip), (unsigned)port);
+    snprintf(w->logged_in, sizeof(w->logged_in), "%s %u", ip_format(server, ip), (unsigned)port);
 }
 
 int dial_pair(void *arg, const struct ip *server, uint16_t port)

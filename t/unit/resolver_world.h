@@ -25,7 +25,7 @@ struct world {
     struct dns_server server;
     struct resolver *resolver;
     unsigned dials;
-    char dialled[IP_TEXT_MAX + 8];
+    char logged_in[IP_TEXT_MAX + 8];
     bool looking_up; /* inside resolver_lookup */
     unsigned waiting;
     struct deadline guard;

@@ -1,4 +1,4 @@
-/* Tests of gateway/board. */
+/* Tests of shared/session_table. */
 #include "shared/session_table.h"
 
 #include <setjmp.h>
@@ -18,45 +18,45 @@ struct told {
     unsigned abandoned;
     unsigned rate;
     bool overdue;
-    bool steady;
+    bool streaming;
 };
 
-static void tell(struct board *board, int slot, const struct told *told)
+static void tell(struct session_table *table, int slot, const struct told *told)
 {
-    struct board_slot *s = &board->slots[slot];
+    struct session_slot *s = &table->slots[slot];
 
     atomic_store(&s->worker, told->worker);
     atomic_store(&s->channels, told->channels);
     atomic_store(&s->abandoned, told->abandoned);
     atomic_store(&s->rate, told->rate);
     atomic_store(&s->overdue, told->overdue);
-    atomic_store(&s->steady, told->steady);
-    board_set_slot(board, slot, told->state);
+    atomic_store(&s->streaming, told->streaming);
+    session_table_set_slot(table, slot, told->state);
 }
 
-static unsigned channels(const struct board *board, int slot)
+static unsigned channels(const struct session_table *table, int slot)
 {
-    return atomic_load(&board->slots[slot].channels);
+    return atomic_load(&table->slots[slot].channels);
 }
 
-static struct board *board_with(unsigned max_channels, unsigned max_sessions)
+static struct session_table *table_with(unsigned max_channels, unsigned max_sessions)
 {
-    struct board *board = board_new("bastion", NULL);
+    struct session_table *table = session_table_new("bastion", NULL);
 
-    atomic_store(&board->max_channels, max_channels);
-    atomic_store(&board->max_sessions, max_sessions);
-    return board;
+    atomic_store(&table->max_channels, max_channels);
+    atomic_store(&table->max_sessions, max_sessions);
+    return table;
 }
 
 static int set_up(void **state)
 {
-    *state = board_with(10, MOST);
+    *state = table_with(10, MOST);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    board_unref(*state);
+    session_table_unref(*state);
     return 0;
 }
 
@@ -64,72 +64,73 @@ static int tear_down(void **state)
 
 static void a_new_board_has_no_session(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow = false;
 
-    assert_string_equal(board->upstream, "bastion");
-    for (int i = 0; i < BOARD_SLOTS; i++)
-        assert_int_equal(board_slot_state(board, i), SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
+    assert_string_equal(table->upstream, "bastion");
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        assert_int_equal(session_table_slot_state(table, i), SLOT_EMPTY);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), -1);
     assert_true(grow);
-    assert_int_equal(board_hint(board, -1), -1);
+    assert_int_equal(session_table_hint(table, -1), -1);
 }
 
 static void what_is_reserved_counts_until_it_is_released(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow;
 
-    tell(board, 3, &(struct told){.state = SLOT_UP});
-    tell(board, 5, &(struct told){.state = SLOT_UP});
+    tell(table, 3, &(struct told){.state = SLOT_UP});
+    tell(table, 5, &(struct told){.state = SLOT_UP});
     for (unsigned n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, false, &grow), 3);
-        assert_int_equal(board_reserve(board, ME, false, &grow), 5);
-        assert_int_equal(channels(board, 3), n + 1);
-        assert_int_equal(channels(board, 5), n + 1);
+        assert_int_equal(session_table_reserve(table, ME, false, &grow), 3);
+        assert_int_equal(session_table_reserve(table, ME, false, &grow), 5);
+        assert_int_equal(channels(table, 3), n + 1);
+        assert_int_equal(channels(table, 5), n + 1);
     }
-    board_release(board, 5);
-    assert_int_equal(channels(board, 5), 3);
-    assert_int_equal(board_reserve(board, ME, false, &grow), 5);
+    session_table_release(table, 5);
+    assert_int_equal(channels(table, 5), 3);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 5);
     for (int n = 0; n < 4; n++) {
-        board_release(board, 3);
-        board_release(board, 5);
+        session_table_release(table, 3);
+        session_table_release(table, 5);
     }
-    assert_int_equal(channels(board, 3), 0);
-    assert_int_equal(channels(board, 5), 0);
+    assert_int_equal(channels(table, 3), 0);
+    assert_int_equal(channels(table, 5), 0);
 }
 
 static void a_reservation_outlives_its_session(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow;
 
-    tell(board, 0, &(struct told){.state = SLOT_UP});
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
-    board_set_slot(board, 0, SLOT_EMPTY);
-    assert_int_equal(board_reserve(board, ME, false, &grow), -1);
-    assert_int_equal(channels(board, 0), 1);
-    board_set_slot(board, 0, SLOT_UP); /* a newer one */
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
-    assert_int_equal(channels(board, 0), 2);
-    board_release(board, 0);
-    board_release(board, 0);
-    assert_int_equal(channels(board, 0), 0);
+    tell(table, 0, &(struct told){.state = SLOT_UP});
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
+    session_table_set_slot(table, 0, SLOT_EMPTY);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), -1);
+    assert_int_equal(channels(table, 0), 1);
+    session_table_set_slot(table, 0, SLOT_UP); /* a newer one */
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
+    assert_int_equal(channels(table, 0), 2);
+    session_table_release(table, 0);
+    session_table_release(table, 0);
+    assert_int_equal(channels(table, 0), 0);
 }
 
 static void the_last_slot_is_as_good_as_any(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow;
 
-    atomic_store(&board->max_sessions, BOARD_SLOTS);
-    for (int i = 0; i < BOARD_SLOTS; i++)
-        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
-    tell(board, BOARD_SLOTS - 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
-    assert_int_equal(board_hint(board, -1), 1);
-    assert_int_equal(board_reserve(board, ME, false, &grow), BOARD_SLOTS - 1);
+    atomic_store(&table->max_sessions, SESSION_TABLE_SLOTS);
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        tell(table, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 10});
+    tell(table, SESSION_TABLE_SLOTS - 1,
+         &(struct told){.state = SLOT_UP, .worker = 1, .channels = 9});
+    assert_int_equal(session_table_hint(table, -1), 1);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), SESSION_TABLE_SLOTS - 1);
     assert_false(grow);
-    assert_int_equal(board_reserve(board, ME, false, &grow),
+    assert_int_equal(session_table_reserve(table, ME, false, &grow),
                      ME); /* the local one, as all are full */
     assert_false(grow);
 }
@@ -194,73 +195,73 @@ static void the_slot_is_chosen_from_what_is_published(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct board *board = board_with(10, MOST);
+        struct session_table *table = table_with(10, MOST);
         bool grow = !cases[i].grow;
         int slot;
 
         for (int n = 0; n < MOST; n++)
-            tell(board, n, &cases[i].slots[n]);
-        slot = board_reserve(board, ME, false, &grow);
+            tell(table, n, &cases[i].slots[n]);
+        slot = session_table_reserve(table, ME, false, &grow);
         if (slot != cases[i].slot || grow != cases[i].grow)
             fail_msg("%s: %d%s", cases[i].what, slot, grow ? " and grow" : "");
         for (int n = 0; n < MOST; n++)
-            assert_int_equal(channels(board, n), cases[i].slots[n].channels + (n == slot));
-        board_unref(board);
+            assert_int_equal(channels(table, n), cases[i].slots[n].channels + (n == slot));
+        session_table_unref(table);
     }
 }
 
 static void the_pool_wants_to_grow_once_every_session_is_full(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow;
 
-    atomic_store(&board->max_channels, 2);
-    atomic_store(&board->max_sessions, 2);
-    tell(board, 0, &(struct told){.state = SLOT_UP});
+    atomic_store(&table->max_channels, 2);
+    atomic_store(&table->max_sessions, 2);
+    tell(table, 0, &(struct told){.state = SLOT_UP});
     for (int n = 0; n < 2; n++) {
-        assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+        assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
         assert_false(grow);
     }
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
     assert_true(grow);
-    board_set_slot(board, 1, SLOT_DIALLING);
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    session_table_set_slot(table, 1, SLOT_DIALLING);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
     assert_false(grow);
-    board_set_slot(board, 1, SLOT_UP);
+    session_table_set_slot(table, 1, SLOT_UP);
     for (int n = 0; n < 4; n++) {
-        assert_int_equal(board_reserve(board, ME, false, &grow), 1);
+        assert_int_equal(session_table_reserve(table, ME, false, &grow), 1);
         assert_false(grow);
     }
-    atomic_store(&board->max_sessions, 3); /* a reload */
-    board_reserve(board, ME, false, &grow);
+    atomic_store(&table->max_sessions, 3); /* a reload */
+    session_table_reserve(table, ME, false, &grow);
     assert_true(grow);
 }
 
-static void a_calm_session_is_wanted_beside_steady_ones(void **state)
+static void a_quiet_session_is_wanted_beside_streaming_ones(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
     bool grow;
 
-    atomic_store(&board->calm_sessions, 3);
-    tell(board, 0, &(struct told){.state = SLOT_UP, .steady = true, .channels = 1});
-    assert_false(board_wants_calm(board, -1));
-    board_expect_names(board);
-    assert_true(board_wants_calm(board, -1));
-    assert_int_equal(board_reserve(board, ME, true, &grow), 0);
+    atomic_store(&table->quiet_sessions, 3);
+    tell(table, 0, &(struct told){.state = SLOT_UP, .streaming = true, .channels = 1});
+    assert_false(session_table_wants_quiet(table, -1));
+    session_table_expect_names(table);
+    assert_true(session_table_wants_quiet(table, -1));
+    assert_int_equal(session_table_reserve(table, ME, true, &grow), 0);
     assert_true(grow);
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
     assert_false(grow);
-    tell(board, 2, &(struct told){.state = SLOT_UP, .channels = 5});
-    assert_false(board_wants_calm(board, -1));
-    assert_true(board_wants_calm(board, 2)); /* so it stays */
-    assert_false(board_wants_calm(board, 0));
-    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
-    assert_int_equal(board_reserve(board, ME, false, &grow), 0);
-    tell(board, 2, &(struct told){.state = SLOT_UP, .overdue = true, .channels = 5});
-    assert_true(board_wants_calm(board, -1));
-    assert_int_equal(board_reserve(board, ME, true, &grow), 2);
-    atomic_store(&board->max_sessions, 2);
-    assert_false(board_wants_calm(board, -1));
+    tell(table, 2, &(struct told){.state = SLOT_UP, .channels = 5});
+    assert_false(session_table_wants_quiet(table, -1));
+    assert_true(session_table_wants_quiet(table, 2)); /* so it stays */
+    assert_false(session_table_wants_quiet(table, 0));
+    assert_int_equal(session_table_reserve(table, ME, true, &grow), 2);
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
+    tell(table, 2, &(struct told){.state = SLOT_UP, .overdue = true, .channels = 5});
+    assert_true(session_table_wants_quiet(table, -1));
+    assert_int_equal(session_table_reserve(table, ME, true, &grow), 2);
+    atomic_store(&table->max_sessions, 2);
+    assert_false(session_table_wants_quiet(table, -1));
 }
 
 /* The same numbers each time, and any would do. */
@@ -274,14 +275,14 @@ static unsigned next_random(unsigned below)
 
 static void of_equal_sessions_the_hint_is_ones_own(void **state)
 {
-    struct board *board = *state;
+    struct session_table *table = *state;
 
     for (int i = 0; i < 3; i++)
-        tell(board, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 9});
+        tell(table, i, &(struct told){.state = SLOT_UP, .worker = i, .channels = 9});
     for (int i = 0; i < 3; i++)
-        assert_int_equal(board_hint(board, i), i);
-    tell(board, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 0});
-    assert_int_equal(board_hint(board, 2), 1);
+        assert_int_equal(session_table_hint(table, i), i);
+    tell(table, 1, &(struct told){.state = SLOT_UP, .worker = 1, .channels = 0});
+    assert_int_equal(session_table_hint(table, 2), 1);
 }
 
 static void a_client_that_follows_the_hint_stays_there(void **state)
@@ -290,96 +291,97 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
 
     (void)state;
     for (int n = 0; n < 2000; n++) {
-        struct board *board = board_with(3, MOST);
+        struct session_table *table = table_with(3, MOST);
         int from = (int)next_random(4) - 1; /* whom it came to */
         bool grow;
         int hinted;
         int slot;
 
         for (int i = 0; i < MOST; i++)
-            tell(board, i,
+            tell(table, i,
                  &(struct told){.state = (enum slot_state)next_random(SLOT_RETIRING + 1),
                                 .worker = (int)next_random(3),
                                 .channels = next_random(5),
                                 .abandoned = next_random(2),
                                 .rate = next_random(3) * 60,
                                 .overdue = next_random(4) == 0});
-        hinted = board_hint(board, from);
-        slot = board_reserve(board, hinted, false, &grow);
+        hinted = session_table_hint(table, from);
+        slot = session_table_reserve(table, hinted, false, &grow);
         assert_int_equal(slot < 0, hinted < 0);
         if (slot >= 0) {
             up++;
-            assert_int_equal(board_slot_state(board, slot), SLOT_UP);
-            assert_int_equal(atomic_load(&board->slots[slot].worker), hinted);
-            board_release(board, slot);
-            assert_int_equal(board_hint(board, from), hinted); /* it reserves nothing */
+            assert_int_equal(session_table_slot_state(table, slot), SLOT_UP);
+            assert_int_equal(atomic_load(&table->slots[slot].worker), hinted);
+            session_table_release(table, slot);
+            assert_int_equal(session_table_hint(table, from), hinted); /* it reserves nothing */
         }
-        board_unref(board);
+        session_table_unref(table);
     }
     assert_in_range(up, 1000, 1900);
 }
 
 /* ---- references and successors */
 
-static unsigned references(const struct board *board)
+static unsigned references(const struct session_table *table)
 {
-    return atomic_load(&board->references);
+    return atomic_load(&table->references);
 }
 
-static void a_board_lives_until_its_last_reference_goes(void **state)
+static void a_table_lives_until_its_last_reference_goes(void **state)
 {
-    struct board *board = board_new("bastion", NULL);
+    struct session_table *table = session_table_new("bastion", NULL);
 
     (void)state;
-    assert_int_equal(references(board), 1);
-    assert_ptr_equal(board_ref(board), board);
-    assert_int_equal(references(board), 2);
-    board_unref(board);
-    assert_int_equal(references(board), 1);
-    assert_string_equal(board->upstream, "bastion");
-    board_unref(board);
-    board_unref(NULL);
+    assert_int_equal(references(table), 1);
+    assert_ptr_equal(session_table_ref(table), table);
+    assert_int_equal(references(table), 2);
+    session_table_unref(table);
+    assert_int_equal(references(table), 1);
+    assert_string_equal(table->upstream, "bastion");
+    session_table_unref(table);
+    session_table_unref(NULL);
 }
 
-/* The pools' own references go as reloads happen; only a client still holds the first board. */
-static void a_board_leads_to_the_last_of_its_successors(void **state)
+/* The pools' own references go as reloads happen; only a client still holds the first session
+ * table. */
+static void a_table_leads_to_the_last_of_its_successors(void **state)
 {
-    struct board *boards[MOST];
+    struct session_table *tables[MOST];
 
     (void)state;
     for (int i = 0; i < MOST; i++)
-        boards[i] = board_new("bastion", NULL);
-    assert_ptr_equal(board_current(boards[0]), boards[0]);
+        tables[i] = session_table_new("bastion", NULL);
+    assert_ptr_equal(session_table_current(tables[0]), tables[0]);
     for (int i = 1; i < MOST; i++) {
-        board_succeed(boards[i - 1], boards[i]);
-        assert_int_equal(references(boards[i]), 2);
+        session_table_succeed(tables[i - 1], tables[i]);
+        assert_int_equal(references(tables[i]), 2);
         for (int n = 0; n <= i; n++)
-            assert_ptr_equal(board_current(boards[n]), boards[i]);
-        assert_int_equal(references(boards[i]), 2); /* which borrows only */
+            assert_ptr_equal(session_table_current(tables[n]), tables[i]);
+        assert_int_equal(references(tables[i]), 2); /* which borrows only */
     }
     for (int i = 1; i < MOST; i++) {
-        board_unref(boards[i]);
-        assert_int_equal(references(boards[i]), 1);
+        session_table_unref(tables[i]);
+        assert_int_equal(references(tables[i]), 1);
     }
-    assert_ptr_equal(board_current(boards[0]), boards[MOST - 1]);
-    assert_int_equal(references(boards[0]), 1);
-    board_unref(boards[0]);
+    assert_ptr_equal(session_table_current(tables[0]), tables[MOST - 1]);
+    assert_int_equal(references(tables[0]), 1);
+    session_table_unref(tables[0]);
 }
 
-static void a_successor_outlives_the_board_that_named_it(void **state)
+static void a_successor_outlives_the_table_that_named_it(void **state)
 {
-    struct board *old = board_new("bastion", NULL);
-    struct board *current = board_new("bastion", NULL);
+    struct session_table *old = session_table_new("bastion", NULL);
+    struct session_table *current = session_table_new("bastion", NULL);
 
     (void)state;
-    board_succeed(old, current);
-    board_ref(old);
-    board_unref(old);
+    session_table_succeed(old, current);
+    session_table_ref(old);
+    session_table_unref(old);
     assert_int_equal(references(current), 2);
-    board_unref(old);
+    session_table_unref(old);
     assert_int_equal(references(current), 1);
-    assert_ptr_equal(board_current(current), current);
-    board_unref(current);
+    assert_ptr_equal(session_table_current(current), current);
+    session_table_unref(current);
 }
 
 /* ---- names */
@@ -404,12 +406,12 @@ int main(void)
         TEST(the_last_slot_is_as_good_as_any),
         cmocka_unit_test(the_slot_is_chosen_from_what_is_published),
         TEST(the_pool_wants_to_grow_once_every_session_is_full),
-        TEST(a_calm_session_is_wanted_beside_steady_ones),
+        TEST(a_quiet_session_is_wanted_beside_streaming_ones),
         TEST(of_equal_sessions_the_hint_is_ones_own),
         cmocka_unit_test(a_client_that_follows_the_hint_stays_there),
-        cmocka_unit_test(a_board_lives_until_its_last_reference_goes),
-        cmocka_unit_test(a_board_leads_to_the_last_of_its_successors),
-        cmocka_unit_test(a_successor_outlives_the_board_that_named_it),
+        cmocka_unit_test(a_table_lives_until_its_last_reference_goes),
+        cmocka_unit_test(a_table_leads_to_the_last_of_its_successors),
+        cmocka_unit_test(a_successor_outlives_the_table_that_named_it),
         cmocka_unit_test(the_states_have_names),
     };
 

@@ -135,7 +135,7 @@ static void what_a_host_is_given_is_told(void **state)
         text = ssh_answer_control_path(&answer, "office");
         assert_string_equal(text, "/home/joe/.ssh/cm-joe@office.example.com:2200");
         free(text);
-        assert_int_equal(ssh_answer_log_level(&answer), LOG_INFO);
+        assert_int_equal(ssh_answer_log_level(&answer), ADIT_LOG_INFO);
         assert_true(ssh_answer_is_yes(&answer, "gatewayports"));
         ssh_answer_clear(&answer);
         ssh_answer_clear(&usual);
@@ -170,7 +170,7 @@ static void what_nobody_configured_is_left_to_adit(void **state)
         assert_string_equal(text, "");
         free(text);
         assert_null(ssh_answer_control_path(&usual, "office"));
-        assert_int_equal(ssh_answer_log_level(&usual), LOG_WARNING);
+        assert_int_equal(ssh_answer_log_level(&usual), ADIT_LOG_WARNING);
         ssh_answer_clear(&usual);
     }
 }
@@ -391,15 +391,15 @@ static void log_levels_are_adits(void **state)
         const char *line;
         enum log_level level;
     } cases[] = {
-        {"", LOG_WARNING},
-        {"loglevel SILENT", LOG_ERROR},
-        {"loglevel QUIET", LOG_ERROR},
-        {"loglevel FATAL", LOG_ERROR},
-        {"loglevel ERROR", LOG_ERROR},
-        {"loglevel INFO", LOG_WARNING},
-        {"loglevel VERBOSE", LOG_INFO},
-        {"loglevel DEBUG", LOG_DEBUG},
-        {"loglevel DEBUG3", LOG_DEBUG},
+        {"", ADIT_LOG_WARNING},
+        {"loglevel SILENT", ADIT_LOG_ERROR},
+        {"loglevel QUIET", ADIT_LOG_ERROR},
+        {"loglevel FATAL", ADIT_LOG_ERROR},
+        {"loglevel ERROR", ADIT_LOG_ERROR},
+        {"loglevel INFO", ADIT_LOG_WARNING},
+        {"loglevel VERBOSE", ADIT_LOG_INFO},
+        {"loglevel DEBUG", ADIT_LOG_DEBUG},
+        {"loglevel DEBUG3", ADIT_LOG_DEBUG},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
