@@ -326,7 +326,7 @@ static void start_hop(struct dial_attempt *a)
         return;
     }
     a->fd = ends[0];
-    a->connection = internal_connection_start(
+    a->connection = workers_send_internal(
         a->room->workers, a->room->generation,
         &(struct internal_request){.via = jump,
                                    .to = {.host = a->place->name, .port = a->place->port},

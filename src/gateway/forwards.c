@@ -2,7 +2,6 @@
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
-#include "worker/remote_forwards.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +76,13 @@ static struct worker *worker_of(const struct forward *f)
 /* Its session, if it has one, shall hold it as the generation in use says. */
 static void send_order(const struct forward *f, bool again)
 {
-    remote_send(worker_of(f), &(struct remote_order){.forwards = f->forwards,
-                                                     .number = f->order,
-                                                     .table = f->table,
-                                                     .slot = f->slot,
-                                                     .generation = f->forwards->generation,
-                                                     .forward = f->config,
-                                                     .again = again});
+    worker_send_listen(worker_of(f), &(struct listen_order){.forwards = f->forwards,
+                                                            .number = f->order,
+                                                            .table = f->table,
+                                                            .slot = f->slot,
+                                                            .generation = f->forwards->generation,
+                                                            .forward = f->config,
+                                                            .again = again});
 }
 
 /* The session that shall hold it: one that holds others already, else any. */
@@ -134,7 +133,7 @@ static void forward_free(struct forward *f)
 {
     TAILQ_REMOVE(&f->forwards->list, f, link);
     if (f->order != 0)
-        remote_cancel(worker_of(f), f->order);
+        worker_send_listen_end(worker_of(f), f->order);
     let_go(f);
     session_table_unref(f->table);
     free(f->error);
@@ -281,7 +280,7 @@ static void print_target(const struct config_forward *config, char text[static 3
 
 static void log_up(const struct forward *f)
 {
-    const char *bind = remote_bind(f->config);
+    const char *bind = listen_order_bind(f->config);
     bool command_line = f->forwards->generation->config->file == NULL;
     char place[HOSTPORT_TEXT_MAX];
     char target[300];
@@ -345,7 +344,7 @@ static void was_refused(struct forward *f)
         log_warning("remote forward %s: %s; trying again", f->config->name, f->error);
 }
 
-static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)
+void forwards_answered(struct forwards *fs, uint64_t order, uint16_t port)
 {
     struct forward *f;
 
@@ -358,38 +357,6 @@ static void take_answer(struct forwards *fs, uint64_t order, uint16_t port)
         came_up(f, port);
     else
         was_refused(f);
-}
-
-struct answer_message {
-    struct message message;
-    struct forwards *forwards;
-    uint64_t order;
-    uint16_t port;
-};
-
-static void drop_answer(struct message *message)
-{
-    free(container_of(message, struct answer_message, message));
-}
-
-static void run_answer(struct message *message, void *owner)
-{
-    struct answer_message *m = container_of(message, struct answer_message, message);
-
-    (void)owner;
-    take_answer(m->forwards, m->order, m->port);
-    drop_answer(message);
-}
-
-void forwards_tell(struct mailbox *main_mailbox, struct forwards *fs, uint64_t order, uint16_t port)
-{
-    struct answer_message *m = mem_zalloc(sizeof(*m));
-
-    *m = (struct answer_message){.message = {.run = run_answer, .drop = drop_answer},
-                                 .forwards = fs,
-                                 .order = order,
-                                 .port = port};
-    mailbox_post(main_mailbox, &m->message);
 }
 
 /* Looking. */

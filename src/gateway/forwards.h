@@ -54,9 +54,8 @@ bool forwards_settled(const struct forwards *forwards);
 void forwards_each(const struct forwards *forwards,
                    void (*each)(void *arg, const struct forward_status *status), void *arg);
 
-/* From a worker's thread, by message to the main thread: the server's answer to the order of that
- * number; `port` 0: it refused. */
-void forwards_tell(struct mailbox *main_mailbox, struct forwards *forwards, uint64_t order,
-                   uint16_t port);
+/* The server answered the listen order of that number (main_events.listen_answered); `port` 0: it
+ * refused. */
+void forwards_answered(struct forwards *forwards, uint64_t order, uint16_t port);
 
 #endif

@@ -345,7 +345,7 @@ static void tick(struct deadline *deadline)
     g->ticked_at = now;
     g->slept = slept;
     for (unsigned i = 0; i < g->workers.count; i++)
-        if (heartbeat_tick(&g->workers.all[i]->heartbeat, i, now))
+        if (heartbeat_tick(worker_heartbeat(g->workers.all[i]), i, now))
             worker_send_beat(g->workers.all[i]);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
@@ -414,6 +414,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     if (g->loop == NULL)
         abort();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
+    g->workers.main_events = &pool_main_events;
     g->workers.client_gone = client_gone;
     g->room = (struct pool_room){
         .loop = g->loop,

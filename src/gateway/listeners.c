@@ -2,7 +2,6 @@
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
-#include "worker/accept_duty.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -398,92 +398,40 @@ const struct config_upstream *pool_upstream(const struct pool *pool)
     return pool->upstream;
 }
 
-/* Messages from workers. */
+/* What workers tell (shared/main_messages). */
 
-struct pool_message {
-    struct message message;
-    struct session_table *table;
-    int slot;
-    char *why;
+static void on_grow(struct session_table *table)
+{
+    if (table->pool != NULL)
+        grow(table->pool);
+}
+
+static void on_session_up(struct session_table *table, int slot)
+{
+    const struct pool *pool = table->pool;
+
+    if (pool == NULL) {
+        session_table_set_slot(table, slot, SLOT_RETIRING);
+        return;
+    }
+    log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
+             pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
+    forwards_session_up(pool->room->forwards, table);
+    pool->room->up(pool->room, pool->upstream);
+}
+
+static void on_session_lost(struct session_table *table, int slot, const char *why)
+{
+    session_table_set_slot(table, slot, SLOT_EMPTY);
+    if (table->pool == NULL)
+        return;
+    forwards_session_lost(table->pool->room->forwards, table, slot);
+    slot_lost(table->pool, slot, why);
+}
+
+const struct main_events pool_main_events = {
+    .grow = on_grow,
+    .session_up = on_session_up,
+    .session_lost = on_session_lost,
+    .listen_answered = forwards_answered,
 };
-
-static void drop_pool_message(struct message *message)
-{
-    struct pool_message *m = container_of(message, struct pool_message, message);
-
-    session_table_unref(m->table);
-    free(m->why);
-    free(m);
-}
-
-static void post(struct mailbox *main_mailbox, struct session_table *table, int slot,
-                 const char *why, void (*run)(struct message *message, void *owner))
-{
-    struct pool_message *m = mem_zalloc(sizeof(*m));
-
-    *m = (struct pool_message){
-        .message = {.run = run, .drop = drop_pool_message},
-        .table = session_table_ref(table),
-        .slot = slot,
-        .why = mem_strdup(why),
-    };
-    mailbox_post(main_mailbox, &m->message);
-}
-
-static void take_grow(struct message *message, void *owner)
-{
-    struct pool_message *m = container_of(message, struct pool_message, message);
-
-    (void)owner;
-    atomic_store(&m->table->grow_asked, false);
-    if (m->table->pool != NULL)
-        grow(m->table->pool);
-    drop_pool_message(message);
-}
-
-void pool_ask_grow(struct mailbox *main_mailbox, struct session_table *table)
-{
-    if (!atomic_exchange(&table->grow_asked, true))
-        post(main_mailbox, table, -1, NULL, take_grow);
-}
-
-static void take_up(struct message *message, void *owner)
-{
-    struct pool_message *m = container_of(message, struct pool_message, message);
-    const struct pool *pool = m->table->pool;
-
-    (void)owner;
-    if (pool != NULL) {
-        log_info("upstream %s: session %d up (%s, worker %d)", m->table->upstream, m->slot,
-                 pool->slots[m->slot].place->label, atomic_load(&m->table->slots[m->slot].worker));
-        forwards_session_up(pool->room->forwards, m->table);
-        pool->room->up(pool->room, pool->upstream);
-    } else {
-        session_table_set_slot(m->table, m->slot, SLOT_RETIRING);
-    }
-    drop_pool_message(message);
-}
-
-void pool_tell_up(struct mailbox *main_mailbox, struct session_table *table, int slot)
-{
-    post(main_mailbox, table, slot, NULL, take_up);
-}
-
-static void take_lost(struct message *message, void *owner)
-{
-    struct pool_message *m = container_of(message, struct pool_message, message);
-
-    (void)owner;
-    session_table_set_slot(m->table, m->slot, SLOT_EMPTY);
-    if (m->table->pool != NULL) {
-        forwards_session_lost(m->table->pool->room->forwards, m->table, m->slot);
-        slot_lost(m->table->pool, m->slot, m->why);
-    }
-    drop_pool_message(message);
-}
-
-void pool_tell_lost(struct mailbox *main_mailbox, struct session_table *table, int slot,
-                    const char *why)
-{
-    post(main_mailbox, table, slot, why, take_lost);
-}

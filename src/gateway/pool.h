@@ -5,6 +5,7 @@
 
 #include "shared/session_table.h"
 #include "gateway/host_backoff.h"
+#include "shared/main_messages.h"
 #include "shared/metrics.h"
 #include "worker/worker.h"
 #include "io/proxy_command.h"
@@ -81,14 +82,7 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
 /* Whether a session is up. */
 bool pool_is_up(const struct pool *pool);
 
-/* From a worker's thread, by message to the main thread. */
-
-/* The pool of that session table should have one more session. Many askers, one message. */
-void pool_ask_grow(struct mailbox *main_mailbox, struct session_table *table);
-/* The session of that slot is up. */
-void pool_tell_up(struct mailbox *main_mailbox, struct session_table *table, int slot);
-/* The session of that slot has ended; `why` NULL: it was meant to. */
-void pool_tell_lost(struct mailbox *main_mailbox, struct session_table *table, int slot,
-                    const char *why);
+/* What the main thread does with its messages from workers: for workers.main_events. */
+extern const struct main_events pool_main_events;
 
 #endif

@@ -179,7 +179,7 @@ static void sum_metrics(const struct gateway *g, struct metrics *sum)
 {
     metrics_sum(sum, &g->room.metrics);
     for (unsigned i = 0; i < g->workers.count; i++)
-        metrics_sum(sum, &g->workers.all[i]->metrics);
+        metrics_sum(sum, worker_metrics(g->workers.all[i]));
 }
 
 static void add_counter(void *arg, const char *group, const char *name, uint64_t value)

@@ -134,14 +134,14 @@ struct stdio *stdio_start(struct loop *loop, struct workers *workers, struct gen
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         abort(); /* at the start of the process there are descriptors */
     s->fd = ends[0];
-    s->connection = internal_connection_start(workers, generation,
-                                              &(struct internal_request){.via = via,
-                                                                         .to = *to,
-                                                                         .hold_ms = HOLD_MS,
-                                                                         .answered = hop_answered,
-                                                                         .ended = hop_ended,
-                                                                         .arg = s},
-                                              ends[1]);
+    s->connection = workers_send_internal(workers, generation,
+                                          &(struct internal_request){.via = via,
+                                                                     .to = *to,
+                                                                     .hold_ms = HOLD_MS,
+                                                                     .answered = hop_answered,
+                                                                     .ended = hop_ended,
+                                                                     .arg = s},
+                                          ends[1]);
     return s;
 }
 

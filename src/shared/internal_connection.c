@@ -1,26 +1,11 @@
-/* Internal connections of the main thread: there with a descriptor, back with the answer and with
- * the end. */
+/* The main thread's internal connections: to a worker with a descriptor, back with the answer and
+ * with the end. */
 #include "shared/internal_connection.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-/* Belongs to the messages: to the one under way, or to the client until it sends the last. */
-struct internal_connection {
-    struct message message; /* there, and back with the answer */
-    struct message end;     /* back when a connection that came about has ended */
-    struct workers *workers;
-    struct generation *generation;   /* on the way there */
-    int fd;                          /* likewise */
-    struct internal_request request; /* the owner's, with strings of its own */
-    bool forgotten;                  /* main thread only */
-    /* The answer, and the words of the last message. */
-    enum outcome outcome;
-    char *detail;
-    char *failed;
-};
 
 static void internal_connection_free(struct internal_connection *connection)
 {
@@ -40,7 +25,7 @@ static void drop_end(struct message *message)
     internal_connection_free(container_of(message, struct internal_connection, end));
 }
 
-static void take_end(struct message *message, void *owner)
+static void run_end(struct message *message, void *owner)
 {
     struct internal_connection *connection = container_of(message, struct internal_connection, end);
     const struct internal_request request = connection->request;
@@ -60,12 +45,12 @@ static void drop_answer(struct message *message)
     struct internal_connection *connection =
         container_of(message, struct internal_connection, message);
 
-    /* (After OUTCOME_OK the end is still to come.) */
+    /* (After OUTCOME_OK the message about the end is still to come.) */
     if (connection->outcome != OUTCOME_OK)
         internal_connection_free(connection);
 }
 
-static void take_answer(struct message *message, void *owner)
+static void run_answer(struct message *message, void *owner)
 {
     struct internal_connection *connection =
         container_of(message, struct internal_connection, message);
@@ -77,76 +62,19 @@ static void take_answer(struct message *message, void *owner)
     (void)owner;
     connection->detail = NULL;
     drop_answer(message);
-    if (!forgotten)
+    if (!forgotten && request.answered != NULL)
         request.answered(request.arg, outcome, detail);
     free(detail);
 }
 
-/* On the worker's thread. */
-
-static void answered(void *arg, enum outcome outcome, const char *detail)
+struct internal_connection *internal_connection_new(struct workers *workers,
+                                                    struct generation *generation,
+                                                    const struct internal_request *request, int fd)
 {
-    struct internal_connection *connection = arg;
-
-    connection->outcome = outcome;
-    connection->detail = mem_strdup(detail);
-    connection->message = (struct message){.run = take_answer, .drop = drop_answer};
-    mailbox_post(connection->workers->main_mailbox, &connection->message);
-}
-
-static void ended(void *arg, const char *failed)
-{
-    struct internal_connection *connection = arg;
-
-    connection->failed = mem_strdup(failed);
-    mailbox_post(connection->workers->main_mailbox, &connection->end);
-}
-
-static void drop_connection(struct message *message)
-{
-    struct internal_connection *connection =
-        container_of(message, struct internal_connection, message);
-
-    close(connection->fd);
-    internal_connection_free(connection);
-}
-
-static void take_connection(struct message *message, void *owner)
-{
-    struct internal_connection *connection =
-        container_of(message, struct internal_connection, message);
-    struct worker *worker = owner;
-    struct generation *generation = connection->generation;
-    struct internal_request request = connection->request;
-
-    connection->generation = NULL;
-    request.answered = answered;
-    request.ended = ended;
-    request.arg = connection;
-    if (worker->stopping || !client_new_internal(worker, generation, &request, connection->fd)) {
-        close(connection->fd);
-        answered(connection, OUTCOME_SHORTAGE, worker->stopping ? "adit ends" : "no descriptors");
-    }
-    generation_unref(generation);
-}
-
-struct internal_connection *internal_connection_start(struct workers *workers,
-                                                      struct generation *generation,
-                                                      const struct internal_request *request,
-                                                      int fd)
-{
-    static unsigned next;
     struct internal_connection *connection = mem_zalloc(sizeof(*connection));
-    struct session_table *table;
-    int worker;
 
-    generation_upstream(generation, request->via, &table);
-    worker = session_table_hint(session_table_current(table), -1);
-    if (worker < 0)
-        worker = (int)(next++ % workers->count);
     *connection = (struct internal_connection){
-        .message = {.run = take_connection, .drop = drop_connection},
-        .end = {.run = take_end, .drop = drop_end},
+        .end = {.run = run_end, .drop = drop_end},
         .workers = workers,
         .generation = generation_ref(generation),
         .fd = fd,
@@ -156,7 +84,6 @@ struct internal_connection *internal_connection_start(struct workers *workers,
     connection->request.via = mem_strdup(request->via);
     connection->request.to.host = mem_strdup(request->to.host);
     connection->request.to.path = mem_strdup(request->to.path);
-    mailbox_post(workers->all[worker]->mailbox, &connection->message);
     return connection;
 }
 
@@ -164,4 +91,27 @@ void internal_connection_forget(struct internal_connection *connection)
 {
     if (connection != NULL)
         connection->forgotten = true;
+}
+
+/* On a worker's thread. */
+
+void internal_connection_answered(struct internal_connection *connection, enum outcome outcome,
+                                  const char *detail)
+{
+    connection->outcome = outcome;
+    connection->detail = mem_strdup(detail);
+    connection->message = (struct message){.run = run_answer, .drop = drop_answer};
+    mailbox_post(connection->workers->main_mailbox, &connection->message);
+}
+
+void internal_connection_ended(struct internal_connection *connection, const char *failed)
+{
+    connection->failed = mem_strdup(failed);
+    mailbox_post(connection->workers->main_mailbox, &connection->end);
+}
+
+void internal_connection_drop(struct internal_connection *connection)
+{
+    close(connection->fd);
+    internal_connection_free(connection);
 }

@@ -4,7 +4,7 @@
  * duty may not have read his message yet. So the serial of the generation is published when all
  * have been sent theirs, and who comes while his accept duty's is older waits in the same mailbox:
  * behind the message. */
-#include "worker/accept_duty.h"
+#include "worker/worker_parts.h"
 
 #include "base/mem.h"
 #include "io/acceptor.h"
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 struct accept_duty {
-    struct message forwarded; /* the first that the worker gets, and the last */
-    struct message departure;
+    struct message beginning; /* the first that the worker gets, and the last */
+    struct message end;
     struct worker *worker;
     struct listener *listener;
     /* The worker's: */
@@ -23,7 +23,7 @@ struct accept_duty {
     const struct config_listen *listen;
     unsigned next; /* for the turns the workers take when there is no session */
     unsigned late; /* who waits behind a message */
-    bool departed;
+    bool ended;
 };
 
 /* On the worker's thread. */
@@ -54,7 +54,7 @@ static bool is_stale(const struct accept_duty *duty)
 
 static void accept_duty_free(struct accept_duty *duty)
 {
-    if (!duty->departed || duty->late > 0)
+    if (!duty->ended || duty->late > 0)
         return;
     generation_unref(duty->generation);
     free(duty);
@@ -89,7 +89,7 @@ static void drop_deferred_client(struct message *message)
 
 static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
 
-/* (Stale and departed: the listen socket was closed, and he with those who were not accepted yet.)
+/* (Stale and ended: the listen socket was closed, and he with those who were not accepted yet.)
  */
 static void take_deferred_client(struct message *message, void *owner)
 {
@@ -97,7 +97,7 @@ static void take_deferred_client(struct message *message, void *owner)
     struct accept_duty *duty = deferred->duty;
     const struct worker *worker = owner;
 
-    if (worker->stopping || (duty->departed && is_stale(duty))) {
+    if (worker->stopping || (duty->ended && is_stale(duty))) {
         drop_deferred_client(message);
         return;
     }
@@ -134,15 +134,15 @@ static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_por
         dispatch(duty, fd, peer, peer_port);
 }
 
-static void arrive(struct message *message, void *owner)
+static void run_beginning(struct message *message, void *owner)
 {
-    struct accept_duty *duty = container_of(message, struct accept_duty, forwarded);
+    struct accept_duty *duty = container_of(message, struct accept_duty, beginning);
     struct worker *worker = owner;
 
     duty->acceptor = acceptor_new(worker->loop, duty->listener, false, accepted, duty);
 }
 
-static void drop_forwarded_open(struct message *message)
+static void drop_beginning(struct message *message)
 {
     (void)message; /* (the departure, which is behind it, frees the accept duty) */
 }
@@ -176,20 +176,20 @@ static void take_change(struct message *message, void *owner)
     drop_change(message);
 }
 
-static void drop_departure(struct message *message)
+static void drop_end(struct message *message)
 {
-    struct accept_duty *duty = container_of(message, struct accept_duty, departure);
+    struct accept_duty *duty = container_of(message, struct accept_duty, end);
 
     acceptor_free(duty->acceptor);
     listener_unref(duty->listener);
-    duty->departed = true;
+    duty->ended = true;
     accept_duty_free(duty);
 }
 
-static void depart(struct message *message, void *owner)
+static void run_end(struct message *message, void *owner)
 {
     (void)owner;
-    drop_departure(message);
+    drop_end(message);
 }
 
 /* On the main thread. */
@@ -201,14 +201,14 @@ struct accept_duty *accept_duty_send(struct worker *worker, struct listener *lis
     struct accept_duty *duty = mem_zalloc(sizeof(*duty));
 
     *duty = (struct accept_duty){
-        .forwarded = {.run = arrive, .drop = drop_forwarded_open},
-        .departure = {.run = depart, .drop = drop_departure},
+        .beginning = {.run = run_beginning, .drop = drop_beginning},
+        .end = {.run = run_end, .drop = drop_end},
         .worker = worker,
         .listener = listener_ref(listener),
         .generation = generation_ref(generation),
         .listen = listen,
     };
-    mailbox_post(worker->mailbox, &duty->forwarded);
+    mailbox_post(worker->mailbox, &duty->beginning);
     return duty;
 }
 
@@ -229,5 +229,5 @@ void accept_duty_change(struct accept_duty *duty, struct generation *generation,
 void accept_duty_recall(struct accept_duty *duty)
 {
     if (duty != NULL)
-        mailbox_post(duty->worker->mailbox, &duty->departure);
+        mailbox_post(duty->worker->mailbox, &duty->end);
 }

@@ -2,22 +2,8 @@
 #ifndef ADIT_WORKER_CLIENT_H
 #define ADIT_WORKER_CLIENT_H
 
-#include "worker/worker.h"
-#include "wire/outcome.h"
-
-/* What a connection of our own is about: nobody asks for it and no rule judges it. */
-struct internal_request {
-    const char *via;        /* the upstream whose sessions carry it */
-    struct config_place to; /* a name is the server's to resolve */
-    uint64_t hold_ms;       /* how long it waits for a session; 0: as the upstream has it */
-    /* On the worker's thread, also from inside client_new_internal; both may be NULL. `answered` is
-     * called once, whatever happens: with OUTCOME_OK when bytes flow, else with the
-     * reason, in words in `detail`. After OUTCOME_OK `ended` is called once: `failed` is NULL when
-     * the connection ended in order. */
-    void (*answered)(void *arg, enum outcome outcome, const char *detail);
-    void (*ended)(void *arg, const char *failed);
-    void *arg;
-};
+#include "shared/internal_connection.h"
+#include "worker/worker_parts.h"
 
 /* A connection accepted on `listen` (of the generation, which is referenced), and counted in
  * workers->clients by whoever calls this; takes `fd`. `peer` NULL: a unix socket. */

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "worker/resolvers.h"
-#include "gateway/pool.h"
+#include "shared/main_messages.h"
 #include "io/socket.h"
 
 #include <stdlib.h>
@@ -386,7 +386,7 @@ static void open_channel(struct client *c)
     if (c->slot < 0)
         c->slot = session_table_reserve(c->table, (int)c->worker->index, open_may_block(c), &grow);
     if (grow)
-        pool_ask_grow(c->worker->workers->main_mailbox, c->table);
+        main_send_grow(c->worker->workers, c->table);
     if (c->slot < 0) {
         wait_for_session(c);
         return;

@@ -2,20 +2,21 @@
 #include "worker/remote_forwards.h"
 
 #include "base/mem.h"
+#include "shared/main_messages.h"
 #include "worker/client.h"
-#include "gateway/forwards.h"
+#include "worker/worker_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct remote {
-    LIST_ENTRY(remote) link;
+struct remote_listen {
+    LIST_ENTRY(remote_listen) link;
     struct worker_session *ws;
-    struct remote_order order; /* as it was last given; its session table is the session's own */
+    struct listen_order order; /* as it was last given; its session table is the session's own */
     struct session_listen *listen;
 };
 
-const char *remote_bind(const struct config_forward *forward)
+const char *listen_order_bind(const struct config_forward *forward)
 {
     const char *host = forward->bind.host;
 
@@ -24,7 +25,7 @@ const char *remote_bind(const struct config_forward *forward)
     return strcmp(host, "*") == 0 ? "" : host;
 }
 
-static void remote_free(struct remote *remote)
+static void remote_free(struct remote_listen *remote)
 {
     LIST_REMOVE(remote, link);
     generation_unref(remote->order.generation);
@@ -33,10 +34,10 @@ static void remote_free(struct remote *remote)
 
 static void on_answered(void *arg, uint16_t port)
 {
-    struct remote *remote = arg;
-    struct mailbox *main_mailbox = remote->ws->worker->workers->main_mailbox;
+    struct remote_listen *remote = arg;
 
-    forwards_tell(main_mailbox, remote->order.forwards, remote->order.number, port);
+    main_send_listen_answered(remote->ws->worker->workers, remote->order.forwards,
+                              remote->order.number, port);
     if (port != 0)
         return;
     session_listen_free(remote->listen);
@@ -46,8 +47,8 @@ static void on_answered(void *arg, uint16_t port)
 static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char *origin,
                          uint16_t origin_port)
 {
-    const struct remote *remote = arg;
-    const struct remote_order *order = &remote->order;
+    const struct remote_listen *remote = arg;
+    const struct listen_order *order = &remote->order;
 
     client_new_forwarded(remote->ws->worker, order->generation, order->forward, order->slot,
                          forwarded, origin, origin_port);
@@ -64,23 +65,23 @@ static const struct session_listen_events listen_events = {
     .lost = on_lost,
 };
 
-static void remote_end(struct remote *remote)
+static void remote_end(struct remote_listen *remote)
 {
     session_listen_free(remote->listen);
     remote_free(remote);
 }
 
-void remote_end_all(struct worker_session *ws)
+void remote_listens_end(struct worker_session *ws)
 {
-    while (!LIST_EMPTY(&ws->remotes))
-        remote_end(LIST_FIRST(&ws->remotes));
+    while (!LIST_EMPTY(&ws->listens))
+        remote_end(LIST_FIRST(&ws->listens));
 }
 
 /* Orders. */
 
 struct order_message {
     struct message message;
-    struct remote_order order; /* a cancel has no more than its number */
+    struct listen_order order; /* a cancel has no more than its number */
 };
 
 static void drop_order(struct message *message)
@@ -92,13 +93,13 @@ static void drop_order(struct message *message)
     free(m);
 }
 
-static struct remote *find(struct worker *worker, uint64_t number)
+static struct remote_listen *find(struct worker *worker, uint64_t number)
 {
     struct worker_session *ws;
-    struct remote *remote;
+    struct remote_listen *remote;
 
     LIST_FOREACH (ws, &worker->sessions, link)
-        LIST_FOREACH (remote, &ws->remotes, link)
+        LIST_FOREACH (remote, &ws->listens, link)
             if (remote->order.number == number)
                 return remote;
     return NULL;
@@ -115,15 +116,15 @@ static struct worker_session *find_session(struct worker *worker, const struct s
     return NULL;
 }
 
-static void listen_there(struct worker_session *ws, const struct remote_order *order)
+static void listen_there(struct worker_session *ws, const struct listen_order *order)
 {
-    struct remote *remote = mem_zalloc(sizeof(*remote));
+    struct remote_listen *remote = mem_zalloc(sizeof(*remote));
 
     remote->ws = ws;
     remote->order = *order;
     generation_ref(order->generation);
-    LIST_INSERT_HEAD(&ws->remotes, remote, link);
-    remote->listen = session_listen(ws->session, remote_bind(order->forward),
+    LIST_INSERT_HEAD(&ws->listens, remote, link);
+    remote->listen = session_listen(ws->session, listen_order_bind(order->forward),
                                     order->forward->bind.port, &listen_events, remote);
 }
 
@@ -131,7 +132,7 @@ static void take_order(struct message *message, void *owner)
 {
     struct order_message *m = container_of(message, struct order_message, message);
     struct worker *worker = owner;
-    struct remote *remote = find(worker, m->order.number);
+    struct remote_listen *remote = find(worker, m->order.number);
     struct worker_session *ws = find_session(worker, m->order.table, m->order.slot);
 
     if (remote != NULL) {
@@ -147,14 +148,14 @@ static void take_order(struct message *message, void *owner)
 static void take_cancel(struct message *message, void *owner)
 {
     struct order_message *m = container_of(message, struct order_message, message);
-    struct remote *remote = find(owner, m->order.number);
+    struct remote_listen *remote = find(owner, m->order.number);
 
     if (remote != NULL)
         remote_end(remote);
     drop_order(message);
 }
 
-void remote_send(struct worker *worker, const struct remote_order *order)
+void worker_send_listen(struct worker *worker, const struct listen_order *order)
 {
     struct order_message *m = mem_zalloc(sizeof(*m));
 
@@ -165,7 +166,7 @@ void remote_send(struct worker *worker, const struct remote_order *order)
     mailbox_post(worker->mailbox, &m->message);
 }
 
-void remote_cancel(struct worker *worker, uint64_t number)
+void worker_send_listen_end(struct worker *worker, uint64_t number)
 {
     struct order_message *m = mem_zalloc(sizeof(*m));
 

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "worker/client.h"
-#include "worker/worker.h"
+#include "worker/worker_parts.h"
 #include "io/descriptors.h"
 
 #include <stdlib.h>

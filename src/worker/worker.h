@@ -1,115 +1,112 @@
-/* A worker: one thread, one loop, its clients, its sessions, its resolvers. What other threads may
- * do to it is to send it messages; each function under "from any thread" is one. */
+/* A worker is one thread with one loop: it accepts connections, serves clients, drives the sessions
+ * that were given to it, and resolves names. This header is all that other threads see of it: the
+ * main thread makes and ends workers and sends them messages. Functions under "messages" may be
+ * called on any thread; what they are given is referenced or copied, and each is done on the
+ * worker's thread in the order the messages were sent. */
 #ifndef ADIT_WORKER_WORKER_H
 #define ADIT_WORKER_WORKER_H
 
+#include "io/listener.h"
 #include "shared/generation.h"
 #include "shared/heartbeat.h"
+#include "shared/internal_connection.h"
 #include "shared/metrics.h"
-#include "io/mailbox.h"
-#include "policy/users.h"
-#include "session/session.h"
+#include "shared/workers.h"
 
-struct client;
-struct names;
+#include <time.h>
+
+struct accept_duty;
+struct forwards;
 struct worker;
-TAILQ_HEAD(client_list, client);
-
-/* What all threads of a gateway share. */
-struct workers {
-    struct mailbox *main_mailbox; /* the main thread's */
-    struct worker **all;          /* all of them */
-    unsigned count;
-    atomic_uint clients; /* connections under way, wherever they are */
-    atomic_ullong
-        serial; /* of the generation that connections come in by; all accept duties were told */
-    atomic_bool draining;
-    void (*client_gone)(
-        struct workers *workers); /* called by a worker whenever one ends while draining */
-};
-
-/* A session on its worker. */
-struct worker_session {
-    LIST_ENTRY(worker_session) link;
-    struct worker *worker;
-    struct session *session;
-    LIST_HEAD(, remote) remotes; /* the forwards it holds: worker/remote_forwards */
-    struct session_table *table;
-    int slot;
-    uint64_t carried; /* by its channels until the last tick, bytes both ways */
-    uint64_t rate;    /* KiB a second, decaying */
-    unsigned
-        active_ticks; /* ticks in which something was carried, less those in which nothing was */
-};
-
-struct worker {
-    unsigned index;
-    struct workers *workers;
-    uv_thread_t thread;
-    struct loop *loop;
-    struct mailbox *mailbox;
-    struct client_list clients;
-    struct client_list
-        waiting; /* those without a session, by arrival; linked by their waiting_link */
-    LIST_HEAD(, worker_session) sessions;
-    struct names *names;
-    struct credential_cache *credentials;
-    unsigned binds; /* SOCKS BINDs under way */
-    struct metrics metrics;
-    struct deadline tick;
-    struct heartbeat heartbeat;
-    bool stopping;
-};
 
 /* Before its thread runs; NULL: no descriptors for its loop. */
 struct worker *worker_new(struct workers *workers, unsigned index);
 void worker_start(struct worker *worker);
-/* Once its thread was told to stop: joins it. False: it had not ended by `until` (CLOCK_REALTIME).
- */
+/* Joins its thread, after worker_send_stop. False: it had not ended by `until` (CLOCK_REALTIME). */
 bool worker_join(struct worker *worker, const struct timespec *until);
-/* Once all threads that post are gone. */
+/* After all threads that send messages have ended. */
 void worker_free(struct worker *worker);
 
-/* From any thread. */
+/* Whether its loop turns: the main thread asks with heartbeat_tick and worker_send_beat. */
+struct heartbeat *worker_heartbeat(struct worker *worker);
+/* Written by the worker, read by anybody. */
+const struct metrics *worker_metrics(const struct worker *worker);
 
-/* A connection that was accepted on `listen` of the generation (referenced anew); takes `fd`.
- * `peer` NULL: a unix socket. */
+/* Messages. */
+
+/* A connection that was accepted on `listen` of the generation; takes `fd`. `peer` NULL: it came by
+ * a unix socket. */
 void worker_send_client(struct worker *worker, struct generation *generation,
                         const struct config_listen *listen, int fd, const struct ip *peer,
                         uint16_t peer_port);
 
-/* A new session for a slot of the session table; takes `logged_in`. The pool hears of it by
- * pool_tell_up, or pool_tell_lost. */
+/* A connection of adit's own (main thread only), to the worker that has a session of its upstream;
+ * takes `fd`. `answered` and `ended` of the request are called on the main thread, never from
+ * inside this call. */
+struct internal_connection *workers_send_internal(struct workers *workers,
+                                                  struct generation *generation,
+                                                  const struct internal_request *request, int fd);
+
+/* A new session for a slot of the session table; takes `logged_in`. The main thread is told
+ * session_up or session_lost. */
 void worker_send_session(struct worker *worker, struct session_table *table, int slot,
                          struct logged_in *logged_in, const struct config_upstream *upstream);
 
-/* A connection that was counted has ended. */
-void workers_client_gone(struct workers *workers);
-
-/* To every worker: the session table has a session (more): clients that wait try again. */
+/* To every worker: the session table has one more session; clients that wait for one try again. */
 void workers_send_session_up(struct workers *workers, struct session_table *table);
 
-/* To every worker: the machine slept, or the network changed: ask all sessions at once whether they
- * live. */
+/* To every worker: the machine slept, or the network changed: all sessions are asked at once
+ * whether their servers live. */
 void workers_send_probe(struct workers *workers);
 
 /* To every worker: forget looked-up names. */
 void workers_send_flush(struct workers *workers);
 
-/* Its heartbeat gets an answer as soon as its loop turns. */
+/* The worker's heartbeat is answered as soon as its loop turns. */
 void worker_send_beat(struct worker *worker);
 
-/* Ends: clients are cut, sessions closed, the loop stops. */
+/* The worker ends: clients are cut, sessions closed, the loop stops. */
 void worker_send_stop(struct worker *worker);
 
-/* On the worker's own thread. */
+/* Accept duties: a worker accepts what comes to a listening socket on its own loop, and serves it
+ * or hands it on to the worker whose session would be chosen. worker/accept_duty.c. */
 
-/* As worker_send_client, at once. */
-void worker_accept(struct worker *worker, struct generation *generation,
-                   const struct config_listen *listen, int fd, const struct ip *peer,
-                   uint16_t peer_port);
+/* `worker` accepts what comes to `listener`, for `listen` of the generation. The accept duty is
+ * valid until accept_duty_recall. */
+struct accept_duty *accept_duty_send(struct worker *worker, struct listener *listener,
+                                     struct generation *generation,
+                                     const struct config_listen *listen);
 
-/* Its session of that slot, or NULL when it is not its own or not up any more. */
-struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
+/* Connections that come from now on belong to `listen` of another generation: as soon as that
+ * generation's serial is in workers->serial, which is set when all accept duties were told. */
+void accept_duty_change(struct accept_duty *duty, struct generation *generation,
+                        const struct config_listen *listen);
+
+/* Ends it, before the worker is told to stop: the worker accepts no more there, lets go of the
+ * listener, and frees the accept duty. NULL is fine. */
+void accept_duty_recall(struct accept_duty *duty);
+
+/* Remote forwards: the worker whose session holds one asks the server to listen, and serves the
+ * connections that come by it. worker/remote_forwards.c. */
+
+/* A forward that the session of a slot is to hold, or to go on holding as this generation has it.
+ */
+struct listen_order {
+    struct forwards *forwards; /* the main thread's, for main_events.listen_answered */
+    uint64_t number;           /* the same one for all orders about the same listening */
+    struct session_table *table;
+    int slot;
+    struct generation *generation;
+    const struct config_forward *forward; /* of the generation */
+    bool again; /* only a change: a forward that the server has refused by now is not asked for */
+};
+
+/* The address to listen on as the server is told it (RFC 4254 section 7.1, ssh(1) -R). */
+const char *listen_order_bind(const struct config_forward *forward);
+
+/* main_events.listen_answered follows the first order of a number, unless the session is lost
+ * before. */
+void worker_send_listen(struct worker *worker, const struct listen_order *order);
+void worker_send_listen_end(struct worker *worker, uint64_t number);
 
 #endif

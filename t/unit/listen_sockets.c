@@ -89,7 +89,7 @@ static unsigned served_by(int worker)
     return (unsigned)metric_get(&scene->each[worker]->metrics.accepted);
 }
 
-static void client_gone(struct workers *workers)
+static void on_client_gone(struct workers *workers)
 {
     if (atomic_load(&workers->clients) == 0)
         scene->gone++;
@@ -171,7 +171,7 @@ static int set_up(void **state)
     scene = mem_zalloc(sizeof(*scene));
     scene->loop = loop_new();
     scene->workers.main_mailbox = mailbox_new(scene->loop, NULL);
-    scene->workers.client_gone = client_gone;
+    scene->workers.client_gone = on_client_gone;
     scene->workers.all = scene->each;
     for (unsigned i = 0; i < WORKERS; i++)
         scene->each[i] = worker_new(&scene->workers, i);

@@ -1,0 +1,61 @@
+/* The inside of a worker, for the files of this room: one thread, one loop, its clients, its
+ * sessions, its resolvers. Everything here belongs to the worker's own thread. */
+#ifndef ADIT_WORKER_WORKER_PARTS_H
+#define ADIT_WORKER_WORKER_PARTS_H
+
+#include "policy/users.h"
+#include "session/session.h"
+#include "worker/worker.h"
+
+#include <uv.h>
+
+struct client;
+struct names;
+TAILQ_HEAD(client_list, client);
+
+/* A session on its worker. */
+struct worker_session {
+    LIST_ENTRY(worker_session) link;
+    struct worker *worker;
+    struct session *session;
+    LIST_HEAD(, remote_listen) listens; /* the remote forwards it holds: worker/remote_forwards */
+    struct session_table *table;
+    int slot;
+    uint64_t carried;      /* by its channels until the last tick, bytes both ways */
+    uint64_t rate;         /* KiB a second, decaying */
+    unsigned active_ticks; /* ticks with traffic, less ticks without; see worker_sessions.c */
+};
+
+struct worker {
+    unsigned index;
+    struct workers *workers;
+    uv_thread_t thread;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct client_list clients;
+    struct client_list waiting; /* clients without a session, in the order they came; linked by
+                                   their waiting_link */
+    LIST_HEAD(, worker_session) sessions;
+    struct names *names;
+    struct credential_cache *credentials;
+    unsigned binds; /* SOCKS BINDs under way */
+    struct metrics metrics;
+    struct deadline tick;
+    struct heartbeat heartbeat;
+    bool stopping;
+};
+
+/* Serves a connection that this worker accepted on `listen` of the generation; as
+ * worker_send_client, at once. */
+void worker_accept(struct worker *worker, struct generation *generation,
+                   const struct config_listen *listen, int fd, const struct ip *peer,
+                   uint16_t peer_port);
+
+/* The session of that slot; NULL: another worker has it, or it is not up any more. */
+struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
+
+/* worker_sessions.c: all sessions are asked whether their servers live; all sessions end. */
+void worker_probe_sessions(struct worker *worker);
+void worker_end_sessions(struct worker *worker);
+
+#endif

@@ -1,0 +1,217 @@
+/* The sessions that a worker drives: taking them over from a dial, publishing how they do in their
+ * session table, and telling the main thread when they come and go. */
+#include "worker/worker_parts.h"
+
+#include "base/mem.h"
+#include "policy/balance.h"
+#include "shared/main_messages.h"
+#include "worker/remote_forwards.h"
+#include "worker/resolvers.h"
+
+#include <stdlib.h>
+
+/* How often sessions' figures are published. */
+#define TICK_MS 250
+
+/* An open that waits while the server says nothing for so long: no new channels for that session.
+ */
+#define OVERDUE_MS 500
+
+/* A session that carries this much between two ticks is active then; one that was it so often is
+ * streaming (one with bulk at once), and one that has been it for long is so a little longer. */
+#define ACTIVE_BYTES 4096
+#define STREAMING_TICKS 2
+#define ACTIVE_TICKS_MAX 8
+
+static void session_gone(struct worker_session *ws, const char *why)
+{
+    struct worker *worker = ws->worker;
+
+    ws->table->slots[ws->slot].session = NULL;
+    session_table_set_slot(ws->table, ws->slot, SLOT_RETIRING);
+    LIST_REMOVE(ws, link);
+    remote_listens_end(ws);
+    session_free(ws->session);
+    main_send_session_lost(worker->workers, ws->table, ws->slot, why);
+    session_table_unref(ws->table);
+    free(ws);
+}
+
+/* Nobody shall choose it any more, while its channels hear of its end and look for another. */
+static void session_dying(void *arg)
+{
+    struct worker_session *ws = arg;
+
+    session_table_set_slot(ws->table, ws->slot, SLOT_RETIRING);
+}
+
+static void session_lost(void *arg, const char *why)
+{
+    struct worker_session *ws = arg;
+
+    metric_add(&ws->worker->metrics.sessions_lost, 1);
+    session_gone(ws, why);
+}
+
+struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot)
+{
+    struct session_slot *s = &table->slots[slot];
+
+    if (session_table_slot_state(table, slot) != SLOT_UP ||
+        atomic_load(&s->worker) != (int)worker->index)
+        return NULL;
+    return s->session;
+}
+
+/* Whether somebody would notice if it stood still. While the server is silent it does, and nothing
+ * is learnt from that. */
+static bool is_streaming(struct worker_session *ws, uint64_t moved, bool overdue)
+{
+    if (overdue)
+        ;
+    else if (moved < ACTIVE_BYTES)
+        ws->active_ticks -= ws->active_ticks > 0;
+    else
+        ws->active_ticks += ws->active_ticks < ACTIVE_TICKS_MAX;
+    return ws->active_ticks >= STREAMING_TICKS || ws->rate >= BALANCE_BULK_RATE;
+}
+
+static void publish(struct worker_session *ws)
+{
+    struct session_slot *slot = &ws->table->slots[ws->slot];
+    struct session_state state;
+    uint64_t moved;
+    bool overdue, streaming;
+
+    session_tick(ws->session);
+    session_state(ws->session, &state);
+    moved = state.carried - ws->carried;
+    ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
+    overdue = state.silent_ms >= OVERDUE_MS;
+    streaming = is_streaming(ws, moved, overdue);
+    ws->carried = state.carried;
+    atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
+    atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);
+    atomic_store_explicit(&slot->streaming, streaming, memory_order_relaxed);
+    atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
+    atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
+    atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
+    if (session_table_slot_state(ws->table, ws->slot) == SLOT_RETIRING && state.channels == 0)
+        session_gone(ws, NULL);
+    else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
+        /* In advance: who comes by a name that is slow shall not have to go where it hurts. */
+        main_send_grow(ws->worker->workers, ws->table);
+}
+
+static void tick(struct deadline *deadline)
+{
+    struct worker *worker = container_of(deadline, struct worker, tick);
+    struct worker_session *ws = LIST_FIRST(&worker->sessions);
+
+    while (ws != NULL) {
+        struct worker_session *next = LIST_NEXT(ws, link);
+        publish(ws);
+        ws = next;
+    }
+    names_count(worker->names);
+    if (!LIST_EMPTY(&worker->sessions))
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
+}
+
+struct session_message {
+    struct message message;
+    struct session_table *table;
+    int slot;
+    struct logged_in *logged_in;
+    uint64_t keepalive_ms;
+    unsigned keepalive_max;
+};
+
+static void session_message_free(struct session_message *m)
+{
+    logged_in_free(m->logged_in);
+    session_table_unref(m->table);
+    free(m);
+}
+
+static void drop_session_message(struct message *message)
+{
+    session_message_free(container_of(message, struct session_message, message));
+}
+
+static void take_session(struct message *message, void *owner)
+{
+    struct session_message *m = container_of(message, struct session_message, message);
+    struct worker *worker = owner;
+    struct worker_session *ws;
+    struct session_options options = {
+        .keepalive_ms = m->keepalive_ms,
+        .keepalive_max = m->keepalive_max,
+        .dying = session_dying,
+        .lost = session_lost,
+    };
+
+    if (worker->stopping) {
+        drop_session_message(message);
+        return;
+    }
+    ws = mem_zalloc(sizeof(*ws));
+    options.arg = ws;
+    ws->session = session_new(worker->loop, m->logged_in, &options);
+    if (ws->session == NULL) {
+        free(ws);
+        main_send_session_lost(worker->workers, m->table, m->slot, "no descriptors");
+        session_message_free(m);
+        return;
+    }
+    m->logged_in = NULL;
+    ws->worker = worker;
+    LIST_INIT(&ws->listens);
+    ws->table = session_table_ref(m->table);
+    ws->slot = m->slot;
+    if (LIST_EMPTY(&worker->sessions))
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
+    LIST_INSERT_HEAD(&worker->sessions, ws, link);
+    ws->table->slots[ws->slot].session = ws->session;
+    /* What an earlier session of this slot was like. */
+    atomic_store(&ws->table->slots[ws->slot].overdue, false);
+    atomic_store(&ws->table->slots[ws->slot].streaming, false);
+    atomic_store(&ws->table->slots[ws->slot].abandoned, 0);
+    atomic_store(&ws->table->slots[ws->slot].rate, 0);
+    session_table_set_slot(ws->table, ws->slot, SLOT_UP);
+    metric_add(&worker->metrics.sessions_up, 1);
+    main_send_session_up(worker->workers, m->table, m->slot);
+    workers_send_session_up(worker->workers, m->table);
+    session_message_free(m);
+}
+
+void worker_send_session(struct worker *worker, struct session_table *table, int slot,
+                         struct logged_in *logged_in, const struct config_upstream *upstream)
+{
+    struct session_message *m = mem_zalloc(sizeof(*m));
+
+    *m = (struct session_message){
+        .message = {.run = take_session, .drop = drop_session_message},
+        .table = session_table_ref(table),
+        .slot = slot,
+        .logged_in = logged_in,
+        .keepalive_ms = upstream->keepalive_ms,
+        .keepalive_max = upstream->keepalive_max,
+    };
+    mailbox_post(worker->mailbox, &m->message);
+}
+
+void worker_probe_sessions(struct worker *worker)
+{
+    struct worker_session *ws;
+
+    LIST_FOREACH (ws, &worker->sessions, link)
+        session_probe(ws->session);
+}
+
+void worker_end_sessions(struct worker *worker)
+{
+    deadline_cancel(&worker->tick);
+    while (!LIST_EMPTY(&worker->sessions))
+        session_gone(LIST_FIRST(&worker->sessions), NULL);
+}
