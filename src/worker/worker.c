@@ -20,23 +20,20 @@ struct client_message {
     struct workers *workers;
     struct generation *generation;
     const struct config_listen *listen;
-    int fd;
-    bool from_ip;
-    struct ip peer;
-    uint16_t peer_port;
+    struct accepted connection;
 };
 
 static void drop_client(struct message *message)
 {
     struct client_message *m = container_of(message, struct client_message, message);
 
-    close(m->fd);
+    close(m->connection.fd);
     workers_client_gone(m->workers);
     generation_unref(m->generation);
     free(m);
 }
 
-static void take_client(struct message *message, void *owner)
+static void run_client(struct message *message, void *owner)
 {
     struct client_message *m = container_of(message, struct client_message, message);
     struct worker *worker = owner;
@@ -45,38 +42,32 @@ static void take_client(struct message *message, void *owner)
         drop_client(message);
         return;
     }
-    client_new(worker, m->generation, m->listen, m->fd, m->from_ip ? &m->peer : NULL, m->peer_port);
+    client_new(worker, m->generation, m->listen, &m->connection);
     generation_unref(m->generation);
     free(m);
 }
 
 void worker_send_client(struct worker *worker, struct generation *generation,
-                        const struct config_listen *listen, int fd, const struct ip *peer,
-                        uint16_t peer_port)
+                        const struct config_listen *listen, const struct accepted *connection)
 {
     struct client_message *m = mem_zalloc(sizeof(*m));
 
     *m = (struct client_message){
-        .message = {.run = take_client, .drop = drop_client},
+        .message = {.run = run_client, .drop = drop_client},
         .workers = worker->workers,
         .generation = generation_ref(generation),
         .listen = listen,
-        .fd = fd,
-        .from_ip = peer != NULL,
-        .peer_port = peer_port,
+        .connection = *connection,
     };
-    if (peer != NULL)
-        m->peer = *peer;
     atomic_fetch_add(&worker->workers->clients, 1);
     mailbox_post(worker->mailbox, &m->message);
 }
 
 void worker_accept(struct worker *worker, struct generation *generation,
-                   const struct config_listen *listen, int fd, const struct ip *peer,
-                   uint16_t peer_port)
+                   const struct config_listen *listen, const struct accepted *connection)
 {
     atomic_fetch_add(&worker->workers->clients, 1);
-    client_new(worker, generation, listen, fd, peer, peer_port);
+    client_new(worker, generation, listen, connection);
 }
 
 /* Notes: messages that carry at most a session table. */

@@ -48,8 +48,7 @@ struct worker {
 /* Serves a connection that this worker accepted on `listen` of the generation; as
  * worker_send_client, at once. */
 void worker_accept(struct worker *worker, struct generation *generation,
-                   const struct config_listen *listen, int fd, const struct ip *peer,
-                   uint16_t peer_port);
+                   const struct config_listen *listen, const struct accepted *connection);
 
 /* The session of that slot; NULL: another worker has it, or it is not up any more. */
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
