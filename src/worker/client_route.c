@@ -96,7 +96,7 @@ void client_look_up(struct client *c, enum resolve_step step,
                                  size_t count, const char *error))
 {
     struct resolver *resolver =
-        names_resolver(c->worker->names, c->generation, step, c->listen->via);
+        resolvers_get(c->worker->resolvers, c->generation, step, c->listen->via);
 
     if (resolver == NULL) {
         client_refuse(c, OUTCOME_SHORTAGE, "no resolver");

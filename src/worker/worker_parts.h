@@ -10,7 +10,7 @@
 #include <uv.h>
 
 struct client;
-struct names;
+struct resolvers;
 TAILQ_HEAD(client_list, client);
 
 /* A session on its worker. */
@@ -36,7 +36,7 @@ struct worker {
     struct client_list waiting; /* clients without a session, in the order they came; linked by
                                    their waiting_link */
     LIST_HEAD(, worker_session) sessions;
-    struct names *names;
+    struct resolvers *resolvers;
     struct credential_cache *credentials;
     unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;
