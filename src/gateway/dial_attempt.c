@@ -1,4 +1,5 @@
-/* Name or hop, connection, handshake: each step starts the next, and any may fail. */
+/* The steps of a dial: the host's name, a connection (by TCP, through a jump host, or by a
+ * ProxyCommand), and the login. Each step starts the next; any may fail. */
 #include "gateway/dial_attempt.h"
 
 #include "base/mem.h"
@@ -19,8 +20,8 @@
 
 #define SSH_PORT 22
 
-/* A ProxyCommand's connection ends a moment before the command itself: so long its last word is
- * waited for. */
+/* A ProxyCommand closes its output a moment before it exits: its exit status is waited for this
+ * long, because it says more than the end of the connection does. */
 #define PROXY_EXIT_MS 200
 
 struct dial_attempt {
@@ -38,19 +39,19 @@ struct dial_attempt {
     struct resolve *resolve;
     struct connect *connect;
     struct internal_connection *connection;
-    int fd; /* our end of what the hop joins; -1: none, or the dial has it */
+    int fd; /* adit's end of the internal connection; -1: there is none, or the dial has it */
     struct dial *dial;
     struct deadline proxy_exit;
     struct deadline login; /* the dial's */
     unsigned prompts;      /* the dial's, when the deadline last looked */
-    bool timed_out;        /* it was, and its thread has still to end */
+    bool timed_out;        /* the dial timed out, and its thread has not ended yet */
     uint64_t began;
 };
 
-/* The same name behind another jump host, or by another command, is another host. */
-static struct host_backoff *host_of(struct host_backoffs *hosts,
-                                    const struct config_upstream *upstream,
-                                    const struct place *place)
+/* The same name behind another jump host, or by another ProxyCommand, may be another host. */
+static struct host_backoff *backoff_of(struct host_backoffs *hosts,
+                                       const struct config_upstream *upstream,
+                                       const struct place *place)
 {
     const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
                      : upstream->jump.count > 0      ? upstream->jump.items[0]
@@ -74,20 +75,20 @@ void place_init(struct place *place, struct host_backoffs *hosts,
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
         hostport_format(place->name, place->port, place->label);
-    place->host = host_of(hosts, upstream, place);
+    place->host = backoff_of(hosts, upstream, place);
     place->sessions = 0;
 }
 
 static void dial_attempt_free(struct dial_attempt *a)
 {
     if (a->fd >= 0)
-        close(a->fd); /* the hop's client gives up */
+        close(a->fd); /* (that ends the internal connection) */
     config_unref(a->config);
     free(a);
 }
 
-static void finish(struct dial_attempt *a, bool reached, enum dial_status status,
-                   struct logged_in *logged_in, const char *error)
+static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_status status,
+                                struct logged_in *logged_in, const char *error)
 {
     void (*done)(void *, int, enum dial_status, struct logged_in *, const char *) = a->done;
     void *arg = a->arg;
@@ -103,7 +104,7 @@ static void finish(struct dial_attempt *a, bool reached, enum dial_status status
     done(arg, slot, status, logged_in, error);
 }
 
-/* A connection that was a ProxyCommand's has failed. */
+/* The login failed because the ProxyCommand ended, or closed its output. */
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
@@ -112,10 +113,10 @@ static void proxy_failed(struct deadline *deadline)
 
     snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
              ended != NULL ? ended : "closed its output");
-    finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
 }
 
-static void dialled_or_not(void *arg, enum dial_status status, struct logged_in *logged_in,
+static void on_login_ended(void *arg, enum dial_status status, struct logged_in *logged_in,
                            const char *error)
 {
     struct dial_attempt *a = arg;
@@ -124,17 +125,17 @@ static void dialled_or_not(void *arg, enum dial_status status, struct logged_in 
     deadline_cancel(&a->login);
     if (a->timed_out) {
         logged_in_free(logged_in);
-        finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+        dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
     } else if (status == DIAL_TRANSPORT && *a->proxy != NULL) {
         deadline_arm(a->room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
-        finish(a, true, status, logged_in, error);
+        dial_attempt_finish(a, true, status, logged_in, error);
     }
 }
 
 static void login_timed_out(struct deadline *deadline);
 
-/* libssh bounds each step with connect_timeout; this bounds them all. */
+/* (libssh bounds each step of the login by connect_timeout; this bounds their sum.) */
 static void arm_login(struct dial_attempt *a)
 {
     a->prompts = dial_prompts(a->dial);
@@ -146,13 +147,13 @@ static void login_timed_out(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, login);
 
-    /* A person takes their time; the server says how long that may be. */
+    /* While a person is asked, only the server's own limit counts. */
     if (dial_is_asking(a->dial) || dial_prompts(a->dial) != a->prompts) {
         arm_login(a);
         return;
     }
-    /* Until its thread has ended (an agent that asks somebody may keep it), the host is not dialled
-     * again: threads would pile up. */
+    /* The host is not dialled again until the thread has ended (an agent that asks a person may
+     * keep it): otherwise threads would pile up. */
     a->timed_out = true;
     dial_shutdown(a->dial);
 }
@@ -168,7 +169,7 @@ static void dial(struct dial_attempt *a, int fd)
         .alias = a->place->alias,
         .may_ask = a->room->may_ask,
         .reply = a->room->workers->main_mailbox,
-        .done = dialled_or_not,
+        .done = on_login_ended,
         .arg = a,
     });
     arm_login(a);
@@ -176,14 +177,14 @@ static void dial(struct dial_attempt *a, int fd)
 
 /* By TCP. */
 
-static void connected(void *arg, int fd, const struct ip *address, const char *error)
+static void on_tcp_connected(void *arg, int fd, const struct ip *address, const char *error)
 {
     struct dial_attempt *a = arg;
 
     (void)address;
     a->connect = NULL;
     if (fd < 0)
-        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
     else
         dial(a, fd);
 }
@@ -195,8 +196,7 @@ static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
     return family == AF_UNSPEC || (family == AF_INET) == ip_is_v4(ip);
 }
 
-/* Connects to those of them that are of the right family. (With none left connect_start says so.)
- */
+/* Connects to the addresses of the wanted family. (connect_start reports it if there are none.) */
 static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_t count)
 {
     struct ip *suitable = mem_zalloc(count * sizeof(*suitable));
@@ -216,12 +216,12 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
                                    .timeout_ms = a->upstream->connect_timeout_ms,
                                    .use = DESCRIPTOR_GATEWAY,
                                },
-                               connected, a);
+                               on_tcp_connected, a);
     free(suitable);
 }
 
-static void resolved(void *arg, enum resolve_status status, const struct ip *addresses,
-                     size_t count, const char *error)
+static void on_host_resolved(void *arg, enum resolve_status status, const struct ip *addresses,
+                             size_t count, const char *error)
 {
     struct dial_attempt *a = arg;
     char text[HOST_MAX + 200];
@@ -231,10 +231,10 @@ static void resolved(void *arg, enum resolve_status status, const struct ip *add
         connect_to(a, addresses, count);
         return;
     }
-    /* In ssh's words, which are getaddrinfo(3)'s. */
+    /* (ssh's words, which are those of getaddrinfo(3).) */
     snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->place->name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
-    finish(a, false, DIAL_TRANSPORT, NULL, text);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
 static void start_tcp(struct dial_attempt *a)
@@ -247,13 +247,13 @@ static void start_tcp(struct dial_attempt *a)
         char name[HOST_MAX + 1];
         memcpy(name, a->place->name, sizeof(name));
         host_normalise(name);
-        a->resolve = resolver_lookup(a->room->resolver, name, resolved, a);
+        a->resolve = resolver_lookup(a->room->resolver, name, on_host_resolved, a);
     }
 }
 
 /* By a ProxyCommand. */
 
-/* The command for this place; the caller frees. */
+/* The command for this host; the caller frees it. */
 static char *command_of(const struct dial_attempt *a)
 {
     char *port = mem_printf("%u", a->place->port);
@@ -272,7 +272,7 @@ static char *command_of(const struct dial_attempt *a)
 
 static void start_proxy(struct dial_attempt *a)
 {
-    /* The file's names were checked when it was read, but not what libssh made of one. */
+    /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
     const char *wrong = ssh_host_wrong(a->place->name);
     char error[HOST_MAX + 200];
     int fd;
@@ -280,7 +280,7 @@ static void start_proxy(struct dial_attempt *a)
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
                  a->place->name, wrong);
-        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
     char *command = command_of(a);
@@ -291,12 +291,12 @@ static void start_proxy(struct dial_attempt *a)
         return;
     }
     snprintf(error, sizeof(error), "ProxyCommand cannot be run: %s", strerror(errno));
-    finish(a, false, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
 }
 
 /* Through a jump host. */
 
-static void hop_answered(void *arg, enum outcome outcome, const char *detail)
+static void on_jump_answered(void *arg, enum outcome outcome, const char *detail)
 {
     struct dial_attempt *a = arg;
     const char *jump = a->upstream->jump.items[0];
@@ -311,18 +311,18 @@ static void hop_answered(void *arg, enum outcome outcome, const char *detail)
     }
     snprintf(error, sizeof(error), outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s",
              jump, detail);
-    finish(a, false, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
 }
 
-/* The other end of a socketpair leads to the host by the jump host's sessions, which are waited for
- * as long as a connection would be. */
-static void start_hop(struct dial_attempt *a)
+/* The other end of a socketpair becomes an internal connection through the jump host's pool. It
+ * waits for a session there as long as a TCP connection may take. */
+static void start_jump(struct dial_attempt *a)
 {
     const char *jump = a->upstream->jump.items[0];
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
         return;
     }
     a->fd = ends[0];
@@ -331,20 +331,21 @@ static void start_hop(struct dial_attempt *a)
         &(struct internal_request){.via = jump,
                                    .to = {.host = a->place->name, .port = a->place->port},
                                    .hold_ms = a->upstream->connect_timeout_ms,
-                                   .answered = hop_answered,
+                                   .answered = on_jump_answered,
                                    .arg = a},
         ends[1]);
 }
 
-/* (Later than dial_attempt_start: when there is a generation, and where `done` may be called.) */
-static void start(struct later *later)
+/* (Not inside dial_attempt_start: `done` must not be called there, and at the gateway's start there
+ * is no generation yet.) */
+static void on_start(struct later *later)
 {
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
     if (a->upstream->proxy_command != NULL)
         start_proxy(a);
     else if (a->upstream->jump.count > 0)
-        start_hop(a);
+        start_jump(a);
     else
         start_tcp(a);
 }
@@ -372,7 +373,7 @@ struct dial_attempt *dial_attempt_start(struct pool_room *room, struct config *c
         .began = loop_now(room->loop),
     };
     host_backoff_begin(place->host);
-    later_post(room->loop, &a->start, start);
+    later_post(room->loop, &a->start, on_start);
     return a;
 }
 
