@@ -25,15 +25,7 @@
 #define PROXY_EXIT_MS 200
 
 struct dial_attempt {
-    struct pool_room *room;
-    struct config *config;
-    const struct config_upstream *upstream;
-    struct place *place;
-    int slot;
-    void (*done)(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
-                 const char *error);
-    void *arg;
-    struct proxy_command **proxy; /* the caller's */
+    struct dial_attempt_request r;
     /* The step under way; the others are NULL. */
     struct later start;
     struct resolve *resolve;
@@ -83,32 +75,30 @@ static void dial_attempt_free(struct dial_attempt *a)
 {
     if (a->fd >= 0)
         close(a->fd); /* (that ends the internal connection) */
-    config_unref(a->config);
+    config_unref(a->r.config);
     free(a);
 }
 
 static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_status status,
                                 struct logged_in *logged_in, const char *error)
 {
-    void (*done)(void *, int, enum dial_status, struct logged_in *, const char *) = a->done;
-    void *arg = a->arg;
-    int slot = a->slot;
+    const struct dial_attempt_request r = a->r;
 
     deadline_cancel(&a->login);
     if (logged_in != NULL)
-        host_backoff_asks(a->place->host, logged_in_info(logged_in)->asks_anew);
-    host_backoff_end(a->place->host, a->began, loop_now(a->room->loop), logged_in != NULL, reached,
-                     status);
-    metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
+        host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
+    host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
+    metric_add(reached ? &a->r.room->metrics.dials[status] : &a->r.room->metrics.dials_unreachable,
+               1);
     dial_attempt_free(a);
-    done(arg, slot, status, logged_in, error);
+    r.done(r.arg, r.slot, status, logged_in, error);
 }
 
 /* The login failed because the ProxyCommand ended, or closed its output. */
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
-    const char *ended = proxy_command_ended(*a->proxy);
+    const char *ended = proxy_command_ended(*a->r.proxy);
     char error[80];
 
     snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
@@ -126,8 +116,8 @@ static void on_login_ended(void *arg, enum dial_status status, struct logged_in 
     if (a->timed_out) {
         logged_in_free(logged_in);
         dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
-    } else if (status == DIAL_TRANSPORT && *a->proxy != NULL) {
-        deadline_arm(a->room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
+    } else if (status == DIAL_TRANSPORT && *a->r.proxy != NULL) {
+        deadline_arm(a->r.room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
         dial_attempt_finish(a, true, status, logged_in, error);
     }
@@ -139,7 +129,7 @@ static void login_timed_out(struct deadline *deadline);
 static void arm_login(struct dial_attempt *a)
 {
     a->prompts = dial_prompts(a->dial);
-    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
+    deadline_arm(a->r.room->loop, &a->login, LOGIN_TIMEOUTS * a->r.upstream->connect_timeout_ms,
                  login_timed_out);
 }
 
@@ -162,18 +152,18 @@ static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
         .fd = fd,
-        .config = a->config,
-        .upstream = a->upstream,
-        .host = a->place->name,
-        .port = a->place->port,
-        .alias = a->place->alias,
-        .may_ask = a->room->may_ask,
-        .reply = a->room->workers->main_mailbox,
+        .config = a->r.config,
+        .upstream = a->r.upstream,
+        .host = a->r.place->name,
+        .port = a->r.place->port,
+        .alias = a->r.place->alias,
+        .may_ask = a->r.room->may_ask,
+        .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
         .arg = a,
     };
 
-    a->dial = dial_start(a->room->engine, &request);
+    a->dial = dial_start(a->r.room->engine, &request);
     arm_login(a);
 }
 
@@ -193,7 +183,7 @@ static void on_tcp_connected(void *arg, int fd, const struct ip *address, const 
 
 static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
 {
-    int family = a->upstream->address_family;
+    int family = a->r.upstream->address_family;
 
     return family == AF_UNSPEC || (family == AF_INET) == ip_is_v4(ip);
 }
@@ -204,18 +194,19 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
     struct ip *suitable = mem_zalloc(count * sizeof(*suitable));
     size_t n = 0;
     struct ip from;
-    bool bound = a->upstream->bind_address != NULL && ip_parse(a->upstream->bind_address, &from);
+    bool bound =
+        a->r.upstream->bind_address != NULL && ip_parse(a->r.upstream->bind_address, &from);
 
     for (size_t i = 0; i < count; i++)
         if (family_suits(a, &addresses[i]))
             suitable[n++] = addresses[i];
-    a->connect = connect_start(a->room->loop,
+    a->connect = connect_start(a->r.room->loop,
                                &(struct connect_options){
                                    .addresses = suitable,
                                    .count = n,
-                                   .port = a->place->port,
+                                   .port = a->r.place->port,
                                    .from = bound ? &from : NULL,
-                                   .timeout_ms = a->upstream->connect_timeout_ms,
+                                   .timeout_ms = a->r.upstream->connect_timeout_ms,
                                    .use = DESCRIPTOR_GATEWAY,
                                },
                                on_tcp_connected, a);
@@ -234,7 +225,7 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
         return;
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
-    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->place->name,
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->r.place->name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
@@ -243,13 +234,13 @@ static void start_tcp(struct dial_attempt *a)
 {
     struct ip ip;
 
-    if (ip_parse(a->place->name, &ip)) {
+    if (ip_parse(a->r.place->name, &ip)) {
         connect_to(a, &ip, 1);
     } else {
         char name[HOST_MAX + 1];
-        memcpy(name, a->place->name, sizeof(name));
+        memcpy(name, a->r.place->name, sizeof(name));
         host_normalise(name);
-        a->resolve = resolver_lookup(a->room->resolver, name, on_host_resolved, a);
+        a->resolve = resolver_lookup(a->r.room->resolver, name, on_host_resolved, a);
     }
 }
 
@@ -258,15 +249,15 @@ static void start_tcp(struct dial_attempt *a)
 /* The command for this host; the caller frees it. */
 static char *command_of(const struct dial_attempt *a)
 {
-    char *port = mem_printf("%u", a->place->port);
+    char *port = mem_printf("%u", a->r.place->port);
     const struct ssh_tokens tokens = {
-        .host = a->place->name,
-        .name = a->place->name,
+        .host = a->r.place->name,
+        .name = a->r.place->name,
         .port = port,
-        .user = a->upstream->user,
-        .alias = a->upstream->host_key_alias,
+        .user = a->r.upstream->user,
+        .alias = a->r.upstream->host_key_alias,
     };
-    char *command = ssh_tokens_expand(a->upstream->proxy_command, &tokens);
+    char *command = ssh_tokens_expand(a->r.upstream->proxy_command, &tokens);
 
     free(port);
     return command;
@@ -275,20 +266,20 @@ static char *command_of(const struct dial_attempt *a)
 static void start_proxy(struct dial_attempt *a)
 {
     /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
-    const char *wrong = ssh_host_wrong(a->place->name);
+    const char *wrong = ssh_host_wrong(a->r.place->name);
     char error[HOST_MAX + 200];
     int fd;
 
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
-                 a->place->name, wrong);
+                 a->r.place->name, wrong);
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
     char *command = command_of(a);
-    *a->proxy = proxy_command_start(a->room->proxies, command, &fd);
+    *a->r.proxy = proxy_command_start(a->r.room->proxies, command, &fd);
     free(command);
-    if (*a->proxy != NULL) {
+    if (*a->r.proxy != NULL) {
         dial(a, fd);
         return;
     }
@@ -301,7 +292,7 @@ static void start_proxy(struct dial_attempt *a)
 static void on_jump_answered(void *arg, enum outcome outcome, const char *detail)
 {
     struct dial_attempt *a = arg;
-    const char *jump = a->upstream->jump.items[0];
+    const char *jump = a->r.upstream->jump.items[0];
     char error[400];
     int fd = a->fd;
 
@@ -320,7 +311,7 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
  * waits for a session there as long as a TCP connection may take. */
 static void start_jump(struct dial_attempt *a)
 {
-    const char *jump = a->upstream->jump.items[0];
+    const char *jump = a->r.upstream->jump.items[0];
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -329,10 +320,10 @@ static void start_jump(struct dial_attempt *a)
     }
     a->fd = ends[0];
     a->connection = workers_send_internal(
-        a->room->workers, a->room->generation,
+        a->r.room->workers, a->r.room->generation,
         &(struct internal_request){.via = jump,
-                                   .to = {.host = a->place->name, .port = a->place->port},
-                                   .hold_ms = a->upstream->connect_timeout_ms,
+                                   .to = {.host = a->r.place->name, .port = a->r.place->port},
+                                   .hold_ms = a->r.upstream->connect_timeout_ms,
                                    .answered = on_jump_answered,
                                    .arg = a},
         ends[1]);
@@ -344,38 +335,22 @@ static void on_start(struct later *later)
 {
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
-    if (a->upstream->proxy_command != NULL)
+    if (a->r.upstream->proxy_command != NULL)
         start_proxy(a);
-    else if (a->upstream->jump.count > 0)
+    else if (a->r.upstream->jump.count > 0)
         start_jump(a);
     else
         start_tcp(a);
 }
 
-struct dial_attempt *dial_attempt_start(struct pool_room *room, struct config *config,
-                                        const struct config_upstream *upstream, struct place *place,
-                                        int slot, struct proxy_command **proxy,
-                                        void (*done)(void *arg, int slot, enum dial_status status,
-                                                     struct logged_in *logged_in,
-                                                     const char *error),
-                                        void *arg)
+struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *request)
 {
     struct dial_attempt *a = mem_zalloc(sizeof(*a));
 
-    *a = (struct dial_attempt){
-        .room = room,
-        .config = config_ref(config),
-        .upstream = upstream,
-        .place = place,
-        .slot = slot,
-        .proxy = proxy,
-        .fd = -1,
-        .done = done,
-        .arg = arg,
-        .began = loop_now(room->loop),
-    };
-    host_backoff_begin(place->host);
-    later_post(room->loop, &a->start, on_start);
+    *a = (struct dial_attempt){.r = *request, .fd = -1, .began = loop_now(request->room->loop)};
+    config_ref(a->r.config);
+    host_backoff_begin(a->r.place->host);
+    later_post(a->r.room->loop, &a->start, on_start);
     return a;
 }
 
@@ -386,7 +361,7 @@ bool dial_attempt_is_asking(const struct dial_attempt *a)
 
 void dial_attempt_cancel(struct dial_attempt *a)
 {
-    later_cancel(a->room->loop, &a->start);
+    later_cancel(a->r.room->loop, &a->start);
     resolve_cancel(a->resolve);
     connect_cancel(a->connect);
     internal_connection_forget(a->connection);
@@ -394,6 +369,6 @@ void dial_attempt_cancel(struct dial_attempt *a)
     deadline_cancel(&a->proxy_exit);
     if (a->dial != NULL)
         dial_cancel(a->dial);
-    host_backoff_abandon(a->place->host);
+    host_backoff_abandon(a->r.place->host);
     dial_attempt_free(a);
 }

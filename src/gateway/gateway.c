@@ -298,8 +298,15 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     }
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
-        g->stdio = stdio_start(g->loop, &g->workers, g->generation, g->options.stdio_via,
-                               g->options.stdio, on_stdio_done, g);
+        g->stdio = stdio_start(&(struct stdio_request){
+            .loop = g->loop,
+            .workers = &g->workers,
+            .generation = g->generation,
+            .via = g->options.stdio_via,
+            .to = g->options.stdio,
+            .done = on_stdio_done,
+            .arg = g,
+        });
     g->began = loop_now(g->loop);
     g->ticked_at = g->began;
     g->slept = milliseconds_asleep();

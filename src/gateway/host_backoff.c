@@ -112,14 +112,14 @@ static uint64_t jitter(uint64_t milliseconds)
     return milliseconds / 2 + random % (milliseconds / 2 + 1);
 }
 
-void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool ok,
-                      bool reached, enum dial_status status)
+void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool reached,
+                      enum dial_status status)
 {
     const struct backoff *backoff;
     uint64_t wait;
 
     host->dialling--;
-    if (ok) {
+    if (status == DIAL_OK) {
         host->proved = true;
         return;
     }
@@ -142,7 +142,7 @@ void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now)
     bool first = host->failures == 0;
 
     host_backoff_begin(host);
-    host_backoff_end(host, since, now, false, true, DIAL_TRANSPORT);
+    host_backoff_end(host, since, now, true, DIAL_TRANSPORT);
     if (first)
         host->wait_ms = 0;
 }

@@ -45,28 +45,34 @@ static void listen_socket_close(struct listeners *l, struct listen_socket *s)
     free(s);
 }
 
-/* Why an address cannot be listened on; on a command line in ssh's words. */
+/* Why an address of `listen` cannot be listened on: an errno, and words for it. */
+struct listen_failure {
+    int why;
+    char words[400];
+};
+
+/* (On a command line in ssh's words.) */
 static void format_failure(const struct config *config, const struct config_listen *listen,
-                           const struct config_address *address, int why, const char *words,
+                           const struct config_address *address,
+                           const struct listen_failure *failure,
                            char error[static LISTENERS_ERROR_MAX])
 {
     char ip[IP_TEXT_MAX];
 
     if (config->file != NULL)
-        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s", listen->name, words);
+        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s", listen->name, failure->words);
     else if (address->is_unix)
-        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s", address->path, strerror(why));
+        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s", address->path, strerror(failure->why));
     else
         snprintf(error, LISTENERS_ERROR_MAX, "bind [%s]:%u: %s", ip_format(&address->ip, ip),
-                 address->port, strerror(why));
+                 address->port, strerror(failure->why));
 }
 
 /* Opens an address that was not listened on before. Its `listen` stays NULL until the change has
- * succeeded, so that it is closed if the change fails. Returns 0, or an errno with words in
- * `error`. */
-static int listen_socket_open(struct listeners *l, const struct config *config,
-                              const struct config_address *address,
-                              const struct config_listen *listen, char *error, size_t error_size)
+ * succeeded, so that it is closed if the change fails. */
+static bool listen_socket_open(struct listeners *l, const struct config *config,
+                               const struct config_address *address,
+                               const struct config_listen *listen, struct listen_failure *failure)
 {
     struct listen_socket *s = mem_zalloc(sizeof(*s));
 
@@ -80,14 +86,14 @@ static int listen_socket_open(struct listeners *l, const struct config *config,
         .port = address->port,
     };
     TAILQ_INSERT_TAIL(&l->sockets, s, link);
-    s->listener = listener_new(&s->address, error, error_size);
+    s->listener = listener_new(&s->address, failure->words, sizeof(failure->words));
     if (s->listener == NULL) {
-        int why = errno;
+        failure->why = errno;
         listen_socket_close(l, s);
-        return why;
+        return false;
     }
     log_info("listening on %s (listen %s)", listener_name(s->listener), listen->name);
-    return 0;
+    return true;
 }
 
 static struct listen_socket *find_listen_socket(struct listeners *l,
@@ -117,17 +123,18 @@ static bool prepare_one(struct listeners *l, const struct config *config,
     for (size_t k = 0; k < listen->address_count; k++) {
         const struct config_address *address = &listen->addresses[k];
         struct listen_socket *s = find_listen_socket(l, address);
-        char words[400];
-        int why = 0;
+        struct listen_failure failure = {0};
+        bool opened = true;
         if (s != NULL)
             s->next_listen = listen;
         else
-            why = listen_socket_open(l, config, address, listen, words, sizeof(words));
-        there += why == 0;
-        if (why == 0 || !ok)
+            opened = listen_socket_open(l, config, address, listen, &failure);
+        there += opened;
+        if (opened || !ok)
             continue; /* (only the first failure is reported) */
-        format_failure(config, listen, address, why, words, error);
-        ok = (either_family || address->optional) && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
+        format_failure(config, listen, address, &failure, error);
+        ok = (either_family || address->optional) &&
+             (failure.why == EAFNOSUPPORT || failure.why == EADDRNOTAVAIL);
     }
     return ok && there > 0;
 }

@@ -199,9 +199,16 @@ static void pool_fill(struct pool *pool)
         place->sessions++;
         pool->slots[slot].place = place;
         session_table_set_slot(pool->table, slot, SLOT_DIALLING);
-        pool->slots[slot].attempt =
-            dial_attempt_start(pool->room, pool->config, pool->upstream, place, slot,
-                               &pool->slots[slot].proxy, on_dialled, pool);
+        pool->slots[slot].attempt = dial_attempt_start(&(struct dial_attempt_request){
+            .room = pool->room,
+            .config = pool->config,
+            .upstream = pool->upstream,
+            .place = place,
+            .slot = slot,
+            .proxy = &pool->slots[slot].proxy,
+            .done = on_dialled,
+            .arg = pool,
+        });
         there++;
     }
     if (there < wanted)
@@ -399,13 +406,13 @@ const struct config_upstream *pool_upstream(const struct pool *pool)
 
 /* What workers tell (shared/main_messages). */
 
-static void on_grow(struct session_table *table)
+static void on_slot_wanted(struct session_table *table)
 {
     if (table->pool != NULL)
         pool_grow(table->pool);
 }
 
-static void on_session_up(struct session_table *table, int slot)
+static void on_slot_up(struct session_table *table, int slot)
 {
     const struct pool *pool = table->pool;
 
@@ -419,7 +426,7 @@ static void on_session_up(struct session_table *table, int slot)
     pool->room->up(pool->room, pool->upstream);
 }
 
-static void on_session_lost(struct session_table *table, int slot, const char *why)
+static void on_slot_lost(struct session_table *table, int slot, const char *why)
 {
     session_table_set_slot(table, slot, SLOT_EMPTY);
     if (table->pool == NULL)
@@ -429,8 +436,8 @@ static void on_session_lost(struct session_table *table, int slot, const char *w
 }
 
 const struct main_events pool_main_events = {
-    .grow = on_grow,
-    .session_up = on_session_up,
-    .session_lost = on_session_lost,
+    .grow = on_slot_wanted,
+    .session_up = on_slot_up,
+    .session_lost = on_slot_lost,
     .listen_answered = forwards_answered,
 };

@@ -124,20 +124,19 @@ static void on_stdio_answered(void *arg, enum outcome outcome, const char *detai
     }
 }
 
-struct stdio *stdio_start(struct loop *loop, struct workers *workers, struct generation *generation,
-                          const char *via, const struct config_place *to,
-                          void (*done)(void *arg, const char *failed), void *arg)
+struct stdio *stdio_start(const struct stdio_request *r)
 {
     struct stdio *s = mem_zalloc(sizeof(*s));
     int ends[2];
 
-    *s = (struct stdio){.loop = loop, .fd = -1, .written_fd = -1, .done = done, .arg = arg};
+    *s =
+        (struct stdio){.loop = r->loop, .fd = -1, .written_fd = -1, .done = r->done, .arg = r->arg};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        abort(); /* at the start of the process there are descriptors */
+        abort(); /* (at the start of the process there are descriptors) */
     s->fd = ends[0];
-    s->connection = workers_send_internal(workers, generation,
-                                          &(struct internal_request){.via = via,
-                                                                     .to = *to,
+    s->connection = workers_send_internal(r->workers, r->generation,
+                                          &(struct internal_request){.via = r->via,
+                                                                     .to = *r->to,
                                                                      .hold_ms = HOLD_MS,
                                                                      .answered = on_stdio_answered,
                                                                      .ended = on_stdio_ended,
