@@ -250,24 +250,22 @@ static const char *unwelcome(const struct control_server *server, int fd)
     return NULL;
 }
 
-static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
+static void accepted(void *arg, const struct accepted *connection)
 {
     struct control_server *server = arg;
     struct asker *asker = mem_zalloc(sizeof *asker);
     const char *why;
 
-    (void)peer;
-    (void)peer_port;
     asker->server = server;
     LIST_INSERT_HEAD(&server->askers, asker, link);
     server->count++;
     uv_pipe_init(loop_uv(server->loop), &asker->pipe, 0);
-    if (uv_pipe_open(&asker->pipe, fd) != 0) {
-        close(fd);
+    if (uv_pipe_open(&asker->pipe, connection->fd) != 0) {
+        close(connection->fd);
         asker_close(asker);
         return;
     }
-    why = unwelcome(server, fd);
+    why = unwelcome(server, connection->fd);
     if (why != NULL) {
         refuse(asker, why);
         return;

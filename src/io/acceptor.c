@@ -24,7 +24,7 @@ struct acceptor {
     bool warned;              /* of starving; until the backlog has been worked off */
     struct deadline starving; /* armed: no descriptor was to be had */
     int bound;                /* from this number on descriptors are not for its connections */
-    void (*accepted)(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
+    acceptor_accepted *accepted;
     void *arg;
 };
 
@@ -81,11 +81,10 @@ static bool is_of_the_connection(int error)
 
 static void hand_over(struct acceptor *a, int fd, const struct sockaddr *from)
 {
-    struct ip peer;
-    uint16_t port = 0;
-    bool known = ip_from_sockaddr(from, &peer, &port);
+    struct accepted connection = {.fd = fd};
 
-    a->accepted(a->arg, fd, known ? &peer : NULL, port);
+    connection.from_ip = ip_from_sockaddr(from, &connection.peer, &connection.peer_port);
+    a->accepted(a->arg, &connection);
 }
 
 static void acceptable(uv_poll_t *poll, int status, int events)
@@ -137,9 +136,7 @@ static void begin(struct acceptor *a)
 }
 
 struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool may_use_last,
-                              void (*accepted)(void *arg, int fd, const struct ip *peer,
-                                               uint16_t peer_port),
-                              void *arg)
+                              acceptor_accepted *accepted, void *arg)
 {
     struct acceptor *a = mem_zalloc(sizeof *a);
 

@@ -1,9 +1,10 @@
-/* Accepting on a worker's thread.
+/* Accepting on a worker's thread, for one listening socket.
  *
- * Once a reload is said to be done nobody may come in by what was configured before, but an accept
- * duty may not have read his message yet. So the serial of the generation is published when all
- * have been sent theirs, and who comes while his accept duty's is older waits in the same mailbox:
- * behind the message. */
+ * After a reload no connection may be accepted by the configuration before it, but a worker may not
+ * have read the message about the new generation yet. So the main thread publishes the generation's
+ * serial (workers->serial) after it has sent the message to every accept duty. A duty whose own
+ * generation is older defers each connection by a message to its own worker: that message arrives
+ * behind the one about the new generation. */
 #include "worker/worker_parts.h"
 
 #include "base/mem.h"
@@ -13,23 +14,24 @@
 #include <unistd.h>
 
 struct accept_duty {
-    struct message beginning; /* the first that the worker gets, and the last */
-    struct message end;
+    struct message beginning; /* the first message that the worker gets ... */
+    struct message end;       /* ... and the last */
     struct worker *worker;
     struct listener *listener;
-    /* The worker's: */
+    /* From here on the worker's own: */
     struct acceptor *acceptor;
     struct generation *generation;
     const struct config_listen *listen;
-    unsigned next; /* for the turns the workers take when there is no session */
-    unsigned late; /* who waits behind a message */
+    unsigned next;     /* the worker that gets the next connection while no session is up */
+    unsigned deferred; /* connections that wait behind a message */
     bool ended;
 };
 
 /* On the worker's thread. */
 
-/* To where the session is that would be chosen for him now, so that he need not move later. */
-static void dispatch(struct accept_duty *duty, int fd, const struct ip *peer, uint16_t peer_port)
+/* Hands the connection to the worker whose session would be chosen now, so that it need not move
+ * later. */
+static void dispatch(struct accept_duty *duty, const struct accepted *connection)
 {
     struct worker *here = duty->worker;
     struct workers *workers = here->workers;
@@ -41,97 +43,88 @@ static void dispatch(struct accept_duty *duty, int fd, const struct ip *peer, ui
     if (to < 0)
         to = (int)(duty->next++ % workers->count);
     if (to != (int)here->index)
-        worker_send_client(workers->all[to], duty->generation, duty->listen, fd, peer, peer_port);
+        worker_send_client(workers->all[to], duty->generation, duty->listen, connection);
     else
-        worker_accept(here, duty->generation, duty->listen, fd, peer, peer_port);
+        worker_accept(here, duty->generation, duty->listen, connection);
 }
 
-/* Whether another generation is on its way to him. */
-static bool is_stale(const struct accept_duty *duty)
+/* Whether a message about a newer generation is on its way. */
+static bool duty_is_stale(const struct accept_duty *duty)
 {
     return duty->generation->serial < atomic_load(&duty->worker->workers->serial);
 }
 
-static void accept_duty_free(struct accept_duty *duty)
+static void accept_duty_release(struct accept_duty *duty)
 {
-    if (!duty->ended || duty->late > 0)
+    if (!duty->ended || duty->deferred > 0)
         return;
     generation_unref(duty->generation);
     free(duty);
 }
 
-/* Who came too early. */
+/* A connection that was accepted while the duty was stale. */
 struct deferred_client {
     struct message message;
     struct accept_duty *duty;
-    int fd;
-    bool from_ip;
-    struct ip peer;
-    uint16_t peer_port;
+    struct accepted connection;
 };
 
-static void dismiss(struct deferred_client *deferred)
+static void deferred_client_free(struct deferred_client *client)
 {
-    struct accept_duty *duty = deferred->duty;
+    struct accept_duty *duty = client->duty;
 
-    free(deferred);
-    duty->late--;
-    accept_duty_free(duty);
+    free(client);
+    duty->deferred--;
+    accept_duty_release(duty);
 }
 
 static void drop_deferred_client(struct message *message)
 {
-    struct deferred_client *deferred = container_of(message, struct deferred_client, message);
+    struct deferred_client *client = container_of(message, struct deferred_client, message);
 
-    close(deferred->fd);
-    dismiss(deferred);
+    close(client->connection.fd);
+    deferred_client_free(client);
 }
 
-static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port);
+static void on_accepted(void *arg, const struct accepted *connection);
 
-/* (Stale and ended: the listen socket was closed, and he with those who were not accepted yet.)
- */
-static void take_deferred_client(struct message *message, void *owner)
+/* A duty that is stale and has ended belonged to a socket that the reload closed: the connection is
+ * closed, as those are that nobody had accepted yet. */
+static void run_deferred_client(struct message *message, void *owner)
 {
-    struct deferred_client *deferred = container_of(message, struct deferred_client, message);
-    struct accept_duty *duty = deferred->duty;
+    struct deferred_client *client = container_of(message, struct deferred_client, message);
+    struct accept_duty *duty = client->duty;
     const struct worker *worker = owner;
 
-    if (worker->stopping || (duty->ended && is_stale(duty))) {
+    if (worker->stopping || (duty->ended && duty_is_stale(duty))) {
         drop_deferred_client(message);
         return;
     }
-    accepted(duty, deferred->fd, deferred->from_ip ? &deferred->peer : NULL, deferred->peer_port);
-    dismiss(deferred);
+    on_accepted(duty, &client->connection);
+    deferred_client_free(client);
 }
 
-static void keep_waiting(struct accept_duty *duty, int fd, const struct ip *peer,
-                         uint16_t peer_port)
+static void defer(struct accept_duty *duty, const struct accepted *connection)
 {
-    struct deferred_client *deferred = mem_zalloc(sizeof(*deferred));
+    struct deferred_client *client = mem_zalloc(sizeof(*client));
 
-    *deferred = (struct deferred_client){
-        .message = {.run = take_deferred_client, .drop = drop_deferred_client},
+    *client = (struct deferred_client){
+        .message = {.run = run_deferred_client, .drop = drop_deferred_client},
         .duty = duty,
-        .fd = fd,
-        .from_ip = peer != NULL,
-        .peer_port = peer_port,
+        .connection = *connection,
     };
-    if (peer != NULL)
-        deferred->peer = *peer;
-    duty->late++;
-    mailbox_post(duty->worker->mailbox, &deferred->message);
+    duty->deferred++;
+    mailbox_post(duty->worker->mailbox, &client->message);
 }
 
-/* Somebody came in. */
-static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
+static void on_accepted(void *arg, const struct accepted *connection)
 {
     struct accept_duty *duty = arg;
 
-    if (is_stale(duty))
-        keep_waiting(duty, fd, peer, peer_port);
+    if (duty_is_stale(duty))
+        defer(duty, connection);
     else
-        dispatch(duty, fd, peer, peer_port);
+        dispatch(duty, connection);
 }
 
 static void run_beginning(struct message *message, void *owner)
@@ -139,33 +132,33 @@ static void run_beginning(struct message *message, void *owner)
     struct accept_duty *duty = container_of(message, struct accept_duty, beginning);
     struct worker *worker = owner;
 
-    duty->acceptor = acceptor_new(worker->loop, duty->listener, false, accepted, duty);
+    duty->acceptor = acceptor_new(worker->loop, duty->listener, false, on_accepted, duty);
 }
 
 static void drop_beginning(struct message *message)
 {
-    (void)message; /* (the departure, which is behind it, frees the accept duty) */
+    (void)message; /* (the end's message is behind it and frees the duty) */
 }
 
-struct change {
+struct duty_change {
     struct message message;
     struct accept_duty *duty;
     struct generation *generation;
     const struct config_listen *listen;
 };
 
-static void drop_change(struct message *message)
+static void drop_duty_change(struct message *message)
 {
-    struct change *change = container_of(message, struct change, message);
+    struct duty_change *change = container_of(message, struct duty_change, message);
 
     generation_unref(change->generation);
     free(change);
 }
 
-/* (What it had before goes with the message.) */
-static void take_change(struct message *message, void *owner)
+/* (The message frees the generation that the duty had before.) */
+static void run_duty_change(struct message *message, void *owner)
 {
-    struct change *change = container_of(message, struct change, message);
+    struct duty_change *change = container_of(message, struct duty_change, message);
     struct accept_duty *duty = change->duty;
     struct generation *before = duty->generation;
 
@@ -173,23 +166,23 @@ static void take_change(struct message *message, void *owner)
     duty->generation = change->generation;
     duty->listen = change->listen;
     change->generation = before;
-    drop_change(message);
+    drop_duty_change(message);
 }
 
-static void drop_end(struct message *message)
+static void drop_duty_end(struct message *message)
 {
     struct accept_duty *duty = container_of(message, struct accept_duty, end);
 
     acceptor_free(duty->acceptor);
     listener_unref(duty->listener);
     duty->ended = true;
-    accept_duty_free(duty);
+    accept_duty_release(duty);
 }
 
-static void run_end(struct message *message, void *owner)
+static void run_duty_end(struct message *message, void *owner)
 {
     (void)owner;
-    drop_end(message);
+    drop_duty_end(message);
 }
 
 /* On the main thread. */
@@ -202,7 +195,7 @@ struct accept_duty *accept_duty_send(struct worker *worker, struct listener *lis
 
     *duty = (struct accept_duty){
         .beginning = {.run = run_beginning, .drop = drop_beginning},
-        .end = {.run = run_end, .drop = drop_end},
+        .end = {.run = run_duty_end, .drop = drop_duty_end},
         .worker = worker,
         .listener = listener_ref(listener),
         .generation = generation_ref(generation),
@@ -215,10 +208,10 @@ struct accept_duty *accept_duty_send(struct worker *worker, struct listener *lis
 void accept_duty_change(struct accept_duty *duty, struct generation *generation,
                         const struct config_listen *listen)
 {
-    struct change *change = mem_zalloc(sizeof(*change));
+    struct duty_change *change = mem_zalloc(sizeof(*change));
 
-    *change = (struct change){
-        .message = {.run = take_change, .drop = drop_change},
+    *change = (struct duty_change){
+        .message = {.run = run_duty_change, .drop = drop_duty_change},
         .duty = duty,
         .generation = generation_ref(generation),
         .listen = listen,

@@ -182,23 +182,21 @@ static void take_target(struct client *c, const struct config_place *to)
 }
 
 void client_new(struct worker *worker, struct generation *generation,
-                const struct config_listen *listen, int fd, const struct ip *peer,
-                uint16_t peer_port)
+                const struct config_listen *listen, const struct accepted *connection)
 {
-    struct endpoint *endpoint = socket_endpoint_new(worker->loop, fd);
+    struct endpoint *endpoint = socket_endpoint_new(worker->loop, connection->fd);
     struct client *c;
 
     if (endpoint == NULL) {
-        close(fd);
+        close(connection->fd);
         workers_client_gone(worker->workers);
         return;
     }
     c = client_make(worker, generation, endpoint);
     c->listen = listen;
-    c->from_ip = peer != NULL;
-    if (peer != NULL)
-        c->peer = *peer;
-    c->peer_port = peer_port;
+    c->from_ip = connection->from_ip;
+    c->peer = connection->peer;
+    c->peer_port = connection->peer_port;
     metric_add(&worker->metrics.accepted, 1);
     if (config_listen_leads(listen)) {
         take_target(c, &listen->target);

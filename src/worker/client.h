@@ -5,11 +5,10 @@
 #include "shared/internal_connection.h"
 #include "worker/worker_parts.h"
 
-/* A connection accepted on `listen` (of the generation, which is referenced), and counted in
- * workers->clients by whoever calls this; takes `fd`. `peer` NULL: a unix socket. */
+/* A connection that was accepted on `listen` of the generation, which is referenced; the caller has
+ * counted it in workers->clients. Takes its descriptor. */
 void client_new(struct worker *worker, struct generation *generation,
-                const struct config_listen *listen, int fd, const struct ip *peer,
-                uint16_t peer_port);
+                const struct config_listen *listen, const struct accepted *connection);
 
 /* A connection of our own: `fd` (taken on success) is one end of a socketpair, whose other end is
  * its owner's. The owner gives up by closing his end, and half-closes only once it was answered.

@@ -1,4 +1,4 @@
-/* What sessions of this worker listen on at their servers. */
+/* Remote forwards that this worker's sessions hold at their servers. */
 #include "worker/remote_forwards.h"
 
 #include "base/mem.h"
@@ -12,7 +12,7 @@
 struct remote_listen {
     LIST_ENTRY(remote_listen) link;
     struct worker_session *ws;
-    struct listen_order order; /* as it was last given; its session table is the session's own */
+    struct listen_order order; /* the newest one; its session table is that of `ws` */
     struct session_listen *listen;
 };
 
@@ -25,14 +25,14 @@ const char *listen_order_bind(const struct config_forward *forward)
     return strcmp(host, "*") == 0 ? "" : host;
 }
 
-static void remote_free(struct remote_listen *remote)
+static void remote_listen_free(struct remote_listen *remote)
 {
     LIST_REMOVE(remote, link);
     generation_unref(remote->order.generation);
     free(remote);
 }
 
-static void on_answered(void *arg, uint16_t port)
+static void on_listen_answered(void *arg, uint16_t port)
 {
     struct remote_listen *remote = arg;
 
@@ -41,7 +41,7 @@ static void on_answered(void *arg, uint16_t port)
     if (port != 0)
         return;
     session_listen_free(remote->listen);
-    remote_free(remote);
+    remote_listen_free(remote);
 }
 
 static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char *origin,
@@ -54,46 +54,46 @@ static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char
                          forwarded, origin, origin_port);
 }
 
-static void on_lost(void *arg)
+static void on_listen_lost(void *arg)
 {
-    remote_free(arg);
+    remote_listen_free(arg);
 }
 
-static const struct session_listen_events listen_events = {
-    .answered = on_answered,
+static const struct session_listen_events remote_listen_events = {
+    .answered = on_listen_answered,
     .forwarded = on_forwarded,
-    .lost = on_lost,
+    .lost = on_listen_lost,
 };
 
-static void remote_end(struct remote_listen *remote)
+static void remote_listen_end(struct remote_listen *remote)
 {
     session_listen_free(remote->listen);
-    remote_free(remote);
+    remote_listen_free(remote);
 }
 
 void remote_listens_end(struct worker_session *ws)
 {
     while (!LIST_EMPTY(&ws->listens))
-        remote_end(LIST_FIRST(&ws->listens));
+        remote_listen_end(LIST_FIRST(&ws->listens));
 }
 
 /* Orders. */
 
-struct order_message {
+struct listen_message {
     struct message message;
     struct listen_order order; /* a cancel has no more than its number */
 };
 
-static void drop_order(struct message *message)
+static void drop_listen_order(struct message *message)
 {
-    struct order_message *m = container_of(message, struct order_message, message);
+    struct listen_message *m = container_of(message, struct listen_message, message);
 
     session_table_unref(m->order.table);
     generation_unref(m->order.generation);
     free(m);
 }
 
-static struct remote_listen *find(struct worker *worker, uint64_t number)
+static struct remote_listen *find_listen(struct worker *worker, uint64_t number)
 {
     struct worker_session *ws;
     struct remote_listen *remote;
@@ -105,8 +105,8 @@ static struct remote_listen *find(struct worker *worker, uint64_t number)
     return NULL;
 }
 
-static struct worker_session *find_session(struct worker *worker, const struct session_table *table,
-                                           int slot)
+static struct worker_session *find_worker_session(struct worker *worker,
+                                                  const struct session_table *table, int slot)
 {
     struct worker_session *ws;
 
@@ -116,7 +116,7 @@ static struct worker_session *find_session(struct worker *worker, const struct s
     return NULL;
 }
 
-static void listen_there(struct worker_session *ws, const struct listen_order *order)
+static void ask_to_listen(struct worker_session *ws, const struct listen_order *order)
 {
     struct remote_listen *remote = mem_zalloc(sizeof(*remote));
 
@@ -125,41 +125,41 @@ static void listen_there(struct worker_session *ws, const struct listen_order *o
     generation_ref(order->generation);
     LIST_INSERT_HEAD(&ws->listens, remote, link);
     remote->listen = session_listen(ws->session, listen_order_bind(order->forward),
-                                    order->forward->bind.port, &listen_events, remote);
+                                    order->forward->bind.port, &remote_listen_events, remote);
 }
 
-static void take_order(struct message *message, void *owner)
+static void run_listen_order(struct message *message, void *owner)
 {
-    struct order_message *m = container_of(message, struct order_message, message);
+    struct listen_message *m = container_of(message, struct listen_message, message);
     struct worker *worker = owner;
-    struct remote_listen *remote = find(worker, m->order.number);
-    struct worker_session *ws = find_session(worker, m->order.table, m->order.slot);
+    struct remote_listen *remote = find_listen(worker, m->order.number);
+    struct worker_session *ws = find_worker_session(worker, m->order.table, m->order.slot);
 
     if (remote != NULL) {
         generation_unref(remote->order.generation);
         remote->order = m->order;
         generation_ref(remote->order.generation);
     } else if (ws != NULL && !m->order.again) {
-        listen_there(ws, &m->order);
-    } /* (Else the main thread is about to hear of the session's end.) */
-    drop_order(message);
+        ask_to_listen(ws, &m->order);
+    } /* (Else the session has ended, and the message about that is on its way.) */
+    drop_listen_order(message);
 }
 
-static void take_cancel(struct message *message, void *owner)
+static void run_listen_end(struct message *message, void *owner)
 {
-    struct order_message *m = container_of(message, struct order_message, message);
-    struct remote_listen *remote = find(owner, m->order.number);
+    struct listen_message *m = container_of(message, struct listen_message, message);
+    struct remote_listen *remote = find_listen(owner, m->order.number);
 
     if (remote != NULL)
-        remote_end(remote);
-    drop_order(message);
+        remote_listen_end(remote);
+    drop_listen_order(message);
 }
 
 void worker_send_listen(struct worker *worker, const struct listen_order *order)
 {
-    struct order_message *m = mem_zalloc(sizeof(*m));
+    struct listen_message *m = mem_zalloc(sizeof(*m));
 
-    m->message = (struct message){.run = take_order, .drop = drop_order};
+    m->message = (struct message){.run = run_listen_order, .drop = drop_listen_order};
     m->order = *order;
     session_table_ref(order->table);
     generation_ref(order->generation);
@@ -168,9 +168,9 @@ void worker_send_listen(struct worker *worker, const struct listen_order *order)
 
 void worker_send_listen_end(struct worker *worker, uint64_t number)
 {
-    struct order_message *m = mem_zalloc(sizeof(*m));
+    struct listen_message *m = mem_zalloc(sizeof(*m));
 
-    m->message = (struct message){.run = take_cancel, .drop = drop_order};
+    m->message = (struct message){.run = run_listen_end, .drop = drop_listen_order};
     m->order.number = number;
     mailbox_post(worker->mailbox, &m->message);
 }

@@ -12,30 +12,30 @@
 #include <unistd.h>
 
 /* A resolver whose queries are connections through an upstream. */
-struct tunnel_names {
-    LIST_ENTRY(tunnel_names) link;
+struct tunnel_resolver {
+    LIST_ENTRY(tunnel_resolver) link;
     struct worker *worker;
-    struct generation *generation; /* referenced; whose servers are asked */
+    struct generation *generation; /* referenced; its [resolve] servers are asked */
     char *via;
     struct resolver *resolver;
 };
 
-struct names {
+struct resolvers {
     struct worker *worker;
     struct resolver *local;
-    LIST_HEAD(, tunnel_names) tunnels;
+    LIST_HEAD(, tunnel_resolver) tunnels;
 };
 
-struct names *names_new(struct worker *worker)
+struct resolvers *resolvers_new(struct worker *worker)
 {
-    struct names *names = mem_zalloc(sizeof(*names));
+    struct resolvers *resolvers = mem_zalloc(sizeof(*resolvers));
 
-    names->worker = worker;
-    LIST_INIT(&names->tunnels);
-    return names;
+    resolvers->worker = worker;
+    LIST_INIT(&resolvers->tunnels);
+    return resolvers;
 }
 
-static void tunnel_free(struct tunnel_names *tunnel)
+static void tunnel_resolver_free(struct tunnel_resolver *tunnel)
 {
     LIST_REMOVE(tunnel, link);
     resolver_free(tunnel->resolver);
@@ -44,20 +44,20 @@ static void tunnel_free(struct tunnel_names *tunnel)
     free(tunnel);
 }
 
-void names_free(struct names *names)
+void resolvers_free(struct resolvers *resolvers)
 {
-    if (names == NULL)
+    if (resolvers == NULL)
         return;
-    while (!LIST_EMPTY(&names->tunnels))
-        tunnel_free(LIST_FIRST(&names->tunnels));
-    resolver_free(names->local);
-    free(names);
+    while (!LIST_EMPTY(&resolvers->tunnels))
+        tunnel_resolver_free(LIST_FIRST(&resolvers->tunnels));
+    resolver_free(resolvers->local);
+    free(resolvers);
 }
 
-/* A stream to a DNS server: one end of a socketpair, whose other end is a client like any other. */
+/* A stream to a DNS server: one end of a socketpair, whose other end is an internal connection. */
 static int dial_through(void *arg, const struct ip *server, uint16_t port)
 {
-    struct tunnel_names *tunnel = arg;
+    struct tunnel_resolver *tunnel = arg;
     char address[IP_TEXT_MAX];
     int ends[2];
 
@@ -77,71 +77,72 @@ static int dial_through(void *arg, const struct ip *server, uint16_t port)
     return ends[0];
 }
 
-static struct tunnel_names *tunnel_new(struct names *names, struct generation *generation,
-                                       const char *via)
+static struct tunnel_resolver *tunnel_resolver_new(struct resolvers *resolvers,
+                                                   struct generation *generation, const char *via)
 {
     const struct config_resolve *resolve = &generation->config->resolve;
-    struct tunnel_names *tunnel = mem_zalloc(sizeof(*tunnel));
+    struct tunnel_resolver *tunnel = mem_zalloc(sizeof(*tunnel));
     struct resolver_server *servers = mem_zalloc(resolve->server_count * sizeof(*servers));
 
     for (size_t i = 0; i < resolve->server_count; i++)
         servers[i] = (struct resolver_server){resolve->servers[i].ip, resolve->servers[i].port};
-    tunnel->worker = names->worker;
+    tunnel->worker = resolvers->worker;
     tunnel->generation = generation_ref(generation);
     tunnel->via = mem_strdup(via);
-    tunnel->resolver = resolver_new(names->worker->loop, &(struct resolver_options){
-                                                             .servers = servers,
-                                                             .server_count = resolve->server_count,
-                                                             .dial = dial_through,
-                                                             .dial_arg = tunnel,
-                                                         });
+    tunnel->resolver =
+        resolver_new(resolvers->worker->loop, &(struct resolver_options){
+                                                  .servers = servers,
+                                                  .server_count = resolve->server_count,
+                                                  .dial = dial_through,
+                                                  .dial_arg = tunnel,
+                                              });
     free(servers);
-    LIST_INSERT_HEAD(&names->tunnels, tunnel, link);
+    LIST_INSERT_HEAD(&resolvers->tunnels, tunnel, link);
     return tunnel;
 }
 
-struct resolver *names_resolver(struct names *names, struct generation *generation,
-                                enum resolve_step step, const char *via)
+struct resolver *resolvers_get(struct resolvers *resolvers, struct generation *generation,
+                               enum resolve_step step, const char *via)
 {
-    struct tunnel_names *tunnel;
+    struct tunnel_resolver *tunnel;
 
     if (step == RESOLVE_LOCAL) {
-        if (names->local == NULL)
-            names->local = resolver_new(names->worker->loop, &(struct resolver_options){0});
-        return names->local;
+        if (resolvers->local == NULL)
+            resolvers->local = resolver_new(resolvers->worker->loop, &(struct resolver_options){0});
+        return resolvers->local;
     }
-    LIST_FOREACH (tunnel, &names->tunnels, link)
+    LIST_FOREACH (tunnel, &resolvers->tunnels, link)
         if (tunnel->generation == generation && strcmp(tunnel->via, via) == 0)
             return tunnel->resolver;
-    return tunnel_new(names, generation, via)->resolver;
+    return tunnel_resolver_new(resolvers, generation, via)->resolver;
 }
 
-void names_flush(struct names *names)
+void resolvers_flush(struct resolvers *resolvers)
 {
-    struct tunnel_names *tunnel = LIST_FIRST(&names->tunnels);
+    struct tunnel_resolver *tunnel = LIST_FIRST(&resolvers->tunnels);
 
-    if (names->local != NULL)
-        resolver_flush(names->local);
+    if (resolvers->local != NULL)
+        resolver_flush(resolvers->local);
     while (tunnel != NULL) {
-        struct tunnel_names *next = LIST_NEXT(tunnel, link);
+        struct tunnel_resolver *next = LIST_NEXT(tunnel, link);
         if (tunnel->resolver != NULL)
             resolver_flush(tunnel->resolver);
+        /* (No client is of that generation any more, so no look-up is under way.) */
         if (atomic_load(&tunnel->generation->references) == 1)
-            tunnel_free(
-                tunnel); /* nobody else is of that generation any more: no look-up is under way */
+            tunnel_resolver_free(tunnel);
         tunnel = next;
     }
 }
 
-void names_count(struct names *names)
+void resolvers_publish(struct resolvers *resolvers)
 {
-    struct metrics *m = &names->worker->metrics;
+    struct metrics *m = &resolvers->worker->metrics;
     struct resolver_counts sum = {0};
-    struct tunnel_names *tunnel;
+    struct tunnel_resolver *tunnel;
 
-    if (names->local != NULL)
-        resolver_counts(names->local, &sum);
-    LIST_FOREACH (tunnel, &names->tunnels, link) {
+    if (resolvers->local != NULL)
+        resolver_counts(resolvers->local, &sum);
+    LIST_FOREACH (tunnel, &resolvers->tunnels, link) {
         struct resolver_counts counts = {0};
         if (tunnel->resolver != NULL)
             resolver_counts(tunnel->resolver, &counts);

@@ -5,21 +5,21 @@
 #include "shared/generation.h"
 #include "io/resolver.h"
 
-struct names;
+struct resolvers;
 struct worker;
 
-struct names *names_new(struct worker *worker);
-void names_free(struct names *names);
+struct resolvers *resolvers_new(struct worker *worker);
+void resolvers_free(struct resolvers *resolvers);
 
 /* The resolver for a step of [resolve] order: RESOLVE_LOCAL, or RESOLVE_TUNNEL through the upstream
- * `via` of the generation. NULL: it could not be started (logged). Belongs to `names`. */
-struct resolver *names_resolver(struct names *names, struct generation *generation,
-                                enum resolve_step step, const char *via);
+ * `via` of the generation. NULL: it could not be started (logged). Belongs to `resolvers`. */
+struct resolver *resolvers_get(struct resolvers *resolvers, struct generation *generation,
+                               enum resolve_step step, const char *via);
 
 /* Forgets all answers, and the resolvers of generations that are gone. */
-void names_flush(struct names *names);
+void resolvers_flush(struct resolvers *resolvers);
 
 /* Puts the resolvers' counts into the worker's metrics. */
-void names_count(struct names *names);
+void resolvers_publish(struct resolvers *resolvers);
 
 #endif

@@ -1,4 +1,4 @@
-/* A worker's thread: what it holds, and the messages it understands. */
+/* A worker's thread, and the messages that it gets about clients and about itself. */
 #include "worker/worker_parts.h"
 
 #include "base/mem.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Passwords that were right need not be hashed again for so long. */
+/* A password that was right is not hashed again for this long, for this many users. */
 #define CREDENTIALS_MAX 1024
 #define CREDENTIALS_MS (5 * 60 * 1000)
 
@@ -20,23 +20,20 @@ struct client_message {
     struct workers *workers;
     struct generation *generation;
     const struct config_listen *listen;
-    int fd;
-    bool from_ip;
-    struct ip peer;
-    uint16_t peer_port;
+    struct accepted connection;
 };
 
 static void drop_client(struct message *message)
 {
     struct client_message *m = container_of(message, struct client_message, message);
 
-    close(m->fd);
+    close(m->connection.fd);
     workers_client_gone(m->workers);
     generation_unref(m->generation);
     free(m);
 }
 
-static void take_client(struct message *message, void *owner)
+static void run_client(struct message *message, void *owner)
 {
     struct client_message *m = container_of(message, struct client_message, message);
     struct worker *worker = owner;
@@ -45,84 +42,78 @@ static void take_client(struct message *message, void *owner)
         drop_client(message);
         return;
     }
-    client_new(worker, m->generation, m->listen, m->fd, m->from_ip ? &m->peer : NULL, m->peer_port);
+    client_new(worker, m->generation, m->listen, &m->connection);
     generation_unref(m->generation);
     free(m);
 }
 
 void worker_send_client(struct worker *worker, struct generation *generation,
-                        const struct config_listen *listen, int fd, const struct ip *peer,
-                        uint16_t peer_port)
+                        const struct config_listen *listen, const struct accepted *connection)
 {
     struct client_message *m = mem_zalloc(sizeof(*m));
 
     *m = (struct client_message){
-        .message = {.run = take_client, .drop = drop_client},
+        .message = {.run = run_client, .drop = drop_client},
         .workers = worker->workers,
         .generation = generation_ref(generation),
         .listen = listen,
-        .fd = fd,
-        .from_ip = peer != NULL,
-        .peer_port = peer_port,
+        .connection = *connection,
     };
-    if (peer != NULL)
-        m->peer = *peer;
     atomic_fetch_add(&worker->workers->clients, 1);
     mailbox_post(worker->mailbox, &m->message);
 }
 
 void worker_accept(struct worker *worker, struct generation *generation,
-                   const struct config_listen *listen, int fd, const struct ip *peer,
-                   uint16_t peer_port)
+                   const struct config_listen *listen, const struct accepted *connection)
 {
     atomic_fetch_add(&worker->workers->clients, 1);
-    client_new(worker, generation, listen, fd, peer, peer_port);
+    client_new(worker, generation, listen, connection);
 }
 
-/* Notes: messages that carry at most a session table. */
+/* Messages that carry at most a session table. */
 
-struct note {
+struct worker_note {
     struct message message;
     struct session_table *table; /* NULL for most */
     void (*act)(struct worker *worker, struct session_table *table);
 };
 
-static void drop_note(struct message *message)
+static void drop_worker_note(struct message *message)
 {
-    struct note *note = container_of(message, struct note, message);
+    struct worker_note *note = container_of(message, struct worker_note, message);
 
     session_table_unref(note->table);
     free(note);
 }
 
-static void take_note(struct message *message, void *owner)
+static void run_worker_note(struct message *message, void *owner)
 {
-    struct note *note = container_of(message, struct note, message);
+    struct worker_note *note = container_of(message, struct worker_note, message);
 
     note->act(owner, note->table);
-    drop_note(message);
+    drop_worker_note(message);
 }
 
 static void send_note(struct worker *worker, struct session_table *table,
                       void (*act)(struct worker *worker, struct session_table *table))
 {
-    struct note *note = mem_zalloc(sizeof(*note));
+    struct worker_note *note = mem_zalloc(sizeof(*note));
 
-    note->message = (struct message){.run = take_note, .drop = drop_note};
+    note->message = (struct message){.run = run_worker_note, .drop = drop_worker_note};
     note->table = table != NULL ? session_table_ref(table) : NULL;
     note->act = act;
     mailbox_post(worker->mailbox, &note->message);
 }
 
-static void send_all(struct workers *workers, struct session_table *table,
-                     void (*act)(struct worker *worker, struct session_table *table))
+static void send_note_to_all(struct workers *workers, struct session_table *table,
+                             void (*act)(struct worker *worker, struct session_table *table))
 {
     for (unsigned i = 0; i < workers->count; i++)
         send_note(workers->all[i], table, act);
 }
 
-/* Lets those that wait for the session table try again, in the order they came. One that has to go
- * on waiting goes to the end of the list, behind those that were there when this began. */
+/* Clients that wait for a session of that table try again, in the order they came. A client that
+ * has to wait on goes to the end of the list, behind all that were there when this began. */
 static void act_session_up(struct worker *worker, struct session_table *table)
 {
     struct client *last = TAILQ_LAST(&worker->waiting, client_list);
@@ -140,7 +131,7 @@ static void act_session_up(struct worker *worker, struct session_table *table)
 
 void workers_send_session_up(struct workers *workers, struct session_table *table)
 {
-    send_all(workers, table, act_session_up);
+    send_note_to_all(workers, table, act_session_up);
 }
 
 static void act_probe(struct worker *worker, struct session_table *table)
@@ -151,18 +142,18 @@ static void act_probe(struct worker *worker, struct session_table *table)
 
 void workers_send_probe(struct workers *workers)
 {
-    send_all(workers, NULL, act_probe);
+    send_note_to_all(workers, NULL, act_probe);
 }
 
 static void act_flush(struct worker *worker, struct session_table *table)
 {
     (void)table;
-    names_flush(worker->names);
+    resolvers_flush(worker->resolvers);
 }
 
 void workers_send_flush(struct workers *workers)
 {
-    send_all(workers, NULL, act_flush);
+    send_note_to_all(workers, NULL, act_flush);
 }
 
 static void act_beat(struct worker *worker, struct session_table *table)
@@ -181,12 +172,12 @@ static void act_stop(struct worker *worker, struct session_table *table)
     struct client *client;
 
     (void)table;
-    worker->stopping = true; /* what is on its way here is dropped */
+    worker->stopping = true; /* messages that come from now on are dropped */
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
-    /* With the resolvers go their own connections, which are clients too. */
-    names_free(worker->names);
-    worker->names = NULL;
+    /* (The resolvers' own connections through the tunnel are clients of this worker.) */
+    resolvers_free(worker->resolvers);
+    worker->resolvers = NULL;
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
     worker_end_sessions(worker);
@@ -216,7 +207,7 @@ static void internal_ended(void *arg, const char *failed)
     internal_connection_ended(arg, failed);
 }
 
-static void take_internal(struct message *message, void *owner)
+static void run_internal(struct message *message, void *owner)
 {
     struct internal_connection *connection =
         container_of(message, struct internal_connection, message);
@@ -249,7 +240,7 @@ struct internal_connection *workers_send_internal(struct workers *workers,
     worker = session_table_hint(session_table_current(table), -1);
     if (worker < 0)
         worker = (int)(atomic_fetch_add(&workers->next_worker, 1) % workers->count);
-    connection->message = (struct message){.run = take_internal, .drop = drop_internal};
+    connection->message = (struct message){.run = run_internal, .drop = drop_internal};
     mailbox_post(workers->all[worker]->mailbox, &connection->message);
     return connection;
 }
@@ -271,7 +262,7 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->clients);
     TAILQ_INIT(&worker->waiting);
     LIST_INIT(&worker->sessions);
-    worker->names = names_new(worker);
+    worker->resolvers = resolvers_new(worker);
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);
     return worker;
 }
@@ -300,7 +291,7 @@ void worker_free(struct worker *worker)
 {
     mailbox_free(worker->mailbox);
     credential_cache_free(worker->credentials);
-    names_free(worker->names);
+    resolvers_free(worker->resolvers);
     loop_free(worker->loop);
     free(worker);
 }

@@ -6,7 +6,7 @@
 #ifndef ADIT_WORKER_WORKER_H
 #define ADIT_WORKER_WORKER_H
 
-#include "io/listener.h"
+#include "io/acceptor.h"
 #include "shared/generation.h"
 #include "shared/heartbeat.h"
 #include "shared/internal_connection.h"
@@ -34,11 +34,9 @@ const struct metrics *worker_metrics(const struct worker *worker);
 
 /* Messages. */
 
-/* A connection that was accepted on `listen` of the generation; takes `fd`. `peer` NULL: it came by
- * a unix socket. */
+/* A connection that was accepted on `listen` of the generation; takes its descriptor. */
 void worker_send_client(struct worker *worker, struct generation *generation,
-                        const struct config_listen *listen, int fd, const struct ip *peer,
-                        uint16_t peer_port);
+                        const struct config_listen *listen, const struct accepted *connection);
 
 /* A connection of adit's own (main thread only), to the worker that has a session of its upstream;
  * takes `fd`. `answered` and `ended` of the request are called on the main thread, never from

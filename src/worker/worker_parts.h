@@ -4,13 +4,14 @@
 #define ADIT_WORKER_WORKER_PARTS_H
 
 #include "policy/users.h"
+#include "session/login.h"
 #include "session/session.h"
 #include "worker/worker.h"
 
 #include <uv.h>
 
 struct client;
-struct names;
+struct resolvers;
 TAILQ_HEAD(client_list, client);
 
 /* A session on its worker. */
@@ -36,7 +37,7 @@ struct worker {
     struct client_list waiting; /* clients without a session, in the order they came; linked by
                                    their waiting_link */
     LIST_HEAD(, worker_session) sessions;
-    struct names *names;
+    struct resolvers *resolvers;
     struct credential_cache *credentials;
     unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;
@@ -48,8 +49,7 @@ struct worker {
 /* Serves a connection that this worker accepted on `listen` of the generation; as
  * worker_send_client, at once. */
 void worker_accept(struct worker *worker, struct generation *generation,
-                   const struct config_listen *listen, int fd, const struct ip *peer,
-                   uint16_t peer_port);
+                   const struct config_listen *listen, const struct accepted *connection);
 
 /* The session of that slot; NULL: another worker has it, or it is not up any more. */
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);

@@ -13,17 +13,21 @@
 /* How often sessions' figures are published. */
 #define TICK_MS 250
 
-/* An open that waits while the server says nothing for so long: no new channels for that session.
- */
+/* A session whose server has sent nothing for this long while an open waits is overdue: it gets no
+ * new channels. */
 #define OVERDUE_MS 500
 
-/* A session that carries this much between two ticks is active then; one that was it so often is
- * streaming (one with bulk at once), and one that has been it for long is so a little longer. */
+/* A tick is active if the session's channels carried at least ACTIVE_BYTES since the tick before.
+ * A session counts as streaming after STREAMING_TICKS active ticks, or at once at bulk rate. Each
+ * active tick counts one up, to ACTIVE_TICKS_MAX, and each quiet one counts one down, so that a
+ * session that streamed for long still counts as streaming through a short pause. */
 #define ACTIVE_BYTES 4096
 #define STREAMING_TICKS 2
 #define ACTIVE_TICKS_MAX 8
 
-static void session_gone(struct worker_session *ws, const char *why)
+/* Takes the session out of its slot, frees it, and tells the main thread; `why` NULL: it was meant
+ * to end. */
+static void worker_session_end(struct worker_session *ws, const char *why)
 {
     struct worker *worker = ws->worker;
 
@@ -37,20 +41,21 @@ static void session_gone(struct worker_session *ws, const char *why)
     free(ws);
 }
 
-/* Nobody shall choose it any more, while its channels hear of its end and look for another. */
-static void session_dying(void *arg)
+/* The session must not be chosen any more while its channels are told of its end, since their
+ * clients look for another session at that moment. */
+static void on_session_dying(void *arg)
 {
     struct worker_session *ws = arg;
 
     session_table_set_slot(ws->table, ws->slot, SLOT_RETIRING);
 }
 
-static void session_lost(void *arg, const char *why)
+static void on_session_lost(void *arg, const char *why)
 {
     struct worker_session *ws = arg;
 
     metric_add(&ws->worker->metrics.sessions_lost, 1);
-    session_gone(ws, why);
+    worker_session_end(ws, why);
 }
 
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot)
@@ -63,19 +68,18 @@ struct session *worker_session_at(struct worker *worker, struct session_table *t
     return s->session;
 }
 
-/* Whether somebody would notice if it stood still. While the server is silent it does, and nothing
- * is learnt from that. */
+/* Whether a client would notice if the session stood still. A tick in which the server is silent
+ * says nothing about that, and is not counted. */
 static bool is_streaming(struct worker_session *ws, uint64_t moved, bool overdue)
 {
-    if (overdue)
-        ;
-    else if (moved < ACTIVE_BYTES)
+    if (!overdue && moved < ACTIVE_BYTES)
         ws->active_ticks -= ws->active_ticks > 0;
-    else
+    else if (!overdue)
         ws->active_ticks += ws->active_ticks < ACTIVE_TICKS_MAX;
     return ws->active_ticks >= STREAMING_TICKS || ws->rate >= BALANCE_BULK_RATE;
 }
 
+/* Puts what the session does into its slot, for the other threads. */
 static void publish(struct worker_session *ws)
 {
     struct session_slot *slot = &ws->table->slots[ws->slot];
@@ -97,13 +101,13 @@ static void publish(struct worker_session *ws)
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (session_table_slot_state(ws->table, ws->slot) == SLOT_RETIRING && state.channels == 0)
-        session_gone(ws, NULL);
+        worker_session_end(ws, NULL);
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
-        /* In advance: who comes by a name that is slow shall not have to go where it hurts. */
+        /* In advance, so that the next slow name need not go to a session with transfers. */
         main_send_grow(ws->worker->workers, ws->table);
 }
 
-static void tick(struct deadline *deadline)
+static void on_worker_tick(struct deadline *deadline)
 {
     struct worker *worker = container_of(deadline, struct worker, tick);
     struct worker_session *ws = LIST_FIRST(&worker->sessions);
@@ -113,9 +117,9 @@ static void tick(struct deadline *deadline)
         publish(ws);
         ws = next;
     }
-    names_count(worker->names);
+    resolvers_publish(worker->resolvers);
     if (!LIST_EMPTY(&worker->sessions))
-        deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
 }
 
 struct session_message {
@@ -139,25 +143,29 @@ static void drop_session_message(struct message *message)
     session_message_free(container_of(message, struct session_message, message));
 }
 
-static void take_session(struct message *message, void *owner)
+static void run_session(struct message *message, void *owner)
 {
     struct session_message *m = container_of(message, struct session_message, message);
     struct worker *worker = owner;
     struct worker_session *ws;
+    char *name = mem_printf("upstream %s: session %d", m->table->upstream, m->slot);
     struct session_options options = {
+        .name = name,
         .keepalive_ms = m->keepalive_ms,
         .keepalive_max = m->keepalive_max,
-        .dying = session_dying,
-        .lost = session_lost,
+        .dying = on_session_dying,
+        .lost = on_session_lost,
     };
 
     if (worker->stopping) {
+        free(name);
         drop_session_message(message);
         return;
     }
     ws = mem_zalloc(sizeof(*ws));
     options.arg = ws;
     ws->session = session_new(worker->loop, m->logged_in, &options);
+    free(name);
     if (ws->session == NULL) {
         free(ws);
         main_send_session_lost(worker->workers, m->table, m->slot, "no descriptors");
@@ -170,10 +178,10 @@ static void take_session(struct message *message, void *owner)
     ws->table = session_table_ref(m->table);
     ws->slot = m->slot;
     if (LIST_EMPTY(&worker->sessions))
-        deadline_arm(worker->loop, &worker->tick, TICK_MS, tick);
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
     LIST_INSERT_HEAD(&worker->sessions, ws, link);
     ws->table->slots[ws->slot].session = ws->session;
-    /* What an earlier session of this slot was like. */
+    /* These are still the figures of the session that had the slot before. */
     atomic_store(&ws->table->slots[ws->slot].overdue, false);
     atomic_store(&ws->table->slots[ws->slot].streaming, false);
     atomic_store(&ws->table->slots[ws->slot].abandoned, 0);
@@ -191,7 +199,7 @@ void worker_send_session(struct worker *worker, struct session_table *table, int
     struct session_message *m = mem_zalloc(sizeof(*m));
 
     *m = (struct session_message){
-        .message = {.run = take_session, .drop = drop_session_message},
+        .message = {.run = run_session, .drop = drop_session_message},
         .table = session_table_ref(table),
         .slot = slot,
         .logged_in = logged_in,
@@ -213,5 +221,5 @@ void worker_end_sessions(struct worker *worker)
 {
     deadline_cancel(&worker->tick);
     while (!LIST_EMPTY(&worker->sessions))
-        session_gone(LIST_FIRST(&worker->sessions), NULL);
+        worker_session_end(LIST_FIRST(&worker->sessions), NULL);
 }

@@ -29,21 +29,22 @@ static int option(int fd, int level, int name)
     return value;
 }
 
-static void accepted(void *arg, int fd, const struct ip *peer, uint16_t peer_port)
+static void accepted(void *arg, const struct accepted *connection)
 {
+    int fd = connection->fd;
+
     assert_ptr_equal(arg, &loop);
     assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     assert_int_not_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
-    if (peer != NULL) {
+    if (connection->from_ip) {
         assert_int_not_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
         assert_int_not_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     }
     assert_true(accepted_count < CLIENTS_MAX);
     accepted_fds[accepted_count++] = fd;
-    peer_known = peer != NULL;
-    if (peer != NULL)
-        last_peer = *peer;
-    last_port = peer_port;
+    peer_known = connection->from_ip;
+    last_peer = connection->peer;
+    last_port = connection->peer_port;
     if (accepted_count == free_after) {
         acceptor_free(acceptor);
         acceptor = NULL;
