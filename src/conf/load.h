@@ -46,6 +46,7 @@ struct load {
     struct load_problem *problems;
     size_t problem_count;
     unsigned last_line;
+    int connection; /* a socket that ends what the load waits for when it is shut down; -1: none */
     /* What ssh has said of the first upstream's host already; NULL: nothing. */
     const struct ssh_known *ssh_known;
 };

@@ -83,8 +83,12 @@ static void save_users(struct buffer *out, const struct users *users)
 static void save_rest(struct buffer *out, const struct section *section,
                       const struct config *config, size_t index, bool whole)
 {
-    if (section == section_find("upstream"))
-        save_number(out, "+libssh_config", config->upstreams[index].libssh_config);
+    if (section == section_find("upstream")) {
+        const struct config_upstream *upstream = &config->upstreams[index];
+        save_number(out, "+libssh_config", upstream->libssh_config);
+        for (size_t i = 0; i < upstream->libssh_hosts.count; i++)
+            save_text(out, "+libssh_host", upstream->libssh_hosts.items[i]);
+    }
     if (section == section_find("listen") && whole && config->listens[index].users)
         save_users(out, config->listens[index].users);
     if (section == section_find("acl") && whole && config->acl)
@@ -225,6 +229,15 @@ static bool restore_libssh_config(struct restoring *r, struct word_reader *words
     return true;
 }
 
+static bool restore_libssh_host(struct restoring *r, struct word_reader *words)
+{
+    char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
+
+    if (text)
+        string_list_append(&r->config->upstreams[r->index].libssh_hosts, text);
+    return text != NULL;
+}
+
 static void ignore_problem(void *arg, unsigned line, const char *message)
 {
     (void)arg;
@@ -250,8 +263,13 @@ static const struct {
     const char *name;
     restore_fn *restore;
 } rest[] = {
-    {"section", restore_head}, {"+file", restore_file}, {"+remark", restore_remark},
-    {"+rules", restore_rules}, {"+rule", restore_rule}, {"+libssh_config", restore_libssh_config},
+    {"section", restore_head},
+    {"+file", restore_file},
+    {"+remark", restore_remark},
+    {"+rules", restore_rules},
+    {"+rule", restore_rule},
+    {"+libssh_config", restore_libssh_config},
+    {"+libssh_host", restore_libssh_host},
     {"+users", restore_users},
 };
 

@@ -59,6 +59,7 @@ struct field_row {
     F(ssh_config, VALUE, 0)                                                                        \
     F(ssh_config_file, STRING, NULL)                                                               \
     F(libssh_config, VALUE, 0)                                                                     \
+    F(libssh_hosts, LIST, {0})                                                                     \
     F(sessions_min, VALUE, 0)                                                                      \
     F(sessions_max, VALUE, 0)                                                                      \
     F(channels, VALUE, 0)                                                                          \

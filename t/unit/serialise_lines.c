@@ -130,7 +130,7 @@ static void check_line(const char *line)
 static void command_lines_come_back(void **state)
 {
     struct ssh_reply reply;
-    bool absent = ssh_ask(NULL, 0, "localhost", &reply) != SSH_ANSWERED;
+    bool absent = ssh_ask(&(struct ssh_question){NULL, 0, "localhost", -1}, &reply) != SSH_ANSWERED;
 
     (void)state;
     ssh_reply_clear(&reply);
