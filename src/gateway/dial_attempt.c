@@ -55,19 +55,19 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
     return host;
 }
 
-void place_init(struct place *place, struct host_backoffs *hosts,
+void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, const char *entry)
 {
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
     memcpy(place->alias, place->name, sizeof(place->alias));
     if (upstream->libssh_config)
-        dial_find(upstream, place->name, &place->port);
+        dial_find(room->engine, upstream, place->name, &place->port);
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
         hostport_format(place->name, place->port, place->label);
-    place->host = backoff_of(hosts, upstream, place);
+    place->host = backoff_of(room->hosts, upstream, place);
     place->sessions = 0;
 }
 
@@ -150,7 +150,7 @@ static void login_timed_out(struct deadline *deadline)
 
 static void dial(struct dial_attempt *a, int fd)
 {
-    a->dial = dial_start(&(struct dial_request){
+    const struct dial_request request = {
         .fd = fd,
         .config = a->r.config,
         .upstream = a->r.upstream,
@@ -161,7 +161,9 @@ static void dial(struct dial_attempt *a, int fd)
         .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
         .arg = a,
-    });
+    };
+
+    a->dial = dial_start(a->r.room->engine, &request);
     arm_login(a);
 }
 

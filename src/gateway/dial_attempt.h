@@ -16,7 +16,7 @@ struct place {
 };
 
 /* From an entry of the upstream's hosts: "name" or "name:port". */
-void place_init(struct place *place, struct host_backoffs *hosts,
+void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, const char *entry);
 
 struct dial_attempt;

@@ -78,13 +78,13 @@ void gateway_stop(struct gateway *g)
         pool_free(g->pools[i]);
     g->pool_count = 0;
     stop_workers(g);
-    if (dial_running() == 0) {
+    if (dial_running(g->options.engine) == 0) {
         on_dials_ended(g);
     } else {
         deadline_arm(g->loop, &g->drain,
                      is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
                      dials_left_behind);
-        dial_when_idle(on_dials_ended, g);
+        dial_when_idle(g->options.engine, on_dials_ended, g);
     }
 }
 

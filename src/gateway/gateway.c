@@ -278,6 +278,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->room = (struct pool_room){
         .loop = g->loop,
         .workers = &g->workers,
+        .engine = g->options.engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),

@@ -6,6 +6,7 @@
 
 #include "conf/config.h"
 #include "policy/fast_names.h"
+#include "session/login.h"
 #include "session/session.h"
 
 #include <stdatomic.h>

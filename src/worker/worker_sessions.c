@@ -148,7 +148,9 @@ static void run_session(struct message *message, void *owner)
     struct session_message *m = container_of(message, struct session_message, message);
     struct worker *worker = owner;
     struct worker_session *ws;
+    char *name = mem_printf("upstream %s: session %d", m->table->upstream, m->slot);
     struct session_options options = {
+        .name = name,
         .keepalive_ms = m->keepalive_ms,
         .keepalive_max = m->keepalive_max,
         .dying = on_session_dying,
@@ -156,12 +158,14 @@ static void run_session(struct message *message, void *owner)
     };
 
     if (worker->stopping) {
+        free(name);
         drop_session_message(message);
         return;
     }
     ws = mem_zalloc(sizeof(*ws));
     options.arg = ws;
     ws->session = session_new(worker->loop, m->logged_in, &options);
+    free(name);
     if (ws->session == NULL) {
         free(ws);
         main_send_session_lost(worker->workers, m->table, m->slot, "no descriptors");
