@@ -7,6 +7,7 @@
 #include "control/client.h"
 #include "gateway/gateway.h"
 #include "io/background.h"
+#include "session_libssh/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,6 +87,7 @@ static int open_log(const char *file)
 static int run(struct options *options)
 {
     struct gateway_options gateway_options = {
+        .engine = &libssh_engine,
         .log_fd = open_log(options->log_file),
         .verbose = options->verbose,
         .may_ask = options->may_ask,

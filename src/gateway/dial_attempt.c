@@ -1,4 +1,5 @@
-/* Name or hop, connection, handshake: each step starts the next, and any may fail. */
+/* The steps of a dial: the host's name, a connection (by TCP, through a jump host, or by a
+ * ProxyCommand), and the login. Each step starts the next; any may fail. */
 #include "gateway/dial_attempt.h"
 
 #include "base/mem.h"
@@ -19,38 +20,30 @@
 
 #define SSH_PORT 22
 
-/* A ProxyCommand's connection ends a moment before the command itself: so long its last word is
- * waited for. */
+/* A ProxyCommand closes its output a moment before it exits: its exit status is waited for this
+ * long, because it says more than the end of the connection does. */
 #define PROXY_EXIT_MS 200
 
 struct dial_attempt {
-    struct pool_room *room;
-    struct config *config;
-    const struct config_upstream *upstream;
-    struct place *place;
-    int slot;
-    void (*done)(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
-                 const char *error);
-    void *arg;
-    struct proxy_command **proxy; /* the caller's */
+    struct dial_attempt_request r;
     /* The step under way; the others are NULL. */
     struct later start;
     struct resolve *resolve;
     struct connect *connect;
     struct internal_connection *connection;
-    int fd; /* our end of what the hop joins; -1: none, or the dial has it */
+    int fd; /* adit's end of the internal connection; -1: there is none, or the dial has it */
     struct dial *dial;
     struct deadline proxy_exit;
     struct deadline login; /* the dial's */
     unsigned prompts;      /* the dial's, when the deadline last looked */
-    bool timed_out;        /* it was, and its thread has still to end */
+    bool timed_out;        /* the dial timed out, and its thread has not ended yet */
     uint64_t began;
 };
 
-/* The same name behind another jump host, or by another command, is another host. */
-static struct host_backoff *host_of(struct host_backoffs *hosts,
-                                    const struct config_upstream *upstream,
-                                    const struct place *place)
+/* The same name behind another jump host, or by another ProxyCommand, may be another host. */
+static struct host_backoff *backoff_of(struct host_backoffs *hosts,
+                                       const struct config_upstream *upstream,
+                                       const struct place *place)
 {
     const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
                      : upstream->jump.count > 0      ? upstream->jump.items[0]
@@ -62,60 +55,58 @@ static struct host_backoff *host_of(struct host_backoffs *hosts,
     return host;
 }
 
-void place_init(struct place *place, struct host_backoffs *hosts,
+void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, const char *entry)
 {
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
     memcpy(place->alias, place->name, sizeof(place->alias));
     if (upstream->libssh_config)
-        dial_find(upstream, place->name, &place->port);
+        dial_find(room->engine, upstream, place->name, &place->port);
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
         hostport_format(place->name, place->port, place->label);
-    place->host = host_of(hosts, upstream, place);
+    place->host = backoff_of(room->hosts, upstream, place);
     place->sessions = 0;
 }
 
 static void dial_attempt_free(struct dial_attempt *a)
 {
     if (a->fd >= 0)
-        close(a->fd); /* the hop's client gives up */
-    config_unref(a->config);
+        close(a->fd); /* (that ends the internal connection) */
+    config_unref(a->r.config);
     free(a);
 }
 
-static void finish(struct dial_attempt *a, bool reached, enum dial_status status,
-                   struct logged_in *logged_in, const char *error)
+static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_status status,
+                                struct logged_in *logged_in, const char *error)
 {
-    void (*done)(void *, int, enum dial_status, struct logged_in *, const char *) = a->done;
-    void *arg = a->arg;
-    int slot = a->slot;
+    const struct dial_attempt_request r = a->r;
 
     deadline_cancel(&a->login);
     if (logged_in != NULL)
-        host_backoff_asks(a->place->host, logged_in_info(logged_in)->asks_anew);
-    host_backoff_end(a->place->host, a->began, loop_now(a->room->loop), logged_in != NULL, reached,
-                     status);
-    metric_add(reached ? &a->room->metrics.dials[status] : &a->room->metrics.dials_unreachable, 1);
+        host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
+    host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
+    metric_add(reached ? &a->r.room->metrics.dials[status] : &a->r.room->metrics.dials_unreachable,
+               1);
     dial_attempt_free(a);
-    done(arg, slot, status, logged_in, error);
+    r.done(r.arg, r.slot, status, logged_in, error);
 }
 
-/* A connection that was a ProxyCommand's has failed. */
+/* The login failed because the ProxyCommand ended, or closed its output. */
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
-    const char *ended = proxy_command_ended(*a->proxy);
+    const char *ended = proxy_command_ended(*a->r.proxy);
     char error[80];
 
     snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
              ended != NULL ? ended : "closed its output");
-    finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
 }
 
-static void dialled_or_not(void *arg, enum dial_status status, struct logged_in *logged_in,
+static void on_login_ended(void *arg, enum dial_status status, struct logged_in *logged_in,
                            const char *error)
 {
     struct dial_attempt *a = arg;
@@ -124,21 +115,21 @@ static void dialled_or_not(void *arg, enum dial_status status, struct logged_in 
     deadline_cancel(&a->login);
     if (a->timed_out) {
         logged_in_free(logged_in);
-        finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
-    } else if (status == DIAL_TRANSPORT && *a->proxy != NULL) {
-        deadline_arm(a->room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
+        dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
+    } else if (status == DIAL_TRANSPORT && *a->r.proxy != NULL) {
+        deadline_arm(a->r.room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
-        finish(a, true, status, logged_in, error);
+        dial_attempt_finish(a, true, status, logged_in, error);
     }
 }
 
 static void login_timed_out(struct deadline *deadline);
 
-/* libssh bounds each step with connect_timeout; this bounds them all. */
+/* (libssh bounds each step of the login by connect_timeout; this bounds their sum.) */
 static void arm_login(struct dial_attempt *a)
 {
     a->prompts = dial_prompts(a->dial);
-    deadline_arm(a->room->loop, &a->login, LOGIN_TIMEOUTS * a->upstream->connect_timeout_ms,
+    deadline_arm(a->r.room->loop, &a->login, LOGIN_TIMEOUTS * a->r.upstream->connect_timeout_ms,
                  login_timed_out);
 }
 
@@ -146,82 +137,84 @@ static void login_timed_out(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, login);
 
-    /* A person takes their time; the server says how long that may be. */
+    /* While a person is asked, only the server's own limit counts. */
     if (dial_is_asking(a->dial) || dial_prompts(a->dial) != a->prompts) {
         arm_login(a);
         return;
     }
-    /* Until its thread has ended (an agent that asks somebody may keep it), the host is not dialled
-     * again: threads would pile up. */
+    /* The host is not dialled again until the thread has ended (an agent that asks a person may
+     * keep it): otherwise threads would pile up. */
     a->timed_out = true;
     dial_shutdown(a->dial);
 }
 
 static void dial(struct dial_attempt *a, int fd)
 {
-    a->dial = dial_start(&(struct dial_request){
+    const struct dial_request request = {
         .fd = fd,
-        .config = a->config,
-        .upstream = a->upstream,
-        .host = a->place->name,
-        .port = a->place->port,
-        .alias = a->place->alias,
-        .may_ask = a->room->may_ask,
-        .reply = a->room->workers->main_mailbox,
-        .done = dialled_or_not,
+        .config = a->r.config,
+        .upstream = a->r.upstream,
+        .host = a->r.place->name,
+        .port = a->r.place->port,
+        .alias = a->r.place->alias,
+        .may_ask = a->r.room->may_ask,
+        .reply = a->r.room->workers->main_mailbox,
+        .done = on_login_ended,
         .arg = a,
-    });
+    };
+
+    a->dial = dial_start(a->r.room->engine, &request);
     arm_login(a);
 }
 
 /* By TCP. */
 
-static void connected(void *arg, int fd, const struct ip *address, const char *error)
+static void on_tcp_connected(void *arg, int fd, const struct ip *address, const char *error)
 {
     struct dial_attempt *a = arg;
 
     (void)address;
     a->connect = NULL;
     if (fd < 0)
-        finish(a, false, DIAL_TRANSPORT, NULL, error);
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
     else
         dial(a, fd);
 }
 
 static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
 {
-    int family = a->upstream->address_family;
+    int family = a->r.upstream->address_family;
 
     return family == AF_UNSPEC || (family == AF_INET) == ip_is_v4(ip);
 }
 
-/* Connects to those of them that are of the right family. (With none left connect_start says so.)
- */
+/* Connects to the addresses of the wanted family. (connect_start reports it if there are none.) */
 static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_t count)
 {
     struct ip *suitable = mem_zalloc(count * sizeof(*suitable));
     size_t n = 0;
     struct ip from;
-    bool bound = a->upstream->bind_address != NULL && ip_parse(a->upstream->bind_address, &from);
+    bool bound =
+        a->r.upstream->bind_address != NULL && ip_parse(a->r.upstream->bind_address, &from);
 
     for (size_t i = 0; i < count; i++)
         if (family_suits(a, &addresses[i]))
             suitable[n++] = addresses[i];
-    a->connect = connect_start(a->room->loop,
+    a->connect = connect_start(a->r.room->loop,
                                &(struct connect_options){
                                    .addresses = suitable,
                                    .count = n,
-                                   .port = a->place->port,
+                                   .port = a->r.place->port,
                                    .from = bound ? &from : NULL,
-                                   .timeout_ms = a->upstream->connect_timeout_ms,
+                                   .timeout_ms = a->r.upstream->connect_timeout_ms,
                                    .use = DESCRIPTOR_GATEWAY,
                                },
-                               connected, a);
+                               on_tcp_connected, a);
     free(suitable);
 }
 
-static void resolved(void *arg, enum resolve_status status, const struct ip *addresses,
-                     size_t count, const char *error)
+static void on_host_resolved(void *arg, enum resolve_status status, const struct ip *addresses,
+                             size_t count, const char *error)
 {
     struct dial_attempt *a = arg;
     char text[HOST_MAX + 200];
@@ -231,40 +224,40 @@ static void resolved(void *arg, enum resolve_status status, const struct ip *add
         connect_to(a, addresses, count);
         return;
     }
-    /* In ssh's words, which are getaddrinfo(3)'s. */
-    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->place->name,
+    /* (ssh's words, which are those of getaddrinfo(3).) */
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->r.place->name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
-    finish(a, false, DIAL_TRANSPORT, NULL, text);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
 static void start_tcp(struct dial_attempt *a)
 {
     struct ip ip;
 
-    if (ip_parse(a->place->name, &ip)) {
+    if (ip_parse(a->r.place->name, &ip)) {
         connect_to(a, &ip, 1);
     } else {
         char name[HOST_MAX + 1];
-        memcpy(name, a->place->name, sizeof(name));
+        memcpy(name, a->r.place->name, sizeof(name));
         host_normalise(name);
-        a->resolve = resolver_lookup(a->room->resolver, name, resolved, a);
+        a->resolve = resolver_lookup(a->r.room->resolver, name, on_host_resolved, a);
     }
 }
 
 /* By a ProxyCommand. */
 
-/* The command for this place; the caller frees. */
+/* The command for this host; the caller frees it. */
 static char *command_of(const struct dial_attempt *a)
 {
-    char *port = mem_printf("%u", a->place->port);
+    char *port = mem_printf("%u", a->r.place->port);
     const struct ssh_tokens tokens = {
-        .host = a->place->name,
-        .name = a->place->name,
+        .host = a->r.place->name,
+        .name = a->r.place->name,
         .port = port,
-        .user = a->upstream->user,
-        .alias = a->upstream->host_key_alias,
+        .user = a->r.upstream->user,
+        .alias = a->r.upstream->host_key_alias,
     };
-    char *command = ssh_tokens_expand(a->upstream->proxy_command, &tokens);
+    char *command = ssh_tokens_expand(a->r.upstream->proxy_command, &tokens);
 
     free(port);
     return command;
@@ -272,34 +265,34 @@ static char *command_of(const struct dial_attempt *a)
 
 static void start_proxy(struct dial_attempt *a)
 {
-    /* The file's names were checked when it was read, but not what libssh made of one. */
-    const char *wrong = ssh_host_wrong(a->place->name);
+    /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
+    const char *wrong = ssh_host_wrong(a->r.place->name);
     char error[HOST_MAX + 200];
     int fd;
 
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
-                 a->place->name, wrong);
-        finish(a, false, DIAL_TRANSPORT, NULL, error);
+                 a->r.place->name, wrong);
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
     char *command = command_of(a);
-    *a->proxy = proxy_command_start(a->room->proxies, command, &fd);
+    *a->r.proxy = proxy_command_start(a->r.room->proxies, command, &fd);
     free(command);
-    if (*a->proxy != NULL) {
+    if (*a->r.proxy != NULL) {
         dial(a, fd);
         return;
     }
     snprintf(error, sizeof(error), "ProxyCommand cannot be run: %s", strerror(errno));
-    finish(a, false, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
 }
 
 /* Through a jump host. */
 
-static void hop_answered(void *arg, enum outcome outcome, const char *detail)
+static void on_jump_answered(void *arg, enum outcome outcome, const char *detail)
 {
     struct dial_attempt *a = arg;
-    const char *jump = a->upstream->jump.items[0];
+    const char *jump = a->r.upstream->jump.items[0];
     char error[400];
     int fd = a->fd;
 
@@ -311,68 +304,53 @@ static void hop_answered(void *arg, enum outcome outcome, const char *detail)
     }
     snprintf(error, sizeof(error), outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s",
              jump, detail);
-    finish(a, false, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
 }
 
-/* The other end of a socketpair leads to the host by the jump host's sessions, which are waited for
- * as long as a connection would be. */
-static void start_hop(struct dial_attempt *a)
+/* The other end of a socketpair becomes an internal connection through the jump host's pool. It
+ * waits for a session there as long as a TCP connection may take. */
+static void start_jump(struct dial_attempt *a)
 {
-    const char *jump = a->upstream->jump.items[0];
+    const char *jump = a->r.upstream->jump.items[0];
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
         return;
     }
     a->fd = ends[0];
     a->connection = workers_send_internal(
-        a->room->workers, a->room->generation,
+        a->r.room->workers, a->r.room->generation,
         &(struct internal_request){.via = jump,
-                                   .to = {.host = a->place->name, .port = a->place->port},
-                                   .hold_ms = a->upstream->connect_timeout_ms,
-                                   .answered = hop_answered,
+                                   .to = {.host = a->r.place->name, .port = a->r.place->port},
+                                   .hold_ms = a->r.upstream->connect_timeout_ms,
+                                   .answered = on_jump_answered,
                                    .arg = a},
         ends[1]);
 }
 
-/* (Later than dial_attempt_start: when there is a generation, and where `done` may be called.) */
-static void start(struct later *later)
+/* (Not inside dial_attempt_start: `done` must not be called there, and at the gateway's start there
+ * is no generation yet.) */
+static void on_start(struct later *later)
 {
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
-    if (a->upstream->proxy_command != NULL)
+    if (a->r.upstream->proxy_command != NULL)
         start_proxy(a);
-    else if (a->upstream->jump.count > 0)
-        start_hop(a);
+    else if (a->r.upstream->jump.count > 0)
+        start_jump(a);
     else
         start_tcp(a);
 }
 
-struct dial_attempt *dial_attempt_start(struct pool_room *room, struct config *config,
-                                        const struct config_upstream *upstream, struct place *place,
-                                        int slot, struct proxy_command **proxy,
-                                        void (*done)(void *arg, int slot, enum dial_status status,
-                                                     struct logged_in *logged_in,
-                                                     const char *error),
-                                        void *arg)
+struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *request)
 {
     struct dial_attempt *a = mem_zalloc(sizeof(*a));
 
-    *a = (struct dial_attempt){
-        .room = room,
-        .config = config_ref(config),
-        .upstream = upstream,
-        .place = place,
-        .slot = slot,
-        .proxy = proxy,
-        .fd = -1,
-        .done = done,
-        .arg = arg,
-        .began = loop_now(room->loop),
-    };
-    host_backoff_begin(place->host);
-    later_post(room->loop, &a->start, start);
+    *a = (struct dial_attempt){.r = *request, .fd = -1, .began = loop_now(request->room->loop)};
+    config_ref(a->r.config);
+    host_backoff_begin(a->r.place->host);
+    later_post(a->r.room->loop, &a->start, on_start);
     return a;
 }
 
@@ -383,7 +361,7 @@ bool dial_attempt_is_asking(const struct dial_attempt *a)
 
 void dial_attempt_cancel(struct dial_attempt *a)
 {
-    later_cancel(a->room->loop, &a->start);
+    later_cancel(a->r.room->loop, &a->start);
     resolve_cancel(a->resolve);
     connect_cancel(a->connect);
     internal_connection_forget(a->connection);
@@ -391,6 +369,6 @@ void dial_attempt_cancel(struct dial_attempt *a)
     deadline_cancel(&a->proxy_exit);
     if (a->dial != NULL)
         dial_cancel(a->dial);
-    host_backoff_abandon(a->place->host);
+    host_backoff_abandon(a->r.place->host);
     dial_attempt_free(a);
 }

@@ -1,5 +1,5 @@
-/* One attempt to get a session: a connection (to the host's address, through a jump host, or a
- * ProxyCommand's), then the SSH dial. Main thread only. */
+/* One attempt to get a session: a connection (by TCP, through a jump host, or by a ProxyCommand),
+ * then the login. Main thread only. */
 #ifndef ADIT_GATEWAY_DIAL_ATTEMPT_H
 #define ADIT_GATEWAY_DIAL_ATTEMPT_H
 
@@ -8,31 +8,41 @@
 /* One of an upstream's hosts. */
 struct place {
     char name[HOST_MAX + 1];
-    char alias[HOST_MAX + 1]; /* what ssh_config has it by, where that is not read before */
+    char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
     uint16_t port;
-    char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, with a port that is not ssh's own */
+    char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
     struct host_backoff *host;
-    unsigned sessions; /* up, retiring or on their way */
+    unsigned sessions; /* up, retiring or being dialled */
 };
 
-/* From an entry of the upstream's hosts: "name", "name:port". */
-void place_init(struct place *place, struct host_backoffs *hosts,
+/* From an entry of the upstream's hosts: "name" or "name:port". */
+void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, const char *entry);
 
 struct dial_attempt;
 
-/* `done` is called once, never from inside this call: with a session, which is the callee's, or
- * with NULL and a sentence. `*proxy` is set when there is a ProxyCommand: the caller's, to be hung
- * up on when the attempt has failed or been cancelled, or the session has ended. */
-struct dial_attempt *dial_attempt_start(struct pool_room *room, struct config *config,
-                                        const struct config_upstream *upstream, struct place *place,
-                                        int slot, struct proxy_command **proxy,
-                                        void (*done)(void *arg, int slot, enum dial_status status,
-                                                     struct logged_in *logged_in,
-                                                     const char *error),
-                                        void *arg);
+/* Called once, never from inside dial_attempt_start: with a session, which is the callee's, or with
+ * NULL and a sentence that says what failed. */
+typedef void dial_attempt_done(void *arg, int slot, enum dial_status status,
+                               struct logged_in *logged_in, const char *error);
 
-/* Its login waits for an answer: "awaiting authentication". */
+struct dial_attempt_request {
+    struct pool_room *room;
+    struct config *config; /* referenced until the attempt has ended */
+    const struct config_upstream *upstream;
+    struct place *place;
+    int slot; /* given back to `done` */
+    /* Set if there is a ProxyCommand. The caller hangs up on it when the attempt has failed or was
+     * cancelled, or when the session has ended. */
+    struct proxy_command **proxy;
+    dial_attempt_done *done;
+    void *arg;
+};
+
+/* The request is copied. */
+struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *request);
+
+/* Whether its login waits for a person's answer. */
 bool dial_attempt_is_asking(const struct dial_attempt *attempt);
 
 /* `done` will not be called. */

@@ -1,4 +1,4 @@
-/* Remote forwards, from asking for them to losing them and asking again. */
+/* Remote forwards: which session holds each, and what is done when one is refused or lost. */
 #include "gateway/forwards.h"
 
 #include "base/mem.h"
@@ -8,7 +8,8 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
-/* A port that is still taken, perhaps by a predecessor that the server has not missed yet. */
+/* How soon a refused forward is asked for again. The port may still be taken by an earlier session
+ * whose end the server has not noticed yet. */
 #define RETRY_FIRST_MS 1000
 #define RETRY_LONGEST_MS 30000
 
@@ -18,10 +19,10 @@ struct forward {
     const struct config_forward *config; /* of the generation in use */
     struct session_table *table;         /* its upstream's; referenced */
     enum forward_state state;
-    uint64_t order; /* of this forward to its session's worker; 0: none */
-    int slot;       /* whose session that is */
+    uint64_t order; /* the number of the order that its session's worker has; 0: none */
+    int slot;       /* of that session */
     uint16_t port;
-    bool failing; /* it was refused since it was up last */
+    bool failing; /* refused since it was last up */
     char *error;
     uint64_t wait_ms;
     uint64_t next_at; /* loop_now */
@@ -73,7 +74,7 @@ static struct worker *worker_of(const struct forward *f)
     return f->forwards->workers->all[atomic_load(&f->table->slots[f->slot].worker)];
 }
 
-/* Its session, if it has one, shall hold it as the generation in use says. */
+/* Tells its session's worker to hold it as the generation in use has it. */
 static void send_order(const struct forward *f, bool again)
 {
     worker_send_listen(worker_of(f), &(struct listen_order){.forwards = f->forwards,
@@ -85,7 +86,7 @@ static void send_order(const struct forward *f, bool again)
                                                             .again = again});
 }
 
-/* The session that shall hold it: one that holds others already, else any. */
+/* The session to hold it: one that holds other forwards already, else any that is up. */
 static int choose_slot(const struct forward *f)
 {
     int any = -1;
@@ -100,28 +101,28 @@ static int choose_slot(const struct forward *f)
     return any;
 }
 
-static void set_state(struct forward *f, enum forward_state state)
+static void forward_set_state(struct forward *f, enum forward_state state)
 {
     log_debug("remote forward %s: %s -> %s", f->config->name, forward_state_name(f->state),
               forward_state_name(state));
     f->state = state;
 }
 
-/* Asks for it, or goes on waiting for a session that it can be asked of. */
-static void ask(struct forward *f)
+/* Has a session ask its server for it; without a session it waits for one. */
+static void forward_ask(struct forward *f)
 {
     f->slot = choose_slot(f);
     if (f->slot < 0) {
-        set_state(f, FORWARD_WAITING);
+        forward_set_state(f, FORWARD_WAITING);
         return;
     }
     f->order = ++f->forwards->orders;
-    set_state(f, FORWARD_ASKED);
+    forward_set_state(f, FORWARD_ASKED);
     send_order(f, false);
 }
 
-/* Its session, if it has one, is nothing to it any more. */
-static void let_go(struct forward *f)
+/* It has no session any more. */
+static void forward_detach(struct forward *f)
 {
     deadline_cancel(&f->retry);
     f->order = 0;
@@ -134,7 +135,7 @@ static void forward_free(struct forward *f)
     TAILQ_REMOVE(&f->forwards->list, f, link);
     if (f->order != 0)
         worker_send_listen_end(worker_of(f), f->order);
-    let_go(f);
+    forward_detach(f);
     session_table_unref(f->table);
     free(f->error);
     free(f);
@@ -147,7 +148,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Whether what is listened on for the one does for the other. */
+/* Whether both ask the server for the same listening, under the same name. */
 static bool same_bind(const struct config_forward *a, const struct config_forward *b)
 {
     return strcmp(a->name, b->name) == 0 && same_text(a->bind.host, b->bind.host) &&
@@ -192,7 +193,7 @@ void forwards_change(struct forwards *fs, struct generation *generation)
         f = take_or_make(fs, &fs->list, config, table);
         TAILQ_INSERT_TAIL(&wanted, f, link);
     }
-    /* First those that go: their ports may be wanted again. */
+    /* (The forwards that go are ended first, as their ports may be wanted by the others.) */
     while (!TAILQ_EMPTY(&fs->list))
         forward_free(TAILQ_FIRST(&fs->list));
     TAILQ_CONCAT(&fs->list, &wanted, link);
@@ -202,7 +203,7 @@ void forwards_change(struct forwards *fs, struct generation *generation)
         if (f->order != 0)
             send_order(f, true);
         else if (f->state == FORWARD_WAITING)
-            ask(f);
+            forward_ask(f);
     }
 }
 
@@ -214,7 +215,7 @@ void forwards_session_up(struct forwards *fs, const struct session_table *table)
 
     TAILQ_FOREACH (f, &fs->list, link)
         if (f->table == table && f->state == FORWARD_WAITING)
-            ask(f);
+            forward_ask(f);
 }
 
 void forwards_session_lost(struct forwards *fs, const struct session_table *table, int slot)
@@ -224,10 +225,10 @@ void forwards_session_lost(struct forwards *fs, const struct session_table *tabl
     TAILQ_FOREACH (f, &fs->list, link) {
         if (f->table != table || f->slot != slot)
             continue;
-        let_go(f);
-        set_state(f, FORWARD_WAITING);
+        forward_detach(f);
+        forward_set_state(f, FORWARD_WAITING);
     }
-    forwards_session_up(fs, table); /* if another one is */
+    forwards_session_up(fs, table); /* (another session may be up) */
 }
 
 bool forwards_need(const struct forwards *fs, const struct session_table *table, int slot)
@@ -242,7 +243,7 @@ bool forwards_need(const struct forwards *fs, const struct session_table *table,
 
 /* Answers. */
 
-static void describe(const struct forward *f, struct forward_status *status)
+static void forward_describe(const struct forward *f, struct forward_status *status)
 {
     uint64_t now = loop_now(f->forwards->loop);
     bool degraded = f->state == FORWARD_DEGRADED;
@@ -257,16 +258,16 @@ static void describe(const struct forward *f, struct forward_status *status)
     };
 }
 
-static bool tell_changed(const struct forward *f)
+static bool report_change(const struct forward *f)
 {
     struct forward_status status;
 
-    describe(f, &status);
+    forward_describe(f, &status);
     return f->forwards->changed(f->forwards->arg, &status);
 }
 
-/* "host:port" or a path; SOCKS to the far side has no place. */
-static void print_target(const struct config_forward *config, char text[static 300])
+/* "host:port" or a path; a SOCKS forward has no target of its own. */
+static void format_target(const struct config_forward *config, char text[static 300])
 {
     char place[HOSTPORT_TEXT_MAX];
 
@@ -289,25 +290,25 @@ static void log_up(const struct forward *f)
     log_info("remote forward %s: listening on %s at the server", f->config->name, place);
     if (f->config->bind.port != 0)
         return;
-    print_target(f->config, target);
-    /* (Whoever typed port 0 waits to be told.) */
+    format_target(f->config, target);
+    /* (A warning on a command line, because ssh prints the allocated port without -v.) */
     log_line(command_line ? ADIT_LOG_WARNING : ADIT_LOG_INFO,
              "Allocated port %u for remote forward to %s", f->port, target);
 }
 
-static void came_up(struct forward *f, uint16_t port)
+static void forward_came_up(struct forward *f, uint16_t port)
 {
     f->port = port;
     f->failing = false;
     f->wait_ms = 0;
-    set_state(f, FORWARD_UP);
+    forward_set_state(f, FORWARD_UP);
     log_up(f);
-    tell_changed(f);
+    report_change(f);
 }
 
-static void retry(struct deadline *deadline)
+static void on_forward_retry(struct deadline *deadline)
 {
-    ask(container_of(deadline, struct forward, retry));
+    forward_ask(container_of(deadline, struct forward, retry));
 }
 
 static uint64_t random_below(uint64_t bound)
@@ -319,19 +320,19 @@ static uint64_t random_below(uint64_t bound)
     return value % bound;
 }
 
-static void was_refused(struct forward *f)
+static void forward_was_refused(struct forward *f)
 {
     bool first;
 
-    let_go(f);
+    forward_detach(f);
     f->wait_ms = f->wait_ms == 0 ? RETRY_FIRST_MS : 2 * f->wait_ms;
     if (f->wait_ms > RETRY_LONGEST_MS)
         f->wait_ms = RETRY_LONGEST_MS;
-    /* Between three quarters of it and all. */
+    /* Between three quarters of the wait and all of it. */
     f->next_at = f->wait_ms - random_below(f->wait_ms / 4);
-    deadline_arm(f->forwards->loop, &f->retry, f->next_at, retry);
+    deadline_arm(f->forwards->loop, &f->retry, f->next_at, on_forward_retry);
     f->next_at += loop_now(f->forwards->loop);
-    set_state(f, FORWARD_DEGRADED);
+    forward_set_state(f, FORWARD_DEGRADED);
     first = !f->failing;
     f->failing = true;
     free(f->error);
@@ -340,7 +341,7 @@ static void was_refused(struct forward *f)
         mem_printf("remote port forwarding failed for listen port %u: the server refuses, as "
                    "the port is taken or not allowed",
                    f->config->bind.port);
-    if (!tell_changed(f) && first)
+    if (!report_change(f) && first)
         log_warning("remote forward %s: %s; trying again", f->config->name, f->error);
 }
 
@@ -354,9 +355,9 @@ void forwards_answered(struct forwards *fs, uint64_t order, uint16_t port)
     if (f == NULL || f->state != FORWARD_ASKED)
         return; /* its session was lost meanwhile, or it is not wanted any more */
     if (port != 0)
-        came_up(f, port);
+        forward_came_up(f, port);
     else
-        was_refused(f);
+        forward_was_refused(f);
 }
 
 /* Looking. */
@@ -381,7 +382,7 @@ void forwards_each(const struct forwards *fs,
     struct forward_status status;
 
     TAILQ_FOREACH (f, &fs->list, link) {
-        describe(f, &status);
+        forward_describe(f, &status);
         each(arg, &status);
     }
 }

@@ -1,4 +1,5 @@
-/* The main thread: what is configured, who listens, and how it all ends. */
+/* The main thread's parts put together: start, signals, the tick, and what is reported when
+ * everything is up or the first failure ends a command line. */
 #include "gateway/gateway.h"
 
 #include "base/exit_status.h"
@@ -17,29 +18,21 @@
 
 #define TICK_MS 1000
 
-/* A tick that comes so much too late, or a clock that counted so much sleep: the machine slept or
- * we did. */
+/* If a tick comes this much too late, or CLOCK_BOOTTIME counted this much sleep, the machine or
+ * this process slept. */
 #define SLEPT_MS 5000
-
-/* A worker that stands still does not hear that it shall stop. */
-#define WORKERS_END_SECONDS 5
-
-/* Dials that do not parse_later their cancelling (an agent that asks somebody) are left behind
- * after so long. */
-#define DIALS_END_MS 5000
-#define DIALS_END_AT_ONCE_MS 300 /* of a command line: somebody has pressed Ctrl-C */
 
 static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
-/* The one line that whoever started us gets to see. */
-static void complain(const struct gateway *g, const char *sentence)
+/* The one line on standard error that a command line ends with. */
+static void print_failure(const struct gateway *g, const char *sentence)
 {
     char *line = mem_printf("adit: %s", sentence);
 
     for (char *c = line; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' '; /* a server's words shall not steer a terminal */
+            *c = ' '; /* (a server's words must not control the terminal) */
     fprintf(stderr, "%s\n", line);
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);
@@ -63,12 +56,12 @@ void gateway_check_up(struct gateway *g)
         g->options.up(g->options.arg);
 }
 
-static void session_up(struct pool_room *room, const struct config_upstream *upstream)
+static void on_pool_session_up(struct pool_room *room, const struct config_upstream *upstream)
 {
     struct gateway *g = container_of(room, struct gateway, room);
 
     listeners_assign(g->listeners, g->generation);
-    /* Those behind it need not wait any longer. */
+    /* Upstreams behind this jump host need not wait any longer. */
     for (size_t i = 0; i < g->pool_count; i++) {
         const struct string_list *jump = &pool_upstream(g->pools[i])->jump;
         if (jump->count > 0 && strcmp(jump->items[0], upstream->name) == 0)
@@ -77,94 +70,25 @@ static void session_up(struct pool_room *room, const struct config_upstream *ups
     gateway_check_up(g);
 }
 
-/* The end. */
+/* Failures that end a command line. */
 
-static void finished(void *arg)
-{
-    struct gateway *g = arg;
-
-    deadline_cancel(&g->drain);
-    loop_stop(g->loop);
-}
-
-static void dials_left_behind(struct deadline *deadline)
-{
-    const struct gateway *g = container_of(deadline, struct gateway, drain);
-
-    if (!is_command_line(g->generation->config))
-        log_warning("a dial does not end: leaving it behind");
-    _exit(g->status);
-}
-
-/* Nobody and nothing new is taken in any more. */
-static void turn_away(struct gateway *g)
-{
-    notify_send("STOPPING=1");
-    listeners_close(g->listeners);
-    control_close(g->control);
-    forwards_change(g->room.forwards, NULL);
-}
-
-/* Ends the process without those that do not end. */
-static void stop_workers(struct gateway *g)
-{
-    struct timespec until;
-
-    for (unsigned i = 0; i < g->workers.count; i++)
-        worker_send_stop(g->workers.all[i]);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WORKERS_END_SECONDS;
-    for (unsigned i = 0; i < g->workers.count; i++) {
-        if (!worker_join(g->workers.all[i], &until)) {
-            log_error("worker %u does not end: exiting without it", i);
-            _exit(g->status != 0 ? g->status : EXIT_SSH);
-        }
-    }
-}
-
-/* Everything is cut; what remains is to wait for the dial threads. */
-void gateway_stop(struct gateway *g)
-{
-    if (g->stopping)
-        return;
-    g->stopping = true;
-    turn_away(g);
-    later_cancel(g->loop, &g->ending);
-    deadline_cancel(&g->drain);
-    deadline_cancel(&g->tick);
-    stdio_free(g->stdio);
-    g->stdio = NULL;
-    for (size_t i = 0; i < g->pool_count; i++)
-        pool_free(g->pools[i]);
-    g->pool_count = 0;
-    stop_workers(g);
-    if (dial_running() == 0) {
-        finished(g);
-    } else {
-        deadline_arm(g->loop, &g->drain,
-                     is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
-                     dials_left_behind);
-        dial_when_idle(finished, g);
-    }
-}
-
-static void end(struct later *ending)
+static void on_ending(struct later *ending)
 {
     gateway_stop(container_of(ending, struct gateway, ending));
 }
 
-/* It ends because of a failure; the first is the one that counts. */
-static void fail(struct gateway *g, const char *sentence)
+/* Ends a command line with a failure; only the first one is reported. */
+static void gateway_fail(struct gateway *g, const char *sentence)
 {
     if (g->status != 0 || g->stopping)
         return;
     g->status = EXIT_SSH;
-    complain(g, sentence);
-    later_post(g->loop, &g->ending, end);
+    print_failure(g, sentence);
+    later_post(g->loop, &g->ending, on_ending);
 }
 
-static bool dial_failed(struct pool_room *room, const struct config_upstream *upstream,
-                        const char *place, const char *error)
+static bool on_dial_failed(struct pool_room *room, const struct config_upstream *upstream,
+                           const char *place, const char *error)
 {
     struct gateway *g = container_of(room, struct gateway, room);
     char *sentence;
@@ -173,13 +97,13 @@ static bool dial_failed(struct pool_room *room, const struct config_upstream *up
         return false;
     sentence = upstream->user != NULL ? mem_printf("%s@%s: %s", upstream->user, place, error)
                                       : mem_printf("%s: %s", place, error);
-    fail(g, sentence);
+    gateway_fail(g, sentence);
     free(sentence);
     return true;
 }
 
 /* A remote forward is up, or was refused. */
-static bool forward_changed(void *arg, const struct forward_status *status)
+static bool on_forward_changed(void *arg, const struct forward_status *status)
 {
     struct gateway *g = arg;
     const struct config_upstream *upstream =
@@ -188,87 +112,22 @@ static bool forward_changed(void *arg, const struct forward_status *status)
                  upstream->exit_on_forward_failure;
 
     if (fatal)
-        fail(g, status->error);
+        gateway_fail(g, status->error);
     else
         gateway_check_up(g);
     control_forward_changed(g->control);
     return fatal;
 }
 
-static void stdio_done(void *arg, const char *failed)
+static void on_stdio_done(void *arg, const char *failed)
 {
     struct gateway *g = arg;
 
     g->stdio = NULL;
     if (failed != NULL)
-        fail(g, failed);
+        gateway_fail(g, failed);
     else
         gateway_stop(g);
-}
-
-static void drain_timed_out(struct deadline *deadline)
-{
-    struct gateway *g = container_of(deadline, struct gateway, drain);
-
-    log_warning("%u connections are still there after drain_timeout: cutting them",
-                atomic_load(&g->workers.clients));
-    gateway_stop(g);
-}
-
-/* Whether nobody is left whose connection would be cut. (-W is an internal connection, which is not
- * counted.) */
-static bool is_empty(const struct gateway *g)
-{
-    return atomic_load(&g->workers.clients) == 0 && g->stdio == NULL;
-}
-
-static void drop_gone(struct message *message)
-{
-    free(message);
-}
-
-static void take_gone(struct message *message, void *owner)
-{
-    struct gateway *g = owner;
-
-    drop_gone(message);
-    if (is_empty(g))
-        gateway_stop(g);
-}
-
-/* On a worker's thread: a connection has ended while draining. */
-static void client_gone(struct workers *workers)
-{
-    struct message *m;
-
-    if (atomic_load(&workers->clients) > 0)
-        return;
-    m = mem_zalloc(sizeof(*m));
-    *m = (struct message){.run = take_gone, .drop = drop_gone};
-    mailbox_post(workers->main_mailbox, m);
-}
-
-void gateway_drain(struct gateway *g, uint64_t timeout_ms)
-{
-    atomic_store(&g->workers.draining, true);
-    turn_away(g);
-    log_info("draining %u connections", atomic_load(&g->workers.clients));
-    if (is_empty(g))
-        gateway_stop(g);
-    else if (timeout_ms > 0)
-        deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);
-}
-
-static void end_in_order(struct gateway *g)
-{
-    uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
-
-    if (atomic_load(&g->workers.draining)) {
-        log_info("second signal: ending at once");
-        gateway_stop(g);
-    } else {
-        gateway_drain(g, timeout_ms > 0 ? timeout_ms : 1);
-    }
 }
 
 /* Signals. */
@@ -282,8 +141,8 @@ static void reload(struct gateway *g)
     config_problems_clear(&problems);
 }
 
-/* A command line is ended at once; before it came to anything that is a failure. */
-static void interrupted(struct gateway *g)
+/* A command line ends at once; with a failure if not everything was up yet. */
+static void end_command_line(struct gateway *g)
 {
     if (!g->up)
         g->status = EXIT_SSH;
@@ -299,11 +158,11 @@ static void on_signal(void *arg, int number)
     if (number == SIGUSR1)
         status_log(g);
     else if (is_command_line(g->generation->config))
-        interrupted(g);
+        end_command_line(g);
     else if (number == SIGHUP)
         reload(g);
     else
-        end_in_order(g);
+        gateway_end_in_order(g);
 }
 
 /* Time. */
@@ -319,8 +178,8 @@ static uint64_t milliseconds_asleep(void)
                       (boot.tv_nsec - awake.tv_nsec) / 1000000);
 }
 
-/* To the service manager, when they have changed. */
-static void tell_words(struct gateway *g)
+/* Tells the service manager the status line, if it has changed. */
+static void report_words(struct gateway *g)
 {
     char *words = status_words(g);
 
@@ -330,7 +189,7 @@ static void tell_words(struct gateway *g)
     g->words = words;
 }
 
-static void tick(struct deadline *deadline)
+static void on_gateway_tick(struct deadline *deadline)
 {
     struct gateway *g = container_of(deadline, struct gateway, tick);
     uint64_t now = loop_now(g->loop);
@@ -350,8 +209,8 @@ static void tick(struct deadline *deadline)
     for (size_t i = 0; i < g->pool_count; i++)
         pool_tick(g->pools[i]);
     listeners_assign(g->listeners, g->generation);
-    tell_words(g);
-    deadline_arm(g->loop, &g->tick, TICK_MS, tick);
+    report_words(g);
+    deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
 }
 
 /* Life. */
@@ -379,7 +238,7 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
-/* (What nohup(1) has made deaf to SIGHUP stays so, unless that means a reload.) */
+/* (A command line that nohup(1) started goes on ignoring SIGHUP.) */
 static size_t handled_count(const struct config *config)
 {
     struct sigaction action;
@@ -396,7 +255,7 @@ static bool start_listeners(struct gateway *g, const struct config *config)
 
     control_commit(g->control, ok);
     if (!ok && is_command_line(config))
-        complain(g, error);
+        print_failure(g, error);
     else if (!ok)
         log_error("%s", error);
     return ok;
@@ -415,18 +274,19 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         abort();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
     g->workers.main_events = &pool_main_events;
-    g->workers.client_gone = client_gone;
+    g->workers.client_gone = gateway_client_gone;
     g->room = (struct pool_room){
         .loop = g->loop,
         .workers = &g->workers,
+        .engine = g->options.engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),
-        .failed = dial_failed,
-        .up = session_up,
+        .failed = on_dial_failed,
+        .up = on_pool_session_up,
     };
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
-    g->room.forwards = forwards_new(g->loop, &g->workers, forward_changed, g);
+    g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
@@ -438,12 +298,19 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     }
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
-        g->stdio = stdio_start(g->loop, &g->workers, g->generation, g->options.stdio_via,
-                               g->options.stdio, stdio_done, g);
+        g->stdio = stdio_start(&(struct stdio_request){
+            .loop = g->loop,
+            .workers = &g->workers,
+            .generation = g->generation,
+            .via = g->options.stdio_via,
+            .to = g->options.stdio,
+            .done = on_stdio_done,
+            .arg = g,
+        });
     g->began = loop_now(g->loop);
     g->ticked_at = g->began;
     g->slept = milliseconds_asleep();
-    deadline_arm(g->loop, &g->tick, TICK_MS, tick);
+    deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
     gateway_log_notices(config);
     log_info("ready");
     if (!is_command_line(config))

@@ -5,16 +5,18 @@
 #include "conf/config.h"
 
 struct gateway;
+struct login_engine;
 
 /* A configuration without a file came from a command line, and its gateway behaves as ssh does:
  * signals end it at once, and what goes wrong is one line on standard error. */
 struct gateway_options {
-    int log_fd;                       /* where the log goes */
-    unsigned verbose;                 /* levels to add to what the configuration says */
-    bool may_ask;                     /* a person may be asked for what a login needs */
-    bool first_failure_ends;          /* a dial that fails ends it, until all is up once */
-    const struct config_place *stdio; /* -W: where standard input and output lead; NULL: nowhere */
-    const char *stdio_via;            /* the upstream that they lead through */
+    const struct login_engine *engine; /* that dials and carries sessions */
+    int log_fd;                        /* where the log goes */
+    unsigned verbose;                  /* levels to add to what the configuration says */
+    bool may_ask;                      /* a person may be asked for what a login needs */
+    bool first_failure_ends;           /* a dial that fails ends it, until all is up once */
+    const struct config_place *stdio;  /* -W: where standard input and output lead; NULL: nowhere */
+    const char *stdio_via;             /* the upstream that they lead through */
     /* Called once, when every upstream has a session and everything that listens does. NULL is
      * fine. */
     void (*up)(void *arg);

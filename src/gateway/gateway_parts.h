@@ -1,5 +1,4 @@
-/* What the files of the main thread share: gateway.c and those that look at it or change it on
- * somebody's behalf. */
+/* The inside of the gateway, for the files of this room. Main thread only. */
 #ifndef ADIT_GATEWAY_GATEWAY_PARTS_H
 #define ADIT_GATEWAY_GATEWAY_PARTS_H
 
@@ -27,12 +26,13 @@ struct gateway {
     uint64_t ticked_at;
     uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
     uint64_t began;
-    char *words; /* what the service manager was told last */
+    char *words; /* the status line that the service manager has */
     struct stdio *stdio;
     struct control *control;
-    struct later ending; /* after a failure, when nobody is in the middle of something */
-    int status;          /* to exit with */
-    bool up;             /* it all was, once */
+    struct later
+        ending; /* stops after a failure, from the loop, when no other call is on the stack */
+    int status; /* to exit with */
+    bool up;    /* every upstream and forward has been up once */
     bool stopping;
 };
 
@@ -58,22 +58,30 @@ void gateway_change_pools(struct gateway *gateway, struct config *config);
 bool gateway_apply(struct gateway *gateway, struct config *config,
                    char error[static LISTENERS_ERROR_MAX]);
 
-/* Reads the file again and changes over to it. False: `error` says why not, the problems of the
- * file are in `problems`, and nothing was changed; all that is logged too. The caller clears them.
- */
+/* Reads the file again and changes over to it. False: `error` says why not, `problems` (which the
+ * caller clears) are those of the file, and nothing was changed. Both are logged too. */
 bool gateway_reload(struct gateway *gateway, struct config_problems *problems,
                     char error[static LISTENERS_ERROR_MAX]);
 
 /* gateway.c */
 
-/* Whether all of it is up now: what it waited for may have been taken out. */
+/* Reports that everything is up, if it is now: a forward or upstream that was missing may have been
+ * removed. */
 void gateway_check_up(struct gateway *gateway);
 
-/* Lets nobody in any more; ends when the last connection has ended, or after so long; 0: however
- * long that takes. */
+/* drain.c */
+
+/* Accepts nothing new; the gateway ends when the last connection has ended, or after `timeout_ms`
+ * (0: no limit). */
 void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
 
 /* Cuts everything, and ends. */
 void gateway_stop(struct gateway *gateway);
+
+/* A first signal drains, for drain_timeout at most; a second one stops. */
+void gateway_end_in_order(struct gateway *gateway);
+
+/* For workers.client_gone: on a worker's thread, a connection has ended while draining. */
+void gateway_client_gone(struct workers *workers);
 
 #endif

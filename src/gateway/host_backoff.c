@@ -8,9 +8,9 @@
 #include <sys/random.h>
 #include <uthash.h>
 
-/* The first wait, and the longest, by what went wrong. A refused connection costs the server
- * nothing; one that reached it counts against MaxStartups and penalties; one that needs a person is
- * tried rarely. */
+/* The first wait, and the longest, by the kind of failure. A refused connection costs the server
+ * nothing; a connection counts against its MaxStartups and penalties; what needs a person is tried
+ * rarely. */
 static const struct backoff {
     uint64_t first_ms;
     uint64_t longest_ms;
@@ -29,8 +29,8 @@ struct host_backoff {
     UT_hash_handle hh;
     unsigned dialling;
     unsigned failures; /* in a row */
-    bool proved;       /* it has let us in once */
-    bool asks;         /* whoever logs in, each time */
+    bool proved;       /* a login there has succeeded once */
+    bool asks;         /* each login there asks a person */
     int kind;          /* of the last failure: UNREACHABLE, ... */
     uint64_t failed_at;
     uint64_t wait_ms;
@@ -82,8 +82,8 @@ uint64_t host_backoff_wait(const struct host_backoff *host, uint64_t now, bool w
 
     bool one_at_a_time = host->failures > 0 || !host->proved || host->asks;
 
-    /* One dial finds out whether the host is well (and writes its new host key down once) before
-     * others follow. */
+    /* One dial finds out whether the host is well, and writes a new host key down, before others
+     * follow. */
     if (host->dialling >= (one_at_a_time ? 1 : HOST_DIALS_MAX))
         return UINT64_MAX;
     if (wanted && host->kind == UNREACHABLE && wait > WANTED_MS)
@@ -101,8 +101,8 @@ void host_backoff_abandon(struct host_backoff *host)
     host->dialling--;
 }
 
-/* Between half of it and all of it: many adits that lost the same server do not come back in step.
- */
+/* Between half of the wait and all of it, so that many clients that lost the same server do not
+ * come back at the same moment. */
 static uint64_t jitter(uint64_t milliseconds)
 {
     uint32_t random = 0;
@@ -112,14 +112,14 @@ static uint64_t jitter(uint64_t milliseconds)
     return milliseconds / 2 + random % (milliseconds / 2 + 1);
 }
 
-void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool ok,
-                      bool reached, enum dial_status status)
+void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool reached,
+                      enum dial_status status)
 {
     const struct backoff *backoff;
     uint64_t wait;
 
     host->dialling--;
-    if (ok) {
+    if (status == DIAL_OK) {
         host->proved = true;
         return;
     }
@@ -142,7 +142,7 @@ void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now)
     bool first = host->failures == 0;
 
     host_backoff_begin(host);
-    host_backoff_end(host, since, now, false, true, DIAL_TRANSPORT);
+    host_backoff_end(host, since, now, true, DIAL_TRANSPORT);
     if (first)
         host->wait_ms = 0;
 }

@@ -1,5 +1,6 @@
-/* When a host may be dialled again: backoff shared by all upstreams that lead there, so that a pool
- * never trips the server's MaxStartups or PerSourcePenalties (sshd_config(5)). Main thread only. */
+/* When a host may be dialled again. The record of a host is shared by all upstreams that lead
+ * there, so that their dials together stay below the server's MaxStartups and PerSourcePenalties
+ * (sshd_config(5)). Main thread only. */
 #ifndef ADIT_GATEWAY_HOST_BACKOFF_H
 #define ADIT_GATEWAY_HOST_BACKOFF_H
 
@@ -26,25 +27,26 @@ struct host_backoff *host_backoffs_get(struct host_backoffs *hosts, const char *
  * `wanted`: clients wait, so a host that is merely unreachable is tried at least once a second. */
 uint64_t host_backoff_wait(const struct host_backoff *host, uint64_t now, bool wanted);
 
-/* A dial began; what became of it. `began` and `now` in loop_now's time: of several that were under
- * way when one failed only that one counts, for they failed of the same cause. `reached`: a TCP
- * connection came about, so a server has counted it. */
+/* A dial began; and how it ended. `began` and `now` are loop_now's milliseconds. Failures of dials
+ * that began before the last counted failure are ignored, because they have the same cause.
+ * `reached`: there was a TCP connection, so that the server has counted it. */
 void host_backoff_begin(struct host_backoff *host);
-void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool ok,
+void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now,
                       bool reached, enum dial_status status);
-/* A session there that began at `since` was lost too soon, which counts as a dial that failed. The
- * first in a row may have been an accident, and is not waited for. */
+/* A session there that began at `since` was lost too soon, which counts as a failed dial. After the
+ * first in a row there is no wait, as it may have been an accident. */
 void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now);
-/* A session there has lived for a while: failures before it do not count any more. */
+/* A session there has lived for a while: earlier failures do not count any more. */
 void host_backoff_well(struct host_backoff *host);
-/* Whether each login there has to ask somebody, as its last one did: a dial at a time then. */
+/* Whether each login there asks a person, as the last one did. Then dials are made one at a time.
+ */
 void host_backoff_asks(struct host_backoff *host, bool asks);
 bool host_backoff_is_asking(const struct host_backoff *host);
-/* It was called off. */
+/* A dial that began was called off. */
 void host_backoff_abandon(struct host_backoff *host);
 
-/* Forgets the backoff (not that of an authentication or host key that failed: these do not heal by
- * themselves). */
+/* Forgets the wait, but not that after a failed authentication or host key: only a person can mend
+ * these. */
 void host_backoff_retry_now(struct host_backoff *host);
 
 #endif

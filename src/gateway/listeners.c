@@ -1,4 +1,4 @@
-/* Which addresses are listened on, and who accepts there. */
+/* Which addresses are listened on, and which worker accepts at each. */
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
@@ -9,20 +9,20 @@
 #include <string.h>
 #include <sys/queue.h>
 
-/* One address. */
+/* One address that is listened on. */
 struct listen_socket {
     TAILQ_ENTRY(listen_socket) link;
     struct listener *listener;
-    struct accept_duty *duty;        /* who accepts; NULL: nobody yet */
-    unsigned worker;                 /* whose accept duty that is: an index of the workers' */
-    struct listener_address address; /* `path` is its own */
+    struct accept_duty *duty;        /* NULL: no worker accepts yet */
+    unsigned worker;                 /* the index of the worker that has the duty */
+    struct listener_address address; /* (its path is a copy) */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
 };
 
 struct listeners {
     struct workers *workers;
-    TAILQ_HEAD(, listen_socket) listen_sockets;
+    TAILQ_HEAD(, listen_socket) sockets;
 };
 
 struct listeners *listeners_new(struct workers *workers)
@@ -30,47 +30,54 @@ struct listeners *listeners_new(struct workers *workers)
     struct listeners *l = mem_zalloc(sizeof(*l));
 
     l->workers = workers;
-    TAILQ_INIT(&l->listen_sockets);
+    TAILQ_INIT(&l->sockets);
     return l;
 }
 
-/* (The kernel hears of it first: nobody can connect any more, whatever the accept duty is busy
- * with.) */
-static void listen_socket_close(struct listeners *l, struct listen_socket *listen_socket)
+/* (The socket is shut down first: from then on the kernel refuses connections, whatever the worker
+ * is doing.) */
+static void listen_socket_close(struct listeners *l, struct listen_socket *s)
 {
-    TAILQ_REMOVE(&l->listen_sockets, listen_socket, link);
-    listener_close(listen_socket->listener);
-    accept_duty_recall(listen_socket->duty);
-    free((char *)listen_socket->address.path);
-    free(listen_socket);
+    TAILQ_REMOVE(&l->sockets, s, link);
+    listener_close(s->listener);
+    accept_duty_recall(s->duty);
+    free((char *)s->address.path);
+    free(s);
 }
 
-/* In ssh's words where they are ssh's users that read them. */
-static void describe(const struct config *config, const struct config_listen *listen,
-                     const struct config_address *address, int why, const char *words,
-                     char error[static LISTENERS_ERROR_MAX])
+/* Why an address of `listen` cannot be listened on: an errno, and words for it. */
+struct listen_failure {
+    int why;
+    char words[400];
+};
+
+/* (On a command line in ssh's words.) */
+static void format_failure(const struct config *config, const struct config_listen *listen,
+                           const struct config_address *address,
+                           const struct listen_failure *failure,
+                           char error[static LISTENERS_ERROR_MAX])
 {
     char ip[IP_TEXT_MAX];
 
     if (config->file != NULL)
-        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s", listen->name, words);
+        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s", listen->name, failure->words);
     else if (address->is_unix)
-        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s", address->path, strerror(why));
+        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s", address->path, strerror(failure->why));
     else
         snprintf(error, LISTENERS_ERROR_MAX, "bind [%s]:%u: %s", ip_format(&address->ip, ip),
-                 address->port, strerror(why));
+                 address->port, strerror(failure->why));
 }
 
-/* Opens an address that nobody listened on before; it comes without a `listen`, and so is closed
- * again if the change fails. Returns 0, or an errno with words. */
-static int listen_socket_open(struct listeners *l, const struct config *config,
-                              const struct config_address *address,
-                              const struct config_listen *listen, char *error, size_t error_size)
+/* Opens an address that was not listened on before. Its `listen` stays NULL until the change has
+ * succeeded, so that it is closed if the change fails. */
+static bool listen_socket_open(struct listeners *l, const struct config *config,
+                               const struct config_address *address,
+                               const struct config_listen *listen, struct listen_failure *failure)
 {
-    struct listen_socket *listen_socket = mem_zalloc(sizeof(*listen_socket));
+    struct listen_socket *s = mem_zalloc(sizeof(*s));
 
-    listen_socket->next_listen = listen;
-    listen_socket->address = (struct listener_address){
+    s->next_listen = listen;
+    s->address = (struct listener_address){
         .is_unix = address->is_unix,
         .path = mem_strdup(address->path),
         .mode = 0777 & ~config->gateway.stream_local_bind_mask,
@@ -78,35 +85,34 @@ static int listen_socket_open(struct listeners *l, const struct config *config,
         .ip = address->ip,
         .port = address->port,
     };
-    TAILQ_INSERT_TAIL(&l->listen_sockets, listen_socket, link);
-    listen_socket->listener = listener_new(&listen_socket->address, error, error_size);
-    if (listen_socket->listener == NULL) {
-        int why = errno;
-        listen_socket_close(l, listen_socket);
-        return why;
+    TAILQ_INSERT_TAIL(&l->sockets, s, link);
+    s->listener = listener_new(&s->address, failure->words, sizeof(failure->words));
+    if (s->listener == NULL) {
+        failure->why = errno;
+        listen_socket_close(l, s);
+        return false;
     }
-    log_info("listening on %s (listen %s)", listener_name(listen_socket->listener), listen->name);
-    return 0;
+    log_info("listening on %s (listen %s)", listener_name(s->listener), listen->name);
+    return true;
 }
 
 static struct listen_socket *find_listen_socket(struct listeners *l,
                                                 const struct config_address *address)
 {
-    struct listen_socket *listen_socket;
+    struct listen_socket *s;
 
-    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link) {
-        if (listen_socket->next_listen != NULL ||
-            listen_socket->address.is_unix != address->is_unix)
+    TAILQ_FOREACH (s, &l->sockets, link) {
+        if (s->next_listen != NULL || s->address.is_unix != address->is_unix)
             continue;
-        if (address->is_unix ? strcmp(listen_socket->address.path, address->path) == 0
-                             : ip_equal(&listen_socket->address.ip, &address->ip) &&
-                                   listen_socket->address.port == address->port)
-            return listen_socket;
+        if (address->is_unix
+                ? strcmp(s->address.path, address->path) == 0
+                : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
+            return s;
     }
     return NULL;
 }
 
-/* Marks or opens a listen socket for every address of one listener. */
+/* Marks the socket of every address of one listener as wanted, or opens it. */
 static bool prepare_one(struct listeners *l, const struct config *config,
                         const struct config_listen *listen, bool either_family,
                         char error[static LISTENERS_ERROR_MAX])
@@ -116,23 +122,24 @@ static bool prepare_one(struct listeners *l, const struct config *config,
 
     for (size_t k = 0; k < listen->address_count; k++) {
         const struct config_address *address = &listen->addresses[k];
-        struct listen_socket *listen_socket = find_listen_socket(l, address);
-        char words[400];
-        int why = 0;
-        if (listen_socket != NULL)
-            listen_socket->next_listen = listen;
+        struct listen_socket *s = find_listen_socket(l, address);
+        struct listen_failure failure = {0};
+        bool opened = true;
+        if (s != NULL)
+            s->next_listen = listen;
         else
-            why = listen_socket_open(l, config, address, listen, words, sizeof(words));
-        there += why == 0;
-        if (why == 0 || !ok)
-            continue; /* the first failure is told */
-        describe(config, listen, address, why, words, error);
-        ok = (either_family || address->optional) && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
+            opened = listen_socket_open(l, config, address, listen, &failure);
+        there += opened;
+        if (opened || !ok)
+            continue; /* (only the first failure is reported) */
+        format_failure(config, listen, address, &failure, error);
+        ok = (either_family || address->optional) &&
+             (failure.why == EAFNOSUPPORT || failure.why == EADDRNOTAVAIL);
     }
     return ok && there > 0;
 }
 
-/* Whether the whole goes on without this forward. */
+/* Whether adit goes on without this forward (ssh_config(5), ExitOnForwardFailure). */
 static bool dispensable(const struct config *config, const struct config_listen *listen)
 {
     const struct config_upstream *upstream = config_upstream(config, listen->via);
@@ -148,13 +155,13 @@ static bool has_remote_forward(const struct config *config)
     return false;
 }
 
-/* All of them. */
-static bool prepare(struct listeners *l, const struct config *config,
-                    char error[static LISTENERS_ERROR_MAX])
+/* Marks or opens the sockets of all listeners. */
+static bool prepare_all(struct listeners *l, const struct config *config,
+                        char error[static LISTENERS_ERROR_MAX])
 {
     bool any = has_remote_forward(config);
-    bool needed = false; /* what is missing is */
-    bool missing = false;
+    bool missing = false; /* an address cannot be listened on ... */
+    bool needed = false;  /* ... without which adit must not go on */
     const struct config_listen *listen;
 
     for (size_t i = 0; (listen = config_listen_at(config, i)) != NULL; i++) {
@@ -177,22 +184,22 @@ static bool prepare(struct listeners *l, const struct config *config,
 bool listeners_change(struct listeners *l, const struct config *config,
                       char error[static LISTENERS_ERROR_MAX])
 {
-    bool all = prepare(l, config, error);
-    struct listen_socket *listen_socket = TAILQ_FIRST(&l->listen_sockets);
+    bool all = prepare_all(l, config, error);
+    struct listen_socket *s = TAILQ_FIRST(&l->sockets);
 
-    while (listen_socket != NULL) {
-        struct listen_socket *next = TAILQ_NEXT(listen_socket, link);
+    while (s != NULL) {
+        struct listen_socket *next = TAILQ_NEXT(s, link);
         if (all)
-            listen_socket->listen = listen_socket->next_listen;
-        listen_socket->next_listen = NULL;
-        if (listen_socket->listen == NULL)
-            listen_socket_close(l, listen_socket);
-        listen_socket = next;
+            s->listen = s->next_listen;
+        s->next_listen = NULL;
+        if (s->listen == NULL)
+            listen_socket_close(l, s);
+        s = next;
     }
     return all;
 }
 
-/* Who accepts. */
+/* Which worker accepts. */
 
 static bool has_session(const struct session_table *table, unsigned worker)
 {
@@ -205,66 +212,65 @@ static bool has_session(const struct session_table *table, unsigned worker)
     return false;
 }
 
-/* How many other listen sockets a worker keeps. */
-static unsigned other_listen_sockets(const struct listeners *l,
-                                     const struct listen_socket *listen_socket, unsigned worker)
+/* At how many other sockets a worker accepts. */
+static unsigned other_duties(const struct listeners *l, const struct listen_socket *s,
+                             unsigned worker)
 {
     const struct listen_socket *other;
     unsigned count = 0;
 
-    TAILQ_FOREACH (other, &l->listen_sockets, link)
-        count += other != listen_socket && other->duty != NULL && other->worker == worker;
+    TAILQ_FOREACH (other, &l->sockets, link)
+        count += other != s && other->duty != NULL && other->worker == worker;
     return count;
 }
 
-/* Which worker shall keep a listen socket: of those that have a session of its upstream, as most
- * who come in need not be handed on there, the one with the fewest other listen sockets; among
- * equals whoever keeps it. While nobody has one, whoever keeps it; and if nobody does yet, the one
- * with the fewest. */
-static unsigned choose_worker(const struct listeners *l, const struct listen_socket *listen_socket,
-                              const struct session_table *table)
+/* The worker that is to accept at a socket: one that has a session of the socket's upstream,
+ * because most connections need not be handed to another worker there. Among several, the one that
+ * accepts at the fewest other sockets; among equals, the one that has the duty. While no worker has
+ * a session, the duty stays where it is, or goes to the worker with the fewest. */
+static unsigned worker_for_socket(const struct listeners *l, const struct listen_socket *s,
+                                  const struct session_table *table)
 {
     unsigned workers = l->workers->count;
-    unsigned best = listen_socket->worker;
+    unsigned best = s->worker;
     bool best_has = has_session(table, best);
-    unsigned fewest = other_listen_sockets(l, listen_socket, best);
+    unsigned fewest = other_duties(l, s, best);
 
     for (unsigned k = 1; k < workers; k++) {
-        unsigned worker = (listen_socket->worker + k) % workers;
+        unsigned worker = (s->worker + k) % workers;
         bool has = has_session(table, worker);
-        unsigned listen_sockets = other_listen_sockets(l, listen_socket, worker);
-        bool emptier = listen_sockets < fewest && (has || listen_socket->duty == NULL);
+        unsigned duties = other_duties(l, s, worker);
+        bool emptier = duties < fewest && (has || s->duty == NULL);
         if (has == best_has ? emptier : has) {
             best = worker;
             best_has = has;
-            fewest = listen_sockets;
+            fewest = duties;
         }
     }
     return best;
 }
 
-/* (While a listen socket changes hands two may accept for a moment, or nobody: who comes then
- * waits.) */
+/* (While a duty goes from one worker to another both may accept for a moment, or neither; a
+ * connection that comes then waits in the kernel's queue.) */
 void listeners_assign(struct listeners *l, struct generation *generation)
 {
     bool changed = atomic_load(&l->workers->serial) != generation->serial;
-    struct listen_socket *listen_socket;
+    struct listen_socket *s;
 
-    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link) {
-        struct accept_duty *before = listen_socket->duty;
+    TAILQ_FOREACH (s, &l->sockets, link) {
+        struct accept_duty *before = s->duty;
         struct session_table *table;
         unsigned worker;
-        generation_upstream(generation, listen_socket->listen->via, &table);
-        worker = choose_worker(l, listen_socket, table);
+        generation_upstream(generation, s->listen->via, &table);
+        worker = worker_for_socket(l, s, table);
         if (before != NULL && changed)
-            accept_duty_change(before, generation, listen_socket->listen);
-        if (before == NULL || worker != listen_socket->worker) {
-            listen_socket->duty = accept_duty_send(l->workers->all[worker], listen_socket->listener,
-                                                   generation, listen_socket->listen);
+            accept_duty_change(before, generation, s->listen);
+        if (before == NULL || worker != s->worker) {
+            s->duty = accept_duty_send(l->workers->all[worker], s->listener, generation, s->listen);
             accept_duty_recall(before);
-            log_debug("%s: worker %u accepts", listener_name(listen_socket->listener), worker);
+            log_debug("%s: worker %u accepts", listener_name(s->listener), worker);
         }
-        listen_socket->worker = worker;
+        s->worker = worker;
     }
     atomic_store(&l->workers->serial, generation->serial);
 }
@@ -274,16 +280,16 @@ void listeners_each(const struct listeners *l,
                                  const char *address),
                     void *arg)
 {
-    const struct listen_socket *listen_socket;
+    const struct listen_socket *s;
 
-    TAILQ_FOREACH (listen_socket, &l->listen_sockets, link)
-        each(arg, listen_socket->listen, listener_name(listen_socket->listener));
+    TAILQ_FOREACH (s, &l->sockets, link)
+        each(arg, s->listen, listener_name(s->listener));
 }
 
 void listeners_close(struct listeners *l)
 {
-    while (!TAILQ_EMPTY(&l->listen_sockets))
-        listen_socket_close(l, TAILQ_FIRST(&l->listen_sockets));
+    while (!TAILQ_EMPTY(&l->sockets))
+        listen_socket_close(l, TAILQ_FIRST(&l->sockets));
 }
 
 void listeners_free(struct listeners *l)

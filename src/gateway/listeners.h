@@ -1,5 +1,5 @@
-/* All the sockets that are listened on, through reloads, and which worker accepts on each. Main
- * thread only; the accepting itself is worker/accept_duty's. */
+/* All sockets that are listened on, kept through reloads, and which worker accepts at each. Main
+ * thread only; the accepting itself is done by worker/accept_duty. */
 #ifndef ADIT_GATEWAY_LISTENERS_H
 #define ADIT_GATEWAY_LISTENERS_H
 

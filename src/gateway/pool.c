@@ -1,4 +1,5 @@
-/* How many sessions an upstream has, and where. The dials themselves are in attempt.c. */
+/* How many sessions an upstream has, at which of its hosts, and on which workers. The dials
+ * themselves are dial_attempt.c's. */
 #include "gateway/pool.h"
 
 #include "base/mem.h"
@@ -8,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A session that lives shorter than this counts as a failed dial: else a server that throws us out
- * would be dialled without a pause. */
+/* A session that lives shorter than this counts as a failed dial. Otherwise a server that ends
+ * sessions at once would be dialled without a pause. */
 #define SHORT_LIFE_MS 5000
 
-/* How soon to look again whether a host that is being dialled has answered. */
+/* How soon to look again while a dial to the same host is under way, perhaps of another pool. */
 #define BUSY_HOST_MS 250
 
-/* So many more than the fewest there may be only so that a slow name finds one without transfers.
- */
-#define CALM_SESSIONS 7
+/* Sessions that may be opened beyond sessions_min only to keep one free of transfers for slow DNS
+ * names. */
+#define QUIET_SESSIONS 7
 
 struct pool {
     struct pool_room *room;
@@ -31,10 +32,10 @@ struct pool {
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct proxy_command *proxy;  /* what its connection is, if it is that */
-        struct connection_info *info; /* once it was dialled */
-        uint64_t since;               /* it was handed over at */
-        uint64_t idle_since;          /* 0: it carries something */
+        struct proxy_command *proxy;  /* the program that is its connection; NULL: none */
+        struct connection_info *info; /* NULL until it has logged in */
+        uint64_t since;               /* when its worker got it */
+        uint64_t idle_since;          /* 0: it carries channels */
     } slots[SESSION_TABLE_SLOTS];
     struct deadline retry;
 };
@@ -64,9 +65,9 @@ static unsigned clamp(const struct pool *pool, unsigned wanted)
                                       : wanted;
 }
 
-/* The worker with the fewest sessions of this pool; which of several equal ones differs from slot
- * to slot. */
-static unsigned choose_worker(const struct pool *pool, int slot)
+/* The worker with the fewest sessions of this pool. Among equals the choice depends on the slot, so
+ * that pools do not all begin with the same worker. */
+static unsigned worker_for_slot(const struct pool *pool, int slot)
 {
     unsigned workers = pool->room->workers->count;
     unsigned best = 0;
@@ -87,8 +88,8 @@ static unsigned choose_worker(const struct pool *pool, int slot)
     return best;
 }
 
-/* The end of what its connection came by. */
-static void hang_up(struct pool_slot *s)
+/* The slot has no session any more: its ProxyCommand, if it had one, is ended. */
+static void slot_clear(struct pool_slot *s)
 {
     free(s->info);
     s->info = NULL;
@@ -96,8 +97,8 @@ static void hang_up(struct pool_slot *s)
     s->proxy = NULL;
 }
 
-static void failed(struct pool *pool, const struct pool_slot *s, enum dial_status status,
-                   const char *error)
+static void report_failure(struct pool *pool, const struct pool_slot *s, enum dial_status status,
+                           const char *error)
 {
     const char *name = pool->upstream->name;
 
@@ -107,12 +108,12 @@ static void failed(struct pool *pool, const struct pool_slot *s, enum dial_statu
         return;
     log_warning("upstream %s: %s: %s", name, s->place->label, error);
     if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
-        log_warning("upstream %s: %s will be tried rarely until that is mended", name,
+        log_warning("upstream %s: %s is dialled rarely until a person has mended that", name,
                     s->place->label);
 }
 
-static void dial_attempt_done(void *arg, int slot, enum dial_status status,
-                              struct logged_in *logged_in, const char *error)
+static void on_dialled(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
+                       const char *error)
 {
     struct pool *pool = arg;
     struct pool_slot *s = &pool->slots[slot];
@@ -120,14 +121,14 @@ static void dial_attempt_done(void *arg, int slot, enum dial_status status,
 
     s->attempt = NULL;
     if (logged_in == NULL) {
-        failed(pool, s, status, error);
+        report_failure(pool, s, status, error);
         s->place->sessions--;
-        hang_up(s);
+        slot_clear(s);
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);
     } else {
         free(pool->error);
         pool->error = NULL;
-        worker = choose_worker(pool, slot);
+        worker = worker_for_slot(pool, slot);
         s->since = now(pool);
         s->idle_since = 0;
         s->info = mem_zalloc(sizeof(*s->info));
@@ -139,8 +140,8 @@ static void dial_attempt_done(void *arg, int slot, enum dial_status status,
     pool_fill(pool);
 }
 
-/* The place to dial next: of those that may be dialled now the one with the fewest sessions.
- * `*wait`: else, when one may. */
+/* The host to dial next: among those that may be dialled now, the one with the fewest sessions.
+ * NULL: none may; `*wait` is then the time until one may (UINT64_MAX: a dial is under way). */
 static struct place *choose_place(struct pool *pool, uint64_t *wait)
 {
     bool wanted = atomic_load(&pool->table->waiting) > 0;
@@ -158,7 +159,7 @@ static struct place *choose_place(struct pool *pool, uint64_t *wait)
     return best;
 }
 
-static void retry(struct deadline *deadline)
+static void on_retry(struct deadline *deadline)
 {
     pool_fill(container_of(deadline, struct pool, retry));
 }
@@ -171,8 +172,8 @@ static int empty_slot(const struct pool *pool)
     return -1;
 }
 
-/* How many sessions there shall be now. Where each costs somebody an answer, load is no reason to
- * have more. */
+/* How many sessions the pool is to have now. Where a person is asked at each login, load is no
+ * reason for another session. */
 static unsigned target_size(const struct pool *pool)
 {
     for (size_t i = 0; i < pool->place_count; i++)
@@ -181,8 +182,8 @@ static unsigned target_size(const struct pool *pool)
     return pool->wanted;
 }
 
-/* Dials until as many sessions as wanted are there or on their way; when no host may be dialled
- * now, later. */
+/* Dials until the target is reached, counting dials under way. If no host may be dialled now, it is
+ * called again when one may. */
 static void pool_fill(struct pool *pool)
 {
     unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
@@ -198,21 +199,25 @@ static void pool_fill(struct pool *pool)
         place->sessions++;
         pool->slots[slot].place = place;
         session_table_set_slot(pool->table, slot, SLOT_DIALLING);
-        pool->slots[slot].attempt =
-            dial_attempt_start(pool->room, pool->config, pool->upstream, place, slot,
-                               &pool->slots[slot].proxy, dial_attempt_done, pool);
+        pool->slots[slot].attempt = dial_attempt_start(&(struct dial_attempt_request){
+            .room = pool->room,
+            .config = pool->config,
+            .upstream = pool->upstream,
+            .place = place,
+            .slot = slot,
+            .proxy = &pool->slots[slot].proxy,
+            .done = on_dialled,
+            .arg = pool,
+        });
         there++;
     }
-    /* (Without a time to wait for, another dial to the same host is in the way; it may be another
-     * pool's.) */
     if (there < wanted)
         deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
-                     retry);
+                     on_retry);
 }
 
-/* More is wanted by somebody who found every session busy. Sessions on their way are counted in:
- * they may do. */
-static void grow(struct pool *pool)
+/* A client found every session busy. Dials under way are counted: their sessions may suffice. */
+static void pool_grow(struct pool *pool)
 {
     unsigned up = count(pool, SLOT_UP);
     unsigned coming = count(pool, SLOT_DIALLING);
@@ -227,12 +232,13 @@ static void grow(struct pool *pool)
     pool_fill(pool);
 }
 
+/* `why` NULL: the session was meant to end. */
 static void slot_lost(struct pool *pool, int slot, const char *why)
 {
     struct pool_slot *s = &pool->slots[slot];
 
     s->place->sessions--;
-    hang_up(s);
+    slot_clear(s);
     if (why == NULL) {
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
@@ -263,17 +269,17 @@ void pool_tick(struct pool *pool)
         if (forwards_need(pool->room->forwards, pool->table, i))
             continue;
         if (s->idle_since != 0 && session_table_wants_quiet(pool->table, i))
-            s->idle_since = now(pool); /* it would only be dialled again */
+            s->idle_since = now(pool); /* (if it were closed, another would be dialled for it) */
         if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
                         now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
-            /* Its worker closes it when nothing is left on it. */
+            /* (Its worker closes it when its last channel has ended.) */
             session_table_set_slot(pool->table, i, SLOT_RETIRING);
             up--;
             pool->wanted = clamp(pool, pool->wanted - 1);
         }
     }
     atomic_store(&pool->table->asking, asking);
-    /* Clients that wait let an unreachable host be tried sooner than its backoff says. */
+    /* While clients wait an unreachable host is dialled sooner than its backoff says. */
     if (atomic_load(&pool->table->waiting) > 0)
         pool_fill(pool);
 }
@@ -334,7 +340,7 @@ static void apply_limits(struct pool *pool)
 {
     atomic_store(&pool->table->max_channels, pool->upstream->channels);
     atomic_store(&pool->table->max_sessions, pool->upstream->sessions_max);
-    atomic_store(&pool->table->quiet_sessions, pool->upstream->sessions_min + CALM_SESSIONS);
+    atomic_store(&pool->table->quiet_sessions, pool->upstream->sessions_min + QUIET_SESSIONS);
     pool->wanted = clamp(pool, pool->wanted);
 }
 
@@ -350,7 +356,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
-        place_init(&pool->places[i], room->hosts, upstream, upstream->hosts.items[i]);
+        place_init(&pool->places[i], room, upstream, upstream->hosts.items[i]);
     apply_limits(pool);
     pool_fill(pool);
     return pool;
@@ -372,7 +378,7 @@ void pool_free(struct pool *pool)
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
         if (pool->slots[i].attempt != NULL) {
             dial_attempt_cancel(pool->slots[i].attempt);
-            hang_up(&pool->slots[i]);
+            slot_clear(&pool->slots[i]);
             session_table_set_slot(pool->table, i, SLOT_EMPTY);
         } else if (session_table_slot_state(pool->table, i) != SLOT_EMPTY) {
             session_table_set_slot(pool->table, i, SLOT_RETIRING);
@@ -400,13 +406,13 @@ const struct config_upstream *pool_upstream(const struct pool *pool)
 
 /* What workers tell (shared/main_messages). */
 
-static void on_grow(struct session_table *table)
+static void on_slot_wanted(struct session_table *table)
 {
     if (table->pool != NULL)
-        grow(table->pool);
+        pool_grow(table->pool);
 }
 
-static void on_session_up(struct session_table *table, int slot)
+static void on_slot_up(struct session_table *table, int slot)
 {
     const struct pool *pool = table->pool;
 
@@ -420,7 +426,7 @@ static void on_session_up(struct session_table *table, int slot)
     pool->room->up(pool->room, pool->upstream);
 }
 
-static void on_session_lost(struct session_table *table, int slot, const char *why)
+static void on_slot_lost(struct session_table *table, int slot, const char *why)
 {
     session_table_set_slot(table, slot, SLOT_EMPTY);
     if (table->pool == NULL)
@@ -430,8 +436,8 @@ static void on_session_lost(struct session_table *table, int slot, const char *w
 }
 
 const struct main_events pool_main_events = {
-    .grow = on_grow,
-    .session_up = on_session_up,
-    .session_lost = on_session_lost,
+    .grow = on_slot_wanted,
+    .session_up = on_slot_up,
+    .session_lost = on_slot_lost,
     .listen_answered = forwards_answered,
 };

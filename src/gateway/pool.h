@@ -1,5 +1,5 @@
-/* An upstream's sessions, kept by the main thread: dialled, handed to workers, replaced when they
- * die, closed when idle. */
+/* An upstream's sessions: dialled, handed to workers, replaced when they die, closed when idle.
+ * Main thread only. */
 #ifndef ADIT_GATEWAY_POOL_H
 #define ADIT_GATEWAY_POOL_H
 
@@ -13,18 +13,19 @@
 
 struct pool;
 
-/* What all pools of the main thread share. */
+/* What all pools share. */
 struct pool_room {
     struct loop *loop;
     struct workers *workers;
-    struct resolver *resolver;   /* for the upstream hosts' own names */
-    struct host_backoffs *hosts; /* backoff, shared by all that dial the same place */
-    bool may_ask;                /* dials may ask a person */
+    const struct login_engine *engine; /* that dials */
+    struct resolver *resolver;         /* for the upstream hosts' own names */
+    struct host_backoffs *hosts;       /* backoff, shared by all that dial the same place */
+    bool may_ask;                      /* dials may ask a person */
     struct proxy_commands *proxies;
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct metrics metrics;        /* dials */
-    /* A dial has failed; true: the callee has seen to it that it is told of. */
+    /* A dial has failed; true: the callee reports it, so that the pool need not. */
     bool (*failed)(struct pool_room *room, const struct config_upstream *upstream,
                    const char *place, const char *error);
     /* A session is up. */
@@ -48,7 +49,8 @@ const struct config_upstream *pool_upstream(const struct pool *pool);
 /* About once a second: closes what idles. */
 void pool_tick(struct pool *pool);
 
-/* The network may have changed: dials that wait for their backoff start now. */
+/* The network may have changed: dials that wait for their backoff start now, but for those that
+ * only a person can help. */
 void pool_retry_now(struct pool *pool);
 
 /* How the upstream does. */
@@ -59,7 +61,7 @@ struct pool_state {
     unsigned waiting;  /* clients without a session */
     const char *error; /* of the last dial; NULL: it went well; valid until the pool is touched */
     bool retrying;     /* a dial waits for its backoff ... */
-    uint64_t retry_ms; /* ... so long still */
+    uint64_t retry_ms; /* ... for this much longer */
 };
 void pool_state(const struct pool *pool, struct pool_state *state);
 
@@ -71,7 +73,7 @@ struct pool_session {
     unsigned channels;
     unsigned rate; /* KiB a second of late */
     bool overdue;
-    bool asking; /* the session being made waits for somebody's answer */
+    bool asking; /* its login waits for a person's answer */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t up_ms;                     /* how long it has been up */

@@ -1,4 +1,5 @@
-/* A hop, with a pump each way between its socketpair and our standard input and output. */
+/* An internal connection, and a pump each way between its socketpair and standard input and
+ * output. */
 #include "gateway/stdio.h"
 
 #include "base/mem.h"
@@ -13,25 +14,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whether there is a session is not for us to judge: the gateway ends us when there will be none.
- */
+/* (The gateway ends the connection if there will be no session; until then it waits for one.) */
 #define HOLD_MS (UINT64_C(365) * 24 * 3600 * 1000)
 
 struct stdio {
     struct loop *loop;
     struct internal_connection *connection;
-    int fd;             /* our end; -1: the pumps have it */
-    uv_poll_t *written; /* tells when the output is; NULL: not begun */
+    int fd;             /* adit's end of the socketpair; -1: the pumps have it */
+    uv_poll_t *written; /* readable when all output was written; NULL: the pumps have not begun */
     int written_fd;
     bool output_ended;
     int output_error;
-    bool hop_ended;
-    char *failed; /* how; NULL: in order */
+    bool connection_ended;
+    char *failed; /* why the connection ended; NULL: in order */
     void (*done)(void *arg, const char *failed);
     void *arg;
 };
 
-static void finish(struct stdio *s, const char *failed)
+static void stdio_finish(struct stdio *s, const char *failed)
 {
     void (*done)(void *arg, const char *failed) = s->done;
     void *arg = s->arg;
@@ -43,17 +43,17 @@ static void finish(struct stdio *s, const char *failed)
     done(arg, failed != NULL ? text : NULL);
 }
 
-/* What was received must be written, and what has ended must say how. */
-static void finish_if_ended(struct stdio *s)
+/* The end is reported when all output was written and the connection has said how it ended. */
+static void stdio_finish_if_ended(struct stdio *s)
 {
     if (!s->output_ended)
         return;
     if (s->output_error == EPIPE)
-        finish(s, NULL);
-    else if (s->output_error != 0 && s->output_error != ECONNRESET) /* (that is the hop's end) */
-        finish(s, strerror(s->output_error));
-    else if (s->hop_ended)
-        finish(s, s->failed);
+        stdio_finish(s, NULL);
+    else if (s->output_error != 0 && s->output_error != ECONNRESET) /* (the connection's own end) */
+        stdio_finish(s, strerror(s->output_error));
+    else if (s->connection_ended)
+        stdio_finish(s, s->failed);
 }
 
 static void output_written(uv_poll_t *poll, int status, int events)
@@ -67,21 +67,22 @@ static void output_written(uv_poll_t *poll, int status, int events)
         (ssize_t)sizeof(s->output_error))
         s->output_error = 0;
     s->output_ended = true;
-    finish_if_ended(s);
+    stdio_finish_if_ended(s);
 }
 
-static void hop_ended(void *arg, const char *failed)
+static void on_stdio_ended(void *arg, const char *failed)
 {
     struct stdio *s = arg;
 
     s->connection = NULL;
-    s->hop_ended = true;
+    s->connection_ended = true;
     s->failed = mem_strdup(failed);
-    finish_if_ended(s);
+    stdio_finish_if_ended(s);
 }
 
-/* A standard stream as a descriptor that can be closed for good: its number stays taken. */
-static int take(int fd, int flags)
+/* Moves a standard stream to another descriptor, which can be closed; its old number stays taken by
+ * /dev/null, so that no other file gets it. */
+static int take_stream(int fd, int flags)
 {
     int taken = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     int null = open("/dev/null", flags | O_CLOEXEC);
@@ -100,7 +101,7 @@ static bool start_pumps(struct stdio *s)
     int fd = s->fd;
 
     s->fd = -1;
-    if (!pump_start(back, take(STDOUT_FILENO, O_WRONLY), &s->written_fd)) {
+    if (!pump_start(back, take_stream(STDOUT_FILENO, O_WRONLY), &s->written_fd)) {
         close(fd);
         return false;
     }
@@ -108,38 +109,37 @@ static bool start_pumps(struct stdio *s)
     uv_poll_init(loop_uv(s->loop), s->written, s->written_fd);
     s->written->data = s;
     uv_poll_start(s->written, UV_READABLE, output_written);
-    return pump_start(take(STDIN_FILENO, O_RDONLY), fd, NULL);
+    return pump_start(take_stream(STDIN_FILENO, O_RDONLY), fd, NULL);
 }
 
-static void hop_answered(void *arg, enum outcome outcome, const char *detail)
+static void on_stdio_answered(void *arg, enum outcome outcome, const char *detail)
 {
     struct stdio *s = arg;
 
     if (outcome != OUTCOME_OK) {
         s->connection = NULL;
-        finish(s, detail);
+        stdio_finish(s, detail);
     } else if (!start_pumps(s)) {
-        finish(s, strerror(errno));
+        stdio_finish(s, strerror(errno));
     }
 }
 
-struct stdio *stdio_start(struct loop *loop, struct workers *workers, struct generation *generation,
-                          const char *via, const struct config_place *to,
-                          void (*done)(void *arg, const char *failed), void *arg)
+struct stdio *stdio_start(const struct stdio_request *r)
 {
     struct stdio *s = mem_zalloc(sizeof(*s));
     int ends[2];
 
-    *s = (struct stdio){.loop = loop, .fd = -1, .written_fd = -1, .done = done, .arg = arg};
+    *s =
+        (struct stdio){.loop = r->loop, .fd = -1, .written_fd = -1, .done = r->done, .arg = r->arg};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        abort(); /* at the start of the process there are descriptors */
+        abort(); /* (at the start of the process there are descriptors) */
     s->fd = ends[0];
-    s->connection = workers_send_internal(workers, generation,
-                                          &(struct internal_request){.via = via,
-                                                                     .to = *to,
+    s->connection = workers_send_internal(r->workers, r->generation,
+                                          &(struct internal_request){.via = r->via,
+                                                                     .to = *r->to,
                                                                      .hold_ms = HOLD_MS,
-                                                                     .answered = hop_answered,
-                                                                     .ended = hop_ended,
+                                                                     .answered = on_stdio_answered,
+                                                                     .ended = on_stdio_ended,
                                                                      .arg = s},
                                           ends[1]);
     return s;

@@ -1,20 +1,19 @@
-/* Making an SSH session: handshake, host key, authentication; blocking, in a short-lived thread of
- * its own. */
+/* Logging in: what the main thread needs of an engine to turn a connection into a session
+ * (handshake, host key, authentication), and what a worker needs to drive that session.
+ *
+ * A dial belongs to the thread that started it; the engine does its blocking work elsewhere. What a
+ * dial makes, a logged_in, goes from that thread to a worker, which starts the session. An engine
+ * embeds `struct dial` and `struct logged_in` in its own structs as their first members; only
+ * dial_start, dial_find, dial_running and dial_when_idle have to be told which engine. */
 #ifndef ADIT_SESSION_LOGIN_H
 #define ADIT_SESSION_LOGIN_H
 
 #include "base/hostport.h"
 #include "conf/config.h"
 #include "io/mailbox.h"
+#include "session/session.h"
 
 #include <stdbool.h>
-
-/* A session that was authenticated and that no thread drives yet. Opaque; whoever holds it owns it.
- */
-struct logged_in;
-
-/* Ends the session politely and frees it. NULL is fine. */
-void logged_in_free(struct logged_in *logged_in);
 
 /* What was agreed with the server; every text may be empty. */
 struct connection_info {
@@ -29,12 +28,16 @@ struct connection_info {
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */
     char mac_out[64];
     char compression[32]; /* "none", "zlib@openssh.com" */
-    char login[128];      /* what the server took: "publickey /home/a/.ssh/id_ed25519" */
-    bool asks_anew;       /* somebody was asked for what is not kept: so it will be at every dial */
+    char login[128];      /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
+    bool asks_anew;       /* a person was asked for something that is not kept: so it will be at
+                             every dial */
 };
 
-/* Of a session that was dialled; lasts as long as that. */
-const struct connection_info *logged_in_info(const struct logged_in *logged_in);
+/* A session that was authenticated and that no thread drives yet. Whoever holds it owns it. */
+struct logged_in {
+    const struct login_engine *engine; /* which made it */
+    struct connection_info info;
+};
 
 enum dial_status {
     DIAL_OK,
@@ -45,18 +48,21 @@ enum dial_status {
 };
 
 /* "transport", "host-key", ...: for the log and the counters. */
-const char *dial_status_name(enum dial_status status);
+static inline const char *dial_status_name(enum dial_status status)
+{
+    static const char *const names[DIAL_STATUSES] = {"ok", "transport", "host-key",
+                                                     "authentication"};
+    return names[status];
+}
 
-/* For an upstream with libssh_config: replaces a name of ssh_config(5) with its HostName, and the
- * port with its Port, as far as libssh finds them. Blocks for as long as a file is read. */
-void dial_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
-               uint16_t *port);
-
-struct dial;
+/* Called once, never from inside dial_start: with the session, which is the callee's, and DIAL_OK;
+ * or with NULL and a sentence for a person. */
+typedef void dial_done_fn(void *arg, enum dial_status status, struct logged_in *logged_in,
+                          const char *error);
 
 struct dial_request {
     int fd; /* connected; taken over */
-    /* What it speaks SSH with. `config` is the configuration that `upstream` lies in: referenced
+    /* What the session is to be. `config` is the configuration that `upstream` lies in: referenced
      * until the end. */
     struct config *config;
     const struct config_upstream *upstream;
@@ -66,34 +72,120 @@ struct dial_request {
     /* A person may be asked, on the terminal or as SSH_ASKPASS says; without it, nobody but the
      * upstream's own askpass. */
     bool may_ask;
-    /* Called once through `reply`, never from inside dial_start: with the session (the callee's)
-     * and DIAL_OK, or with NULL, and a sentence for a person. */
-    struct mailbox *reply;
-    void (*done)(void *arg, enum dial_status status, struct logged_in *logged_in,
-                 const char *error);
+    struct mailbox *reply; /* of the calling thread: `done` is called through it */
+    dial_done_fn *done;
     void *arg;
 };
 
-struct dial *dial_start(const struct dial_request *request);
+/* A login under way. */
+struct dial {
+    const struct login_engine *engine;
+};
+
+struct session_options {
+    /* How its lines in the debug log begin ("upstream office: session 3"); copied. */
+    const char *name;
+    uint64_t keepalive_ms;  /* a keepalive after so long without a byte received; 0: none */
+    unsigned keepalive_max; /* so many unanswered ones and the session is dead */
+    /* Called once when the session has died, before its channels and opens are told: from here on
+     * it must not be asked for another channel. */
+    void (*dying)(void *arg);
+    /* Called once when the session has died, after all its channels and opens were told; not after
+     * session_free. The callee may free the session inside. `why` is a few words for the log. */
+    void (*lost)(void *arg, const char *why);
+    void *arg;
+};
+
+/* What an engine fills in. Each is described at the function named in its comment. */
+struct login_engine {
+    void (*find)(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+                 uint16_t *port);                              /* dial_find */
+    struct dial *(*start)(const struct dial_request *request); /* dial_start */
+    bool (*is_asking)(const struct dial *dial);                /* dial_is_asking */
+    unsigned (*prompts)(const struct dial *dial);              /* dial_prompts */
+    void (*shutdown)(struct dial *dial);                       /* dial_shutdown */
+    void (*cancel)(struct dial *dial);                         /* dial_cancel */
+    unsigned (*running)(void);                                 /* dial_running */
+    void (*when_idle)(void (*idle)(void *arg), void *arg);     /* dial_when_idle */
+    void (*logged_in_free)(struct logged_in *logged_in);       /* logged_in_free */
+    struct session *(*session_new)(struct loop *loop, struct logged_in *logged_in,
+                                   const struct session_options *options); /* session_new */
+};
+
+/* For an upstream with libssh_config: replaces a name of ssh_config(5) with its HostName, and the
+ * port with its Port, as far as libssh finds them. Blocks while a file is read. */
+static inline void dial_find(const struct login_engine *engine,
+                             const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+                             uint16_t *port)
+{
+    engine->find(upstream, name, port);
+}
+
+static inline struct dial *dial_start(const struct login_engine *engine,
+                                      const struct dial_request *request)
+{
+    return engine->start(request);
+}
 
 /* A person is being asked, or waits for their turn: it can take as long as the server allows. Any
  * thread. */
-bool dial_is_asking(const struct dial *dial);
+static inline bool dial_is_asking(const struct dial *dial)
+{
+    return dial->engine->is_asking(dial);
+}
 
-/* How many prompts there were so far. */
-unsigned dial_prompts(const struct dial *dial);
+/* How many prompts there were so far. Any thread. */
+static inline unsigned dial_prompts(const struct dial *dial)
+{
+    return dial->engine->prompts(dial);
+}
 
-/* Shuts its connection down, so that it soon fails; who is being asked is left in peace. */
-void dial_shutdown(struct dial *dial);
+/* Shuts its connection down, so that it soon fails; a person who is being asked is not interrupted.
+ */
+static inline void dial_shutdown(struct dial *dial)
+{
+    dial->engine->shutdown(dial);
+}
 
-/* `done` will not be called; the connection is shut down so that the thread ends soon. The mailbox
+/* `done` will not be called; the connection is shut down so that the dial ends soon. The mailbox
  * must live until dial_running says 0. */
-void dial_cancel(struct dial *dial);
+static inline void dial_cancel(struct dial *dial)
+{
+    dial->engine->cancel(dial);
+}
 
-/* How many dial threads have not been joined yet, of all mailboxes. */
-unsigned dial_running(void);
+/* How many dials of the engine have not ended yet, of all mailboxes. */
+static inline unsigned dial_running(const struct login_engine *engine)
+{
+    return engine->running();
+}
 
-/* Calls `idle` once, when the last of them has been joined; there must be one. */
-void dial_when_idle(void (*idle)(void *arg), void *arg);
+/* Calls `idle` once, when the last of them has ended; there must be one. */
+static inline void dial_when_idle(const struct login_engine *engine, void (*idle)(void *arg),
+                                  void *arg)
+{
+    engine->when_idle(idle, arg);
+}
+
+/* Lasts as long as `logged_in`. */
+static inline const struct connection_info *logged_in_info(const struct logged_in *logged_in)
+{
+    return &logged_in->info;
+}
+
+/* Ends the session politely and frees it. NULL is fine. Any thread. */
+static inline void logged_in_free(struct logged_in *logged_in)
+{
+    if (logged_in != NULL)
+        logged_in->engine->logged_in_free(logged_in);
+}
+
+/* Drives what a dial made on this thread's loop; `logged_in` is the session's on success only.
+ * NULL: the kernel would not poll its connection. */
+static inline struct session *session_new(struct loop *loop, struct logged_in *logged_in,
+                                          const struct session_options *options)
+{
+    return logged_in->engine->session_new(loop, logged_in, options);
+}
 
 #endif

@@ -1,124 +1,208 @@
-/* One SSH session, driven without blocking on a worker's loop, and the channels it carries. */
+/* A session: one SSH connection that is logged in, driven without blocking on a worker's loop, and
+ * the channels that it carries.
+ *
+ * This room holds headers only, as io/endpoint.h is one: it says what an engine offers, and its
+ * callers (worker/) know no engine. Each engine is a room of its own (session_libssh/) that fills a
+ * `struct session_operations`, and embeds the structs below in its own as their first member.
+ * Everything here belongs to the thread whose loop the session was started on (login.h).
+ *
+ * No event comes from inside an operation. The session, its opens, its listens and its channels end
+ * as each comment says. */
 #ifndef ADIT_SESSION_SESSION_H
 #define ADIT_SESSION_SESSION_H
 
 #include "base/ip.h"
 #include "io/endpoint.h"
 #include "io/loop.h"
-#include "session/login.h"
 
-struct session;
-
-struct session_options {
-    uint64_t keepalive_ms;  /* a keepalive after so long without a byte received; 0: none */
-    unsigned keepalive_max; /* so many unanswered ones and the session is dead */
-    /* Called once when the session has died, before its channels and opens are told: from here on
-     * it must not be asked for another channel. */
-    void (*dying)(void *arg);
-    /* Called once when the session has died, after all its channels and opens were told; not after
-     * session_free. The callee may free the session inside. `why` is a few words for the log. */
-    void (*lost)(void *arg, const char *why);
-    void *arg;
-};
-
-/* Takes over what a dial made; `logged_in` is the session's on success only. NULL: the kernel would
- * not poll it. */
-struct session *session_new(struct loop *loop, struct logged_in *logged_in,
-                            const struct session_options *options);
-
-/* Ends it with SSH_MSG_DISCONNECT and frees it. Channels must be gone and opens cancelled, unless
- * it was lost. Allowed anywhere but inside a data event. NULL is fine. */
-void session_free(struct session *session);
+struct forwarded_open;
+struct session_listen;
+struct session_open;
+struct tcp_target;
 
 /* Why a channel did not open. */
 struct open_failure {
-    bool lost;        /* the session died before the answer: another one may do */
-    uint32_t reason;  /* else RFC 4254 section 5.1's code */
-    const char *text; /* the server's words, or why it died; valid during the call */
+    bool lost;        /* the session died before the answer: another session may do */
+    uint32_t reason;  /* else the code of RFC 4254 section 5.1 */
+    const char *text; /* the server's words, or why the session died; valid during the call */
 };
 
-/* One channel being opened. */
-struct session_open;
+/* Called once with a paused endpoint, which is the callee's, or with NULL and the failure. */
+typedef void session_opened_fn(void *arg, struct endpoint *channel,
+                               const struct open_failure *failure);
 
-/* Asks for a direct-tcpip channel (RFC 4254 section 7.2) to `host`:`port`; `origin` is the address
- * the client came from, as text. `done` is called once, never from inside this call: with a paused
- * endpoint, the callee's, or with NULL and the failure. */
-struct session_open *session_open_tcp(struct session *session, const char *host, uint16_t port,
-                                      const char *origin, uint16_t origin_port,
-                                      void (*done)(void *arg, struct endpoint *channel,
-                                                   const struct open_failure *failure),
-                                      void *arg);
-
-/* The same to a unix socket at the server (direct-streamlocal@openssh.com, PROTOCOL section 2.4 of
- * OpenSSH); other servers are refused by libssh. */
-struct session_open *session_open_unix(struct session *session, const char *path,
-                                       void (*done)(void *arg, struct endpoint *channel,
-                                                    const struct open_failure *failure),
-                                       void *arg);
-
-/* `done` will not be called. The server's answer is still waited for, then the channel is closed:
- * to forget it would leak the server's connection. */
-void session_open_cancel(struct session_open *open);
-
-/* A port that the server listens on for us (RFC 4254 section 7.1). */
-struct session_listen;
-
-/* A connection that came to it, and waits for an answer. */
-struct forwarded_open;
+/* A forwarded open is gone, since its session died before it was answered. */
+typedef void forwarded_open_lost_fn(void *arg);
 
 struct session_listen_events {
     /* The server answered: it listens on `port`; or it refused, and `port` is 0. Called once. The
-     * callee may free the listen, if it was refused it has to. */
+     * callee may free the listen; if it was refused the callee must. */
     void (*answered)(void *arg, uint16_t port);
     /* A connection came in, from `origin` in the server's words (valid until it is answered). The
-     * callee does that, now or later. `lost` is called once if the session dies before: then the
-     * forwarded open is gone. */
+     * callee answers it, now or later. */
     void (*forwarded)(void *arg, struct forwarded_open *forwarded, const char *origin,
                       uint16_t origin_port);
     /* The session died, and the listen is gone. */
     void (*lost)(void *arg);
 };
 
-/* Asks the server to listen on `port` (0: it picks one) of `bind`: "" is every address, "localhost"
- * loopback, else an address or name (sshd_config(5), GatewayPorts). No event comes from inside this
- * call. */
-struct session_listen *session_listen(struct session *session, const char *bind, uint16_t port,
-                                      const struct session_listen_events *events, void *arg);
-
-/* The server shall listen no more; connections that came in by it go on. No event comes. */
-void session_listen_free(struct session_listen *listen);
-
-/* Who is told if the session dies before the forwarded open was answered; to be called from inside
- * `forwarded` unless it is answered there. */
-void forwarded_open_own(struct forwarded_open *forwarded, void (*lost)(void *arg), void *arg);
-
-/* The server is told yes, and the forwarded open becomes a paused endpoint, which is the caller's.
- * (With a session that just died it is cut at once.) */
-struct endpoint *forwarded_open_accept(struct forwarded_open *forwarded);
-
-/* The server is told no (libssh knows only "administratively prohibited"). */
-void forwarded_open_refuse(struct forwarded_open *forwarded);
-
-/* The address of the other end of its connection; false: it is no TCP connection of ours (behind a
- * jump host, a ProxyCommand). */
-bool session_peer(const struct session *session, struct ip *peer);
-
-/* Asks at once whether the peer still lives, e.g. after a sleep of the machine. */
-void session_probe(struct session *session);
-
 /* What a session carries at this moment. */
 struct session_state {
-    uint64_t bytes_in; /* over the socket, so far */
+    uint64_t bytes_in; /* over the connection, so far */
     uint64_t bytes_out;
     uint64_t carried;   /* of these, what channels brought and took */
     uint32_t channels;  /* open or being opened, abandoned ones too */
-    uint32_t abandoned; /* opens that were cancelled, and that the server has not answered */
-    uint64_t
-        silent_ms; /* while an open waits: how long the server has said nothing at all; else 0 */
+    uint32_t abandoned; /* opens that were cancelled and that the server has not answered */
+    uint64_t silent_ms; /* while an open waits: how long the server has sent nothing at all; else 0
+                         */
 };
-void session_state(const struct session *session, struct session_state *state);
+
+struct session {
+    const struct session_operations *operations;
+};
+
+/* What an engine fills in. Each is described at the function of the same name below. */
+struct session_operations {
+    void (*free)(struct session *session);
+    struct session_open *(*open_tcp)(struct session *session, const struct tcp_target *target,
+                                     session_opened_fn *opened, void *arg);
+    struct session_open *(*open_unix)(struct session *session, const char *path,
+                                      session_opened_fn *opened, void *arg);
+    void (*open_cancel)(struct session_open *open);
+    struct session_listen *(*listen)(struct session *session, const char *bind, uint16_t port,
+                                     const struct session_listen_events *events, void *arg);
+    void (*listen_free)(struct session_listen *listen);
+    void (*forwarded_own)(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,
+                          void *arg);
+    struct endpoint *(*forwarded_accept)(struct forwarded_open *forwarded);
+    void (*forwarded_refuse)(struct forwarded_open *forwarded);
+    bool (*peer)(const struct session *session, struct ip *peer);
+    void (*probe)(struct session *session);
+    void (*state)(const struct session *session, struct session_state *state);
+    void (*tick)(struct session *session);
+};
+
+/* Ends it with SSH_MSG_DISCONNECT and frees it. Channels must be gone and opens cancelled, unless
+ * the session was lost. Allowed anywhere but inside a data event. NULL is fine. */
+static inline void session_free(struct session *session)
+{
+    if (session != NULL)
+        session->operations->free(session);
+}
+
+/* Opening channels. */
+
+/* One channel being opened. It ends with its answer; after session_open_cancel it is the engine's
+ * own. */
+struct session_open {
+    const struct session_operations *operations;
+};
+
+struct tcp_target {
+    const char *host; /* a name or an address, for the server to reach */
+    uint16_t port;
+    const char *origin; /* the address that the client came from */
+    uint16_t origin_port;
+};
+
+/* Asks for a direct-tcpip channel (RFC 4254 section 7.2). Everything in `target` is copied. */
+static inline struct session_open *session_open_tcp(struct session *session,
+                                                    const struct tcp_target *target,
+                                                    session_opened_fn *opened, void *arg)
+{
+    return session->operations->open_tcp(session, target, opened, arg);
+}
+
+/* Asks for a channel to a unix socket at the server (direct-streamlocal@openssh.com, PROTOCOL
+ * section 2.4 of OpenSSH). */
+static inline struct session_open *session_open_unix(struct session *session, const char *path,
+                                                     session_opened_fn *opened, void *arg)
+{
+    return session->operations->open_unix(session, path, opened, arg);
+}
+
+/* `opened` will not be called. The server's answer is still waited for, then the channel is closed:
+ * to forget the channel would leak the server's connection. */
+static inline void session_open_cancel(struct session_open *open)
+{
+    open->operations->open_cancel(open);
+}
+
+/* Remote forwards. */
+
+/* A port that the server listens on for us (RFC 4254 section 7.1). */
+struct session_listen {
+    const struct session_operations *operations;
+};
+
+/* Asks the server to listen on `port` (0: the server picks one) of `bind`: "" is every address,
+ * "localhost" loopback, else an address or name (sshd_config(5), GatewayPorts). `bind` and `events`
+ * are copied. */
+static inline struct session_listen *session_listen(struct session *session, const char *bind,
+                                                    uint16_t port,
+                                                    const struct session_listen_events *events,
+                                                    void *arg)
+{
+    return session->operations->listen(session, bind, port, events, arg);
+}
+
+/* The server shall listen no more; connections that came in by the listen go on. No event comes. */
+static inline void session_listen_free(struct session_listen *listen)
+{
+    listen->operations->listen_free(listen);
+}
+
+/* A connection that came to a listen and waits for an answer (RFC 4254 section 7.2,
+ * "forwarded-tcpip"). It ends with its answer, or when its session dies. */
+struct forwarded_open {
+    const struct session_operations *operations;
+};
+
+/* `lost` is called if the session dies before the forwarded open was answered; to be called from
+ * inside `forwarded` unless the forwarded open is answered there. */
+static inline void forwarded_open_own(struct forwarded_open *forwarded,
+                                      forwarded_open_lost_fn *lost, void *arg)
+{
+    forwarded->operations->forwarded_own(forwarded, lost, arg);
+}
+
+/* The server is told yes, and the forwarded open becomes a paused endpoint, which is the caller's.
+ * (With a session that just died the endpoint is cut at once.) */
+static inline struct endpoint *forwarded_open_accept(struct forwarded_open *forwarded)
+{
+    return forwarded->operations->forwarded_accept(forwarded);
+}
+
+/* The server is told no. (libssh knows only the reason "administratively prohibited".) */
+static inline void forwarded_open_refuse(struct forwarded_open *forwarded)
+{
+    forwarded->operations->forwarded_refuse(forwarded);
+}
+
+/* What is known of a session. */
+
+/* The address of the other end of its connection; false: that is no TCP connection of ours (behind
+ * a jump host, a ProxyCommand). */
+static inline bool session_peer(const struct session *session, struct ip *peer)
+{
+    return session->operations->peer(session, peer);
+}
+
+/* Asks at once whether the server still answers, e.g. after a sleep of the machine. */
+static inline void session_probe(struct session *session)
+{
+    session->operations->probe(session);
+}
+
+static inline void session_state(const struct session *session, struct session_state *state)
+{
+    session->operations->state(session, state);
+}
 
 /* To be called about four times a second: keeps `silent_ms` honest by a probe of its own. */
-void session_tick(struct session *session);
+static inline void session_tick(struct session *session)
+{
+    session->operations->tick(session);
+}
 
 #endif

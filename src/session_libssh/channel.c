@@ -172,7 +172,7 @@ static size_t chan_room(struct endpoint *endpoint)
  * those of channels that the server opened, nor any with libssh 0.11 and later: so each write is
  * measured. Where nothing came in meanwhile all packets that went out were its own, but for one of
  * a rekey. (A packet carries at least the size less 10 bytes.) */
-static void check_packet_size(struct session *s, int written, uint64_t packets)
+static void check_packet_size(struct libssh_session *s, int written, uint64_t packets)
 {
     uint64_t fitting = BREACH_PACKET_MIN - 10;
 
@@ -183,7 +183,7 @@ static void check_packet_size(struct session *s, int written, uint64_t packets)
 /* As ssh_channel_write, which may send packets without end. */
 static int write_part(struct channel *ch, const uint8_t *bytes, size_t length)
 {
-    struct session *s = ch->session;
+    struct libssh_session *s = ch->session;
     uint64_t out = s->packets.out_packets;
     uint64_t in = s->packets.in_packets;
     unsigned limit = transport_limit(PACKETS_A_WRITE);
@@ -199,9 +199,9 @@ static int write_part(struct channel *ch, const uint8_t *bytes, size_t length)
 static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
 {
     struct channel *ch = of_endpoint(endpoint);
-    struct session *s = ch->session;
+    struct libssh_session *s = ch->session;
     size_t taken = 0;
-    struct session *before;
+    struct libssh_session *before;
 
     assert(!ch->eof_sent);
     if (ch->state == CHANNEL_CUT || ch->close_seen)
@@ -237,7 +237,7 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
 static void chan_write_eof(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
-    struct session *before;
+    struct libssh_session *before;
 
     if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
         return;
@@ -276,7 +276,7 @@ static const struct endpoint_operations chan_operations = {
 };
 
 /* (Its session was entered.) */
-static struct channel *make(struct session *s, enum channel_state state)
+static struct channel *make(struct libssh_session *s, enum channel_state state)
 {
     struct channel *ch = mem_zalloc(sizeof(*ch));
 
@@ -306,9 +306,9 @@ static struct channel *make(struct session *s, enum channel_state state)
     return ch;
 }
 
-struct channel *chan_new(struct session *s, const struct open_target *target)
+struct channel *chan_new(struct libssh_session *s, const struct open_target *target)
 {
-    struct session *before = session_enter(s);
+    struct libssh_session *before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPENING);
     int rc;
 
@@ -325,9 +325,9 @@ struct channel *chan_new(struct session *s, const struct open_target *target)
     return ch;
 }
 
-struct channel *chan_accept(struct session *s, ssh_message message)
+struct channel *chan_accept(struct libssh_session *s, ssh_message message)
 {
-    struct session *before = session_enter(s);
+    struct libssh_session *before = session_enter(s);
     struct channel *ch = make(s, CHANNEL_OPEN);
 
     /* (If it fails the session does, which cuts the channel.) */
@@ -348,7 +348,7 @@ static void forget_answer(struct channel *ch)
 
 void chan_confirmed(struct channel *ch)
 {
-    struct session *s = ch->session;
+    struct libssh_session *s = ch->session;
 
     forget_answer(ch);
     TAILQ_REMOVE(&s->opening, ch, link);
@@ -417,7 +417,7 @@ void chan_settle(struct channel *ch)
 /* Off all the session's lists. */
 static void detach(struct channel *ch)
 {
-    struct session *s = ch->session;
+    struct libssh_session *s = ch->session;
 
     if (ch->is_writer)
         TAILQ_REMOVE(&s->writers, ch, writer_link);
@@ -457,11 +457,11 @@ void chan_cut(struct channel *ch, const char *why)
 
 void chan_free(struct channel *ch)
 {
-    struct session *s = ch->session;
+    struct libssh_session *s = ch->session;
 
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
-        struct session *before = session_enter(s);
+        struct libssh_session *before = session_enter(s);
         detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)

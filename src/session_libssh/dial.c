@@ -1,9 +1,10 @@
 /* A dial: one thread, one libssh session in blocking mode, one message with what became of it. */
-#include "session/login.h"
+#include "session_libssh/engine.h"
 
 #include "base/mem.h"
-#include "session_libssh/logged_in.h"
 #include "session_libssh/handshake.h"
+#include "session_libssh/internal.h"
+#include "session_libssh/logged_in.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct dial {
+struct libssh_dial {
+    struct dial base;
     struct message message; /* goes back once, when the thread is done */
     uv_thread_t thread;
     bool started;                /* there is one */
@@ -40,23 +42,21 @@ static unsigned running;
 static void (*when_idle)(void *arg);
 static void *when_idle_arg;
 
-unsigned dial_running(void)
+static struct libssh_dial *libssh_dial_of(const struct dial *dial)
+{
+    return container_of(dial, struct libssh_dial, base);
+}
+
+static unsigned libssh_dial_running(void)
 {
     return running;
 }
 
-void dial_when_idle(void (*idle)(void *arg), void *arg)
+static void libssh_dial_when_idle(void (*idle)(void *arg), void *arg)
 {
     assert(running > 0);
     when_idle = idle;
     when_idle_arg = arg;
-}
-
-const char *dial_status_name(enum dial_status status)
-{
-    static const char *const names[DIAL_STATUSES] = {"ok", "transport", "host-key",
-                                                     "authentication"};
-    return names[status];
 }
 
 static void forward_log(int priority, const char *function, const char *text, void *userdata)
@@ -79,7 +79,7 @@ static int log_level(const struct config_upstream *upstream)
 
 static void dial_thread(void *arg)
 {
-    struct dial *d = arg;
+    struct libssh_dial *d = arg;
     const struct config_upstream *upstream = d->request.upstream;
     struct handshake h = {
         .upstream = upstream,
@@ -107,7 +107,7 @@ static void dial_thread(void *arg)
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->logged_in = logged_in_new(h.handle, d->watch_fd, &h.info);
+        d->logged_in = libssh_logged_in_new(h.handle, d->watch_fd, &h.info);
     else
         handle_end(h.handle, true);
     free(h.known_as);
@@ -116,7 +116,7 @@ static void dial_thread(void *arg)
     mailbox_post(d->request.reply, &d->message);
 }
 
-static void dial_free(struct dial *d)
+static void dial_free(struct libssh_dial *d)
 {
     if (d->logged_in != NULL)
         logged_in_free(d->logged_in);
@@ -126,7 +126,7 @@ static void dial_free(struct dial *d)
     free(d);
 }
 
-static void joined(struct dial *d)
+static void joined(struct libssh_dial *d)
 {
     if (d->started)
         uv_thread_join(&d->thread);
@@ -135,7 +135,7 @@ static void joined(struct dial *d)
 
 static void dial_ended(struct message *message, void *owner)
 {
-    struct dial *d = container_of(message, struct dial, message);
+    struct libssh_dial *d = container_of(message, struct libssh_dial, message);
     struct logged_in *logged_in;
 
     (void)owner;
@@ -156,7 +156,7 @@ static void dial_ended(struct message *message, void *owner)
 
 static void dial_dropped(struct message *message)
 {
-    struct dial *d = container_of(message, struct dial, message);
+    struct libssh_dial *d = container_of(message, struct libssh_dial, message);
 
     joined(d);
     dial_free(d);
@@ -177,15 +177,16 @@ static void prepare_socket(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-struct dial *dial_start(const struct dial_request *request)
+static struct dial *libssh_dial_start(const struct dial_request *request)
 {
-    struct dial *d = mem_zalloc(sizeof(*d));
+    struct libssh_dial *d = mem_zalloc(sizeof(*d));
     int fd = request->fd;
     int flags = fcntl(fd, F_GETFL);
 
-    *d = (struct dial){.message = {.run = dial_ended, .drop = dial_dropped},
-                       .request = *request,
-                       .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+    *d = (struct libssh_dial){.base.engine = &libssh_engine,
+                              .message = {.run = dial_ended, .drop = dial_dropped},
+                              .request = *request,
+                              .watch_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
     snprintf(d->host, sizeof(d->host), "%s", request->host);
     snprintf(d->alias, sizeof(d->alias), "%s",
              request->alias != NULL ? request->alias : request->host);
@@ -202,27 +203,42 @@ struct dial *dial_start(const struct dial_request *request)
         snprintf(d->error, sizeof(d->error), "no thread to dial with");
         mailbox_post(request->reply, &d->message);
     }
-    return d;
+    return &d->base;
 }
 
-bool dial_is_asking(const struct dial *d)
+static bool libssh_dial_is_asking(const struct dial *dial)
 {
-    return atomic_load(&d->asking);
+    return atomic_load(&libssh_dial_of(dial)->asking);
 }
 
-unsigned dial_prompts(const struct dial *d)
+static unsigned libssh_dial_prompts(const struct dial *dial)
 {
-    return atomic_load(&d->prompts);
+    return atomic_load(&libssh_dial_of(dial)->prompts);
 }
 
-void dial_shutdown(struct dial *d)
+static void libssh_dial_shutdown(struct dial *dial)
 {
-    shutdown(d->watch_fd, SHUT_RDWR);
+    shutdown(libssh_dial_of(dial)->watch_fd, SHUT_RDWR);
 }
 
-void dial_cancel(struct dial *d)
+static void libssh_dial_cancel(struct dial *dial)
 {
-    assert(!d->cancelled);
+    struct libssh_dial *d = libssh_dial_of(dial);
+
+    assert(!d->cancelled && "a dial is cancelled once");
     d->cancelled = true;
-    dial_shutdown(d);
+    libssh_dial_shutdown(dial);
 }
+
+const struct login_engine libssh_engine = {
+    .find = libssh_config_find,
+    .start = libssh_dial_start,
+    .is_asking = libssh_dial_is_asking,
+    .prompts = libssh_dial_prompts,
+    .shutdown = libssh_dial_shutdown,
+    .cancel = libssh_dial_cancel,
+    .running = libssh_dial_running,
+    .when_idle = libssh_dial_when_idle,
+    .logged_in_free = libssh_logged_in_free,
+    .session_new = libssh_session_new,
+};

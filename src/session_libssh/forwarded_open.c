@@ -20,9 +20,10 @@
 /* How many of a session's may wait for their targets at the same time: each costs a descriptor. */
 #define ARRIVALS_MAX 128
 
-struct session_listen {
-    TAILQ_ENTRY(session_listen) link;
-    struct session *session;
+struct libssh_listen {
+    struct session_listen base;
+    TAILQ_ENTRY(libssh_listen) link;
+    struct libssh_session *session;
     struct global_request request; /* while there is one: the listen, then its cancel */
     struct session_listen_events events;
     void *arg;
@@ -32,13 +33,19 @@ struct session_listen {
     bool abandoned; /* nobody is told any more */
 };
 
-struct forwarded_open {
-    TAILQ_ENTRY(forwarded_open) link;
-    struct session *session;
+struct libssh_forwarded_open {
+    struct forwarded_open base;
+    TAILQ_ENTRY(libssh_forwarded_open) link;
+    struct libssh_session *session;
     ssh_message message;
-    void (*lost)(void *arg);
+    forwarded_open_lost_fn *lost;
     void *arg;
 };
+
+static struct libssh_forwarded_open *libssh_forwarded_open_of(struct forwarded_open *forwarded)
+{
+    return container_of(forwarded, struct libssh_forwarded_open, base);
+}
 
 /* What the server opens while nobody listens: libssh refuses it when this returns 1. */
 static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
@@ -50,13 +57,13 @@ static int refuse_message(ssh_session handle, ssh_message message, void *userdat
 }
 
 /* Keeps what the server opens, or refuses it. */
-static void set_listening(struct session *s, bool listening)
+static void set_listening(struct libssh_session *s, bool listening)
 {
     s->listening = listening;
     ssh_set_message_callback(s->handle, listening ? NULL : refuse_message, NULL);
 }
 
-void forwarded_opens_init(struct session *s)
+void forwarded_opens_init(struct libssh_session *s)
 {
     TAILQ_INIT(&s->listens);
     TAILQ_INIT(&s->forwarded_opens);
@@ -69,7 +76,7 @@ void forwarded_opens_init(struct session *s)
 
 /* Listening. */
 
-static void forget(struct session_listen *l)
+static void forget(struct libssh_listen *l)
 {
     TAILQ_REMOVE(&l->session->listens, l, link);
     free(l->bind);
@@ -80,10 +87,10 @@ static void cancelled(struct global_request *request, bool accepted, uint16_t po
 {
     (void)accepted; /* what the server does not cancel, nobody here takes */
     (void)port;
-    forget(container_of(request, struct session_listen, request));
+    forget(container_of(request, struct libssh_listen, request));
 }
 
-static void cancel(struct session_listen *l)
+static void cancel(struct libssh_listen *l)
 {
     l->up = false;
     l->request = (struct global_request){
@@ -93,7 +100,7 @@ static void cancel(struct session_listen *l)
 
 static void answered(struct global_request *request, bool accepted, uint16_t port)
 {
-    struct session_listen *l = container_of(request, struct session_listen, request);
+    struct libssh_listen *l = container_of(request, struct libssh_listen, request);
 
     l->request.answered = NULL; /* it is off the queue */
     l->up = accepted && port != 0;
@@ -106,11 +113,13 @@ static void answered(struct global_request *request, bool accepted, uint16_t por
         forget(l);
 }
 
-struct session_listen *session_listen(struct session *s, const char *bind, uint16_t port,
-                                      const struct session_listen_events *events, void *arg)
+struct session_listen *libssh_listen(struct session *session, const char *bind, uint16_t port,
+                                     const struct session_listen_events *events, void *arg)
 {
-    struct session_listen *l = mem_zalloc(sizeof(*l));
+    struct libssh_session *s = libssh_session_of(session);
+    struct libssh_listen *l = mem_zalloc(sizeof(*l));
 
+    l->base.operations = session->operations;
     l->session = s;
     l->events = *events;
     l->arg = arg;
@@ -121,11 +130,13 @@ struct session_listen *session_listen(struct session *s, const char *bind, uint1
     if (!s->listening)
         set_listening(s, true);
     global_requests_ask(s, &l->request);
-    return l;
+    return &l->base;
 }
 
-void session_listen_free(struct session_listen *l)
+void libssh_listen_free(struct session_listen *listen)
 {
+    struct libssh_listen *l = container_of(listen, struct libssh_listen, base);
+
     l->abandoned = true;
     if (l->up)
         cancel(l);
@@ -137,11 +148,11 @@ void session_listen_free(struct session_listen *l)
 
 /* The listen that an open is for: RFC 4254 section 7.2, the address as it was asked for and the
  * actual port. */
-static struct session_listen *find(const struct session *s, ssh_message message)
+static struct libssh_listen *find(const struct libssh_session *s, ssh_message message)
 {
     const char *bind;
     int port;
-    struct session_listen *l;
+    struct libssh_listen *l;
 
     if (ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN ||
         ssh_message_subtype(message) != SSH_CHANNEL_FORWARDED_TCPIP)
@@ -155,7 +166,7 @@ static struct session_listen *find(const struct session *s, ssh_message message)
 }
 
 /* No more for now; said once, until none waits any more. */
-static bool is_full(struct session *s)
+static bool is_full(struct libssh_session *s)
 {
     if (s->forwarded_open_count < ARRIVALS_MAX)
         return false;
@@ -167,24 +178,26 @@ static bool is_full(struct session *s)
     return true;
 }
 
-static void arrive(struct session_listen *l, ssh_message message)
+static void arrive(struct libssh_listen *l, ssh_message message)
 {
-    struct session *s = l->session;
-    struct forwarded_open *forwarded = mem_zalloc(sizeof(*forwarded));
+    struct libssh_session *s = l->session;
+    struct libssh_forwarded_open *forwarded = mem_zalloc(sizeof(*forwarded));
 
+    forwarded->base.operations = s->base.operations;
     forwarded->session = s;
     forwarded->message = message;
     TAILQ_INSERT_TAIL(&s->forwarded_opens, forwarded, link);
     s->channels++;
     s->forwarded_open_count++;
-    l->events.forwarded(l->arg, forwarded, ssh_message_channel_request_open_originator(message),
+    l->events.forwarded(l->arg, &forwarded->base,
+                        ssh_message_channel_request_open_originator(message),
                         (uint16_t)ssh_message_channel_request_open_originator_port(message));
 }
 
 /* Whether it became a forwarded open. */
-static bool take(struct session *s, ssh_message message)
+static bool take(struct libssh_session *s, ssh_message message)
 {
-    struct session_listen *l;
+    struct libssh_listen *l;
 
     /* The answer that it follows may have come along with it. */
     if (s->global_requests.asked)
@@ -201,7 +214,7 @@ static bool take(struct session *s, ssh_message message)
     return false;
 }
 
-static void take_messages(struct session *s)
+static void take_messages(struct libssh_session *s)
 {
     unsigned taken = 0;
     ssh_message message;
@@ -215,12 +228,12 @@ static void take_messages(struct session *s)
         set_listening(s, false);
 }
 
-static bool has_news(const struct session *s)
+static bool has_news(const struct libssh_session *s)
 {
     return s->more_forwarded_opens || s->packets.in_packets != s->looked_for_forwarded_opens;
 }
 
-void forwarded_opens_turn(struct session *s)
+void forwarded_opens_turn(struct libssh_session *s)
 {
     if (!s->listening || (!has_news(s) && !s->global_requests.fresh))
         return;
@@ -228,12 +241,12 @@ void forwarded_opens_turn(struct session *s)
     take_messages(s);
 }
 
-bool forwarded_opens_is_due(const struct session *s)
+bool forwarded_opens_is_due(const struct libssh_session *s)
 {
     return s->listening && (has_news(s) || s->global_requests.fresh);
 }
 
-static void forwarded_open_end(struct forwarded_open *forwarded)
+static void forwarded_open_end(struct libssh_forwarded_open *forwarded)
 {
     TAILQ_REMOVE(&forwarded->session->forwarded_opens, forwarded, link);
     forwarded->session->channels--;
@@ -244,37 +257,42 @@ static void forwarded_open_end(struct forwarded_open *forwarded)
     free(forwarded);
 }
 
-void forwarded_open_own(struct forwarded_open *forwarded, void (*lost)(void *arg), void *arg)
+void libssh_forwarded_open_own(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,
+                               void *arg)
 {
-    forwarded->lost = lost;
-    forwarded->arg = arg;
+    struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
+
+    f->lost = lost;
+    f->arg = arg;
 }
 
-struct endpoint *forwarded_open_accept(struct forwarded_open *forwarded)
+struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded)
 {
-    struct channel *ch = chan_accept(forwarded->session, forwarded->message);
+    struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
+    struct channel *ch = chan_accept(f->session, f->message);
 
-    forwarded_open_end(forwarded);
+    forwarded_open_end(f);
     return &ch->endpoint;
 }
 
-void forwarded_open_refuse(struct forwarded_open *forwarded)
+void libssh_forwarded_open_refuse(struct forwarded_open *forwarded)
 {
-    struct session *s = forwarded->session;
-    struct session *before = session_enter(s);
+    struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
+    struct libssh_session *s = f->session;
+    struct libssh_session *before = session_enter(s);
 
-    ssh_message_reply_default(forwarded->message);
+    ssh_message_reply_default(f->message);
     session_leave(before);
-    forwarded_open_end(forwarded);
+    forwarded_open_end(f);
     session_touch(s);
 }
 
 /* Endings. */
 
-void forwarded_opens_cut(struct session *s)
+void forwarded_opens_cut(struct libssh_session *s)
 {
-    struct forwarded_open *forwarded;
-    struct session_listen *l;
+    struct libssh_forwarded_open *forwarded;
+    struct libssh_listen *l;
 
     while ((forwarded = TAILQ_FIRST(&s->forwarded_opens)) != NULL) {
         void (*lost)(void *arg) = forwarded->lost;
@@ -292,7 +310,7 @@ void forwarded_opens_cut(struct session *s)
     }
 }
 
-void forwarded_opens_end(struct session *s)
+void forwarded_opens_end(struct libssh_session *s)
 {
     while (!TAILQ_EMPTY(&s->forwarded_opens))
         forwarded_open_end(TAILQ_FIRST(&s->forwarded_opens));

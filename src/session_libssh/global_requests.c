@@ -15,14 +15,14 @@ void global_requests_init(struct global_requests *g)
     TAILQ_INIT(&g->queue);
 }
 
-void global_requests_ask(struct session *s, struct global_request *request)
+void global_requests_ask(struct libssh_session *s, struct global_request *request)
 {
     TAILQ_INSERT_TAIL(&s->global_requests.queue, request, link);
     s->global_requests.fresh = true;
     session_touch(s);
 }
 
-bool global_requests_withdraw(struct session *s, struct global_request *request)
+bool global_requests_withdraw(struct libssh_session *s, struct global_request *request)
 {
     struct global_requests *g = &s->global_requests;
 
@@ -33,7 +33,7 @@ bool global_requests_withdraw(struct session *s, struct global_request *request)
 }
 
 /* Asks, or takes the answer to what was asked; libssh's is one call for both. */
-static int call(struct session *s, const struct global_request *r)
+static int call(struct libssh_session *s, const struct global_request *r)
 {
     if (r->cancel)
         return ssh_channel_cancel_forward(s->handle, r->bind, r->port);
@@ -45,7 +45,7 @@ static int call(struct session *s, const struct global_request *r)
 #define CALLS_MAX 2
 
 /* Whether the first of the queue was answered, and how. */
-static bool is_answered(struct session *s, const struct global_request *r, bool *accepted)
+static bool is_answered(struct libssh_session *s, const struct global_request *r, bool *accepted)
 {
     struct global_requests *g = &s->global_requests;
     int rc = SSH_ERROR;
@@ -68,7 +68,7 @@ static bool is_answered(struct session *s, const struct global_request *r, bool 
     return true;
 }
 
-static void finish_first(struct session *s, bool accepted)
+static void finish_first(struct libssh_session *s, bool accepted)
 {
     struct global_requests *g = &s->global_requests;
     struct global_request *r = TAILQ_FIRST(&g->queue);
@@ -92,7 +92,7 @@ static void finish_first(struct session *s, bool accepted)
     r->answered(r, accepted, accepted ? port : 0);
 }
 
-void global_requests_turn(struct session *s)
+void global_requests_turn(struct libssh_session *s)
 {
     struct global_request *r;
     bool accepted;
@@ -103,10 +103,10 @@ void global_requests_turn(struct session *s)
         finish_first(s, accepted);
 }
 
-void global_requests_keepalive(struct session *s)
+void global_requests_keepalive(struct libssh_session *s)
 {
     uint64_t packets = s->packets.out_packets;
-    struct session *before;
+    struct libssh_session *before;
 
     if (s->global_requests.asked)
         return;
@@ -119,7 +119,7 @@ void global_requests_keepalive(struct session *s)
     session_touch(s);
 }
 
-void global_requests_probe(struct session *s)
+void global_requests_probe(struct libssh_session *s)
 {
     struct global_requests *g = &s->global_requests;
 
@@ -133,7 +133,7 @@ void global_requests_probe(struct session *s)
     g->sent = false;
 }
 
-void global_requests_tick(struct session *s)
+void global_requests_tick(struct libssh_session *s)
 {
     if (s->global_requests.probing &&
         loop_now(s->loop) - s->global_requests.probed_at > PROBE_PATIENCE_MS)
@@ -155,7 +155,7 @@ int global_requests_log_level(const struct global_requests *g)
 
 /* The server's answer lies in libssh's buffer, with its state already set, and the next packet
  * has not been touched: the call finds all it needs. */
-static void collect(struct session *s)
+static void collect(struct libssh_session *s)
 {
     struct global_requests *g = &s->global_requests;
 
@@ -163,7 +163,7 @@ static void collect(struct session *s)
     g->collected = call(s, TAILQ_FIRST(&g->queue)) == SSH_OK;
 }
 
-void global_requests_collect(struct session *s)
+void global_requests_collect(struct libssh_session *s)
 {
     struct global_requests *g = &s->global_requests;
 
@@ -180,7 +180,7 @@ static bool is_answer(const char *function, const char *text)
 }
 
 /* (The server's own words come from other functions.) */
-void global_requests_read_log(struct session *s, const char *function, const char *text)
+void global_requests_read_log(struct libssh_session *s, const char *function, const char *text)
 {
     struct global_requests *g = &s->global_requests;
     bool of_socket = strcmp(function, "ssh_packet_socket_callback") == 0;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct session;
+struct libssh_session;
 
 /* One request. Embed it. */
 struct global_request {
@@ -45,32 +45,33 @@ struct global_requests {
 void global_requests_init(struct global_requests *global_requests);
 
 /* Puts it at the end of the queue; the session's next turn asks. */
-void global_requests_ask(struct session *session, struct global_request *request);
+void global_requests_ask(struct libssh_session *session, struct global_request *request);
 
 /* Takes it off the queue, if libssh does not have it yet. */
-bool global_requests_withdraw(struct session *session, struct global_request *request);
+bool global_requests_withdraw(struct libssh_session *session, struct global_request *request);
 
 /* Asks, and collects answers; once a turn and outside of libssh's callbacks, as its calls read
  * what comes. */
-void global_requests_turn(struct session *session);
+void global_requests_turn(struct libssh_session *session);
 
 /* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
-void global_requests_keepalive(struct session *session);
+void global_requests_keepalive(struct libssh_session *session);
 
 /* Sends one to learn how long the way there and back is. Opens tell no more than that it is not
  * longer: their answers wait for the server's own connections, and the first for its start. */
-void global_requests_probe(struct session *session);
+void global_requests_probe(struct libssh_session *session);
 
 /* From time to time: ends what nobody answers. */
-void global_requests_tick(struct session *session);
+void global_requests_tick(struct libssh_session *session);
 
 /* After each of libssh's looks at its input: collects an answer that came last. */
-void global_requests_collect(struct session *session);
+void global_requests_collect(struct libssh_session *session);
 
 /* How much of libssh's log is needed now. */
 int global_requests_log_level(const struct global_requests *global_requests);
 
 /* A line of it. */
-void global_requests_read_log(struct session *session, const char *function, const char *text);
+void global_requests_read_log(struct libssh_session *session, const char *function,
+                              const char *text);
 
 #endif

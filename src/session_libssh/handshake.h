@@ -55,6 +55,10 @@ __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_f
 bool libssh_config_read(ssh_session handle, const struct config_upstream *upstream,
                         const char *alias);
 
+/* login_engine's find. */
+void libssh_config_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+                        uint16_t *port);
+
 /* The lists of algorithms, with what libssh knows of those configured (ssh_config(5): Ciphers,
  * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:
  * nothing is left of one (h->error). */

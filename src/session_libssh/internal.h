@@ -5,6 +5,7 @@
 #include "session_libssh/open_replies.h"
 #include "session_libssh/global_requests.h"
 #include "session/session.h"
+#include "session/login.h"
 
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
@@ -13,9 +14,11 @@
 struct channel;
 TAILQ_HEAD(channel_list, channel);
 
-struct session {
+struct libssh_session {
+    struct session base;
     struct loop *loop;
-    struct session_options options;
+    struct session_options options; /* its name is `name` */
+    char *name;
     ssh_session handle;
     ssh_event event;
     int handle_fd;
@@ -54,8 +57,8 @@ struct session {
     uint32_t abandoned; /* of those being opened */
     struct open_replies open_replies;
     struct global_requests global_requests;
-    TAILQ_HEAD(, session_listen) listens;
-    TAILQ_HEAD(, forwarded_open) forwarded_opens; /* that were not answered yet */
+    TAILQ_HEAD(, libssh_listen) listens;
+    TAILQ_HEAD(, libssh_forwarded_open) forwarded_opens; /* that were not answered yet */
     unsigned forwarded_open_count;
     bool forwarded_opens_refused;        /* there were too many, and the log says so */
     uint64_t looked_for_forwarded_opens; /* in_packets when that was done last */
@@ -73,7 +76,8 @@ enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CUT };
 
 struct channel {
     struct endpoint endpoint;
-    struct session *session; /* NULL once cut */
+    struct session_open open;       /* while opening */
+    struct libssh_session *session; /* NULL once cut */
     ssh_channel handle;
     struct ssh_channel_callbacks_struct callbacks;
     enum channel_state state;
@@ -100,16 +104,16 @@ struct channel {
     /* While opening. */
     struct answer *answer; /* NULL once it was acted upon */
     uint64_t asked_at;
-    void (*done)(void *arg, struct endpoint *channel, const struct open_failure *failure);
+    session_opened_fn *done;
     void *arg;
 };
 
 /* channel.c */
 
 /* A channel whose open request is on its way; on failure the answer is there already. */
-struct channel *chan_new(struct session *session, const struct open_target *target);
+struct channel *chan_new(struct libssh_session *session, const struct open_target *target);
 /* A channel for what the server asked to open; the confirmation is on its way. */
-struct channel *chan_accept(struct session *session, ssh_message message);
+struct channel *chan_accept(struct libssh_session *session, ssh_message message);
 /* The server confirmed: from here on it is an endpoint. */
 void chan_confirmed(struct channel *channel);
 /* Tells its owner what came: leftover bytes, end of data, close. */
@@ -138,56 +142,73 @@ void chan_window_hold(struct channel *channel, uint64_t since);
 /* It ends. */
 void chan_window_release(struct channel *channel);
 
-/* forwarded.c */
+/* forwarded_open.c */
 
-void forwarded_opens_init(struct session *session);
+/* Operations of struct session_operations. */
+struct session_listen *libssh_listen(struct session *session, const char *bind, uint16_t port,
+                                     const struct session_listen_events *events, void *arg);
+void libssh_listen_free(struct session_listen *listen);
+void libssh_forwarded_open_own(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,
+                               void *arg);
+struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded);
+void libssh_forwarded_open_refuse(struct forwarded_open *forwarded);
+
+void forwarded_opens_init(struct libssh_session *session);
 /* Asks for what shall be listened on, and takes what came in there; once a turn. */
-void forwarded_opens_turn(struct session *session);
+void forwarded_opens_turn(struct libssh_session *session);
 /* Whether it has to be done again in the loop's next turn. */
-bool forwarded_opens_is_due(const struct session *session);
+bool forwarded_opens_is_due(const struct libssh_session *session);
 /* The session died: tells those that listen, and those that were connecting. */
-void forwarded_opens_cut(struct session *session);
+void forwarded_opens_cut(struct libssh_session *session);
 /* It ends. */
-void forwarded_opens_end(struct session *session);
+void forwarded_opens_end(struct libssh_session *session);
 
 /* turn.c */
 
 /* To be called after any libssh call made outside of session_turn: it may have processed input. */
-void session_touch(struct session *session);
+void session_touch(struct libssh_session *session);
 /* One turn: the only place from which channels' events come. `readable`: the socket may have input.
  * The session may be freed by it. */
-void session_turn(struct session *session, bool readable);
+void session_turn(struct libssh_session *session, bool readable);
 /* The channel, which is not dirty, shall be settled again in the loop's next turn. */
-void session_postpone(struct session *session, struct channel *channel);
+void session_postpone(struct libssh_session *session, struct channel *channel);
 /* It takes no more for now: the socket is full, or a rekey is going on. */
-bool session_congested(const struct session *session);
+bool session_congested(const struct libssh_session *session);
 /* How many bytes it takes until then; the packet that exceeds it is taken whole. */
-size_t session_room(const struct session *session);
+size_t session_room(const struct libssh_session *session);
 /* So much was written, and waits for the end of the turn. */
-void session_wrote(struct session *session, uint32_t length);
+void session_wrote(struct libssh_session *session, uint32_t length);
 /* libssh has not noticed its end yet. */
-bool session_is_alive(const struct session *session);
+bool session_is_alive(const struct libssh_session *session);
 /* Sends what is queued, and leaves libssh in the belief that the next packet can be sent at once.
  */
-void session_farewell(struct session *session);
+void session_farewell(struct libssh_session *session);
 
 /* session.c */
 
+static inline struct libssh_session *libssh_session_of(const struct session *session)
+{
+    return container_of(session, struct libssh_session, base);
+}
+
 /* An answer took so long: the way there and back at most. */
-void session_note_round_trip(struct session *session, uint64_t milliseconds);
+void session_note_round_trip(struct libssh_session *session, uint64_t milliseconds);
 /* The server broke the protocol, as `how` says (a constant): the session ends with this turn, and
  * what is not told by then is never told. Allowed anywhere. */
-void session_breach(struct session *session, const char *how);
+void session_breach(struct libssh_session *session, const char *how);
 /* Around every libssh call that is not made from the session's own turn: what its log lines and its
  * socket are about. They nest, as one session's event may make another write: session_enter gives
  * what session_leave takes, and goes back to. */
-struct session *session_enter(struct session *session);
-void session_leave(struct session *before);
+struct libssh_session *session_enter(struct libssh_session *session);
+void session_leave(struct libssh_session *before);
 /* Sets libssh's log for this session again, inside of such a pair, where its level has changed. */
-void session_log(struct session *session);
+void session_log(struct libssh_session *session);
+/* login_engine's session_new. */
+struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_in,
+                                   const struct session_options *options);
 /* Cuts all channels and tells everybody; its last act, after which it may be freed. */
-void session_die(struct session *session);
+void session_die(struct libssh_session *session);
 /* Frees it, outside of its turn. */
-void session_destroy(struct session *session);
+void session_destroy(struct libssh_session *session);
 
 #endif

@@ -12,8 +12,8 @@ bool libssh_config_read(ssh_session handle, const struct config_upstream *upstre
            ssh_options_parse_config(handle, upstream->ssh_config_file) == 0;
 }
 
-void dial_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
-               uint16_t *port)
+void libssh_config_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+                        uint16_t *port)
 {
     ssh_session handle = ssh_new();
     unsigned found = 0;

@@ -2,24 +2,20 @@
 #include "session_libssh/logged_in.h"
 
 #include "base/mem.h"
+#include "session_libssh/engine.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-struct logged_in *logged_in_new(ssh_session handle, int watch_fd,
-                                const struct connection_info *info)
+struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
+                                       const struct connection_info *info)
 {
-    struct logged_in *logged_in = mem_zalloc(sizeof(*logged_in));
+    struct libssh_logged_in *l = mem_zalloc(sizeof(*l));
 
-    logged_in->handle = handle;
-    logged_in->watch_fd = watch_fd;
-    logged_in->info = *info;
-    return logged_in;
-}
-
-const struct connection_info *logged_in_info(const struct logged_in *logged_in)
-{
-    return &logged_in->info;
+    l->base = (struct logged_in){.engine = &libssh_engine, .info = *info};
+    l->handle = handle;
+    l->watch_fd = watch_fd;
+    return &l->base;
 }
 
 void handle_end(ssh_session handle, bool polite)
@@ -29,11 +25,11 @@ void handle_end(ssh_session handle, bool polite)
     ssh_free(handle);
 }
 
-void logged_in_free(struct logged_in *logged_in)
+void libssh_logged_in_free(struct logged_in *logged_in)
 {
-    if (logged_in == NULL)
-        return;
-    handle_end(logged_in->handle, true);
-    close(logged_in->watch_fd);
-    free(logged_in);
+    struct libssh_logged_in *l = libssh_logged_in_of(logged_in);
+
+    handle_end(l->handle, true);
+    close(l->watch_fd);
+    free(l);
 }

@@ -6,16 +6,24 @@
 
 #include <libssh/libssh.h>
 
-struct logged_in {
+struct libssh_logged_in {
+    struct logged_in base;
     ssh_session handle;
     int watch_fd; /* a descriptor of its socket for our own poll: libssh closes its own whenever it
                      likes */
-    struct connection_info info;
 };
 
+static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *logged_in)
+{
+    return container_of(logged_in, struct libssh_logged_in, base);
+}
+
 /* Takes the handle, and a descriptor of its socket for our own poll. */
-struct logged_in *logged_in_new(ssh_session handle, int watch_fd,
-                                const struct connection_info *info);
+struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
+                                       const struct connection_info *info);
+
+/* login_engine's logged_in_free. */
+void libssh_logged_in_free(struct logged_in *logged_in);
 
 /* Frees a handle (NULL is fine) and with it its descriptor; with `polite` the server gets
  * SSH_MSG_DISCONNECT first. */

@@ -41,8 +41,8 @@ static int open_forward(ssh_channel handle, const struct open_target *target)
 {
     if (target->path != NULL)
         return ssh_channel_open_forward_unix(handle, target->path, "", 0);
-    return ssh_channel_open_forward(handle, target->host, target->port, target->origin,
-                                    target->origin_port);
+    return ssh_channel_open_forward(handle, target->tcp->host, target->tcp->port,
+                                    target->tcp->origin, target->tcp->origin_port);
 }
 
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
@@ -50,7 +50,7 @@ static int open_forward(ssh_channel handle, const struct open_target *target)
 const char *open_replies_read_log(struct open_replies *open_replies, int priority,
                                   const char *function, const char *text)
 {
-    (void)answers;
+    (void)open_replies;
     (void)priority;
     (void)function;
     (void)text;
@@ -59,7 +59,7 @@ const char *open_replies_read_log(struct open_replies *open_replies, int priorit
 
 int open_replies_log_level(const struct open_replies *open_replies)
 {
-    (void)answers;
+    (void)open_replies;
     return SSH_LOG_WARN;
 }
 

@@ -14,6 +14,8 @@
 #ifndef ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
 #define ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
 
+#include "session/session.h"
+
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <stdbool.h>
@@ -58,11 +60,8 @@ bool open_replies_are_certain(const struct answer *answer);
 
 /* Where a channel shall lead. */
 struct open_target {
-    const char *path; /* of a unix socket at the server; NULL: host and port */
-    const char *host;
-    uint16_t port;
-    const char *origin; /* the address that the client came from */
-    uint16_t origin_port;
+    const char *path; /* of a unix socket at the server; NULL: `tcp` */
+    const struct tcp_target *tcp;
 };
 
 /* Asks for a channel on a new `handle` and watches for the answer. Returns what

@@ -1,5 +1,5 @@
 /* A session from its beginning to its end: what libssh is told to do for it, what is known of it,
- * whether it still answers. What comes in is ssh/turn's. */
+ * whether it still answers. What comes in is turn.c's. */
 #include "session_libssh/internal.h"
 
 #include "base/mem.h"
@@ -23,7 +23,7 @@
 
 static void read_log(int priority, const char *function, const char *text, void *userdata)
 {
-    struct session *s = userdata;
+    struct libssh_session *s = userdata;
     const char *breach;
 
     if (s == NULL)
@@ -38,7 +38,7 @@ static void read_log(int priority, const char *function, const char *text, void 
         log_debug("libssh: %s", text);
 }
 
-void session_log(struct session *s)
+void session_log(struct libssh_session *s)
 {
     int requests = global_requests_log_level(&s->global_requests);
     int opens = open_replies_log_level(&s->open_replies);
@@ -49,9 +49,9 @@ void session_log(struct session *s)
 }
 
 /* Whose libssh calls this thread makes. */
-static _Thread_local struct session *entered;
+static _Thread_local struct libssh_session *entered;
 
-static void go_to(struct session *s)
+static void go_to(struct libssh_session *s)
 {
     entered = s;
     transport_enter(s != NULL ? s->handle_fd : -1);
@@ -61,20 +61,20 @@ static void go_to(struct session *s)
         ssh_set_log_userdata(NULL);
 }
 
-struct session *session_enter(struct session *s)
+struct libssh_session *session_enter(struct libssh_session *s)
 {
-    struct session *before = entered;
+    struct libssh_session *before = entered;
 
     go_to(s);
     return before;
 }
 
-void session_leave(struct session *before)
+void session_leave(struct libssh_session *before)
 {
     go_to(before);
 }
 
-void session_breach(struct session *s, const char *how)
+void session_breach(struct libssh_session *s, const char *how)
 {
     if (s->death == NULL)
         s->death = how;
@@ -84,12 +84,15 @@ void session_breach(struct session *s, const char *how)
 
 static void destroyed(uv_handle_t *handle)
 {
-    free(container_of((uv_poll_t *)handle, struct session, poll));
+    struct libssh_session *s = container_of((uv_poll_t *)handle, struct libssh_session, poll);
+
+    free(s->name);
+    free(s);
 }
 
-void session_destroy(struct session *s)
+void session_destroy(struct libssh_session *s)
 {
-    struct session *before;
+    struct libssh_session *before;
 
     assert(TAILQ_EMPTY(&s->open));
     later_cancel(s->loop, &s->process_events);
@@ -111,16 +114,16 @@ void session_destroy(struct session *s)
     close(s->watch_fd);
 }
 
-void session_free(struct session *s)
+static void libssh_session_free(struct session *session)
 {
-    if (s == NULL)
-        return;
+    struct libssh_session *s = libssh_session_of(session);
+
     s->freed = true;
     if (!s->driving)
         session_destroy(s);
 }
 
-void session_die(struct session *s)
+void session_die(struct libssh_session *s)
 {
     char why[256];
 
@@ -145,7 +148,7 @@ void session_die(struct session *s)
 }
 
 /* The shortest of them: the way there and back, and little besides. */
-void session_note_round_trip(struct session *s, uint64_t milliseconds)
+void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
 {
     if (!s->round_trip_known || milliseconds < s->round_trip)
         s->round_trip = milliseconds;
@@ -155,7 +158,7 @@ void session_note_round_trip(struct session *s, uint64_t milliseconds)
 /* Any byte received is life: only silence is asked, and only silence kills. */
 static void keepalive_due(struct deadline *deadline)
 {
-    struct session *s = container_of(deadline, struct session, keepalive);
+    struct libssh_session *s = container_of(deadline, struct libssh_session, keepalive);
 
     if (s->bytes.in_bytes != s->heard_bytes) {
         s->heard_bytes = s->bytes.in_bytes;
@@ -171,8 +174,10 @@ static void keepalive_due(struct deadline *deadline)
     deadline_arm(s->loop, &s->keepalive, s->options.keepalive_ms, keepalive_due);
 }
 
-void session_probe(struct session *s)
+static void libssh_session_probe(struct session *session)
 {
+    struct libssh_session *s = libssh_session_of(session);
+
     if (s->options.keepalive_ms == 0 || s->dead)
         return;
     s->heard_bytes = s->bytes.in_bytes;
@@ -183,7 +188,7 @@ void session_probe(struct session *s)
 
 /* How long the server has been silent while an open waits for it, beyond what the way there and
  * back takes. */
-static uint64_t silence(const struct session *s)
+static uint64_t silence(const struct libssh_session *s)
 {
     const struct channel *oldest = TAILQ_FIRST(&s->opening);
     uint64_t since;
@@ -194,8 +199,9 @@ static uint64_t silence(const struct session *s)
     return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
 }
 
-bool session_peer(const struct session *s, struct ip *peer)
+static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
+    const struct libssh_session *s = libssh_session_of(session);
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
     uint16_t port;
@@ -204,8 +210,10 @@ bool session_peer(const struct session *s, struct ip *peer)
            ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
 }
 
-void session_tick(struct session *s)
+static void libssh_session_tick(struct session *session)
 {
+    struct libssh_session *s = libssh_session_of(session);
+
     /* A target that does not answer is no reason to avoid a session; an sshd that answers nobody,
      * because it resolves a name, is. Its reply to a keepalive tells which it is: it handles one
      * packet after another. */
@@ -216,8 +224,10 @@ void session_tick(struct session *s)
     global_requests_tick(s);
 }
 
-void session_state(const struct session *s, struct session_state *state)
+static void libssh_session_state(const struct session *session, struct session_state *state)
 {
+    const struct libssh_session *s = libssh_session_of(session);
+
     *state = (struct session_state){
         .bytes_in = s->bytes.in_bytes,
         .bytes_out = s->bytes.out_bytes,
@@ -228,21 +238,75 @@ void session_state(const struct session *s, struct session_state *state)
     };
 }
 
-struct session *session_new(struct loop *loop, struct logged_in *logged_in_session,
-                            const struct session_options *options)
-{
-    struct session *s = mem_zalloc(sizeof(*s));
+/* Opens. */
 
-    if (uv_poll_init(loop_uv(loop), &s->poll, logged_in_session->watch_fd) != 0) {
+static struct session_open *open_to(struct session *session, const struct open_target *target,
+                                    session_opened_fn *opened, void *arg)
+{
+    struct channel *ch = chan_new(libssh_session_of(session), target);
+
+    ch->open.operations = session->operations;
+    ch->done = opened;
+    ch->arg = arg;
+    return &ch->open;
+}
+
+static struct session_open *libssh_open_tcp(struct session *session,
+                                            const struct tcp_target *target,
+                                            session_opened_fn *opened, void *arg)
+{
+    return open_to(session, &(struct open_target){.tcp = target}, opened, arg);
+}
+
+static struct session_open *libssh_open_unix(struct session *session, const char *path,
+                                             session_opened_fn *opened, void *arg)
+{
+    return open_to(session, &(struct open_target){.path = path}, opened, arg);
+}
+
+static void libssh_open_cancel(struct session_open *open)
+{
+    struct channel *ch = container_of(open, struct channel, open);
+
+    ch->done = NULL;
+    ch->session->abandoned++;
+}
+
+static const struct session_operations libssh_session_operations = {
+    .free = libssh_session_free,
+    .open_tcp = libssh_open_tcp,
+    .open_unix = libssh_open_unix,
+    .open_cancel = libssh_open_cancel,
+    .listen = libssh_listen,
+    .listen_free = libssh_listen_free,
+    .forwarded_own = libssh_forwarded_open_own,
+    .forwarded_accept = libssh_forwarded_open_accept,
+    .forwarded_refuse = libssh_forwarded_open_refuse,
+    .peer = libssh_session_peer,
+    .probe = libssh_session_probe,
+    .state = libssh_session_state,
+    .tick = libssh_session_tick,
+};
+
+struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_in,
+                                   const struct session_options *options)
+{
+    struct libssh_logged_in *l = libssh_logged_in_of(logged_in);
+    struct libssh_session *s = mem_zalloc(sizeof(*s));
+
+    if (uv_poll_init(loop_uv(loop), &s->poll, l->watch_fd) != 0) {
         free(s);
         return NULL;
     }
+    s->base.operations = &libssh_session_operations;
     s->loop = loop;
     s->options = *options;
-    s->handle = logged_in_session->handle;
+    s->name = mem_strdup(options->name);
+    s->options.name = s->name;
+    s->handle = l->handle;
     s->handle_fd = ssh_get_fd(s->handle);
-    s->watch_fd = logged_in_session->watch_fd;
-    free(logged_in_session);
+    s->watch_fd = l->watch_fd;
+    free(l);
     TAILQ_INIT(&s->opening);
     TAILQ_INIT(&s->open);
     TAILQ_INIT(&s->writers);
@@ -258,40 +322,5 @@ struct session *session_new(struct loop *loop, struct logged_in *logged_in_sessi
     if (options->keepalive_ms > 0)
         deadline_arm(loop, &s->keepalive, options->keepalive_ms, keepalive_due);
     session_touch(s); /* input may have come with the last of the authentication */
-    return s;
-}
-
-struct session_open *session_open_tcp(struct session *s, const char *host, uint16_t port,
-                                      const char *origin, uint16_t origin_port,
-                                      void (*done)(void *arg, struct endpoint *channel,
-                                                   const struct open_failure *failure),
-                                      void *arg)
-{
-    struct channel *ch =
-        chan_new(s, &(struct open_target){
-                        .host = host, .port = port, .origin = origin, .origin_port = origin_port});
-
-    ch->done = done;
-    ch->arg = arg;
-    return (struct session_open *)ch;
-}
-
-struct session_open *session_open_unix(struct session *s, const char *path,
-                                       void (*done)(void *arg, struct endpoint *channel,
-                                                    const struct open_failure *failure),
-                                       void *arg)
-{
-    struct channel *ch = chan_new(s, &(struct open_target){.path = path});
-
-    ch->done = done;
-    ch->arg = arg;
-    return (struct session_open *)ch;
-}
-
-void session_open_cancel(struct session_open *open)
-{
-    struct channel *ch = (struct channel *)open;
-
-    ch->done = NULL;
-    ch->session->abandoned++;
+    return &s->base;
 }

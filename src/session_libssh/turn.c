@@ -27,19 +27,19 @@
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_process_events(struct later *later);
 
-void session_wrote(struct session *s, uint32_t length)
+void session_wrote(struct libssh_session *s, uint32_t length)
 {
     s->fresh += length;
     s->carried += length;
 }
 
 /* More would have to wait for the kernel, or for this turn's end. */
-static bool is_full(const struct session *s)
+static bool is_full(const struct libssh_session *s)
 {
     return s->backlog || s->fresh >= FRESH_MAX;
 }
 
-bool session_congested(const struct session *s)
+bool session_congested(const struct libssh_session *s)
 {
     bool rekeying =
         s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
@@ -47,25 +47,25 @@ bool session_congested(const struct session *s)
     return rekeying || is_full(s) || s->breached;
 }
 
-size_t session_room(const struct session *s)
+size_t session_room(const struct libssh_session *s)
 {
     return session_congested(s) ? 0 : (size_t)(FRESH_MAX - s->fresh);
 }
 
 /* As far as libssh knows, which else has closed its descriptor. */
-static bool is_connected(const struct session *s)
+static bool is_connected(const struct libssh_session *s)
 {
     return ssh_is_connected(s->handle) &&
            (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
 }
 
-bool session_is_alive(const struct session *s)
+bool session_is_alive(const struct libssh_session *s)
 {
     return s->death == NULL && is_connected(s);
 }
 
 /* The error that libssh has set last, maybe long ago. */
-static void check_error(struct session *s)
+static void check_error(struct libssh_session *s)
 {
     const char *breach = NULL;
 
@@ -77,7 +77,7 @@ static void check_error(struct session *s)
 
 /* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
  * afterwards. */
-static void poll_once(struct session *s)
+static void poll_once(struct libssh_session *s)
 {
     if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
         s->death = "poll failed";
@@ -87,7 +87,7 @@ static void poll_once(struct session *s)
 
 /* While the server does not read, channels write nothing: what is queued then are answers, to
  * requests and opens that it goes on sending. */
-static void note_backlog(struct session *s, bool backlog)
+static void note_backlog(struct libssh_session *s, bool backlog)
 {
     if (!s->backlog)
         s->backlog_from = s->packets.out_packets;
@@ -99,7 +99,7 @@ static void note_backlog(struct session *s, bool backlog)
 /* Until the server answers our KEXINIT libssh queues what it answers to requests and opens, where
  * neither a limit nor a status knows of it. No server that keeps to the protocol sends so much
  * before it reads the KEXINIT. */
-static void check_rekey(struct session *s)
+static void check_rekey(struct libssh_session *s)
 {
     if (s->packets.out_packets == s->silent_at) {
         if (s->packets.in_packets - s->silent_from <= UNANSWERED_MAX)
@@ -113,7 +113,7 @@ static void check_rekey(struct session *s)
 }
 
 /* Sends what libssh has queued since the last time. */
-static void flush(struct session *s)
+static void flush(struct libssh_session *s)
 {
     if ((ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0) {
         transport_let_out(true);
@@ -124,7 +124,7 @@ static void flush(struct session *s)
     note_backlog(s, (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0);
 }
 
-void session_farewell(struct session *s)
+void session_farewell(struct libssh_session *s)
 {
     transport_let_out(true);
     poll_once(s);
@@ -132,7 +132,7 @@ void session_farewell(struct session *s)
     transport_let_out(false);
 }
 
-static void receive(struct session *s)
+static void receive(struct libssh_session *s)
 {
     for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(s->watch_fd); reads++) {
         do
@@ -145,7 +145,7 @@ static void receive(struct session *s)
 
 /* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
  * stay listed. */
-static void tell_answers(struct session *s)
+static void tell_answers(struct libssh_session *s)
 {
     struct channel *ch = TAILQ_FIRST(&s->opening);
 
@@ -173,7 +173,7 @@ static void tell_answers(struct session *s)
 
 /* Lets those write that waited for it, first come first served; those without a window go on
  * waiting. */
-static void wake_writers(struct session *s)
+static void wake_writers(struct libssh_session *s)
 {
     struct channel *last = TAILQ_LAST(&s->writers, channel_list);
     struct channel *ch;
@@ -192,7 +192,7 @@ static void wake_writers(struct session *s)
     }
 }
 
-static void tell_dirty(struct session *s)
+static void tell_dirty(struct libssh_session *s)
 {
     struct channel *ch;
 
@@ -203,7 +203,7 @@ static void tell_dirty(struct session *s)
     }
 }
 
-void session_postpone(struct session *s, struct channel *ch)
+void session_postpone(struct libssh_session *s, struct channel *ch)
 {
     ch->is_dirty = true;
     ch->is_postponed = true;
@@ -211,7 +211,7 @@ void session_postpone(struct session *s, struct channel *ch)
 }
 
 /* What was postponed is the next turn's. */
-static void take_postponed(struct session *s)
+static void take_postponed(struct libssh_session *s)
 {
     struct channel *ch;
 
@@ -223,7 +223,7 @@ static void take_postponed(struct session *s)
     later_post(s->loop, &s->process_events, on_process_events);
 }
 
-static void rearm(struct session *s)
+static void rearm(struct libssh_session *s)
 {
     int wanted = UV_READABLE | (s->backlog ? UV_WRITABLE : 0);
 
@@ -234,7 +234,7 @@ static void rearm(struct session *s)
 }
 
 /* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
-static void process_events(struct session *s)
+static void process_events(struct libssh_session *s)
 {
     uint64_t seen;
 
@@ -257,9 +257,9 @@ static void process_events(struct session *s)
     }
 }
 
-void session_turn(struct session *s, bool readable)
+void session_turn(struct libssh_session *s, bool readable)
 {
-    struct session *before;
+    struct libssh_session *before;
     bool held; /* writers were */
 
     if (s->dead)
@@ -296,7 +296,7 @@ void session_turn(struct session *s, bool readable)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct session *s = container_of(poll, struct session, poll);
+    struct libssh_session *s = container_of(poll, struct libssh_session, poll);
 
     (void)events;
     if (status < 0) {
@@ -311,10 +311,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_process_events(struct later *later)
 {
-    session_turn(container_of(later, struct session, process_events), false);
+    session_turn(container_of(later, struct libssh_session, process_events), false);
 }
 
-void session_touch(struct session *s)
+void session_touch(struct libssh_session *s)
 {
     if (s->driving)
         s->again = true;

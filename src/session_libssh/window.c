@@ -57,7 +57,7 @@ static void charge(struct channel *ch, uint32_t window)
     ch->charged = window;
 }
 
-static bool is_far(const struct session *s)
+static bool is_far(const struct libssh_session *s)
 {
     return s->round_trip >= FAR_MS;
 }
@@ -65,7 +65,7 @@ static bool is_far(const struct session *s)
 /* A larger window, if the session's share allows it. */
 static bool grow(struct channel *ch)
 {
-    const struct session *s = ch->session;
+    const struct libssh_session *s = ch->session;
     uint32_t most = is_far(s) && !s->global_requests.probing ? WINDOW_MAX : NEAR_MAX;
     uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
     uint32_t larger = twice < most ? twice : most;
@@ -83,7 +83,7 @@ static bool grow(struct channel *ch)
 /* A whole window was consumed, or what makes a stream: what then? */
 static void consider(struct channel *ch)
 {
-    const struct session *s = ch->session;
+    const struct libssh_session *s = ch->session;
     uint64_t lasts = QUARTERS * s->round_trip / 4;
     bool begins = ch->window == 0;
     bool held_up = loop_now(s->loop) <= ch->window_began + (lasts > BRIEF_MS ? lasts : BRIEF_MS);

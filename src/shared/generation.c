@@ -1,4 +1,4 @@
-/* Configurations in use. */
+/* Generations: made by the main thread, referenced by all. */
 #include "shared/generation.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
-/* A configuration with the session tables of its upstreams: what a client holds on to from its
- * first byte to its last, so that a reload never changes a connection under way. Immutable, counted
- * atomically. */
+/* A configuration with the session tables of its upstreams. A client references the generation that
+ * it came by until it ends, so that a reload never changes a connection under way. Immutable, but
+ * for its atomic reference count. */
 #ifndef ADIT_SHARED_GENERATION_H
 #define ADIT_SHARED_GENERATION_H
 
@@ -9,7 +9,7 @@
 
 struct generation {
     atomic_uint references;
-    uint64_t serial; /* tells the users files of different loads apart */
+    uint64_t serial; /* greater for each newer generation */
     struct config *config;
     struct session_table **tables; /* one for each config->upstreams */
 };

@@ -1,9 +1,9 @@
-/* Threads that stand still are noticed. */
+/* Noticing a thread whose loop stands still. */
 #include "shared/heartbeat.h"
 
 #include "base/log.h"
 
-/* Ticks without an answer after which a thread is said to stand still. */
+/* Ticks without an answer after which a thread counts as stalled. */
 #define STALLED_TICKS 5
 
 /* (Rounded: the question was asked, and the answer looked for, at ticks.) */

@@ -11,7 +11,7 @@
 struct heartbeat {
     atomic_bool answered;
     bool asked;
-    bool stalled;      /* and the log says so */
+    bool stalled;      /* (logged) */
     unsigned ticks;    /* without an answer */
     uint64_t asked_at; /* ms */
 };

@@ -1,4 +1,4 @@
-/* Sums and lines of the counters. */
+/* Sums of the counters, and their lines in the log. */
 #include "shared/metrics.h"
 
 #include "base/log.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A set is nothing but metrics, so it can be walked as an array. */
+/* (The struct holds only metrics, so that it can be walked as an array.) */
 #define METRICS (sizeof(struct metrics) / sizeof(metric))
 _Static_assert(METRICS * sizeof(metric) == sizeof(struct metrics), "a set holds only metrics");
 
@@ -52,14 +52,14 @@ void metrics_each(const struct metrics *m,
 
 #define LINE_FIELDS 32
 
-/* One group. */
-struct line {
+/* The log line of one group. */
+struct metrics_line {
     const char *group;
     struct log_field fields[LINE_FIELDS];
     size_t count;
 };
 
-static void log_group(struct line *line)
+static void log_metrics_line(struct metrics_line *line)
 {
     char event[64];
 
@@ -68,12 +68,12 @@ static void log_group(struct line *line)
     line->count = 0;
 }
 
-static void put(void *arg, const char *group, const char *name, uint64_t value)
+static void put_metric(void *arg, const char *group, const char *name, uint64_t value)
 {
-    struct line *line = arg;
+    struct metrics_line *line = arg;
 
     if (line->group != NULL && strcmp(line->group, group) != 0)
-        log_group(line);
+        log_metrics_line(line);
     line->group = group;
     if (value > 0 && line->count < LINE_FIELDS)
         line->fields[line->count++] = ADIT_LOG_NUMBER_FIELD(name, value);
@@ -81,8 +81,8 @@ static void put(void *arg, const char *group, const char *name, uint64_t value)
 
 void metrics_log(const struct metrics *m)
 {
-    struct line line = {0};
+    struct metrics_line line = {0};
 
-    metrics_each(m, put, &line);
-    log_group(&line);
+    metrics_each(m, put_metric, &line);
+    log_metrics_line(&line);
 }

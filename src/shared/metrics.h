@@ -1,5 +1,5 @@
-/* What was counted, a set for each thread: written by its owner only, read by anybody, without
- * locks. */
+/* Counters, one set for each thread: written by the owning thread only, read by any, without locks.
+ */
 #ifndef ADIT_SHARED_METRICS_H
 #define ADIT_SHARED_METRICS_H
 
@@ -14,12 +14,12 @@ typedef _Atomic uint64_t metric;
 struct metrics {
     metric accepted;           /* connections that came in */
     metric outcomes[OUTCOMES]; /* how their requests ended, by enum outcome */
-    metric cut;                /* relays that did not end by two ends of data */
+    metric cut;                /* relays that did not end by the end of data both ways */
     metric bytes_up;           /* from clients */
     metric bytes_down;         /* to clients */
     metric channels;           /* opened */
     metric retries;            /* unconfirmed channels opened again on another session */
-    metric moves;              /* clients that went to the worker that has the session */
+    metric moves;              /* clients that moved to the worker that drives the session */
     metric sessions_up;        /* sessions that came up */
     metric sessions_lost;
     metric dials[DIAL_STATUSES]; /* by enum dial_status */
@@ -47,11 +47,10 @@ static inline uint64_t metric_get(const metric *m)
 /* Adds one set to a sum that belongs to the caller. */
 void metrics_sum(struct metrics *sum, const struct metrics *part);
 
-/* Logs them at info: what is zero is left out. */
+/* Logs the counters that are not zero, at info. */
 void metrics_log(const struct metrics *sum);
 
-/* Calls `each` for every one of them, with the names it has in the log: groups one after the other.
- */
+/* Calls `each` for every counter, group by group, with the names that it has in the log. */
 void metrics_each(const struct metrics *metrics,
                   void (*each)(void *arg, const char *group, const char *name, uint64_t value),
                   void *arg);

@@ -61,14 +61,14 @@ enum slot_state session_table_slot_state(const struct session_table *table, int 
 void session_table_set_slot(struct session_table *table, int slot, enum slot_state state)
 {
     atomic_store(&table->slots[slot].state, (int)state);
-    /* (The main thread alone fills slots, hence raises it.) */
+    /* (Only the main thread fills empty slots, so only it raises `used`.) */
     if (slot >= atomic_load_explicit(&table->used, memory_order_relaxed))
         atomic_store(&table->used, slot + 1);
 }
 
-/* What policy/balance says now of all slots but `without`; its index is that of a slot. */
-static struct balance_choice choose(const struct session_table *table, int worker, bool may_block,
-                                    int without)
+/* Asks policy/balance about all slots but `without`; the index of its choice is made a slot's. */
+static struct balance_choice choose_slot_of(const struct session_table *table, int worker,
+                                            bool may_block, int without)
 {
     struct balance_session sessions[SESSION_TABLE_SLOTS];
     int slots[SESSION_TABLE_SLOTS];
@@ -105,7 +105,7 @@ static struct balance_choice choose(const struct session_table *table, int worke
 
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)
 {
-    struct balance_choice choice = choose(table, worker, may_block, -1);
+    struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
 
     if (choice.index >= 0)
         atomic_fetch_add_explicit(&table->slots[choice.index].channels, 1, memory_order_relaxed);
@@ -115,7 +115,8 @@ int session_table_reserve(struct session_table *table, int worker, bool may_bloc
 
 void session_table_expect_names(struct session_table *table)
 {
-    /* (Said for each open; a store would take the line from the other workers.) */
+    /* (Called for each open; a store each time would take the cache line from the other workers.)
+     */
     if (!atomic_load_explicit(&table->expects_names, memory_order_relaxed))
         atomic_store_explicit(&table->expects_names, true, memory_order_relaxed);
 }
@@ -123,12 +124,12 @@ void session_table_expect_names(struct session_table *table)
 bool session_table_wants_quiet(const struct session_table *table, int without)
 {
     return atomic_load_explicit(&table->expects_names, memory_order_relaxed) &&
-           choose(table, -1, true, without).grow;
+           choose_slot_of(table, -1, true, without).grow;
 }
 
 int session_table_hint(const struct session_table *table, int worker)
 {
-    int slot = choose(table, worker, false, -1).index;
+    int slot = choose_slot_of(table, worker, false, -1).index;
 
     return slot < 0 ? -1 : atomic_load_explicit(&table->slots[slot].worker, memory_order_relaxed);
 }

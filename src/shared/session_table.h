@@ -1,11 +1,12 @@
-/* One upstream's sessions as every thread sees them: a table of slots, all atomic. The main thread
- * fills and empties slots, the worker that owns a session publishes how it does, and every worker
- * chooses from here. */
+/* One upstream's sessions as every thread sees them: a table of atomic slots. The main thread fills
+ * and empties slots, the worker that drives a session publishes its figures, and every worker
+ * chooses the session for a channel here. */
 #ifndef ADIT_SHARED_SESSION_TABLE_H
 #define ADIT_SHARED_SESSION_TABLE_H
 
 #include "conf/config.h"
 #include "policy/fast_names.h"
+#include "session/login.h"
 #include "session/session.h"
 
 #include <stdatomic.h>
@@ -16,7 +17,7 @@
 
 enum slot_state {
     SLOT_EMPTY,
-    SLOT_DIALLING, /* the main thread makes a session for it */
+    SLOT_DIALLING, /* the main thread dials a session for it */
     SLOT_UP,
     SLOT_RETIRING, /* takes no new channels; closed when it has none */
 };
@@ -26,15 +27,15 @@ const char *slot_state_name(enum slot_state state);
 
 struct session_slot {
     atomic_int state;
-    atomic_int worker;    /* whose session it is */
-    atomic_uint channels; /* reserved: open, being opened, or clients on their way here */
-    atomic_uint rate;     /* KiB a second of late */
+    atomic_int worker;    /* the index of the worker that drives the session */
+    atomic_uint channels; /* reserved: open, being opened, or for clients that move here */
+    atomic_uint rate;     /* KiB a second, decaying */
     atomic_bool overdue;
     atomic_bool streaming; /* see policy/balance */
-    atomic_uint abandoned; /* opens that nobody waits for, and that were not answered yet */
+    atomic_uint abandoned; /* opens that were cancelled and that the server has not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
-    struct session *session; /* the owning worker's, nobody else looks */
+    struct session *session; /* for the worker that drives it alone */
 };
 
 struct pool;
@@ -44,16 +45,16 @@ struct session_table {
     char *upstream;    /* its name */
     struct pool *pool; /* the main thread's; NULL once the pool has gone */
     _Atomic(struct session_table *)
-        successor;            /* the pool that took its place in a reload; referenced */
+        successor;            /* of the pool that replaced this one in a reload; referenced */
     atomic_bool grow_asked;   /* a message is on its way */
     atomic_uint waiting;      /* clients waiting for a session */
-    atomic_bool asking;       /* a login waits for somebody's answer */
+    atomic_bool asking;       /* a login waits for a person's answer */
     atomic_uint max_channels; /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */
     atomic_uint quiet_sessions;    /* see policy/balance */
-    atomic_bool expects_names;     /* may-block opens may come */
-    struct fast_names *fast_names; /* that the server was quick with */
+    atomic_bool expects_names;     /* opens that may block may come */
+    struct fast_names *fast_names; /* names that the server resolved quickly of late */
     struct session_slot slots[SESSION_TABLE_SLOTS];
 };
 
@@ -62,20 +63,19 @@ struct session_table *session_table_new(const char *upstream, struct pool *pool)
 struct session_table *session_table_ref(struct session_table *table);
 void session_table_unref(struct session_table *table);
 
-/* Chooses the slot for one more channel (policy/balance, also for what is `may-block`) and reserves
- * it there; -1: no session is up. `*grow` when the pool wants another session. */
+/* Chooses the slot for one more channel (policy/balance, also about `may_block`) and reserves a
+ * channel there; -1: no session is up. `*grow` is set if the pool should have another session. */
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow);
 
-/* Opens that may block may come: without this being said, no quiet session is wanted. */
+/* From now on opens that may block are expected; before that, no quiet session is wanted. */
 void session_table_expect_names(struct session_table *table);
 
-/* Whether there is no session that a may-block open could go to without harm, but for slot
- * `without`
- * (-1: none is left out), and there may be one more. */
+/* Whether a may-block open would find no session without transfers, and there may be one more.
+ * Slot `without` is left out (-1: none is). */
 bool session_table_wants_quiet(const struct session_table *table, int without);
 
-/* The session table itself, or the one that took its place. It lives as long as the session table
- * does. */
+/* The newest table of the upstream: this one, or its last successor. It lives as long as this one.
+ */
 struct session_table *session_table_current(struct session_table *table);
 
 /* Names the successor (referenced anew) of a session table whose pool has gone; once. */

@@ -49,7 +49,7 @@ static void dispatch(struct accept_duty *duty, const struct accepted *connection
 }
 
 /* Whether a message about a newer generation is on its way. */
-static bool is_stale(const struct accept_duty *duty)
+static bool duty_is_stale(const struct accept_duty *duty)
 {
     return duty->generation->serial < atomic_load(&duty->worker->workers->serial);
 }
@@ -96,7 +96,7 @@ static void run_deferred_client(struct message *message, void *owner)
     struct accept_duty *duty = client->duty;
     const struct worker *worker = owner;
 
-    if (worker->stopping || (duty->ended && is_stale(duty))) {
+    if (worker->stopping || (duty->ended && duty_is_stale(duty))) {
         drop_deferred_client(message);
         return;
     }
@@ -121,7 +121,7 @@ static void on_accepted(void *arg, const struct accepted *connection)
 {
     struct accept_duty *duty = arg;
 
-    if (is_stale(duty))
+    if (duty_is_stale(duty))
         defer(duty, connection);
     else
         dispatch(duty, connection);

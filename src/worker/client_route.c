@@ -368,8 +368,12 @@ static void open_on(struct client *c, struct session *session)
     if (c->request->to_path)
         c->open = session_open_unix(session, c->request->opening, opened, c);
     else
-        c->open = session_open_tcp(session, c->request->opening, c->request->target.port, origin,
-                                   c->peer_port, opened, c);
+        c->open = session_open_tcp(session,
+                                   &(struct tcp_target){.host = c->request->opening,
+                                                        .port = c->request->target.port,
+                                                        .origin = origin,
+                                                        .origin_port = c->peer_port},
+                                   opened, c);
 }
 
 /* Finds a session for a channel to `request->opening`. A reservation that a move brought along is

@@ -4,6 +4,7 @@
 #define ADIT_WORKER_WORKER_PARTS_H
 
 #include "policy/users.h"
+#include "session/login.h"
 #include "session/session.h"
 #include "worker/worker.h"
 

@@ -107,7 +107,7 @@ static void publish(struct worker_session *ws)
         main_send_grow(ws->worker->workers, ws->table);
 }
 
-static void on_tick(struct deadline *deadline)
+static void on_worker_tick(struct deadline *deadline)
 {
     struct worker *worker = container_of(deadline, struct worker, tick);
     struct worker_session *ws = LIST_FIRST(&worker->sessions);
@@ -119,7 +119,7 @@ static void on_tick(struct deadline *deadline)
     }
     resolvers_publish(worker->resolvers);
     if (!LIST_EMPTY(&worker->sessions))
-        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_tick);
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
 }
 
 struct session_message {
@@ -148,7 +148,9 @@ static void run_session(struct message *message, void *owner)
     struct session_message *m = container_of(message, struct session_message, message);
     struct worker *worker = owner;
     struct worker_session *ws;
+    char *name = mem_printf("upstream %s: session %d", m->table->upstream, m->slot);
     struct session_options options = {
+        .name = name,
         .keepalive_ms = m->keepalive_ms,
         .keepalive_max = m->keepalive_max,
         .dying = on_session_dying,
@@ -156,12 +158,14 @@ static void run_session(struct message *message, void *owner)
     };
 
     if (worker->stopping) {
+        free(name);
         drop_session_message(message);
         return;
     }
     ws = mem_zalloc(sizeof(*ws));
     options.arg = ws;
     ws->session = session_new(worker->loop, m->logged_in, &options);
+    free(name);
     if (ws->session == NULL) {
         free(ws);
         main_send_session_lost(worker->workers, m->table, m->slot, "no descriptors");
@@ -174,7 +178,7 @@ static void run_session(struct message *message, void *owner)
     ws->table = session_table_ref(m->table);
     ws->slot = m->slot;
     if (LIST_EMPTY(&worker->sessions))
-        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_tick);
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
     LIST_INSERT_HEAD(&worker->sessions, ws, link);
     ws->table->slots[ws->slot].session = ws->session;
     /* These are still the figures of the session that had the slot before. */

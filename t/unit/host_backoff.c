@@ -39,14 +39,14 @@ static struct host_backoff *any_host(struct host_backoffs *hosts)
 static uint64_t fails(struct host_backoff *host, uint64_t now, const struct trouble *trouble)
 {
     host_backoff_begin(host);
-    host_backoff_end(host, now, now, false, trouble->reached, trouble->status);
+    host_backoff_end(host, now, now, trouble->reached, trouble->status);
     return host_backoff_wait(host, now, false);
 }
 
 static void succeeds(struct host_backoff *host, uint64_t now)
 {
     host_backoff_begin(host);
-    host_backoff_end(host, now, now, true, true, DIAL_OK);
+    host_backoff_end(host, now, now, true, DIAL_OK);
 }
 
 static void assert_half_to_whole(uint64_t wait, uint64_t whole)
@@ -221,7 +221,7 @@ static void one_at_a_time_until_the_host_has_let_us_in(void **state)
     assert_int_equal(host_backoff_wait(host, START, false), 0);
     host_backoff_begin(host);
     assert_true(host_backoff_wait(host, START, false) == UINT64_MAX);
-    host_backoff_end(host, START, START, true, true, DIAL_OK);
+    host_backoff_end(host, START, START, true, DIAL_OK);
     host_backoff_begin(host);
     assert_int_equal(host_backoff_wait(host, START, false), 0);
     host_backoff_abandon(host);
@@ -258,7 +258,7 @@ static void one_at_a_time_again_after_a_failure(void **state)
     assert_int_equal(host_backoff_wait(host, now, true), 0);
     host_backoff_begin(host);
     assert_true(host_backoff_wait(host, now, true) == UINT64_MAX);
-    host_backoff_end(host, now, now + 1, true, true, DIAL_OK);
+    host_backoff_end(host, now, now + 1, true, DIAL_OK);
     host_backoff_begin(host); /* it let us in, but sessions there may still be short-lived */
     assert_true(host_backoff_wait(host, now + 2, true) == UINT64_MAX);
     host_backoff_well(host);
@@ -276,12 +276,12 @@ static void dials_under_way_when_one_failed_count_once(void **state)
     succeeds(host, START);
     for (int n = 0; n < HOST_DIALS_MAX; n++)
         host_backoff_begin(host);
-    host_backoff_end(host, START + 1, START + 100, false, true, DIAL_TRANSPORT);
+    host_backoff_end(host, START + 1, START + 100, true, DIAL_TRANSPORT);
     assert_true(host_backoff_wait(host, START + 100, false) ==
                 UINT64_MAX); /* the others are under way */
-    host_backoff_end(host, START + 2, START + 200, false, true, DIAL_TRANSPORT);
-    host_backoff_end(host, START + 100, START + 250, false, true, DIAL_AUTHENTICATION);
-    host_backoff_end(host, START + 3, START + 300, false, false, DIAL_TRANSPORT);
+    host_backoff_end(host, START + 2, START + 200, true, DIAL_TRANSPORT);
+    host_backoff_end(host, START + 100, START + 250, true, DIAL_AUTHENTICATION);
+    host_backoff_end(host, START + 3, START + 300, false, DIAL_TRANSPORT);
     until = START + 300 + host_backoff_wait(host, START + 300, false);
     assert_in_range(until - (START + 100), no_ssh->first_ms / 2, no_ssh->first_ms);
     assert_half_to_whole(fails(host, until, no_ssh), 2 * no_ssh->first_ms);
@@ -346,7 +346,7 @@ static int dials_in_a_minute(const struct trouble *trouble, uint64_t dial_ms, bo
     *closest = UINT64_MAX;
     for (uint64_t now = START; now < START + MINUTE; now++) {
         if (under_way > 0 && now == began + dial_ms) {
-            host_backoff_end(host, began, now, false, trouble->reached, trouble->status);
+            host_backoff_end(host, began, now, trouble->reached, trouble->status);
             under_way--;
             ended = now;
         }
@@ -360,7 +360,7 @@ static int dials_in_a_minute(const struct trouble *trouble, uint64_t dial_ms, bo
             assert_int_equal(under_way, 1);
             if (dial_ms > 0)
                 continue;
-            host_backoff_end(host, began, now, false, trouble->reached, trouble->status);
+            host_backoff_end(host, began, now, trouble->reached, trouble->status);
             under_way--;
             ended = now;
         }

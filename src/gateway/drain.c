@@ -1,0 +1,153 @@
+/* How the gateway ends: draining, which lets connections end by themselves, and stopping, which
+ * cuts them. Main thread, but for client_gone. */
+#include "gateway/gateway_parts.h"
+
+#include "base/exit_status.h"
+#include "base/mem.h"
+#include "gateway/forwards.h"
+#include "io/notify.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A worker that stands still does not read that it has to stop; the process exits without it after
+ * this long. */
+#define WORKERS_END_SECONDS 5
+
+/* Dials that cannot be cancelled, as an agent asks a person, are left behind after this long. */
+#define DIALS_END_MS 5000
+#define DIALS_END_AT_ONCE_MS 300 /* of a command line, where a person has pressed Ctrl-C */
+
+static void on_dials_ended(void *arg)
+{
+    struct gateway *g = arg;
+
+    deadline_cancel(&g->drain);
+    loop_stop(g->loop);
+}
+
+static void dials_left_behind(struct deadline *deadline)
+{
+    const struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    if (!is_command_line(g->generation->config))
+        log_warning("a dial does not end: leaving it behind");
+    _exit(g->status);
+}
+
+/* No connection, command or remote forward is accepted from now on. */
+static void accept_no_more(struct gateway *g)
+{
+    notify_send("STOPPING=1");
+    listeners_close(g->listeners);
+    control_close(g->control);
+    forwards_change(g->room.forwards, NULL);
+}
+
+/* Ends the process at once if a worker does not end. */
+static void stop_workers(struct gateway *g)
+{
+    struct timespec until;
+
+    for (unsigned i = 0; i < g->workers.count; i++)
+        worker_send_stop(g->workers.all[i]);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WORKERS_END_SECONDS;
+    for (unsigned i = 0; i < g->workers.count; i++) {
+        if (!worker_join(g->workers.all[i], &until)) {
+            log_error("worker %u does not end: exiting without it", i);
+            _exit(g->status != 0 ? g->status : EXIT_SSH);
+        }
+    }
+}
+
+/* (Everything is cut at once; then only dial threads are waited for.) */
+void gateway_stop(struct gateway *g)
+{
+    if (g->stopping)
+        return;
+    g->stopping = true;
+    accept_no_more(g);
+    later_cancel(g->loop, &g->ending);
+    deadline_cancel(&g->drain);
+    deadline_cancel(&g->tick);
+    stdio_free(g->stdio);
+    g->stdio = NULL;
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_free(g->pools[i]);
+    g->pool_count = 0;
+    stop_workers(g);
+    if (dial_running(g->options.engine) == 0) {
+        on_dials_ended(g);
+    } else {
+        deadline_arm(g->loop, &g->drain,
+                     is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
+                     dials_left_behind);
+        dial_when_idle(g->options.engine, on_dials_ended, g);
+    }
+}
+
+static void drain_timed_out(struct deadline *deadline)
+{
+    struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    log_warning("%u connections are still there after drain_timeout: cutting them",
+                atomic_load(&g->workers.clients));
+    gateway_stop(g);
+}
+
+/* Whether no connection is left that would be cut. (-W is an internal connection, which is not
+ * counted.) */
+static bool is_empty(const struct gateway *g)
+{
+    return atomic_load(&g->workers.clients) == 0 && g->stdio == NULL;
+}
+
+static void drop_last_client(struct message *message)
+{
+    free(message);
+}
+
+static void run_last_client(struct message *message, void *owner)
+{
+    struct gateway *g = owner;
+
+    drop_last_client(message);
+    if (is_empty(g))
+        gateway_stop(g);
+}
+
+void gateway_client_gone(struct workers *workers)
+{
+    struct message *m;
+
+    if (atomic_load(&workers->clients) > 0)
+        return;
+    m = mem_zalloc(sizeof(*m));
+    *m = (struct message){.run = run_last_client, .drop = drop_last_client};
+    mailbox_post(workers->main_mailbox, m);
+}
+
+void gateway_drain(struct gateway *g, uint64_t timeout_ms)
+{
+    atomic_store(&g->workers.draining, true);
+    accept_no_more(g);
+    log_info("draining %u connections", atomic_load(&g->workers.clients));
+    if (is_empty(g))
+        gateway_stop(g);
+    else if (timeout_ms > 0)
+        deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);
+}
+
+void gateway_end_in_order(struct gateway *g)
+{
+    uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
+
+    if (atomic_load(&g->workers.draining)) {
+        log_info("second signal: ending at once");
+        gateway_stop(g);
+    } else {
+        gateway_drain(g, timeout_ms > 0 ? timeout_ms : 1);
+    }
+}
