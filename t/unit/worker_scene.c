@@ -157,9 +157,27 @@ unsigned scene_clients(void)
 
 /* ---- clients */
 
+/* Those of forwards, too. */
+static const struct config_listen *listen_of(const char *name)
+{
+    const struct config_listen *listen;
+
+    for (size_t i = 0;; i++) {
+        listen = config_listen_at(scene.gateway.generation->config, i);
+        assert_non_null(listen);
+        if (strcmp(listen->name, name) == 0)
+            return listen;
+    }
+}
+
+void client_connects(const char *listen, int worker, const struct accepted *connection)
+{
+    worker_accept(scene.gateway.each[worker], scene.gateway.generation, listen_of(listen),
+                  connection);
+}
+
 int client_of(const char *listen, int worker)
 {
-    struct generation *generation = scene.gateway.generation;
     struct accepted connection = {.from_ip = true, .peer_port = 5555};
     int fds[2];
 
@@ -168,8 +186,7 @@ int client_of(const char *listen, int worker)
     set_nonblocking(fds[1]);
     assert_true(ip_parse("192.0.2.7", &connection.peer));
     connection.fd = fds[1];
-    worker_accept(scene.gateway.each[worker], generation, config_listen(generation->config, listen),
-                  &connection);
+    client_connects(listen, worker, &connection);
     return fds[0];
 }
 

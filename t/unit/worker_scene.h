@@ -57,6 +57,8 @@ unsigned scene_clients(void);
 /* To a listener of the configuration in use; it is served by that worker. */
 int client_of(const char *listen, int worker);
 int client_comes(const char *listen); /* by the first one */
+/* The same with a connection of the test's own, whose descriptor is taken. */
+void client_connects(const char *listen, int worker, const struct accepted *connection);
 
 void client_says(int fd, const void *bytes, size_t length);
 void client_says_text(int fd, const char *text);
