@@ -80,7 +80,7 @@ static int on_data(ssh_session handle, ssh_channel channel, void *data, uint32_t
         return (int)length;
     if (is_stderr)
         return (int)length; /* there is no such stream: dropped */
-    if (!ch->paused && !ch->leftover &&
+    if (ch->endpoint.resumed && !ch->leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
         if (delivered(ch, length))
             mark_dirty(ch);
@@ -203,7 +203,6 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     size_t taken = 0;
     struct libssh_session *before;
 
-    assert(!ch->eof_sent);
     if (ch->state == CHANNEL_CUT || ch->close_seen)
         return 0;
     before = session_enter(s);
@@ -239,9 +238,8 @@ static void chan_write_eof(struct endpoint *endpoint)
     struct channel *ch = of_endpoint(endpoint);
     struct libssh_session *before;
 
-    if (ch->state == CHANNEL_CUT || ch->eof_sent || ch->close_seen)
+    if (ch->state == CHANNEL_CUT || ch->close_seen)
         return;
-    ch->eof_sent = true;
     before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
     session_leave(before);
@@ -252,7 +250,6 @@ static void chan_resume(struct endpoint *endpoint)
 {
     struct channel *ch = of_endpoint(endpoint);
 
-    ch->paused = false;
     if (ch->session == NULL || (!ch->leftover && !ch->eof_seen))
         return;
     mark_dirty(ch);
@@ -283,7 +280,6 @@ static struct channel *make(struct libssh_session *s, enum channel_state state)
     ch->endpoint.operations = &chan_operations;
     ch->session = s;
     ch->state = state;
-    ch->paused = true;
     ch->asked_at = loop_now(s->loop);
     if (state == CHANNEL_OPENING)
         TAILQ_INSERT_TAIL(&s->opening, ch, link);
@@ -384,15 +380,13 @@ static void pull_leftover(struct channel *ch)
 
 void chan_settle(struct channel *ch)
 {
-    void *owner = ch->endpoint.owner;
-
-    if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->paused)
+    if (ch->state != CHANNEL_OPEN || !ch->endpoint.resumed)
         return;
     if (ch->leftover)
         chan_window_hold(ch, ch->leftover_since);
     for (unsigned pulls = 0; ch->leftover; pulls++) {
-        if (ch->endpoint.events->room(owner) == 0) {
-            ch->paused = true;
+        if (ch->endpoint.events->room(ch->endpoint.owner) == 0) {
+            ch->endpoint.resumed = false;
             return;
         }
         if (pulls == PULLS_A_TURN) {
@@ -404,14 +398,10 @@ void chan_settle(struct channel *ch)
     chan_window_announce(ch);
     if (ch->leftover)
         return; /* libssh has read on meanwhile */
-    if (ch->close_seen && !ch->close_told) {
-        ch->eof_told = true;
-        ch->close_told = true;
-        ch->endpoint.events->closed(owner);
-    } else if (ch->eof_seen && !ch->eof_told) {
-        ch->eof_told = true;
-        ch->endpoint.events->eof(owner);
-    }
+    if (ch->close_seen && endpoint_owes_closed(&ch->endpoint))
+        endpoint_report_closed(&ch->endpoint);
+    else if (ch->eof_seen && endpoint_owes_eof(&ch->endpoint))
+        endpoint_report_eof(&ch->endpoint);
 }
 
 /* Off all the session's lists. */
@@ -451,7 +441,7 @@ void chan_cut(struct channel *ch, const char *why)
             ch->done(ch->arg, NULL, &failure);
         free(ch);
     } else {
-        ch->endpoint.events->failed(ch->endpoint.owner, why);
+        endpoint_report_failed(&ch->endpoint, why);
     }
 }
 
@@ -470,5 +460,6 @@ void chan_free(struct channel *ch)
         session_leave(before);
         session_touch(s);
     }
+    buffer_clear(&ch->endpoint.unsent);
     free(ch);
 }

@@ -87,14 +87,12 @@ struct channel {
     bool is_writer;
     bool is_dirty;
     bool is_postponed;       /* dirty, but on ->postponed */
-    bool paused;             /* the owner has no room (or never resumed) */
     bool leftover;           /* bytes wait in libssh's buffer */
     uint64_t leftover_since; /* loop_now */
     bool refused;            /* more came while they were being pulled */
     bool receives;           /* data came, and may come: it is confirmed, and has not ended */
-    bool eof_seen, eof_told;
-    bool close_seen, close_told;
-    bool eof_sent;
+    bool eof_seen;
+    bool close_seen;
     uint32_t window;       /* announced to the peer; 0: libssh's own */
     uint32_t charged;      /* of session->announced: what the peer may still send of it */
     uint32_t consumed;     /* of this window */

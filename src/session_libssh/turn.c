@@ -187,7 +187,7 @@ static void wake_writers(struct libssh_session *s)
         } else {
             ch->is_writer = false;
             if (!ch->close_seen)
-                ch->endpoint.events->writable(ch->endpoint.owner);
+                endpoint_report_writable(&ch->endpoint);
         }
     }
 }
