@@ -93,6 +93,8 @@ struct session_open *libssh_open_unix(struct session *session, const char *path,
 void libssh_open_cancel(struct session_open *open);
 /* Reports the opens that were answered. */
 void opens_report(struct libssh_session *session);
+/* To be called about four times a second. */
+void opens_tick(struct libssh_session *session);
 /* The reply of a channel that is being opened is not waited for any more. */
 void open_forget(struct channel *channel);
 

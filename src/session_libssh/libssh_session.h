@@ -23,8 +23,9 @@ TAILQ_HEAD(channel_list, channel);
 
 /* Its connection: session.c, turn.c. */
 struct session_socket {
-    int fd;       /* libssh's number of it; closed whenever libssh likes */
-    int watch_fd; /* our own descriptor of it */
+    int fd;        /* libssh's number of it; closed whenever libssh likes */
+    int watch_fd;  /* our own descriptor of it */
+    bool buffered; /* libssh reads and polls by transport.c */
     uv_poll_t poll;
     int polled; /* UV_READABLE, UV_WRITABLE: what the poll waits for */
 };
@@ -87,6 +88,7 @@ struct session_channels {
     struct channel_list open;
     uint32_t count;     /* of both, and of forwarded opens */
     uint32_t abandoned; /* of those being opened */
+    uint64_t asked_at;  /* packets.in_packets when libssh was asked about each */
     uint64_t carried;   /* bytes by all channels so far, both ways */
 };
 

@@ -95,5 +95,6 @@ void libssh_session_tick(struct session *session)
         s->silence.probed = true;
         global_requests_keepalive(s);
     }
+    opens_tick(s);
     global_requests_tick(s);
 }

@@ -47,11 +47,13 @@ static _Thread_local struct libssh_session *entered;
 static void go_to(struct libssh_session *s)
 {
     entered = s;
-    transport_enter(s != NULL ? s->socket.fd : -1);
-    if (s != NULL)
+    if (s != NULL) {
+        transport_enter(s->socket.fd, s->socket.buffered);
         session_log(s);
-    else
+    } else {
+        transport_leave();
         ssh_set_log_userdata(NULL);
+    }
 }
 
 struct libssh_session *session_enter(struct libssh_session *s)
@@ -99,7 +101,7 @@ void session_destroy(struct libssh_session *s)
     ssh_set_log_userdata(NULL);
     if (!s->end.dead)
         session_farewell(s);
-    transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
+    transport_leave(); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
     handle_end(s->handle, !s->end.dead);
@@ -200,6 +202,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     s->handle = l->handle;
     s->socket.fd = ssh_get_fd(s->handle);
     s->socket.watch_fd = l->watch_fd;
+    s->socket.buffered = l->buffered;
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);
