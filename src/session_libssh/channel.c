@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <libssh/server.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
@@ -23,6 +24,15 @@
 static struct channel *of_endpoint(struct endpoint *endpoint)
 {
     return container_of(endpoint, struct channel, endpoint);
+}
+
+const char *chan_number(const struct channel *ch, char text[static CHANNEL_NUMBER_TEXT])
+{
+    if (ch->number == CHANNEL_UNNUMBERED)
+        snprintf(text, CHANNEL_NUMBER_TEXT, "?");
+    else
+        snprintf(text, CHANNEL_NUMBER_TEXT, "%u", ch->number);
+    return text;
 }
 
 uint32_t chan_window(const struct channel *ch)
@@ -56,10 +66,10 @@ static size_t chan_room(struct endpoint *endpoint)
  * (QUEUED_MAX in small pieces) and with answers to what the server asked meanwhile. */
 #define PACKETS_A_WRITE 32768
 
-/* Most of the channels' maximum packet sizes are known when they are confirmed (open_replies.c). Not
- * those of channels that the server opened, nor any with libssh 0.11 and later: so each write is
- * measured. Where nothing came in meanwhile all packets that went out were its own, but for one of
- * a rekey. (A packet carries at least the size less 10 bytes.) */
+/* Most of the channels' maximum packet sizes are known when they are confirmed (open_replies.c).
+ * Not those of channels that the server opened, nor any with libssh 0.11 and later: so each write
+ * is measured. Where nothing came in meanwhile all packets that went out were its own, but for one
+ * of a rekey. (A packet carries at least the size less 10 bytes.) */
 static void check_packet_size(struct libssh_session *s, int written, uint64_t packets)
 {
     uint64_t fitting = BREACH_PACKET_MIN - 10;
@@ -124,6 +134,7 @@ static void chan_write_eof(struct endpoint *endpoint)
     if (ch->state == CHANNEL_CUT || ch->ending.eof_sent || ch->ending.close_seen)
         return;
     ch->ending.eof_sent = true;
+    chan_debug(ch, "end of data to the server");
     before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
     session_leave(before);
@@ -153,6 +164,7 @@ struct channel *chan_make(struct libssh_session *s, enum channel_state state)
     ch->endpoint.operations = &chan_operations;
     ch->session = s;
     ch->state = state;
+    ch->number = CHANNEL_UNNUMBERED;
     ch->open.asked_at = loop_now(s->loop);
     if (state == CHANNEL_OPENING)
         TAILQ_INSERT_TAIL(&s->channels.opening, ch, link);
@@ -200,6 +212,7 @@ void chan_cut(struct channel *ch, const char *why)
 {
     bool opening = ch->state == CHANNEL_OPENING;
 
+    chan_debug(ch, "cut: %s", why);
     chan_detach(ch);
     ch->session = NULL;
     ch->handle = NULL; /* ssh_free frees it */
@@ -221,6 +234,8 @@ void chan_free(struct channel *ch)
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
         struct libssh_session *before = session_enter(s);
+        if (confirmed)
+            chan_debug(ch, "close to the server");
         chan_detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)

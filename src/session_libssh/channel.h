@@ -48,7 +48,9 @@ struct channel_queues {
     TAILQ_ENTRY(channel) dirty_link;
     bool is_writer;
     bool is_dirty;
-    bool is_postponed; /* dirty, but on ->postponed */
+    bool is_postponed;   /* dirty, but on ->postponed */
+    bool stall_logged;   /* the log says that the writer waits for the server's window */
+    uint64_t stalled_at; /* loop_now when a tick first saw that; 0: it does not */
 };
 
 enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CUT };
@@ -70,6 +72,13 @@ struct channel {
 
 #define CHANNEL_UNNUMBERED UINT32_MAX
 
+/* One line of the debug log about a channel that has a session. Its arguments are evaluated only
+ * when the line is written. */
+#define CHANNEL_NUMBER_TEXT 12
+#define chan_debug(channel, format, ...)                                                           \
+    session_debug((channel)->session, "channel %s: " format,                                       \
+                  chan_number(channel, (char[CHANNEL_NUMBER_TEXT]){0}), ##__VA_ARGS__)
+
 /* channel.c */
 
 /* A channel in that state, not known to the server yet. Its session was entered. */
@@ -80,6 +89,9 @@ struct channel *chan_accept(struct libssh_session *session, ssh_message message)
 void chan_cut(struct channel *channel, const char *why);
 /* Ends the SSH side of a channel (closing it properly if it was confirmed) and forgets it. */
 void chan_free(struct channel *channel);
+/* Our own number of it, or "?"; libssh tells only those of the channels that it opened. Returns
+ * `text`. */
+const char *chan_number(const struct channel *channel, char text[static CHANNEL_NUMBER_TEXT]);
 /* How many bytes the server's window takes. */
 uint32_t chan_window(const struct channel *channel);
 

@@ -49,6 +49,7 @@ struct session_keepalive {
     struct deadline deadline;
     unsigned unanswered;  /* keepalives without a byte since */
     uint64_t heard_bytes; /* bytes.in_bytes when `deadline` looked last */
+    uint64_t awaited;     /* loop_now when the first unanswered one was sent; 0: none is */
 };
 
 /* How long the server has sent nothing: liveness.c. */
@@ -56,7 +57,7 @@ struct session_silence {
     uint64_t heard_at;      /* when packets last came in (loop_now) */
     uint64_t heard_packets; /* packets.in_packets at that time */
     bool probed;            /* a keepalive is on its way because an open waits */
-    bool is_overdue;        /* and it was not answered for OVERDUE_LOG_MS: for the log */
+    bool is_overdue;        /* the log says so */
 };
 
 /* How long the way to the server and back is: liveness.c. */
@@ -80,6 +81,7 @@ struct session_rekey {
     uint64_t blocked_at;    /* packets.in_packets when it was */
     uint64_t silent_at;     /* packets.out_packets when a packet went out last */
     uint64_t silent_from;   /* packets.in_packets at that time */
+    bool is_logged;         /* the log says that a key exchange holds up writes */
 };
 
 /* channel.c, opening.c */
@@ -178,6 +180,8 @@ void session_want_room(struct libssh_session *session, struct channel *channel);
  * the loop's next turn. */
 void session_mark_dirty(struct libssh_session *session, struct channel *channel);
 void session_postpone(struct libssh_session *session, struct channel *channel);
+/* Once a tick: logs which writers wait for the server's window (debug). */
+void session_log_stalls(struct libssh_session *session);
 /* The channel waits for nothing any more. */
 void session_unqueue(struct libssh_session *session, struct channel *channel);
 /* Hands libssh what its socket has for it, and checks what became of the session. */

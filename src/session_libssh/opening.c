@@ -25,6 +25,12 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
         ch->open.reply->refused = true;
         ch->open.reply->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
     }
+    if (ch->open.reply->numbered)
+        ch->number = ch->open.reply->number;
+    if (target->path != NULL)
+        chan_debug(ch, "open of %s asked", target->path);
+    else
+        chan_debug(ch, "open of %s port %u asked", target->tcp->host, target->tcp->port);
     session_leave(before);
     session_touch(s);
     return ch;
@@ -57,6 +63,7 @@ void libssh_open_cancel(struct session_open *open)
 {
     struct channel *ch = container_of(open, struct channel, open.base);
 
+    chan_debug(ch, "open abandoned: its reply is awaited");
     ch->open.opened = NULL;
     ch->session->channels.abandoned++;
 }
@@ -79,6 +86,14 @@ void open_closed(struct channel *ch)
         ch->open.reply->refused = true;
         ch->open.reply->reason = 2; /* SSH_OPEN_CONNECT_FAILED */
     }
+}
+
+/* (libssh 0.11 does not tell the maximum packet size: 0.) */
+static void log_confirmed(const struct channel *ch)
+{
+    chan_debug(ch, "confirmed after %llu ms: window %u, maximum packet %u",
+               (unsigned long long)(loop_now(ch->session->loop) - ch->open.asked_at),
+               chan_window(ch), ch->open.reply->packet_max);
 }
 
 /* The server confirmed: from here on it is an endpoint. */
@@ -133,12 +148,14 @@ void opens_report(struct libssh_session *s)
         if (ch->open.reply->refused) {
             struct open_failure failure = {.reason = ch->open.reply->reason,
                                            .text = ch->open.reply->text};
+            chan_debug(ch, "refused: reason %u: %s", failure.reason, failure.text);
             if (opened != NULL)
                 opened(ch->open.arg, NULL, &failure);
             chan_free(ch);
         } else if (ch->open.reply->confirmed || ssh_channel_is_open(ch->handle)) {
             open_replies_check_confirmed(ch->open.reply);
             /* (Closed again within the same read it is not open, but it was.) */
+            log_confirmed(ch);
             confirm(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->open.asked_at);
             chan_window_begin(ch);

@@ -80,6 +80,37 @@ static void session_receive(struct libssh_session *s)
         receive_plainly(s);
 }
 
+/* The log tells of a writer that waits for the server's window for longer than this. */
+#define STALL_LOG_MS 250
+
+void session_log_stalls(struct libssh_session *s)
+{
+    uint64_t now = loop_now(s->loop);
+    struct channel *ch;
+
+    if (!log_wants(ADIT_LOG_DEBUG))
+        return;
+    TAILQ_FOREACH (ch, &s->queues.writers, queues.writer_link) {
+        if (chan_window(ch) > 0)
+            continue;
+        if (ch->queues.stalled_at == 0)
+            ch->queues.stalled_at = now;
+        if (ch->queues.stall_logged || now - ch->queues.stalled_at < STALL_LOG_MS)
+            continue;
+        ch->queues.stall_logged = true;
+        chan_debug(ch, "waits for the server's window");
+    }
+}
+
+static void end_stall(struct channel *ch)
+{
+    if (ch->queues.stall_logged)
+        chan_debug(ch, "the server's window is %u again, after %llu ms", chan_window(ch),
+                   (unsigned long long)(loop_now(ch->session->loop) - ch->queues.stalled_at));
+    ch->queues.stall_logged = false;
+    ch->queues.stalled_at = 0;
+}
+
 /* Lets those write that waited for it, first come first served; those without a window go on
  * waiting. */
 static void wake_writers(struct libssh_session *s)
@@ -95,6 +126,7 @@ static void wake_writers(struct libssh_session *s)
             TAILQ_INSERT_TAIL(&s->queues.writers, ch, queues.writer_link);
         } else {
             ch->queues.is_writer = false;
+            end_stall(ch);
             if (!ch->ending.close_seen)
                 ch->endpoint.events->writable(ch->endpoint.owner);
         }
