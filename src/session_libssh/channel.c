@@ -10,6 +10,7 @@
 #include "session_libssh/transport.h"
 
 #include <libssh/server.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
@@ -22,6 +23,15 @@
 static struct channel *of_endpoint(struct endpoint *endpoint)
 {
     return container_of(endpoint, struct channel, endpoint);
+}
+
+const char *chan_number(const struct channel *ch, char text[static CHANNEL_NUMBER_TEXT])
+{
+    if (ch->number == CHANNEL_UNNUMBERED)
+        snprintf(text, CHANNEL_NUMBER_TEXT, "?");
+    else
+        snprintf(text, CHANNEL_NUMBER_TEXT, "%u", ch->number);
+    return text;
 }
 
 uint32_t chan_window(const struct channel *ch)
@@ -121,6 +131,7 @@ static void chan_write_eof(struct endpoint *endpoint)
 
     if (ch->state == CHANNEL_CUT || ch->ending.close_seen)
         return;
+    chan_debug(ch, "end of data to the server");
     before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
     session_leave(before);
@@ -150,6 +161,7 @@ struct channel *chan_make(struct libssh_session *s, enum channel_state state)
     ch->endpoint.operations = &chan_operations;
     ch->session = s;
     ch->state = state;
+    ch->number = CHANNEL_UNNUMBERED;
     ch->open.asked_at = loop_now(s->loop);
     if (state == CHANNEL_OPENING)
         TAILQ_INSERT_TAIL(&s->channels.opening, ch, link);
@@ -197,6 +209,7 @@ void chan_cut(struct channel *ch, const char *why)
 {
     bool opening = ch->state == CHANNEL_OPENING;
 
+    chan_debug(ch, "cut: %s", why);
     chan_detach(ch);
     ch->session = NULL;
     ch->handle = NULL; /* ssh_free frees it */
@@ -218,6 +231,8 @@ void chan_free(struct channel *ch)
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
         struct libssh_session *before = session_enter(s);
+        if (confirmed)
+            chan_debug(ch, "close to the server");
         chan_detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)

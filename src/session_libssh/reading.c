@@ -74,6 +74,7 @@ static void on_channel_eof(ssh_session handle, ssh_channel channel, void *userda
 
     (void)handle;
     (void)channel;
+    chan_debug(ch, "end of data from the server");
     if (!chan_is_confirmed(ch))
         session_breach(ch->session, "the server ended a channel that it had not confirmed");
     ch->ending.eof_seen = true;
@@ -87,6 +88,7 @@ static void on_channel_close(ssh_session handle, ssh_channel channel, void *user
 
     (void)handle;
     (void)channel;
+    chan_debug(ch, "close from the server");
     if (!chan_is_confirmed(ch))
         open_closed(ch);
     ch->ending.eof_seen = true;
