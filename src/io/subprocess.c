@@ -161,7 +161,8 @@ static void clear_text(struct subprocess_text *text)
         text->text[0] = '\0';
 }
 
-/* Takes what a stream holds. 0, also at the end of the stream, or an error of read(2). */
+/* Takes what a stream holds. 0, also at the end of the stream, EFBIG when there is no room for it,
+ * or an error of read(2). */
 static int take_output(struct running *running, int i)
 {
     struct subprocess_text *into = running->streams[i].into;
@@ -181,12 +182,13 @@ static int take_output(struct running *running, int i)
     } else {
         into->cut = true;
         explicit_bzero(dropped, sizeof(dropped));
+        return EFBIG;
     }
     return 0;
 }
 
 /* Reads both streams to their ends. 0 or an error of errno(3). */
-static int take_streams(struct running *running, const struct wait_limit *limit)
+static int take_streams(struct running *running, const struct subprocess *program)
 {
     int error = 0;
 
@@ -194,10 +196,13 @@ static int take_streams(struct running *running, const struct wait_limit *limit)
         struct pollfd polled[2];
         for (int i = 0; i < 2; i++)
             polled[i] = (struct pollfd){.fd = running->streams[i].fd, .events = POLLIN};
-        error = wait_for_any(polled, 2, limit);
-        for (int i = 0; error == 0 && i < 2; i++)
+        error = wait_for_any(polled, 2, &program->limit);
+        for (int i = 0; error == 0 && i < 2; i++) {
             if (polled[i].revents != 0)
                 error = take_output(running, i);
+            if (error == EFBIG && !program->end_when_cut)
+                error = 0;
+        }
     }
     return error;
 }
@@ -246,6 +251,8 @@ static struct subprocess_end end_of(int error, int status)
         return (struct subprocess_end){SUBPROCESS_TIMED_OUT, 0};
     if (error == ECONNABORTED)
         return (struct subprocess_end){SUBPROCESS_ABORTED, 0};
+    if (error == EFBIG)
+        return (struct subprocess_end){SUBPROCESS_OVERFLOWED, 0};
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_FAILED, error};
     if (WIFEXITED(status))
@@ -264,7 +271,7 @@ struct subprocess_end subprocess_run(struct subprocess *program)
     error = start(&running, program);
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_NOT_STARTED, error};
-    error = take_streams(&running, &program->limit);
+    error = take_streams(&running, program);
     if (error == 0)
         error = reap(&running, &program->limit, &status);
     /* (ECHILD: somebody ignores SIGCHLD, and the kernel has taken the status. The number may be
@@ -298,6 +305,9 @@ const char *subprocess_describe(struct subprocess_end end, char text[static SUBP
     case SUBPROCESS_TIMED_OUT: snprintf(text, SUBPROCESS_END_MAX, "did not end in time"); break;
     case SUBPROCESS_ABORTED:
         snprintf(text, SUBPROCESS_END_MAX, "was ended, as the connection has ended");
+        break;
+    case SUBPROCESS_OVERFLOWED:
+        snprintf(text, SUBPROCESS_END_MAX, "was ended, as it printed too much");
         break;
     case SUBPROCESS_FAILED:
         snprintf(text, SUBPROCESS_END_MAX, "was ended: %s", strerror(end.number));
