@@ -13,9 +13,12 @@
 char *home_directory(void)
 {
     const char *home = getenv("HOME");
+    char strings[4096];
+    struct passwd entry;
 
     if (!home || home[0] != '/') {
-        const struct passwd *user = getpwuid(getuid());
+        struct passwd *user = NULL;
+        getpwuid_r(getuid(), &entry, strings, sizeof(strings), &user);
         home = user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "";
     }
     size_t length = strlen(home);
