@@ -99,7 +99,8 @@ static void close_streams(struct running *running)
 }
 
 /* 0 or an error of errno(3). */
-static int spawn(const struct subprocess *program, const struct program_ends *ends, pid_t *pid)
+static int spawn_program(const struct subprocess *program, const struct program_ends *ends,
+                         pid_t *pid)
 {
     char *const *environment =
         program->environment != NULL ? (char *const *)program->environment : environ;
@@ -134,7 +135,7 @@ static int spawn(const struct subprocess *program, const struct program_ends *en
 }
 
 /* 0 or an error of errno(3), with nothing left open. */
-static int start(struct running *running, struct subprocess *program)
+static int start_program(struct running *running, struct subprocess *program)
 {
     struct program_ends ends = {.fds = {-1, -1, -1}};
     int error;
@@ -142,7 +143,7 @@ static int start(struct running *running, struct subprocess *program)
     *running = (struct running){.exit_fd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     error = open_streams(running, program, &ends) ? 0 : errno;
     if (error == 0)
-        error = spawn(program, &ends, &running->pid);
+        error = spawn_program(program, &ends, &running->pid);
     close_program_ends(&ends);
     if (error != 0)
         close_streams(running);
@@ -232,7 +233,7 @@ static int reap(struct running *running, const struct wait_limit *limit, int *st
 }
 
 /* Ends the program, and waits for it. */
-static void stop(struct running *running)
+static void end_program(struct running *running)
 {
     struct wait_limit limit = wait_limit(-1, TERM_MS);
     int status;
@@ -268,7 +269,7 @@ struct subprocess_end subprocess_run(struct subprocess *program)
 
     clear_text(&program->output);
     clear_text(&program->errors);
-    error = start(&running, program);
+    error = start_program(&running, program);
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_NOT_STARTED, error};
     error = take_streams(&running, program);
@@ -277,7 +278,7 @@ struct subprocess_end subprocess_run(struct subprocess *program)
     /* (ECHILD: somebody ignores SIGCHLD, and the kernel has taken the status. The number may be
      * another process's by now.) */
     if (error != 0 && error != ECHILD)
-        stop(&running);
+        end_program(&running);
     close_streams(&running);
     if (running.exit_fd >= 0)
         close(running.exit_fd);
