@@ -75,14 +75,14 @@ static bool is_plain(unsigned char c, bool quotes)
 
 /* A line being built. Only a long one takes memory, and if there is none it is cut short: the line
  * that says so must come out. */
-struct line {
+struct log_text {
     char *text;
     size_t length;
     size_t size;
     char start[LINE_SHORT];
 };
 
-static void put_bytes(struct line *line, const char *bytes, size_t length)
+static void put_bytes(struct log_text *line, const char *bytes, size_t length)
 {
     if (length > line->size - line->length) {
         size_t size = 2 * (line->length + length);
@@ -99,12 +99,12 @@ static void put_bytes(struct line *line, const char *bytes, size_t length)
     line->length += length;
 }
 
-static void put(struct line *line, const char *text)
+static void put(struct log_text *line, const char *text)
 {
     put_bytes(line, text, strlen(text));
 }
 
-static void put_number(struct line *line, uint64_t number)
+static void put_decimal(struct log_text *line, uint64_t number)
 {
     char digits[24];
 
@@ -114,7 +114,7 @@ static void put_number(struct line *line, uint64_t number)
 
 /* Text that a peer may have chosen: control characters would let it forge lines or drive a
  * terminal. */
-static void put_escaped(struct line *line, const char *text, bool quotes)
+static void put_escaped(struct log_text *line, const char *text, bool quotes)
 {
     while (*text != '\0') {
         size_t plain = 0;
@@ -137,7 +137,7 @@ static bool needs_quotes(const char *text)
     return *text == '\0' || strpbrk(text, " \"\\=") != NULL;
 }
 
-static void put_field(struct line *line, const struct log_field *field)
+static void put_field(struct log_text *line, const struct log_field *field)
 {
     bool quotes = !field->has_number && needs_quotes(field->text);
 
@@ -145,14 +145,14 @@ static void put_field(struct line *line, const struct log_field *field)
     put(line, field->key);
     put(line, quotes ? "=\"" : "=");
     if (field->has_number)
-        put_number(line, field->number);
+        put_decimal(line, field->number);
     else
         put_escaped(line, field->text, quotes);
     put(line, quotes ? "\"" : "");
 }
 
-static void put_text(struct line *line, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t count)
+static void put_plain_line(struct log_text *line, enum log_level level, const char *event,
+                           const struct log_field *fields, size_t count)
 {
     char when[TIME_TEXT_MAX];
 
@@ -172,8 +172,8 @@ static int put_part(const char *part, size_t length, void *line)
     return 0;
 }
 
-static void put_json(struct line *line, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t count)
+static void put_json_line(struct log_text *line, enum log_level level, const char *event,
+                          const struct log_field *fields, size_t count)
 {
     json_t *object = json_object();
     char when[TIME_TEXT_MAX];
@@ -194,7 +194,7 @@ static void put_json(struct line *line, enum log_level level, const char *event,
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
-    struct line line;
+    struct log_text line;
 
     if (!log_wants(level))
         return;
@@ -202,9 +202,9 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     line.length = 0;
     line.size = sizeof(line.start);
     if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
-        put_json(&line, level, event, fields, count);
+        put_json_line(&line, level, event, fields, count);
     else
-        put_text(&line, level, event, fields, count);
+        put_plain_line(&line, level, event, fields, count);
     put(&line, "\n");
     write_line(line.text, line.length);
     if (line.text != line.start)

@@ -9,14 +9,16 @@
 enum log_level { ADIT_LOG_ERROR, ADIT_LOG_WARNING, ADIT_LOG_INFO, ADIT_LOG_DEBUG };
 enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
 
-/* Where lines go and which; may be called again at any time from the main thread. Starts as
- * standard error, LOG_INFO, LOG_TEXT. `fd` stays the caller's. */
+/* Sets where lines go, from which level on and in which form; may be called again at any time, from
+ * the main thread. The log begins as standard error, ADIT_LOG_INFO, ADIT_LOG_TEXT. `fd` stays the
+ * caller's. */
 void log_setup(int fd, enum log_level level, enum log_format format);
 
 /* Whether a line at `level` would be written: ask before costly formatting. */
 bool log_wants(enum log_level level);
 
-/* One line, as printf. Control characters are escaped, so that no peer can forge a line. */
+/* Writes one line, formatted as printf(3) does. Control characters are escaped, so that no peer can
+ * forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(ADIT_LOG_ERROR, __VA_ARGS__)
@@ -41,7 +43,7 @@ struct log_field {
 #define ADIT_LOG_NUMBER_FIELD(k, v)                                                                \
     ((struct log_field){.key = (k), .number = (v), .has_number = true})
 
-/* One event: `event` and its fields, as key=value words in text, as members in JSON. */
+/* Writes one line: `event` and its fields, as key=value words in text, as members in JSON. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);
 
