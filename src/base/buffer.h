@@ -1,4 +1,7 @@
-/* A byte queue: appended at the end, consumed at the start, without storage while empty. */
+/* A byte queue: appended at the end, consumed at the start, without storage while empty.
+ *
+ * The room base/ knows text, buffers, addresses, units and the log. It has no thread of its own:
+ * any thread of any room calls it. */
 #ifndef ADIT_BASE_BUFFER_H
 #define ADIT_BASE_BUFFER_H
 

@@ -1,4 +1,9 @@
-/* The configuration every way in ends in: immutable once built, shared by reference count. */
+/* The configuration every way in ends in: immutable once built, shared by reference count.
+ *
+ * The room conf/ knows the key table, the INI file, the command line and the answers of `ssh -G`.
+ * The main thread calls it, at the start and for a reload; the configuration itself is read on any
+ * thread.
+ */
 #ifndef ADIT_CONF_CONFIG_H
 #define ADIT_CONF_CONFIG_H
 

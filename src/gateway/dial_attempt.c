@@ -7,12 +7,12 @@
 #include "conf/ssh_tokens.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* How many connect_timeouts a handshake and login may take. */
@@ -320,7 +320,7 @@ static void start_jump(struct dial_attempt *a)
     const char *jump = a->r.upstream->jump.items[0];
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (!socket_pair(true, ends)) {
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
         return;
     }
