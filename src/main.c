@@ -72,6 +72,7 @@ static void all_up(void *arg)
         return;
     log_flush(); /* to where it went until now */
     background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
+    log_reopen();
 }
 
 /* Where the log goes; -1: nowhere, which was said. */

@@ -25,7 +25,8 @@ static struct {
 
 void log_setup(int fd, enum log_level level, enum log_format format)
 {
-    atomic_store(&sink_fd, fd);
+    if (atomic_exchange(&sink_fd, fd) != fd)
+        log_reopen();
     atomic_store(&sink.level, (int)level);
     atomic_store(&sink.format, (int)format);
 }
@@ -250,6 +251,11 @@ static size_t missing(char text[static LOG_MISSING_MAX], uint64_t count)
 bool log_start(void)
 {
     return log_writer_start(&sink_fd, missing);
+}
+
+void log_reopen(void)
+{
+    log_writer_reopen();
 }
 
 void log_flush(void)

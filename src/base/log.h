@@ -13,15 +13,16 @@ enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
  * standard error, LOG_INFO, LOG_TEXT. `fd` stays the caller's. */
 void log_setup(int fd, enum log_level level, enum log_format format);
 
-/* From here on a thread writes what is logged, and nobody who logs waits for whoever reads the log
+/* From here on nobody who logs waits for whoever reads the log: a thread does
  * (base/log_writer.h: what does not fit into a queue is dropped, and told). Before the first other
  * thread, after the last fork(2) that has no exec(3). False: there can be no thread, and lines are
  * written as before.
  *
- * log_flush waits until what was logged is written, or is not going to be: before what ends the
- * process at once, and before the descriptor is another file. log_stop does so at the end. A signal
- * of a crash (SIGSEGV, SIGABRT, ...) does it too. */
+ * log_reopen: the descriptor leads elsewhere now. log_flush waits until what was logged is written,
+ * or is not going to be: before what ends the process at once, and before the descriptor is another
+ * file. log_stop does so at the end. A signal of a crash (SIGSEGV, SIGABRT, ...) does it too. */
 bool log_start(void);
+void log_reopen(void);
 void log_flush(void);
 void log_stop(void);
 

@@ -1,14 +1,19 @@
-/* A ring of bytes under a mutex, and the thread that empties it. */
+/* A ring of bytes under a mutex, and the thread that empties it; and the way past it. */
 #include "base/log_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 500 /* without a byte written */
 #define FLUSH_MS 3000   /* with some */
@@ -26,12 +31,14 @@ static struct {
     atomic_size_t head;
     atomic_size_t tail;
     uint64_t dropped; /* lines after the last one queued */
-    bool idle;        /* the thread waits for `filled` */
+    int direct;       /* takes what it can at once, and never blocks; -1: there is no such way */
+    bool direct_is_socket;
+    bool idle; /* the thread waits for `filled` */
     bool stopping;
     bool ended;
     atomic_int running;
     char ring[LOG_QUEUE_SIZE];
-} queue = {.mutex = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+} queue = {.mutex = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .direct = -1};
 
 enum { NOT_RUNNING, RUNNING, LEFT_BEHIND };
 
@@ -74,8 +81,21 @@ static bool has_room(size_t length)
                              : used + length <= LOG_QUEUE_SIZE;
 }
 
+/* What goes out at once, past the queue, which is empty; in bytes. */
+static size_t write_direct(const char *line, size_t length)
+{
+    ssize_t n;
+
+    if (queue.direct < 0)
+        return 0;
+    n = queue.direct_is_socket ? send(queue.direct, line, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                               : write(queue.direct, line, length);
+    return n > 0 ? (size_t)n : 0;
+}
+
 bool log_writer_put(const char *line, size_t length)
 {
+    size_t out = 0;
     int state = atomic_load(&queue.running);
 
     if (state != RUNNING)
@@ -84,11 +104,13 @@ bool log_writer_put(const char *line, size_t length)
     if (has_room(length)) {
         if (queue.dropped > 0)
             add_missing();
-        ring_add(line, length);
+        if (ring_used() == 0)
+            out = write_direct(line, length);
+        ring_add(line + out, length - out);
     } else {
         queue.dropped++;
     }
-    if (queue.idle)
+    if (queue.idle && (ring_used() > 0 || queue.dropped > 0))
         pthread_cond_signal(&queue.filled);
     pthread_mutex_unlock(&queue.mutex);
     return true;
@@ -188,6 +210,34 @@ static void catch_crashes(void)
             sigaction(numbers[i], &action, NULL);
 }
 
+/* A descriptor that writes where `fd` does, and never blocks whatever flags `fd` has; -1: there can
+ * be none. (proc(5): opening what /proc/self/fd names makes another description of the same pipe or
+ * terminal.) */
+static int open_direct(int fd, bool is_socket)
+{
+    char path[40];
+
+    if (is_socket)
+        return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void log_writer_reopen(void)
+{
+    struct stat st;
+    int fd = queue.fd != NULL ? atomic_load(queue.fd) : -1;
+    bool is_file =
+        fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd));
+
+    pthread_mutex_lock(&queue.mutex);
+    if (queue.direct >= 0)
+        close(queue.direct);
+    queue.direct_is_socket = !is_file && S_ISSOCK(st.st_mode);
+    queue.direct = is_file ? -1 : open_direct(fd, queue.direct_is_socket);
+    pthread_mutex_unlock(&queue.mutex);
+}
+
 bool log_writer_start(const atomic_int *fd, log_missing_fn *missing)
 {
     pthread_condattr_t monotonic;
@@ -205,6 +255,7 @@ bool log_writer_start(const atomic_int *fd, log_missing_fn *missing)
     bool ok = pthread_create(&queue.thread, NULL, writer_thread, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ok) {
+        log_writer_reopen();
         catch_crashes();
         atomic_store(&queue.running, RUNNING);
     }
@@ -265,4 +316,7 @@ void log_writer_stop(void)
         pthread_join(queue.thread, NULL);
     else
         pthread_detach(queue.thread);
+    if (queue.direct >= 0)
+        close(queue.direct);
+    queue.direct = -1;
 }
