@@ -234,6 +234,19 @@ static void asker_next(struct asker *asker)
 
 /* Connections. */
 
+/* Closes the connection that has been open for the longest of those that have no request under way
+ * and wait for nothing: it has had its time. (The list has the newest first.) */
+static void make_room(struct control_server *server, const struct asker *newest)
+{
+    struct asker *asker, *longest = NULL;
+
+    LIST_FOREACH (asker, &server->askers, link)
+        if (asker != newest && asker->request == NULL && !asker->waiting)
+            longest = asker;
+    if (longest != NULL)
+        asker_close(longest);
+}
+
 /* NULL: they may ask; else why not. */
 static const char *unwelcome(const struct control_server *server, int fd)
 {
@@ -265,6 +278,8 @@ static void accepted(void *arg, const struct accepted *connection)
         asker_close(asker);
         return;
     }
+    if (server->count > CONTROL_CONNECTIONS_MAX)
+        make_room(server, asker);
     why = unwelcome(server, connection->fd);
     if (why != NULL) {
         refuse(asker, why);
