@@ -36,4 +36,8 @@ void buffer_consume(struct buffer *b, size_t length);
 /* Drops everything and gives the storage back; the buffer can be used again. */
 void buffer_clear(struct buffer *b);
 
+/* The same for a buffer with a secret: its storage is overwritten first. Storage that the buffer
+ * outgrew before was not. */
+void buffer_wipe(struct buffer *b);
+
 #endif

@@ -7,6 +7,7 @@
 #include "conf/paths.h"
 #include "conf/ssh_config.h"
 #include "conf/types.h"
+#include "io/whole.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -454,7 +455,7 @@ struct config *config_load_until(const char *path, int connection, struct config
 {
     struct buffer text = {0};
     struct config *config = NULL;
-    const char *wrong = file_read(path, CONFIG_FILE_MAX, false, &text);
+    const char *wrong = file_read(path, CONFIG_FILE_MAX, FILE_ANY, &text);
 
     if (wrong) {
         struct load load = {.file = path};
