@@ -235,6 +235,19 @@ static void connection_next(struct control_connection *connection)
 
 /* Connections. */
 
+/* Closes, among the connections without a request under way that wait for nothing, the one that has
+ * been open for the longest. (The list has the newest first.) */
+static void make_room(struct control_server *server, const struct control_connection *newest)
+{
+    struct control_connection *connection, *longest = NULL;
+
+    LIST_FOREACH (connection, &server->connections, link)
+        if (connection != newest && connection->request == NULL && !connection->waiting)
+            longest = connection;
+    if (longest != NULL)
+        connection_close(longest);
+}
+
 /* NULL: they may ask; else why not. */
 static const char *refusal_of_peer(const struct control_server *server, int fd)
 {
@@ -266,6 +279,8 @@ static void on_control_accepted(void *arg, const struct accepted *from)
         connection_close(connection);
         return;
     }
+    if (server->count > CONTROL_CONNECTIONS_MAX)
+        make_room(server, connection);
     why = refusal_of_peer(server, from->fd);
     if (why != NULL) {
         connection_refuse(connection, why);
