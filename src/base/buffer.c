@@ -67,3 +67,9 @@ void buffer_clear(struct buffer *b)
     free(b->bytes);
     *b = (struct buffer){0};
 }
+
+void buffer_wipe(struct buffer *b)
+{
+    mem_free_secret(b->bytes, b->size);
+    *b = (struct buffer){0};
+}

@@ -25,7 +25,7 @@ extern char **environ;
 /* A child and the two ends it writes to. */
 struct run {
     pid_t pid;
-    struct pollfd ends[2];
+    struct pollfd ends[3];  /* and the connection that ends it */
     struct buffer texts[2]; /* standard output, standard error */
 };
 
@@ -90,16 +90,18 @@ static void take_output(struct run *run, int i)
     }
 }
 
-/* Reads both ends to their end. False: it took too long, and was killed. */
-static bool read_all(struct run *run)
+/* Reads both ends to their end. False: ssh took too long or `connection` was shut down, and ssh was
+ * killed. */
+static bool read_all(struct run *run, int connection)
 {
     uint64_t end = now_ms() + WAIT_MS;
     bool in_time = true;
 
     while (in_time && (run->ends[0].fd >= 0 || run->ends[1].fd >= 0)) {
         uint64_t now = now_ms();
-        int ready = poll(run->ends, 2, now < end ? (int)(end - now) : 0);
-        in_time = ready > 0 || (ready < 0 && errno == EINTR);
+        run->ends[2] = (struct pollfd){.fd = connection, .events = POLLRDHUP};
+        int ready = poll(run->ends, 3, now < end ? (int)(end - now) : 0);
+        in_time = (ready > 0 && run->ends[2].revents == 0) || (ready < 0 && errno == EINTR);
         for (int i = 0; ready > 0 && i < 2; i++) {
             if (run->ends[i].fd >= 0 && run->ends[i].revents)
                 take_output(run, i);
@@ -149,7 +151,7 @@ static enum ssh_ask_outcome refuse(struct ssh_reply *reply, char *why)
 }
 
 /* Runs argv, and sorts out how it ended. */
-static enum ssh_ask_outcome run_ssh(char *const *argv, struct ssh_reply *reply)
+static enum ssh_ask_outcome run_ssh(char *const *argv, int connection, struct ssh_reply *reply)
 {
     struct run run = {0};
     int error = start(&run, argv);
@@ -160,7 +162,7 @@ static enum ssh_ask_outcome run_ssh(char *const *argv, struct ssh_reply *reply)
             return SSH_ABSENT;
         return refuse(reply, mem_printf("ssh cannot be run: %s", strerror(error)));
     }
-    bool in_time = read_all(&run);
+    bool in_time = read_all(&run, connection);
     int status = wait_for(run.pid);
     reply->text = take_text(&run.texts[0]);
     reply->said = take_text(&run.texts[1]);
@@ -171,19 +173,19 @@ static enum ssh_ask_outcome run_ssh(char *const *argv, struct ssh_reply *reply)
     return SSH_ANSWERED;
 }
 
-enum ssh_ask_outcome ssh_ask(const char *const *words, size_t count, const char *host,
-                             struct ssh_reply *reply)
+enum ssh_ask_outcome ssh_ask(const struct ssh_question *question, struct ssh_reply *reply)
 {
     static const char *const first[] = {"ssh", "-G", "-T"};
     const size_t fixed = sizeof(first) / sizeof(first[0]);
+    const size_t count = question->count;
     const char **argv = mem_zalloc((fixed + count + 3) * sizeof(*argv));
 
     memcpy(argv, first, sizeof(first));
     if (count > 0)
-        memcpy(argv + fixed, words, count * sizeof(*argv));
+        memcpy(argv + fixed, question->words, count * sizeof(*argv));
     argv[fixed + count] = "--";
-    argv[fixed + count + 1] = host;
-    enum ssh_ask_outcome outcome = run_ssh((char *const *)argv, reply);
+    argv[fixed + count + 1] = question->host;
+    enum ssh_ask_outcome outcome = run_ssh((char *const *)argv, question->connection, reply);
     free(argv);
     return outcome;
 }

@@ -8,6 +8,8 @@
 #include "conf/forward_spec.h"
 #include "control/protocol.h"
 #include "control/report.h"
+#include "io/unix_connect.h"
+#include "io/whole.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,71 +18,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */
 #define ANSWER_MS 120000
 #define PROBE_MS 2000
+#define CONNECT_MS 10000 /* for a socket that so many wait for already */
+#define RECEIVE_STEP 65536
 
 /* The connection. */
 
-/* -1: errno says why. */
 static int connect_to(const char *path)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int fd;
-
-    if (strlen(path) >= sizeof at.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(at.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    return unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
 }
 
-/* Whether it could not be sent shows when the answer is waited for, which may say why. */
-static void send_all(int fd, const char *text)
+/* Receives more bytes; NULL, or why there are none. */
+static const char *receive_more(int fd, const struct wait_limit *limit, struct buffer *bytes)
 {
-    size_t length = strlen(text);
-
-    while (length > 0) {
-        ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EINTR)
-            return;
-        if (sent > 0) {
-            text += sent;
-            length -= (size_t)sent;
-        }
-    }
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* More bytes, before `end`; NULL, or why there are none. */
-static const char *receive(int fd, uint64_t end, struct buffer *bytes)
-{
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    uint64_t now = now_ms();
+    int error = wait_for(fd, POLLIN, limit);
     ssize_t got;
 
-    if (now >= end || poll(&readable, 1, (int)(end - now)) == 0)
-        return "no answer";
-    got = recv(fd, buffer_reserve(bytes, 65536), 65536, 0);
+    if (error != 0)
+        return error == ETIMEDOUT ? "no answer" : strerror(error);
+    got = recv(fd, buffer_reserve(bytes, RECEIVE_STEP), RECEIVE_STEP, 0);
     if (got > 0)
         buffer_commit(bytes, (size_t)got);
     else if (got == 0)
@@ -93,7 +54,7 @@ static const char *receive(int fd, uint64_t end, struct buffer *bytes)
 /* The answer to `request` (taken); NULL: `*error` says why there is none. */
 static json_t *ask(int fd, json_t *request, int patience_ms, const char **error)
 {
-    uint64_t end = now_ms() + (uint64_t)patience_ms;
+    struct wait_limit limit = wait_limit(-1, patience_ms);
     char *line = control_print(request);
     struct buffer bytes = {0};
     json_t *answer = NULL;
@@ -102,10 +63,11 @@ static json_t *ask(int fd, json_t *request, int patience_ms, const char **error)
 
     json_decref(request);
     *error = NULL;
-    send_all(fd, line);
+    /* (A request that cannot be sent shows when the answer is waited for, which may say why.) */
+    send_whole(fd, line, strlen(line), &limit);
     free(line);
     while (*error == NULL && status == WIRE_MORE) {
-        *error = receive(fd, end, &bytes);
+        *error = receive_more(fd, &limit, &bytes);
         status = control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX,
                                &used, &answer, error);
     }
@@ -335,9 +297,11 @@ static bool wait_for_end(int fd)
 /* Keeps the forwards until one of the two sides ends. */
 static int share_until_end(int fd, const struct control_order *order)
 {
+    static const char request[] = "{\"command\":\"wait\"}\n";
+    struct wait_limit limit = wait_limit(-1, ANSWER_MS);
     struct control_order cancel = *order;
 
-    send_all(fd, "{\"command\":\"wait\"}\n");
+    send_whole(fd, request, strlen(request), &limit);
     if (wait_for_end(fd)) {
         cancel.command = "cancel";
         return control_ask(&cancel);

@@ -7,11 +7,11 @@
 #include "base/mem.h"
 #include "control/protocol.h"
 #include "io/acceptor.h"
+#include "io/socket_calls.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE 4096
@@ -237,12 +237,12 @@ static void asker_next(struct asker *asker)
 /* NULL: they may ask; else why not. */
 static const char *unwelcome(const struct control_server *server, int fd)
 {
-    struct ucred peer;
+    uid_t user;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) != 0)
+    if (!socket_peer_user(fd, &user))
         return "who asks cannot be told";
-    if (peer.uid != 0 && peer.uid != geteuid()) {
-        log_warning("control socket: user %u was refused", (unsigned)peer.uid);
+    if (user != 0 && user != geteuid()) {
+        log_warning("control socket: user %u was refused", (unsigned)user);
         return "this adit is another user's";
     }
     if (server->count > CONTROL_CONNECTIONS_MAX)

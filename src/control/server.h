@@ -1,5 +1,8 @@
-/* The control socket: who may ask, what may be asked at a time, and for how long. What is done
- * about a request is its owner's. Main thread only. */
+/* The room control/ knows the control socket: who may ask, the lines of JSON, how answers are
+ * printed. It does not know what a command does: its callers (gateway/, and main.c for `adit -O`)
+ * do. It runs on the main thread only.
+ *
+ * This is the server: who may ask, what may be asked at a time, and for how long. */
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 

@@ -356,7 +356,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
-        place_init(&pool->places[i], room, upstream, upstream->hosts.items[i]);
+        place_init(&pool->places[i], room, upstream, i);
     apply_limits(pool);
     pool_fill(pool);
     return pool;

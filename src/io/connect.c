@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ERROR_TEXT_MAX 160
@@ -137,19 +136,13 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
-static int make_socket(int family, enum descriptor_use use)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    return descriptor_unless_reserved(fd, use);
-}
-
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
     struct sockaddr_storage to;
     socklen_t length = ip_to_sockaddr(address, c->port, &to);
-    int fd = make_socket(to.ss_family, c->use);
+    int fd = descriptor_unless_reserved(
+        socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), c->use);
     int error = 0;
 
     if (fd < 0)
@@ -206,26 +199,6 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
     c->arg = arg;
     later_post(loop, &c->start, start);
     return c;
-}
-
-int connect_unix(const char *path, enum descriptor_use use)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd;
-    int error;
-
-    if (strlen(path) >= sizeof to.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(to.sun_path, path);
-    fd = make_socket(AF_UNIX, use);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        return fd;
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
 }
 
 void connect_cancel(struct connect *c)

@@ -29,10 +29,6 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
                                            const char *error),
                               void *arg);
 
-/* Connects to a unix socket, which takes no time: a non-blocking descriptor, or -1 and errno.
- * `use` as above. */
-int connect_unix(const char *path, enum descriptor_use use);
-
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);
 

@@ -1,4 +1,8 @@
-/* One thread's event loop with what its inhabitants share: work for later, deadlines, a scratch
+/* The room io/ knows descriptors: loops, mailboxes, sockets, the relay, names, programs; it does
+ * not know what the bytes mean. Each object belongs to the thread of its loop. Rooms from conf/ on
+ * call it.
+ *
+ * One thread's event loop with what its users share: work for later, deadlines, a scratch
  * buffer. Everything here belongs to the thread that runs the loop. */
 #ifndef ADIT_IO_LOOP_H
 #define ADIT_IO_LOOP_H

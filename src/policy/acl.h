@@ -1,4 +1,7 @@
-/* Rules about who may go where: the first that matches decides. Pure: nothing is looked up here. */
+/* Rules about who may go where: the first that matches decides. Pure: nothing is looked up here.
+ *
+ * The room policy/ knows decisions: rules, users, which session to take, whether a host key is
+ * believed. It has no thread of its own: workers call it, and the threads that log in. */
 #ifndef ADIT_POLICY_ACL_H
 #define ADIT_POLICY_ACL_H
 

@@ -1,8 +1,8 @@
 /* Patterns and hashes of host names. */
 #include "policy/known_names.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "policy/public_key.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -85,25 +85,22 @@ static bool list_matches(struct text list, const char *name)
 char *known_names_hash(const uint8_t salt[static KNOWN_HOSTS_SALT_LENGTH], const char *name)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
+    char digest_text[BASE64_SIZE(sizeof(digest))];
+    char salt_text[BASE64_SIZE(KNOWN_HOSTS_SALT_LENGTH)];
     unsigned length = 0;
-    char *salt_text = base64_encode(salt, KNOWN_HOSTS_SALT_LENGTH);
-    char *digest_text;
-    char *text;
 
     HMAC(EVP_sha1(), salt, KNOWN_HOSTS_SALT_LENGTH, (const uint8_t *)name, strlen(name), digest,
          &length);
-    digest_text = base64_encode(digest, length);
-    text = mem_printf(HASH_MAGIC "%s|%s", salt_text, digest_text);
-    free(salt_text);
-    free(digest_text);
-    return text;
+    base64_encode(salt, KNOWN_HOSTS_SALT_LENGTH, salt_text);
+    base64_encode(digest, length, digest_text);
+    return mem_printf(HASH_MAGIC "%s|%s", salt_text, digest_text);
 }
 
 static bool hash_matches(struct text names, const char *name)
 {
     size_t magic = strlen(HASH_MAGIC);
+    uint8_t salt[KNOWN_HOSTS_SALT_LENGTH];
     const char *delimiter;
-    uint8_t *salt = NULL;
     size_t length = 0;
     char *text;
     bool same;
@@ -111,16 +108,14 @@ static bool hash_matches(struct text names, const char *name)
     if (names.length < magic || memcmp(names.at, HASH_MAGIC, magic) != 0)
         return false;
     delimiter = memchr(names.at + magic, '|', names.length - magic);
-    if (delimiter != NULL)
-        salt = base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, &length);
-    if (salt == NULL || length != KNOWN_HOSTS_SALT_LENGTH) {
-        free(salt);
+    if (delimiter == NULL ||
+        !base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, true, salt,
+                       sizeof(salt), &length) ||
+        length != sizeof(salt))
         return false;
-    }
     text = known_names_hash(salt, name);
     same = strlen(text) == names.length && memcmp(names.at, text, names.length) == 0;
     free(text);
-    free(salt);
     return same;
 }
 

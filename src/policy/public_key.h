@@ -61,11 +61,4 @@ const char *public_key_brief(enum public_key_type type);
  * PUBLIC_KEY_TYPES: the name is not known. */
 enum public_key_type public_key_type_of(const char *algorithm);
 
-/* Strict base64: no missing padding, no stray bits, but white space anywhere, as OpenSSH decodes.
- * NULL: it is not that. The caller frees. */
-uint8_t *base64_decode(const char *text, size_t length, size_t *decoded);
-
-/* The caller frees. */
-char *base64_encode(const uint8_t *bytes, size_t length);
-
 #endif

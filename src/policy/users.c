@@ -1,6 +1,7 @@
 /* The users of an htpasswd file. */
 #include "policy/users.h"
 
+#include "base/buffer.h"
 #include "base/mem.h"
 
 #include <crypt.h>
@@ -144,6 +145,23 @@ void users_free(struct users *users)
         free(user);
     }
     free(users);
+}
+
+char *users_text(const struct users *users)
+{
+    struct buffer text = {0};
+    const struct user *user;
+
+    for (user = users->table; user != NULL; user = user->hh.next) {
+        buffer_append(&text, user->name, strlen(user->name));
+        buffer_append(&text, ":", 1);
+        buffer_append(&text, user->hash, strlen(user->hash));
+        buffer_append(&text, "\n", 1);
+    }
+    const char *bytes = (const char *)buffer_data(&text);
+    char *copy = mem_strndup(bytes ? bytes : "", buffer_length(&text));
+    buffer_clear(&text);
+    return copy;
 }
 
 size_t users_count(const struct users *users)

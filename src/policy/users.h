@@ -16,6 +16,11 @@ struct users; /* immutable once built; opaque; may be read from any thread */
 struct users *users_new(const char *text, size_t length,
                         void (*report)(void *arg, unsigned line, const char *message), void *arg);
 void users_free(struct users *users);
+
+/* The text of an htpasswd file with the same users in the same order; the caller frees. It holds
+ * their password hashes. */
+char *users_text(const struct users *users);
+
 size_t users_count(const struct users *users);
 
 /* Whether the password is the user's: crypt_r(3) on the hash, compared in constant time. Takes up

@@ -18,8 +18,8 @@ struct key_blob {
 /* From a .pub file's line, "TYPE BASE64 COMMENT"; false: it is none, or cannot be read, and
  * blob->bytes is nothing to free. Else the caller frees it. */
 bool key_blob_read(const char *path, struct key_blob *blob);
-/* From `length` characters of base64 in a longer string. */
-bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob);
+/* The public half of a key of libssh; false: libssh cannot give it. Else the caller frees it. */
+bool key_blob_export(ssh_key key, struct key_blob *blob);
 bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
 /* Whether `certificate` certifies the key (PROTOCOL.certkeys of OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);

@@ -1,8 +1,9 @@
 /* Who is asked, and when. */
 #include "session_libssh/ask.h"
 
+#include "io/wait.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,19 +65,6 @@ static enum ask_way way_now(const struct asker *asker, const char **program)
     return ask_way(&scene, program);
 }
 
-bool ask_wait(int fd, int connection, int milliseconds)
-{
-    /* (What the server sends meanwhile stays unread; that it hangs up is what matters.) */
-    struct pollfd polled[] = {{.fd = connection, .events = POLLRDHUP},
-                              {.fd = fd, .events = POLLIN}};
-    int ready;
-
-    do
-        ready = poll(polled, 2, milliseconds);
-    while (ready < 0 && errno == EINTR);
-    return ready >= 0 && polled[0].revents == 0;
-}
-
 /* Whose turn it is. Only a dial thread holds it, and only while its person or program answers. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
@@ -102,7 +90,8 @@ bool ask_begin(struct asker *asker)
         return false;
     atomic_store(asker->waiting, true);
     while (pthread_mutex_trylock(&turn) != 0) {
-        if (!ask_wait(-1, asker->connection, TURN_MS)) {
+        struct wait_limit look = wait_limit(asker->connection, TURN_MS);
+        if (wait_for(-1, 0, &look) != ETIMEDOUT) {
             atomic_store(asker->waiting, false);
             return false;
         }

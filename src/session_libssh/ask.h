@@ -59,10 +59,6 @@ void ask_tell(struct asker *asker, const char *text);
 /* What answers now is a program: it will answer the same question in the same way. */
 bool ask_is_program(const struct asker *asker);
 
-/* Waits until `fd` is readable; false: until the connection was shut down, from either side.
- * `milliseconds` -1: without limit; when they are over, true. */
-bool ask_wait(int fd, int connection, int milliseconds);
-
 /* ask_terminal.c: the controlling terminal. */
 
 /* A descriptor of it; -1: there is none, or we are in its background. */

@@ -1,9 +1,9 @@
 /* Prompts on the controlling terminal, whatever standard input is. */
 #include "base/mem.h"
+#include "io/whole.h"
 #include "session_libssh/ask.h"
 #include "session_libssh/secrets.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -63,31 +63,17 @@ static void hide(int fd)
     tcsetattr(fd, TCSAFLUSH, &hidden);
 }
 
-static void write_all(int fd, const char *text)
-{
-    size_t length = strlen(text);
-
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-        if (n < 0 && errno != EINTR)
-            return;
-        if (n > 0) {
-            text += n;
-            length -= (size_t)n;
-        }
-    }
-}
-
 /* One line without its end; NULL: end of file, or nobody there any more. */
 static char *read_line(int fd, int connection)
 {
+    struct wait_limit limit = wait_limit(connection, -1);
     char line[LINE_MAX_LENGTH + 1];
     size_t length = 0;
     char *answer = NULL;
 
     for (;;) {
         ssize_t n = -1;
-        if (ask_wait(fd, connection, -1))
+        if (wait_for(fd, POLLIN, &limit) == 0)
             n = read(fd, line + length, LINE_MAX_LENGTH - length);
         if (n <= 0)
             break;
@@ -125,10 +111,10 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     hold_job_control(&before);
     if (!echo)
         hide(fd);
-    write_all(fd, prompt);
+    write_whole(fd, prompt, strlen(prompt));
     answer = read_line(fd, connection);
     if (!echo || answer == NULL)
-        write_all(fd, "\n");
+        write_whole(fd, "\n", 1);
     if (!echo)
         restore();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -144,7 +130,7 @@ void terminal_tell(const char *text)
     if (fd < 0)
         return;
     hold_job_control(&before);
-    write_all(fd, text);
+    write_whole(fd, text, strlen(text));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(fd);
 }

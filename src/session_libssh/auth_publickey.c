@@ -1,5 +1,6 @@
 /* Keys: those of the agent and those in files, with their certificates; RFC 4252 section 7. */
 #include "base/mem.h"
+#include "io/wait.h"
 #include "session_libssh/agent.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/key_file.h"
@@ -32,17 +33,13 @@ struct identities {
 static void read_public(struct identity *identity)
 {
     char *beside = mem_printf("%s.pub", identity->path);
-    char *base64 = NULL;
     ssh_key key = NULL;
 
     identity->is_public = key_blob_read(identity->path, &identity->public);
     if (!identity->is_public && !key_blob_read(beside, &identity->public) &&
         key_file_is_plain(identity->path) &&
-        ssh_pki_import_pubkey_file(identity->path, &key) == SSH_OK &&
-        ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
-        !key_blob_decode(base64, strlen(base64), &identity->public))
-        identity->public = (struct key_blob){0};
-    ssh_string_free_char(base64);
+        ssh_pki_import_pubkey_file(identity->path, &key) == SSH_OK)
+        key_blob_export(key, &identity->public);
     ssh_key_free(key);
     free(beside);
 }
@@ -316,9 +313,10 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
     agent = agent_open(path, all->certificates, all->certificate_count, a->h->asker.connection,
                        a->h->asker.waiting, &error);
     if (agent == NULL) {
-        /* The server did not wait for it: libssh, which has not heard of that, would wait in vain.
-         */
-        a->unanswered = !ask_wait(-1, a->h->asker.connection, 0);
+        struct wait_limit now = wait_limit(a->h->asker.connection, 0);
+        /* The server may have hung up meanwhile: libssh, which has not noticed, would wait for an
+         * answer in vain. */
+        a->unanswered = wait_for(-1, 0, &now) != ETIMEDOUT;
         auth_note_problem(a, a->unanswered ? ADIT_LOG_INFO : ADIT_LOG_DEBUG,
                           mem_printf("agent %s: %s", path, error));
         return NULL;

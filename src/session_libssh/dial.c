@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "session_libssh/handshake.h"
-#include "session_libssh/internal.h"
+#include "session_libssh/libssh_session.h"
 #include "session_libssh/logged_in.h"
 
 #include <assert.h>

@@ -2,7 +2,7 @@
 #include "session_libssh/global_requests.h"
 
 #include "base/log.h"
-#include "session_libssh/internal.h"
+#include "session_libssh/libssh_session.h"
 
 #include <libssh/server.h>
 #include <string.h>

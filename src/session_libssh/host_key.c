@@ -1,6 +1,7 @@
 /* The server's key against what is known of it. */
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "session_libssh/agent.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/revoked_keys.h"
 #include "session_libssh/secrets.h"
@@ -241,24 +242,18 @@ static enum dial_status verify(struct question *q)
 static bool read_key(struct question *q)
 {
     ssh_key key = NULL;
-    char *base64 = NULL;
-    uint8_t *blob = NULL;
-    size_t length = 0;
-    bool ok;
+    struct key_blob blob = {0};
+    bool ok =
+        ssh_get_server_publickey(q->h->handle, &key) == SSH_OK && key_blob_export(key, &blob) &&
+        public_key_parse(blob.bytes, blob.length, &q->key) == PUBLIC_KEY_OK && !q->key.certificate;
 
-    if (ssh_get_server_publickey(q->h->handle, &key) == SSH_OK &&
-        ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
-        blob = base64_decode(base64, strlen(base64), &length);
-    ok = blob != NULL && public_key_parse(blob, length, &q->key) == PUBLIC_KEY_OK &&
-         !q->key.certificate;
     if (ok) {
         q->fingerprint = public_key_fingerprint(&q->key);
         q->kind = public_key_brief(q->key.type);
         snprintf(q->h->info.host_key, sizeof(q->h->info.host_key), "%s %s",
                  ssh_key_type_to_char(ssh_key_type(key)), q->fingerprint);
     }
-    free(blob);
-    ssh_string_free_char(base64);
+    free(blob.bytes);
     ssh_key_free(key);
     return ok;
 }

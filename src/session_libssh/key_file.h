@@ -6,13 +6,16 @@
 #ifndef ADIT_SESSION_LIBSSH_KEY_FILE_H
 #define ADIT_SESSION_LIBSSH_KEY_FILE_H
 
+#include "base/buffer.h"
+
 #include <libssh/libssh.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* All of a regular file of 1 MiB at most, with a NUL behind it, for secret_free. NULL: `*error`
- * says why, static text or strerror's, and errno is that of the file, or 0. */
-char *key_file_read(const char *path, size_t *length, const char **error);
+/* Reads a regular file of 1 MiB at most to `text`, with a NUL behind it. NULL, or why not: static
+ * text or strerror's, with errno set to the number of the error, 0 for an empty file. The caller
+ * ends `text` by buffer_wipe in each case, as the file may hold a private key. */
+const char *key_file_read(const char *path, struct buffer *text);
 
 /* Whether libssh may be given that name. */
 bool key_file_is_plain(const char *path);

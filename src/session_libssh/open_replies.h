@@ -22,26 +22,26 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define ANSWER_TEXT_MAX 256
+#define OPEN_REPLY_TEXT_MAX 256
 
 /* Embedded in a channel that is being opened. */
-struct answer {
-    TAILQ_ENTRY(answer) link;
+struct open_reply {
+    TAILQ_ENTRY(open_reply) link;
     ssh_channel handle;
     uint32_t number; /* 0.10: the local channel's */
     bool numbered;
     bool confirmed; /* by the server, even if it has closed the channel since */
     bool refused;
     uint32_t reason; /* RFC 4254 section 5.1 */
-    char text[ANSWER_TEXT_MAX];
+    char text[OPEN_REPLY_TEXT_MAX];
     struct ssh_channel_callbacks_struct callbacks; /* 0.11: of its own, beside the channel's */
 };
 
 /* The opens of one session that wait for an answer. */
 struct open_replies {
-    TAILQ_HEAD(, answer) waiting;
-    struct answer *creating;   /* inside the open call */
-    struct answer *confirming; /* 0.10: whose confirmation libssh is reading */
+    TAILQ_HEAD(, open_reply) waiting;
+    struct open_reply *creating;   /* inside the open call */
+    struct open_reply *confirming; /* 0.10: whose confirmation libssh is reading */
 };
 
 void open_replies_init(struct open_replies *open_replies);
@@ -55,8 +55,8 @@ const char *open_replies_read_log(struct open_replies *open_replies, int priorit
 int open_replies_log_level(const struct open_replies *open_replies);
 
 /* The channel was closed while its answer was waited for. Whether it had been confirmed can be told
- * (by answer->confirmed); false: libssh's log is not as it was, so that nobody knows. */
-bool open_replies_are_certain(const struct answer *answer);
+ * (by reply->confirmed); false: libssh's log is not as it was, so that nobody knows. */
+bool open_replies_are_certain(const struct open_reply *reply);
 
 /* Where a channel shall lead. */
 struct open_target {
@@ -66,10 +66,10 @@ struct open_target {
 
 /* Asks for a channel on a new `handle` and watches for the answer. Returns what
  * ssh_channel_open_forward does. */
-int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+int open_replies_open_forward(struct open_replies *open_replies, struct open_reply *reply,
                               ssh_channel handle, const struct open_target *target);
 
 /* Stops watching; to be called once the answer was acted upon. */
-void open_replies_forget(struct open_replies *open_replies, struct answer *answer);
+void open_replies_forget(struct open_replies *open_replies, struct open_reply *reply);
 
 #endif

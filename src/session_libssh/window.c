@@ -6,7 +6,7 @@
  * for a read of that many bytes: it announces the difference to the peer. Asked of the standard
  * error stream, which a direct-tcpip channel does not have, the read never returns anything. 0.11
  * has a fixed window of 2 MiB. */
-#include "session_libssh/internal.h"
+#include "session_libssh/channel.h"
 
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
@@ -52,14 +52,14 @@ static uint32_t beyond_own(uint32_t window)
 
 static void charge(struct channel *ch, uint32_t window)
 {
-    ch->session->announced += beyond_own(window);
-    ch->session->announced -= beyond_own(ch->charged);
-    ch->charged = window;
+    ch->session->window_granted += beyond_own(window);
+    ch->session->window_granted -= beyond_own(ch->window.charged);
+    ch->window.charged = window;
 }
 
 static bool is_far(const struct libssh_session *s)
 {
-    return s->round_trip >= FAR_MS;
+    return s->round_trip.ms >= FAR_MS;
 }
 
 /* A larger window, if the session's share allows it. */
@@ -67,16 +67,17 @@ static bool grow(struct channel *ch)
 {
     const struct libssh_session *s = ch->session;
     uint32_t most = is_far(s) && !s->global_requests.probing ? WINDOW_MAX : NEAR_MAX;
-    uint32_t twice = ch->window == 0 ? WINDOW_FIRST : 2 * ch->window;
+    uint32_t twice = ch->window.size == 0 ? WINDOW_FIRST : 2 * ch->window.size;
     uint32_t larger = twice < most ? twice : most;
     /* (After a hold it begins anew when what was announced before has come.) */
-    bool allowed = larger > ch->window && ch->charged == ch->window &&
-                   s->announced - beyond_own(ch->charged) + beyond_own(larger) <= SESSION_MAX;
+    bool allowed =
+        larger > ch->window.size && ch->window.charged == ch->window.size &&
+        s->window_granted - beyond_own(ch->window.charged) + beyond_own(larger) <= SESSION_MAX;
 
     if (!allowed)
         return false;
     charge(ch, larger);
-    ch->window = larger;
+    ch->window.size = larger;
     return true;
 }
 
@@ -84,33 +85,34 @@ static bool grow(struct channel *ch)
 static void consider(struct channel *ch)
 {
     const struct libssh_session *s = ch->session;
-    uint64_t lasts = QUARTERS * s->round_trip / 4;
-    bool begins = ch->window == 0;
-    bool held_up = loop_now(s->loop) <= ch->window_began + (lasts > BRIEF_MS ? lasts : BRIEF_MS);
+    uint64_t lasts = QUARTERS * s->round_trip.ms / 4;
+    bool begins = ch->window.size == 0;
+    bool held_up = loop_now(s->loop) <= ch->window.began + (lasts > BRIEF_MS ? lasts : BRIEF_MS);
 
-    ch->window_began = loop_now(s->loop);
-    ch->consumed = 0;
+    ch->window.began = loop_now(s->loop);
+    ch->window.consumed = 0;
     if ((begins || held_up) && grow(ch)) {
-        ch->window_began += s->round_trip; /* only then comes what this lets come */
-        ch->probe_wanted = begins && is_far(s);
+        ch->window.began += s->round_trip.ms; /* only then comes what this lets come */
+        ch->window.probe_wanted = begins && is_far(s);
     }
 }
 
 void chan_window_begin(struct channel *ch)
 {
-    if (is_far(ch->session) && !ch->eof_seen)
+    if (is_far(ch->session) && !ch->ending.eof_seen)
         ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
 }
 
 bool chan_window_consumed(struct channel *ch, uint32_t length)
 {
-    if (ch->window == 0 && ch->charged > 0)
-        charge(ch, ch->charged > length ? ch->charged - length : 0);
-    ch->consumed += length;
-    ch->unannounced += length;
-    if (ch->consumed >= (ch->window == 0 ? STREAM_BYTES : ch->window))
+    if (ch->window.size == 0 && ch->window.charged > 0)
+        charge(ch, ch->window.charged > length ? ch->window.charged - length : 0);
+    ch->window.consumed += length;
+    ch->window.unannounced += length;
+    if (ch->window.consumed >= (ch->window.size == 0 ? STREAM_BYTES : ch->window.size))
         consider(ch);
-    return ch->probe_wanted || (ch->window > 0 && ch->unannounced >= ch->window / PART);
+    return ch->window.probe_wanted ||
+           (ch->window.size > 0 && ch->window.unannounced >= ch->window.size / PART);
 }
 
 /* (A read announces libssh's own window anew while what came by the last one is still kept. But
@@ -118,27 +120,28 @@ bool chan_window_consumed(struct channel *ch, uint32_t length)
  */
 uint32_t chan_window_most(const struct channel *ch)
 {
-    return 2 * WINDOW_FIRST + ch->charged;
+    return 2 * WINDOW_FIRST + ch->window.charged;
 }
 
 void chan_window_announce(struct channel *ch)
 {
-    if (ch->probe_wanted)
+    if (ch->window.probe_wanted)
         global_requests_probe(ch->session);
-    ch->probe_wanted = false;
-    if (ch->window == 0 || ch->unannounced < ch->window / PART || ch->eof_seen)
+    ch->window.probe_wanted = false;
+    if (ch->window.size == 0 || ch->window.unannounced < ch->window.size / PART ||
+        ch->ending.eof_seen)
         return;
-    ch->unannounced = 0;
-    ssh_channel_read_timeout(ch->handle, nowhere, ch->window, 1, 0);
+    ch->window.unannounced = 0;
+    ssh_channel_read_timeout(ch->handle, nowhere, ch->window.size, 1, 0);
 }
 
 void chan_window_hold(struct channel *ch, uint64_t since)
 {
-    if (loop_now(ch->session->loop) - since <= ch->session->round_trip)
+    if (loop_now(ch->session->loop) - since <= ch->session->round_trip.ms)
         return;
-    ch->window = 0;
-    ch->consumed = 0;
-    ch->unannounced = 0;
+    ch->window.size = 0;
+    ch->window.consumed = 0;
+    ch->window.unannounced = 0;
 }
 
 void chan_window_release(struct channel *ch)

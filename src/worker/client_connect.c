@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "worker/resolvers.h"
 #include "io/socket.h"
+#include "io/unix_connect.h"
 #include "policy/permit.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ static void looked_up(void *arg, enum resolve_status status, const struct ip *ad
 
 static void connect_to_path(struct client *c)
 {
-    int fd = connect_unix(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
+    int fd = unix_connect(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
 
     if (fd < 0)
         failed(c, strerror(errno));

@@ -206,7 +206,7 @@ def unreadable(place):
     loop = scratch("loop")
     os.symlink(loop, loop)
     for what, path, why in (("a directory", directory, "Is a directory"),
-                            ("a FIFO", fifo, "neither a regular file nor a device"),
+                            ("a FIFO", fifo, "Neither a regular file nor a device"),
                             ("below a file", below, "Not a directory"),
                             ("a loop of links", loop, "symbolic links")):
         for mode in ("yes", "accept-new"):
@@ -319,7 +319,7 @@ def revocations(place):
         os.chmod(script.name, 0o755)
         place.refused(known, "yes", f"RevokedHostKeys={krls[1]}",
                       PATH=f"{tools}:{os.environ['PATH']}",
-                      says=[rf"ssh-keygen -Q -f {re.escape(krls[1])} was ended by signal 9"])
+                      says=[rf"ssh-keygen -Q -f {re.escape(krls[1])} was killed by signal 9"])
     with tap.case("SIGCHLD is ignored by who starts adit: ssh -G and ssh-keygen are understood"):
         place.comes(known, "yes", f"RevokedHostKeys={krls[1]}",
                     before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))

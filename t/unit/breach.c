@@ -67,7 +67,7 @@ static void packets_of_1024_are_enough(void **state)
 
 struct scene {
     struct open_replies open_replies;
-    struct answer first, second;
+    struct open_reply first, second;
 };
 
 static struct scene scene_of_two(void)

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "conf/keys.h"
 #include "conf/paths.h"
+#include "io/whole.h"
 
 #include <stdio.h>
 
@@ -534,7 +535,7 @@ static void the_example_loads_and_speaks_of_every_key(void **state)
 
     assert_int_equal(problems.count, 0);
     config_unref(config);
-    assert_null(file_read(path, 1 << 20, true, &bytes));
+    assert_null(file_read(path, 1 << 20, FILE_REGULAR, &bytes));
     buffer_append(&bytes, "", 1);
     for (size_t s = 0; s < section_count; s++) {
         for (size_t k = 0; k < sections[s].key_count; k++) {
