@@ -4,6 +4,7 @@
 #ifndef ADIT_SESSION_LIBSSH_BREACH_H
 #define ADIT_SESSION_LIBSSH_BREACH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* RFC 4253 section 6.1 asks for 32,768 bytes at least; below this a packet is mostly header, and
@@ -17,6 +18,9 @@ const char *breach_of_log(int priority, const char *function, const char *text);
 /* The same for the text of an SSH_FATAL error of the session: from 0.11 on libssh does not log what
  * errors it sets, and goes on after some of them all the same. No server's words begin it. */
 const char *breach_of_error(const char *text);
+
+/* Whether this libssh has all the texts that the two look for. Searches once. */
+bool breach_texts_are_known(void);
 
 /* The same for the maximum packet size of a channel. */
 const char *breach_of_packet_size(uint32_t size);

@@ -2,9 +2,12 @@
 #include "session_libssh/engine.h"
 
 #include "base/mem.h"
+#include "session_libssh/breach.h"
+#include "session_libssh/expectations.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/libssh_session.h"
 #include "session_libssh/logged_in.h"
+#include "session_libssh/transport.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -77,6 +80,15 @@ static int log_level(const struct config_upstream *upstream)
                                        : SSH_LOG_NOLOG;
 }
 
+static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
+{
+    if (!buffered)
+        expectation_failed(EXPECT_CALLS);
+    if (!breach_texts_are_known())
+        expectation_failed(EXPECT_BREACHES);
+    return libssh_logged_in_new(h->handle, watch_fd, buffered, &h->info);
+}
+
 static void dial_thread(void *arg)
 {
     struct libssh_dial *d = arg;
@@ -93,6 +105,7 @@ static void dial_thread(void *arg)
                   .waiting = &d->asking,
                   .prompts = &d->prompts},
     };
+    bool buffered = false;
 
     /* Of this thread only. */
     ssh_set_log_callback(forward_log);
@@ -103,11 +116,13 @@ static void dial_thread(void *arg)
         close(d->request.fd);
         d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
     } else {
+        transport_watch(d->request.fd);
         d->status = handshake(&h, d->request.fd);
+        buffered = transport_is_called();
     }
     memcpy(d->error, h.error, sizeof(d->error));
     if (d->status == DIAL_OK)
-        d->logged_in = libssh_logged_in_new(h.handle, d->watch_fd, &h.info);
+        d->logged_in = logged_in_made(&h, d->watch_fd, buffered);
     else
         handle_end(h.handle, true);
     free(h.known_as);

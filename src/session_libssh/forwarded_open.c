@@ -105,6 +105,8 @@ static void listen_answered(struct global_request *request, bool accepted, uint1
     l->request.answered = NULL; /* it is off the queue */
     l->up = accepted && port != 0;
     l->port = port;
+    session_debug(l->session, "the server %s on '%s' port %u",
+                  l->up ? "listens" : "does not listen", l->bind, l->up ? port : request->port);
     if (!l->abandoned)
         l->events.answered(l->arg, port);
     else if (l->up)
@@ -130,6 +132,7 @@ struct session_listen *libssh_listen(struct session *session, const char *bind, 
     /* (From before the request: a connection may come in one read with the answer.) */
     if (!s->forwarded.listening)
         set_listening(s, true);
+    session_debug(s, "listen on '%s' port %u asked", bind, port);
     global_requests_ask(s, &l->request);
     return &l->base;
 }
@@ -190,6 +193,7 @@ static void forwarded_open_begin(struct libssh_listen *l, ssh_message message)
     TAILQ_INSERT_TAIL(&s->forwarded.waiting, forwarded, link);
     s->channels.count++;
     s->forwarded.count++;
+    session_debug(s, "the server opens a channel for '%s' port %u", l->bind, l->port);
     l->events.forwarded(l->arg, &forwarded->base,
                         ssh_message_channel_request_open_originator(message),
                         (uint16_t)ssh_message_channel_request_open_originator_port(message));
@@ -272,6 +276,7 @@ struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded)
     struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
     struct channel *ch = chan_accept(f->session, f->message);
 
+    session_debug(f->session, "the server's open is confirmed");
     forwarded_open_end(f);
     return &ch->endpoint;
 }
@@ -282,6 +287,7 @@ void libssh_forwarded_open_refuse(struct forwarded_open *forwarded)
     struct libssh_session *s = f->session;
     struct libssh_session *before = session_enter(s);
 
+    session_debug(s, "the server's open is refused");
     ssh_message_reply_default(f->message);
     session_leave(before);
     forwarded_open_end(f);

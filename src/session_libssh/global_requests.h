@@ -36,6 +36,7 @@ struct global_requests {
     bool fresh;         /* one came that libssh was not called for yet */
     /* What the log said. */
     bool sent;         /* during the last call: a request went out */
+    bool assumed;      /* the same, as packets told and not the log */
     bool success_seen; /* the answer is there */
     bool collected;    /* and was taken: */
     bool passed;       /* packets came after it before it was */

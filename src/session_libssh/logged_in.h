@@ -9,8 +9,9 @@
 struct libssh_logged_in {
     struct logged_in base;
     ssh_session handle;
-    int watch_fd; /* a descriptor of its socket for our own poll: libssh closes its own whenever it
-                     likes */
+    bool buffered; /* libssh was seen to read and poll by transport.c */
+    int watch_fd;  /* a descriptor of its socket for our own poll: libssh closes its own whenever it
+                      likes */
 };
 
 static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *logged_in)
@@ -19,7 +20,7 @@ static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *log
 }
 
 /* Takes the handle, and a descriptor of its socket for our own poll. */
-struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
+struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd, bool buffered,
                                        const struct connection_info *info);
 
 /* login_engine's logged_in_free. */

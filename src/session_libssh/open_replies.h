@@ -30,7 +30,8 @@ struct open_reply {
     ssh_channel handle;
     uint32_t number; /* 0.10: the local channel's */
     bool numbered;
-    bool confirmed; /* by the server, even if it has closed the channel since */
+    uint32_t packet_max; /* 0.10: the maximum packet size that was confirmed; for the log */
+    bool confirmed;      /* by the server, even if it has closed the channel since */
     bool refused;
     uint32_t reason; /* RFC 4254 section 5.1 */
     char text[OPEN_REPLY_TEXT_MAX];
@@ -55,8 +56,23 @@ const char *open_replies_read_log(struct open_replies *open_replies, int priorit
 int open_replies_log_level(const struct open_replies *open_replies);
 
 /* The channel was closed while its answer was waited for. Whether it had been confirmed can be told
- * (by reply->confirmed); false: libssh's log is not as it was, so that nobody knows. */
+ * (by reply->confirmed); false: it is not known that libssh's log has what it should. */
 bool open_replies_are_certain(const struct open_reply *reply);
+
+/* The channel is open: libssh's log should have had the confirmation. */
+void open_replies_check_confirmed(const struct open_reply *reply);
+
+/* How much of libssh's log has been found not to be as expected. */
+enum open_replies_asking {
+    OPEN_REPLIES_ARE_READ, /* nothing: an answer is never missed */
+    OPEN_REPLIES_UNTRIED,  /* no refusal has come yet: an open that takes long is asked about */
+    OPEN_REPLIES_ARE_ASKED /* something: libssh is asked about each open when packets have come */
+};
+enum open_replies_asking open_replies_asking(void);
+
+/* Asks libssh itself whether the open was refused (and sets `refused`); to be called on a session
+ * that is alive, outside of libssh's callbacks. It may process input. */
+void open_replies_ask(ssh_session session, struct open_reply *reply);
 
 /* Where a channel shall lead. */
 struct open_target {

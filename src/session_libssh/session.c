@@ -14,6 +14,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets the
+ * old keys. */
+static void log_warning_of_libssh(const struct libssh_session *s, const char *function,
+                                  const char *text)
+{
+    if (strcmp(function, "ssh_packet_set_newkeys") == 0)
+        session_debug(s, "new keys in one direction");
+    else if (strcmp(function, "ssh_strict_fopen") != 0 &&
+             strcmp(function, "ssh_known_hosts_read_entries") != 0)
+        session_debug(s, "libssh: %s", text);
+}
+
 static void read_log(int priority, const char *function, const char *text, void *userdata)
 {
     struct libssh_session *s = userdata;
@@ -27,8 +39,8 @@ static void read_log(int priority, const char *function, const char *text, void 
     if (breach != NULL)
         session_breach(s, breach);
     global_requests_read_log(s, function, text);
-    if (priority <= SSH_LOG_WARN)
-        log_debug("libssh: %s", text);
+    if (priority <= SSH_LOG_WARN && log_wants(ADIT_LOG_DEBUG))
+        log_warning_of_libssh(s, function, text);
 }
 
 void session_log(struct libssh_session *s)
@@ -47,11 +59,13 @@ static _Thread_local struct libssh_session *entered;
 static void go_to(struct libssh_session *s)
 {
     entered = s;
-    transport_enter(s != NULL ? s->socket.fd : -1);
-    if (s != NULL)
+    if (s != NULL) {
+        transport_enter(s->socket.fd, s->socket.buffered);
         session_log(s);
-    else
+    } else {
+        transport_leave();
         ssh_set_log_userdata(NULL);
+    }
 }
 
 struct libssh_session *session_enter(struct libssh_session *s)
@@ -99,7 +113,7 @@ void session_destroy(struct libssh_session *s)
     ssh_set_log_userdata(NULL);
     if (!s->end.dead)
         session_farewell(s);
-    transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
+    transport_leave(); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
     handle_end(s->handle, !s->end.dead);
@@ -112,6 +126,7 @@ static void libssh_session_free(struct session *session)
 {
     struct libssh_session *s = libssh_session_of(session);
 
+    session_debug(s, "ends with %u channels", s->channels.count);
     s->end.freed = true;
     if (!s->turn.driving)
         session_destroy(s);
@@ -124,6 +139,7 @@ void session_die(struct libssh_session *s)
     snprintf(why, sizeof(why), "%s", s->end.why != NULL ? s->end.why : ssh_get_error(s->handle));
     if (why[0] == '\0')
         snprintf(why, sizeof(why), "connection closed by the server");
+    session_debug(s, "lost: %s", why);
     s->end.dead = true;
     uv_poll_stop(&s->socket.poll);
     session_liveness_end(s);
@@ -200,6 +216,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     s->handle = l->handle;
     s->socket.fd = ssh_get_fd(s->handle);
     s->socket.watch_fd = l->watch_fd;
+    s->socket.buffered = l->buffered;
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);
@@ -213,6 +230,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     if (s->event == NULL || ssh_event_add_session(s->event, s->handle) != SSH_OK)
         abort(); /* only for lack of memory */
     session_liveness_init(s);
+    session_debug(s, "driven, %s", s->socket.buffered ? "buffered" : "unbuffered");
     session_touch(s); /* input may have come with the last of the authentication */
     return &s->base;
 }

@@ -17,6 +17,15 @@
  * libssh keeps its answers, at 150 bytes each: these are some 40 MB. */
 #define UNANSWERED_MAX 262144
 
+static void log_rekey(struct libssh_session *s, bool is_held_up)
+{
+    if (is_held_up == s->rekey.is_logged)
+        return;
+    s->rekey.is_logged = is_held_up;
+    session_debug(s, "%s",
+                  is_held_up ? "a key exchange holds up writes" : "the key exchange is over");
+}
+
 void session_wrote(struct libssh_session *s, uint32_t length, uint64_t packets)
 {
     /* In a key exchange "written" packets are queued where no status shows them. */
@@ -25,6 +34,7 @@ void session_wrote(struct libssh_session *s, uint32_t length, uint64_t packets)
                           : 0;
     s->rekey.queued_behind = s->packets.out_packets;
     s->writing.fresh += length;
+    log_rekey(s, s->rekey.queued > 0);
 }
 
 void session_write_refused(struct libssh_session *s, bool has_window)
@@ -32,6 +42,8 @@ void session_write_refused(struct libssh_session *s, bool has_window)
     /* With a window that means a key exchange, which only the server's packets bring further. */
     s->rekey.blocked = has_window;
     s->rekey.blocked_at = s->packets.in_packets;
+    if (has_window)
+        log_rekey(s, true);
 }
 
 void session_heard(struct libssh_session *s)
