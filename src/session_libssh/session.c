@@ -3,6 +3,7 @@
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/logged_in.h"
 #include "session_libssh/transport.h"
@@ -11,11 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets the
- * old keys. */
+/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets
+ * the old keys. */
 static void log_warning_of_libssh(const struct libssh_session *s, const char *function,
                                   const char *text)
 {
@@ -160,12 +160,8 @@ void session_die(struct libssh_session *s)
 static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
     const struct libssh_session *s = libssh_session_of(session);
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    uint16_t port;
 
-    return getpeername(s->socket.watch_fd, (struct sockaddr *)&address, &length) == 0 &&
-           ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+    return socket_peer_address(s->socket.watch_fd, peer);
 }
 
 static void libssh_session_state(const struct session *session, struct session_state *state)

@@ -2,11 +2,11 @@
  * callbacks is done afterwards, until nothing moves any more. */
 #include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 /* How often as much as the buffer takes is read for one session before others have their turn. */
 #define READS_A_TURN 2
@@ -276,10 +276,8 @@ static void on_session_poll(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        int error = 0;
-        socklen_t size = sizeof(error);
         /* (libuv says only that there is one.) */
-        getsockopt(s->socket.watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        int error = socket_error(s->socket.watch_fd);
         s->end.why = error != 0 ? strerrordesc_np(error) : "connection error";
     }
     session_turn(s, true);
