@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/types.h"
+#include "io/socket_calls.h"
 #include "session/login.h"
 
 #include <assert.h>
