@@ -129,7 +129,7 @@ static void forward_detach(struct forward *f)
     f->port = 0;
 }
 
-static void forward_free(struct forward *f)
+static void held_forward_free(struct forward *f)
 {
     TAILQ_REMOVE(&f->forwards->list, f, link);
     if (f->order != 0)
@@ -194,7 +194,7 @@ void forwards_change(struct forwards *fs, struct generation *generation)
     }
     /* (The forwards that go are ended first, as their ports may be wanted by the others.) */
     while (!TAILQ_EMPTY(&fs->list))
-        forward_free(TAILQ_FIRST(&fs->list));
+        held_forward_free(TAILQ_FIRST(&fs->list));
     TAILQ_CONCAT(&fs->list, &wanted, link);
     fs->generation = generation != NULL ? generation_ref(generation) : NULL;
     generation_unref(before);
