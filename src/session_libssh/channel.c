@@ -6,7 +6,6 @@
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
-#include <assert.h>
 #include <libssh/server.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +97,6 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     size_t taken = 0;
     struct libssh_session *before;
 
-    assert(!ch->ending.eof_sent && "nothing is written after write_eof");
     if (ch->state == CHANNEL_CUT || ch->ending.close_seen)
         return 0;
     before = session_enter(s);
@@ -128,9 +126,8 @@ static void chan_write_eof(struct endpoint *endpoint)
     struct channel *ch = of_endpoint(endpoint);
     struct libssh_session *before;
 
-    if (ch->state == CHANNEL_CUT || ch->ending.eof_sent || ch->ending.close_seen)
+    if (ch->state == CHANNEL_CUT || ch->ending.close_seen)
         return;
-    ch->ending.eof_sent = true;
     chan_debug(ch, "end of data to the server");
     before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
@@ -220,7 +217,7 @@ void chan_cut(struct channel *ch, const char *why)
             ch->open.opened(ch->open.arg, NULL, &failure);
         free(ch);
     } else {
-        ch->endpoint.events->failed(ch->endpoint.owner, why);
+        endpoint_report_failed(&ch->endpoint, why);
     }
 }
 
@@ -241,5 +238,6 @@ void chan_free(struct channel *ch)
         session_leave(before);
         session_touch(s);
     }
+    buffer_clear(&ch->endpoint.unsent);
     free(ch);
 }

@@ -19,17 +19,16 @@ struct channel_open {
 /* What comes from the server: reading.c. */
 struct channel_reading {
     bool receives;           /* data came, and may come: it is confirmed, and has not ended */
-    bool paused;             /* the owner has no room (or never resumed) */
     bool leftover;           /* bytes wait in libssh's buffer */
     uint64_t leftover_since; /* loop_now */
     bool refused;            /* more came while they were being pulled */
 };
 
-/* reading.c, but eof_sent: channel.c */
+/* What the server has sent of its end: reading.c. (What the owner was told of it, and whether the
+ * owner has ended its direction, is in the endpoint.) */
 struct channel_ending {
-    bool eof_seen, eof_reported;
-    bool close_seen, close_reported;
-    bool eof_sent;
+    bool eof_seen;
+    bool close_seen;
 };
 
 /* window.c */

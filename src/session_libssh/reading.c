@@ -52,7 +52,7 @@ static int on_channel_data(ssh_session handle, ssh_channel channel, void *data, 
         return (int)length;
     if (is_stderr)
         return (int)length; /* these channels have no such stream: dropped */
-    if (!ch->reading.paused && !ch->reading.leftover &&
+    if (ch->endpoint.resumed && !ch->reading.leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
         if (delivered(ch, length))
             session_mark_dirty(ch->session, ch);
@@ -99,7 +99,6 @@ static void on_channel_close(ssh_session handle, ssh_channel channel, void *user
 
 void chan_reading_init(struct channel *ch)
 {
-    ch->reading.paused = true;
     ch->callbacks = (struct ssh_channel_callbacks_struct){
         .userdata = ch,
         .channel_data_function = on_channel_data,
@@ -117,7 +116,6 @@ void chan_resume(struct endpoint *endpoint)
 {
     struct channel *ch = container_of(endpoint, struct channel, endpoint);
 
-    ch->reading.paused = false;
     if (ch->session == NULL || (!ch->reading.leftover && !ch->ending.eof_seen))
         return;
     session_mark_dirty(ch->session, ch);
@@ -141,7 +139,7 @@ static void pull_leftover(struct channel *ch)
         if (got > 0) {
             /* The owner said that it has room, which means room for everything: io/endpoint.h. */
             bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
-            assert(taken && "an owner with room takes everything");
+            assert(taken && "an owner takes what it said that it has room for");
             (void)taken;
             delivered(ch, (uint32_t)got);
             ch->reading.leftover_since = loop_now(ch->session->loop);
@@ -153,15 +151,15 @@ static void pull_leftover(struct channel *ch)
 
 void chan_report(struct channel *ch)
 {
-    void *owner = ch->endpoint.owner;
+    struct endpoint *e = &ch->endpoint;
 
-    if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->reading.paused)
+    if (ch->state != CHANNEL_OPEN || !e->resumed)
         return;
     if (ch->reading.leftover)
         chan_window_hold(ch, ch->reading.leftover_since);
     for (unsigned pulls = 0; ch->reading.leftover; pulls++) {
-        if (ch->endpoint.events->room(owner) == 0) {
-            ch->reading.paused = true;
+        if (e->events->room(e->owner) == 0) {
+            e->resumed = false;
             return;
         }
         if (pulls == PULLS_A_TURN) {
@@ -173,12 +171,8 @@ void chan_report(struct channel *ch)
     chan_window_announce(ch);
     if (ch->reading.leftover)
         return; /* libssh has read on meanwhile */
-    if (ch->ending.close_seen && !ch->ending.close_reported) {
-        ch->ending.eof_reported = true;
-        ch->ending.close_reported = true;
-        ch->endpoint.events->closed(owner);
-    } else if (ch->ending.eof_seen && !ch->ending.eof_reported) {
-        ch->ending.eof_reported = true;
-        ch->endpoint.events->eof(owner);
-    }
+    if (ch->ending.close_seen && endpoint_owes_closed(e))
+        endpoint_report_closed(e);
+    else if (ch->ending.eof_seen && endpoint_owes_eof(e))
+        endpoint_report_eof(e);
 }

@@ -128,7 +128,7 @@ static void wake_writers(struct libssh_session *s)
             ch->queues.is_writer = false;
             end_stall(ch);
             if (!ch->ending.close_seen)
-                ch->endpoint.events->writable(ch->endpoint.owner);
+                endpoint_report_writable(&ch->endpoint);
         }
     }
 }

@@ -164,14 +164,23 @@ def garbage(adit, path):
         equal([conn.recv(1) for conn in idle[1::2]], [b""] * 5, "what they read")
         for conn in idle[1::2]:
             conn.close()
-    with tap.case("of too many some are refused, and later ones answered"):
+    with tap.case("a crowd that says nothing makes room; one that waits is the most there can be"):
         crowd = []
-        for _ in range(60):
-            conn = socket.socket(socket.AF_UNIX)
-            conn.connect(path)
-            crowd.append(conn)
-        done = ask(path, "check")
-        equal(done.returncode, 255, "the exit status while they are there")
+
+        def gather(word):
+            for _ in range(60):
+                conn = socket.socket(socket.AF_UNIX)
+                conn.connect(path)
+                with contextlib.suppress(BrokenPipeError):  # it may be refused already
+                    conn.sendall(word)
+                crowd.append(conn)
+
+        gather(b"")
+        equal(asked_check(path), 0, "-O check while they are there")
+        gather(b'{"command":"wait"}\n')
+        # (A connection whose word has not been read yet makes room, too.)
+        done = wait_until(lambda: (tried := ask(path, "check")).returncode and tried, "a refusal")
+        equal(done.returncode, 255, "the exit status then")
         holds("too many", done.stderr, "the words")
         for conn in crowd:
             conn.close()
