@@ -2,6 +2,7 @@
 #include "session_libssh/engine.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/expectations.h"
 #include "session_libssh/handshake.h"
@@ -12,12 +13,10 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <libssh/callbacks.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct libssh_dial {
@@ -189,21 +188,6 @@ static void dial_dropped(struct message *message)
     dial_free(d);
 }
 
-/* A small request shall not wait behind what an upload has queued in the kernel; the rest of the
- * upload waits at its client. */
-#define NOTSENT_LOWAT (128 * 1024)
-
-static void prepare_socket(int fd)
-{
-    int on = 1;
-    int lowat = NOTSENT_LOWAT;
-
-    /* (A proxied connection may be no TCP socket: then these mean nothing.) */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-}
-
 static struct dial *libssh_dial_start(const struct dial_request *request)
 {
     struct libssh_dial *d = mem_zalloc(sizeof(*d));
@@ -221,7 +205,7 @@ static struct dial *libssh_dial_start(const struct dial_request *request)
     d->request.alias = d->alias;
     config_ref(d->request.config);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    prepare_socket(fd);
+    socket_prepare_ssh(fd);
     running++;
     d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
     if (!d->started) {
@@ -245,7 +229,7 @@ static unsigned libssh_dial_prompts(const struct dial *dial)
 
 static void libssh_dial_shutdown(struct dial *dial)
 {
-    shutdown(libssh_dial_of(dial)->watch_fd, SHUT_RDWR);
+    socket_shutdown(libssh_dial_of(dial)->watch_fd);
 }
 
 static void libssh_dial_cancel(struct dial *dial)

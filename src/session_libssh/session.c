@@ -3,6 +3,7 @@
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/logged_in.h"
 #include "session_libssh/transport.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets
@@ -159,13 +159,7 @@ void session_die(struct libssh_session *s)
 
 static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
-    const struct libssh_session *s = libssh_session_of(session);
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    uint16_t port;
-
-    return getpeername(s->socket.watch_fd, (struct sockaddr *)&address, &length) == 0 &&
-           ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+    return socket_peer_address(libssh_session_of(session)->socket.watch_fd, peer);
 }
 
 static void libssh_session_state(const struct session *session, struct session_state *state)

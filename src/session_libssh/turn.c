@@ -2,11 +2,11 @@
  * libssh's callbacks is done, until nothing moves any more; at last output is sent. */
 #include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 /* How often the buffer is filled for one session before other sessions have their turn. */
 #define READS_A_TURN 2
@@ -276,10 +276,7 @@ static void on_session_poll(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        int error = 0;
-        socklen_t size = sizeof(error);
-        /* (libuv says only that there is one.) */
-        getsockopt(s->socket.watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        int error = socket_error(s->socket.watch_fd); /* (libuv says only that there is one) */
         s->end.why = error != 0 ? strerrordesc_np(error) : "connection error";
     }
     session_turn(s, true);
