@@ -27,10 +27,10 @@ struct libssh_dial {
     struct dial_request request; /* its fd is the thread's */
     char host[HOST_MAX + 1];     /* the request's */
     char alias[HOST_MAX + 1];
-    int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
-                     with `logged_in` */
+    int watch_fd; /* our own duplicate of the fd, for cancelling and for polling the session later;
+                     goes with `logged_in` */
     bool cancelled;
-    /* The thread says, the main thread looks. */
+    /* Written by the dial's thread, read by any. */
     atomic_bool asking;
     atomic_uint prompts;
     /* What the thread found; read after it was joined. */
@@ -56,7 +56,7 @@ static unsigned libssh_dial_running(void)
 
 static void libssh_dial_when_idle(void (*idle)(void *arg), void *arg)
 {
-    assert(running > 0);
+    assert(running > 0 && "when_idle is called while dials run");
     when_idle = idle;
     when_idle_arg = arg;
 }
@@ -71,7 +71,7 @@ static void forward_log(int priority, const char *function, const char *text, vo
         log_debug("%s: libssh: %s", h->host, text);
 }
 
-/* Compression is said at the level of packets only. */
+/* libssh logs compression at the level of packets only. */
 static int log_level(const struct config_upstream *upstream)
 {
     return upstream->compression       ? SSH_LOG_PACKET
@@ -88,11 +88,11 @@ static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd,
     return libssh_logged_in_new(h->handle, watch_fd, buffered, &h->info);
 }
 
-static void dial_thread(void *arg)
+static struct handshake handshake_of(struct libssh_dial *d)
 {
-    struct libssh_dial *d = arg;
     const struct config_upstream *upstream = d->request.upstream;
-    struct handshake h = {
+
+    return (struct handshake){
         .upstream = upstream,
         .host = d->host,
         .port = d->request.port,
@@ -104,26 +104,38 @@ static void dial_thread(void *arg)
                   .waiting = &d->asking,
                   .prompts = &d->prompts},
     };
-    bool buffered = false;
+}
 
-    /* Of this thread only. */
-    ssh_set_log_callback(forward_log);
-    ssh_set_log_userdata(&h);
-    ssh_set_log_level(log_level(upstream));
+/* Logs in; sets status, logged_in and error. */
+static void log_in(struct libssh_dial *d, struct handshake *h)
+{
+    bool buffered;
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
-        d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
-    } else {
-        transport_watch(d->request.fd);
-        d->status = handshake(&h, d->request.fd);
-        buffered = transport_is_called();
+        d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
+        return;
     }
-    memcpy(d->error, h.error, sizeof(d->error));
+    transport_watch(d->request.fd);
+    d->status = handshake(h, d->request.fd);
+    buffered = transport_is_called();
     if (d->status == DIAL_OK)
-        d->logged_in = logged_in_made(&h, d->watch_fd, buffered);
+        d->logged_in = logged_in_made(h, d->watch_fd, buffered);
     else
-        handle_end(h.handle, true);
+        handle_end(h->handle, true);
+}
+
+static void dial_thread(void *arg)
+{
+    struct libssh_dial *d = arg;
+    struct handshake h = handshake_of(d);
+
+    /* (These are of this thread only.) */
+    ssh_set_log_callback(forward_log);
+    ssh_set_log_userdata(&h);
+    ssh_set_log_level(log_level(h.upstream));
+    log_in(d, &h);
+    memcpy(d->error, h.error, sizeof(d->error));
     free(h.known_as);
     free(h.without_port);
     host_key_files_clear(&h.files);

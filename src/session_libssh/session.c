@@ -1,5 +1,5 @@
-/* A session from its beginning to its end: what libssh is told to do for it, what is known of it,
- * whether it still answers. What comes in is turn.c's. */
+/* A session from its beginning to its end: how libssh is set up for it, whose calls of libssh this
+ * thread makes, and how the session dies. What happens in between is turn.c's. */
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
@@ -53,7 +53,7 @@ void session_log(struct libssh_session *s)
     ssh_set_log_level(requests > opens ? requests : opens);
 }
 
-/* Whose libssh calls this thread makes. */
+/* The session that this thread's libssh calls are about; NULL: none. */
 static _Thread_local struct libssh_session *entered;
 
 static void go_to(struct libssh_session *s)
@@ -102,7 +102,7 @@ void session_destroy(struct libssh_session *s)
 {
     struct libssh_session *before;
 
-    assert(TAILQ_EMPTY(&s->channels.open));
+    assert(TAILQ_EMPTY(&s->channels.open) && "channels are closed before their session is freed");
     later_cancel(s->loop, &s->turn.later);
     session_liveness_end(s);
     before = session_enter(s);
@@ -159,9 +159,7 @@ void session_die(struct libssh_session *s)
 
 static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
-    const struct libssh_session *s = libssh_session_of(session);
-
-    return socket_peer_address(s->socket.watch_fd, peer);
+    return socket_peer_address(libssh_session_of(session)->socket.watch_fd, peer);
 }
 
 static void libssh_session_state(const struct session *session, struct session_state *state)
