@@ -1,4 +1,4 @@
-/* Breaches of the protocol that libssh tells its log only. */
+/* Breaches of the protocol that libssh reports only to its log. */
 #include "session_libssh/breach.h"
 
 #include "session_libssh/expectations.h"
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The function's name is part of it: other lines carry the server's own words. */
+/* A line is known by its function, too: lines of other functions carry the server's own words. */
 struct breach_line {
     const char *function;
     const char *text; /* within the line */

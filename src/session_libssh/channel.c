@@ -1,8 +1,5 @@
-/* A channel (direct-tcpip, direct-streamlocal, forwarded-tcpip) as an endpoint.
- *
- * Inside libssh's callbacks nothing of libssh may be called that writes, closes or frees. So a
- * callback passes bytes on to its owner's socket or sets a flag and marks the channel dirty;
- * chan_report does the rest when the session's drive is out of libssh. */
+/* A channel (direct-tcpip, direct-streamlocal, forwarded-tcpip) as an endpoint: its life, and what
+ * is written to it. What comes from the server is reading.c's. */
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
@@ -16,8 +13,8 @@
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
 #define PACKET_MAX 32758
 
-/* What one read of a client's socket may bring, in packets: each read costs as much as the copying
- * of one. */
+/* How many packets' payload one read of a client's socket may bring: each read costs as much as the
+ * copying of one packet. */
 #define PACKETS_A_READ 4
 
 static struct channel *of_endpoint(struct endpoint *endpoint)

@@ -1,9 +1,9 @@
-/* Whether the server still answers: keepalives, how long it has been silent, and how long the way
- * to it and back is. */
+/* Whether the server still answers: keepalives, how long the server has been silent, and how long
+ * the way to it and back is. */
 #include "session_libssh/channel.h"
 
-/* An open without an answer for so long, and nothing else heard: ask whether the server is busy
- * resolving. */
+/* After this long with an unanswered open and nothing received, a keepalive asks whether the server
+ * is busy resolving a name. */
 #define PROBE_MS 250
 
 /* For the log: the worker counts a session as overdue then (worker/worker_sessions.c). */
@@ -12,7 +12,7 @@
 /* After a sleep of the machine: how long a peer has to show that it is still there. */
 #define PROBE_ANSWER_MS 5000
 
-/* The shortest of them: the way there and back, and little besides. */
+/* The shortest answer counts: the way there and back, and little besides. */
 void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
 {
     if (!s->round_trip.known || milliseconds < s->round_trip.ms)
@@ -29,7 +29,7 @@ static void send_keepalive(struct libssh_session *s, const char *why)
     global_requests_keepalive(s);
 }
 
-/* Any byte received is life: only silence is asked, and only silence kills. */
+/* Any byte received shows that the server lives: keepalives are sent only in silence. */
 static void keepalive_due(struct deadline *deadline)
 {
     struct libssh_session *s = container_of(deadline, struct libssh_session, keepalive.deadline);

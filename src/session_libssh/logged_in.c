@@ -1,4 +1,4 @@
-/* A session between two threads, and how any session ends. */
+/* A session between two threads, and how any session's handle ends. */
 #include "session_libssh/logged_in.h"
 
 #include "base/mem.h"

@@ -19,7 +19,7 @@ static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *log
     return container_of(logged_in, struct libssh_logged_in, base);
 }
 
-/* Takes the handle, and a descriptor of its socket for our own poll. */
+/* Takes the handle, and a descriptor of its socket for our own poll. `buffered` as above. */
 struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd, bool buffered,
                                        const struct connection_info *info);
 

@@ -1,4 +1,4 @@
-/* Learning what became of an open, with libssh 0.10 and 0.11. */
+/* Recognising the replies to opens, with libssh 0.10 and 0.11. */
 #include "session_libssh/open_replies.h"
 
 #include "session_libssh/breach.h"
@@ -23,7 +23,7 @@ void open_replies_forget(struct open_replies *open_replies, struct open_reply *r
 #endif
 }
 
-/* Reads "... Channel opening failure: channel %u error (%u) text" into the answer. */
+/* Reads "... Channel opening failure: channel %u error (%u) text". */
 static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, char *text)
 {
     const char *at = strstr(line, "Channel opening failure: channel ");

@@ -19,11 +19,11 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
 
     ch->open.reply = mem_zalloc(sizeof(*ch->open.reply));
     rc = open_replies_open_forward(&s->open_replies, ch->open.reply, ch->handle, target);
-    /* (If the session is what failed, it will say so, and another one may do.) */
+    /* (If the session itself failed, its death is reported, and another session may do.) */
     if (rc == SSH_ERROR && !ch->open.reply->refused && !ssh_channel_is_open(ch->handle) &&
         !ch->ending.close_seen && session_is_alive(s)) {
         ch->open.reply->refused = true;
-        ch->open.reply->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
+        ch->open.reply->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: on our side */
     }
     if (ch->open.reply->numbered)
         ch->number = ch->open.reply->number;

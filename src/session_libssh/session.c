@@ -1,8 +1,9 @@
-/* A session from its beginning to its end: what libssh is told to do for it, what is known of it,
- * whether it still answers. What comes in is turn.c's. */
+/* A session from its beginning to its end: how libssh is set up for it, whose calls of libssh this
+ * thread makes, and how the session dies. What happens in between is turn.c's. */
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/logged_in.h"
 #include "session_libssh/transport.h"
@@ -11,11 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets the
- * old keys. */
+/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets
+ * the old keys. */
 static void log_warning_of_libssh(const struct libssh_session *s, const char *function,
                                   const char *text)
 {
@@ -53,7 +53,7 @@ void session_log(struct libssh_session *s)
     ssh_set_log_level(requests > opens ? requests : opens);
 }
 
-/* Whose libssh calls this thread makes. */
+/* The session that this thread's libssh calls are about; NULL: none. */
 static _Thread_local struct libssh_session *entered;
 
 static void go_to(struct libssh_session *s)
@@ -102,7 +102,7 @@ void session_destroy(struct libssh_session *s)
 {
     struct libssh_session *before;
 
-    assert(TAILQ_EMPTY(&s->channels.open));
+    assert(TAILQ_EMPTY(&s->channels.open) && "channels are closed before their session is freed");
     later_cancel(s->loop, &s->turn.later);
     session_liveness_end(s);
     before = session_enter(s);
@@ -159,13 +159,7 @@ void session_die(struct libssh_session *s)
 
 static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
-    const struct libssh_session *s = libssh_session_of(session);
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    uint16_t port;
-
-    return getpeername(s->socket.watch_fd, (struct sockaddr *)&address, &length) == 0 &&
-           ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+    return socket_peer_address(libssh_session_of(session)->socket.watch_fd, peer);
 }
 
 static void libssh_session_state(const struct session *session, struct session_state *state)

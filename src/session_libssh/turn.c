@@ -1,14 +1,14 @@
-/* A session's turn: what came in goes to the channels, what libssh could not tell from inside its
- * callbacks is done afterwards, until nothing moves any more. */
+/* A session's turn: input goes to the channels, then everything that must not be done inside
+ * libssh's callbacks is done, until nothing moves any more; at last output is sent. */
 #include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
-/* How often as much as the buffer takes is read for one session before others have their turn. */
+/* How often the buffer is filled for one session before other sessions have their turn. */
 #define READS_A_TURN 2
 
 /* The same where libssh reads by itself, 4 KiB at a time. */
@@ -111,7 +111,7 @@ static void end_stall(struct channel *ch)
     ch->queues.stalled_at = 0;
 }
 
-/* Lets those write that waited for it, first come first served; those without a window go on
+/* Tells channels that waited for room to write, first in first out; channels without a window go on
  * waiting. */
 static void wake_writers(struct libssh_session *s)
 {
@@ -181,7 +181,7 @@ void session_unqueue(struct libssh_session *s, struct channel *ch)
     q->is_postponed = false;
 }
 
-/* What was postponed is the next turn's. */
+/* Postponed channels are reported in the loop's next turn. */
 static void take_postponed(struct libssh_session *s)
 {
     struct channel *ch;
@@ -204,7 +204,7 @@ static void rearm(struct libssh_session *s)
     }
 }
 
-/* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
+/* Any libssh call may process input, so this repeats until no packet came in meanwhile. */
 static void process_events(struct libssh_session *s)
 {
     uint64_t seen;
@@ -223,8 +223,8 @@ static void process_events(struct libssh_session *s)
     session_liveness_turn(s);
 }
 
-/* What has to be looked at again: writers that were held up, or input that came while output was
- * sent (which only a session without a buffer reads then). */
+/* `again`: writers were held up, or input came while output was sent (which only a session without
+ * a buffer reads then). */
 static void end_turn(struct libssh_session *s, bool again)
 {
     if (s->end.freed) {
@@ -250,8 +250,8 @@ void session_turn(struct libssh_session *s, bool readable)
     if (s->end.dead)
         return;
     if (!session_is_connected(s) || s->end.breached) {
-        /* A write outside of a turn found its end: the number of its descriptor may be that of a
-         * client, whose bytes are not for libssh. */
+        /* A write outside of a turn found the connection's end. Its descriptor's number may be a
+         * client's by now, whose bytes are not for libssh. */
         session_die(s);
         return;
     }
@@ -276,10 +276,7 @@ static void on_session_poll(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        int error = 0;
-        socklen_t size = sizeof(error);
-        /* (libuv says only that there is one.) */
-        getsockopt(s->socket.watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        int error = socket_error(s->socket.watch_fd); /* (libuv says only that there is one) */
         s->end.why = error != 0 ? strerrordesc_np(error) : "connection error";
     }
     session_turn(s, true);
