@@ -262,7 +262,7 @@ static void no_more_than_so_many_are_heard(void **state)
     run_now(loop);
     fd = ask_at(path);
     assert_string_equal(heard(fd),
-                        "{\"ok\":false,\"error\":\"too many are asking already\",\"status\":255}\n"
+                        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
                         "(closed)");
     close(fd);
     say(fds[3], CHECK);
