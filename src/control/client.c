@@ -22,7 +22,7 @@
 /* A remote forward is answered when the server has; everything else at once. */
 #define ANSWER_MS 120000
 #define PROBE_MS 2000
-#define CONNECT_MS 10000 /* for a socket that so many wait for already */
+#define CONNECT_MS 10000 /* for a listener whose queue of connections is full */
 
 /* The connection. */
 
@@ -44,7 +44,8 @@ static const char *receive_more(int fd, const struct wait_limit *limit, struct b
     }
 }
 
-/* The answer to `request` (taken); NULL: `*error` says why there is none. */
+/* Sends `request`, which is taken, and receives the answer. NULL: `*error` says why there is none.
+ */
 static json_t *send_request(int fd, json_t *request, int patience_ms, const char **error)
 {
     struct wait_limit limit = wait_limit(-1, patience_ms);
@@ -83,8 +84,8 @@ static json_t *request_of(const char *command, const struct control_order *order
     return request;
 }
 
-/* Prints why an answer is no good; the exit status. */
-static int report_failure(const char *command, const json_t *answer, const char *error)
+/* Prints why a request failed; the exit status. */
+static int print_request_failure(const char *command, const json_t *answer, const char *error)
 {
     const json_t *status = json_object_get(answer, "status");
     const json_t *problems = json_object_get(answer, "problems");
@@ -95,11 +96,11 @@ static int report_failure(const char *command, const json_t *answer, const char 
         error = control_text(answer, "error");
     json_array_foreach(problems, i, problem) report_line(stderr, json_string_value(problem));
     fprintf(stderr, "adit: %s: ", command);
-    report_line(stderr, error != NULL ? error : "an answer that is none");
+    report_line(stderr, error != NULL ? error : "the answer has no \"ok\" and no \"error\"");
     return json_is_integer(status) ? (int)json_integer_value(status) : EXIT_SSH;
 }
 
-/* What each command prints when it went well. */
+/* What each command prints when it succeeds. */
 
 static void print_check(const struct control_order *order, const json_t *answer)
 {
@@ -122,7 +123,7 @@ static void print_exit(const struct control_order *order, const json_t *answer)
     fputs("Exit request sent.\r\n", stderr);
 }
 
-/* As ssh: nothing but the ports that the server chose. */
+/* As ssh(1): only the ports that the server chose. */
 static void print_forward(const struct control_order *order, const json_t *answer)
 {
     const json_t *port;
@@ -153,7 +154,7 @@ static void print_nothing(const struct control_order *order, const json_t *answe
 
 static const struct command {
     const char *name;
-    bool forwards; /* it is about some */
+    bool forwards; /* the command is about forwards */
     void (*print)(const struct control_order *order, const json_t *answer);
 } commands[] = {
     {"check", false, print_check},       {"status", false, print_status},
@@ -171,7 +172,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* Says why the order cannot be carried out, if so. */
+/* Prints why the order cannot be carried out, if so. */
 static bool is_sensible(const struct control_order *order, const struct command *command)
 {
     const char *wrong = NULL;
@@ -222,15 +223,16 @@ int control_ask(const struct control_order *order)
     if (json_is_true(json_object_get(answer, "ok")))
         status = print_answer(order, command, answer);
     else
-        status = report_failure(order->command, answer, error);
+        status = print_request_failure(order->command, answer, error);
     json_decref(answer);
     close(fd);
     return status;
 }
 
-/* Somebody else's adit. */
+/* Another process's adit. */
 
-/* A connection to the adit at `path`, known by its answer to "check"; -1 and what is there. */
+/* A connection to the adit at `path`, which has answered "check". -1: `*peer` says what is there.
+ */
 static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid)
 {
     int fd = connect_control(path);
@@ -267,7 +269,7 @@ static void on_end_signal(int number)
     end_signal = number;
 }
 
-/* True: a signal came; false: the other side has closed. */
+/* Waits. True: a signal came; false: the other side has closed. */
 static bool wait_for_end(int fd)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
@@ -275,7 +277,7 @@ static bool wait_for_end(int fd)
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     sigset_t held, before;
 
-    /* Held but for the waiting itself, so that none comes unseen. */
+    /* The signals are blocked except while ppoll(2) waits, so that none is missed. */
     sigemptyset(&held);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         sigaddset(&held, numbers[i]);
@@ -321,7 +323,7 @@ int control_share(const struct control_order *order, bool background)
         if (!background)
             status = share_until_end(fd, order);
     } else {
-        status = report_failure("forward", answer, error);
+        status = print_request_failure("forward", answer, error);
     }
     json_decref(answer);
     close(fd);

@@ -16,28 +16,28 @@
 
 #define READ_SIZE 4096
 
-/* One who asks: a line, then its answer, then the next line. */
+/* A client of the control socket: a line, then its answer, then the next line. */
 struct control_connection {
     LIST_ENTRY(control_connection) link;
     struct control_server *server;
     uv_pipe_t pipe;
     struct deadline patience;
     struct buffer received;
-    struct later next;               /* the lines that have come while one was being answered */
-    struct control_request *request; /* being answered; NULL: none */
+    struct later next;               /* takes the lines that came while one was being answered */
+    struct control_request *request; /* that is being answered; NULL: none */
     uv_write_t write;
-    char *answer; /* being written; NULL: none */
+    char *answer; /* that is being written; NULL: none */
     bool reading;
-    bool waiting; /* for the end of the process */
-    bool ended;   /* no more will come */
+    bool waiting; /* for the end of this process: {"command": "wait"} */
+    bool ended;   /* the client has sent all it will send */
     bool last;    /* the answer under way is the last */
 };
 
 struct control_request {
-    struct control_connection *connection; /* NULL: gone */
+    struct control_connection *connection; /* NULL: the client has gone */
 };
 
-/* A path that is listened on, or with NULLs none. */
+/* The listening socket at a path; all NULL: none. */
 struct listening {
     struct listener *listener;
     struct acceptor *acceptor;
@@ -47,7 +47,7 @@ struct listening {
 struct control_server {
     struct loop *loop;
     struct listening listening;
-    struct listening prepared; /* while changing, if `changes` */
+    struct listening prepared; /* during a change, if `changes` */
     bool changes;
     control_asked_fn *asked;
     void *arg;
@@ -117,7 +117,7 @@ static void on_received(uv_stream_t *pipe, ssize_t length, const uv_buf_t *bytes
     connection_next(connection);
 }
 
-/* Whoever is being answered is not read from. */
+/* While a request is being answered nothing is read. */
 static void connection_read(struct control_connection *connection, bool read)
 {
     if (read == connection->reading)
@@ -248,19 +248,19 @@ static void make_room(struct control_server *server, const struct control_connec
         connection_close(longest);
 }
 
-/* NULL: they may ask; else why not. */
+/* Why the client is refused; NULL: it may send requests. */
 static const char *refusal_of_peer(const struct control_server *server, int fd)
 {
     uid_t user;
 
     if (!socket_peer_user(fd, &user))
-        return "who asks cannot be told";
+        return "the user of this connection is not known";
     if (user != 0 && user != geteuid()) {
         log_warning("control socket: user %u was refused", (unsigned)user);
-        return "this adit is another user's";
+        return "this adit belongs to another user";
     }
     if (server->count > CONTROL_CONNECTIONS_MAX)
-        return "too many are asking already";
+        return "the control socket has too many connections";
     return NULL;
 }
 

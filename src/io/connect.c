@@ -13,7 +13,7 @@
 
 #define ERROR_TEXT_MAX 160
 
-/* Apart from its connect, as libuv holds on to it until the loop comes round. */
+/* Apart from its connect, as libuv uses it until the handle is closed. */
 struct connect_attempt {
     uv_poll_t poll;
     struct connect *connect;
@@ -54,7 +54,7 @@ static int detach_attempt(struct connect *c)
     return attempt->fd;
 }
 
-/* Frees, then tells: `done` is the last act. */
+/* Frees the attempt, then calls `done`, which may do anything. */
 static void finish(struct connect *c, int fd)
 {
     struct connect last = *c;
@@ -77,7 +77,7 @@ static void set_connect_error(struct connect *c, int error)
 
 static void try_next(struct connect *c);
 
-/* The attempt under way came to nothing. */
+/* The attempt under way failed. */
 static void on_attempt_failed(struct connect *c, int error)
 {
     close(detach_attempt(c));

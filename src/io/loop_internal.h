@@ -27,13 +27,13 @@ struct watches;
 
 struct watches *loop_watches(struct loop *loop);
 
-/* NULL: no descriptors (errno). */
+/* NULL: there are no descriptors (errno). */
 struct watches *watches_new(uv_loop_t *uv);
 
-/* Once a turn, when no callback is on the stack: what has ended is let go. */
+/* Called once a turn, when no callback is on the stack: lets go of the watches that have ended. */
 void watches_sweep(struct watches *watches);
 
-/* When all have ended; the memory is freed when libuv has let go of it. */
+/* Called when all watches have ended. The memory is freed when libuv has let go of it. */
 void watches_free(struct watches *watches);
 
 #endif

@@ -1,7 +1,9 @@
-/* ProxyCommand, by uv_spawn: it resets the signals, and reaps.
+/* ProxyCommand, by uv_spawn. It runs on the main thread, which may not wait, for as long as its
+ * connection, and its exit is an event of the loop: so it is not io/subprocess's, which waits.
+ * uv_spawn resets the signals, as io/subprocess does, and waits for the process.
  *
- * As with ssh the command has a pipe for its input and one for its output, as there are some (ncat)
- * that say only by closing the one that their connection has ended. libssh wants one descriptor:
+ * * * As with ssh(1) the command has a pipe for its input and one for its output: some commands
+ * (ncat) show the end of their connection only by closing one of them. libssh takes one descriptor:
  * pumps join the pipes to a socketpair. */
 #include "io/proxy_command.h"
 
@@ -20,8 +22,8 @@
 struct proxy_command {
     uv_process_t process;
     LIST_ENTRY(proxy_command) link;
-    bool abandoned; /* goes when it has exited */
-    char ended[40]; /* how; "": it runs */
+    bool abandoned; /* freed when the command has exited */
+    char ended[40]; /* how it ended; "": it runs */
 };
 
 struct proxy_commands {
@@ -92,7 +94,7 @@ static int spawn_shell(struct proxy_commands *all, struct proxy_command *p, cons
     return error;
 }
 
-/* The pipes' ends: ours, and the command's. */
+/* The pipes: one end of each is the command's. */
 struct pipes {
     int input[2];
     int output[2];
@@ -115,7 +117,7 @@ static bool open_pipes(struct pipes *pipes)
     return false;
 }
 
-/* Our ends become one descriptor; -1: errno. */
+/* Joins this process's ends to one descriptor; -1: errno. */
 static int join_pipes(const struct pipes *pipes)
 {
     int ends[2];
@@ -127,7 +129,7 @@ static int join_pipes(const struct pipes *pipes)
         return -1;
     }
     back = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-    /* (Without one of them the connection is at its end at once, which is as good a failure.) */
+    /* (Where a pump cannot start the connection ends at once, and the dial fails.) */
     if (!pump_start(pipes->output[0], back, NULL) || !pump_start(ends[1], pipes->input[1], NULL))
         shutdown(ends[0], SHUT_RDWR);
     return ends[0];
@@ -152,7 +154,8 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
         error = *fd < 0 ? -errno : 0;
     }
     if (error != 0) {
-        proxy_command_hang_up(p); /* (libuv wants it closed even if it never ran) */
+        proxy_command_hang_up(
+            p); /* (libuv requires that the handle is closed, also if the process never ran) */
         errno = -error;
         return NULL;
     }
@@ -163,7 +166,8 @@ const char *proxy_command_ended(struct proxy_command *p)
 {
     siginfo_t info = {0};
 
-    /* Its connection has ended before it is reaped: who asks then wants to know all the same. */
+    /* The connection of a command ends before libuv has waited for the process: the status is
+     * looked up. */
     if (p->ended[0] == '\0' &&
         waitid(P_PID, (id_t)p->process.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid != 0)

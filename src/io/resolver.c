@@ -1,8 +1,9 @@
-/* Names to addresses: who waits for which name, and what is known already.
+/* Names to addresses: look-ups, the questions they wait for, and the cache.
  *
- * A look-up either finds its answer in the cache or waits for its name's question, of which there
- * is one at a time. Whatever the answer comes from, it is given later in the turn, so that c-ares
- * is never on the stack when a caller is called, and a caller never within its own call. */
+ * * * A look-up finds its answer in the cache, or waits for the question about its name, of which
+ * there is one at a time. In either case the answer is given later in the turn, so that c-ares is
+ * never on the stack when a caller's function is called, and that never happens inside the caller's
+ * own call. */
 #include "io/resolver.h"
 
 #include "base/log.h"
@@ -22,19 +23,19 @@ struct resolver {
     struct resolver_options options;
     struct dns *dns;
     struct resolver_cache cache;
-    struct name_question *questions; /* by name; those not settled */
-    size_t questions_asked;          /* that c-ares has not ended, settled or not */
+    struct name_question *questions; /* by name; those that are not settled */
+    size_t questions_asked;          /* questions that c-ares has not ended, settled or not */
     size_t resolves;                 /* look-ups whose `done` is still to be called */
     struct resolver_counts counts;
 };
 
-/* A name that is being asked for. It lives until c-ares calls back. */
+/* A name that a server is asked for. It lives until c-ares calls back. */
 struct name_question {
     UT_hash_handle hh;
     struct resolver *resolver;
     struct deadline deadline;
     struct resolve_list waiting;
-    bool settled; /* those who waited were answered, and nobody joins any more */
+    bool settled; /* the look-ups that waited were answered, and no others join */
     char name[];
 };
 
@@ -143,7 +144,7 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
     case ARES_SUCCESS: status = ARES_ENODATA; /* fall through */
     case ARES_ENODATA:
     case ARES_ENOTFOUND:
-    case ARES_EBADNAME: /* "a..b", a label over 63 bytes: nobody can have it */
+    case ARES_EBADNAME: /* "a..b", a label over 63 bytes: no host can have such a name */
         return answer_new(RESOLVE_NO_SUCH_NAME, ares_strerror(status), NULL, 0);
     default: return answer_new(RESOLVE_FAILED, ares_strerror(status), NULL, 0);
     }
@@ -151,7 +152,7 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
 
 /* ---- questions */
 
-/* Gives everybody who waits the answer; those who come later ask anew. */
+/* Gives all look-ups that wait the answer; later ones make a new question. */
 static void question_settle(struct name_question *question, struct answer *answer)
 {
     struct resolve *resolve;

@@ -1,6 +1,6 @@
 /* c-ares on a loop: its sockets polled, its timeouts followed, its TCP connections dialled.
  *
- * With servers of our own everything goes over TCP connections that stay open between questions
+ * * With configured servers everything goes over TCP connections that stay open between questions
  * (RFC 7766 section 6.2.1). c-ares itself never gives up a connection that fell silent without
  * being closed, and would send question after question into it. So a connection that owes an answer
  * for too long is shut down here; c-ares then sees its end and asks again over a new one. */
@@ -37,8 +37,9 @@ struct dns_socket {
     struct dns *dns;
     uv_poll_t poll;
     ares_socket_t socket;
-    bool owes;      /* a connection that is connecting, or was asked since it was last heard */
-    uint64_t since; /* of when that is, in loop_now's time */
+    bool owes; /* a TCP connection that is connecting, or was sent a question after the last answer
+                */
+    uint64_t since; /* since when, in loop_now's time */
 };
 
 struct dns {
@@ -47,7 +48,8 @@ struct dns {
     uv_timer_t tick;
     uint64_t tick_ms;
     LIST_HEAD(, dns_socket) sockets;
-    int (*dial)(void *arg, const struct ip *server, uint16_t port); /* NULL: no servers of ours */
+    int (*dial)(void *arg, const struct ip *server,
+                uint16_t port); /* NULL: no servers were configured */
     void *dial_arg;
     uint64_t silence_ms;
 };
@@ -128,7 +130,8 @@ static struct dns_socket *dns_socket_new(struct dns *dns, ares_socket_t socket)
     return s;
 }
 
-/* Also when libuv reports an error, for c-ares to meet it. The watch may be gone afterwards. */
+/* Also called when libuv reports an error, which c-ares then meets. The socket may be freed
+ * afterwards. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct dns_socket *s = container_of(poll, struct dns_socket, poll);
@@ -159,7 +162,7 @@ static void on_socket_state(void *data, ares_socket_t socket, int readable, int 
     uv_poll_start(&s->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_poll);
 }
 
-/* ---- ares_set_socket_functions(3), with servers of ours */
+/* ---- ares_set_socket_functions(3), with configured servers */
 
 /* The address is not known yet: a placeholder, which open_connection replaces. */
 static ares_socket_t open_placeholder(int family, int type, int protocol, void *data)
@@ -291,7 +294,8 @@ static int init_channel(struct dns *dns, const struct resolver_options *options)
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
 
 #ifdef ARES_OPT_QUERY_CACHE
-    mask |= ARES_OPT_QUERY_CACHE; /* of no size: ours knows resolver_flush */
+    mask |=
+        ARES_OPT_QUERY_CACHE; /* of size 0: the cache of this file's callers knows resolver_flush */
 #endif
     if (options->server_count == 0)
         return ares_init_options(&dns->channel, &ares, mask);

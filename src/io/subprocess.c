@@ -37,8 +37,8 @@ struct program_ends {
     int fds[3];
 };
 
-/* A file in memory with the input, at its beginning: nobody has to write while the program reads.
- * -1: errno. */
+/* A file in memory with the input, at its beginning: nothing has to be written while the program
+ * reads. -1: errno. */
 static int make_input(const struct subprocess *program)
 {
     int fd = memfd_create("input", MFD_CLOEXEC);
@@ -275,8 +275,8 @@ struct subprocess_end subprocess_run(struct subprocess *program)
     error = take_streams(&running, program);
     if (error == 0)
         error = reap(&running, &program->limit, &status);
-    /* (ECHILD: somebody ignores SIGCHLD, and the kernel has taken the status. The number may be
-     * another process's by now.) */
+    /* (ECHILD: this process ignores SIGCHLD, and the kernel has dropped the status. The number may
+     * be another process's by now.) */
     if (error != 0 && error != ECHILD)
         end_program(&running);
     close_streams(&running);

@@ -16,7 +16,7 @@ struct acl_key {
     bool (*holds)(const struct acl_rule *rule, const struct acl_query *query);
 };
 
-/* Room for one more behind `count` items. */
+/* Makes room for one more item behind `count` items. */
 static void *list_grow(void *items, size_t count, size_t item_size)
 {
     return mem_realloc(items, (count + 1) * item_size);
@@ -110,7 +110,8 @@ static bool from_holds(const struct acl_rule *rule, const struct acl_query *quer
     return query->from ? networks_contain(&rule->from, query->from) : rule->from_unix;
 }
 
-/* A `*` here would be read as "any" and match nobody: in a deny rule that would be a hole. */
+/* A person would read `*` here as "any", but no name is "*": in a deny rule that would be a hole.
+ */
 static const char *plain_name_add(struct acl_names *names, const char *item)
 {
     if (strchr(item, '*'))

@@ -1,4 +1,4 @@
-/* The lines of known_hosts files, and what they come to. */
+/* Reading the lines of known_hosts files, and the verdict on a key. */
 #include "policy/known_hosts.h"
 
 #include "base/mem.h"
@@ -42,7 +42,7 @@ static struct text take_known_word(struct text *text)
     return word;
 }
 
-/* Takes the marker off. False: there is a wrong one, or more than one. */
+/* Takes the marker off the beginning. False: the marker is not known, or there is more than one. */
 static bool take_marker(struct text *text, enum marker *marker)
 {
     struct text word;
@@ -59,8 +59,9 @@ static bool take_marker(struct text *text, enum marker *marker)
     return *marker != MARKER_NONE && text->length > 0 && *text->at != '@';
 }
 
-/* Reads a line's parts. False: it is empty, a comment, or wrong. ssh(1) reads a NUL as the end of
- * the line; but behind the names it is as good as a blank, as ssh puts one there itself. */
+/* Reads the parts of a line. False: the line is empty, a comment, or malformed. ssh(1) reads a NUL
+ * as the end of the line; but behind the names it is as good as a blank, as ssh puts one there
+ * itself. */
 static bool line_read(struct known_line *line, struct text whole)
 {
     struct text rest = text_until(whole, '\0');
@@ -118,7 +119,7 @@ struct known_keys {
     size_t count;
 };
 
-/* (A line whose key cannot be read says nothing, and neither stops the reading.) */
+/* (A line whose key cannot be read is skipped.) */
 static void gather_key(void *arg, const struct known_line *line)
 {
     struct known_keys *keys = arg;
@@ -286,7 +287,7 @@ char *known_hosts_other_names(const struct known_hosts *known, const struct publ
 
 /* ---- the order of algorithms */
 
-/* Whether the first key of that type is known, and was not revoked. */
+/* Whether a key of that type is known, and the first such key is not revoked. */
 static bool type_is_known(const struct known_keys *keys, enum public_key_type type)
 {
     for (size_t i = 0; i < keys->count; i++)
@@ -296,7 +297,7 @@ static bool type_is_known(const struct known_keys *keys, enum public_key_type ty
     return false;
 }
 
-/* Appends those of the list whose type of key is known, or those whose is not. */
+/* Appends the algorithms of the list whose type of key is known, or those whose type is not. */
 static void append_algorithms(char *to, const char *algorithms, const struct known_keys *keys,
                               bool is_known)
 {
@@ -334,7 +335,7 @@ char *known_hosts_order(const struct known_hosts *known, const char *algorithms)
 
 /* ---- writing */
 
-/* Whether it stands for itself alone at the beginning of a line. */
+/* Whether the name, at the beginning of a line, would match itself and nothing else. */
 static bool name_is_plain(const char *name)
 {
     if (*name == '\0' || strchr("!#@|", *name) != NULL)

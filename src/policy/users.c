@@ -22,8 +22,8 @@ struct users {
 };
 
 /* The methods of crypt(5) that are accepted, and how many characters follow the last '$' of a whole
- * hash. What is left out protects nothing: DES forms cut passwords at 8 characters, and cannot be
- * told from a password in the clear; NT hashes have no salt. */
+ * hash. What is left out protects nothing: DES forms cut passwords at 8 characters, and look like
+ * passwords in the clear; NT hashes have no salt. */
 static const struct hash_method {
     const char *prefix;
     size_t tail;
@@ -169,7 +169,7 @@ size_t users_count(const struct users *users)
     return HASH_COUNT(users->table);
 }
 
-/* Whether crypt(3) makes this very hash of the password. */
+/* Whether crypt(3) makes this hash of the password. */
 static bool hash_verifies(const char *hash, const char *password)
 {
     struct crypt_data *data = mem_zalloc(sizeof(*data)); /* 32 KiB, too much for a thread's stack */
@@ -188,7 +188,7 @@ bool users_verify(const struct users *users, const char *name, const char *passw
     HASH_FIND_STR(users->table, name, user);
     if (user)
         return hash_verifies(user->hash, password);
-    /* The time it takes must not tell who is there: somebody else's hash is computed, for nothing.
+    /* The time must not show which users exist: the hash of another user is computed, and ignored.
      */
     if (users->table)
         hash_verifies(users->table->hash, password);

@@ -1,5 +1,5 @@
-/* A small agent of our own before the real one: libssh offers all keys of an agent, as they come,
- * and knows nothing of certificates beside them. */
+/* A small agent between libssh and the real one: libssh offers all keys of an agent in the order in
+ * which they come, and does not offer certificates in files with them. */
 #include "session_libssh/agent.h"
 
 #include "base/base64.h"
@@ -28,19 +28,19 @@
 
 struct agent_key {
     struct key_blob blob;   /* what is offered */
-    struct key_blob signer; /* a certificate: the key that the agent knows; else no bytes */
+    struct key_blob signer; /* for a certificate: the key, which the agent knows; else no bytes */
     char *comment;
     bool named;
 };
 
 struct agent {
-    int fd; /* the real one's */
+    int fd; /* the descriptor of the real agent */
     int connection;
     atomic_bool *waiting;
     struct agent_key *keys;
     size_t count;
     atomic_bool offer_named;
-    int ours; /* our end of what libssh talks to */
+    int ours; /* this file's end of the socket pair with libssh; -1: none */
     bool serving;
     uv_thread_t thread;
 };
@@ -115,7 +115,7 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
            memcmp(certified.rest.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
-/* Messages: a length and so many bytes. */
+/* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
 
 /* Receives a message, whose bytes the caller frees. False: the other side has ended or sent no
  * message, or the connection of the dial was shut down. */
@@ -248,7 +248,8 @@ static bool answer_identities(const struct agent *a)
     return sent;
 }
 
-/* With a certificate libssh asks for a signature by that; the agent knows the key only. */
+/* Passes a request to sign to the agent. libssh names a certificate where it offered one; the agent
+ * knows only the key. */
 static bool pass_sign_request(const struct agent *a, const struct key_blob *request)
 {
     struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
@@ -295,7 +296,8 @@ static bool pass_request(const struct agent *a, const struct key_blob *request)
     return ok;
 }
 
-/* Until libssh or agent_close hangs up; when the agent does, libssh hears of it. */
+/* Serves until libssh or agent_close ends the connection. When the agent ends it, the connection to
+ * libssh is shut down. */
 static void serve(void *arg)
 {
     const struct agent *a = arg;

@@ -1,4 +1,4 @@
-/* The lists of algorithms a session offers, in the order of preference. */
+/* The lists of algorithms that a session offers, in the order of preference. */
 #include "base/mem.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/integrity.h"
@@ -12,7 +12,8 @@
 #include <sys/auxv.h>
 #endif
 
-/* AES-GCM in hardware is twice as fast as anything else here; without it ChaCha20 is. */
+/* AES-GCM in hardware is twice as fast as the other ciphers; without hardware ChaCha20 is the
+ * fastest. */
 static bool processor_has_aes(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -39,15 +40,15 @@ static const char *default_ciphers(void)
     "ssh-ed25519,ecdsa-sha2-nistp521,ecdsa-sha2-nistp384,ecdsa-sha2-nistp256,"                     \
     "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
 
-/* One list: where it is configured, what it is without that (what this libssh does not know of it
- * falls away), and the options of libssh that take it. */
+/* One list: the key that configures it, the defaults, of which libssh drops the names that it does
+ * not know, and the options of libssh that take it. */
 struct list {
     const char *key;
     size_t field; /* of struct config_upstream */
     enum ssh_options_e options[2];
     int option_count;
     const char *defaults; /* NULL: default_ciphers() */
-    const char *never;    /* patterns: names libssh knows but cannot do for us */
+    const char *never;    /* patterns of names that libssh knows but cannot use here */
 };
 
 #define FIELD(name) #name, offsetof(struct config_upstream, name)
@@ -152,7 +153,7 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
     return all;
 }
 
-/* What a list says that this libssh does not know. (It drops that by itself, but does not tell.) */
+/* The names of a list that this libssh does not know. (It drops them without a word in its log.) */
 struct unknown {
     ssh_session probe;
     enum ssh_options_e option;
@@ -183,7 +184,8 @@ static void log_unknown(const struct handshake *h, const struct list *list, cons
     ssh_free(u.probe);
 }
 
-/* Keys of types that are known go first, unless the list is somebody's own: so ssh(1) does. */
+/* Puts algorithms first whose type of key is known, as ssh(1) does, unless the list is configured
+ * in whole. */
 static char *prefer_known(const struct handshake *h, const char *configured, char *text)
 {
     struct known_hosts known = host_key_known(h);

@@ -1,5 +1,5 @@
-/* Passwords: RFC 4252 section 8, and RFC 4256, whose prompts are mostly one more way to ask for
- * one, and sometimes for a second factor. */
+/* Passwords: "password" of RFC 4252 section 8, and "keyboard-interactive" of RFC 4256, whose
+ * prompts mostly ask for the password, and sometimes for a second factor. */
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -9,14 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-#define ROUNDS_MAX 10 /* some have none but words in them */
+#define ROUNDS_MAX 10 /* some rounds have a text and no prompt */
 
 static void show_try_again(struct authentication *a)
 {
     ask_show(&a->h->asker, "Permission denied, please try again.\n");
 }
 
-/* What a server sends goes to a terminal or a dialogue: no control characters but line ends. */
+/* Texts of a server go to a terminal or a dialogue: control characters but line ends become blanks.
+ */
 static char *printable(const char *text)
 {
     char *copy = mem_strdup(text != NULL ? text : "");
@@ -77,10 +78,10 @@ int auth_try_password(struct authentication *a)
 /* One exchange: rounds of prompts until the server has decided. */
 struct exchange {
     struct authentication *a;
-    const char *password; /* for the prompt that asks for it; NULL: ask a person that, too */
+    const char *password; /* answers the prompt that asks for it; NULL: a person is asked */
     bool used;            /* the password was given */
     char *learnt;         /* a password that a person gave */
-    bool anew; /* a person gave something that will be another thing next time, or may be */
+    bool anew; /* a person answered a prompt whose answer may be another one at the next login */
     unsigned prompts;
 };
 
@@ -130,12 +131,12 @@ static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
     return answer;
 }
 
-/* One prompt's answer; NULL: there is none. */
+/* The answer to one prompt; NULL: there is none. */
 static char *answer_to(struct exchange *e, const char *text, bool echo)
 {
     bool person = auth_can_ask(e->a);
 
-    /* Where there is nobody, every prompt without echo is taken for the password's. */
+    /* Where no person can be asked, each prompt without echo is answered with the password. */
     if (!echo && e->password != NULL && (!person || (!e->used && wants_password(text)))) {
         e->used = true;
         return mem_strdup(e->password);

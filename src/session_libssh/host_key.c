@@ -1,4 +1,4 @@
-/* The server's key against what is known of it. */
+/* Verifying the host key: revocations, pins, known_hosts, and the question to a person. */
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "session_libssh/agent.h"
@@ -17,7 +17,7 @@ struct host_key_question {
     struct public_key key;
     char *fingerprint;
     const char *kind; /* "ED25519" */
-    char *memory;     /* what the answer is kept by */
+    char *memory;     /* the key of secrets.h for the answer */
     struct known_hosts known;
     struct known_hosts_answer answer;
 };
@@ -43,7 +43,7 @@ static enum dial_status verify_pins(struct host_key_question *q)
                           pins->count > 1 ? ", ..." : "");
 }
 
-/* The key on file is another one: name both, and where the old one stands. (ssh(1) with
+/* Fails with both fingerprints, and the line of the known key. (ssh(1) with
  * StrictHostKeyChecking=no goes on with such a key, but forwards nothing: here that is the same.)
  */
 static enum dial_status fail_changed(struct host_key_question *q)
@@ -71,8 +71,9 @@ static enum dial_status fail_unknown(struct host_key_question *q, const char *wh
         q->answer.authority != NULL ? ")" : "");
 }
 
-/* Writes it down. Where that fails the answer still holds for this process, as ssh(1) goes on too.
- * But what others have written meanwhile counts, and what cannot be read any more could be that. */
+/* Stores the key. Where that fails the answer still holds for this process, as ssh(1) goes on too.
+ * But what another process has written meanwhile counts; a file that cannot be read any more is a
+ * failure, as it could hold that. */
 static enum dial_status store_key(struct host_key_question *q)
 {
     struct handshake *h = q->h;
@@ -110,7 +111,8 @@ static enum dial_status store_key(struct host_key_question *q)
     return status;
 }
 
-/* yes, no, the fingerprint: as ssh(1) takes them. -1: something else. */
+/* 1 for yes or the fingerprint, 0 for no, as ssh(1) takes them; -1: the answer is something else.
+ */
 static int understand(const struct host_key_question *q, const char *answer)
 {
     char word[128];
@@ -131,9 +133,9 @@ static bool ask_yes(struct host_key_question *q, const char *prompt)
         if (answer == NULL)
             return false;
         understood = understand(q, answer);
-        secret_free(answer); /* a program may have said a password */
+        secret_free(answer); /* a program may have answered with a password */
         if (understood < 0 && ask_is_program(&q->h->asker))
-            return false; /* it would say the same again */
+            return false; /* the program would give the same answer again */
         prompt = "Please type 'yes', 'no' or the fingerprint: ";
     }
     return understood == 1;
@@ -182,7 +184,7 @@ static enum dial_status ask_person(struct host_key_question *q)
     return status;
 }
 
-/* A key of a host that none is known of. */
+/* Decides about a key of a host for which no key is known. */
 static enum dial_status decide_unknown(struct host_key_question *q)
 {
     char *accepted = secrets_get(q->memory);
@@ -238,7 +240,7 @@ static enum dial_status verify_key(struct host_key_question *q)
     return fail_changed(q);
 }
 
-/* False: libssh has none, or OpenSSH would not take it either. */
+/* False: libssh has no key, or one that OpenSSH would not accept either. */
 static bool read_key(struct host_key_question *q)
 {
     ssh_key key = NULL;
@@ -269,8 +271,8 @@ static void question_clear(struct host_key_question *q)
 enum dial_status host_key_verify(struct handshake *h)
 {
     const struct string_list *files = &h->upstream->known_hosts;
-    /* (What one upstream takes on trust is no word to another that is stricter, or that writes
-     * elsewhere.) */
+    /* (What one upstream accepts does not count for an upstream that is stricter, or that writes to
+     * another file.) */
     struct host_key_question q = {
         .h = h,
         .memory = mem_printf("host key of %s in %s by %d", h->known_as,

@@ -1,4 +1,4 @@
-/* Secrets of this process: a short list, each in pages of its own. */
+/* A short list of secrets, each in memory pages of its own. */
 #include "session_libssh/secrets.h"
 
 #include "base/mem.h"
@@ -88,7 +88,7 @@ void secrets_keep(const char *key, const char *secret)
     struct kept *old;
 
     if (fresh == NULL)
-        return; /* it will be asked for again */
+        return; /* the secret is asked for again */
     pthread_once(&at_exit, forget_at_exit);
     pthread_mutex_lock(&lock);
     old = find_kept(key);

@@ -72,10 +72,10 @@ struct facts {
     bool proxy_authorization;
 };
 
-/* RFC 9112 section 3.2: two Hosts are two answers to one question. */
+/* RFC 9112 section 3.2: two Host fields contradict each other. */
 static bool take_host(struct facts *facts, struct text value)
 {
-    (void)value; /* the target says where to go, whatever Host says (section 3.2.2) */
+    (void)value; /* the target decides, not Host (section 3.2.2) */
     bool first = !facts->host;
     facts->host = true;
     return first;
@@ -148,8 +148,8 @@ static bool settle_body(const struct facts *facts)
     struct http_body *body = &request->body;
 
     if (facts->transfer_encoding) {
-        /* HTTP/1.0 knows no Transfer-Encoding: whoever put it there, the framing is not to be
-         * trusted. */
+        /* HTTP/1.0 knows no Transfer-Encoding: where a request has it all the same, the framing is
+         * not to be trusted. */
         if (!facts->chunked || facts->length || request->minor == 0)
             return false;
         body->framing = HTTP_CHUNKED;
@@ -196,7 +196,7 @@ static bool take_authority(struct http_request *request, struct text authority,
     return (authority.at[0] == '[') == v6_literal && (v6_literal || is_reg_name(host));
 }
 
-/* RFC 9112 section 3.2.2, of which only http: can go out as it came. */
+/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is. */
 static bool take_absolute_form(struct http_request *request, struct text target)
 {
     static const char scheme[] = "http://";
@@ -207,7 +207,7 @@ static bool take_absolute_form(struct http_request *request, struct text target)
     while (path < end && *path != '/' && *path != '?')
         path++;
     if (memchr(at, '\\', (size_t)(path - at)) != NULL)
-        return false; /* the WHATWG's URLs read it as a slash */
+        return false; /* URLs of the WHATWG read a backslash as a slash */
     const char *userinfo_end = memchr(at, '@', (size_t)(path - at));
     if (userinfo_end != NULL)
         at = userinfo_end + 1;

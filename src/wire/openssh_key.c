@@ -1,4 +1,4 @@
-/* Reading OpenSSH private keys from the outside. */
+/* The unencrypted outer fields of OpenSSH private keys. */
 #include "wire/openssh_key.h"
 
 #include "base/base64.h"
@@ -78,7 +78,7 @@ static enum openssh_key inspect(struct base64_reader *r, char name[static OPENSS
     }
     skip_string(r); /* the KDF's options */
     if (take_uint32(r) != 1)
-        return OPENSSH_KEY_DAMAGED; /* nobody writes more than one */
+        return OPENSSH_KEY_DAMAGED; /* no program writes more than one key */
     skip_string(r);                 /* the public half */
     skip_string(r);                 /* the private one */
     return base64_is_over(r) ? OPENSSH_KEY_OK : OPENSSH_KEY_DAMAGED;

@@ -1,6 +1,8 @@
 #!/usr/bin/env -S python3 -B
-"""The control socket: who may ask, what a running gateway answers, and what it then does."""
+"""The control socket: who may ask, what a running gateway answers, and what it then does.
+control_end.t has how it ends a gateway."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,37 +10,18 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, acl, config, equal, false, free_port, holds, patience, run_adit,
                        scratch, tap, true, upstream, wait_until)
 from adit_test.clients import connect, exchange, refuses, works
-from adit_test.control import ask, asked, asked_check, status
+from adit_test.control import ask, asked, asked_check, raw, status
 from adit_test.gateway import binary, listen
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
 NOBODY = 65534
-
-
-def raw(path, data, seconds=30):
-    """What comes back to these bytes until the other side closes, or we have seen one line."""
-    with socket.socket(socket.AF_UNIX) as conn:
-        conn.settimeout(patience(seconds))
-        conn.connect(path)
-        try:
-            conn.sendall(data)
-        except BrokenPipeError:
-            pass
-        got = b""
-        while not got.endswith(b"\n"):
-            part = conn.recv(1 << 16)
-            if not part:
-                break
-            got += part
-        return got
 
 
 def the_socket(sshd):
@@ -312,29 +295,6 @@ def reloads(adit, path, text, other):
     asked(path, "reload")
 
 
-def ending(adit, path, origin):
-    with tap.case("of an adit that is ending nothing is opened again"):
-        port = free_port()
-        live = connect(adit.address, ANY, origin.port)
-        with socket.socket(socket.AF_UNIX) as conn:
-            conn.settimeout(patience(20))
-            conn.connect(path)
-            asked_raw(conn, {"command": "check"})
-            equal(ask(path, "stop").returncode, 0, "-O stop")
-            answer = asked_raw(conn, {"command": "forward", "forwards": [
-                {"kind": "dynamic", "spec": str(port)}]})
-            equal((answer["ok"], answer["error"]), (False, "adit is ending"), "the answer")
-        true(refuses(port) and refuses(adit.port), "nobody listens")
-        false(os.path.exists(path), "the control socket is there")
-        live.close()
-        adit.finish(None)
-
-
-def asked_raw(conn, request):
-    conn.sendall(json.dumps(request).encode() + b"\n")
-    return json.loads(conn.makefile("rb").readline())
-
-
 def down(sshd):
     path = scratch("control")
     with tap.case("the status of an upstream that is down says why, and when it is tried again"):
@@ -351,69 +311,11 @@ def down(sshd):
         sshd.start()
 
 
-def ends(sshd):
-    path = scratch("control")
-    text = config(sshd, gate={"control": path, "drain_timeout": "1s"})
-
-    with Origin(echo) as origin:
-        with tap.case("-O stop: nobody new, the connections finish, then it ends"):
-            with Adit(text, name="adit that stops") as adit:
-                conn = connect(adit.address, ANY, origin.port)
-                done = ask(path, "stop")
-                equal((done.returncode, done.stderr), (0, "Stop listening request sent.\n"), "stop")
-                wait_until(lambda: refuses(adit.port), "the listener is gone")
-                false(os.path.exists(path), "the control socket is there")
-                adit.settle()
-                threading.Event().wait(1.5)  # drain_timeout is that of signals
-                true(exchange(conn), "the connection goes on")
-                true(adit.alive(), "adit waits")
-                conn.close()
-                adit.finish(None)
-        with tap.case("-O stop takes the remote forwards back"):
-            with Adit(text, name="adit that stops with -R") as adit:
-                adit.sessions_up(1)
-                conn = connect(adit.address, ANY, origin.port)
-                port = int(asked(path, "forward", "-R", f"0:{ANY}:{origin.port}"))
-                ask(path, "stop")
-                wait_until(lambda: refuses(port), "the server's port is free")
-                true(exchange(conn), "the connection goes on")
-                equal(asked_check(path), 255, "the status of -O check")
-                conn.close()
-                adit.finish(None)
-        with tap.case("-O stop ends a forward that still waits for the server"):
-            with Adit(text, name="adit that stops in the middle") as adit:
-                adit.sessions_up(1)
-                frozen = sshd.freeze()
-                waiting = subprocess.Popen(
-                    [binary(), "-S", path, "-O", "forward", "-R", f"0:{ANY}:1"],
-                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                wait_until(lambda: [f["state"] for f in status(path)["forwards"]] == ["asked"],
-                           "it is asked for")
-                ask(path, "stop")
-                words = waiting.communicate(timeout=patience(30))[1]
-                sshd.thaw(frozen)
-                equal((waiting.returncode, words), (255, "adit: forward: adit is ending\n"),
-                      "-O forward")
-                adit.finish(None)
-        with Adit(text, name="adit that is ending") as adit:
-            adit.sessions_up(1)
-            ending(adit, path, origin)
-        with tap.case("-O exit: it ends at once"):
-            with Adit(text, name="adit that exits") as adit:
-                conn = connect(adit.address, ANY, origin.port)
-                done = ask(path, "exit")
-                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
-                adit.finish(None)
-                conn.close()
-                false(os.path.exists(path), "the control socket is there")
-
-
 def main():
     with Sshd() as sshd, Sshd() as other:
         the_socket(sshd)
         commands(sshd, other)
         down(other)
-        ends(sshd)
 
 
 tap.run(main)

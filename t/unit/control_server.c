@@ -288,7 +288,7 @@ static void while_all_wait_for_answers_no_more_are_heard(void **state)
     }
     fd = ask_at(path);
     assert_string_equal(heard(fd),
-                        "{\"ok\":false,\"error\":\"too many are asking already\",\"status\":255}\n"
+                        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
                         "(closed)");
     close(fd);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)

@@ -1,13 +1,16 @@
-"""Asking a running adit by its control socket: adit -O."""
+"""`adit -O`: what is asked of a running adit at its control socket."""
 
 import json
+import socket
 
 from .checks import equal
 from .gateway import run_adit
+from .process import patience
 
 
 def ask(path, command, *arguments):
-    return run_adit("-S", path, "-O", command, *arguments)
+    """The process, when it has ended."""
+    return run_adit("-S", path, "-O", command, *arguments, seconds=30)
 
 
 def asked(path, command, *arguments):
@@ -18,8 +21,33 @@ def asked(path, command, *arguments):
 
 
 def asked_check(path):
+    """The exit status of -O check."""
     return ask(path, "check").returncode
 
 
 def status(path):
     return json.loads(asked(path, "status", "--json"))
+
+
+def asked_raw(conn, request):
+    """The answer to an object, over a connection to the socket."""
+    conn.sendall(json.dumps(request).encode() + b"\n")
+    return json.loads(conn.makefile("rb").readline())
+
+
+def raw(path, data, seconds=30):
+    """What comes back to these bytes until the other side closes, or one line has come."""
+    with socket.socket(socket.AF_UNIX) as conn:
+        conn.settimeout(patience(seconds))
+        conn.connect(path)
+        try:
+            conn.sendall(data)
+        except BrokenPipeError:
+            pass
+        got = b""
+        while not got.endswith(b"\n"):
+            part = conn.recv(1 << 16)
+            if not part:
+                break
+            got += part
+        return got
