@@ -26,6 +26,7 @@ uint8_t *buffer_reserve(struct buffer *b, size_t length)
     if (b->size - b->end >= length && b->bytes != NULL)
         return b->bytes + b->end;
     if (b->start > 0) {
+        assert(b->bytes != NULL && "bytes that were consumed were stored");
         memmove(b->bytes, b->bytes + b->start, used);
         b->start = 0;
         b->end = used;
@@ -65,5 +66,11 @@ void buffer_consume(struct buffer *b, size_t length)
 void buffer_clear(struct buffer *b)
 {
     free(b->bytes);
+    *b = (struct buffer){0};
+}
+
+void buffer_wipe(struct buffer *b)
+{
+    mem_free_secret(b->bytes, b->size);
     *b = (struct buffer){0};
 }

@@ -1,4 +1,7 @@
-/* A byte queue: appended at the end, consumed at the start, without storage while empty. */
+/* A byte queue: appended at the end, consumed at the start, without storage while empty.
+ *
+ * The room base/ knows text, buffers, addresses, units and the log. It has no thread of its own:
+ * any thread of any room calls it. */
 #ifndef ADIT_BASE_BUFFER_H
 #define ADIT_BASE_BUFFER_H
 
@@ -32,5 +35,9 @@ void buffer_consume(struct buffer *b, size_t length);
 
 /* Drops everything and gives the storage back; the buffer can be used again. */
 void buffer_clear(struct buffer *b);
+
+/* The same for a buffer with a secret: its storage is overwritten first. Storage that the buffer
+ * outgrew before was not. */
+void buffer_wipe(struct buffer *b);
 
 #endif

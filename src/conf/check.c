@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/paths.h"
+#include "io/whole.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ static void read_users(struct load *load, struct config_listen *listen, unsigned
 {
     struct users_report report = {load, line, listen->users_file};
     struct buffer bytes = {0};
-    const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, true, &bytes);
+    const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, FILE_REGULAR, &bytes);
 
     if (wrong) {
         load_problem(load, line, "users: cannot read %s: %s", listen->users_file, wrong);

@@ -69,8 +69,9 @@ static int ask(struct tunnel *tunnel)
         free(wrong);
         return EXIT_SSH;
     }
-    enum ssh_ask_outcome outcome =
-        ssh_ask(line->ssh_words, line->ssh_word_count, line->destination, &reply);
+    enum ssh_ask_outcome outcome = ssh_ask(
+        &(struct ssh_question){line->ssh_words, line->ssh_word_count, line->destination, -1},
+        &reply);
     bool ok = outcome != SSH_REFUSED;
     switch (outcome) {
     case SSH_ANSWERED:

@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "conf/keys.h"
 #include "conf/load.h"
+#include "conf/serialise.h"
 #include "conf/types.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,8 @@ void config_unref(struct config *config)
         config->acl = NULL;
     for (size_t i = 0; i < config->forward_count; i++)
         forward_listener_clear(&config->forwards[i]);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        string_list_clear(&config->upstreams[i].libssh_hosts);
     sections_free(config);
     config_unref(counted->original);
     string_list_clear(&config->remarks);
@@ -51,30 +55,15 @@ void config_unref(struct config *config)
     free(counted);
 }
 
-static void copy_object(const struct section *section, const void *from, void *to)
-{
-    for (size_t i = 0; i < section->key_count; i++)
-        key_copy(&section->keys[i], from, to);
-}
-
 struct config *config_copy(struct config *config)
 {
     struct counted_config *counted = (struct counted_config *)config;
-    struct config *copy = config_new();
+    char *text = config_serialise(config, false);
+    struct config *copy = config_restore(text);
 
-    for (size_t s = 0; s < section_count; s++) {
-        const struct section *section = &sections[s];
-        for (size_t i = 0; i < section_objects(section, config); i++) {
-            const struct section_head *head = section_object(section, config, i);
-            if (section->named)
-                section_append(section, copy, mem_strdup(head->name), head->line);
-            copy_object(section, head, section_object(section, copy, i));
-        }
-    }
-    copy->file = mem_strdup(config->file);
+    assert(copy != NULL && "what is serialised can be restored");
+    free(text);
     copy->acl = config->acl;
-    for (size_t i = 0; i < copy->upstream_count; i++)
-        copy->upstreams[i].libssh_config = config->upstreams[i].libssh_config;
     for (size_t i = 0; i < copy->listen_count; i++)
         copy->listens[i].users = config->listens[i].users;
     ((struct counted_config *)copy)->original =
@@ -126,24 +115,13 @@ bool config_listen_leads(const struct config_listen *listen)
     return listen->target.host != NULL || listen->target.path != NULL;
 }
 
-static bool same_value(const struct key *key, const void *a, const void *b)
-{
-    char *text_a = key_print(key_slot(key, a));
-    char *text_b = key_print(key_slot(key, b));
-    bool same = text_a && text_b ? strcmp(text_a, text_b) == 0 : text_a == text_b;
-
-    free(text_a);
-    free(text_b);
-    return same;
-}
-
 bool config_upstream_same_sessions(const struct config_upstream *a, const struct config_upstream *b)
 {
     const struct section *section = section_find("upstream");
 
     for (size_t i = 0; i < section->key_count; i++) {
         const struct key *key = &section->keys[i];
-        if ((key->flags & KEY_SESSION) && !same_value(key, a, b))
+        if ((key->flags & KEY_SESSION) && !key_same(key, a, b))
             return false;
     }
     return true;

@@ -1,4 +1,9 @@
-/* The configuration every way in ends in: immutable once built, shared by reference count. */
+/* The configuration every way in ends in: immutable once built, shared by reference count.
+ *
+ * The room conf/ knows the key table, the INI file, the command line and the answers of `ssh -G`.
+ * The main thread calls it, at the start and for a reload; the configuration itself is read on any
+ * thread.
+ */
 #ifndef ADIT_CONF_CONFIG_H
 #define ADIT_CONF_CONFIG_H
 
@@ -68,6 +73,10 @@ struct config_upstream {
     char *ssh_config_file; /* NULL: ssh's own */
     /* There is no ssh to ask: both still hold, and libssh reads ssh_config for each session. */
     bool libssh_config;
+    /* "PORT NAME" for each of `hosts`, as libssh reads ssh_config; empty: not asked for yet, or the
+     * upstream has no need of it. (Filled in before the configuration is used, by the gateway: only
+     * it knows libssh, and the main thread must not wait for files.) */
+    struct string_list libssh_hosts;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;
@@ -179,7 +188,7 @@ struct config {
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
-    /* What ssh would do of ssh_config and adit does not: notices. */
+    /* What ssh would do of ssh_config and adit does not; each becomes a notice. */
     struct string_list remarks;
 };
 
@@ -194,6 +203,12 @@ void config_problems_clear(struct config_problems *problems);
  * was any problem: every one is in `problems`, which the caller clears. The configuration comes
  * with one reference. */
 struct config *config_load(const char *path, struct config_problems *problems);
+
+/* The same for a thread that another one may want to stop: once the socket `connection` is shut
+ * down, by either side, no program (ssh -G) is waited for any more, and the load soon fails. (Files
+ * that do not answer are waited for nevertheless.) -1: never. */
+struct config *config_load_until(const char *path, int connection,
+                                 struct config_problems *problems);
 
 /* The same from memory; `name` stands for the file in messages. For tests and fuzzing. */
 struct config *config_load_text(const char *name, const char *text, size_t length,

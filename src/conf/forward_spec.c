@@ -121,14 +121,16 @@ static bool blanks_fit(const struct spec *spec, size_t first)
 
 static bool read_port(struct spec *spec, const struct field *field, bool zero_ok, uint16_t *port)
 {
-    const struct servent *service;
+    char strings[4096];
+    struct servent entry, *service = NULL;
 
     if (port_parse(field->text, zero_ok, port))
         return true;
     if (field->text[0] == '\0')
         return refuse(spec, "has no port");
     if (strspn(field->text, "0123456789") < strlen(field->text) &&
-        (service = getservbyname(field->text, "tcp"))) {
+        getservbyname_r(field->text, "tcp", &entry, strings, sizeof(strings), &service) == 0 &&
+        service) {
         *port = ntohs((uint16_t)service->s_port);
         return true;
     }

@@ -2,6 +2,7 @@
 #include "conf/forward_spec.h"
 #include "conf/load.h"
 #include "conf/paths.h"
+#include "conf/stores.h"
 #include "conf/types.h"
 
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The keys of a [forward] that say what it is, by enum forward_kind. */
+/* Whether one of the keys that say what a [forward] is has been read. */
 static bool is_given(const struct config_forward *forward)
 {
     return forward->bind.path || forward->bind.host;
@@ -61,6 +62,7 @@ const struct key_type type_forward = {.metavar = "[bind:]port [host:port]",
                                       .join = JOIN_WORDS,
                                       .parse = forward_parse,
                                       .print = forward_print,
+                                      .store = &store_forward,
                                       .free = forward_free};
 
 void forward_listener_clear(struct config_forward *forward)
@@ -73,12 +75,11 @@ void forward_listener_clear(struct config_forward *forward)
     *listen = (struct config_listen){0};
 }
 
-/* Makes the listener of a forward, which has addresses if it listens here; false: it cannot listen
- * there. Its strings are the forward's. */
-static bool make_listener(struct config_forward *forward)
+bool forward_listener_make(struct config_forward *forward)
 {
     struct config_listen *listen = &forward->listen;
 
+    forward_listener_clear(forward);
     *listen = (struct config_listen){
         .name = forward->name,
         .line = forward->line,
@@ -89,7 +90,7 @@ static bool make_listener(struct config_forward *forward)
     };
     for (size_t i = 0; i < WIRE_PROTOCOLS; i++)
         listen->protocols[i] = true;
-    return forward->kind == FORWARD_REMOTE ||
+    return forward->kind == FORWARD_REMOTE || !is_given(forward) ||
            addresses_append(&forward->bind, &listen->addresses, &listen->address_count);
 }
 
@@ -98,14 +99,26 @@ void load_listeners(struct load *load)
     for (size_t i = 0; i < load->config->forward_count; i++) {
         struct config_forward *forward = &load->config->forwards[i];
         const char *kind = forward_kinds[forward->kind];
-        if (is_given(forward) && !make_listener(forward))
+        if (!forward_listener_make(forward))
             load_problem(load, load_line_of(load_section_of(load, "forward", i), kind),
                          "%s: '%s' is not an IP address of this machine, localhost or *", kind,
                          forward->bind.host);
     }
 }
 
-static void entry(struct load *load, const char *key, const char *text)
+/* Gives the section opened last the ends of `forward`. */
+static void take_ends(struct load *load, const struct config_forward *forward)
+{
+    struct load_section *section = &load->sections[load->section_count - 1];
+    const struct key *key = key_find(section->kind, forward_kinds[forward->kind]);
+    struct config_forward *object = section_object(section->kind, load->config, section->index);
+
+    key_copy(key, forward, object);
+    section->keys[key - section->kind->keys].set = true;
+    expand_home(forward->kind == FORWARD_REMOTE ? &object->target.path : &object->bind.path);
+}
+
+static void forward_entry(struct load *load, const char *key, const char *text)
 {
     char *copy = mem_strdup(text);
 
@@ -119,16 +132,14 @@ void load_forward(struct load *load, const struct config_forward *forward, const
     char *bind = place_print(&forward->bind);
     char *base = mem_printf("%s-%s", kind, bind);
     char *name = load_free_name(load, "forward", base);
-    char *text = forward_spec_print(forward);
 
     load_open(load, 0, "forward", name);
-    entry(load, kind, text);
+    take_ends(load, forward);
     if (via)
-        entry(load, "via", via);
-    /* Who names an address on a command line means it. */
+        forward_entry(load, "via", via);
+    /* An address that a command line names is meant. */
     if (forward->kind == FORWARD_DYNAMIC && forward->bind.host && forward->bind.host[0])
-        entry(load, "open", "yes");
-    free(text);
+        forward_entry(load, "open", "yes");
     free(name);
     free(base);
     free(bind);

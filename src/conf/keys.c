@@ -2,6 +2,7 @@
 #include "conf/keys.h"
 
 #include "base/mem.h"
+#include "conf/stores.h"
 #include "conf/types.h"
 
 #include <assert.h>
@@ -392,14 +393,31 @@ void sections_free(struct config *config)
 
 void key_copy(const struct key *key, const void *from, void *to)
 {
-    struct key_input in = {.text = key_print(key_slot(key, from))};
+    const struct key_store *store = key->type->store;
+    struct buffer line = {0};
 
-    if (in.text && *in.text) {
-        bool ok = key_parse(key_slot(key, to), &in);
-        assert(ok); /* what is printed can be read */
+    store->save(key_slot(key, from), &line);
+    struct word_reader words = word_reader_of(&line);
+    if (words.at < words.end) {
+        bool ok = store->restore(key_slot(key, to), &words) && words_ended(&words);
+        assert(ok && "what a store saves it restores");
         (void)ok;
     }
-    free(in.text);
+    buffer_clear(&line);
+}
+
+bool key_same(const struct key *key, const void *a, const void *b)
+{
+    struct buffer line_a = {0}, line_b = {0};
+
+    key->type->store->save(key_slot(key, a), &line_a);
+    key->type->store->save(key_slot(key, b), &line_b);
+    size_t length = buffer_length(&line_a);
+    bool same = length == buffer_length(&line_b) &&
+                (length == 0 || memcmp(buffer_data(&line_a), buffer_data(&line_b), length) == 0);
+    buffer_clear(&line_a);
+    buffer_clear(&line_b);
+    return same;
 }
 
 struct key_slot key_slot(const struct key *key, const void *object)

@@ -12,6 +12,8 @@
 #define KEY_ERROR_MAX 400
 #define SECTION_KEYS_MAX 48
 
+struct key_store;
+
 /* A key of one object: where the object keeps the key's value. */
 struct key_slot {
     const struct key *key;
@@ -42,6 +44,9 @@ struct key_type {
     /* The text that parse reads back to the same value (the caller frees), or NULL: there is none.
      */
     char *(*print)(struct key_slot slot);
+    /* How it is copied and serialised (conf/stores.h); NULL: the serialiser has lines of its own.
+     */
+    const struct key_store *store;
     /* Frees what the value owns; NULL: nothing. */
     void (*free)(struct key_slot slot);
 };
@@ -112,8 +117,13 @@ void section_object_clear(const struct section *section, void *object);
 /* Frees every value of every object, and the arrays. */
 void sections_free(struct config *config);
 
-/* Gives an object the value that another of its section has for a key, where it has none yet. */
+/* Gives an object the very value that another of its section has for a key. `to` must have none yet
+ * (zeroes). Not for keys without a store. */
 void key_copy(const struct key *key, const void *from, void *to);
+
+/* Whether two objects of a section have the very same value for a key. Not for keys without a
+ * store. */
+bool key_same(const struct key *key, const void *a, const void *b);
 
 struct key_slot key_slot(const struct key *key, const void *object);
 

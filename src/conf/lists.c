@@ -7,6 +7,7 @@
 #include "conf/jumps.h"
 #include "conf/paths.h"
 #include "conf/ssh_names.h"
+#include "conf/stores.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ const struct key_type type_files = {.metavar = "file, ...",
                                     .join = JOIN_COMMAS,
                                     .parse = files_parse,
                                     .print = files_print,
+                                    .store = &store_list,
                                     .free = list_free};
 
 static bool hosts_item(struct key_slot slot, struct key_input *in, const char *item)
@@ -92,6 +94,7 @@ const struct key_type type_hosts = {.metavar = "host[:port], ...",
                                     .join = JOIN_COMMAS,
                                     .parse = hosts_parse,
                                     .print = list_print,
+                                    .store = &store_list,
                                     .free = list_free};
 
 static bool jump_item(struct key_slot slot, struct key_input *in, const char *item)
@@ -121,6 +124,7 @@ const struct key_type type_jump = {.metavar = "[user@]host[:port], ...",
                                    .join = JOIN_COMMAS,
                                    .parse = jump_parse,
                                    .print = list_print,
+                                   .store = &store_list,
                                    .free = list_free};
 
 /* "HOST:PORT" where each can be "*", as PermitOpen of sshd_config(5). */
@@ -150,6 +154,7 @@ const struct key_type type_patterns = {.metavar = "any | none | host:port, ...",
                                        .join = JOIN_COMMAS,
                                        .parse = patterns_parse,
                                        .print = list_print,
+                                       .store = &store_list,
                                        .free = list_free};
 
 /* Puts another item at the end of a comma list. */
@@ -197,6 +202,7 @@ const struct key_type type_algorithms = {.metavar = "name, ...",
                                          .join = JOIN_COMMAS,
                                          .parse = algorithms_parse,
                                          .print = algorithms_print,
+                                         .store = &store_string,
                                          .free = algorithms_free};
 
 /* "SHA256:" and the 43 characters of a digest in base64, as ssh-keygen -l prints it. */
@@ -217,6 +223,7 @@ const struct key_type type_methods = {.metavar = "method, ...",
                                       .join = JOIN_COMMAS,
                                       .parse = methods_parse,
                                       .print = algorithms_print,
+                                      .store = &store_string,
                                       .free = algorithms_free};
 
 static bool pin_valid(const char *pin)
@@ -269,4 +276,5 @@ const struct key_type type_host_key = {
     .join = JOIN_COMMAS,
     .parse = host_key_parse,
     .print = host_key_print,
+    .store = &store_host_key,
     .free = host_key_free};

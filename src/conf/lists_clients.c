@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/paths.h"
+#include "conf/stores.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,7 @@ const struct key_type type_addresses = {.metavar = "address:port, ...",
                                         .join = JOIN_COMMAS,
                                         .parse = addresses_parse,
                                         .print = addresses_print,
+                                        .store = &store_addresses,
                                         .free = addresses_free};
 
 static bool protocols_item(struct key_slot slot, struct key_input *in, const char *item)
@@ -138,7 +140,8 @@ static char *protocols_print(struct key_slot slot)
 const struct key_type type_protocols = {.metavar = "socks5, socks4, http",
                                         .join = JOIN_COMMAS,
                                         .parse = protocols_parse,
-                                        .print = protocols_print};
+                                        .print = protocols_print,
+                                        .store = &store_protocols};
 
 static bool order_item(struct key_slot slot, struct key_input *in, const char *item)
 {
@@ -175,7 +178,8 @@ static char *order_print(struct key_slot slot)
 const struct key_type type_order = {.metavar = "remote, tunnel, local",
                                     .join = JOIN_COMMAS,
                                     .parse = order_parse,
-                                    .print = order_print};
+                                    .print = order_print,
+                                    .store = &store_order};
 
 static bool servers_item(struct key_slot slot, struct key_input *in, const char *item)
 {
@@ -218,6 +222,7 @@ const struct key_type type_servers = {.metavar = "address[:port], ...",
                                       .join = JOIN_COMMAS,
                                       .parse = servers_parse,
                                       .print = servers_print,
+                                      .store = &store_servers,
                                       .free = servers_free};
 
 static bool rule_parse(struct key_slot slot, struct key_input *in)

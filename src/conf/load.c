@@ -7,6 +7,7 @@
 #include "conf/paths.h"
 #include "conf/ssh_config.h"
 #include "conf/types.h"
+#include "io/whole.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -411,7 +412,7 @@ struct config *load_finish(struct load *load, struct config_problems *problems)
 
 void load_begin(struct load *load, const char *file)
 {
-    *load = (struct load){.file = file, .config = config_new(), .last_line = 1};
+    *load = (struct load){.file = file, .config = config_new(), .last_line = 1, .connection = -1};
     load->config->file = mem_strdup(file);
 }
 
@@ -430,24 +431,31 @@ struct config *load_end(struct load *load, struct config_problems *problems)
     return load_finish(load, problems);
 }
 
-struct config *config_load_text(const char *name, const char *text, size_t length,
+static struct config *load_text(const char *name, const char *text, size_t length, int connection,
                                 struct config_problems *problems)
 {
     static const struct ini_events events = {on_section, on_entry, on_problem};
     struct load load;
 
     load_begin(&load, name);
+    load.connection = connection;
     unsigned last_line = ini_events_read(text, length, &events, &load);
     if (last_line > 0)
         load.last_line = last_line;
     return load_end(&load, problems);
 }
 
-struct config *config_load(const char *path, struct config_problems *problems)
+struct config *config_load_text(const char *name, const char *text, size_t length,
+                                struct config_problems *problems)
+{
+    return load_text(name, text, length, -1, problems);
+}
+
+struct config *config_load_until(const char *path, int connection, struct config_problems *problems)
 {
     struct buffer text = {0};
     struct config *config = NULL;
-    const char *wrong = file_read(path, CONFIG_FILE_MAX, false, &text);
+    const char *wrong = file_read(path, CONFIG_FILE_MAX, FILE_ANY, &text);
 
     if (wrong) {
         struct load load = {.file = path};
@@ -455,10 +463,15 @@ struct config *config_load(const char *path, struct config_problems *problems)
         load_finish(&load, problems);
     } else {
         const char *bytes = (const char *)buffer_data(&text);
-        config = config_load_text(path, bytes ? bytes : "", buffer_length(&text), problems);
+        config = load_text(path, bytes ? bytes : "", buffer_length(&text), connection, problems);
     }
     buffer_clear(&text);
     return config;
+}
+
+struct config *config_load(const char *path, struct config_problems *problems)
+{
+    return config_load_until(path, -1, problems);
 }
 
 void config_problems_clear(struct config_problems *problems)

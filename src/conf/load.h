@@ -46,6 +46,7 @@ struct load {
     struct load_problem *problems;
     size_t problem_count;
     unsigned last_line;
+    int connection; /* a socket that ends what the load waits for when it is shut down; -1: none */
     /* What ssh has said of the first upstream's host already; NULL: nothing. */
     const struct ssh_known *ssh_known;
 };
@@ -104,13 +105,17 @@ struct config *load_finish(struct load *load, struct config_problems *problems);
 /* A configuration without anything, and with one reference. (config.c) */
 struct config *config_new(void);
 
-/* The same again, to be changed, but for the listeners of forwards. What is read from elsewhere
- * (the users) and the rules are the original's, of which it holds a reference. (config.c) */
+/* The same again, to be changed, by the serialiser. What is large and does not change (the users,
+ * the rules) stays the original's, of which the copy holds a reference. (config.c) */
 struct config *config_copy(struct config *config);
 
 /* Gives every forward that listens here its listener; notes a problem where it cannot listen.
  * (forwards.c) */
 void load_listeners(struct load *load);
+
+/* Makes the listener of a forward anew, which has addresses if the forward listens here. Its
+ * strings are the forward's. False: nothing can listen there. (forwards.c) */
+bool forward_listener_make(struct config_forward *forward);
 
 /* Frees what the listener has for itself. (forwards.c) */
 void forward_listener_clear(struct config_forward *forward);

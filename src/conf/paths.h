@@ -1,11 +1,8 @@
-/* File names as the configuration writes them, and the files themselves. */
+/* File names as the configuration writes them. */
 #ifndef ADIT_CONF_PATHS_H
 #define ADIT_CONF_PATHS_H
 
-#include "base/buffer.h"
-
 #include <stdbool.h>
-#include <stddef.h>
 
 /* The home directory ($HOME, else the passwd entry's) without a slash at its end: "" for the root
  * directory, or if there is none. The caller frees. */
@@ -24,9 +21,5 @@ bool path_exists(const char *path);
 /* What keeps this process from reading the file (a string that need not be freed), or NULL:
  * nothing. */
 const char *path_unreadable(const char *path);
-
-/* Reads a whole file of at most `max` bytes; `regular_only` refuses what could block or never end.
- * NULL, or what went wrong. */
-const char *file_read(const char *path, size_t max, bool regular_only, struct buffer *bytes);
 
 #endif

@@ -16,10 +16,18 @@ struct ssh_reply {
     char *said; /* without a line's end at its end */
 };
 
+struct ssh_question {
+    const char *const *words; /* options of ssh(1) */
+    size_t count;
+    const char *host;
+    /* A socket: when it is shut down, by either side, ssh is ended and has SSH_REFUSED. -1: none.
+     */
+    int connection;
+};
+
 /* Runs `ssh -G -T WORDS -- HOST` from PATH, without a shell, and waits for it, 30 seconds at most.
- */
-enum ssh_ask_outcome ssh_ask(const char *const *words, size_t count, const char *host,
-                             struct ssh_reply *reply);
+ * Any thread that may block. */
+enum ssh_ask_outcome ssh_ask(const struct ssh_question *question, struct ssh_reply *reply);
 void ssh_reply_clear(struct ssh_reply *reply);
 
 #endif

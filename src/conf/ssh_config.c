@@ -50,12 +50,12 @@ static void add_setting(void *arg, const char *key, const char *value)
     load_set(fill->load, section_of(fill), key, value, fill->line);
 }
 
-void ssh_config_usual(struct ssh_answer *usual)
+void ssh_config_usual(struct ssh_answer *usual, int connection)
 {
     static const char *const words[] = {"-F", "none"};
     struct ssh_reply reply;
 
-    if (ssh_ask(words, 2, "localhost", &reply) == SSH_ANSWERED)
+    if (ssh_ask(&(struct ssh_question){words, 2, "localhost", connection}, &reply) == SSH_ANSWERED)
         ssh_answer_add(usual, reply.text);
     ssh_reply_clear(&reply);
 }
@@ -89,7 +89,8 @@ static enum ssh_ask_outcome ask(const struct fill *fill, const char *name, uint1
         words[count++] = "-o";
         words[count++] = "ProxyJump=none";
     }
-    enum ssh_ask_outcome outcome = ssh_ask(words, count, name, reply);
+    enum ssh_ask_outcome outcome =
+        ssh_ask(&(struct ssh_question){words, count, name, fill->load->connection}, reply);
     free(port_text);
     return outcome;
 }
@@ -200,7 +201,7 @@ static void take_settings(struct fill *fill, const struct ssh_answer *answer, co
     const struct ssh_meaning meaning = {add_setting, add_remark, fill};
     struct ssh_answer usual = {0};
 
-    ssh_config_usual(&usual);
+    ssh_config_usual(&usual, fill->load->connection);
     ssh_answer_tell(answer, usual.count > 0 ? &usual : NULL, host, &meaning);
     ssh_answer_clear(&usual);
 }

@@ -19,7 +19,8 @@ struct ssh_known {
  * libssh_config of the upstream is set, and the hosts stay. */
 void ssh_config_fill(struct load *load, size_t index);
 
-/* Adds what ssh says where nothing is configured, for ssh_answer_tell. */
-void ssh_config_usual(struct ssh_answer *usual);
+/* Adds what ssh says where nothing is configured, for ssh_answer_tell. `connection` as ssh_ask's.
+ */
+void ssh_config_usual(struct ssh_answer *usual, int connection);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/paths.h"
 #include "conf/types.h"
+#include "io/whole.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -144,7 +145,7 @@ static void read_file(struct findings *found, const char *path, const char *dire
 
     if (stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return;
-    const char *wrong = file_read(path, FILE_SIZE_MAX, true, &bytes);
+    const char *wrong = file_read(path, FILE_SIZE_MAX, FILE_REGULAR, &bytes);
     if (wrong && !found->wrong)
         found->wrong = mem_printf("%s cannot be read: %s", path, wrong);
     char *text = text_take(&bytes);

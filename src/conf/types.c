@@ -6,7 +6,9 @@
 #include "conf/paths.h"
 #include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
+#include "conf/stores.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,7 +93,7 @@ static char *count_print(struct key_slot slot)
 }
 
 const struct key_type type_count = {
-    .metavar = "number", .parse = count_parse, .print = count_print};
+    .metavar = "number", .parse = count_parse, .print = count_print, .store = &store_unsigned};
 
 static bool port_value_parse(struct key_slot slot, struct key_input *in)
 {
@@ -106,7 +108,8 @@ static char *port_print(struct key_slot slot)
 const struct key_type type_port = {.metavar = "port",
                                    .form = "a port from 1 to 65535",
                                    .parse = port_value_parse,
-                                   .print = port_print};
+                                   .print = port_print,
+                                   .store = &store_port};
 
 static bool duration_value_parse(struct key_slot slot, struct key_input *in)
 {
@@ -130,8 +133,10 @@ static char *duration_print(struct key_slot slot)
     return mem_strdup(duration_format(*(uint64_t *)slot.field, text));
 }
 
-const struct key_type type_duration = {
-    .metavar = "duration", .parse = duration_value_parse, .print = duration_print};
+const struct key_type type_duration = {.metavar = "duration",
+                                       .parse = duration_value_parse,
+                                       .print = duration_print,
+                                       .store = &store_u64};
 
 static bool size_value_parse(struct key_slot slot, struct key_input *in)
 {
@@ -149,7 +154,8 @@ static char *size_print(struct key_slot slot)
 const struct key_type type_size = {.metavar = "size",
                                    .form = "a size of at least 1m, such as 512m or 1g",
                                    .parse = size_value_parse,
-                                   .print = size_print};
+                                   .print = size_print,
+                                   .store = &store_u64};
 
 static bool bool_parse(struct key_slot slot, struct key_input *in)
 {
@@ -165,7 +171,7 @@ static char *bool_print(struct key_slot slot)
     return mem_strdup(slot.key->words[*(bool *)slot.field]);
 }
 
-const struct key_type type_bool = {.parse = bool_parse, .print = bool_print};
+const struct key_type type_bool = {.parse = bool_parse, .print = bool_print, .store = &store_bool};
 
 static bool choice_parse(struct key_slot slot, struct key_input *in)
 {
@@ -181,7 +187,8 @@ static char *choice_print(struct key_slot slot)
     return mem_strdup(slot.key->words[*(unsigned *)slot.field]);
 }
 
-const struct key_type type_choice = {.parse = choice_parse, .print = choice_print};
+const struct key_type type_choice = {
+    .parse = choice_parse, .print = choice_print, .store = &store_choice};
 
 static bool text_parse(struct key_slot slot, struct key_input *in)
 {
@@ -199,8 +206,11 @@ static void text_free(struct key_slot slot)
     free(*(char **)slot.field);
 }
 
-const struct key_type type_text = {
-    .metavar = "name", .parse = text_parse, .print = text_print, .free = text_free};
+const struct key_type type_text = {.metavar = "name",
+                                   .parse = text_parse,
+                                   .print = text_print,
+                                   .store = &store_string,
+                                   .free = text_free};
 
 static bool user_parse(struct key_slot slot, struct key_input *in)
 {
@@ -210,8 +220,11 @@ static bool user_parse(struct key_slot slot, struct key_input *in)
                  : text_parse(slot, in);
 }
 
-const struct key_type type_user = {
-    .metavar = "name", .parse = user_parse, .print = text_print, .free = text_free};
+const struct key_type type_user = {.metavar = "name",
+                                   .parse = user_parse,
+                                   .print = text_print,
+                                   .store = &store_string,
+                                   .free = text_free};
 
 static bool alias_parse(struct key_slot slot, struct key_input *in)
 {
@@ -221,8 +234,11 @@ static bool alias_parse(struct key_slot slot, struct key_input *in)
                  : text_parse(slot, in);
 }
 
-const struct key_type type_alias = {
-    .metavar = "name", .parse = alias_parse, .print = text_print, .free = text_free};
+const struct key_type type_alias = {.metavar = "name",
+                                    .parse = alias_parse,
+                                    .print = text_print,
+                                    .store = &store_string,
+                                    .free = text_free};
 
 static bool file_parse(struct key_slot slot, struct key_input *in)
 {
@@ -245,6 +261,7 @@ const struct key_type type_file = {.metavar = "file",
                                    .form = "a file's name (only ~/ stands for a home directory)",
                                    .parse = file_parse,
                                    .print = file_print,
+                                   .store = &store_string,
                                    .free = text_free};
 
 static bool range_parse(struct key_slot slot, struct key_input *in)
@@ -279,7 +296,7 @@ static char *range_print(struct key_slot slot)
 }
 
 const struct key_type type_range = {
-    .metavar = "min-max", .parse = range_parse, .print = range_print};
+    .metavar = "min-max", .parse = range_parse, .print = range_print, .store = &store_range};
 
 static bool command_parse(struct key_slot slot, struct key_input *in)
 {
@@ -317,6 +334,7 @@ const struct key_type type_command = {.metavar = "command",
                                       .join = JOIN_WORDS,
                                       .parse = command_parse,
                                       .print = command_print,
+                                      .store = &store_string,
                                       .free = text_free};
 
 static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
@@ -334,12 +352,15 @@ static char *family_print(struct key_slot slot)
 {
     size_t index = 0;
 
-    while (families[index] != *(int *)slot.field)
+    while (families[index] != *(int *)slot.field) {
         index++;
+        assert(index < sizeof(families) / sizeof(families[0]) && "a family of the table");
+    }
     return mem_strdup(slot.key->words[index]);
 }
 
-const struct key_type type_family = {.parse = family_parse, .print = family_print};
+const struct key_type type_family = {
+    .parse = family_parse, .print = family_print, .store = &store_family};
 
 static bool ip_value_parse(struct key_slot slot, struct key_input *in)
 {
@@ -356,6 +377,7 @@ const struct key_type type_ip = {.metavar = "address",
                                  .form = "an IP address",
                                  .parse = ip_value_parse,
                                  .print = text_print,
+                                 .store = &store_string,
                                  .free = text_free};
 
 static bool mask_parse(struct key_slot slot, struct key_input *in)
@@ -379,4 +401,5 @@ static char *mask_print(struct key_slot slot)
 const struct key_type type_mask = {.metavar = "octal",
                                    .form = "an octal number up to 0777",
                                    .parse = mask_parse,
-                                   .print = mask_print};
+                                   .print = mask_print,
+                                   .store = &store_unsigned};

@@ -27,7 +27,8 @@ struct control {
     struct later forwards_changed;
 };
 
-/* Forwards that were asked for, and are there or not all together. */
+/* A request for forwards, which are all there in the end or none of them is. In the list while they
+ * are configured and waited for. */
 struct order {
     LIST_ENTRY(order) link;
     struct control *control;
@@ -35,6 +36,7 @@ struct order {
     char **names; /* of their sections */
     size_t count;
     struct deadline patience;
+    char *why; /* one of them cannot be had */
 };
 
 static void check(struct control *control, struct control_request *request, const json_t *object)
@@ -59,24 +61,27 @@ static void conninfo(struct control *control, struct control_request *request, c
     control_answer(request, status_connections(control->gateway));
 }
 
-static void reload(struct control *control, struct control_request *request, const json_t *object)
+static void reload_done(void *arg, bool ok, const struct config_change_result *result)
 {
-    struct config_problems problems = {0};
-    char error[LISTENERS_ERROR_MAX];
+    json_t *lines = json_array();
     json_t *answer;
 
-    (void)object;
-    if (gateway_reload(control->gateway, &problems, error)) {
-        answer = control_ok();
-    } else {
-        json_t *lines = json_array();
-        for (size_t i = 0; i < problems.count; i++)
-            json_array_append_new(lines, json_text(problems.lines[i]));
-        answer = control_error(problems.count > 0 ? EX_CONFIG : EXIT_SSH, "%s", error);
-        json_object_set_new(answer, "problems", lines);
+    if (ok) {
+        json_decref(lines);
+        control_answer(arg, control_ok());
+        return;
     }
-    config_problems_clear(&problems);
-    control_answer(request, answer);
+    for (size_t i = 0; i < result->problems->count; i++)
+        json_array_append_new(lines, json_text(result->problems->lines[i]));
+    answer = control_error(result->problems->count > 0 ? EX_CONFIG : EXIT_SSH, "%s", result->error);
+    json_object_set_new(answer, "problems", lines);
+    control_answer(arg, answer);
+}
+
+static void reload(struct control *control, struct control_request *request, const json_t *object)
+{
+    (void)object;
+    gateway_reload(control->gateway, reload_done, request);
 }
 
 static void stop(struct control *control, struct control_request *request, const json_t *object)
@@ -96,105 +101,64 @@ static void leave(struct control *control, struct control_request *request, cons
 
 /* Forwards. */
 
-static bool read_forward(const json_t *item, struct config_forward *forward, char *error,
-                         size_t error_size)
+static char *copy_of(const json_t *item, const char *member)
 {
-    const char *kind = control_text(item, "kind");
-    const char *spec = control_text(item, "spec");
-
-    for (size_t i = 0; kind != NULL && spec != NULL && forward_kinds[i] != NULL; i++)
-        if (strcmp(forward_kinds[i], kind) == 0) {
-            forward->kind = (enum forward_kind)i;
-            return forward_spec_parse(forward->kind, spec, forward, error, error_size);
-        }
-    snprintf(error, error_size, "a forward is a \"kind\" (local, remote, dynamic) and a \"spec\"");
-    return false;
+    return mem_strdup(control_text(item, member));
 }
 
-/* The configuration in use with one change; NULL: `error` says why not. */
-typedef struct config *change_fn(struct config *config, const struct config_forward *forward,
-                                 char *error, size_t error_size);
-
-/* (One that is there already is as good, as to ssh; of the ports that the server picks each is
- * another.) */
-static struct config *add(struct config *config, const struct config_forward *forward, char *error,
-                          size_t error_size)
+/* Asks for a change with the forwards of the request. */
+static void ask_change(struct control *control, enum config_change_kind kind, const json_t *object,
+                       config_change_done_fn *done, void *arg)
 {
-    bool picked =
-        forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
-    struct config *without = NULL;
+    const json_t *items = json_object_get(object, "forwards");
+    size_t count = json_array_size(items);
+    struct config_change_forward *forwards = mem_zalloc(count * sizeof(*forwards));
 
-    if (!picked)
-        without = config_remove_forward(config, forward, error, error_size);
-    config_unref(without);
-    if (without != NULL)
-        return config_ref(config);
-    return config_add_forward(config, forward, NULL, error, error_size);
-}
-
-/* Changes over to the configuration in use with a change for each forward of the request. */
-static bool change(struct gateway *g, const json_t *object, change_fn *change_one,
-                   char error[static LISTENERS_ERROR_MAX])
-{
-    struct config *config = config_ref(g->generation->config);
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(json_object_get(object, "forwards"), i, item)
-    {
-        struct config_forward forward = {0};
-        struct config *next = NULL;
-        if (read_forward(item, &forward, error, LISTENERS_ERROR_MAX))
-            next = change_one(config, &forward, error, LISTENERS_ERROR_MAX);
-        place_clear(&forward.bind);
-        place_clear(&forward.target);
-        config_unref(config);
-        config = next;
-        if (config == NULL)
-            return false;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(items, i);
+        forwards[i].kind = copy_of(item, "kind");
+        forwards[i].spec = copy_of(item, "spec");
     }
-    if (gateway_apply(g, config, error))
-        return true;
-    config_unref(config);
-    return false;
-}
-
-static const struct config_forward *find_forward(const struct gateway *g, const char *name)
-{
-    const struct config *config = g->generation->config;
-
-    for (size_t i = 0; i < config->forward_count; i++)
-        if (strcmp(config->forwards[i].name, name) == 0)
-            return &config->forwards[i];
-    return NULL;
+    config_changes_ask(control->gateway->changes, kind, forwards, count, done, arg);
 }
 
 static void order_free(struct order *order)
 {
-    LIST_REMOVE(order, link);
-    deadline_cancel(&order->patience);
     for (size_t i = 0; i < order->count; i++)
         free(order->names[i]);
     free(order->names);
+    free(order->why);
     free(order);
 }
 
-/* None of them, as one cannot be had. */
+/* Nothing is waited for any more. */
+static void order_settled(struct order *order)
+{
+    LIST_REMOVE(order, link);
+    deadline_cancel(&order->patience);
+}
+
+static void order_taken_back(void *arg, bool ok, const struct config_change_result *result)
+{
+    struct order *order = arg;
+
+    (void)ok;
+    (void)result;
+    control_answer(order->request, control_error(EXIT_SSH, "%s", order->why));
+    order_free(order);
+}
+
+/* As one of its forwards cannot be had, all are taken back; then it is answered. */
 static void order_failed(struct order *order, const char *why)
 {
-    struct gateway *g = order->control->gateway;
-    char error[LISTENERS_ERROR_MAX];
+    struct config_change_forward *forwards = mem_zalloc(order->count * sizeof(*forwards));
 
-    control_answer(order->request, control_error(EXIT_SSH, "%s", why));
-    for (size_t i = 0; i < order->count; i++) {
-        const struct config_forward *forward = find_forward(g, order->names[i]);
-        struct config *config = NULL;
-        if (forward != NULL)
-            config = config_remove_forward(g->generation->config, forward, error, sizeof(error));
-        if (config != NULL && !gateway_apply(g, config, error))
-            config_unref(config);
-    }
-    order_free(order);
+    order_settled(order);
+    order->why = mem_strdup(why);
+    for (size_t i = 0; i < order->count; i++)
+        forwards[i].name = mem_strdup(order->names[i]);
+    config_changes_ask(order->control->gateway->changes, CONFIG_REMOVE_NAMED_FORWARDS, forwards,
+                       order->count, order_taken_back, order);
 }
 
 /* How one of them does: FORWARD_UP (and the port that the server chose, or 0), FORWARD_DEGRADED
@@ -202,7 +166,7 @@ static void order_failed(struct order *order, const char *why)
 static enum forward_state progress(const struct gateway *g, const char *name, uint16_t *chosen,
                                    const char **why)
 {
-    const struct config_forward *forward = find_forward(g, name);
+    const struct config_forward *forward = config_forward(g->generation->config, name);
     struct forward_status status;
 
     *chosen = 0;
@@ -245,6 +209,7 @@ static void order_check(struct order *order)
     }
     answer = control_ok();
     json_object_set_new(answer, "allocated", allocated);
+    order_settled(order);
     control_answer(order->request, answer);
     order_free(order);
 }
@@ -278,39 +243,47 @@ static void refuse(struct control_request *request, const char *error)
     control_answer(request, control_error(EXIT_SSH, "%s", error));
 }
 
-static void forward(struct control *control, struct control_request *request, const json_t *object)
+/* The forwards are configured: now they have to come up. */
+static void forwards_added(void *arg, bool ok, const struct config_change_result *result)
 {
-    struct gateway *g = control->gateway;
-    size_t before = g->generation->config->forward_count;
-    char error[LISTENERS_ERROR_MAX];
-    const struct config *config;
-    struct order *order;
+    struct order *order = arg;
+    struct control *control = order->control;
+    const struct config *config = result->config;
 
-    if (!change(g, object, add, error)) {
-        refuse(request, error);
+    if (!ok) {
+        refuse(order->request, result->error);
+        order_free(order);
         return;
     }
-    config = g->generation->config;
-    order = mem_zalloc(sizeof(*order));
-    order->control = control;
-    order->request = request;
-    order->count = config->forward_count - before;
+    order->count = config->forward_count - result->forwards_before;
     order->names = mem_zalloc(order->count * sizeof(char *));
     for (size_t i = 0; i < order->count; i++)
-        order->names[i] = mem_strdup(config->forwards[before + i].name);
+        order->names[i] = mem_strdup(config->forwards[result->forwards_before + i].name);
     LIST_INSERT_HEAD(&control->orders, order, link);
-    deadline_arm(g->loop, &order->patience, FORWARD_MS, order_overdue);
+    deadline_arm(control->gateway->loop, &order->patience, FORWARD_MS, order_overdue);
     order_check(order);
+}
+
+static void forward(struct control *control, struct control_request *request, const json_t *object)
+{
+    struct order *order = mem_zalloc(sizeof(*order));
+
+    order->control = control;
+    order->request = request;
+    ask_change(control, CONFIG_ADD_FORWARDS, object, forwards_added, order);
+}
+
+static void forwards_removed(void *arg, bool ok, const struct config_change_result *result)
+{
+    if (ok)
+        control_answer(arg, control_ok());
+    else
+        refuse(arg, result->error);
 }
 
 static void cancel(struct control *control, struct control_request *request, const json_t *object)
 {
-    char error[LISTENERS_ERROR_MAX];
-
-    if (change(control->gateway, object, config_remove_forward, error))
-        control_answer(request, control_ok());
-    else
-        refuse(request, error);
+    ask_change(control, CONFIG_REMOVE_FORWARDS, object, forwards_removed, request);
 }
 
 /* All of them. */
@@ -355,23 +328,25 @@ struct control *control_new(struct gateway *gateway)
 }
 
 bool control_prepare(struct control *control, const struct config *config,
-                     char error[static LISTENERS_ERROR_MAX])
+                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX])
 {
     const char *path = config->gateway.control;
     char words[LISTENERS_ERROR_MAX - sizeof("control: ")];
-    pid_t pid = 0;
-    enum control_peer peer;
+    struct control_holder found;
 
     if (control_server_prepare(control->server, path, words, sizeof(words)))
         return true;
-    peer = control_probe(path, &pid);
-    if (config->file == NULL && peer != CONTROL_NOBODY) {
+    if (holder == NULL) {
+        found.peer = control_probe(path, &found.pid);
+        holder = &found;
+    }
+    if (config->file == NULL && holder->peer != CONTROL_NOBODY) {
         log_warning("ControlSocket %s already exists, disabling multiplexing", path);
         return true;
     }
-    if (peer == CONTROL_ADIT)
+    if (holder->peer == CONTROL_ADIT)
         snprintf(error, LISTENERS_ERROR_MAX, "control: another adit (pid %d) listens on %s",
-                 (int)pid, path);
+                 (int)holder->pid, path);
     else
         snprintf(error, LISTENERS_ERROR_MAX, "control: %s", words);
     return false;
@@ -386,6 +361,7 @@ void control_close(struct control *control)
 {
     while (!LIST_EMPTY(&control->orders)) {
         struct order *order = LIST_FIRST(&control->orders);
+        order_settled(order);
         refuse(order->request, "adit is ending");
         order_free(order);
     }

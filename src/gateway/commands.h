@@ -2,6 +2,7 @@
 #ifndef ADIT_GATEWAY_COMMANDS_H
 #define ADIT_GATEWAY_COMMANDS_H
 
+#include "gateway/config_changes.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 
@@ -10,10 +11,12 @@ struct control;
 /* Nobody can ask yet. The gateway's loop must be there. */
 struct control *control_new(struct gateway *gateway);
 
-/* The two steps of a change of `[gateway] control` (control/server.h). False: `error` says why not;
- * of a command line that the path is taken is only a warning, as it is to ssh. */
+/* (The main thread must not ask the path's holder while it serves: `holder` says who that is. NULL:
+ * it does not serve yet, and asks.) The two steps of a change of `[gateway] control`
+ * (control/server.h). False: `error` says why not; of a command line that the path is taken is only
+ * a warning, as it is to ssh. */
 bool control_prepare(struct control *control, const struct config *config,
-                     char error[static LISTENERS_ERROR_MAX]);
+                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX]);
 void control_commit(struct control *control, bool keep_new);
 
 /* A remote forward has come up, was refused, or has gone: somebody may wait for that. */

@@ -7,12 +7,12 @@
 #include "conf/ssh_tokens.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* How many connect_timeouts a handshake and login may take. */
@@ -56,13 +56,19 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
 }
 
 void place_init(struct place *place, const struct pool_room *room,
-                const struct config_upstream *upstream, const char *entry)
+                const struct config_upstream *upstream, size_t index)
 {
+    const char *entry = upstream->hosts.items[index];
+
     /* conf/check saw to it that it can be split. */
     hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
     memcpy(place->alias, place->name, sizeof(place->alias));
-    if (upstream->libssh_config)
-        dial_find(room->engine, upstream, place->name, &place->port);
+    if (index < upstream->libssh_hosts.count) {
+        const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
+        char *blank;
+        place->port = (uint16_t)strtoul(found, &blank, 10);
+        snprintf(place->name, sizeof(place->name), "%s", blank + 1);
+    }
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
@@ -314,7 +320,7 @@ static void start_jump(struct dial_attempt *a)
     const char *jump = a->r.upstream->jump.items[0];
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (!socket_pair(true, ends)) {
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
         return;
     }

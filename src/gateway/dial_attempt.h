@@ -15,9 +15,9 @@ struct place {
     unsigned sessions; /* up, retiring or being dialled */
 };
 
-/* From an entry of the upstream's hosts: "name" or "name:port". */
+/* From the entry of that index in the upstream's hosts: "name" or "name:port". */
 void place_init(struct place *place, const struct pool_room *room,
-                const struct config_upstream *upstream, const char *entry);
+                const struct config_upstream *upstream, size_t index);
 
 struct dial_attempt;
 

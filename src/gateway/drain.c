@@ -19,12 +19,44 @@
 #define DIALS_END_MS 5000
 #define DIALS_END_AT_ONCE_MS 300 /* of a command line, where a person has pressed Ctrl-C */
 
-static void on_dials_ended(void *arg)
+/* A configuration that is being read from a file that does not answer is left behind after this
+ * long; a program that is asked for it (ssh -G) is ended before. */
+#define CHANGE_ENDS_MS 1500
+
+/* Without what still runs on other threads. */
+static _Noreturn void exit_at_once(int status)
+{
+    log_flush();
+    _exit(status);
+}
+
+static void change_left_behind(struct deadline *deadline)
+{
+    const struct gateway *g = container_of(deadline, struct gateway, drain);
+
+    log_warning("the configuration is still being read: exiting without it");
+    exit_at_once(g->status);
+}
+
+static void on_change_ended(void *arg)
 {
     struct gateway *g = arg;
 
     deadline_cancel(&g->drain);
     loop_stop(g->loop);
+}
+
+static void on_dials_ended(void *arg)
+{
+    struct gateway *g = arg;
+
+    deadline_cancel(&g->drain);
+    if (config_changes_busy(g->changes)) {
+        config_changes_when_idle(g->changes, on_change_ended, g);
+        deadline_arm(g->loop, &g->drain, CHANGE_ENDS_MS, change_left_behind);
+    } else {
+        loop_stop(g->loop);
+    }
 }
 
 static void dials_left_behind(struct deadline *deadline)
@@ -33,7 +65,7 @@ static void dials_left_behind(struct deadline *deadline)
 
     if (!is_command_line(g->generation->config))
         log_warning("a dial does not end: leaving it behind");
-    _exit(g->status);
+    exit_at_once(g->status);
 }
 
 /* No connection, command or remote forward is accepted from now on. */
@@ -41,6 +73,7 @@ static void accept_no_more(struct gateway *g)
 {
     notify_send("STOPPING=1");
     listeners_close(g->listeners);
+    config_changes_close(g->changes);
     control_close(g->control);
     forwards_change(g->room.forwards, NULL);
 }
@@ -57,7 +90,7 @@ static void stop_workers(struct gateway *g)
     for (unsigned i = 0; i < g->workers.count; i++) {
         if (!worker_join(g->workers.all[i], &until)) {
             log_error("worker %u does not end: exiting without it", i);
-            _exit(g->status != 0 ? g->status : EXIT_SSH);
+            exit_at_once(g->status != 0 ? g->status : EXIT_SSH);
         }
     }
 }

@@ -33,7 +33,7 @@ static void print_failure(const struct gateway *g, const char *sentence)
     for (char *c = line; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' '; /* (a server's words must not control the terminal) */
-    fprintf(stderr, "%s\n", line);
+    log_print(line);
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);
     free(line);
@@ -132,15 +132,6 @@ static void on_stdio_done(void *arg, const char *failed)
 
 /* Signals. */
 
-static void reload(struct gateway *g)
-{
-    struct config_problems problems = {0};
-    char error[LISTENERS_ERROR_MAX];
-
-    gateway_reload(g, &problems, error);
-    config_problems_clear(&problems);
-}
-
 /* A command line ends at once; with a failure if not everything was up yet. */
 static void end_command_line(struct gateway *g)
 {
@@ -160,7 +151,7 @@ static void on_signal(void *arg, int number)
     else if (is_command_line(g->generation->config))
         end_command_line(g);
     else if (number == SIGHUP)
-        reload(g);
+        gateway_reload(g, NULL, NULL);
     else
         gateway_end_in_order(g);
 }
@@ -250,8 +241,8 @@ static size_t handled_count(const struct config *config)
 static bool start_listeners(struct gateway *g, const struct config *config)
 {
     char error[LISTENERS_ERROR_MAX];
-    bool ok =
-        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+    bool ok = control_prepare(g->control, config, NULL, error) &&
+              listeners_change(g->listeners, config, error);
 
     control_commit(g->control, ok);
     if (!ok && is_command_line(config))
@@ -289,6 +280,13 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
+    g->changes = config_changes_new(&(struct config_changes_options){
+        .mailbox = g->workers.main_mailbox,
+        .engine = g->options.engine,
+        .current = gateway_current_config,
+        .apply = gateway_apply,
+        .arg = g,
+    });
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
         !start_workers(g, worker_count(config))) {
@@ -296,6 +294,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         gateway_free(g);
         return NULL;
     }
+    config_find_hosts(g->options.engine, config);
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
         g->stdio = stdio_start(&(struct stdio_request){
@@ -326,6 +325,7 @@ int gateway_run(struct gateway *g)
 
 void gateway_free(struct gateway *g)
 {
+    config_changes_free(g->changes);
     control_free(g->control);
     listeners_free(g->listeners);
     forwards_free(g->room.forwards);

@@ -1,4 +1,5 @@
-/* The whole: listeners in front, workers in the middle, pools behind; signals and reloads. */
+/* The room gateway/ knows the whole: listeners in front, workers in the middle, pools behind;
+ * forwards, signals, reloads and commands. It runs on the main thread; main.c calls it. */
 #ifndef ADIT_GATEWAY_GATEWAY_H
 #define ADIT_GATEWAY_GATEWAY_H
 

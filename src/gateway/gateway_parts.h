@@ -3,6 +3,7 @@
 #define ADIT_GATEWAY_GATEWAY_PARTS_H
 
 #include "gateway/commands.h"
+#include "gateway/config_changes.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
@@ -29,6 +30,7 @@ struct gateway {
     char *words; /* the status line that the service manager has */
     struct stdio *stdio;
     struct control *control;
+    struct config_changes *changes;
     struct later
         ending; /* stops after a failure, from the loop, when no other call is on the stack */
     int status; /* to exit with */
@@ -53,15 +55,14 @@ void gateway_log_notices(const struct config *config);
  * from now on. */
 void gateway_change_pools(struct gateway *gateway, struct config *config);
 
-/* Changes over to `config`, whose reference it takes on success. False: `error` says why, and
- * nothing was changed. */
-bool gateway_apply(struct gateway *gateway, struct config *config,
-                   char error[static LISTENERS_ERROR_MAX]);
+/* Reads the file again, and changes over to it if it is right: later, on the way of
+ * gateway/config_changes, which calls `done` (NULL is fine). What comes of it is logged. */
+void gateway_reload(struct gateway *gateway, config_change_done_fn *done, void *arg);
 
-/* Reads the file again and changes over to it. False: `error` says why not, `problems` (which the
- * caller clears) are those of the file, and nothing was changed. Both are logged too. */
-bool gateway_reload(struct gateway *gateway, struct config_problems *problems,
-                    char error[static LISTENERS_ERROR_MAX]);
+/* For gateway/config_changes: what `gateway` uses, and its change to another. */
+struct config *gateway_current_config(void *gateway);
+bool gateway_apply(void *gateway, const struct config_change_result *change,
+                   char error[static CONFIG_CHANGE_ERROR_MAX]);
 
 /* gateway.c */
 

@@ -1,5 +1,6 @@
-/* From one configuration to the next: at the start, by a reload, and by what the control socket is
- * asked for. */
+/* Taking a configuration into use: at the start, after a reload, and after what the control socket
+ * was asked for. Main thread only; the configurations themselves are made by
+ * gateway/config_changes. */
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
@@ -110,58 +111,68 @@ static bool is_ending(const struct gateway *g, char error[static LISTENERS_ERROR
 }
 
 /* What can still fail comes first. */
-bool gateway_apply(struct gateway *g, struct config *config, char error[static LISTENERS_ERROR_MAX])
+static bool take_into_use(struct gateway *g, const struct config_change_result *change,
+                          char error[static LISTENERS_ERROR_MAX])
 {
+    struct config *config = change->config;
     bool ok;
 
     if (is_ending(g, error))
         return false;
-    ok =
-        control_prepare(g->control, config, error) && listeners_change(g->listeners, config, error);
+    ok = control_prepare(g->control, config, &change->holder, error) &&
+         listeners_change(g->listeners, config, error);
     control_commit(g->control, ok);
     if (ok) {
-        gateway_change_pools(g, config);
-        control_forward_changed(g->control); /* (what somebody waits for may have gone) */
+        gateway_change_pools(g, config_ref(config));
+        control_forward_changed(g->control); /* a forward that a request waits for may be gone */
         gateway_check_up(g);
     }
     return ok;
 }
 
-bool gateway_reload(struct gateway *g, struct config_problems *problems,
-                    char error[static LISTENERS_ERROR_MAX])
+/* What follows from a file that was read again. */
+static void after_reload(struct gateway *g, unsigned workers_before)
 {
-    const char *file = g->generation->config->file;
-    unsigned workers = g->generation->config->gateway.workers;
-    struct config *config;
+    const struct config *config = g->generation->config;
 
-    if (is_ending(g, error))
-        return false;
-    if (file == NULL) {
-        snprintf(error, LISTENERS_ERROR_MAX, "there is no file to read again");
-        return false;
-    }
-    notify_reloading();
-    config = config_load(file, problems);
-    for (size_t i = 0; i < problems->count; i++)
-        log_error("%s", problems->lines[i]);
-    if (config == NULL) {
-        snprintf(error, LISTENERS_ERROR_MAX, "nothing was changed");
-    } else if (!gateway_apply(g, config, error)) {
-        log_error("%s", error);
-        config_unref(config);
-        config = NULL;
-    }
-    notify_send("READY=1");
-    if (config == NULL) {
-        log_error("reload: nothing was changed");
-        return false;
-    }
-    if (config->gateway.workers != workers)
+    if (config->gateway.workers != workers_before)
         log_warning("reload: workers is read at start only");
     gateway_apply_log(g, config);
     resolver_flush(g->room.resolver);
     workers_send_flush(&g->workers);
     gateway_log_notices(config);
     log_info("reloaded %s", config->file);
-    return true;
+}
+
+bool gateway_apply(void *gateway, const struct config_change_result *change,
+                   char error[static CONFIG_CHANGE_ERROR_MAX])
+{
+    struct gateway *g = gateway;
+    unsigned workers = g->generation->config->gateway.workers;
+    bool ok = change->config != NULL && take_into_use(g, change, error);
+
+    if (!change->reload || g->generation->config->file == NULL)
+        return ok;
+    for (size_t i = 0; i < change->problems->count; i++)
+        log_error("%s", change->problems->lines[i]);
+    if (change->config != NULL && !ok)
+        log_error("%s", error);
+    notify_send("READY=1");
+    if (ok)
+        after_reload(g, workers);
+    else
+        log_error("reload: nothing was changed");
+    return ok;
+}
+
+void gateway_reload(struct gateway *g, config_change_done_fn *done, void *arg)
+{
+    if (g->generation->config->file != NULL)
+        notify_reloading();
+    config_changes_ask(g->changes, CONFIG_RELOAD, NULL, 0, done, arg);
+}
+
+struct config *gateway_current_config(void *gateway)
+{
+    return ((struct gateway *)gateway)->generation->config;
 }

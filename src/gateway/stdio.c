@@ -5,13 +5,13 @@
 #include "base/mem.h"
 #include "shared/internal_connection.h"
 #include "io/pump.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* (The gateway ends the connection if there will be no session; until then it waits for one.) */
@@ -131,7 +131,7 @@ struct stdio *stdio_start(const struct stdio_request *r)
 
     *s =
         (struct stdio){.loop = r->loop, .fd = -1, .written_fd = -1, .done = r->done, .arg = r->arg};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (!socket_pair(true, ends))
         abort(); /* (at the start of the process there are descriptors) */
     s->fd = ends[0];
     s->connection = workers_send_internal(r->workers, r->generation,
@@ -145,7 +145,7 @@ struct stdio *stdio_start(const struct stdio_request *r)
     return s;
 }
 
-static void poll_closed(uv_handle_t *handle)
+static void output_poll_closed(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -156,7 +156,7 @@ void stdio_free(struct stdio *s)
         return;
     internal_connection_forget(s->connection);
     if (s->written != NULL)
-        uv_close((uv_handle_t *)s->written, poll_closed);
+        uv_close((uv_handle_t *)s->written, output_poll_closed);
     if (s->written_fd >= 0)
         close(s->written_fd);
     if (s->fd >= 0)

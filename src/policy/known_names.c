@@ -1,8 +1,9 @@
 /* Patterns and hashes of host names. */
 #include "policy/known_names.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "policy/public_key.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -13,18 +14,6 @@
 #define PATTERN_MAX 1023
 
 #define HASH_MAGIC "|1|"
-
-/* Not ended by a NUL. */
-struct text {
-    const char *at;
-    size_t length;
-};
-
-static void skip(struct text *text, size_t count)
-{
-    text->at += count;
-    text->length -= count;
-}
 
 static char lower(char c)
 {
@@ -64,15 +53,12 @@ static bool list_matches(struct text list, const char *name)
     bool matched = false;
 
     while (list.length > 0) {
-        const char *comma;
         struct text pattern;
         bool negated = *list.at == '!';
-        skip(&list, negated);
-        comma = list.length > 0 ? memchr(list.at, ',', list.length) : NULL;
-        pattern = (struct text){list.at, comma != NULL ? (size_t)(comma - list.at) : list.length};
+        text_skip(&list, negated);
+        pattern = text_take_until(&list, ',');
         if (pattern.length >= PATTERN_MAX)
             return false;
-        skip(&list, pattern.length + (comma != NULL));
         if (pattern_matches(pattern, name)) {
             if (negated)
                 return false;
@@ -85,25 +71,22 @@ static bool list_matches(struct text list, const char *name)
 char *known_names_hash(const uint8_t salt[static KNOWN_HOSTS_SALT_LENGTH], const char *name)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
+    char digest_text[BASE64_SIZE(sizeof(digest))];
+    char salt_text[BASE64_SIZE(KNOWN_HOSTS_SALT_LENGTH)];
     unsigned length = 0;
-    char *salt_text = base64_encode(salt, KNOWN_HOSTS_SALT_LENGTH);
-    char *digest_text;
-    char *text;
 
     HMAC(EVP_sha1(), salt, KNOWN_HOSTS_SALT_LENGTH, (const uint8_t *)name, strlen(name), digest,
          &length);
-    digest_text = base64_encode(digest, length);
-    text = mem_printf(HASH_MAGIC "%s|%s", salt_text, digest_text);
-    free(salt_text);
-    free(digest_text);
-    return text;
+    base64_encode(salt, KNOWN_HOSTS_SALT_LENGTH, salt_text);
+    base64_encode(digest, length, digest_text);
+    return mem_printf(HASH_MAGIC "%s|%s", salt_text, digest_text);
 }
 
 static bool hash_matches(struct text names, const char *name)
 {
     size_t magic = strlen(HASH_MAGIC);
+    uint8_t salt[KNOWN_HOSTS_SALT_LENGTH];
     const char *delimiter;
-    uint8_t *salt = NULL;
     size_t length = 0;
     char *text;
     bool same;
@@ -111,16 +94,14 @@ static bool hash_matches(struct text names, const char *name)
     if (names.length < magic || memcmp(names.at, HASH_MAGIC, magic) != 0)
         return false;
     delimiter = memchr(names.at + magic, '|', names.length - magic);
-    if (delimiter != NULL)
-        salt = base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, &length);
-    if (salt == NULL || length != KNOWN_HOSTS_SALT_LENGTH) {
-        free(salt);
+    if (delimiter == NULL ||
+        !base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, true, salt,
+                       sizeof(salt), &length) ||
+        length != sizeof(salt))
         return false;
-    }
     text = known_names_hash(salt, name);
     same = strlen(text) == names.length && memcmp(names.at, text, names.length) == 0;
     free(text);
-    free(salt);
     return same;
 }
 

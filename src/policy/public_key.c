@@ -1,11 +1,12 @@
 /* Parsing of public keys, with what OpenSSH checks of them. */
 #include "policy/public_key.h"
 
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "base/ssh_bytes.h"
 
 #include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #include <strings.h>
 
 #define ED25519_BYTES 32
-#define BIGNUM_MAX (16384 / 8) /* bytes; OpenSSH takes no longer number */
-#define BASE64_MAX ((size_t)1 << 20)
+#define BIGNUM_MAX (16384 / 8)       /* bytes; OpenSSH takes no longer number */
+#define BASE64_MAX ((size_t)1 << 20) /* characters of a key in a file */
 #define RSA_BITS_MIN 1024
 
 #define CERTIFICATE "-cert-v01@openssh.com"
@@ -49,12 +50,6 @@ static const struct {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Bytes that lie elsewhere. */
-struct span {
-    const uint8_t *bytes;
-    size_t length;
-};
 
 static bool span_is(struct span span, const char *text)
 {
@@ -103,40 +98,10 @@ const char *public_key_brief(enum public_key_type type)
 
 /* ---- the parts of a blob */
 
-/* What is left of it; `bad` once something was missing. */
-struct reader {
-    struct span rest;
-    bool bad;
-};
-
-static struct span take(struct reader *in, size_t length)
-{
-    struct span taken = {in->rest.bytes, length};
-
-    if (in->bad || in->rest.length < length) {
-        in->bad = true;
-        return (struct span){NULL, 0};
-    }
-    in->rest.bytes += length;
-    in->rest.length -= length;
-    return taken;
-}
-
-/* RFC 4251 section 5: string. */
-static struct span take_string(struct reader *in)
-{
-    struct span size = take(in, 4);
-
-    if (in->bad)
-        return size;
-    return take(in, (size_t)size.bytes[0] << 24 | (size_t)size.bytes[1] << 16 |
-                        (size_t)size.bytes[2] << 8 | size.bytes[3]);
-}
-
 /* RFC 4251 section 5: mpint, a positive one, without its leading zeroes. */
-static struct span take_number(struct reader *in)
+static struct span take_mpint(struct ssh_reader *in)
 {
-    struct span number = take_string(in);
+    struct span number = ssh_take_string(in);
 
     if (number.length > 0 && (number.bytes[0] & 0x80) != 0)
         in->bad = true;
@@ -158,17 +123,7 @@ static size_t bits(struct span number)
     return count;
 }
 
-static void put_string(struct buffer *out, struct span string)
-{
-    uint8_t size[4] = {(uint8_t)(string.length >> 24), (uint8_t)(string.length >> 16),
-                       (uint8_t)(string.length >> 8), (uint8_t)string.length};
-
-    buffer_append(out, size, sizeof(size));
-    if (string.length > 0)
-        buffer_append(out, string.bytes, string.length);
-}
-
-static void put_number(struct buffer *out, struct span number)
+static void append_mpint(struct buffer *out, struct span number)
 {
     bool high = number.length > 0 && (number.bytes[0] & 0x80) != 0;
     size_t length = number.length + high;
@@ -182,30 +137,30 @@ static void put_number(struct buffer *out, struct span number)
 
 /* ---- the public parts of each type: read, checked, and put again */
 
-static enum public_key_result take_rsa(struct reader *in, struct buffer *out)
+static enum public_key_result take_rsa(struct ssh_reader *in, struct buffer *out)
 {
-    struct span exponent = take_number(in);
-    struct span modulus = take_number(in);
+    struct span exponent = take_mpint(in);
+    struct span modulus = take_mpint(in);
 
-    put_number(out, exponent);
-    put_number(out, modulus);
+    append_mpint(out, exponent);
+    append_mpint(out, modulus);
     return in->bad                         ? PUBLIC_KEY_BAD
            : bits(modulus) >= RSA_BITS_MIN ? PUBLIC_KEY_OK
                                            : PUBLIC_KEY_SHORT;
 }
 
-static enum public_key_result take_dsa(struct reader *in, struct buffer *out)
+static enum public_key_result take_dsa(struct ssh_reader *in, struct buffer *out)
 {
     for (int i = 0; i < 4; i++) /* p, q, g, y */
-        put_number(out, take_number(in));
+        append_mpint(out, take_mpint(in));
     return in->bad ? PUBLIC_KEY_BAD : PUBLIC_KEY_OK;
 }
 
-static enum public_key_result take_ed25519(struct reader *in, struct buffer *out)
+static enum public_key_result take_ed25519(struct ssh_reader *in, struct buffer *out)
 {
-    struct span point = take_string(in);
+    struct span point = ssh_take_string(in);
 
-    put_string(out, point);
+    ssh_append_string(out, point);
     return !in->bad && point.length == ED25519_BYTES ? PUBLIC_KEY_OK : PUBLIC_KEY_BAD;
 }
 
@@ -224,20 +179,20 @@ static bool point_is_valid(struct span point, int curve_id)
     return valid;
 }
 
-static enum public_key_result take_ecdsa(struct reader *in, struct buffer *out,
+static enum public_key_result take_ecdsa(struct ssh_reader *in, struct buffer *out,
                                          const struct type_info *type)
 {
-    struct span curve = take_string(in);
-    struct span point = take_string(in);
+    struct span curve = ssh_take_string(in);
+    struct span point = ssh_take_string(in);
 
-    put_string(out, curve);
-    put_string(out, point);
+    ssh_append_string(out, curve);
+    ssh_append_string(out, point);
     return !in->bad && span_is(curve, type->curve) && point_is_valid(point, type->curve_id)
                ? PUBLIC_KEY_OK
                : PUBLIC_KEY_BAD;
 }
 
-static enum public_key_result take_public(struct reader *in, struct buffer *out,
+static enum public_key_result take_public(struct ssh_reader *in, struct buffer *out,
                                           enum public_key_type type)
 {
     enum public_key_result result = PUBLIC_KEY_BAD;
@@ -253,20 +208,20 @@ static enum public_key_result take_public(struct reader *in, struct buffer *out,
     case PUBLIC_KEY_ECDSA_SK: result = take_ecdsa(in, out, &types[type]); break;
     case PUBLIC_KEY_TYPES: return PUBLIC_KEY_BAD;
     }
-    put_string(out, take_string(in)); /* the application */
+    ssh_append_string(out, ssh_take_string(in)); /* the application */
     return in->bad ? PUBLIC_KEY_BAD : result;
 }
 
 /* What follows the public parts in a certificate: serial, type, identity, principals, two times,
  * options, extensions, reserved, authority, signature. */
-static void skip_certificate(struct reader *in)
+static void skip_certificate(struct ssh_reader *in)
 {
-    take(in, 8 + 4);
-    take_string(in);
-    take_string(in);
-    take(in, 8 + 8);
+    ssh_take(in, 8 + 4);
+    ssh_take_string(in);
+    ssh_take_string(in);
+    ssh_take(in, 8 + 8);
     for (int i = 0; i < 5; i++)
-        take_string(in);
+        ssh_take_string(in);
 }
 
 /* The type that a blob calls itself: OpenSSH also takes the brief name, where the type has no
@@ -287,9 +242,9 @@ static enum public_key_type blob_type(struct span name, bool *certificate)
 
 enum public_key_result public_key_parse(const uint8_t *blob, size_t length, struct public_key *key)
 {
-    struct reader in = {.rest = {blob, length}};
+    struct ssh_reader in = {.rest = {blob, length}};
     struct buffer out = {0};
-    struct span name = take_string(&in);
+    struct span name = ssh_take_string(&in);
     bool certificate = false;
     enum public_key_type type = in.bad ? PUBLIC_KEY_TYPES : blob_type(name, &certificate);
     enum public_key_result result;
@@ -297,9 +252,10 @@ enum public_key_result public_key_parse(const uint8_t *blob, size_t length, stru
     *key = (struct public_key){.type = type};
     if (type == PUBLIC_KEY_TYPES)
         return PUBLIC_KEY_BAD;
-    put_string(&out, (struct span){(const uint8_t *)types[type].name, strlen(types[type].name)});
+    ssh_append_string(&out,
+                      (struct span){(const uint8_t *)types[type].name, strlen(types[type].name)});
     if (certificate)
-        take_string(&in); /* the nonce */
+        ssh_take_string(&in); /* the nonce */
     result = take_public(&in, &out, type);
     if (certificate && result == PUBLIC_KEY_OK)
         skip_certificate(&in);
@@ -332,6 +288,7 @@ enum public_key_result public_key_read(const char *text, size_t length, struct p
     bool certificate;
     enum public_key_type type = find_type(name, &certificate);
     uint8_t *blob;
+    size_t room;
     size_t size;
 
     *key = (struct public_key){.type = PUBLIC_KEY_TYPES};
@@ -339,8 +296,13 @@ enum public_key_result public_key_read(const char *text, size_t length, struct p
         word++;
     if (type == PUBLIC_KEY_TYPES || word == length)
         return PUBLIC_KEY_BAD;
-    blob = base64_decode(text + word, word_length(text + word, length - word), &size);
-    if (blob != NULL)
+    text += word;
+    length = word_length(text, length - word);
+    if (length > BASE64_MAX)
+        return PUBLIC_KEY_BAD;
+    room = BASE64_DECODED_MAX(length);
+    blob = mem_zalloc(room + 1);
+    if (base64_decode(text, length, true, blob, room, &size))
         result = public_key_parse(blob, size, key);
     if (result == PUBLIC_KEY_OK && (key->type != type || key->certificate != certificate)) {
         public_key_clear(key);
@@ -363,9 +325,11 @@ bool public_key_equal(const struct public_key *a, const struct public_key *b)
 
 char *public_key_text(const struct public_key *key)
 {
-    char *base64 = base64_encode(key->blob, key->length);
-    char *text = mem_printf("%s %s", types[key->type].name, base64);
+    char *base64 = mem_zalloc(BASE64_SIZE(key->length));
+    char *text;
 
+    base64_encode(key->blob, key->length, base64);
+    text = mem_printf("%s %s", types[key->type].name, base64);
     free(base64);
     return text;
 }
@@ -373,62 +337,9 @@ char *public_key_text(const struct public_key *key)
 char *public_key_fingerprint(const struct public_key *key)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
-    char *base64;
-    char *text;
+    char base64[BASE64_SIZE(sizeof(digest))];
 
     SHA256(key->blob, key->length, digest);
-    base64 = base64_encode(digest, sizeof(digest));
-    text = mem_printf("SHA256:%.*s", (int)strcspn(base64, "="), base64);
-    free(base64);
-    return text;
-}
-
-/* ---- base64 */
-
-char *base64_encode(const uint8_t *bytes, size_t length)
-{
-    char *text = mem_zalloc((length + 2) / 3 * 4 + 1);
-
-    EVP_EncodeBlock((unsigned char *)text, bytes, (int)length);
-    return text;
-}
-
-/* libcrypto lets missing zero bits, and other things at the end, pass: encoding again shows them.
- */
-static uint8_t *decode_packed(const char *packed, size_t length, size_t *decoded)
-{
-    uint8_t *bytes = mem_zalloc(length / 4 * 3 + 1);
-    int count = EVP_DecodeBlock(bytes, (const unsigned char *)packed, (int)length);
-    char *again;
-    bool same;
-
-    for (size_t end = length; count > 0 && end > length - 2 && packed[end - 1] == '='; end--)
-        count--;
-    again = base64_encode(bytes, count > 0 ? (size_t)count : 0);
-    same = count > 0 && strcmp(again, packed) == 0;
-    free(again);
-    if (same) {
-        *decoded = (size_t)count;
-        return bytes;
-    }
-    free(bytes);
-    return NULL;
-}
-
-uint8_t *base64_decode(const char *text, size_t length, size_t *decoded)
-{
-    char *packed;
-    size_t count = 0;
-    uint8_t *bytes = NULL;
-
-    if (length > BASE64_MAX)
-        return NULL;
-    packed = mem_zalloc(length + 1);
-    for (size_t i = 0; i < length; i++)
-        if (text[i] == '\0' || strchr(" \t\n\v\f\r", text[i]) == NULL)
-            packed[count++] = text[i];
-    if (count > 0 && count % 4 == 0 && memchr(packed, '\0', count) == NULL)
-        bytes = decode_packed(packed, count, decoded);
-    free(packed);
-    return bytes;
+    base64_encode(digest, sizeof(digest), base64);
+    return mem_printf("SHA256:%.*s", (int)strcspn(base64, "="), base64);
 }

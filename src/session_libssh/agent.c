@@ -1,20 +1,19 @@
-/* A small agent of our own before the real one: libssh offers all keys of an agent, as they come,
- * and knows nothing of certificates beside them. */
+/* A small agent between libssh and the real one: libssh offers all keys of an agent in the order in
+ * which they come, and does not offer certificates in files with them. */
 #include "session_libssh/agent.h"
 
+#include "base/base64.h"
+#include "base/buffer.h"
 #include "base/mem.h"
-#include "io/connect.h"
-#include "session_libssh/ask.h"
+#include "base/ssh_bytes.h"
+#include "io/socket_calls.h"
+#include "io/unix_connect.h"
+#include "io/whole.h"
 #include "session_libssh/key_file.h"
-#include "session_libssh/secrets.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -29,56 +28,62 @@
 
 struct agent_key {
     struct key_blob blob;   /* what is offered */
-    struct key_blob signer; /* a certificate: the key that the agent knows; else no bytes */
+    struct key_blob signer; /* for a certificate: the key, which the agent knows; else no bytes */
     char *comment;
     bool named;
 };
 
 struct agent {
-    int fd; /* the real one's */
+    int fd; /* the descriptor of the real agent */
     int connection;
     atomic_bool *waiting;
     struct agent_key *keys;
     size_t count;
     atomic_bool offer_named;
-    int ours; /* our end of what libssh talks to */
+    int ours; /* this file's end of the socket pair with libssh; -1: none */
     bool serving;
     uv_thread_t thread;
 };
 
 /* Blobs. */
 
-bool key_blob_decode(const char *base64, size_t length, struct key_blob *blob)
+/* Of `length` characters of base64; false: they are none. */
+static bool decode_blob(const char *base64, size_t length, struct key_blob *blob)
 {
-    int decoded;
+    size_t room = BASE64_DECODED_MAX(length);
 
-    if (length == 0 || length % 4 != 0 || length > MESSAGE_MAX || strcspn(base64, "=") < length - 2)
+    if (length > MESSAGE_MAX)
         return false;
-    blob->bytes = mem_zalloc(length / 4 * 3);
-    decoded = EVP_DecodeBlock(blob->bytes, (const unsigned char *)base64, (int)length);
-    if (decoded < 0) {
-        free(blob->bytes);
-        *blob = (struct key_blob){0};
-        return false;
-    }
-    /* (It counts the padding as bytes.) */
-    blob->length = (size_t)decoded - (base64[length - 1] == '=') - (base64[length - 2] == '=');
-    return true;
+    blob->bytes = mem_zalloc(room + 1);
+    if (base64_decode(base64, length, false, blob->bytes, room, &blob->length))
+        return true;
+    free(blob->bytes);
+    *blob = (struct key_blob){0};
+    return false;
 }
 
 bool key_blob_read(const char *path, struct key_blob *blob)
 {
-    const char *error;
-    size_t length;
-    char *line = key_file_read(path, &length, &error);
+    struct buffer text = {0};
     bool ok = false;
 
-    if (line != NULL && line[0] != '-') {
-        const char *base64 = line + strcspn(line, " \t\n");
+    if (key_file_read(path, &text) == NULL && *buffer_data(&text) != '-') {
+        const char *base64 = (const char *)buffer_data(&text);
+        base64 += strcspn(base64, " \t\n");
         base64 += strspn(base64, " \t");
-        ok = key_blob_decode(base64, strcspn(base64, " \t\r\n"), blob);
+        ok = decode_blob(base64, strcspn(base64, " \t\r\n"), blob);
     }
-    secret_free(line);
+    buffer_wipe(&text);
+    return ok;
+}
+
+bool key_blob_export(ssh_key key, struct key_blob *blob)
+{
+    char *base64 = NULL;
+    bool ok = ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
+              decode_blob(base64, strlen(base64), blob);
+
+    ssh_string_free_char(base64);
     return ok;
 }
 
@@ -95,140 +100,96 @@ static struct key_blob key_blob_copy(const struct key_blob *blob)
     return copy;
 }
 
-/* Takes what an RFC 4251 reader takes: a number, a string. False: there is not so much. */
-static bool take_number(struct key_blob *rest, uint32_t *number)
-{
-    if (rest->length < 4)
-        return false;
-    *number = (uint32_t)rest->bytes[0] << 24 | (uint32_t)rest->bytes[1] << 16 |
-              (uint32_t)rest->bytes[2] << 8 | rest->bytes[3];
-    rest->bytes += 4;
-    rest->length -= 4;
-    return true;
-}
-
-static bool take_string(struct key_blob *rest, struct key_blob *string)
-{
-    uint32_t length;
-
-    if (!take_number(rest, &length) || rest->length < length)
-        return false;
-    *string = (struct key_blob){.bytes = rest->bytes, .length = length};
-    rest->bytes += length;
-    rest->length -= length;
-    return true;
-}
-
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key)
 {
-    struct key_blob certified = *certificate;
-    struct key_blob plain = *key;
-    struct key_blob word;
+    struct ssh_reader certified = {.rest = {certificate->bytes, certificate->length}};
+    struct ssh_reader plain = {.rest = {key->bytes, key->length}};
 
-    /* A certificate is its type, a nonce, the key's own fields, and more; a key is its type and
+    /* A certificate is its type, a nonce, the fields of the key, and more; a key is its type and
      * those fields. */
-    return take_string(&certified, &word) && take_string(&certified, &word) &&
-           take_string(&plain, &word) && plain.length > 0 && certified.length > plain.length &&
-           memcmp(certified.bytes, plain.bytes, plain.length) == 0;
+    ssh_take_string(&certified);
+    ssh_take_string(&certified);
+    ssh_take_string(&plain);
+    return !certified.bad && !plain.bad && plain.rest.length > 0 &&
+           certified.rest.length > plain.rest.length &&
+           memcmp(certified.rest.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
-/* Messages: a length and so many bytes. */
+/* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
 
-static void put_number(uint8_t *at, size_t number)
+/* Receives a message, whose bytes the caller frees. False: the other side has ended or sent no
+ * message, or the connection of the dial was shut down. */
+static bool receive_message(int fd, int connection, struct key_blob *message)
 {
-    at[0] = (uint8_t)(number >> 24);
-    at[1] = (uint8_t)(number >> 16);
-    at[2] = (uint8_t)(number >> 8);
-    at[3] = (uint8_t)number;
-}
-
-static bool read_all(int fd, int connection, uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = ask_wait(fd, connection, -1) ? read(fd, bytes, length) : 0;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-/* The caller frees message->bytes. */
-static bool receive(int fd, int connection, struct key_blob *message)
-{
+    struct wait_limit limit = wait_limit(connection, -1);
     uint8_t head[4];
-    struct key_blob rest = {.bytes = head, .length = sizeof(head)};
-    uint32_t length = 0;
+    struct ssh_reader reader = {.rest = {head, sizeof(head)}};
+    uint32_t length;
 
-    if (!read_all(fd, connection, head, sizeof(head)) || !take_number(&rest, &length) ||
-        length == 0 || length > MESSAGE_MAX)
+    if (receive_whole(fd, head, sizeof(head), &limit) != 0)
+        return false;
+    length = ssh_take_uint32(&reader);
+    if (length == 0 || length > MESSAGE_MAX)
         return false;
     *message = (struct key_blob){.bytes = mem_zalloc(length), .length = length};
-    if (read_all(fd, connection, message->bytes, length))
+    if (receive_whole(fd, message->bytes, length, &limit) == 0)
         return true;
     free(message->bytes);
     return false;
 }
 
-static bool send_all(int fd, const uint8_t *bytes, size_t length)
+static bool send_message(int fd, int connection, const struct key_blob *message)
 {
-    while (length > 0) {
-        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
-        if (n < 0)
-            return false;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-static bool transmit(int fd, const struct key_blob *message)
-{
+    struct wait_limit limit = wait_limit(connection, -1);
     uint8_t head[4];
 
-    put_number(head, message->length);
-    return send_all(fd, head, sizeof(head)) && send_all(fd, message->bytes, message->length);
+    ssh_put_uint32(head, message->length);
+    return send_whole(fd, head, sizeof(head), &limit) == 0 &&
+           send_whole(fd, message->bytes, message->length, &limit) == 0;
 }
 
 /* Keys. */
 
-static struct agent_key *add_key(struct agent *a, const struct key_blob *blob, const char *comment,
-                                 size_t comment_length)
+static struct agent_key *add_key(struct agent *a, const struct key_blob *blob, struct span comment)
 {
     struct agent_key *key;
 
     a->keys = mem_realloc(a->keys, (a->count + 1) * sizeof(*a->keys));
     key = &a->keys[a->count++];
     *key = (struct agent_key){.blob = key_blob_copy(blob),
-                              .comment = mem_strndup(comment, comment_length)};
+                              .comment = mem_strndup((const char *)comment.bytes, comment.length)};
     return key;
 }
 
-/* The agent's answer, with the certificates that we know of each key before it. */
-static bool read_keys(struct agent *a, struct key_blob answer, const struct key_blob *certificates,
-                      size_t certificate_count)
+/* A public key that lies in a message. */
+static struct key_blob blob_of(struct span span)
 {
-    struct key_blob blob;
-    struct key_blob comment;
+    return (struct key_blob){.bytes = (uint8_t *)span.bytes, .length = span.length};
+}
+
+/* Takes the keys of the agent's answer, each behind the certificates that are known of it. False:
+ * the answer is none (draft-miller-ssh-agent section 4.4). */
+static bool read_keys(struct agent *a, const struct key_blob *answer,
+                      const struct key_blob *certificates, size_t certificate_count)
+{
+    struct ssh_reader reader = {.rest = {answer->bytes, answer->length}};
     uint32_t count;
 
-    if (answer.length == 0 || answer.bytes[0] != AGENT_IDENTITIES_ANSWER)
+    if (answer->bytes[0] != AGENT_IDENTITIES_ANSWER)
         return false;
-    answer.bytes++;
-    answer.length--;
-    if (!take_number(&answer, &count))
-        return false;
-    while (count-- > 0 && a->count < KEYS_MAX) {
-        if (!take_string(&answer, &blob) || !take_string(&answer, &comment))
-            return false;
+    ssh_take(&reader, 1);
+    count = ssh_take_uint32(&reader);
+    while (!reader.bad && count-- > 0 && a->count < KEYS_MAX) {
+        struct key_blob blob = blob_of(ssh_take_string(&reader));
+        struct span comment = ssh_take_string(&reader);
+        if (reader.bad)
+            break;
         for (size_t i = 0; i < certificate_count; i++)
             if (key_blob_certifies(&certificates[i], &blob))
-                add_key(a, &certificates[i], (char *)comment.bytes, comment.length)->signer =
-                    key_blob_copy(&blob);
-        add_key(a, &blob, (char *)comment.bytes, comment.length);
+                add_key(a, &certificates[i], comment)->signer = key_blob_copy(&blob);
+        add_key(a, &blob, comment);
     }
-    return true;
+    return !reader.bad;
 }
 
 void agent_name(struct agent *a, const struct key_blob *key)
@@ -258,13 +219,6 @@ size_t agent_offer(struct agent *a, bool named)
 
 /* Serving libssh. */
 
-static uint8_t *put_string(uint8_t *at, const void *bytes, size_t length)
-{
-    put_number(at, length);
-    memcpy(at + 4, bytes, length);
-    return at + 4 + length;
-}
-
 static bool answer_identities(const struct agent *a)
 {
     bool named = atomic_load(&a->offer_named);
@@ -284,43 +238,44 @@ static bool answer_identities(const struct agent *a)
         const struct agent_key *key = &a->keys[i];
         if (key->named != named)
             continue;
-        at = put_string(at, key->blob.bytes, key->blob.length);
-        at = put_string(at, key->comment, strlen(key->comment));
+        at = ssh_put_string(at, key->blob.bytes, key->blob.length);
+        at = ssh_put_string(at, key->comment, strlen(key->comment));
         count++;
     }
-    put_number(answer.bytes + 1, count);
-    sent = transmit(a->ours, &answer);
+    ssh_put_uint32(answer.bytes + 1, count);
+    sent = send_message(a->ours, a->connection, &answer);
     free(answer.bytes);
     return sent;
 }
 
-/* With a certificate libssh asks for a signature by that; the agent knows the key only. */
+/* Passes a request to sign to the agent. libssh names a certificate where it offered one; the agent
+ * knows only the key. */
 static bool pass_sign_request(const struct agent *a, const struct key_blob *request)
 {
-    struct key_blob rest = {.bytes = request->bytes + 1, .length = request->length - 1};
+    struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
+    struct key_blob wanted = blob_of(ssh_take_string(&reader));
     struct key_blob changed;
-    struct key_blob wanted;
     bool sent;
 
-    if (!take_string(&rest, &wanted))
+    if (reader.bad)
         return false;
     for (size_t i = 0; i < a->count; i++) {
         const struct agent_key *key = &a->keys[i];
         if (key->signer.length == 0 || !key_blob_equal(&key->blob, &wanted))
             continue;
-        changed.length = 1 + 4 + key->signer.length + rest.length;
+        changed.length = 1 + 4 + key->signer.length + reader.rest.length;
         changed.bytes = mem_zalloc(changed.length);
         changed.bytes[0] = AGENT_SIGN_REQUEST;
-        memcpy(put_string(changed.bytes + 1, key->signer.bytes, key->signer.length), rest.bytes,
-               rest.length);
-        sent = transmit(a->fd, &changed);
+        memcpy(ssh_put_string(changed.bytes + 1, key->signer.bytes, key->signer.length),
+               reader.rest.bytes, reader.rest.length);
+        sent = send_message(a->fd, a->connection, &changed);
         free(changed.bytes);
         return sent;
     }
-    return transmit(a->fd, request);
+    return send_message(a->fd, a->connection, request);
 }
 
-static bool pass(const struct agent *a, const struct key_blob *request)
+static bool pass_request(const struct agent *a, const struct key_blob *request)
 {
     struct key_blob reply;
     bool ok;
@@ -329,37 +284,38 @@ static bool pass(const struct agent *a, const struct key_blob *request)
         return answer_identities(a);
     if (request->bytes[0] != AGENT_SIGN_REQUEST) {
         uint8_t no = AGENT_FAILURE;
-        return transmit(a->ours, &(struct key_blob){.bytes = &no, .length = 1});
+        return send_message(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
     }
     atomic_store(a->waiting, true);
-    ok = pass_sign_request(a, request) && receive(a->fd, a->connection, &reply);
+    ok = pass_sign_request(a, request) && receive_message(a->fd, a->connection, &reply);
     atomic_store(a->waiting, false);
     if (!ok)
         return false;
-    ok = transmit(a->ours, &reply);
+    ok = send_message(a->ours, a->connection, &reply);
     free(reply.bytes);
     return ok;
 }
 
-/* Until libssh or agent_close hangs up; when the agent does, libssh hears of it. */
+/* Serves until libssh or agent_close ends the connection. When the agent ends it, the connection to
+ * libssh is shut down. */
 static void serve(void *arg)
 {
     const struct agent *a = arg;
     struct key_blob request;
     bool going = true;
 
-    while (going && receive(a->ours, a->connection, &request)) {
-        going = pass(a, &request);
+    while (going && receive_message(a->ours, a->connection, &request)) {
+        going = pass_request(a, &request);
         free(request.bytes);
     }
-    shutdown(a->ours, SHUT_RDWR);
+    socket_shutdown(a->ours);
 }
 
 bool agent_serve(struct agent *a, ssh_session handle)
 {
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (!socket_pair(true, ends))
         return false;
     a->ours = ends[0];
     a->serving = uv_thread_create(&a->thread, serve, a) == 0;
@@ -372,24 +328,15 @@ bool agent_serve(struct agent *a, ssh_session handle)
 
 /* Opening and closing. */
 
-/* (One that accepts nobody any more would otherwise hold the dial for ever, which nothing else can
- * do.) */
-static int reach(const char *path)
-{
-    int fd = connect_unix(path, DESCRIPTOR_GATEWAY);
-
-    if (fd >= 0)
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    return fd;
-}
-
 struct agent *agent_open(const char *path, const struct key_blob *certificates, size_t count,
                          int connection, atomic_bool *waiting, const char **error)
 {
     uint8_t request = AGENT_REQUEST_IDENTITIES;
     struct key_blob answer;
     struct agent *a;
-    int fd = reach(path);
+    /* (Without waiting: a dial that waits for an agent which accepts no connection could not be
+     * given up.) */
+    int fd = unix_connect(path, DESCRIPTOR_GATEWAY);
     bool ok;
 
     if (fd < 0) {
@@ -398,15 +345,15 @@ struct agent *agent_open(const char *path, const struct key_blob *certificates, 
     }
     a = mem_zalloc(sizeof(*a));
     *a = (struct agent){.fd = fd, .connection = connection, .waiting = waiting, .ours = -1};
-    ok = transmit(fd, &(struct key_blob){.bytes = &request, .length = 1}) &&
-         receive(fd, connection, &answer);
+    ok = send_message(fd, connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
+         receive_message(fd, connection, &answer);
     if (ok) {
-        ok = read_keys(a, answer, certificates, count);
+        ok = read_keys(a, &answer, certificates, count);
         free(answer.bytes);
     }
     if (ok)
         return a;
-    *error = "it does not say what keys it has";
+    *error = "the agent does not answer which keys it has";
     agent_close(a);
     return NULL;
 }
@@ -416,7 +363,7 @@ void agent_close(struct agent *a)
     if (a == NULL)
         return;
     if (a->ours >= 0)
-        shutdown(a->ours, SHUT_RDWR);
+        socket_shutdown(a->ours);
     if (a->serving)
         uv_thread_join(&a->thread);
     if (a->ours >= 0)

@@ -1,8 +1,9 @@
-/* Who is asked, and when. */
+/* Whether a person is asked on the terminal or through a program, and one dial at a time. */
 #include "session_libssh/ask.h"
 
+#include "io/wait.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,23 +65,11 @@ static enum ask_way way_now(const struct asker *asker, const char **program)
     return ask_way(&scene, program);
 }
 
-bool ask_wait(int fd, int connection, int milliseconds)
-{
-    /* (What the server sends meanwhile stays unread; that it hangs up is what matters.) */
-    struct pollfd polled[] = {{.fd = connection, .events = POLLRDHUP},
-                              {.fd = fd, .events = POLLIN}};
-    int ready;
-
-    do
-        ready = poll(polled, 2, milliseconds);
-    while (ready < 0 && errno == EINTR);
-    return ready >= 0 && polled[0].revents == 0;
-}
-
-/* Whose turn it is. Only a dial thread holds it, and only while its person or program answers. */
+/* Held by the dial thread that asks, while its person or program answers. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* How often one that waits for its turn looks whether its connection is still there. */
+/* How often a dial that waits for its turn looks for the turn, and whether its connection has
+ * ended. */
 #define TURN_MS 100
 
 bool ask_can(struct asker *asker)
@@ -102,7 +91,8 @@ bool ask_begin(struct asker *asker)
         return false;
     atomic_store(asker->waiting, true);
     while (pthread_mutex_trylock(&turn) != 0) {
-        if (!ask_wait(-1, asker->connection, TURN_MS)) {
+        struct wait_limit look = wait_limit(asker->connection, TURN_MS);
+        if (wait_for(-1, 0, &look) != ETIMEDOUT) {
             atomic_store(asker->waiting, false);
             return false;
         }
@@ -120,7 +110,7 @@ void ask_end(struct asker *asker)
     pthread_mutex_unlock(&turn);
 }
 
-char *ask(struct asker *asker, const char *prompt, bool echo)
+char *ask_prompt(struct asker *asker, const char *prompt, bool echo)
 {
     const char *program;
 
@@ -133,12 +123,12 @@ char *ask(struct asker *asker, const char *prompt, bool echo)
     return NULL;
 }
 
-void ask_tell(struct asker *asker, const char *text)
+void ask_show(struct asker *asker, const char *text)
 {
     const char *program;
 
     if (way_now(asker, &program) == ASK_TERMINAL)
-        terminal_tell(text);
+        terminal_show(text);
 }
 
 bool ask_is_program(const struct asker *asker)

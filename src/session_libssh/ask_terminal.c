@@ -1,9 +1,9 @@
 /* Prompts on the controlling terminal, whatever standard input is. */
 #include "base/mem.h"
+#include "io/whole.h"
 #include "session_libssh/ask.h"
 #include "session_libssh/secrets.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +19,8 @@ int terminal_open(void)
 {
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-    /* Who reads a terminal from its background is stopped, and a proxy must not be. */
+    /* A process that reads a terminal from its background is stopped, which must not happen to a
+     * proxy. */
     if (fd >= 0 && tcgetpgrp(fd) != getpgrp()) {
         close(fd);
         return -1;
@@ -27,7 +28,7 @@ int terminal_open(void)
     return fd;
 }
 
-/* The settings to go back to, should the process end while something is asked. */
+/* The settings to restore, also when the process ends during a question. */
 static struct {
     atomic_bool changed;
     int fd;
@@ -56,38 +57,25 @@ static void hide(int fd)
     terminal.fd = fd;
     hidden = terminal.before;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-    /* Suspended, or killed by SIGQUIT, we would leave the shell a terminal without echo. */
+    /* A process that is suspended, or killed by SIGQUIT, would leave the shell a terminal without
+     * echo. */
     hidden.c_cc[VSUSP] = _POSIX_VDISABLE;
     hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     atomic_store(&terminal.changed, true);
     tcsetattr(fd, TCSAFLUSH, &hidden);
 }
 
-static void write_all(int fd, const char *text)
+/* Reads one line, without its end. NULL: the end of the file, or the connection has ended. */
+static char *read_answer(int fd, int connection)
 {
-    size_t length = strlen(text);
-
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-        if (n < 0 && errno != EINTR)
-            return;
-        if (n > 0) {
-            text += n;
-            length -= (size_t)n;
-        }
-    }
-}
-
-/* One line without its end; NULL: end of file, or nobody there any more. */
-static char *read_line(int fd, int connection)
-{
+    struct wait_limit limit = wait_limit(connection, -1);
     char line[LINE_MAX_LENGTH + 1];
     size_t length = 0;
     char *answer = NULL;
 
     for (;;) {
         ssize_t n = -1;
-        if (ask_wait(fd, connection, -1))
+        if (wait_for(fd, POLLIN, &limit) == 0)
             n = read(fd, line + length, LINE_MAX_LENGTH - length);
         if (n <= 0)
             break;
@@ -125,10 +113,10 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     hold_job_control(&before);
     if (!echo)
         hide(fd);
-    write_all(fd, prompt);
-    answer = read_line(fd, connection);
+    write_whole(fd, prompt, strlen(prompt));
+    answer = read_answer(fd, connection);
     if (!echo || answer == NULL)
-        write_all(fd, "\n");
+        write_whole(fd, "\n", 1);
     if (!echo)
         restore();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -136,7 +124,7 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     return answer;
 }
 
-void terminal_tell(const char *text)
+void terminal_show(const char *text)
 {
     int fd = terminal_open();
     sigset_t before;
@@ -144,7 +132,7 @@ void terminal_tell(const char *text)
     if (fd < 0)
         return;
     hold_job_control(&before);
-    write_all(fd, text);
+    write_whole(fd, text, strlen(text));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(fd);
 }

@@ -1,10 +1,10 @@
 /* Ports that the server listens on for us, and the connections that come to them (RFC 4254 section
  * 7).
  *
- * libssh hands the server's opens to a callback, which has to answer at once, or keeps them until
- * they are asked for. The callback refuses, while nobody listens; else they are kept, because the
- * answer is known only when the connection's target has answered. */
-#include "session_libssh/internal.h"
+ * libssh hands the opens of the server to a callback, which has to answer at once, or keeps them
+ * until they are asked for. While nobody listens the callback refuses them; else libssh keeps them,
+ * because the answer is known only when the connection's target has answered. */
+#include "session_libssh/channel.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,23 +14,24 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* So many of the server's opens are taken in one turn; those that are refused do not count. */
-#define ARRIVALS_A_TURN 64
+/* How many of the server's opens are taken in one turn; refused ones do not count. */
+#define FORWARDED_OPENS_A_TURN 64
 
-/* How many of a session's may wait for their targets at the same time: each costs a descriptor. */
-#define ARRIVALS_MAX 128
+/* How many forwarded opens of a session may wait for their targets at a time: each costs a
+ * descriptor. */
+#define FORWARDED_OPENS_MAX 128
 
 struct libssh_listen {
     struct session_listen base;
     TAILQ_ENTRY(libssh_listen) link;
     struct libssh_session *session;
-    struct global_request request; /* while there is one: the listen, then its cancel */
+    struct global_request request; /* the listen, then its cancel */
     struct session_listen_events events;
     void *arg;
     char *bind;
     uint16_t port;  /* that the server listens on */
     bool up;        /* it does */
-    bool abandoned; /* nobody is told any more */
+    bool abandoned; /* its owner has freed it */
 };
 
 struct libssh_forwarded_open {
@@ -47,7 +48,7 @@ static struct libssh_forwarded_open *libssh_forwarded_open_of(struct forwarded_o
     return container_of(forwarded, struct libssh_forwarded_open, base);
 }
 
-/* What the server opens while nobody listens: libssh refuses it when this returns 1. */
+/* Refuses what the server opens while nobody listens: libssh does when this returns 1. */
 static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
 {
     (void)handle;
@@ -56,61 +57,63 @@ static int refuse_message(ssh_session handle, ssh_message message, void *userdat
     return 1;
 }
 
-/* Keeps what the server opens, or refuses it. */
+/* Has libssh keep what the server opens, or refuse it. */
 static void set_listening(struct libssh_session *s, bool listening)
 {
-    s->listening = listening;
+    s->forwarded.listening = listening;
     ssh_set_message_callback(s->handle, listening ? NULL : refuse_message, NULL);
 }
 
 void forwarded_opens_init(struct libssh_session *s)
 {
-    TAILQ_INIT(&s->listens);
-    TAILQ_INIT(&s->forwarded_opens);
+    TAILQ_INIT(&s->forwarded.listens);
+    TAILQ_INIT(&s->forwarded.waiting);
     global_requests_init(&s->global_requests);
     /* What the server opened while it was dialled lies in libssh's queue: the first turn refuses
      * it. */
     set_listening(s, true);
-    s->more_forwarded_opens = true;
+    s->forwarded.more = true;
 }
 
 /* Listening. */
 
-static void forget(struct libssh_listen *l)
+static void listen_forget(struct libssh_listen *l)
 {
-    TAILQ_REMOVE(&l->session->listens, l, link);
+    TAILQ_REMOVE(&l->session->forwarded.listens, l, link);
     free(l->bind);
     free(l);
 }
 
-static void cancelled(struct global_request *request, bool accepted, uint16_t port)
+static void listen_cancelled(struct global_request *request, bool accepted, uint16_t port)
 {
-    (void)accepted; /* what the server does not cancel, nobody here takes */
+    (void)accepted; /* what comes to a port that the server did not cancel is refused */
     (void)port;
-    forget(container_of(request, struct libssh_listen, request));
+    listen_forget(container_of(request, struct libssh_listen, request));
 }
 
-static void cancel(struct libssh_listen *l)
+static void listen_cancel(struct libssh_listen *l)
 {
     l->up = false;
     l->request = (struct global_request){
-        .cancel = true, .bind = l->bind, .port = l->port, .answered = cancelled};
+        .cancel = true, .bind = l->bind, .port = l->port, .answered = listen_cancelled};
     global_requests_ask(l->session, &l->request);
 }
 
-static void answered(struct global_request *request, bool accepted, uint16_t port)
+static void listen_answered(struct global_request *request, bool accepted, uint16_t port)
 {
     struct libssh_listen *l = container_of(request, struct libssh_listen, request);
 
     l->request.answered = NULL; /* it is off the queue */
     l->up = accepted && port != 0;
     l->port = port;
+    session_debug(l->session, "the server %s on '%s' port %u",
+                  l->up ? "listens" : "does not listen", l->bind, l->up ? port : request->port);
     if (!l->abandoned)
         l->events.answered(l->arg, port);
     else if (l->up)
-        cancel(l);
+        listen_cancel(l);
     else
-        forget(l);
+        listen_forget(l);
 }
 
 struct session_listen *libssh_listen(struct session *session, const char *bind, uint16_t port,
@@ -124,11 +127,13 @@ struct session_listen *libssh_listen(struct session *session, const char *bind, 
     l->events = *events;
     l->arg = arg;
     l->bind = mem_strdup(bind);
-    l->request = (struct global_request){.bind = l->bind, .port = port, .answered = answered};
-    TAILQ_INSERT_TAIL(&s->listens, l, link);
+    l->request =
+        (struct global_request){.bind = l->bind, .port = port, .answered = listen_answered};
+    TAILQ_INSERT_TAIL(&s->forwarded.listens, l, link);
     /* (From before the request: a connection may come in one read with the answer.) */
-    if (!s->listening)
+    if (!s->forwarded.listening)
         set_listening(s, true);
+    session_debug(s, "listen on '%s' port %u asked", bind, port);
     global_requests_ask(s, &l->request);
     return &l->base;
 }
@@ -139,16 +144,16 @@ void libssh_listen_free(struct session_listen *listen)
 
     l->abandoned = true;
     if (l->up)
-        cancel(l);
+        listen_cancel(l);
     else if (l->request.answered == NULL || global_requests_withdraw(l->session, &l->request))
-        forget(l);
+        listen_forget(l);
 }
 
 /* Connections. */
 
-/* The listen that an open is for: RFC 4254 section 7.2, the address as it was asked for and the
- * actual port. */
-static struct libssh_listen *find(const struct libssh_session *s, ssh_message message)
+/* The listen that an open is for, by the address as it was asked for and the actual port (RFC 4254
+ * section 7.2). */
+static struct libssh_listen *listen_find(const struct libssh_session *s, ssh_message message)
 {
     const char *bind;
     int port;
@@ -159,26 +164,26 @@ static struct libssh_listen *find(const struct libssh_session *s, ssh_message me
         return NULL;
     bind = ssh_message_channel_request_open_destination(message);
     port = ssh_message_channel_request_open_destination_port(message);
-    TAILQ_FOREACH (l, &s->listens, link)
+    TAILQ_FOREACH (l, &s->forwarded.listens, link)
         if (l->up && l->port == port && strcmp(l->bind, bind) == 0)
             return l;
     return NULL;
 }
 
-/* No more for now; said once, until none waits any more. */
-static bool is_full(struct libssh_session *s)
+/* Whether no more are taken for now; logged once, until none waits any more. */
+static bool is_full_of_opens(struct libssh_session *s)
 {
-    if (s->forwarded_open_count < ARRIVALS_MAX)
+    if (s->forwarded.count < FORWARDED_OPENS_MAX)
         return false;
-    if (!s->forwarded_opens_refused)
+    if (!s->forwarded.refusal_logged)
         log_warning("%d connections of a session's remote forwards wait for their targets: the "
                     "server's further ones are refused",
-                    ARRIVALS_MAX);
-    s->forwarded_opens_refused = true;
+                    FORWARDED_OPENS_MAX);
+    s->forwarded.refusal_logged = true;
     return true;
 }
 
-static void arrive(struct libssh_listen *l, ssh_message message)
+static void forwarded_open_begin(struct libssh_listen *l, ssh_message message)
 {
     struct libssh_session *s = l->session;
     struct libssh_forwarded_open *forwarded = mem_zalloc(sizeof(*forwarded));
@@ -186,25 +191,26 @@ static void arrive(struct libssh_listen *l, ssh_message message)
     forwarded->base.operations = s->base.operations;
     forwarded->session = s;
     forwarded->message = message;
-    TAILQ_INSERT_TAIL(&s->forwarded_opens, forwarded, link);
-    s->channels++;
-    s->forwarded_open_count++;
+    TAILQ_INSERT_TAIL(&s->forwarded.waiting, forwarded, link);
+    s->channels.count++;
+    s->forwarded.count++;
+    session_debug(s, "the server opens a channel for '%s' port %u", l->bind, l->port);
     l->events.forwarded(l->arg, &forwarded->base,
                         ssh_message_channel_request_open_originator(message),
                         (uint16_t)ssh_message_channel_request_open_originator_port(message));
 }
 
-/* Whether it became a forwarded open. */
-static bool take(struct libssh_session *s, ssh_message message)
+/* Whether the message became a forwarded open. Frees it otherwise. */
+static bool forwarded_open_take(struct libssh_session *s, ssh_message message)
 {
     struct libssh_listen *l;
 
-    /* The answer that it follows may have come along with it. */
+    /* The answer to a listen may have come along with it. */
     if (s->global_requests.asked)
         global_requests_turn(s);
-    l = find(s, message);
-    if (l != NULL && !is_full(s)) {
-        arrive(l, message);
+    l = listen_find(s, message);
+    if (l != NULL && !is_full_of_opens(s)) {
+        forwarded_open_begin(l, message);
         return true;
     }
     /* (A request about a channel is not answered: the channel may be gone by now.) */
@@ -214,45 +220,45 @@ static bool take(struct libssh_session *s, ssh_message message)
     return false;
 }
 
-static void take_messages(struct libssh_session *s)
+static void forwarded_opens_take(struct libssh_session *s)
 {
     unsigned taken = 0;
     ssh_message message;
 
-    while (taken < ARRIVALS_A_TURN && session_is_alive(s) &&
+    while (taken < FORWARDED_OPENS_A_TURN && session_is_alive(s) &&
            (message = ssh_message_get(s->handle)) != NULL)
-        taken += take(s, message);
-    s->more_forwarded_opens = taken == ARRIVALS_A_TURN;
-    s->looked_for_forwarded_opens = s->packets.in_packets;
-    if (TAILQ_EMPTY(&s->listens) && !s->more_forwarded_opens)
+        taken += forwarded_open_take(s, message);
+    s->forwarded.more = taken == FORWARDED_OPENS_A_TURN;
+    s->forwarded.looked_at = s->packets.in_packets;
+    if (TAILQ_EMPTY(&s->forwarded.listens) && !s->forwarded.more)
         set_listening(s, false);
 }
 
 static bool has_news(const struct libssh_session *s)
 {
-    return s->more_forwarded_opens || s->packets.in_packets != s->looked_for_forwarded_opens;
+    return s->forwarded.more || s->packets.in_packets != s->forwarded.looked_at;
 }
 
 void forwarded_opens_turn(struct libssh_session *s)
 {
-    if (!s->listening || (!has_news(s) && !s->global_requests.fresh))
+    if (!s->forwarded.listening || (!has_news(s) && !s->global_requests.fresh))
         return;
     global_requests_turn(s);
-    take_messages(s);
+    forwarded_opens_take(s);
 }
 
 bool forwarded_opens_is_due(const struct libssh_session *s)
 {
-    return s->listening && (has_news(s) || s->global_requests.fresh);
+    return s->forwarded.listening && (has_news(s) || s->global_requests.fresh);
 }
 
 static void forwarded_open_end(struct libssh_forwarded_open *forwarded)
 {
-    TAILQ_REMOVE(&forwarded->session->forwarded_opens, forwarded, link);
-    forwarded->session->channels--;
-    forwarded->session->forwarded_open_count--;
-    if (forwarded->session->forwarded_open_count == 0)
-        forwarded->session->forwarded_opens_refused = false;
+    TAILQ_REMOVE(&forwarded->session->forwarded.waiting, forwarded, link);
+    forwarded->session->channels.count--;
+    forwarded->session->forwarded.count--;
+    if (forwarded->session->forwarded.count == 0)
+        forwarded->session->forwarded.refusal_logged = false;
     ssh_message_free(forwarded->message);
     free(forwarded);
 }
@@ -271,6 +277,7 @@ struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded)
     struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
     struct channel *ch = chan_accept(f->session, f->message);
 
+    session_debug(f->session, "the server's open is confirmed");
     forwarded_open_end(f);
     return &ch->endpoint;
 }
@@ -281,6 +288,7 @@ void libssh_forwarded_open_refuse(struct forwarded_open *forwarded)
     struct libssh_session *s = f->session;
     struct libssh_session *before = session_enter(s);
 
+    session_debug(s, "the server's open is refused");
     ssh_message_reply_default(f->message);
     session_leave(before);
     forwarded_open_end(f);
@@ -294,17 +302,17 @@ void forwarded_opens_cut(struct libssh_session *s)
     struct libssh_forwarded_open *forwarded;
     struct libssh_listen *l;
 
-    while ((forwarded = TAILQ_FIRST(&s->forwarded_opens)) != NULL) {
+    while ((forwarded = TAILQ_FIRST(&s->forwarded.waiting)) != NULL) {
         void (*lost)(void *arg) = forwarded->lost;
         void *arg = forwarded->arg;
         forwarded_open_end(forwarded);
         lost(arg);
     }
     TAILQ_INIT(&s->global_requests.queue);
-    while ((l = TAILQ_FIRST(&s->listens)) != NULL) {
+    while ((l = TAILQ_FIRST(&s->forwarded.listens)) != NULL) {
         void (*lost)(void *arg) = l->abandoned ? NULL : l->events.lost;
         void *arg = l->arg;
-        forget(l);
+        listen_forget(l);
         if (lost != NULL)
             lost(arg);
     }
@@ -312,10 +320,10 @@ void forwarded_opens_cut(struct libssh_session *s)
 
 void forwarded_opens_end(struct libssh_session *s)
 {
-    while (!TAILQ_EMPTY(&s->forwarded_opens))
-        forwarded_open_end(TAILQ_FIRST(&s->forwarded_opens));
+    while (!TAILQ_EMPTY(&s->forwarded.waiting))
+        forwarded_open_end(TAILQ_FIRST(&s->forwarded.waiting));
     /* (The requests are the listens' own, and libssh may still hear an answer.) */
     TAILQ_INIT(&s->global_requests.queue);
-    while (!TAILQ_EMPTY(&s->listens))
-        forget(TAILQ_FIRST(&s->listens));
+    while (!TAILQ_EMPTY(&s->forwarded.listens))
+        listen_forget(TAILQ_FIRST(&s->forwarded.listens));
 }

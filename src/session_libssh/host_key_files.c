@@ -2,8 +2,9 @@
 #include "session_libssh/host_key_files.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/mem.h"
-#include "session_libssh/ask.h"
+#include "io/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,46 +17,17 @@
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)64 << 20) /* bytes */
-#define CHUNK 65536
 
-/* How long to wait for the lock: nobody holds it for longer than a file takes to be read. */
-#define LOCK_TRIES 250
+/* How long to wait for the lock, which other processes hold only while they read and write the
+ * file, and how often to try: flock(2) itself cannot be waited for with a limit. */
+#define LOCK_MS 5000
 #define LOCK_LOOK_MS 20
 
 /* How often a file may be replaced by another while the lock of the old one is waited for. */
 #define REPLACED_TRIES 10
 
-/* A regular file is read to its end; a device is empty (/dev/null). Whatever else there is could
- * block, or give its bytes only once. 0 or an error of errno(3). */
-static int read_descriptor(int fd, struct buffer *bytes)
-{
-    struct stat status;
-    ssize_t got;
-
-    if (fstat(fd, &status) != 0)
-        return errno;
-    if (S_ISCHR(status.st_mode))
-        return 0;
-    if (!S_ISREG(status.st_mode))
-        return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-    do {
-        got = read(fd, buffer_reserve(bytes, CHUNK), CHUNK);
-        if (got > 0)
-            buffer_commit(bytes, (size_t)got);
-        if (buffer_length(bytes) > FILE_MAX)
-            return EFBIG;
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    return got < 0 ? errno : 0;
-}
-
-/* What an error of read_descriptor() or open(2) says. */
-static const char *reason(int number)
-{
-    return number == EINVAL ? "it is neither a regular file nor a device" : strerror(number);
-}
-
-/* The file gets the bytes. */
-static void keep(struct known_hosts_file *file, struct buffer *bytes)
+/* Makes the bytes those of the file. */
+static void keep_bytes(struct known_hosts_file *file, struct buffer *bytes)
 {
     char *copy = mem_zalloc(buffer_length(bytes) + 1);
 
@@ -65,48 +37,48 @@ static void keep(struct known_hosts_file *file, struct buffer *bytes)
     file->length = buffer_length(bytes);
 }
 
-/* 0 or an error of errno(3). */
-static int read_file(struct known_hosts_file *file)
+/* NULL, or why the file cannot be read, with errno set. A file that could block, or give its bytes
+ * only once (a FIFO), is refused. */
+static const char *read_known_file(struct known_hosts_file *file)
 {
     struct buffer bytes = {0};
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    int error = fd < 0 ? errno : read_descriptor(fd, &bytes);
+    const char *wrong = file_read(file->path, FILE_MAX, FILE_REGULAR_OR_EMPTY, &bytes);
+    int number = errno;
 
-    if (fd >= 0)
-        close(fd);
-    if (error == 0)
-        keep(file, &bytes);
+    if (wrong == NULL)
+        keep_bytes(file, &bytes);
     buffer_clear(&bytes);
-    return error;
+    errno = number;
+    return wrong;
 }
 
 bool host_key_files_read(struct host_key_files *files, const struct config_upstream *upstream,
                          char *error, size_t size)
 {
     const struct string_list *known = &upstream->known_hosts;
-    int number;
+    const char *wrong;
 
     files->known = mem_zalloc((known->count + 1) * sizeof(*files->known));
     for (size_t i = 0; i < known->count; i++) {
         struct known_hosts_file *file = &files->known[files->known_count++];
         file->path = known->items[i];
-        number = read_file(file);
-        if (number != 0 && number != ENOENT) {
+        wrong = read_known_file(file);
+        if (wrong != NULL && errno != ENOENT) {
             snprintf(error, size,
                      "the known_hosts file %s cannot be read: %s; without it no host key can be "
                      "verified",
-                     file->path, reason(number));
+                     file->path, wrong);
             return false;
         }
     }
     files->revoked.path = upstream->revoked_host_keys;
-    number = files->revoked.path != NULL ? read_file(&files->revoked) : 0;
-    if (number != 0)
+    wrong = files->revoked.path != NULL ? read_known_file(&files->revoked) : NULL;
+    if (wrong != NULL)
         snprintf(error, size,
                  "the file of revoked host keys %s cannot be read: %s; without it no host key is "
                  "believed",
-                 files->revoked.path, reason(number));
-    return number == 0;
+                 files->revoked.path, wrong);
+    return wrong == NULL;
 }
 
 void host_key_files_clear(struct host_key_files *files)
@@ -142,21 +114,29 @@ static int open_first(const char *path)
 }
 
 /* 0 or an error of errno(3). */
-static int lock(int fd, int connection)
+static int lock_file(int fd, int connection)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
+    struct wait_limit limit = wait_limit(connection, LOCK_MS);
+
+    for (;;) {
+        struct wait_limit look = wait_limit(connection, LOCK_LOOK_MS);
+        int error;
+
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return 0;
         if (errno != EWOULDBLOCK && errno != EINTR)
             return errno;
-        if (!ask_wait(-1, connection, LOCK_LOOK_MS))
-            return ECONNABORTED;
+        error = wait_for(-1, 0, &look);
+        if (error != ETIMEDOUT)
+            return error;
+        if (clock_now() >= limit.until)
+            return ETIMEDOUT;
     }
-    return ETIMEDOUT;
 }
 
-/* Whole, or not at all: 0 or an error of errno(3). `length` is that of the file so far. */
-static int append(int fd, size_t length, const char *line)
+/* Appends the line in whole or not at all: 0 or an error of errno(3). `length` is that of the file
+ * so far. */
+static int append_line(int fd, size_t length, const char *line)
 {
     size_t size = strlen(line);
     ssize_t n = write(fd, line, size);
@@ -207,7 +187,7 @@ static enum host_key_stored add_line(int fd, const struct known_hosts *known,
         snprintf(error, 200, "a line cannot be written for the name '%.100s'", known->name);
         return HOST_KEY_NOT_STORED;
     }
-    number = append(fd, known->files[0].length, line);
+    number = append_line(fd, known->files[0].length, line);
     free(line);
     if (number == 0)
         return HOST_KEY_STORED;
@@ -215,7 +195,7 @@ static enum host_key_stored add_line(int fd, const struct known_hosts *known,
     return HOST_KEY_NOT_STORED;
 }
 
-/* Looks at the file again, as others write to it too, and adds the line. */
+/* Reads the file again, as other processes write to it too, and adds the line. */
 static enum host_key_stored update(int fd, const struct known_hosts *known,
                                    const struct public_key *key, bool hash, char error[static 200])
 {
@@ -223,13 +203,13 @@ static enum host_key_stored update(int fd, const struct known_hosts *known,
     struct known_hosts now = *known;
     struct buffer bytes = {0};
     enum host_key_stored stored = HOST_KEY_UNREADABLE;
-    int number = read_descriptor(fd, &bytes);
+    const char *wrong = descriptor_read(fd, FILE_MAX, FILE_REGULAR_OR_EMPTY, &bytes);
 
-    if (number != 0) {
-        snprintf(error, 200, "%s", reason(number));
+    if (wrong != NULL) {
+        snprintf(error, 200, "%s", wrong);
     } else {
         memcpy(files, known->files, known->file_count * sizeof(*files));
-        keep(&files[0], &bytes);
+        keep_bytes(&files[0], &bytes);
         now.files = files;
         stored = add_line(fd, &now, key, hash, error);
         free((char *)files[0].bytes);
@@ -239,8 +219,8 @@ static enum host_key_stored update(int fd, const struct known_hosts *known,
     return stored;
 }
 
-/* Whether the path still leads to the open file: who rewrites a file (ssh-keygen -R,
- * UpdateHostKeys) puts another in its place. */
+/* Whether the path still leads to the open file: ssh-keygen -R and UpdateHostKeys put a new file in
+ * its place. */
 static bool is_in_place(int fd, const char *path)
 {
     struct stat opened, there;
@@ -254,7 +234,7 @@ static int open_locked(const char *path, int connection, char error[static 200])
 {
     for (int i = 0; i < REPLACED_TRIES; i++) {
         int fd = open_first(path);
-        int number = fd < 0 ? errno : lock(fd, connection);
+        int number = fd < 0 ? errno : lock_file(fd, connection);
         if (number == 0 && is_in_place(fd, path))
             return fd;
         snprintf(error, 200, "%s%s", fd >= 0 ? "no lock: " : "",

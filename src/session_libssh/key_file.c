@@ -2,83 +2,40 @@
 #include "session_libssh/key_file.h"
 
 #include "base/mem.h"
-#include "session_libssh/secrets.h"
+#include "io/whole.h"
 #include "wire/openssh_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-/* ssh(1) reads no larger ones. */
-#define SIZE_MAX_BYTES ((off_t)1024 * 1024)
+/* ssh(1) reads no larger key files. */
+#define SIZE_MAX_BYTES ((size_t)1024 * 1024)
 
 bool key_file_is_plain(const char *path)
 {
     struct stat info;
 
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= SIZE_MAX_BYTES;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+           (size_t)info.st_size <= SIZE_MAX_BYTES;
 }
 
-/* NULL: the file is as it should be. */
-static const char *check(int fd, struct stat *info)
+const char *key_file_read(const char *path, struct buffer *text)
 {
-    if (fd < 0 || fstat(fd, info) != 0)
-        return strerror(errno);
+    const char *wrong = file_read(path, SIZE_MAX_BYTES, FILE_REGULAR, text);
+
+    if (wrong != NULL)
+        return errno == EFBIG ? "The file is larger than 1 MiB" : wrong;
+    if (buffer_length(text) > 0) {
+        buffer_append(text, "", 1);
+        return NULL;
+    }
     errno = 0;
-    if (S_ISDIR(info->st_mode))
-        return "it is a directory";
-    if (!S_ISREG(info->st_mode))
-        return "it is not a regular file";
-    if (info->st_size == 0)
-        return "it is empty";
-    if (info->st_size > SIZE_MAX_BYTES)
-        return "it is larger than 1 MiB";
-    return NULL;
+    return "The file is empty";
 }
 
-static bool read_all(int fd, char *text, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t got = read(fd, text + done, length - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
-}
-
-char *key_file_read(const char *path, size_t *length, const char **error)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat info = {0};
-    char *text = NULL;
-    int number;
-
-    *error = check(fd, &info);
-    number = errno;
-    if (*error == NULL) {
-        *length = (size_t)info.st_size;
-        text = mem_zalloc(*length + 1);
-        if (!read_all(fd, text, *length)) {
-            number = errno;
-            *error = number != 0 ? strerror(number) : "it became shorter while it was read";
-            secret_free(text);
-            text = NULL;
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    errno = number;
-    return text;
-}
-
-/* libssh asks for a passphrase only where there is one: that tells it from a broken file. (Without
- * a callback OpenSSL would ask on the terminal.) */
+/* libssh calls this only for an encrypted key, which so differs from a damaged file. (Without a
+ * callback OpenSSL would ask on the terminal.) */
 static int note_encrypted(const char *prompt, char *out, size_t size, int echo, int verify,
                           void *userdata)
 {
@@ -87,8 +44,8 @@ static int note_encrypted(const char *prompt, char *out, size_t size, int echo, 
     return -1;
 }
 
-/* Why libssh is not given it; NULL: it may have it. */
-static char *refuse(const char *path, const char *text, size_t length)
+/* Why libssh is not given the key; NULL: libssh gets it. */
+static char *refusal_of(const char *path, const char *text, size_t length)
 {
     char name[OPENSSH_KEY_NAME_MAX];
 
@@ -109,7 +66,8 @@ static char *refuse(const char *path, const char *text, size_t length)
     return NULL;
 }
 
-/* Whether libssh can sign with it: 0.10 takes an Ed25519 key in PKCS#8 without its public half. */
+/* Whether libssh can sign with the key: 0.10 takes an Ed25519 key in PKCS#8 without its public
+ * half. */
 static bool is_whole(ssh_key key)
 {
     ssh_key public = NULL;
@@ -145,19 +103,19 @@ static void decode(struct key_import *import, const char *path, const char *text
 struct key_import key_file_import(const char *path, const char *passphrase)
 {
     struct key_import import = {0};
-    const char *error;
-    size_t length;
-    char *text = key_file_read(path, &length, &error);
+    struct buffer bytes = {0};
+    const char *wrong = key_file_read(path, &bytes);
+    const char *text = (const char *)buffer_data(&bytes);
 
-    if (text == NULL) {
+    if (wrong != NULL) {
         import.missing = errno == ENOENT;
-        import.problem = mem_printf("cannot be read: %s", error);
-        return import;
+        import.problem = mem_printf("cannot be read: %s", wrong);
+    } else {
+        /* (libssh takes a string, and does not see what is behind a NUL.) */
+        import.problem = refusal_of(path, text, strlen(text));
+        if (import.problem == NULL)
+            decode(&import, path, text, passphrase);
     }
-    /* (libssh takes it as a string: what is behind a NUL, it does not see.) */
-    import.problem = refuse(path, text, strlen(text));
-    if (import.problem == NULL)
-        decode(&import, path, text, passphrase);
-    secret_free(text);
+    buffer_wipe(&bytes);
     return import;
 }

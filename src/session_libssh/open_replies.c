@@ -1,7 +1,8 @@
-/* Learning what became of an open, with libssh 0.10 and 0.11. */
+/* Recognising the replies to opens, with libssh 0.10 and 0.11. */
 #include "session_libssh/open_replies.h"
 
 #include "session_libssh/breach.h"
+#include "session_libssh/expectations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +15,15 @@ void open_replies_init(struct open_replies *open_replies)
     open_replies->confirming = NULL;
 }
 
-void open_replies_forget(struct open_replies *open_replies, struct answer *answer)
+void open_replies_forget(struct open_replies *open_replies, struct open_reply *reply)
 {
-    TAILQ_REMOVE(&open_replies->waiting, answer, link);
+    TAILQ_REMOVE(&open_replies->waiting, reply, link);
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
-    ssh_remove_channel_callbacks(answer->handle, &answer->callbacks);
+    ssh_remove_channel_callbacks(reply->handle, &reply->callbacks);
 #endif
 }
 
-/* Reads "... Channel opening failure: channel %u error (%u) text" into the answer. */
+/* Reads "... Channel opening failure: channel %u error (%u) text". */
 static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, char *text)
 {
     const char *at = strstr(line, "Channel opening failure: channel ");
@@ -33,7 +34,7 @@ static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, 
         return false;
     text[0] = '\0';
     if (used > 0)
-        snprintf(text, ANSWER_TEXT_MAX, "%s", at + used);
+        snprintf(text, OPEN_REPLY_TEXT_MAX, "%s", at + used);
     return true;
 }
 
@@ -63,47 +64,63 @@ int open_replies_log_level(const struct open_replies *open_replies)
     return SSH_LOG_WARN;
 }
 
-bool open_replies_are_certain(const struct answer *answer)
+bool open_replies_are_certain(const struct open_reply *reply)
 {
-    (void)answer;
+    (void)reply;
     return true;
+}
+
+void open_replies_check_confirmed(const struct open_reply *reply)
+{
+    (void)reply;
+}
+
+enum open_replies_asking open_replies_asking(void)
+{
+    return OPEN_REPLIES_ARE_READ;
+}
+
+void open_replies_ask(ssh_session session, struct open_reply *reply)
+{
+    (void)session;
+    (void)reply;
 }
 
 static void open_response(ssh_session session, ssh_channel handle, bool is_success, void *userdata)
 {
-    struct answer *answer = userdata;
+    struct open_reply *reply = userdata;
     uint32_t number;
 
     (void)handle;
-    answer->confirmed = is_success;
+    reply->confirmed = is_success;
     if (is_success)
         return;
-    answer->refused = true;
-    if (!parse_refusal(ssh_get_error(session), &number, &answer->reason, answer->text))
-        answer->reason = 2; /* SSH_OPEN_CONNECT_FAILED, without words */
+    reply->refused = true;
+    if (!parse_refusal(ssh_get_error(session), &number, &reply->reason, reply->text))
+        reply->reason = 2; /* SSH_OPEN_CONNECT_FAILED, without words */
 }
 
-int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+int open_replies_open_forward(struct open_replies *open_replies, struct open_reply *reply,
                               ssh_channel handle, const struct open_target *target)
 {
-    answer->handle = handle;
-    TAILQ_INSERT_TAIL(&open_replies->waiting, answer, link);
-    answer->callbacks.userdata = answer;
-    answer->callbacks.channel_open_response_function = open_response;
-    ssh_callbacks_init(&answer->callbacks);
-    ssh_add_channel_callbacks(handle, &answer->callbacks);
+    reply->handle = handle;
+    TAILQ_INSERT_TAIL(&open_replies->waiting, reply, link);
+    reply->callbacks.userdata = reply;
+    reply->callbacks.channel_open_response_function = open_response;
+    ssh_callbacks_init(&reply->callbacks);
+    ssh_add_channel_callbacks(handle, &reply->callbacks);
     return open_forward(handle, target);
 }
 
 #else /* 0.10 */
 
-static struct answer *find(struct open_replies *open_replies, uint32_t number)
+static struct open_reply *reply_numbered(struct open_replies *open_replies, uint32_t number)
 {
-    struct answer *answer;
+    struct open_reply *reply;
 
-    TAILQ_FOREACH (answer, &open_replies->waiting, link)
-        if (answer->numbered && answer->number == number)
-            return answer;
+    TAILQ_FOREACH (reply, &open_replies->waiting, link)
+        if (reply->numbered && reply->number == number)
+            return reply;
     return NULL;
 }
 
@@ -126,9 +143,11 @@ static const char *read_confirmation(struct open_replies *open_replies, const ch
     uint32_t number;
 
     if (find_number(text, "Received a CHANNEL_OPEN_CONFIRMATION for channel ", &number)) {
-        open_replies->confirming = find(open_replies, number);
+        open_replies->confirming = reply_numbered(open_replies, number);
     } else if (open_replies->confirming != NULL && find_number(text, ", maxpacket : ", &number)) {
         open_replies->confirming->confirmed = true;
+        open_replies->confirming->packet_max = number;
+        expectation_met(EXPECT_CONFIRMATION);
         open_replies->confirming = NULL;
         return breach_of_packet_size(number);
     }
@@ -137,19 +156,20 @@ static const char *read_confirmation(struct open_replies *open_replies, const ch
 
 static void read_refusal(struct open_replies *open_replies, const char *text)
 {
-    char words[ANSWER_TEXT_MAX];
-    struct answer *answer;
+    char words[OPEN_REPLY_TEXT_MAX];
+    struct open_reply *reply;
     uint32_t number;
     uint32_t reason;
 
     if (!parse_refusal(text, &number, &reason, words))
         return;
-    answer = find(open_replies, number);
-    if (answer == NULL)
+    reply = reply_numbered(open_replies, number);
+    if (reply == NULL)
         return;
-    answer->refused = true;
-    answer->reason = reason;
-    memcpy(answer->text, words, sizeof(words));
+    expectation_met(EXPECT_REFUSAL);
+    reply->refused = true;
+    reply->reason = reason;
+    memcpy(reply->text, words, sizeof(words));
 }
 
 /* (The server's own words come as warnings, and not from the function that reads confirmations.) */
@@ -176,23 +196,56 @@ int open_replies_log_level(const struct open_replies *open_replies)
     return TAILQ_EMPTY(&open_replies->waiting) ? SSH_LOG_WARN : SSH_LOG_PROTOCOL;
 }
 
-bool open_replies_are_certain(const struct answer *answer)
+bool open_replies_are_certain(const struct open_reply *reply)
 {
-    return answer->numbered;
+    return reply->numbered && expectation_is_met(EXPECT_CONFIRMATION);
 }
 
-int open_replies_open_forward(struct open_replies *open_replies, struct answer *answer,
+void open_replies_check_confirmed(const struct open_reply *reply)
+{
+    if (reply->numbered && !reply->confirmed)
+        expectation_failed(EXPECT_CONFIRMATION);
+}
+
+enum open_replies_asking open_replies_asking(void)
+{
+    if (expectation_has_failed(EXPECT_CREATION) || expectation_has_failed(EXPECT_REFUSAL))
+        return OPEN_REPLIES_ARE_ASKED;
+    return expectation_is_met(EXPECT_REFUSAL) ? OPEN_REPLIES_ARE_READ : OPEN_REPLIES_UNTRIED;
+}
+
+/* Asked again, libssh sends nothing: it says "again" while it waits, and "error" once the channel
+ * was refused. The error's text is that of the last channel that was. */
+void open_replies_ask(ssh_session session, struct open_reply *reply)
+{
+    uint32_t number;
+
+    if (reply->refused || reply->confirmed ||
+        ssh_channel_open_forward(reply->handle, "", 0, "", 0) != SSH_ERROR || reply->refused)
+        return;
+    if (reply->numbered)
+        expectation_failed(EXPECT_REFUSAL);
+    reply->refused = true;
+    if (!parse_refusal(ssh_get_error(session), &number, &reply->reason, reply->text))
+        reply->reason = 2; /* SSH_OPEN_CONNECT_FAILED */
+}
+
+int open_replies_open_forward(struct open_replies *open_replies, struct open_reply *reply,
                               ssh_channel handle, const struct open_target *target)
 {
     int rc;
 
-    answer->handle = handle;
-    TAILQ_INSERT_TAIL(&open_replies->waiting, answer, link);
-    open_replies->creating = answer;
+    reply->handle = handle;
+    TAILQ_INSERT_TAIL(&open_replies->waiting, reply, link);
+    open_replies->creating = reply;
     if (ssh_get_log_level() < SSH_LOG_PROTOCOL)
         ssh_set_log_level(SSH_LOG_PROTOCOL); /* until the session is entered or left again */
     rc = open_forward(handle, target);
     open_replies->creating = NULL;
+    if (reply->numbered)
+        expectation_met(EXPECT_CREATION);
+    else if (rc == SSH_AGAIN)
+        expectation_failed(EXPECT_CREATION);
     return rc;
 }
 

@@ -1,59 +1,23 @@
-/* A session's turn: what came in goes to the channels, what libssh could not tell from inside its
- * callbacks is done afterwards, until nothing moves any more. */
-#include "session_libssh/internal.h"
+/* A session's turn: input goes to the channels, then everything that must not be done inside
+ * libssh's callbacks is done, until nothing moves any more; at last output is sent. */
+#include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
-/* How often as much as the buffer takes is read for one session before others have their turn. */
+/* How often the buffer is filled for one session before other sessions have their turn. */
 #define READS_A_TURN 2
 
-/* What may be queued behind a rekey before its channels are told to wait. */
-#define QUEUED_MAX ((uint64_t)256 * 1024)
+/* The same where libssh reads by itself, 4 KiB at a time. */
+#define PLAIN_READS_A_TURN 64
 
-/* What may be written in a turn: it is sent at its end, in one piece. */
-#define FRESH_MAX ((uint64_t)128 * 1024)
-
-/* How many packets with answers a server may leave unread: some 4 MB. */
-#define UNREAD_MAX 65536
-
-/* How many packets may come in while none goes out before it is asked whether any can. In a rekey
- * libssh keeps its answers, at 150 bytes each: these are some 40 MB. */
-#define UNANSWERED_MAX 262144
-
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_session_poll(uv_poll_t *poll, int status, int events);
 static void on_process_events(struct later *later);
 
-void session_wrote(struct libssh_session *s, uint32_t length)
-{
-    s->fresh += length;
-    s->carried += length;
-}
-
-/* More would have to wait for the kernel, or for this turn's end. */
-static bool is_full(const struct libssh_session *s)
-{
-    return s->backlog || s->fresh >= FRESH_MAX;
-}
-
-bool session_congested(const struct libssh_session *s)
-{
-    bool rekeying =
-        s->blocked || (s->queued >= QUEUED_MAX && s->packets.out_packets == s->queued_behind);
-
-    return rekeying || is_full(s) || s->breached;
-}
-
-size_t session_room(const struct libssh_session *s)
-{
-    return session_congested(s) ? 0 : (size_t)(FRESH_MAX - s->fresh);
-}
-
-/* As far as libssh knows, which else has closed its descriptor. */
-static bool is_connected(const struct libssh_session *s)
+bool session_is_connected(const struct libssh_session *s)
 {
     return ssh_is_connected(s->handle) &&
            (ssh_get_status(s->handle) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
@@ -61,7 +25,7 @@ static bool is_connected(const struct libssh_session *s)
 
 bool session_is_alive(const struct libssh_session *s)
 {
-    return s->death == NULL && is_connected(s);
+    return s->end.why == NULL && session_is_connected(s);
 }
 
 /* The error that libssh has set last, maybe long ago. */
@@ -69,7 +33,7 @@ static void check_error(struct libssh_session *s)
 {
     const char *breach = NULL;
 
-    if (ssh_get_error_code(s->handle) == SSH_FATAL && !s->breached)
+    if (ssh_get_error_code(s->handle) == SSH_FATAL && !s->end.breached)
         breach = breach_of_error(ssh_get_error(s->handle));
     if (breach != NULL)
         session_breach(s, breach);
@@ -77,247 +41,256 @@ static void check_error(struct libssh_session *s)
 
 /* Hands libssh what the buffer has. It can say OK about a dead session, so what counts is asked
  * afterwards. */
-static void poll_once(struct libssh_session *s)
+void session_poll(struct libssh_session *s)
 {
-    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->death == NULL && session_is_alive(s))
-        s->death = "poll failed";
+    if (ssh_event_dopoll(s->event, 0) == SSH_ERROR && s->end.why == NULL && session_is_alive(s))
+        s->end.why = "poll failed";
     check_error(s);
     global_requests_collect(s);
 }
 
-/* While the server does not read, channels write nothing: what is queued then are answers, to
- * requests and opens that it goes on sending. */
-static void note_backlog(struct libssh_session *s, bool backlog)
+static void receive_plainly(struct libssh_session *s)
 {
-    if (!s->backlog)
-        s->backlog_from = s->packets.out_packets;
-    s->backlog = backlog;
-    if (backlog && s->packets.out_packets - s->backlog_from > UNREAD_MAX)
-        session_breach(s, "the server asks and does not read the answers");
+    uint64_t before;
+    unsigned reads = 0;
+
+    do {
+        before = s->bytes.in_bytes;
+        session_poll(s);
+        reads++;
+    } while (reads < PLAIN_READS_A_TURN && session_is_alive(s) && s->bytes.in_bytes != before);
 }
 
-/* Until the server answers our KEXINIT libssh queues what it answers to requests and opens, where
- * neither a limit nor a status knows of it. No server that keeps to the protocol sends so much
- * before it reads the KEXINIT. */
-static void check_rekey(struct libssh_session *s)
+static void receive_buffered(struct libssh_session *s)
 {
-    if (s->packets.out_packets == s->silent_at) {
-        if (s->packets.in_packets - s->silent_from <= UNANSWERED_MAX)
-            return;
-        ssh_send_ignore(s->handle, "");
-        if (s->packets.out_packets == s->silent_at)
-            session_breach(s, "the server asks on and does not answer the key exchange");
-    }
-    s->silent_at = s->packets.out_packets;
-    s->silent_from = s->packets.in_packets;
-}
-
-/* Sends what libssh has queued since the last time. */
-static void flush(struct libssh_session *s)
-{
-    if ((ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0) {
-        transport_let_out(true);
-        poll_once(s);
-        transport_let_out(false);
-    }
-    s->fresh = 0;
-    note_backlog(s, (ssh_get_status(s->handle) & SSH_WRITE_PENDING) != 0);
-}
-
-void session_farewell(struct libssh_session *s)
-{
-    transport_let_out(true);
-    poll_once(s);
-    poll_once(s);
-    transport_let_out(false);
-}
-
-static void receive(struct libssh_session *s)
-{
-    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(s->watch_fd); reads++) {
+    for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(s->socket.watch_fd); reads++) {
         do
-            poll_once(s);
+            session_poll(s);
         while (session_is_alive(s) && transport_pending());
         if (!session_is_alive(s) || !transport_filled())
             return;
     }
 }
 
-/* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
- * stay listed. */
-static void tell_answers(struct libssh_session *s)
+static void session_receive(struct libssh_session *s)
 {
-    struct channel *ch = TAILQ_FIRST(&s->opening);
+    if (s->socket.buffered)
+        receive_buffered(s);
+    else
+        receive_plainly(s);
+}
 
-    while (ch != NULL && !s->breached) {
-        struct channel *next = TAILQ_NEXT(ch, link);
-        void (*done)(void *, struct endpoint *, const struct open_failure *) = ch->done;
-        if (ch->answer->refused) {
-            struct open_failure failure = {.reason = ch->answer->reason, .text = ch->answer->text};
-            if (done != NULL)
-                done(ch->arg, NULL, &failure);
-            chan_free(ch);
-        } else if (ch->answer->confirmed || ssh_channel_is_open(ch->handle)) {
-            /* (Closed again within the same read it is not open, but it was.) */
-            chan_confirmed(ch);
-            session_note_round_trip(s, loop_now(s->loop) - ch->asked_at);
-            chan_window_begin(ch);
-            if (done != NULL)
-                done(ch->arg, &ch->endpoint, NULL);
-            else
-                chan_free(ch);
-        }
-        ch = next;
+/* The log tells of a writer that waits for the server's window for longer than this. */
+#define STALL_LOG_MS 250
+
+void session_log_stalls(struct libssh_session *s)
+{
+    uint64_t now = loop_now(s->loop);
+    struct channel *ch;
+
+    if (!log_wants(ADIT_LOG_DEBUG))
+        return;
+    TAILQ_FOREACH (ch, &s->queues.writers, queues.writer_link) {
+        if (chan_window(ch) > 0)
+            continue;
+        if (ch->queues.stalled_at == 0)
+            ch->queues.stalled_at = now;
+        if (ch->queues.stall_logged || now - ch->queues.stalled_at < STALL_LOG_MS)
+            continue;
+        ch->queues.stall_logged = true;
+        chan_debug(ch, "waits for the server's window");
     }
 }
 
-/* Lets those write that waited for it, first come first served; those without a window go on
+static void end_stall(struct channel *ch)
+{
+    if (ch->queues.stall_logged)
+        chan_debug(ch, "the server's window is %u again, after %llu ms", chan_window(ch),
+                   (unsigned long long)(loop_now(ch->session->loop) - ch->queues.stalled_at));
+    ch->queues.stall_logged = false;
+    ch->queues.stalled_at = 0;
+}
+
+/* Tells channels that waited for room to write, first in first out; channels without a window go on
  * waiting. */
 static void wake_writers(struct libssh_session *s)
 {
-    struct channel *last = TAILQ_LAST(&s->writers, channel_list);
+    struct channel *last = TAILQ_LAST(&s->queues.writers, channel_list);
     struct channel *ch;
     bool more = last != NULL;
 
-    while (more && !session_congested(s) && (ch = TAILQ_FIRST(&s->writers)) != NULL) {
+    while (more && !session_congested(s) && (ch = TAILQ_FIRST(&s->queues.writers)) != NULL) {
         more = ch != last;
-        TAILQ_REMOVE(&s->writers, ch, writer_link);
-        if (chan_window(ch) == 0 && !ch->close_seen) {
-            TAILQ_INSERT_TAIL(&s->writers, ch, writer_link);
+        TAILQ_REMOVE(&s->queues.writers, ch, queues.writer_link);
+        if (chan_window(ch) == 0 && !ch->ending.close_seen) {
+            TAILQ_INSERT_TAIL(&s->queues.writers, ch, queues.writer_link);
         } else {
-            ch->is_writer = false;
-            if (!ch->close_seen)
-                ch->endpoint.events->writable(ch->endpoint.owner);
+            ch->queues.is_writer = false;
+            end_stall(ch);
+            if (!ch->ending.close_seen)
+                endpoint_report_writable(&ch->endpoint);
         }
     }
 }
 
-static void tell_dirty(struct libssh_session *s)
+static void report_dirty(struct libssh_session *s)
 {
     struct channel *ch;
 
-    while (!s->breached && (ch = TAILQ_FIRST(&s->dirty)) != NULL) {
-        TAILQ_REMOVE(&s->dirty, ch, dirty_link);
-        ch->is_dirty = false;
-        chan_settle(ch);
+    while (!s->end.breached && (ch = TAILQ_FIRST(&s->queues.dirty)) != NULL) {
+        TAILQ_REMOVE(&s->queues.dirty, ch, queues.dirty_link);
+        ch->queues.is_dirty = false;
+        chan_report(ch);
     }
 }
 
 void session_postpone(struct libssh_session *s, struct channel *ch)
 {
-    ch->is_dirty = true;
-    ch->is_postponed = true;
-    TAILQ_INSERT_TAIL(&s->postponed, ch, dirty_link);
+    ch->queues.is_dirty = true;
+    ch->queues.is_postponed = true;
+    TAILQ_INSERT_TAIL(&s->queues.postponed, ch, queues.dirty_link);
 }
 
-/* What was postponed is the next turn's. */
+void session_mark_dirty(struct libssh_session *s, struct channel *ch)
+{
+    if (ch->queues.is_dirty)
+        return;
+    ch->queues.is_dirty = true;
+    TAILQ_INSERT_TAIL(&s->queues.dirty, ch, queues.dirty_link);
+}
+
+void session_want_room(struct libssh_session *s, struct channel *ch)
+{
+    if (ch->queues.is_writer)
+        return;
+    ch->queues.is_writer = true;
+    TAILQ_INSERT_TAIL(&s->queues.writers, ch, queues.writer_link);
+}
+
+void session_unqueue(struct libssh_session *s, struct channel *ch)
+{
+    struct channel_queues *q = &ch->queues;
+
+    if (q->is_writer)
+        TAILQ_REMOVE(&s->queues.writers, ch, queues.writer_link);
+    if (q->is_dirty)
+        TAILQ_REMOVE(q->is_postponed ? &s->queues.postponed : &s->queues.dirty, ch,
+                     queues.dirty_link);
+    q->is_writer = false;
+    q->is_dirty = false;
+    q->is_postponed = false;
+}
+
+/* Postponed channels are reported in the loop's next turn. */
 static void take_postponed(struct libssh_session *s)
 {
     struct channel *ch;
 
-    if (TAILQ_EMPTY(&s->postponed))
+    if (TAILQ_EMPTY(&s->queues.postponed))
         return;
-    TAILQ_FOREACH (ch, &s->postponed, dirty_link)
-        ch->is_postponed = false;
-    TAILQ_CONCAT(&s->dirty, &s->postponed, dirty_link);
-    later_post(s->loop, &s->process_events, on_process_events);
+    TAILQ_FOREACH (ch, &s->queues.postponed, queues.dirty_link)
+        ch->queues.is_postponed = false;
+    TAILQ_CONCAT(&s->queues.dirty, &s->queues.postponed, queues.dirty_link);
+    later_post(s->loop, &s->turn.later, on_process_events);
 }
 
 static void rearm(struct libssh_session *s)
 {
-    int wanted = UV_READABLE | (s->backlog ? UV_WRITABLE : 0);
+    int wanted = UV_READABLE | (s->writing.backlog ? UV_WRITABLE : 0);
 
-    if (wanted != s->polled) {
-        s->polled = wanted;
-        uv_poll_start(&s->poll, wanted, on_poll);
+    if (wanted != s->socket.polled) {
+        s->socket.polled = wanted;
+        uv_poll_start(&s->socket.poll, wanted, on_session_poll);
     }
 }
 
-/* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
+/* Any libssh call may process input, so this repeats until no packet came in meanwhile. */
 static void process_events(struct libssh_session *s)
 {
     uint64_t seen;
 
     do {
         seen = s->packets.in_packets;
-        s->again = false;
-        if (seen != s->blocked_at)
-            s->blocked = false;
-        tell_answers(s);
-        tell_dirty(s);
+        s->turn.again = false;
+        session_heard(s);
+        opens_report(s);
+        report_dirty(s);
         wake_writers(s);
         if (transport_pending())
-            poll_once(s);
-    } while (session_is_alive(s) && (s->again || s->packets.in_packets != seen ||
-                                     !TAILQ_EMPTY(&s->dirty) || transport_pending()));
-    if (s->packets.in_packets != s->heard_packets) {
-        s->heard_packets = s->packets.in_packets;
-        s->heard_at = loop_now(s->loop);
-        s->probed = false;
+            session_poll(s);
+    } while (session_is_alive(s) && (s->turn.again || s->packets.in_packets != seen ||
+                                     !TAILQ_EMPTY(&s->queues.dirty) || transport_pending()));
+    session_liveness_turn(s);
+}
+
+/* `again`: writers were held up, or input came while output was sent (which only a session without
+ * a buffer reads then). */
+static void end_turn(struct libssh_session *s, bool again)
+{
+    if (s->end.freed) {
+        session_destroy(s);
+        return;
     }
+    if (!session_is_alive(s)) {
+        session_die(s);
+        return;
+    }
+    take_postponed(s);
+    if (again || forwarded_opens_is_due(s))
+        later_post(s->loop, &s->turn.later, on_process_events);
+    rearm(s);
 }
 
 void session_turn(struct libssh_session *s, bool readable)
 {
     struct libssh_session *before;
+    uint64_t seen;
     bool held; /* writers were */
 
-    if (s->dead)
+    if (s->end.dead)
         return;
-    if (!is_connected(s) || s->breached) {
-        /* A write outside of a turn found its end: the number of its descriptor may be that of a
-         * client, whose bytes are not for libssh. */
+    if (!session_is_connected(s) || s->end.breached) {
+        /* A write outside of a turn found the connection's end. Its descriptor's number may be a
+         * client's by now, whose bytes are not for libssh. */
         session_die(s);
         return;
     }
-    s->driving = true;
+    s->turn.driving = true;
     before = session_enter(s);
     if (readable)
-        receive(s);
+        session_receive(s);
     forwarded_opens_turn(s);
     process_events(s);
-    held = is_full(s);
-    check_rekey(s);
-    flush(s);
+    held = session_is_full(s);
+    seen = s->packets.in_packets;
+    session_flush(s);
     transport_drop();
     session_leave(before);
-    s->driving = false;
-    if (s->freed)
-        session_destroy(s);
-    else if (!session_is_alive(s))
-        session_die(s);
-    else {
-        take_postponed(s);
-        if ((held && !s->backlog) || forwarded_opens_is_due(s))
-            later_post(s->loop, &s->process_events, on_process_events);
-        rearm(s);
-    }
+    s->turn.driving = false;
+    end_turn(s, (held && !s->writing.backlog) || s->packets.in_packets != seen);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_session_poll(uv_poll_t *poll, int status, int events)
 {
-    struct libssh_session *s = container_of(poll, struct libssh_session, poll);
+    struct libssh_session *s = container_of(poll, struct libssh_session, socket.poll);
 
     (void)events;
     if (status < 0) {
-        int error = 0;
-        socklen_t size = sizeof(error);
-        /* (libuv says only that there is one.) */
-        getsockopt(s->watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        s->death = error != 0 ? strerrordesc_np(error) : "connection error";
+        int error = socket_error(s->socket.watch_fd); /* (libuv says only that there is one) */
+        s->end.why = error != 0 ? strerrordesc_np(error) : "connection error";
     }
     session_turn(s, true);
 }
 
 static void on_process_events(struct later *later)
 {
-    session_turn(container_of(later, struct libssh_session, process_events), false);
+    session_turn(container_of(later, struct libssh_session, turn.later), false);
 }
 
 void session_touch(struct libssh_session *s)
 {
-    if (s->driving)
-        s->again = true;
-    else if (!s->dead)
-        later_post(s->loop, &s->process_events, on_process_events);
+    if (s->turn.driving)
+        s->turn.again = true;
+    else if (!s->end.dead)
+        later_post(s->loop, &s->turn.later, on_process_events);
 }

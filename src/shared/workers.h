@@ -1,4 +1,7 @@
-/* What all threads of a gateway share: the list of workers, counters that every thread may read,
+/* The room shared/ knows what the threads of a gateway share: sessions in use, generations of the
+ * configuration, counters, messages to the main thread. Workers and the main thread call it.
+ *
+ * What all threads of a gateway share: the list of workers, counters that every thread may read,
  * and the way to the main thread. The main thread makes it before it starts the workers and frees
  * it after they have ended. */
 #ifndef ADIT_SHARED_WORKERS_H

@@ -1,5 +1,7 @@
-/* Reading OpenSSH private keys from the outside. */
+/* The unencrypted outer fields of OpenSSH private keys. */
 #include "wire/openssh_key.h"
+
+#include "base/base64.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,76 +15,30 @@ static const char *const ciphers[] = {"none",       "aes128-ctr", "aes192-ctr", 
                                       "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"};
 static const char *const kdfs[] = {"none", "bcrypt"};
 
-/* Takes bytes out of base64, which white space may interrupt. */
-struct reader {
-    const char *at;
-    const char *end;
-    uint32_t bits; /* those taken already, and not given */
-    unsigned count;
-    bool bad; /* it is no base64, or was over too early */
-};
-
-static int sextet(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c != '\0' ? strchr(digits, c) : NULL;
-
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
-static bool is_space(char c)
-{
-    return c != '\0' && strchr(" \t\r\n\v\f", c) != NULL;
-}
-
-static void skip_space(struct reader *r)
-{
-    while (r->at < r->end && is_space(*r->at))
-        r->at++;
-}
-
-static uint8_t take_byte(struct reader *r)
-{
-    while (r->count < 8) {
-        int six;
-        skip_space(r);
-        six = r->at < r->end ? sextet(*r->at) : -1;
-        if (six < 0) {
-            r->bad = true;
-            return 0;
-        }
-        r->at++;
-        r->bits = r->bits << 6 | (uint32_t)six;
-        r->count += 6;
-    }
-    r->count -= 8;
-    return (uint8_t)(r->bits >> r->count);
-}
-
-static uint32_t take_number(struct reader *r)
+static uint32_t take_uint32(struct base64_reader *r)
 {
     uint32_t number = 0;
 
     for (unsigned i = 0; i < 4; i++)
-        number = number << 8 | take_byte(r);
+        number = number << 8 | base64_take(r);
     return number;
 }
 
-static void skip_string(struct reader *r)
+static void skip_string(struct base64_reader *r)
 {
-    for (uint32_t left = take_number(r); left > 0 && !r->bad; left--)
-        take_byte(r);
+    for (uint32_t left = take_uint32(r); left > 0 && !r->bad; left--)
+        base64_take(r);
 }
 
 /* False: there is none, or it is no name. */
-static bool take_name(struct reader *r, char name[static OPENSSH_KEY_NAME_MAX])
+static bool take_name(struct base64_reader *r, char name[static OPENSSH_KEY_NAME_MAX])
 {
-    uint32_t length = take_number(r);
+    uint32_t length = take_uint32(r);
 
     if (r->bad || length == 0 || length >= OPENSSH_KEY_NAME_MAX)
         return false;
     for (uint32_t i = 0; i < length && !r->bad; i++) {
-        name[i] = (char)take_byte(r);
+        name[i] = (char)base64_take(r);
         if (name[i] <= ' ' || name[i] > '~')
             r->bad = true;
     }
@@ -98,26 +54,15 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
     return false;
 }
 
-/* Whether nothing follows but padding. */
-static bool is_over(struct reader *r)
-{
-    for (unsigned padding = 0; padding < 3; padding++) {
-        skip_space(r);
-        if (r->at < r->end && *r->at == '=')
-            r->at++;
-    }
-    return !r->bad && r->at == r->end && r->count < 6;
-}
-
-static bool take_magic(struct reader *r)
+static bool take_magic(struct base64_reader *r)
 {
     for (size_t i = 0; i < sizeof(MAGIC) && !r->bad; i++)
-        if (take_byte(r) != (uint8_t)MAGIC[i])
+        if (base64_take(r) != (uint8_t)MAGIC[i])
             r->bad = true;
     return !r->bad;
 }
 
-static enum openssh_key inspect(struct reader *r, char name[static OPENSSH_KEY_NAME_MAX])
+static enum openssh_key inspect(struct base64_reader *r, char name[static OPENSSH_KEY_NAME_MAX])
 {
     char kdf[OPENSSH_KEY_NAME_MAX] = "";
 
@@ -132,15 +77,15 @@ static enum openssh_key inspect(struct reader *r, char name[static OPENSSH_KEY_N
         return OPENSSH_KEY_KDF;
     }
     skip_string(r); /* the KDF's options */
-    if (take_number(r) != 1)
-        return OPENSSH_KEY_DAMAGED; /* nobody writes more than one */
+    if (take_uint32(r) != 1)
+        return OPENSSH_KEY_DAMAGED; /* no program writes more than one key */
     skip_string(r);                 /* the public half */
     skip_string(r);                 /* the private one */
-    return is_over(r) ? OPENSSH_KEY_OK : OPENSSH_KEY_DAMAGED;
+    return base64_is_over(r) ? OPENSSH_KEY_OK : OPENSSH_KEY_DAMAGED;
 }
 
 /* Where `wanted` begins in what is left; NULL: nowhere. */
-static const char *find(const char *at, const char *end, const char *wanted)
+static const char *find_text(const char *at, const char *end, const char *wanted)
 {
     return memmem(at, (size_t)(end - at), wanted, strlen(wanted));
 }
@@ -149,17 +94,18 @@ enum openssh_key openssh_key_inspect(const char *text, size_t length,
                                      char name[static OPENSSH_KEY_NAME_MAX])
 {
     const char *end = text + length;
-    const char *begin = find(text, end, BEGIN);
-    struct reader r = {0};
+    const char *begin = find_text(text, end, BEGIN);
+    struct base64_reader reader;
 
     name[0] = '\0';
     if (begin == NULL)
         return OPENSSH_KEY_NONE;
-    r.at = begin + strlen(BEGIN);
-    r.end = find(r.at, end, END);
-    /* (What follows the line's dashes without a space, libssh skips: it must not be read as base64
-     * here.) */
-    if (r.end == NULL || !is_space(*r.at))
+    begin += strlen(BEGIN);
+    end = find_text(begin, end, END);
+    /* (libssh skips what follows the line's dashes without a space: base64 must not be read there.)
+     */
+    if (end == NULL || *begin == '\0' || strchr(" \t\r\n\v\f", *begin) == NULL)
         return OPENSSH_KEY_DAMAGED;
-    return inspect(&r, name);
+    reader = base64_reader(begin, (size_t)(end - begin), true);
+    return inspect(&reader, name);
 }

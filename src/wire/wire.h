@@ -1,4 +1,7 @@
-/* What every parser of this room shares: bytes in, a verdict and a struct out. No descriptor, no
+/* The room wire/ knows what clients send (SOCKS, HTTP) and the formats of key files. It has no
+ * thread of its own: workers call it, and for key files the threads that log in.
+ *
+ * What every parser of this room shares: bytes in, a verdict and a struct out. No descriptor, no
  * allocation, no clock, no log. A parser is called with all the bytes that have come so far; it
  * looks at them afresh each time and commits nothing until it answers WIRE_OK; `outcome`, where
  * there is one, means something after WIRE_BAD only. Bytes after `used` are not its business: they

@@ -190,8 +190,7 @@ static void on_client_writable(void *owner)
 {
     struct client *c = owner;
 
-    if (client_send_reply(c))
-        client_event(c, CLIENT_TAKEN, c->request->why);
+    client_event(c, CLIENT_TAKEN, c->request->why);
 }
 
 static void on_client_failed(void *owner, const char *why)
@@ -211,7 +210,6 @@ static const struct endpoint_events client_endpoint_events = {
 void client_listen(struct client *c)
 {
     endpoint_own(c->endpoint, &client_endpoint_events, c);
-    client_send_reply(c); /* (its socket may be a new one, after a move) */
     endpoint_resume(c->endpoint);
 }
 

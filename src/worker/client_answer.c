@@ -9,24 +9,6 @@
 
 #include <stdio.h>
 
-void client_say(struct client *c, const void *bytes, size_t length)
-{
-    size_t taken = 0;
-
-    if (buffer_length(&c->reply) == 0)
-        taken = endpoint_write(c->endpoint, bytes, length);
-    buffer_append(&c->reply, (const uint8_t *)bytes + taken, length - taken);
-}
-
-bool client_send_reply(struct client *c)
-{
-    size_t length = buffer_length(&c->reply);
-
-    if (length > 0)
-        buffer_consume(&c->reply, endpoint_write(c->endpoint, buffer_data(&c->reply), length));
-    return buffer_length(&c->reply) == 0;
-}
-
 /* Replies. */
 
 static void say_socks5(struct client *c, enum outcome outcome)
@@ -41,7 +23,7 @@ static void say_socks5(struct client *c, enum outcome outcome)
         length = socks5_password_reply(false, reply);
     else
         length = socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply);
-    client_say(c, reply, length);
+    endpoint_send(c->endpoint, reply, length);
 }
 
 static void say_socks4(struct client *c, enum outcome outcome)
@@ -49,15 +31,15 @@ static void say_socks4(struct client *c, enum outcome outcome)
     uint8_t reply[SOCKS4_REPLY_MAX];
     const struct client_request *r = c->request;
 
-    client_say(c, reply,
-               socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
+    endpoint_send(c->endpoint, reply,
+                  socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
 }
 
 static void say_http(struct client *c, enum outcome outcome, const char *detail)
 {
     char reply[HTTP_REPLY_MAX];
 
-    client_say(c, reply, http_reply(outcome, &c->request->target, detail, reply));
+    endpoint_send(c->endpoint, reply, http_reply(outcome, &c->request->target, detail, reply));
 }
 
 static void say(struct client *c, enum outcome outcome, const char *detail)
@@ -175,9 +157,7 @@ enum client_event client_relay(struct client *c)
     struct relay_start start = {
         .a = c->endpoint,
         .b = r->opened,
-        .to_b = c->wish.command == WIRE_FORWARD ? &r->head : &r->reading.in,
-        .to_a = &c->reply,
-        .a_eof = r->reading.eof,
+        .early_a = c->wish.command == WIRE_FORWARD ? &r->head : &r->reading.in,
         .done = on_relay_done,
         .arg = c,
     };
@@ -185,7 +165,6 @@ enum client_event client_relay(struct client *c)
     c->endpoint = NULL;
     r->opened = NULL;
     c->relay = relay_new(c->worker->loop, &start);
-    buffer_clear(&c->reply);
     client_forget_request(c);
     client_report(c, OUTCOME_OK, NULL);
     return CLIENT_NOTHING;

@@ -38,7 +38,7 @@ static void accept_password(struct client *c)
     if (c->wish.protocol == WIRE_HTTP)
         return;
     reading->wants_password = false;
-    client_say(c, reply, socks5_password_reply(true, reply));
+    endpoint_send(c->endpoint, reply, socks5_password_reply(true, reply));
 }
 
 static void check_password(uv_work_t *work)
@@ -133,7 +133,7 @@ static enum client_event parse_socks5_method(struct client *c)
     buffer_consume(&reading->in, used);
     if (needs_password(c) ? !offered.password : !offered.none)
         return client_refused(c, OUTCOME_AUTHENTICATION, NULL);
-    client_say(c, reply, socks5_method_reply(method, reply));
+    endpoint_send(c->endpoint, reply, socks5_method_reply(method, reply));
     reading->greeted = true;
     reading->wants_password = needs_password(c);
     return PARSE_ON;

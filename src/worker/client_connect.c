@@ -4,6 +4,7 @@
 #include "worker/client_parts.h"
 
 #include "io/socket.h"
+#include "io/unix_connect.h"
 #include "policy/permit.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static void on_connected(void *arg, int fd, const struct ip *address, const char
 
 static enum client_event connect_to_path(struct client *c)
 {
-    int fd = connect_unix(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
+    int fd = unix_connect(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
 
     return fd < 0 ? connect_refused(c, strerror(errno)) : target_reached(c, fd);
 }

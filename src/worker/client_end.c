@@ -39,7 +39,7 @@ enum client_event client_linger(struct client *c)
     char *why = c->request->why;
 
     stop(c);
-    if (c->endpoint == NULL || buffer_length(&c->reply) == 0)
+    if (c->endpoint == NULL || !endpoint_is_draining(c->endpoint))
         return CLIENT_TAKEN;
     if (c->words != why)
         snprintf(why, sizeof(c->request->why), "%s", c->words);
@@ -127,11 +127,10 @@ static void account(const struct client *c)
 
 /* Freeing. */
 
-/* An answer must not be overtaken by a reset. Where there is no answer, or where not all of it went
- * out, the reset is the answer. */
+/* An answer must not be overtaken by a reset. Where the protocol has no answer the reset is it. */
 static bool ends_by_reset(const struct client *c)
 {
-    return (c->listen != NULL && config_listen_leads(c->listen)) || buffer_length(&c->reply) > 0;
+    return c->listen != NULL && config_listen_leads(c->listen);
 }
 
 static void client_free(struct client *c)
@@ -144,7 +143,7 @@ static void client_free(struct client *c)
     endpoint_close(c->endpoint, ends_by_reset(c));
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
-    buffer_clear(&c->reply);
+    buffer_clear(&c->session.moving_unsent);
     free(c->internal);
     generation_unref(c->generation);
     free(c->wish.user);

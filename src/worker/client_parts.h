@@ -105,7 +105,8 @@ struct client_session {
     int slot;                               /* reserved there; -1: none */
     bool waiting;                           /* on worker->waiting */
     int moving_fd;                          /* in CLIENT_MOVING: the client's socket */
-    struct message moving;                  /* in CLIENT_MOVING */
+    struct buffer moving_unsent;            /* likewise: what its endpoint kept of replies */
+    struct message moving;                  /* likewise */
 };
 
 /* client_bind.c */
@@ -139,7 +140,6 @@ struct client {
     struct password_check *check;     /* client_ask.c; in CLIENT_CHECKING */
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
-    struct buffer reply;              /* client_answer.c: what its endpoint has not taken yet */
     struct relay *relay;              /* client_answer.c */
     /* For the access line (client_end.c). */
     uint64_t began;
@@ -247,13 +247,6 @@ void client_say_bound(struct client *client);
 
 /* Tells the owner of an internal connection how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);
-
-/* Sends a short reply that must go out whole: what the endpoint does not take is kept in `reply`,
- * and goes out before any other byte. */
-void client_say(struct client *client, const void *bytes, size_t length);
-
-/* Goes on with what client_say kept. True: there is nothing more of it. */
-bool client_send_reply(struct client *client);
 
 /* client_end.c */
 

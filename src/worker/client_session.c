@@ -152,6 +152,9 @@ static void run_moving(struct message *message, void *owner)
     }
     metric_add(&worker->metrics.moves, 1);
     client_listen(c);
+    endpoint_send(c->endpoint, buffer_data(&c->session.moving_unsent),
+                  buffer_length(&c->session.moving_unsent));
+    buffer_clear(&c->session.moving_unsent);
     client_event(c, CLIENT_MOVED, NULL);
 }
 
@@ -162,7 +165,7 @@ enum client_event client_move(struct client *c)
     struct worker *to = c->worker->workers->all[owner];
 
     TAILQ_REMOVE(&c->worker->clients, c, link);
-    c->session.moving_fd = socket_endpoint_release(c->endpoint);
+    c->session.moving_fd = socket_endpoint_release(c->endpoint, &c->session.moving_unsent);
     c->endpoint = NULL;
     c->worker = to;
     c->session.moving = (struct message){.run = run_moving, .drop = drop_moving};

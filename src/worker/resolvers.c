@@ -5,10 +5,10 @@
 #include "worker/client.h"
 #include "worker/worker_parts.h"
 #include "io/descriptors.h"
+#include "io/socket_calls.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* A resolver whose queries are connections through an upstream. */
@@ -61,7 +61,7 @@ static int dial_through(void *arg, const struct ip *server, uint16_t port)
     char address[IP_TEXT_MAX];
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+    if (!socket_pair(false, ends))
         return -1;
     ip_format(server, address);
     if (descriptor_is_reserved(ends[0], DESCRIPTOR_CLIENT) ||

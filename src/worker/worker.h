@@ -1,4 +1,7 @@
-/* A worker is one thread with one loop: it accepts connections, serves clients, drives the sessions
+/* The room worker/ knows clients, and the sessions and resolvers of one worker. Its code runs on
+ * that worker's thread; the main thread (gateway/) calls what is in this header.
+ *
+ * A worker is one thread with one loop: it accepts connections, serves clients, drives the sessions
  * that were given to it, and resolves names. This header is all that other threads see of it: the
  * main thread makes and ends workers and sends them messages. Functions under "messages" may be
  * called on any thread; what they are given is referenced or copied, and each is done on the

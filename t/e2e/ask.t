@@ -258,7 +258,7 @@ def agents(origin):
         silent.listen()
         with start(sshd, "silent agent", agent="yes", identity_agent=silent.getsockname(),
                    connect_timeout="1s") as adit:
-            adit.wait_log(r" info: .*agent \S+: it does not say what keys it has")
+            adit.wait_log(r" info: .*agent \S+: the agent does not answer which keys it has")
     with Sshd(user_key=locked) as sshd, Agent(*strangers, unlocked) as agent:
 
         def carries(name, only, env=None, **up):

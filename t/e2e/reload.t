@@ -166,7 +166,7 @@ def drains(sshd):
             with Adit(config(sshd), name="adit on a terminal") as adit:
                 adit.finish(signal.SIGINT)
         with tap.case("a second SIGTERM ends it at once"):
-            with Adit(config(sshd, gate={"drain_timeout": "1h"}), name="adit in a hurry") as adit:
+            with Adit(config(sshd, gate={"drain_timeout": "1h"}), name="adit asked twice") as adit:
                 conn = connect(adit.address, ANY, origin.port)
                 conn.recv(1)
                 mark = adit.mark()

@@ -1,6 +1,7 @@
 /* Any text as a configuration: what loads is dumped as text that loads to the same dump, and what
  * does not load says why. */
 #include "conf/config.h"
+#include "conf/serialise.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -36,6 +37,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!config)
         return 0;
     config_each_notice(config, ignore, NULL);
+    char *text = config_serialise(config, true);
+    struct config *restored = config_restore(text);
+    assert(restored);
+    char *restored_text = config_serialise(restored, true);
+    assert(strcmp(text, restored_text) == 0);
+    config_unref(restored);
+    free(restored_text);
+    free(text);
+
     char *dump = config_dump(config);
     config_unref(config);
 

@@ -198,46 +198,6 @@ static void a_program_that_is_not_there_gives_no_answer(void **state)
     stage_end(&s);
 }
 
-/* One that is not closed by exec(2), as what a library opens. */
-static void a_program_has_none_of_our_descriptors(void **state)
-{
-    struct stage s;
-    char *answer;
-
-    (void)state;
-    stage_begin(&s, "[ -e /proc/$$/fd/77 ] && echo leaked || echo none");
-    assert_int_equal(dup2(s.ends[0], 77), 77);
-    answer = program_ask(s.path, "?", s.ends[0]);
-    close(77);
-    assert_non_null(answer);
-    assert_string_equal(answer, "none");
-    free(answer);
-    stage_end(&s);
-}
-
-static void a_program_holds_and_ignores_no_signals(void **state)
-{
-    struct stage s;
-    sigset_t all;
-    sigset_t before;
-    char *answer;
-
-    (void)state;
-    /* (The C library has signals 32 and 33 to itself.) */
-    stage_begin(&s, "grep -E 'Sig(Blk|Ign)' /proc/self/status | sed 's/.*\\(.\\{7\\}\\)$/\\1/' | "
-                    "tr '\\n' ' '");
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    signal(SIGPIPE, SIG_IGN);
-    answer = program_ask(s.path, "?", s.ends[0]);
-    signal(SIGPIPE, SIG_DFL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    assert_non_null(answer);
-    assert_string_equal(answer, "0000000 0000000 ");
-    free(answer);
-    stage_end(&s);
-}
-
 static void who_waits_for_a_program_hears_that_the_connection_ended(void **state)
 {
     struct stage s;
@@ -250,35 +210,13 @@ static void who_waits_for_a_program_hears_that_the_connection_ended(void **state
     stage_end(&s);
 }
 
-/* ---- waiting */
-
-static void bytes_of_the_connection_are_no_end(void **state)
-{
-    struct stage s;
-    int ends[2];
-
-    (void)state;
-    stage_begin(&s, "");
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(write(s.ends[1], "x", 1), 1);
-    assert_true(ask_wait(ends[0], s.ends[0], 10));
-    shutdown(s.ends[1], SHUT_RDWR);
-    assert_false(ask_wait(ends[0], s.ends[0], 10));
-    close(ends[0]);
-    close(ends[1]);
-    stage_end(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scene_decides_who_is_asked),
         cmocka_unit_test(a_programs_first_line_is_the_answer),
         cmocka_unit_test(a_program_that_is_not_there_gives_no_answer),
-        cmocka_unit_test(a_program_has_none_of_our_descriptors),
-        cmocka_unit_test(a_program_holds_and_ignores_no_signals),
         cmocka_unit_test(who_waits_for_a_program_hears_that_the_connection_ended),
-        cmocka_unit_test(bytes_of_the_connection_are_no_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

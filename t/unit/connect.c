@@ -1,8 +1,10 @@
 /* Tests of io/connect, on loopback. */
 #include "io/connect.h"
+#include "io/unix_connect.h"
 #include "io_test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -193,9 +195,9 @@ static void the_last_descriptors_are_left_to_those_who_may_have_them(void **stat
     assert_false(caller.connected);
     assert_non_null(strstr(caller.error, "Too many open files"));
     errno = 0;
-    assert_int_equal(connect_unix("/nonexistent", DESCRIPTOR_REMOTE_FORWARD), -1);
+    assert_int_equal(unix_connect("/nonexistent", DESCRIPTOR_REMOTE_FORWARD), -1);
     assert_int_equal(errno, EMFILE);
-    assert_int_equal(connect_unix("/nonexistent", DESCRIPTOR_GATEWAY), -1);
+    assert_int_equal(unix_connect("/nonexistent", DESCRIPTOR_GATEWAY), -1);
     assert_int_equal(errno, ENOENT);
 
     caller = (struct caller){.loop = caller.loop, .use = DESCRIPTOR_GATEWAY};
@@ -321,6 +323,90 @@ static void after_a_cancel_nothing_is_told(void **state)
     hole_close(&hole);
 }
 
+/* ---- unix sockets */
+
+/* A listener with room for one connection, which is taken. */
+struct full_listener {
+    char path[64];
+    int fd;
+    int waiting; /* the connection that waits to be accepted */
+};
+
+static void full_listener_open(struct full_listener *full)
+{
+    struct sockaddr_un address;
+
+    snprintf(full->path, sizeof full->path, "/tmp/adit-connect.%d", getpid());
+    unlink(full->path);
+    assert_true(unix_address(full->path, &address));
+    full->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(full->fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(full->fd, 0), 0);
+    full->waiting = unix_connect(full->path, DESCRIPTOR_GATEWAY);
+    assert_true(full->waiting >= 0);
+}
+
+static void full_listener_close(struct full_listener *full)
+{
+    close(full->waiting);
+    close(full->fd);
+    unlink(full->path);
+}
+
+static void a_full_unix_listener_is_not_waited_for_or_for_a_time(void **state)
+{
+    struct full_listener full;
+
+    (void)state;
+    full_listener_open(&full);
+    assert_true(fcntl(full.waiting, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(unix_connect(full.path, DESCRIPTOR_GATEWAY), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(unix_connect_wait(full.path, DESCRIPTOR_GATEWAY, 30), -1);
+    assert_int_equal(errno, ETIMEDOUT);
+    full_listener_close(&full);
+}
+
+static void *accept_one(void *arg)
+{
+    return (void *)(intptr_t)accept(*(int *)arg, NULL, NULL);
+}
+
+static void a_unix_listener_that_gets_room_is_reached(void **state)
+{
+    struct full_listener full;
+    pthread_t thread;
+    void *accepted;
+    int fd;
+
+    (void)state;
+    full_listener_open(&full);
+    assert_int_equal(pthread_create(&thread, NULL, accept_one, &full.fd), 0);
+    fd = unix_connect_wait(full.path, DESCRIPTOR_GATEWAY, PATIENCE_MS);
+    assert_true(fd >= 0);
+    assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(pthread_join(thread, &accepted), 0);
+    close((int)(intptr_t)accepted);
+    close(fd);
+    full_listener_close(&full);
+}
+
+static void a_unix_path_that_does_not_fit_is_refused(void **state)
+{
+    struct sockaddr_un address;
+    char path[sizeof address.sun_path + 1];
+
+    (void)state;
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0';
+    assert_false(unix_address(path, &address));
+    assert_int_equal(unix_connect(path, DESCRIPTOR_GATEWAY), -1);
+    assert_int_equal(errno, ENAMETOOLONG);
+    path[sizeof path - 2] = '\0';
+    assert_true(unix_address(path, &address));
+    assert_string_equal(address.sun_path, path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -337,6 +423,9 @@ int main(void)
         TEST(a_silent_address_costs_its_share_of_the_time),
         TEST(what_a_failed_address_did_not_use_is_shared_by_the_rest),
         TEST(after_a_cancel_nothing_is_told),
+        TEST(a_full_unix_listener_is_not_waited_for_or_for_a_time),
+        TEST(a_unix_listener_that_gets_room_is_reached),
+        TEST(a_unix_path_that_does_not_fit_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,7 +303,7 @@ static void a_dial_called_off_leaves_the_backoff_alone(void **state)
     host_backoffs_free(hosts);
 }
 
-/* ---- hurry */
+/* ---- retry_now */
 
 static void retry_now_forgets_what_may_heal_by_itself(void **state)
 {

@@ -5,6 +5,7 @@
 #include "conf/paths.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
+#include "io/whole.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -60,7 +61,7 @@ static struct ssh_answer recorded(const char *name, const char *version)
     struct ssh_answer answer = {0};
     struct buffer bytes = {0};
 
-    assert_null(file_read(path, 65536, true, &bytes));
+    assert_null(file_read(path, 65536, FILE_REGULAR, &bytes));
     char *text = text_take(&bytes);
     ssh_answer_add(&answer, text);
     free(text);

@@ -61,10 +61,10 @@ static void what_ssh_does_is_what_is_reported(void **state)
         {"#!/bin/sh\necho port 22; echo Warning: x >&2", 0700, SSH_ANSWERED, "port 22",
          "Warning: x"},
         {"#!/bin/sh\necho 'Bad port' >&2; exit 255", 0700, SSH_REFUSED, "", "Bad port"},
-        {"#!/bin/sh\nexit 1", 0700, SSH_REFUSED, "", "ssh -G failed"},
-        {"#!/bin/sh\nkill -9 $$", 0700, SSH_REFUSED, "", "ssh -G failed"},
+        {"#!/bin/sh\nexit 1", 0700, SSH_REFUSED, "", "ssh -G exited with status 1"},
+        {"#!/bin/sh\nkill -9 $$", 0700, SSH_REFUSED, "", "ssh -G was killed by signal 9 (Killed)"},
         {"#!/bin/sh\nread x || echo nothing to read", 0700, SSH_ANSWERED, "nothing to read", ""},
-        {"#!/bin/sh\n", 0600, SSH_REFUSED, "", "ssh cannot be run: Permission denied"},
+        {"#!/bin/sh\n", 0600, SSH_REFUSED, "", "ssh -G cannot be run: Permission denied"},
         {NULL, 0, SSH_ABSENT, "", ""},
     };
     static const char *const words[] = {"-o", "Port 1", ""};
@@ -74,7 +74,8 @@ static void what_ssh_does_is_what_is_reported(void **state)
         unlink(program);
         if (cases[i].script)
             write_program(cases[i].script, cases[i].mode);
-        assert_int_equal(ssh_ask(words, 3, "host; echo x", &reply), cases[i].outcome);
+        assert_int_equal(ssh_ask(&(struct ssh_question){words, 3, "host; echo x", -1}, &reply),
+                         cases[i].outcome);
         assert_string_equal(reply.text, cases[i].text);
         assert_string_equal(reply.said, cases[i].said);
         ssh_reply_clear(&reply);
@@ -100,14 +101,14 @@ static void an_answer_longer_than_a_pipe_comes_whole_and_too_long_a_one_ends(voi
                   "echo 'a line of about fifty bytes, which is neither long'\n"
                   "echo 'and another one' >&2\ni=$((i + 1)); done\n",
                   0700);
-    assert_int_equal(ssh_ask(NULL, 0, "host", &reply), SSH_ANSWERED);
+    assert_int_equal(ssh_ask(&(struct ssh_question){NULL, 0, "host", -1}, &reply), SSH_ANSWERED);
     assert_int_equal(strlen(reply.text), 5000 * 51 - 1);
     assert_int_equal(strlen(reply.said), 5000 * 16 - 1);
     ssh_reply_clear(&reply);
 
     write_program("#!/bin/sh\nwhile :; do echo 'a line of about fifty bytes, which is'; done\n",
                   0700);
-    assert_int_equal(ssh_ask(NULL, 0, "host", &reply), SSH_REFUSED);
+    assert_int_equal(ssh_ask(&(struct ssh_question){NULL, 0, "host", -1}, &reply), SSH_REFUSED);
     ssh_reply_clear(&reply);
     assert_int_equal(open_descriptors(), before);
 }

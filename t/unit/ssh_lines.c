@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/paths.h"
 #include "conf/types.h"
+#include "io/whole.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +89,7 @@ static char *recorded(const char *name)
     char *path = mem_printf("%s/t/unit/ssh_g/%s", source ? source : ".", name);
     struct buffer bytes = {0};
 
-    assert_null(file_read(path, 65536, true, &bytes));
+    assert_null(file_read(path, 65536, FILE_REGULAR, &bytes));
     free(path);
     return text_take(&bytes);
 }

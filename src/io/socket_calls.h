@@ -1,0 +1,32 @@
+/* System calls on sockets for the rooms above io/, which make none themselves: pairs of sockets,
+ * what is known of a peer, and the options of a session's connection. Any thread. */
+#ifndef ADIT_IO_SOCKET_CALLS_H
+#define ADIT_IO_SOCKET_CALLS_H
+
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Two connected stream sockets, close-on-exec, which block or not; they are the caller's. False:
+ * errno says why. */
+bool socket_pair(bool blocks, int ends[static 2]);
+
+/* Ends both directions: whatever reads or writes there returns (shutdown(2)). */
+void socket_shutdown(int fd);
+
+/* The user of the process that connected to a unix socket (SO_PEERCRED, unix(7)). */
+bool socket_peer_user(int fd, uid_t *user);
+
+/* The address of the other end; false: the socket is no connected TCP socket. */
+bool socket_peer_address(int fd, struct ip *peer);
+
+/* The error that waits at the socket, which is taken from it (SO_ERROR, socket(7)); 0: none. */
+int socket_error(int fd);
+
+/* The options of an SSH connection: no delay, TCP keepalive, and little unsent data in the kernel,
+ * as a small request shall not wait behind what an upload has queued there. They mean nothing to a
+ * socket that is not TCP. */
+void socket_prepare_ssh(int fd);
+
+#endif
