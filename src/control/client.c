@@ -17,18 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */
 #define ANSWER_MS 120000
 #define PROBE_MS 2000
 #define CONNECT_MS 10000 /* for a socket that so many wait for already */
-#define RECEIVE_STEP 65536
 
 /* The connection. */
 
-static int connect_to(const char *path)
+static int connect_control(const char *path)
 {
     return unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
 }
@@ -36,23 +34,18 @@ static int connect_to(const char *path)
 /* Receives more bytes; NULL, or why there are none. */
 static const char *receive_more(int fd, const struct wait_limit *limit, struct buffer *bytes)
 {
-    int error = wait_for(fd, POLLIN, limit);
-    ssize_t got;
+    int error = receive_some(fd, bytes, limit);
 
-    if (error != 0)
-        return error == ETIMEDOUT ? "no answer" : strerror(error);
-    got = recv(fd, buffer_reserve(bytes, RECEIVE_STEP), RECEIVE_STEP, 0);
-    if (got > 0)
-        buffer_commit(bytes, (size_t)got);
-    else if (got == 0)
-        return "the connection was closed";
-    else if (errno != EINTR)
-        return strerror(errno);
-    return NULL;
+    switch (error) {
+    case 0: return NULL;
+    case ETIMEDOUT: return "no answer";
+    case ENODATA: return "the connection was closed";
+    default: return strerror(error);
+    }
 }
 
 /* The answer to `request` (taken); NULL: `*error` says why there is none. */
-static json_t *ask(int fd, json_t *request, int patience_ms, const char **error)
+static json_t *send_request(int fd, json_t *request, int patience_ms, const char **error)
 {
     struct wait_limit limit = wait_limit(-1, patience_ms);
     char *line = control_print(request);
@@ -91,7 +84,7 @@ static json_t *request_of(const char *command, const struct control_order *order
 }
 
 /* Prints why an answer is no good; the exit status. */
-static int failed(const char *command, const json_t *answer, const char *error)
+static int report_failure(const char *command, const json_t *answer, const char *error)
 {
     const json_t *status = json_object_get(answer, "status");
     const json_t *problems = json_object_get(answer, "problems");
@@ -220,16 +213,16 @@ int control_ask(const struct control_order *order)
 
     if (!is_sensible(order, command))
         return EX_USAGE;
-    fd = connect_to(order->path);
+    fd = connect_control(order->path);
     if (fd < 0) {
         fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
         return EXIT_SSH;
     }
-    answer = ask(fd, request_of(order->command, order), ANSWER_MS, &error);
+    answer = send_request(fd, request_of(order->command, order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok")))
         status = print_answer(order, command, answer);
     else
-        status = failed(order->command, answer, error);
+        status = report_failure(order->command, answer, error);
     json_decref(answer);
     close(fd);
     return status;
@@ -240,14 +233,14 @@ int control_ask(const struct control_order *order)
 /* A connection to the adit at `path`, known by its answer to "check"; -1 and what is there. */
 static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid)
 {
-    int fd = connect_to(path);
+    int fd = connect_control(path);
     const char *error;
     json_t *answer;
 
     *peer = CONTROL_NOBODY;
     if (fd < 0)
         return -1;
-    answer = ask(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
+    answer = send_request(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
     *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT : CONTROL_FOREIGN;
     *pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
     json_decref(answer);
@@ -267,18 +260,18 @@ enum control_peer control_probe(const char *path, pid_t *pid)
     return peer;
 }
 
-static volatile sig_atomic_t asked_to_end;
+static volatile sig_atomic_t end_signal;
 
-static void end_asked(int number)
+static void on_end_signal(int number)
 {
-    asked_to_end = number;
+    end_signal = number;
 }
 
 /* True: a signal came; false: the other side has closed. */
 static bool wait_for_end(int fd)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
-    struct sigaction action = {.sa_handler = end_asked};
+    struct sigaction action = {.sa_handler = on_end_signal};
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     sigset_t held, before;
 
@@ -289,9 +282,9 @@ static bool wait_for_end(int fd)
         sigaction(numbers[i], &action, NULL);
     }
     sigprocmask(SIG_BLOCK, &held, &before);
-    while (asked_to_end == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
+    while (end_signal == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
         continue;
-    return asked_to_end != 0;
+    return end_signal != 0;
 }
 
 /* Keeps the forwards until one of the two sides ends. */
@@ -321,14 +314,14 @@ int control_share(const struct control_order *order, bool background)
 
     if (fd < 0)
         return -1;
-    answer = ask(fd, request_of("forward", order), ANSWER_MS, &error);
+    answer = send_request(fd, request_of("forward", order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok"))) {
         print_forward(order, answer);
         fflush(stdout);
         if (!background)
             status = share_until_end(fd, order);
     } else {
-        status = failed("forward", answer, error);
+        status = report_failure("forward", answer, error);
     }
     json_decref(answer);
     close(fd);

@@ -42,9 +42,10 @@ void control_server_free(struct control_server *server);
 /* Takes the reference to `answer`; the request is gone afterwards. */
 void control_answer(struct control_request *request, json_t *answer);
 
-/* Nobody has more connections, and none takes longer over a request, or over taking its answer. A
- * connection may be kept for ever to see the end of the process: {"command": "wait"} is never
- * answered. */
+/* There are never more connections: another one takes the place of the one that has said nothing,
+ * or not taken its answer, for the longest; while all wait for an answer, it is refused. None takes
+ * longer than CONTROL_PATIENCE_MS over a request, or over taking its answer. A connection may be
+ * kept for ever to see the end of the process: {"command": "wait"} is never answered. */
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_PATIENCE_MS 10000
 

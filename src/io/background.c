@@ -13,7 +13,7 @@
 static int ready_fd = -1; /* of the child: a byte says that all is up */
 
 /* In the parent. */
-static _Noreturn void wait_for(pid_t child, int fd)
+static _Noreturn void wait_for_child(pid_t child, int fd)
 {
     char byte;
     ssize_t n;
@@ -42,7 +42,7 @@ bool background_begin(void)
         return false;
     close(ends[child > 0]);
     if (child > 0)
-        wait_for(child, ends[0]);
+        wait_for_child(child, ends[0]);
     ready_fd = ends[1];
     /* Who ends the command that was typed means all of it. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -38,15 +38,15 @@ struct proxy_commands *proxy_commands_new(struct loop *loop)
     return all;
 }
 
-static void closed(uv_handle_t *handle)
+static void on_command_closed(uv_handle_t *handle)
 {
     free(container_of((uv_process_t *)handle, struct proxy_command, process));
 }
 
-static void forget(struct proxy_command *p)
+static void forget_command(struct proxy_command *p)
 {
     LIST_REMOVE(p, link);
-    uv_close((uv_handle_t *)&p->process, closed);
+    uv_close((uv_handle_t *)&p->process, on_command_closed);
 }
 
 static void set_ended(struct proxy_command *p, int status, int signal)
@@ -57,18 +57,18 @@ static void set_ended(struct proxy_command *p, int status, int signal)
         snprintf(p->ended, sizeof(p->ended), "exited with status %d", status);
 }
 
-static void exited(uv_process_t *process, int64_t status, int signal)
+static void on_command_exited(uv_process_t *process, int64_t status, int signal)
 {
     struct proxy_command *p = container_of(process, struct proxy_command, process);
 
     set_ended(p, (int)status, signal);
     if (p->abandoned)
-        forget(p);
+        forget_command(p);
 }
 
 /* Returns 0 or an error of libuv. */
-static int spawn(struct proxy_commands *all, struct proxy_command *p, const char *command,
-                 int input, int output)
+static int spawn_shell(struct proxy_commands *all, struct proxy_command *p, const char *command,
+                       int input, int output)
 {
     const char *shell = getenv("SHELL");
     char *script = mem_printf("exec %s", command);
@@ -80,7 +80,7 @@ static int spawn(struct proxy_commands *all, struct proxy_command *p, const char
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
     };
     uv_process_options_t options = {
-        .exit_cb = exited,
+        .exit_cb = on_command_exited,
         .file = argv[0],
         .args = argv,
         .stdio_count = sizeof(stdio) / sizeof(stdio[0]),
@@ -116,7 +116,7 @@ static bool open_pipes(struct pipes *pipes)
 }
 
 /* Our ends become one descriptor; -1: errno. */
-static int join(const struct pipes *pipes)
+static int join_pipes(const struct pipes *pipes)
 {
     int ends[2];
     int back;
@@ -142,13 +142,13 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
     if (!open_pipes(&pipes))
         return NULL;
     p = mem_zalloc(sizeof(*p));
-    error = spawn(all, p, command, pipes.input[0], pipes.output[1]);
+    error = spawn_shell(all, p, command, pipes.input[0], pipes.output[1]);
     close_ends(&pipes, false);
     LIST_INSERT_HEAD(&all->list, p, link);
     if (error != 0) {
         close_ends(&pipes, true);
     } else {
-        *fd = join(&pipes);
+        *fd = join_pipes(&pipes);
         error = *fd < 0 ? -errno : 0;
     }
     if (error != 0) {
@@ -178,7 +178,7 @@ void proxy_command_leave(struct proxy_command *p)
         return;
     p->abandoned = true;
     if (!uv_is_active((uv_handle_t *)&p->process))
-        forget(p);
+        forget_command(p);
 }
 
 void proxy_command_hang_up(struct proxy_command *p)
@@ -197,7 +197,7 @@ void proxy_commands_free(struct proxy_commands *all)
     while ((p = LIST_FIRST(&all->list)) != NULL) {
         if (uv_is_active((uv_handle_t *)&p->process))
             uv_process_kill(&p->process, SIGHUP);
-        forget(p);
+        forget_command(p);
     }
     free(all);
 }

@@ -22,14 +22,14 @@ struct resolver {
     struct resolver_options options;
     struct dns *dns;
     struct resolver_cache cache;
-    struct question *questions; /* by name; those not settled */
-    size_t questions_asked;     /* that c-ares has not ended, settled or not */
-    size_t resolves;            /* look-ups whose `done` is still to be called */
+    struct name_question *questions; /* by name; those not settled */
+    size_t questions_asked;          /* that c-ares has not ended, settled or not */
+    size_t resolves;                 /* look-ups whose `done` is still to be called */
     struct resolver_counts counts;
 };
 
 /* A name that is being asked for. It lives until c-ares calls back. */
-struct question {
+struct name_question {
     UT_hash_handle hh;
     struct resolver *resolver;
     struct deadline deadline;
@@ -41,7 +41,7 @@ struct question {
 struct resolve {
     TAILQ_ENTRY(resolve) next; /* of the question's `waiting` */
     struct resolver *resolver;
-    struct question *question; /* NULL: answered */
+    struct name_question *question; /* NULL: answered */
     struct answer *answer;
     struct later later;
     void (*done)(void *arg, enum resolve_status status, const struct ip *addresses, size_t count,
@@ -152,7 +152,7 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
 /* ---- questions */
 
 /* Gives everybody who waits the answer; those who come later ask anew. */
-static void question_settle(struct question *question, struct answer *answer)
+static void question_settle(struct name_question *question, struct answer *answer)
 {
     struct resolve *resolve;
 
@@ -167,7 +167,7 @@ static void question_settle(struct question *question, struct answer *answer)
 
 static void question_expired(struct deadline *deadline)
 {
-    struct question *question = container_of(deadline, struct question, deadline);
+    struct name_question *question = container_of(deadline, struct name_question, deadline);
     struct answer *answer = answer_new(RESOLVE_FAILED, ares_strerror(ARES_ETIMEOUT), NULL, 0);
 
     log_debug("resolve %s: timed out", question->name);
@@ -178,7 +178,7 @@ static void question_expired(struct deadline *deadline)
 static void question_ended(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
     static const struct ares_addrinfo nothing;
-    struct question *question = arg;
+    struct name_question *question = arg;
     struct resolver *resolver = question->resolver;
 
     (void)timeouts;
@@ -201,10 +201,10 @@ static void question_ended(void *arg, int status, int timeouts, struct ares_addr
     resolver->questions_asked--;
 }
 
-static struct question *question_new(struct resolver *resolver, const char *name)
+static struct name_question *question_new(struct resolver *resolver, const char *name)
 {
     size_t size = strlen(name) + 1;
-    struct question *question = mem_zalloc(sizeof(*question) + size);
+    struct name_question *question = mem_zalloc(sizeof(*question) + size);
 
     question->resolver = resolver;
     TAILQ_INIT(&question->waiting);
@@ -254,7 +254,7 @@ struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
 {
     struct resolve *resolve = mem_zalloc(sizeof(*resolve));
     struct answer *answer = known_answer(resolver, name);
-    struct question *question;
+    struct name_question *question;
 
     resolve->resolver = resolver;
     resolve->done = done;

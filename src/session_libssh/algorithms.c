@@ -126,7 +126,7 @@ static void select_name(void *arg, char *name)
 
 /* The names of `a` and then `b` without those that a pattern matches; the caller frees; NULL: none.
  */
-static char *join(const char *a, const char *b, const char *without)
+static char *join_names(const char *a, const char *b, const char *without)
 {
     struct selection s = {.patterns = without};
 
@@ -141,13 +141,13 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
     char *all;
 
     switch (*value) {
-    case '+': return join(ours, value + 1, never);
+    case '+': return join_names(ours, value + 1, never);
     case '-':
     case '^': break;
-    default: return join(value, "", never);
+    default: return join_names(value, "", never);
     }
-    rest = join(ours, "", value + 1);
-    all = join(*value == '^' ? value + 1 : "", rest != NULL ? rest : "", never);
+    rest = join_names(ours, "", value + 1);
+    all = join_names(*value == '^' ? value + 1 : "", rest != NULL ? rest : "", never);
     free(rest);
     return all;
 }
@@ -170,7 +170,7 @@ static void try_name(void *arg, char *name)
     free(before);
 }
 
-static void tell_unknown(const struct handshake *h, const struct list *list, const char *text)
+static void log_unknown(const struct handshake *h, const struct list *list, const char *text)
 {
     struct unknown u = {.option = list->options[0]};
 
@@ -205,7 +205,7 @@ static bool set(struct handshake *h, const struct list *list)
     bool ok = text != NULL;
 
     if (configured != NULL && text != NULL)
-        tell_unknown(h, list, text);
+        log_unknown(h, list, text);
     if (text != NULL && list->options[0] == SSH_OPTIONS_HOSTKEYS)
         text = prefer_known(h, configured, text);
     for (int i = 0; ok && i < list->option_count; i++)

@@ -109,7 +109,7 @@ void ask_end(struct asker *asker)
     pthread_mutex_unlock(&turn);
 }
 
-char *ask(struct asker *asker, const char *prompt, bool echo)
+char *ask_prompt(struct asker *asker, const char *prompt, bool echo)
 {
     const char *program;
 
@@ -122,12 +122,12 @@ char *ask(struct asker *asker, const char *prompt, bool echo)
     return NULL;
 }
 
-void ask_tell(struct asker *asker, const char *text)
+void ask_show(struct asker *asker, const char *text)
 {
     const char *program;
 
     if (way_now(asker, &program) == ASK_TERMINAL)
-        terminal_tell(text);
+        terminal_show(text);
 }
 
 bool ask_is_program(const struct asker *asker)

@@ -51,10 +51,10 @@ void ask_end(struct asker *asker);
 /* The answer to one prompt, the caller's to free with secret_free; NULL: none was given (end of
  * file, a program that failed, the connection has ended). Between ask_begin and ask_end. With
  * `echo` the answer is seen as it is typed. */
-char *ask(struct asker *asker, const char *prompt, bool echo);
+char *ask_prompt(struct asker *asker, const char *prompt, bool echo);
 
 /* Something the person should know, if they are asked on the terminal; ends with a newline. */
-void ask_tell(struct asker *asker, const char *text);
+void ask_show(struct asker *asker, const char *text);
 
 /* What answers now is a program: it will answer the same question in the same way. */
 bool ask_is_program(const struct asker *asker);
@@ -64,7 +64,7 @@ bool ask_is_program(const struct asker *asker);
 /* A descriptor of it; -1: there is none, or we are in its background. */
 int terminal_open(void);
 char *terminal_ask(const char *prompt, bool echo, int connection);
-void terminal_tell(const char *text);
+void terminal_show(const char *text);
 
 /* ask_program.c: a program with the prompt as its argument, and its first line as the answer. */
 char *program_ask(const char *program, const char *prompt, int connection);

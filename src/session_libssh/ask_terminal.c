@@ -64,7 +64,7 @@ static void hide(int fd)
 }
 
 /* One line without its end; NULL: end of file, or nobody there any more. */
-static char *read_line(int fd, int connection)
+static char *read_answer(int fd, int connection)
 {
     struct wait_limit limit = wait_limit(connection, -1);
     char line[LINE_MAX_LENGTH + 1];
@@ -112,7 +112,7 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     if (!echo)
         hide(fd);
     write_whole(fd, prompt, strlen(prompt));
-    answer = read_line(fd, connection);
+    answer = read_answer(fd, connection);
     if (!echo || answer == NULL)
         write_whole(fd, "\n", 1);
     if (!echo)
@@ -122,7 +122,7 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     return answer;
 }
 
-void terminal_tell(const char *text)
+void terminal_show(const char *text)
 {
     int fd = terminal_open();
     sigset_t before;

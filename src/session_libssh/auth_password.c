@@ -11,9 +11,9 @@
 
 #define ROUNDS_MAX 10 /* some have none but words in them */
 
-static void tell_try_again(struct authentication *a)
+static void show_try_again(struct authentication *a)
 {
-    ask_tell(&a->h->asker, "Permission denied, please try again.\n");
+    ask_show(&a->h->asker, "Permission denied, please try again.\n");
 }
 
 /* What a server sends goes to a terminal or a dialogue: no control characters but line ends. */
@@ -43,7 +43,7 @@ static int ask_for_password(struct authentication *a)
     for (unsigned i = 0; !auth_is_final(answer) && auth_can_ask(a) && i < auth_prompts(a); i++) {
         char *password;
         if (i > 0)
-            tell_try_again(a);
+            show_try_again(a);
         password = auth_ask(a, prompt, false);
         if (password == NULL)
             break;
@@ -157,7 +157,7 @@ static bool answer_round(struct exchange *e)
     if (auth_can_ask(e->a)) {
         char *words = introduction(handle);
         if (*words != '\0')
-            ask_tell(&e->a->h->asker, words);
+            ask_show(&e->a->h->asker, words);
         free(words);
     }
     for (int i = 0; i < prompts; i++) {
@@ -216,7 +216,7 @@ static int ask_in_exchanges(struct authentication *a)
         if (!auth_can_ask(a))
             break;
         if (i > 0)
-            tell_try_again(a);
+            show_try_again(a);
         answer = exchange_with(a, NULL, &prompts);
         if (a->unanswered)
             break;

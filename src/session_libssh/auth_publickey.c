@@ -224,7 +224,8 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
 
 /* A fresh copy for each attempt: a certificate stays with the key it was copied to. `certificate`:
  * the file of the one it shall go with, or NULL. */
-static ssh_key load(struct authentication *a, struct identity *identity, const char *certificate)
+static ssh_key load_private_key(struct authentication *a, struct identity *identity,
+                                const char *certificate)
 {
     struct key_import import = {0};
 
@@ -261,7 +262,7 @@ static int try_with_certificate(struct authentication *a, struct identity *ident
         return answer;
     }
     free(blob.bytes);
-    key = load(a, identity, path);
+    key = load_private_key(a, identity, path);
     if (key == NULL)
         return answer;
     if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
@@ -288,7 +289,7 @@ static int try_file(struct authentication *a, struct identity *identity)
         answer = try_with_certificate(a, identity, certificates->items[i]);
     if (auth_is_final(answer) || identity->given_up || a->unanswered)
         return answer;
-    key = load(a, identity, NULL);
+    key = load_private_key(a, identity, NULL);
     if (key == NULL)
         return SSH_AUTH_DENIED;
     auth_note_tried(a, "publickey", identity->path);

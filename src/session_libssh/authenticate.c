@@ -56,7 +56,7 @@ char *auth_ask(struct authentication *a, const char *prompt, bool echo)
     char *answer = NULL;
 
     if (ask_begin(asker)) {
-        answer = ask(asker, prompt, echo);
+        answer = ask_prompt(asker, prompt, echo);
         a->unanswered = answer == NULL;
     } else {
         a->nobody = asker->missing;
@@ -65,7 +65,7 @@ char *auth_ask(struct authentication *a, const char *prompt, bool echo)
     return answer;
 }
 
-static const struct method {
+static const struct auth_method {
     int method;
     const char *name;
     int (*attempt)(struct authentication *a); /* NULL: not for us */
@@ -84,13 +84,13 @@ static const struct method {
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
 
-static bool is_allowed(const struct config_upstream *upstream, const struct method *method)
+static bool is_allowed(const struct config_upstream *upstream, const struct auth_method *method)
 {
     return method->attempt != NULL && *(const bool *)((const char *)upstream + method->allowed);
 }
 
 /* The position of a method in the upstream's order; -1: it is not there. */
-static int preference(const struct config_upstream *upstream, const struct method *method)
+static int preference(const struct config_upstream *upstream, const struct auth_method *method)
 {
     const char *at = upstream->preferred_authentications;
 
@@ -156,7 +156,7 @@ static void list_forbidden(const struct authentication *a, char *text, size_t si
 
     text[0] = '\0';
     for (size_t i = 0; i < METHODS && length < size; i++) {
-        const struct method *method = &methods[i];
+        const struct auth_method *method = &methods[i];
         if ((a->offered & method->method) == 0 || method->attempt == NULL)
             continue;
         if (!is_allowed(upstream, method))
@@ -181,7 +181,7 @@ static void list_offered(const struct authentication *a, char *text, size_t size
                                        methods[i].name);
 }
 
-static enum dial_status fail_denied(struct authentication *a, const char *said)
+static enum dial_status fail_denied(struct authentication *a, const char *ssh_error)
 {
     char offered[128], forbidden[320];
 
@@ -197,14 +197,14 @@ static enum dial_status fail_denied(struct authentication *a, const char *said)
 
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
-        a->unanswered ? "; no answer was given" : "", said != NULL ? ": " : "",
-        said != NULL ? said : "");
+        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? ": " : "",
+        ssh_error != NULL ? ssh_error : "");
 }
 
-static enum dial_status explain(struct authentication *a, int answer)
+static enum dial_status judge_answer(struct authentication *a, int answer)
 {
     struct handshake *h = a->h;
-    const char *said = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
+    const char *ssh_error = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
 
     if (answer == SSH_AUTH_SUCCESS)
         return DIAL_OK;
@@ -218,10 +218,10 @@ static enum dial_status explain(struct authentication *a, int answer)
                               a->tried);
     /* A connection that broke says nothing about our keys, unless the server says that it was for
      * them. */
-    if (said != NULL && !ssh_is_connected(h->handle) &&
-        strstr(said, "authentication failures") == NULL)
-        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", said);
-    return fail_denied(a, said);
+    if (ssh_error != NULL && !ssh_is_connected(h->handle) &&
+        strstr(ssh_error, "authentication failures") == NULL)
+        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", ssh_error);
+    return fail_denied(a, ssh_error);
 }
 
 /* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
@@ -276,7 +276,7 @@ static char *login_user(const struct handshake *h)
     return user;
 }
 
-enum dial_status authenticate(struct handshake *h)
+enum dial_status handshake_authenticate(struct handshake *h)
 {
     const struct string_list *jump = &h->upstream->jump;
     struct authentication a = {.h = h, .user = login_user(h)};
@@ -288,7 +288,7 @@ enum dial_status authenticate(struct handshake *h)
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
-        status = explain(&a, run_methods(&a));
+        status = judge_answer(&a, run_methods(&a));
     secret_free(a.password);
     secret_free(a.passphrase);
     free(a.memory);

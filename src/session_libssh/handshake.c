@@ -120,12 +120,12 @@ void handshake_heard(struct handshake *h, const char *text)
                  strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
 }
 
-static void copy(char *text, size_t size, const char *found)
+static void copy_found(char *text, size_t size, const char *found)
 {
     if (found != NULL)
         snprintf(text, size, "%s", found);
 }
-#define COPY(text, found) copy(text, sizeof(text), found)
+#define COPY(text, found) copy_found(text, sizeof(text), found)
 
 static void gather_info(struct handshake *h)
 {
@@ -229,7 +229,7 @@ enum dial_status handshake(struct handshake *h, int fd)
     gather_info(h);
     status = host_key_verify(h);
     if (status == DIAL_OK)
-        status = authenticate(h);
+        status = handshake_authenticate(h);
     if (status == DIAL_OK)
         release_to_worker(h);
     return status;

@@ -82,6 +82,6 @@ bool handshake_is_checked(struct handshake *h);
 
 /* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */
-enum dial_status authenticate(struct handshake *h);
+enum dial_status handshake_authenticate(struct handshake *h);
 
 #endif

@@ -135,7 +135,7 @@ static int lock_file(int fd, int connection)
 }
 
 /* Whole, or not at all: 0 or an error of errno(3). `length` is that of the file so far. */
-static int append(int fd, size_t length, const char *line)
+static int append_line(int fd, size_t length, const char *line)
 {
     size_t size = strlen(line);
     ssize_t n = write(fd, line, size);
@@ -186,7 +186,7 @@ static enum host_key_stored add_line(int fd, const struct known_hosts *known,
         snprintf(error, 200, "a line cannot be written for the name '%.100s'", known->name);
         return HOST_KEY_NOT_STORED;
     }
-    number = append(fd, known->files[0].length, line);
+    number = append_line(fd, known->files[0].length, line);
     free(line);
     if (number == 0)
         return HOST_KEY_STORED;

@@ -45,7 +45,7 @@ static int note_encrypted(const char *prompt, char *out, size_t size, int echo, 
 }
 
 /* Why libssh is not given it; NULL: it may have it. */
-static char *refuse(const char *path, const char *text, size_t length)
+static char *refusal_of(const char *path, const char *text, size_t length)
 {
     char name[OPENSSH_KEY_NAME_MAX];
 
@@ -111,7 +111,7 @@ struct key_import key_file_import(const char *path, const char *passphrase)
         import.problem = mem_printf("cannot be read: %s", wrong);
     } else {
         /* (libssh takes a string, and does not see what is behind a NUL.) */
-        import.problem = refuse(path, text, strlen(text));
+        import.problem = refusal_of(path, text, strlen(text));
         if (import.problem == NULL)
             decode(&import, path, text, passphrase);
     }

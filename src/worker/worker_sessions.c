@@ -79,6 +79,14 @@ static bool is_streaming(struct worker_session *ws, uint64_t moved, bool overdue
     return ws->active_ticks >= STREAMING_TICKS || ws->rate >= BALANCE_BULK_RATE;
 }
 
+/* Whether it was to end once nobody uses it, and nobody does. A client of BIND has a reservation
+ * and a listen of the session before it has a channel. */
+static bool is_retired(const struct worker_session *ws, const struct session_state *state)
+{
+    return session_table_slot_state(ws->table, ws->slot) == SLOT_RETIRING && state->channels == 0 &&
+           atomic_load(&ws->table->slots[ws->slot].channels) == 0;
+}
+
 /* Puts what the session does into its slot, for the other threads. */
 static void publish(struct worker_session *ws)
 {
@@ -100,7 +108,7 @@ static void publish(struct worker_session *ws)
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
-    if (session_table_slot_state(ws->table, ws->slot) == SLOT_RETIRING && state.channels == 0)
+    if (is_retired(ws, &state))
         worker_session_end(ws, NULL);
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance, so that the next slow name need not go to a session with transfers. */

@@ -2,10 +2,9 @@
  * test. */
 #include "gateway/forwards.h"
 
-#include "base/mem.h"
-#include "io_test.h"
+#include "gateway_scene.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define WORKERS 2
 
 #define UPSTREAMS                                                                                  \
     "[upstream a]\nhost = h\nhost_key = accept-new\n[upstream b]\nhost = i\n"                      \
@@ -24,19 +23,15 @@ struct told {
     const struct config_forward *forward;
 };
 
-struct scene {
-    struct loop *loop;
-    struct workers workers;
-    struct worker *each[2];
-    struct session_table *tables[2]; /* of a and b */
-    struct generation *generation;
+struct forwards_scene {
+    struct gateway_scene gateway;
     struct forwards *forwards;
     struct told told;
     struct forward_status changed; /* the last */
     unsigned changes;
 };
 
-static struct scene *scene;
+static struct forwards_scene *scene;
 
 /* ---- the workers' part */
 
@@ -46,7 +41,7 @@ struct worker {
 
 void worker_send_listen(struct worker *worker, const struct listen_order *order)
 {
-    assert_ptr_equal(order->generation, scene->generation);
+    assert_ptr_equal(order->generation, scene->gateway.generation);
     scene->told.orders++;
     scene->told.worker = worker->index;
     scene->told.slot = order->slot;
@@ -70,7 +65,7 @@ const char *listen_order_bind(const struct config_forward *forward)
 static void answers(uint64_t number, uint16_t port)
 {
     forwards_answered(scene->forwards, number, port);
-    run_for(scene->loop, 5);
+    run_for(scene->gateway.loop, 5);
 }
 
 /* ---- the main thread's */
@@ -85,31 +80,23 @@ static bool on_changed(void *arg, const struct forward_status *status)
 
 static void session_up(int table, int slot, int worker)
 {
-    atomic_store(&scene->tables[table]->slots[slot].worker, worker);
-    session_table_set_slot(scene->tables[table], slot, SLOT_UP);
-    forwards_session_up(scene->forwards, scene->tables[table]);
+    gateway_scene_slot(&scene->gateway, table, slot, worker, SLOT_UP);
+    forwards_session_up(scene->forwards, scene->gateway.tables[table]);
 }
 
 static void session_lost(int table, int slot)
 {
-    session_table_set_slot(scene->tables[table], slot, SLOT_EMPTY);
-    forwards_session_lost(scene->forwards, scene->tables[table], slot);
+    gateway_scene_slot(&scene->gateway, table, slot, 0, SLOT_EMPTY);
+    forwards_session_lost(scene->forwards, scene->gateway.tables[table], slot);
 }
 
 static void wants(const char *text)
 {
-    char *all = mem_printf("%s%s", UPSTREAMS, text);
-    struct config_problems problems = {0};
-    struct config *config = config_load_text("f", all, strlen(all), &problems);
-    struct generation *before = scene->generation;
+    struct generation *before =
+        gateway_scene_use(&scene->gateway, gateway_scene_load(UPSTREAMS, text));
 
-    if (config == NULL)
-        fail_msg("%s", problems.lines[0]);
-    scene->generation = generation_new(config, scene->tables);
-    forwards_change(scene->forwards, scene->generation);
+    forwards_change(scene->forwards, scene->gateway.generation);
     generation_unref(before);
-    config_problems_clear(&problems);
-    free(all);
 }
 
 static void remember(void *arg, const struct forward_status *status)
@@ -129,18 +116,13 @@ static struct forward_status status(void)
 static int set_up(void **state)
 {
     (void)state;
-    log_setup(-1, ADIT_LOG_ERROR, ADIT_LOG_TEXT);
     scene = mem_zalloc(sizeof(*scene));
-    scene->loop = loop_new();
-    scene->workers.main_mailbox = mailbox_new(scene->loop, NULL);
-    for (int i = 0; i < 2; i++) {
-        scene->each[i] = mem_zalloc(sizeof(struct worker));
-        scene->each[i]->index = i;
-        scene->tables[i] = session_table_new(i == 0 ? "a" : "b", NULL);
+    for (int i = 0; i < WORKERS; i++) {
+        scene->gateway.each[i] = mem_zalloc(sizeof(struct worker));
+        scene->gateway.each[i]->index = i;
     }
-    scene->workers.all = scene->each;
-    scene->workers.count = COUNT(scene->each);
-    scene->forwards = forwards_new(scene->loop, &scene->workers, on_changed, NULL);
+    gateway_scene_init(&scene->gateway, loop_new(), WORKERS);
+    scene->forwards = forwards_new(scene->gateway.loop, &scene->gateway.workers, on_changed, NULL);
     return 0;
 }
 
@@ -148,13 +130,10 @@ static int tear_down(void **state)
 {
     (void)state;
     forwards_free(scene->forwards);
-    generation_unref(scene->generation);
-    for (unsigned i = 0; i < COUNT(scene->each); i++) {
-        session_table_unref(scene->tables[i]);
-        free(scene->each[i]);
-    }
-    mailbox_free(scene->workers.main_mailbox);
-    loop_free(scene->loop);
+    gateway_scene_clear(&scene->gateway);
+    loop_free(scene->gateway.loop);
+    for (int i = 0; i < WORKERS; i++)
+        free(scene->gateway.each[i]);
     free(scene);
     return 0;
 }
@@ -189,9 +168,9 @@ static void the_session_that_holds_a_forward_is_needed(void **state)
     session_up(0, 1, 0);
     session_up(0, 2, 0);
     wants(WEB);
-    assert_true(forwards_need(scene->forwards, scene->tables[0], 1));
-    assert_false(forwards_need(scene->forwards, scene->tables[0], 2));
-    assert_false(forwards_need(scene->forwards, scene->tables[1], 1));
+    assert_true(forwards_need(scene->forwards, scene->gateway.tables[0], 1));
+    assert_false(forwards_need(scene->forwards, scene->gateway.tables[0], 2));
+    assert_false(forwards_need(scene->forwards, scene->gateway.tables[1], 1));
 }
 
 static void all_forwards_are_held_by_one_session(void **state)
@@ -257,12 +236,12 @@ static void a_refused_forward_is_degraded_and_asked_for_again(void **state)
     assert_int_equal(refused.session, -1);
     assert_int_equal(scene->changed.state, FORWARD_DEGRADED);
     assert_true(forwards_settled(scene->forwards)); /* as good as it gets */
-    run_for(scene->loop, 1100);
+    run_for(scene->gateway.loop, 1100);
     assert_int_equal(scene->told.orders, 2);
     answers(scene->told.number, 0);
     assert_in_range(status().next_in_ms, 1400, 2000);
     session_up(0, 1, 0);
-    run_for(scene->loop, 2100);
+    run_for(scene->gateway.loop, 2100);
     assert_int_equal(scene->told.orders, 3);
     answers(scene->told.number, 9000);
     assert_int_equal(status().state, FORWARD_UP);
@@ -275,7 +254,7 @@ static void a_refused_forward_is_not_settled_where_that_is_a_failure(void **stat
     wants(WEB "via = b\n");
     answers(scene->told.number, 0);
     assert_true(forwards_settled(scene->forwards));
-    scene->generation->config->upstreams[1].exit_on_forward_failure = true;
+    scene->gateway.generation->config->upstreams[1].exit_on_forward_failure = true;
     assert_false(forwards_settled(scene->forwards));
 }
 
@@ -335,7 +314,7 @@ static void a_forward_that_goes_while_it_is_retried_is_forgotten(void **state)
     answers(scene->told.number, 0);
     wants("");
     assert_int_equal(scene->told.cancels, 0);
-    run_for(scene->loop, 1100);
+    run_for(scene->gateway.loop, 1100);
     assert_int_equal(scene->told.orders, 1);
 }
 

@@ -300,7 +300,7 @@ static void a_client_whose_session_went_while_it_moved_waits_for_another(void **
     scene_session(0, 1);
     fd = client_of("l", 0);
     client_says(fd, (const uint8_t[]){4, 1, 0, 80, 192, 0, 2, 1, 0}, 9);
-    LOOPS_UNTIL(scene.loops, 1, scene.gateway.each[0]->clients.tqh_first == NULL);
+    LOOPS_UNTIL(scene.loops, 1, TAILQ_EMPTY(&scene.gateway.each[0]->clients));
     fake_session_die(fake_session_at(0), "gone"); /* before the other worker has turned */
     UNTIL(atomic_load(&scene.gateway.tables[0]->waiting) == 1);
     assert_int_equal(atomic_load(&slot(0)->channels), 0);
@@ -310,6 +310,22 @@ static void a_client_whose_session_went_while_it_moved_waits_for_another(void **
 }
 
 /* ---- the end */
+
+static void workers_stop_while_a_client_moves(void **state)
+{
+    int fd;
+
+    (void)state;
+    scene_session(0, 1);
+    fd = client_of("l", 0);
+    client_says(fd, (const uint8_t[]){4, 1, 0, 80, 192, 0, 2, 1, 0}, 9);
+    worker_send_stop(scene.gateway.each[1]); /* (it reads that before the client's message) */
+    LOOPS_UNTIL(scene.loops, 1, TAILQ_EMPTY(&scene.gateway.each[0]->clients));
+    scene_stop();
+    assert_int_equal(scene_clients(), 0);
+    client_hears_end(fd);
+    close(fd);
+}
 
 static void a_worker_stops_with_everything_under_way(void **state)
 {
@@ -373,6 +389,7 @@ int main(void)
         TEST(waiting_clients_are_served_in_the_order_they_came),
         TEST_OF_TWO(a_client_moves_to_the_worker_that_has_the_session),
         TEST_OF_TWO(a_client_whose_session_went_while_it_moved_waits_for_another),
+        TEST_OF_TWO(workers_stop_while_a_client_moves),
         TEST(a_worker_stops_with_everything_under_way),
     };
 
