@@ -39,15 +39,16 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags)
 {
     struct far_end *far = fd == the_scene->two.near_fd ? &the_scene->two : &the_scene->one;
     size_t taken = length < far->capacity ? length : far->capacity;
+    ssize_t sent;
 
     far->sends++;
     if (taken == 0 || far->error != 0) {
         errno = far->error != 0 ? far->error : EAGAIN;
         return -1;
     }
-    far->capacity -= taken;
-    assert_int_equal(sendto(fd, bytes, taken, flags, NULL, 0), taken);
-    return (ssize_t)taken;
+    sent = sendto(fd, bytes, taken, flags, NULL, 0);
+    far->capacity -= sent > 0 ? (size_t)sent : 0;
+    return sent;
 }
 
 /* ---- the owner */
