@@ -184,6 +184,7 @@ struct config *config_remove_forward(struct config *config, const struct config_
     if (i == *count) {
         load_problem(&load, 0, "there is no such forward");
     } else {
+        forward_listener_clear(&forwards[i]);
         section_object_clear(section_find("forward"), &forwards[i]);
         (*count)--;
         memmove(&forwards[i], &forwards[i + 1], (*count - i) * sizeof(*forwards));
