@@ -68,8 +68,11 @@ static void all_up(void *arg)
     const struct options *options = arg;
 
     /* As ssh does, which keeps it for who debugs. */
-    if (options->background)
-        background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
+    if (!options->background)
+        return;
+    log_flush(); /* to where it went until now */
+    background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
+    log_reopen();
 }
 
 /* Where the log goes; -1: nowhere, which was said. */
@@ -98,7 +101,7 @@ static int run(struct options *options)
         .arg = options,
     };
     struct gateway *gateway;
-    int status;
+    int status = EXIT_SSH;
 
     if (gateway_options.log_fd < 0)
         return EX_USAGE;
@@ -108,12 +111,15 @@ static int run(struct options *options)
     }
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    log_setup(gateway_options.log_fd, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_start();
     gateway = gateway_new(options->config, &gateway_options);
     options->config = NULL;
-    if (gateway == NULL)
-        return EXIT_SSH;
-    status = gateway_run(gateway);
-    gateway_free(gateway);
+    if (gateway != NULL) {
+        status = gateway_run(gateway);
+        gateway_free(gateway);
+    }
+    log_stop();
     return status;
 }
 

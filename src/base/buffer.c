@@ -26,6 +26,7 @@ uint8_t *buffer_reserve(struct buffer *b, size_t length)
     if (b->size - b->end >= length && b->bytes != NULL)
         return b->bytes + b->end;
     if (b->start > 0) {
+        assert(b->bytes != NULL && "bytes that were consumed were stored");
         memmove(b->bytes, b->bytes + b->start, used);
         b->start = 0;
         b->end = used;

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Milliseconds of CLOCK_MONOTONIC, which nobody sets (clock_gettime(2)). A thread with a loop uses
- * loop_now, which costs nothing. Any thread. */
+/* Milliseconds of CLOCK_MONOTONIC, which no clock change moves (clock_gettime(2)). A thread with a
+ * loop uses loop_now, which costs nothing. Any thread. */
 uint64_t clock_now(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the process ends with besides 0: sysexits.h's, and ssh's own for all that goes wrong with a
- * connection. */
+/* The exit statuses of the process besides 0: those of sysexits.h, and that of ssh(1) for whatever
+ * goes wrong with a connection. */
 #ifndef ADIT_BASE_EXIT_STATUS_H
 #define ADIT_BASE_EXIT_STATUS_H
 

@@ -26,11 +26,12 @@ struct cidr {
 bool ip_parse(const char *text, struct ip *ip);
 
 /* Reads also what getaddrinfo(3) at the far end would take for an address although it is none to
- * ip_parse: inet_aton(3)'s "127.1", "0x7f.1" and "2130706433", and an IPv6 literal with a zone,
- * which is dropped. For deciding what a name must not reach. */
+ * ip_parse: "127.1", "0x7f.1" and "2130706433" of inet_aton(3), and an IPv6 literal with a
+ * zone, which is dropped. For deciding what a name must not reach. */
 bool ip_parse_loose(const char *text, struct ip *ip);
 
-/* Text of the address: dotted quad for IPv4 (v4-mapped), RFC 5952 else, never brackets. */
+/* Writes the address and returns `text`: dotted quad for IPv4 (v4-mapped), RFC 5952 else, never
+ * brackets. */
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX]);
 
 bool ip_is_v4(const struct ip *ip);

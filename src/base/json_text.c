@@ -8,7 +8,7 @@ json_t *json_text(const char *text)
 {
     json_t *value = text != NULL ? json_string(text) : json_null();
 
-    if (value == NULL) {
+    if (value == NULL && text != NULL) {
         char *safe = NULL;
         size_t length;
         FILE *out = open_memstream(&safe, &length);

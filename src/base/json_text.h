@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-/* A new string. JSON wants UTF-8: of text that is not, the odd bytes become "\xHH". NULL gives
- * null. */
+/* A new string of JSON, the caller's. JSON is UTF-8: bytes of the text that are none become "\xHH".
+ * NULL gives null. */
 json_t *json_text(const char *text);
 
 #endif

@@ -1,9 +1,11 @@
-/* The log: every line is built whole and written with one write(2), so that threads never mix
- * lines. */
+/* Building the log's lines: each is whole before it is written, so that threads never mix lines. */
 #include "base/log.h"
 
 #include "base/json_text.h"
+#include "base/log_writer.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,15 +16,17 @@
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
+static atomic_int sink_fd = STDERR_FILENO;
+
 static struct {
-    atomic_int fd;
     atomic_int level;
     atomic_int format;
-} sink = {STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT};
+} sink = {ADIT_LOG_INFO, ADIT_LOG_TEXT};
 
 void log_setup(int fd, enum log_level level, enum log_format format)
 {
-    atomic_store(&sink.fd, fd);
+    if (atomic_exchange(&sink_fd, fd) != fd)
+        log_reopen();
     atomic_store(&sink.level, (int)level);
     atomic_store(&sink.format, (int)format);
 }
@@ -53,19 +57,22 @@ static const char *format_time(char text[static TIME_TEXT_MAX])
     return text;
 }
 
+/* Without the writer's thread, as before it is started. A log that cannot be written is no reason
+ * to stop carrying bytes. */
 static void write_line(const char *line, size_t length)
 {
-    int fd = atomic_load_explicit(&sink.fd, memory_order_relaxed);
+    int fd = atomic_load_explicit(&sink_fd, memory_order_relaxed);
     ssize_t written;
 
-    /* A log that cannot be written is no reason to stop carrying bytes. */
+    if (log_writer_put(line, length))
+        return;
     do {
         written = write(fd, line, length);
         if (written > 0) {
             line += written;
             length -= (size_t)written;
         }
-    } while (written > 0 && length > 0);
+    } while ((written > 0 && length > 0) || (written < 0 && errno == EINTR));
 }
 
 static bool is_plain(unsigned char c, bool quotes)
@@ -75,14 +82,14 @@ static bool is_plain(unsigned char c, bool quotes)
 
 /* A line being built. Only a long one takes memory, and if there is none it is cut short: the line
  * that says so must come out. */
-struct line {
+struct log_text {
     char *text;
     size_t length;
     size_t size;
     char start[LINE_SHORT];
 };
 
-static void put_bytes(struct line *line, const char *bytes, size_t length)
+static void put_bytes(struct log_text *line, const char *bytes, size_t length)
 {
     if (length > line->size - line->length) {
         size_t size = 2 * (line->length + length);
@@ -99,12 +106,12 @@ static void put_bytes(struct line *line, const char *bytes, size_t length)
     line->length += length;
 }
 
-static void put(struct line *line, const char *text)
+static void put(struct log_text *line, const char *text)
 {
     put_bytes(line, text, strlen(text));
 }
 
-static void put_number(struct line *line, uint64_t number)
+static void put_decimal(struct log_text *line, uint64_t number)
 {
     char digits[24];
 
@@ -114,7 +121,7 @@ static void put_number(struct line *line, uint64_t number)
 
 /* Text that a peer may have chosen: control characters would let it forge lines or drive a
  * terminal. */
-static void put_escaped(struct line *line, const char *text, bool quotes)
+static void put_escaped(struct log_text *line, const char *text, bool quotes)
 {
     while (*text != '\0') {
         size_t plain = 0;
@@ -137,7 +144,7 @@ static bool needs_quotes(const char *text)
     return *text == '\0' || strpbrk(text, " \"\\=") != NULL;
 }
 
-static void put_field(struct line *line, const struct log_field *field)
+static void put_field(struct log_text *line, const struct log_field *field)
 {
     bool quotes = !field->has_number && needs_quotes(field->text);
 
@@ -145,14 +152,14 @@ static void put_field(struct line *line, const struct log_field *field)
     put(line, field->key);
     put(line, quotes ? "=\"" : "=");
     if (field->has_number)
-        put_number(line, field->number);
+        put_decimal(line, field->number);
     else
         put_escaped(line, field->text, quotes);
     put(line, quotes ? "\"" : "");
 }
 
-static void put_text(struct line *line, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t count)
+static void put_plain_line(struct log_text *line, enum log_level level, const char *event,
+                           const struct log_field *fields, size_t count)
 {
     char when[TIME_TEXT_MAX];
 
@@ -172,8 +179,8 @@ static int put_part(const char *part, size_t length, void *line)
     return 0;
 }
 
-static void put_json(struct line *line, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t count)
+static void put_json_line(struct log_text *line, enum log_level level, const char *event,
+                          const struct log_field *fields, size_t count)
 {
     json_t *object = json_object();
     char when[TIME_TEXT_MAX];
@@ -191,24 +198,91 @@ static void put_json(struct line *line, enum log_level level, const char *event,
     json_decref(object);
 }
 
+/* `line` is given its storage here, which text_clear gives back. */
+static void build(struct log_text *line, enum log_level level, const char *event,
+                  const struct log_field *fields, size_t count)
+{
+    line->text = line->start;
+    line->length = 0;
+    line->size = sizeof(line->start);
+    if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
+        put_json_line(line, level, event, fields, count);
+    else
+        put_plain_line(line, level, event, fields, count);
+    put(line, "\n");
+}
+
+static void text_clear(struct log_text *line)
+{
+    if (line->text != line->start)
+        free(line->text);
+}
+
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
-    struct line line;
+    struct log_text line;
 
     if (!log_wants(level))
         return;
-    line.text = line.start;
-    line.length = 0;
-    line.size = sizeof(line.start);
-    if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
-        put_json(&line, level, event, fields, count);
-    else
-        put_text(&line, level, event, fields, count);
-    put(&line, "\n");
+    build(&line, level, event, fields, count);
     write_line(line.text, line.length);
-    if (line.text != line.start)
-        free(line.text);
+    text_clear(&line);
+}
+
+/* (For the writer, in the place of lines that it had no room for.) */
+static size_t missing(char text[static LOG_MISSING_MAX], uint64_t count)
+{
+    const struct log_field fields[] = {ADIT_LOG_NUMBER_FIELD("lines", count)};
+    struct log_text line;
+    size_t length = 0;
+
+    if (!log_wants(ADIT_LOG_WARNING))
+        return 0;
+    build(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
+    if (line.length <= LOG_MISSING_MAX) {
+        length = line.length;
+        memcpy(text, line.text, length);
+    }
+    text_clear(&line);
+    return length;
+}
+
+bool log_start(void)
+{
+    return log_writer_start(&sink_fd, missing);
+}
+
+void log_reopen(void)
+{
+    log_writer_reopen();
+}
+
+void log_flush(void)
+{
+    log_writer_flush();
+}
+
+void log_stop(void)
+{
+    log_writer_stop();
+}
+
+void log_print(const char *text)
+{
+    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+    size_t length = strlen(text);
+    char *line = malloc(length + 1);
+
+    if (line == NULL)
+        return;
+    memcpy(line, text, length);
+    line[length] = '\n';
+    if (atomic_load(&sink_fd) == STDERR_FILENO)
+        write_line(line, length + 1);
+    else if (poll(&writable, 1, 0) > 0 && write(STDERR_FILENO, line, length + 1) < 0)
+        errno = 0; /* nobody is left to be told */
+    free(line);
 }
 
 void log_line(enum log_level level, const char *format, ...)

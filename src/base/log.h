@@ -1,4 +1,4 @@
-/* The log: one line an event, whole, to one descriptor, from any thread. */
+/* The log: one line an event, whole, to one descriptor, from any thread, which does not wait. */
 #ifndef ADIT_BASE_LOG_H
 #define ADIT_BASE_LOG_H
 
@@ -9,14 +9,34 @@
 enum log_level { ADIT_LOG_ERROR, ADIT_LOG_WARNING, ADIT_LOG_INFO, ADIT_LOG_DEBUG };
 enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
 
-/* Where lines go and which; may be called again at any time from the main thread. Starts as
- * standard error, LOG_INFO, LOG_TEXT. `fd` stays the caller's. */
+/* Sets where lines go, from which level on and in which form; may be called again at any time, from
+ * the main thread. The log begins as standard error, ADIT_LOG_INFO, ADIT_LOG_TEXT. `fd` stays the
+ * caller's. */
 void log_setup(int fd, enum log_level level, enum log_format format);
+
+/* From here on nobody who logs waits for whoever reads the log: a thread does
+ * (base/log_writer.h: what does not fit into a queue is dropped, and told). Before the first other
+ * thread, after the last fork(2) that has no exec(3). False: there can be no thread, and lines are
+ * written as before.
+ *
+ * log_reopen: the descriptor leads elsewhere now. log_flush waits until what was logged is written,
+ * or is not going to be: before what ends the process at once, and before the descriptor is another
+ * file. log_stop does so at the end. A signal of a crash (SIGSEGV, SIGABRT, ...) does it too. */
+bool log_start(void);
+void log_reopen(void);
+void log_flush(void);
+void log_stop(void);
+
+/* A line on standard error without time and level: for the person who started this. It keeps its
+ * place among the log's lines if those go there. It never waits; what standard error does not take
+ * is lost. */
+void log_print(const char *line);
 
 /* Whether a line at `level` would be written: ask before costly formatting. */
 bool log_wants(enum log_level level);
 
-/* One line, as printf. Control characters are escaped, so that no peer can forge a line. */
+/* Writes one line, formatted as printf(3) does. Control characters are escaped, so that no peer can
+ * forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(ADIT_LOG_ERROR, __VA_ARGS__)
@@ -41,7 +61,7 @@ struct log_field {
 #define ADIT_LOG_NUMBER_FIELD(k, v)                                                                \
     ((struct log_field){.key = (k), .number = (v), .has_number = true})
 
-/* One event: `event` and its fields, as key=value words in text, as members in JSON. */
+/* Writes one line: `event` and its fields, as key=value words in text, as members in JSON. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);
 

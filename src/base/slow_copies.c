@@ -31,7 +31,7 @@ void slow_copies_avoid(char **argv)
     ssize_t length;
 
     if (set != NULL) {
-        /* Ours is not for the programs that we start. */
+        /* The programs that adit starts shall not inherit the setting. */
         if (strcmp(set, NEVER) == 0)
             unsetenv(VARIABLE);
         return;

@@ -61,11 +61,18 @@ static uint64_t unit_worth(const struct unit *units, size_t count, const char *n
     return 0;
 }
 
-static const struct unit *largest_unit(const struct unit *units, uint64_t value)
+/* Writes the value in the largest unit that divides it, or `zero`. */
+static const char *unit_format(const struct unit *units, uint64_t value, const char *zero,
+                               char *text, size_t size)
 {
+    if (value == 0) {
+        snprintf(text, size, "%s", zero);
+        return text;
+    }
     while (value % units->worth != 0)
         units++;
-    return units;
+    snprintf(text, size, "%" PRIu64 "%s", value / units->worth, units->name);
+    return text;
 }
 
 bool duration_parse(const char *text, uint64_t *milliseconds)
@@ -90,11 +97,7 @@ bool duration_parse(const char *text, uint64_t *milliseconds)
 
 const char *duration_format(uint64_t milliseconds, char text[static DURATION_TEXT_MAX])
 {
-    if (milliseconds == 0)
-        return strcpy(text, "0s");
-    const struct unit *unit = largest_unit(duration_units, milliseconds);
-    snprintf(text, DURATION_TEXT_MAX, "%" PRIu64 "%s", milliseconds / unit->worth, unit->name);
-    return text;
+    return unit_format(duration_units, milliseconds, "0s", text, DURATION_TEXT_MAX);
 }
 
 bool size_parse(const char *text, uint64_t *bytes)
@@ -109,11 +112,7 @@ bool size_parse(const char *text, uint64_t *bytes)
 
 const char *size_format(uint64_t bytes, char text[static SIZE_TEXT_MAX])
 {
-    if (bytes == 0)
-        return strcpy(text, "0");
-    const struct unit *unit = largest_unit(size_units, bytes);
-    snprintf(text, SIZE_TEXT_MAX, "%" PRIu64 "%s", bytes / unit->worth, unit->name);
-    return text;
+    return unit_format(size_units, bytes, "0", text, SIZE_TEXT_MAX);
 }
 
 bool integer_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value)

@@ -18,7 +18,8 @@ char *home_directory(void)
 
     if (!home || home[0] != '/') {
         struct passwd *user = NULL;
-        getpwuid_r(getuid(), &entry, strings, sizeof(strings), &user);
+        if (getpwuid_r(getuid(), &entry, strings, sizeof(strings), &user) != 0)
+            user = NULL;
         home = user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "";
     }
     size_t length = strlen(home);

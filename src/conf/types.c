@@ -8,6 +8,7 @@
 #include "conf/ssh_tokens.h"
 #include "conf/stores.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -351,8 +352,10 @@ static char *family_print(struct key_slot slot)
 {
     size_t index = 0;
 
-    while (families[index] != *(int *)slot.field)
+    while (families[index] != *(int *)slot.field) {
         index++;
+        assert(index < sizeof(families) / sizeof(families[0]) && "a family of the table");
+    }
     return mem_strdup(slot.key->words[index]);
 }
 

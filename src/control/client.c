@@ -17,18 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* A remote forward is answered when the server has; everything else at once. */
 #define ANSWER_MS 120000
 #define PROBE_MS 2000
-#define CONNECT_MS 10000 /* for a socket that so many wait for already */
-#define RECEIVE_STEP 65536
+#define CONNECT_MS 10000 /* for a listener whose queue of connections is full */
 
 /* The connection. */
 
-static int connect_to(const char *path)
+static int connect_control(const char *path)
 {
     return unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
 }
@@ -36,23 +34,19 @@ static int connect_to(const char *path)
 /* Receives more bytes; NULL, or why there are none. */
 static const char *receive_more(int fd, const struct wait_limit *limit, struct buffer *bytes)
 {
-    int error = wait_for(fd, POLLIN, limit);
-    ssize_t got;
+    int error = receive_some(fd, bytes, limit);
 
-    if (error != 0)
-        return error == ETIMEDOUT ? "no answer" : strerror(error);
-    got = recv(fd, buffer_reserve(bytes, RECEIVE_STEP), RECEIVE_STEP, 0);
-    if (got > 0)
-        buffer_commit(bytes, (size_t)got);
-    else if (got == 0)
-        return "the connection was closed";
-    else if (errno != EINTR)
-        return strerror(errno);
-    return NULL;
+    switch (error) {
+    case 0: return NULL;
+    case ETIMEDOUT: return "no answer";
+    case ENODATA: return "the connection was closed";
+    default: return strerror(error);
+    }
 }
 
-/* The answer to `request` (taken); NULL: `*error` says why there is none. */
-static json_t *ask(int fd, json_t *request, int patience_ms, const char **error)
+/* Sends `request`, which is taken, and receives the answer. NULL: `*error` says why there is none.
+ */
+static json_t *send_request(int fd, json_t *request, int patience_ms, const char **error)
 {
     struct wait_limit limit = wait_limit(-1, patience_ms);
     char *line = control_print(request);
@@ -90,8 +84,8 @@ static json_t *request_of(const char *command, const struct control_order *order
     return request;
 }
 
-/* Prints why an answer is no good; the exit status. */
-static int failed(const char *command, const json_t *answer, const char *error)
+/* Prints why a request failed; the exit status. */
+static int print_request_failure(const char *command, const json_t *answer, const char *error)
 {
     const json_t *status = json_object_get(answer, "status");
     const json_t *problems = json_object_get(answer, "problems");
@@ -102,11 +96,11 @@ static int failed(const char *command, const json_t *answer, const char *error)
         error = control_text(answer, "error");
     json_array_foreach(problems, i, problem) report_line(stderr, json_string_value(problem));
     fprintf(stderr, "adit: %s: ", command);
-    report_line(stderr, error != NULL ? error : "an answer that is none");
+    report_line(stderr, error != NULL ? error : "the answer has no \"ok\" and no \"error\"");
     return json_is_integer(status) ? (int)json_integer_value(status) : EXIT_SSH;
 }
 
-/* What each command prints when it went well. */
+/* What each command prints when it succeeds. */
 
 static void print_check(const struct control_order *order, const json_t *answer)
 {
@@ -129,7 +123,7 @@ static void print_exit(const struct control_order *order, const json_t *answer)
     fputs("Exit request sent.\r\n", stderr);
 }
 
-/* As ssh: nothing but the ports that the server chose. */
+/* As ssh(1): only the ports that the server chose. */
 static void print_forward(const struct control_order *order, const json_t *answer)
 {
     const json_t *port;
@@ -160,7 +154,7 @@ static void print_nothing(const struct control_order *order, const json_t *answe
 
 static const struct command {
     const char *name;
-    bool forwards; /* it is about some */
+    bool forwards; /* the command is about forwards */
     void (*print)(const struct control_order *order, const json_t *answer);
 } commands[] = {
     {"check", false, print_check},       {"status", false, print_status},
@@ -178,7 +172,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* Says why the order cannot be carried out, if so. */
+/* Prints why the order cannot be carried out, if so. */
 static bool is_sensible(const struct control_order *order, const struct command *command)
 {
     const char *wrong = NULL;
@@ -220,34 +214,35 @@ int control_ask(const struct control_order *order)
 
     if (!is_sensible(order, command))
         return EX_USAGE;
-    fd = connect_to(order->path);
+    fd = connect_control(order->path);
     if (fd < 0) {
         fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
         return EXIT_SSH;
     }
-    answer = ask(fd, request_of(order->command, order), ANSWER_MS, &error);
+    answer = send_request(fd, request_of(order->command, order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok")))
         status = print_answer(order, command, answer);
     else
-        status = failed(order->command, answer, error);
+        status = print_request_failure(order->command, answer, error);
     json_decref(answer);
     close(fd);
     return status;
 }
 
-/* Somebody else's adit. */
+/* Another process's adit. */
 
-/* A connection to the adit at `path`, known by its answer to "check"; -1 and what is there. */
+/* A connection to the adit at `path`, which has answered "check". -1: `*peer` says what is there.
+ */
 static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid)
 {
-    int fd = connect_to(path);
+    int fd = connect_control(path);
     const char *error;
     json_t *answer;
 
     *peer = CONTROL_NOBODY;
     if (fd < 0)
         return -1;
-    answer = ask(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
+    answer = send_request(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
     *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT : CONTROL_FOREIGN;
     *pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
     json_decref(answer);
@@ -267,31 +262,31 @@ enum control_peer control_probe(const char *path, pid_t *pid)
     return peer;
 }
 
-static volatile sig_atomic_t asked_to_end;
+static volatile sig_atomic_t end_signal;
 
-static void end_asked(int number)
+static void on_end_signal(int number)
 {
-    asked_to_end = number;
+    end_signal = number;
 }
 
-/* True: a signal came; false: the other side has closed. */
+/* Waits. True: a signal came; false: the other side has closed. */
 static bool wait_for_end(int fd)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
-    struct sigaction action = {.sa_handler = end_asked};
+    struct sigaction action = {.sa_handler = on_end_signal};
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     sigset_t held, before;
 
-    /* Held but for the waiting itself, so that none comes unseen. */
+    /* The signals are blocked except while ppoll(2) waits, so that none is missed. */
     sigemptyset(&held);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         sigaddset(&held, numbers[i]);
         sigaction(numbers[i], &action, NULL);
     }
     sigprocmask(SIG_BLOCK, &held, &before);
-    while (asked_to_end == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
+    while (end_signal == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
         continue;
-    return asked_to_end != 0;
+    return end_signal != 0;
 }
 
 /* Keeps the forwards until one of the two sides ends. */
@@ -321,14 +316,14 @@ int control_share(const struct control_order *order, bool background)
 
     if (fd < 0)
         return -1;
-    answer = ask(fd, request_of("forward", order), ANSWER_MS, &error);
+    answer = send_request(fd, request_of("forward", order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok"))) {
         print_forward(order, answer);
         fflush(stdout);
         if (!background)
             status = share_until_end(fd, order);
     } else {
-        status = failed("forward", answer, error);
+        status = print_request_failure("forward", answer, error);
     }
     json_decref(answer);
     close(fd);

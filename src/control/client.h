@@ -1,4 +1,5 @@
-/* The side that asks: blocking, in a process that has no other threads. */
+/* The client of the control socket: `adit -O`. It blocks, in a process that has no other threads;
+ * main.c calls it. */
 #ifndef ADIT_CONTROL_CLIENT_H
 #define ADIT_CONTROL_CLIENT_H
 
@@ -8,28 +9,29 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What is asked for, and of whom. */
+/* What is requested, and at which socket. */
 struct control_order {
     const char *command;                   /* "check", ...: as given */
-    const char *path;                      /* of the socket; NULL: nobody said */
+    const char *path;                      /* of the socket; NULL: none was given */
     const struct option_forward *forwards; /* for "forward" and "cancel" */
     size_t forward_count;
-    bool json; /* print the answer as it came */
+    bool json; /* print the answer as JSON */
 };
 
-/* `adit -O COMMAND`: asks, prints what ssh would print, and returns the exit status. */
+/* Carries out `adit -O COMMAND`: sends the request, prints what ssh(1) would print, and returns the
+ * exit status. */
 int control_ask(const struct control_order *order);
 
-/* Lets the adit that listens at `order->path` do the forwards. Returns -1, with nothing done, when
- * there is none; else the exit status. With `background` that is at once; else it is when that adit
- * has ended, or a signal asked this process to end, and the forwards are cancelled. */
+/* Makes the adit that listens at `order->path` set up the forwards. Returns -1, with nothing done,
+ * when there is none; else the exit status. With `background` that is at once; else it is when that
+ * adit has ended, or a signal asked this process to end, and the forwards are cancelled. */
 int control_share(const struct control_order *order, bool background);
 
-/* Who listens at `path`. */
+/* What listens at `path`. */
 enum control_peer {
     CONTROL_NOBODY,
-    CONTROL_ADIT,    /* and `*pid` is its process */
-    CONTROL_FOREIGN, /* something that does not answer as adit does within two seconds */
+    CONTROL_ADIT,    /* `*pid` is its process */
+    CONTROL_FOREIGN, /* another program, or an adit that does not answer within two seconds */
 };
 enum control_peer control_probe(const char *path, pid_t *pid);
 

@@ -38,7 +38,7 @@ char *control_print(const json_t *object)
     char *text = json_dumps(object, JSON_COMPACT);
     char *line;
 
-    if (text == NULL) /* of what json_text makes only memory can be lacking */
+    if (text == NULL) /* every object here is valid: memory is lacking */
         abort();
     line = mem_printf("%s\n", text);
     free(text);

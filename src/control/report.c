@@ -59,7 +59,7 @@ static struct table new_table(const char *const *head)
     return table;
 }
 
-/* Prints it, if there is more than the head, after an empty line; and frees it. */
+/* Prints the table after an empty line, if it has more than the head, and frees it. */
 static void print_table(FILE *out, struct table *table)
 {
     size_t widths[COLUMNS_MAX] = {0};
@@ -129,7 +129,7 @@ static char *bytes_text(long long bytes)
     return unit < 0 ? mem_printf("%lld", bytes) : mem_printf("%.1f%c", value, names[unit]);
 }
 
-/* A state, with what went wrong and when it is tried again, or the port that it has. */
+/* A state, with the error and the time until the next try, or with the port of the forward. */
 static char *state_text(const json_t *object)
 {
     const char *error = control_text(object, "error");
@@ -204,43 +204,43 @@ static void print_sessions(FILE *out, const json_t *answer)
     print_table(out, &table);
 }
 
+/* Members of `object` that are text, up to a NULL. */
+static void add_texts(struct table *table, const json_t *object, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        add_text(table, control_text(object, *keys));
+}
+
 static void print_listeners(FILE *out, const json_t *answer)
 {
     static const char *const head[] = {"LISTENER", "ADDRESS", "TARGET", "VIA", NULL};
+    static const char *const keys[] = {"name", "address", "target", "via", NULL};
     struct table table = new_table(head);
     const json_t *listener;
     size_t i;
 
     json_array_foreach(json_object_get(answer, "listeners"), i, listener)
-    {
-        add_text(&table, control_text(listener, "name"));
-        add_text(&table, control_text(listener, "address"));
-        add_text(&table, control_text(listener, "target"));
-        add_text(&table, control_text(listener, "via"));
-    }
+        add_texts(&table, listener, keys);
     print_table(out, &table);
 }
 
 static void print_forwards(FILE *out, const json_t *answer)
 {
     static const char *const head[] = {"FORWARD", "KIND", "BIND", "TARGET", "VIA", "STATE", NULL};
+    static const char *const keys[] = {"name", "kind", "bind", "target", "via", NULL};
     struct table table = new_table(head);
     const json_t *forward;
     size_t i;
 
     json_array_foreach(json_object_get(answer, "forwards"), i, forward)
     {
-        add_text(&table, control_text(forward, "name"));
-        add_text(&table, control_text(forward, "kind"));
-        add_text(&table, control_text(forward, "bind"));
-        add_text(&table, control_text(forward, "target"));
-        add_text(&table, control_text(forward, "via"));
+        add_texts(&table, forward, keys);
         add_cell(&table, state_text(forward));
     }
     print_table(out, &table);
 }
 
-/* What was counted at all. */
+/* The counters that are not 0. */
 static void print_counters(FILE *out, const json_t *answer)
 {
     static const char *const head[] = {"COUNTER", "NUMBER", NULL};
@@ -275,7 +275,7 @@ void report_status(FILE *out, const json_t *answer)
 
 /* Connections. */
 
-/* (ssh's own words where it has some.) */
+/* (The words of ssh(1) where it has some.) */
 static void print_connection(FILE *out, const json_t *connection, long long pid)
 {
     static const char *const words[] = {

@@ -1,4 +1,4 @@
-/* A running adit's answers as a person reads them. */
+/* Prints the answers of a running adit for a person. For `adit -O`. */
 #ifndef ADIT_CONTROL_REPORT_H
 #define ADIT_CONTROL_REPORT_H
 
@@ -11,7 +11,8 @@ void report_status(FILE *out, const json_t *answer);
 /* The answer to "conninfo", as ssh(1) -O conninfo has it, once for each session. */
 void report_conninfo(FILE *out, const json_t *answer);
 
-/* Text and the end of the line; control characters cannot drive the terminal. NULL is fine. */
+/* Prints text and the end of the line; control characters become "?", so that they cannot drive the
+ * terminal. NULL is fine. */
 void report_line(FILE *out, const char *text);
 
 #endif

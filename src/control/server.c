@@ -16,29 +16,29 @@
 
 #define READ_SIZE 4096
 
-/* One who asks: a line, then its answer, then the next line. */
-struct asker {
-    LIST_ENTRY(asker) link;
+/* A client of the control socket: a line, then its answer, then the next line. */
+struct control_connection {
+    LIST_ENTRY(control_connection) link;
     struct control_server *server;
     uv_pipe_t pipe;
     struct deadline patience;
     struct buffer received;
-    struct later next;               /* the lines that have come while one was being answered */
-    struct control_request *request; /* being answered; NULL: none */
+    struct later next;               /* takes the lines that came while one was being answered */
+    struct control_request *request; /* that is being answered; NULL: none */
     uv_write_t write;
-    char *answer; /* being written; NULL: none */
+    char *answer; /* that is being written; NULL: none */
     bool reading;
-    bool waiting; /* for the end of the process */
-    bool ended;   /* no more will come */
+    bool waiting; /* for the end of this process: {"command": "wait"} */
+    bool ended;   /* the client has sent all it will send */
     bool last;    /* the answer under way is the last */
 };
 
 struct control_request {
-    struct asker *asker; /* NULL: gone */
+    struct control_connection *connection; /* NULL: the client has gone */
 };
 
-/* A path that is listened on, or with NULLs none. */
-struct door {
+/* The listening socket at a path; all NULL: none. */
+struct listening {
     struct listener *listener;
     struct acceptor *acceptor;
     char *path;
@@ -46,232 +46,248 @@ struct door {
 
 struct control_server {
     struct loop *loop;
-    struct door door;
-    struct door next; /* while changing, if `changes` */
+    struct listening listening;
+    struct listening prepared; /* during a change, if `changes` */
     bool changes;
     control_asked_fn *asked;
     void *arg;
-    LIST_HEAD(, asker) askers;
+    LIST_HEAD(, control_connection) connections;
     unsigned count;
 };
 
-static void asker_next(struct asker *asker);
+static void connection_next(struct control_connection *connection);
 
 /* The end of a connection. */
 
-static void asker_closed(uv_handle_t *pipe)
+static void on_connection_closed(uv_handle_t *pipe)
 {
-    struct asker *asker = container_of(pipe, struct asker, pipe);
+    struct control_connection *connection = container_of(pipe, struct control_connection, pipe);
 
-    free(asker->answer);
-    free(asker);
+    free(connection->answer);
+    free(connection);
 }
 
-static void asker_close(struct asker *asker)
+static void connection_close(struct control_connection *connection)
 {
-    LIST_REMOVE(asker, link);
-    asker->server->count--;
-    if (asker->request != NULL)
-        asker->request->asker = NULL;
-    deadline_cancel(&asker->patience);
-    later_cancel(asker->server->loop, &asker->next);
-    buffer_clear(&asker->received);
-    asker->server = NULL;
-    uv_close((uv_handle_t *)&asker->pipe, asker_closed);
+    LIST_REMOVE(connection, link);
+    connection->server->count--;
+    if (connection->request != NULL)
+        connection->request->connection = NULL;
+    deadline_cancel(&connection->patience);
+    later_cancel(connection->server->loop, &connection->next);
+    buffer_clear(&connection->received);
+    connection->server = NULL;
+    uv_close((uv_handle_t *)&connection->pipe, on_connection_closed);
 }
 
-static void out_of_patience(struct deadline *patience)
+static void on_patience_over(struct deadline *patience)
 {
-    asker_close(container_of(patience, struct asker, patience));
+    connection_close(container_of(patience, struct control_connection, patience));
 }
 
-static void have_patience(struct asker *asker)
+static void arm_patience(struct control_connection *connection)
 {
-    deadline_arm(asker->server->loop, &asker->patience, CONTROL_PATIENCE_MS, out_of_patience);
+    deadline_arm(connection->server->loop, &connection->patience, CONTROL_PATIENCE_MS,
+                 on_patience_over);
 }
 
 /* Reading. */
 
-static void allocate(uv_handle_t *pipe, size_t suggested, uv_buf_t *into)
+static void on_allocate(uv_handle_t *pipe, size_t suggested, uv_buf_t *into)
 {
-    struct asker *asker = container_of(pipe, struct asker, pipe);
+    struct control_connection *connection = container_of(pipe, struct control_connection, pipe);
 
     (void)suggested;
-    *into = uv_buf_init((char *)buffer_reserve(&asker->received, READ_SIZE), READ_SIZE);
+    *into = uv_buf_init((char *)buffer_reserve(&connection->received, READ_SIZE), READ_SIZE);
 }
 
-static void received(uv_stream_t *pipe, ssize_t length, const uv_buf_t *bytes)
+static void on_received(uv_stream_t *pipe, ssize_t length, const uv_buf_t *bytes)
 {
-    struct asker *asker = container_of(pipe, struct asker, pipe);
+    struct control_connection *connection = container_of(pipe, struct control_connection, pipe);
 
     (void)bytes;
-    if (asker->waiting || (length < 0 && length != UV_EOF)) {
-        asker_close(asker);
+    if (connection->waiting || (length < 0 && length != UV_EOF)) {
+        connection_close(connection);
         return;
     }
     if (length >= 0)
-        buffer_commit(&asker->received, (size_t)length);
+        buffer_commit(&connection->received, (size_t)length);
     else
-        asker->ended = true;
-    asker_next(asker);
+        connection->ended = true;
+    connection_next(connection);
 }
 
-/* Whoever is being answered is not read from. */
-static void asker_read(struct asker *asker, bool read)
+/* While a request is being answered nothing is read. */
+static void connection_read(struct control_connection *connection, bool read)
 {
-    if (read == asker->reading)
+    if (read == connection->reading)
         return;
-    asker->reading = read;
+    connection->reading = read;
     if (read)
-        uv_read_start((uv_stream_t *)&asker->pipe, allocate, received);
+        uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_received);
     else
-        uv_read_stop((uv_stream_t *)&asker->pipe);
+        uv_read_stop((uv_stream_t *)&connection->pipe);
 }
 
 /* Answers. */
 
-static void run_next(struct later *next)
+static void on_next(struct later *next)
 {
-    asker_next(container_of(next, struct asker, next));
+    connection_next(container_of(next, struct control_connection, next));
 }
 
-static void written(uv_write_t *write, int status)
+static void on_written(uv_write_t *write, int status)
 {
-    struct asker *asker = container_of(write, struct asker, write);
+    struct control_connection *connection = container_of(write, struct control_connection, write);
 
-    free(asker->answer);
-    asker->answer = NULL;
-    if (asker->server == NULL) /* being closed */
+    free(connection->answer);
+    connection->answer = NULL;
+    if (connection->server == NULL) /* being closed */
         return;
-    if (status != 0 || asker->last) {
-        asker_close(asker);
+    if (status != 0 || connection->last) {
+        connection_close(connection);
         return;
     }
-    have_patience(asker);
-    later_post(asker->server->loop, &asker->next, run_next);
+    arm_patience(connection);
+    later_post(connection->server->loop, &connection->next, on_next);
 }
 
-static void asker_say(struct asker *asker, json_t *answer)
+static void connection_send(struct control_connection *connection, json_t *answer)
 {
     uv_buf_t bytes;
 
-    asker->answer = control_print(answer);
+    connection->answer = control_print(answer);
     json_decref(answer);
-    bytes = uv_buf_init(asker->answer, (unsigned)strlen(asker->answer));
-    have_patience(asker);
-    if (uv_write(&asker->write, (uv_stream_t *)&asker->pipe, &bytes, 1, written) != 0)
-        asker_close(asker);
+    bytes = uv_buf_init(connection->answer, (unsigned)strlen(connection->answer));
+    arm_patience(connection);
+    if (uv_write(&connection->write, (uv_stream_t *)&connection->pipe, &bytes, 1, on_written) != 0)
+        connection_close(connection);
 }
 
 void control_answer(struct control_request *request, json_t *answer)
 {
-    struct asker *asker = request->asker;
+    struct control_connection *connection = request->connection;
 
     free(request);
-    if (asker == NULL) {
+    if (connection == NULL) {
         json_decref(answer);
         return;
     }
-    asker->request = NULL;
-    asker_say(asker, answer);
+    connection->request = NULL;
+    connection_send(connection, answer);
 }
 
-static void refuse(struct asker *asker, const char *why)
+static void connection_refuse(struct control_connection *connection, const char *why)
 {
-    asker_read(asker, false);
-    asker->last = true;
-    asker_say(asker, control_error(EXIT_SSH, "%s", why));
+    connection_read(connection, false);
+    connection->last = true;
+    connection_send(connection, control_error(EXIT_SSH, "%s", why));
 }
 
 /* Requests. */
 
-static void asker_ask(struct asker *asker, const json_t *object)
+static void connection_ask(struct control_connection *connection, const json_t *object)
 {
     const char *command = control_text(object, "command");
-    struct control_server *server = asker->server;
+    struct control_server *server = connection->server;
     struct control_request *request;
 
     if (command == NULL) {
-        refuse(asker, "the object has no string \"command\"");
+        connection_refuse(connection, "the object has no string \"command\"");
         return;
     }
-    deadline_cancel(&asker->patience);
-    asker->waiting = strcmp(command, "wait") == 0;
-    asker_read(asker, asker->waiting);
-    if (asker->waiting)
+    deadline_cancel(&connection->patience);
+    connection->waiting = strcmp(command, "wait") == 0;
+    connection_read(connection, connection->waiting);
+    if (connection->waiting)
         return;
     request = mem_zalloc(sizeof *request);
-    request->asker = asker;
-    asker->request = request;
+    request->connection = connection;
+    connection->request = request;
     server->asked(server->arg, request, command, object);
 }
 
 /* Takes the next line, if it is there. */
-static void asker_next(struct asker *asker)
+static void connection_next(struct control_connection *connection)
 {
     json_t *object;
     const char *wrong;
     size_t used;
 
-    if (asker->answer != NULL || asker->request != NULL)
+    if (connection->answer != NULL || connection->request != NULL)
         return;
-    switch (control_parse(buffer_data(&asker->received), buffer_length(&asker->received),
+    switch (control_parse(buffer_data(&connection->received), buffer_length(&connection->received),
                           CONTROL_REQUEST_MAX, &used, &object, &wrong)) {
     case WIRE_OK:
-        buffer_consume(&asker->received, used);
-        asker_ask(asker, object);
+        buffer_consume(&connection->received, used);
+        connection_ask(connection, object);
         json_decref(object);
         break;
-    case WIRE_BAD: refuse(asker, wrong); break;
+    case WIRE_BAD: connection_refuse(connection, wrong); break;
     case WIRE_MORE:
-        if (asker->ended)
-            asker_close(asker);
+        if (connection->ended)
+            connection_close(connection);
         else
-            asker_read(asker, true);
+            connection_read(connection, true);
         break;
     }
 }
 
 /* Connections. */
 
-/* NULL: they may ask; else why not. */
-static const char *unwelcome(const struct control_server *server, int fd)
+/* Closes, among the connections without a request under way that wait for nothing, the one that has
+ * been open for the longest. (The list has the newest first.) */
+static void make_room(struct control_server *server, const struct control_connection *newest)
+{
+    struct control_connection *connection, *longest = NULL;
+
+    LIST_FOREACH (connection, &server->connections, link)
+        if (connection != newest && connection->request == NULL && !connection->waiting)
+            longest = connection;
+    if (longest != NULL)
+        connection_close(longest);
+}
+
+/* Why the client is refused; NULL: it may send requests. */
+static const char *refusal_of_peer(const struct control_server *server, int fd)
 {
     uid_t user;
 
     if (!socket_peer_user(fd, &user))
-        return "who asks cannot be told";
+        return "the user of this connection is not known";
     if (user != 0 && user != geteuid()) {
         log_warning("control socket: user %u was refused", (unsigned)user);
-        return "this adit is another user's";
+        return "this adit belongs to another user";
     }
     if (server->count > CONTROL_CONNECTIONS_MAX)
-        return "too many are asking already";
+        return "the control socket has too many connections";
     return NULL;
 }
 
-static void accepted(void *arg, const struct accepted *connection)
+static void on_control_accepted(void *arg, const struct accepted *from)
 {
     struct control_server *server = arg;
-    struct asker *asker = mem_zalloc(sizeof *asker);
+    struct control_connection *connection = mem_zalloc(sizeof *connection);
     const char *why;
 
-    asker->server = server;
-    LIST_INSERT_HEAD(&server->askers, asker, link);
+    connection->server = server;
+    LIST_INSERT_HEAD(&server->connections, connection, link);
     server->count++;
-    uv_pipe_init(loop_uv(server->loop), &asker->pipe, 0);
-    if (uv_pipe_open(&asker->pipe, connection->fd) != 0) {
-        close(connection->fd);
-        asker_close(asker);
+    uv_pipe_init(loop_uv(server->loop), &connection->pipe, 0);
+    if (uv_pipe_open(&connection->pipe, from->fd) != 0) {
+        close(from->fd);
+        connection_close(connection);
         return;
     }
-    why = unwelcome(server, connection->fd);
+    if (server->count > CONTROL_CONNECTIONS_MAX)
+        make_room(server, connection);
+    why = refusal_of_peer(server, from->fd);
     if (why != NULL) {
-        refuse(asker, why);
+        connection_refuse(connection, why);
         return;
     }
-    have_patience(asker);
-    asker_read(asker, true);
+    arm_patience(connection);
+    connection_read(connection, true);
 }
 
 struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg)
@@ -281,16 +297,16 @@ struct control_server *control_server_new(struct loop *loop, control_asked_fn *a
     server->loop = loop;
     server->asked = asked;
     server->arg = arg;
-    LIST_INIT(&server->askers);
+    LIST_INIT(&server->connections);
     return server;
 }
 
-static void door_close(struct door *door)
+static void listening_close(struct listening *listening)
 {
-    acceptor_free(door->acceptor);
-    listener_close(door->listener);
-    free(door->path);
-    *door = (struct door){0};
+    acceptor_free(listening->acceptor);
+    listener_close(listening->listener);
+    free(listening->path);
+    *listening = (struct listening){0};
 }
 
 static bool same_path(const char *a, const char *b)
@@ -304,15 +320,15 @@ bool control_server_prepare(struct control_server *server, const char *path, cha
     struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
 
     assert(!server->changes);
-    if (same_path(path, server->door.path))
+    if (same_path(path, server->listening.path))
         return true;
     if (path != NULL) {
-        server->next.listener = listener_new(&at, error, error_size);
-        if (server->next.listener == NULL)
+        server->prepared.listener = listener_new(&at, error, error_size);
+        if (server->prepared.listener == NULL)
             return false;
-        server->next.acceptor =
-            acceptor_new(server->loop, server->next.listener, true, accepted, server);
-        server->next.path = mem_strdup(path);
+        server->prepared.acceptor = acceptor_new(server->loop, server->prepared.listener, true,
+                                                 on_control_accepted, server);
+        server->prepared.path = mem_strdup(path);
     }
     server->changes = true;
     return true;
@@ -320,25 +336,25 @@ bool control_server_prepare(struct control_server *server, const char *path, cha
 
 void control_server_commit(struct control_server *server, bool keep_new)
 {
-    struct door old = server->door;
+    struct listening old = server->listening;
 
     if (!server->changes)
         return;
     server->changes = false;
     if (keep_new) {
-        server->door = server->next;
-        server->next = old;
+        server->listening = server->prepared;
+        server->prepared = old;
     }
-    door_close(&server->next);
+    listening_close(&server->prepared);
 }
 
 void control_server_free(struct control_server *server)
 {
     if (server == NULL)
         return;
-    while (!LIST_EMPTY(&server->askers))
-        asker_close(LIST_FIRST(&server->askers));
-    door_close(&server->next);
-    door_close(&server->door);
+    while (!LIST_EMPTY(&server->connections))
+        connection_close(LIST_FIRST(&server->connections));
+    listening_close(&server->prepared);
+    listening_close(&server->listening);
     free(server);
 }

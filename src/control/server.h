@@ -1,8 +1,8 @@
-/* The room control/ knows the control socket: who may ask, the lines of JSON, how answers are
- * printed. It does not know what a command does: its callers (gateway/, and main.c for `adit -O`)
- * do. It runs on the main thread only.
+/* The room control/ knows the control socket: which users may send requests, the lines of JSON, how
+ * answers are printed. It does not know what a command does: its callers (gateway/, and main.c for
+ * `adit -O`) do. It runs on the main thread only.
  *
- * This is the server: who may ask, what may be asked at a time, and for how long. */
+ * * * This is the server: connections, requests one at a time on each, and limits of time. */
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 
@@ -22,29 +22,33 @@ struct control_request;
 typedef void control_asked_fn(void *arg, struct control_request *request, const char *command,
                               const json_t *object);
 
-/* Nobody can ask yet. */
+/* A server that does not listen yet. */
 struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg);
 
-/* A change of the path in two steps. The first listens on the new one, a unix socket of mode 0600
- * (io/listener.h: a stale one is replaced, and the path is removed at the end), unless that is the
- * old one; NULL is nowhere. False: `error` says why not. The second, with or without the first's
- * success, keeps the new one or the old one and closes the other; who is connected stays.
+/* Change the path in two steps. The first listens at the new path, a unix socket of mode 0600
+ * (io/listener.h: a stale socket is replaced, and the path is removed at the end), unless that is
+ * the old path; NULL is no path. False: `error` says why not. The second, whether or not the first
+ * succeeded, keeps the new listening socket or the old one and closes the other; clients that are
+ * connected stay.
  *
- * Root and the user who runs us are answered, by SO_PEERCRED; others are told so. */
+ * * * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
+ * those of others get an error. */
 bool control_server_prepare(struct control_server *server, const char *path, char *error,
                             size_t error_size);
 void control_server_commit(struct control_server *server, bool keep_new);
 
-/* Closes everything. Requests without an answer must still get one, which nobody reads. NULL is
+/* Closes everything. Requests that were not answered must still be answered, to no effect. NULL is
  * fine. */
 void control_server_free(struct control_server *server);
 
-/* Takes the reference to `answer`; the request is gone afterwards. */
+/* Answers a request, which is freed, and takes the reference to `answer`. */
 void control_answer(struct control_request *request, json_t *answer);
 
-/* Nobody has more connections, and none takes longer over a request, or over taking its answer. A
- * connection may be kept for ever to see the end of the process: {"command": "wait"} is never
- * answered. */
+/* There are never more connections than this: a new one takes the place of the connection that has
+ * been open for the longest without a request or without taking its answer; while all wait for
+ * answers, it is refused. A client has CONTROL_PATIENCE_MS to send a request, and to read its
+ * answer. A client may stay connected for ever to see the end of the process: {"command": "wait"}
+ * is never answered. */
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_PATIENCE_MS 10000
 

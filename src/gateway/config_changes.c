@@ -5,13 +5,13 @@
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/types.h"
+#include "io/socket_calls.h"
 #include "session/login.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct change_waiter {
@@ -283,7 +283,7 @@ static void start_next(struct config_changes *changes)
         return;
     changes->running = true;
     change->base = config_ref(changes->options.current(changes->options.arg));
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
+    if (socket_pair(true, ends)) {
         change->connection = ends[0];
         changes->connection = ends[1];
     }
@@ -382,7 +382,7 @@ void config_changes_close(struct config_changes *changes)
         change = TAILQ_FIRST(&waiting);
         TAILQ_REMOVE(&waiting, change, link);
         TAILQ_INSERT_TAIL(&changes->queue, change, link);
-        shutdown(changes->connection, SHUT_RDWR);
+        socket_shutdown(changes->connection);
         tell_ending(change);
     }
     while ((change = TAILQ_FIRST(&waiting)) != NULL) {

@@ -26,6 +26,7 @@
 /* Without what still runs on other threads. */
 static _Noreturn void exit_at_once(int status)
 {
+    log_flush();
     _exit(status);
 }
 

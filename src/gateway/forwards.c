@@ -1,17 +1,16 @@
 /* Remote forwards: which session holds each, and what is done when one is refused or lost. */
 #include "gateway/forwards.h"
 
+#include "base/backoff.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 /* How soon a refused forward is asked for again. The port may still be taken by an earlier session
  * whose end the server has not noticed yet. */
-#define RETRY_FIRST_MS 1000
-#define RETRY_LONGEST_MS 30000
+static const struct backoff_bounds retry_bounds = {1000, 30000, 25};
 
 struct forward {
     TAILQ_ENTRY(forward) link;
@@ -24,8 +23,8 @@ struct forward {
     uint16_t port;
     bool failing; /* refused since it was last up */
     char *error;
-    uint64_t wait_ms;
-    uint64_t next_at; /* loop_now */
+    unsigned refusals; /* in a row */
+    uint64_t next_at;  /* loop_now */
     struct deadline retry;
 };
 
@@ -130,7 +129,7 @@ static void forward_detach(struct forward *f)
     f->port = 0;
 }
 
-static void forward_free(struct forward *f)
+static void held_forward_free(struct forward *f)
 {
     TAILQ_REMOVE(&f->forwards->list, f, link);
     if (f->order != 0)
@@ -195,7 +194,7 @@ void forwards_change(struct forwards *fs, struct generation *generation)
     }
     /* (The forwards that go are ended first, as their ports may be wanted by the others.) */
     while (!TAILQ_EMPTY(&fs->list))
-        forward_free(TAILQ_FIRST(&fs->list));
+        held_forward_free(TAILQ_FIRST(&fs->list));
     TAILQ_CONCAT(&fs->list, &wanted, link);
     fs->generation = generation != NULL ? generation_ref(generation) : NULL;
     generation_unref(before);
@@ -300,7 +299,7 @@ static void forward_came_up(struct forward *f, uint16_t port)
 {
     f->port = port;
     f->failing = false;
-    f->wait_ms = 0;
+    f->refusals = 0;
     forward_set_state(f, FORWARD_UP);
     log_up(f);
     report_change(f);
@@ -311,25 +310,12 @@ static void on_forward_retry(struct deadline *deadline)
     forward_ask(container_of(deadline, struct forward, retry));
 }
 
-static uint64_t random_below(uint64_t bound)
-{
-    uint64_t value = 0;
-
-    if (getrandom(&value, sizeof(value), 0) != sizeof(value))
-        value = 0;
-    return value % bound;
-}
-
 static void forward_was_refused(struct forward *f)
 {
     bool first;
 
     forward_detach(f);
-    f->wait_ms = f->wait_ms == 0 ? RETRY_FIRST_MS : 2 * f->wait_ms;
-    if (f->wait_ms > RETRY_LONGEST_MS)
-        f->wait_ms = RETRY_LONGEST_MS;
-    /* Between three quarters of the wait and all of it. */
-    f->next_at = f->wait_ms - random_below(f->wait_ms / 4);
+    f->next_at = backoff_wait(&retry_bounds, f->refusals++, backoff_random());
     deadline_arm(f->forwards->loop, &f->retry, f->next_at, on_forward_retry);
     f->next_at += loop_now(f->forwards->loop);
     forward_set_state(f, FORWARD_DEGRADED);

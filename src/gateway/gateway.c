@@ -33,7 +33,7 @@ static void print_failure(const struct gateway *g, const char *sentence)
     for (char *c = line; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' '; /* (a server's words must not control the terminal) */
-    fprintf(stderr, "%s\n", line);
+    log_print(line);
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);
     free(line);

@@ -1,26 +1,23 @@
 /* Exponential backoff with jitter, one record a host. */
 #include "gateway/host_backoff.h"
 
+#include "base/backoff.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <uthash.h>
 
 /* The first wait, and the longest, by the kind of failure. A refused connection costs the server
  * nothing; a connection counts against its MaxStartups and penalties; what needs a person is tried
  * rarely. */
-static const struct backoff {
-    uint64_t first_ms;
-    uint64_t longest_ms;
-} backoffs[] = {
+static const struct backoff_bounds bounds[] = {
 #define UNREACHABLE 0
-    {250, 30000},
+    {250, 30000, 50},
 #define REACHED 1
-    {1000, 60000},
+    {1000, 60000, 50},
 #define NEEDS_A_PERSON 2
-    {10000, 300000},
+    {10000, 300000, 50},
 };
 
 #define WANTED_MS 1000
@@ -54,7 +51,7 @@ void host_backoffs_free(struct host_backoffs *hosts)
     if (hosts == NULL)
         return;
     HASH_ITER (hh, hosts->table, host, next) {
-        HASH_DEL(hosts->table, host);
+        HASH_DEL(hosts->table, host); /* NOLINT(clang-analyzer-unix.Malloc): not the tail yet */
         free(host);
     }
     free(hosts);
@@ -101,23 +98,9 @@ void host_backoff_abandon(struct host_backoff *host)
     host->dialling--;
 }
 
-/* Between half of the wait and all of it, so that many clients that lost the same server do not
- * come back at the same moment. */
-static uint64_t jitter(uint64_t milliseconds)
-{
-    uint32_t random = 0;
-
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-        random = 0;
-    return milliseconds / 2 + random % (milliseconds / 2 + 1);
-}
-
 void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool reached,
                       enum dial_status status)
 {
-    const struct backoff *backoff;
-    uint64_t wait;
-
     host->dialling--;
     if (status == DIAL_OK) {
         host->proved = true;
@@ -128,13 +111,9 @@ void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, b
     host->kind = status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY ? NEEDS_A_PERSON
                  : reached                                                ? REACHED
                                                                           : UNREACHABLE;
-    backoff = &backoffs[host->kind];
-    wait = backoff->first_ms;
-    for (unsigned i = 0; i < host->failures && wait < backoff->longest_ms; i++)
-        wait *= 2;
+    host->wait_ms = backoff_wait(&bounds[host->kind], host->failures, backoff_random());
     host->failures++;
     host->failed_at = now;
-    host->wait_ms = jitter(wait < backoff->longest_ms ? wait : backoff->longest_ms);
 }
 
 void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now)

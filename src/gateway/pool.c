@@ -97,8 +97,8 @@ static void slot_clear(struct pool_slot *s)
     s->proxy = NULL;
 }
 
-static void report_failure(struct pool *pool, const struct pool_slot *s, enum dial_status status,
-                           const char *error)
+static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
+                                enum dial_status status, const char *error)
 {
     const char *name = pool->upstream->name;
 
@@ -121,7 +121,7 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
 
     s->attempt = NULL;
     if (logged_in == NULL) {
-        report_failure(pool, s, status, error);
+        pool_report_failure(pool, s, status, error);
         s->place->sessions--;
         slot_clear(s);
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);

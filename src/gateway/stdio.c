@@ -145,7 +145,7 @@ struct stdio *stdio_start(const struct stdio_request *r)
     return s;
 }
 
-static void poll_closed(uv_handle_t *handle)
+static void output_poll_closed(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -156,7 +156,7 @@ void stdio_free(struct stdio *s)
         return;
     internal_connection_forget(s->connection);
     if (s->written != NULL)
-        uv_close((uv_handle_t *)s->written, poll_closed);
+        uv_close((uv_handle_t *)s->written, output_poll_closed);
     if (s->written_fd >= 0)
         close(s->written_fd);
     if (s->fd >= 0)

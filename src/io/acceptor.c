@@ -1,4 +1,4 @@
-/* Accepting, over uv_poll. */
+/* Accepting connections, over uv_poll. */
 #include "io/acceptor.h"
 
 #include "base/log.h"
@@ -21,17 +21,17 @@ struct acceptor {
     uv_poll_t poll;
     bool polled; /* libuv has `poll` */
     bool freed;
-    bool warned;              /* of starving; until the backlog has been worked off */
-    struct deadline starving; /* armed: no descriptor was to be had */
-    int bound;                /* from this number on descriptors are not for its connections */
+    bool warned;              /* of starving; until the backlog is empty */
+    struct deadline starving; /* armed: there was no descriptor or no memory */
+    int bound;                /* descriptors from this number on are not for its connections */
     acceptor_accepted *accepted;
     void *arg;
 };
 
-static void begin(struct acceptor *a);
+static void acceptor_begin(struct acceptor *a);
 
-/* Whether the next descriptor would be one of the last. */
-static bool descriptors_short(const struct acceptor *a)
+/* Whether the next descriptor would be one of the last, or there is none. */
+static bool is_short_of_descriptors(const struct acceptor *a)
 {
     int probe = eventfd(0, EFD_CLOEXEC);
 
@@ -40,28 +40,28 @@ static bool descriptors_short(const struct acceptor *a)
     return probe < 0 || probe >= a->bound;
 }
 
-static void starving_over(struct deadline *starving)
+static void acceptor_try_again(struct deadline *starving)
 {
     struct acceptor *a = container_of(starving, struct acceptor, starving);
 
-    if (descriptors_short(a))
-        deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, starving_over);
+    if (is_short_of_descriptors(a))
+        deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, acceptor_try_again);
     else
-        begin(a);
+        acceptor_begin(a);
 }
 
-static void starve(struct acceptor *a, int error)
+static void acceptor_starve(struct acceptor *a, int error)
 {
     if (!a->warned)
         log_warning("%s: accepting is suspended: %s", listener_name(a->listener), strerror(error));
     a->warned = true;
     if (a->polled)
         uv_poll_stop(&a->poll);
-    deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, starving_over);
+    deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, acceptor_try_again);
 }
 
-/* What accept(2) wants taken as "try again": the connection has failed, not the listener. */
-static bool is_of_the_connection(int error)
+/* Errors of the connection, not of the listener: accept(2) wants them treated as EAGAIN. */
+static bool is_connection_error(int error)
 {
     switch (error) {
     case EINTR:
@@ -79,7 +79,7 @@ static bool is_of_the_connection(int error)
     }
 }
 
-static void hand_over(struct acceptor *a, int fd, const struct sockaddr *from)
+static void acceptor_hand_over(struct acceptor *a, int fd, const struct sockaddr *from)
 {
     struct accepted connection = {.fd = fd};
 
@@ -87,13 +87,13 @@ static void hand_over(struct acceptor *a, int fd, const struct sockaddr *from)
     a->accepted(a->arg, &connection);
 }
 
-static void acceptable(uv_poll_t *poll, int status, int events)
+static void acceptor_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct acceptor *a = container_of(poll, struct acceptor, poll);
 
     (void)events;
     if (status < 0 && !listener_is_closed(a->listener)) { /* (libuv has stopped polling.) */
-        starve(a, -status);
+        acceptor_starve(a, -status);
         return;
     }
     for (int i = 0; i < ACCEPT_BURST && !a->freed; i++) {
@@ -103,9 +103,9 @@ static void acceptable(uv_poll_t *poll, int status, int events)
 
         if (fd >= 0) {
             bool last = fd >= a->bound;
-            hand_over(a, fd, (struct sockaddr *)&from);
+            acceptor_hand_over(a, fd, (struct sockaddr *)&from);
             if (last && !a->freed) {
-                starve(a, EMFILE);
+                acceptor_starve(a, EMFILE);
                 return;
             }
         } else if (listener_is_closed(a->listener)) {
@@ -114,25 +114,25 @@ static void acceptable(uv_poll_t *poll, int status, int events)
         } else if (errno == EAGAIN) {
             a->warned = false;
             return;
-        } else if (!is_of_the_connection(errno)) {
-            starve(a, errno);
+        } else if (!is_connection_error(errno)) {
+            acceptor_starve(a, errno);
             return;
         }
     }
 }
 
-static void begin(struct acceptor *a)
+static void acceptor_begin(struct acceptor *a)
 {
     int error = 0;
 
     if (!a->polled)
         error = uv_poll_init(loop_uv(a->loop), &a->poll, listener_fd(a->listener));
     if (error != 0) {
-        starve(a, -error);
+        acceptor_starve(a, -error);
         return;
     }
     a->polled = true;
-    uv_poll_start(&a->poll, UV_READABLE, acceptable);
+    uv_poll_start(&a->poll, UV_READABLE, acceptor_on_poll);
 }
 
 struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool may_use_last,
@@ -145,11 +145,11 @@ struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool
     a->accepted = accepted;
     a->arg = arg;
     a->bound = descriptor_bound(may_use_last ? DESCRIPTOR_GATEWAY : DESCRIPTOR_CLIENT);
-    begin(a);
+    acceptor_begin(a);
     return a;
 }
 
-static void poll_closed(uv_handle_t *poll)
+static void acceptor_poll_closed(uv_handle_t *poll)
 {
     free(container_of(poll, struct acceptor, poll));
 }
@@ -161,7 +161,7 @@ void acceptor_free(struct acceptor *a)
     a->freed = true;
     deadline_cancel(&a->starving);
     if (a->polled)
-        uv_close((uv_handle_t *)&a->poll, poll_closed);
+        uv_close((uv_handle_t *)&a->poll, acceptor_poll_closed);
     listener_unref(a->listener); /* (libuv has let go of the descriptor) */
     if (!a->polled)
         free(a);

@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int ready_fd = -1; /* of the child: a byte says that all is up */
+static int ready_fd = -1; /* of the child: a byte tells the parent that the gateway is up */
 
 /* In the parent. */
-static _Noreturn void wait_for(pid_t child, int fd)
+static _Noreturn void wait_for_child(pid_t child, int fd)
 {
     char byte;
     ssize_t n;
@@ -42,9 +42,10 @@ bool background_begin(void)
         return false;
     close(ends[child > 0]);
     if (child > 0)
-        wait_for(child, ends[0]);
+        wait_for_child(child, ends[0]);
     ready_fd = ends[1];
-    /* Who ends the command that was typed means all of it. */
+    /* A signal that ends the parent, which is the command that a person started, ends the child
+     * too. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(EXIT_SSH);
@@ -62,7 +63,7 @@ void background_detach(bool keep_stderr)
     if (null >= 0)
         close(null);
     if (write(ready_fd, "", 1) < 0)
-        errno = 0; /* nobody waits any more */
+        errno = 0; /* the parent has ended */
     close(ready_fd);
     ready_fd = -1;
 }

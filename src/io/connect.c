@@ -13,8 +13,8 @@
 
 #define ERROR_TEXT_MAX 160
 
-/* Apart from its connect, as libuv holds on to it until the loop comes round. */
-struct attempt {
+/* Apart from its connect, as libuv uses it until the handle is closed. */
+struct connect_attempt {
     uv_poll_t poll;
     struct connect *connect;
     int fd;
@@ -30,7 +30,7 @@ struct connect {
     bool bound;
     struct ip from; /* if bound */
     uint64_t due;
-    struct attempt *attempt; /* NULL: none under way */
+    struct connect_attempt *attempt; /* NULL: none under way */
     struct deadline deadline;
     struct later start;
     char error[ERROR_TEXT_MAX];
@@ -38,23 +38,23 @@ struct connect {
     void *arg;
 };
 
-static void attempt_freed(uv_handle_t *poll)
+static void on_attempt_freed(uv_handle_t *poll)
 {
-    free(container_of(poll, struct attempt, poll));
+    free(container_of(poll, struct connect_attempt, poll));
 }
 
 /* Ends the attempt under way; its descriptor is the caller's. */
-static int detach(struct connect *c)
+static int detach_attempt(struct connect *c)
 {
-    struct attempt *attempt = c->attempt;
+    struct connect_attempt *attempt = c->attempt;
 
     c->attempt = NULL;
     deadline_cancel(&c->deadline);
-    uv_close((uv_handle_t *)&attempt->poll, attempt_freed);
+    uv_close((uv_handle_t *)&attempt->poll, on_attempt_freed);
     return attempt->fd;
 }
 
-/* Frees, then tells: `done` is the last act. */
+/* Frees the attempt, then calls `done`, which may do anything. */
 static void finish(struct connect *c, int fd)
 {
     struct connect last = *c;
@@ -67,7 +67,7 @@ static void finish(struct connect *c, int fd)
     last.done(last.arg, fd, fd >= 0 ? &address : NULL, fd >= 0 ? NULL : last.error);
 }
 
-static void set_error(struct connect *c, int error)
+static void set_connect_error(struct connect *c, int error)
 {
     char text[IP_TEXT_MAX];
 
@@ -77,22 +77,22 @@ static void set_error(struct connect *c, int error)
 
 static void try_next(struct connect *c);
 
-/* The attempt under way came to nothing. */
-static void attempt_failed(struct connect *c, int error)
+/* The attempt under way failed. */
+static void on_attempt_failed(struct connect *c, int error)
 {
-    close(detach(c));
-    set_error(c, error);
+    close(detach_attempt(c));
+    set_connect_error(c, error);
     try_next(c);
 }
 
-static void attempt_expired(struct deadline *deadline)
+static void on_attempt_expired(struct deadline *deadline)
 {
-    attempt_failed(container_of(deadline, struct connect, deadline), ETIMEDOUT);
+    on_attempt_failed(container_of(deadline, struct connect, deadline), ETIMEDOUT);
 }
 
-static void attempt_answered(uv_poll_t *poll, int status, int events)
+static void on_connect_answered(uv_poll_t *poll, int status, int events)
 {
-    struct connect *c = container_of(poll, struct attempt, poll)->connect;
+    struct connect *c = container_of(poll, struct connect_attempt, poll)->connect;
     int error = 0;
 
     (void)status; /* of the poll; the socket's own error is what counts */
@@ -100,15 +100,15 @@ static void attempt_answered(uv_poll_t *poll, int status, int events)
     if (getsockopt(c->attempt->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error}) != 0)
         error = errno;
     if (error != 0)
-        attempt_failed(c, error);
+        on_attempt_failed(c, error);
     else
-        finish(c, detach(c));
+        finish(c, detach_attempt(c));
 }
 
 /* Polls for the answer to connect(2) on `fd`, which is taken on success. Else an errno. */
 static int await_answer(struct connect *c, int fd)
 {
-    struct attempt *attempt = mem_zalloc(sizeof *attempt);
+    struct connect_attempt *attempt = mem_zalloc(sizeof *attempt);
     uint64_t now = loop_now(c->loop);
     uint64_t left = c->due > now ? c->due - now : 0;
     int error = uv_poll_init(loop_uv(c->loop), &attempt->poll, fd);
@@ -120,8 +120,8 @@ static int await_answer(struct connect *c, int fd)
     attempt->connect = c;
     attempt->fd = fd;
     c->attempt = attempt;
-    uv_poll_start(&attempt->poll, UV_WRITABLE, attempt_answered);
-    deadline_arm(c->loop, &c->deadline, left / (c->count - c->tried + 1), attempt_expired);
+    uv_poll_start(&attempt->poll, UV_WRITABLE, on_connect_answered);
+    deadline_arm(c->loop, &c->deadline, left / (c->count - c->tried + 1), on_attempt_expired);
     return 0;
 }
 
@@ -166,12 +166,12 @@ static void try_next(struct connect *c)
 
         if (error == 0)
             return;
-        set_error(c, error);
+        set_connect_error(c, error);
     }
     finish(c, -1);
 }
 
-static void start(struct later *later)
+static void on_connect_start(struct later *later)
 {
     try_next(container_of(later, struct connect, start));
 }
@@ -197,7 +197,7 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
     snprintf(c->error, sizeof c->error, "no address to connect to");
     c->done = done;
     c->arg = arg;
-    later_post(loop, &c->start, start);
+    later_post(loop, &c->start, on_connect_start);
     return c;
 }
 
@@ -207,7 +207,7 @@ void connect_cancel(struct connect *c)
         return;
     later_cancel(c->loop, &c->start);
     if (c->attempt != NULL)
-        close(detach(c));
+        close(detach_attempt(c));
     free(c->addresses);
     free(c);
 }

@@ -1,4 +1,5 @@
-/* An outgoing TCP connection, without blocking: addresses are tried one after another. */
+/* An outgoing TCP connection, without blocking: addresses are tried one after another. For threads
+ * with a loop: the main thread (dials) and workers (remote forwards). */
 #ifndef ADIT_IO_CONNECT_H
 #define ADIT_IO_CONNECT_H
 
@@ -15,15 +16,14 @@ struct connect_options {
     uint16_t port;
     const struct ip *from; /* the local address; NULL: any */
     uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
-    /* Where no descriptor is left but such as this use leaves to others, an attempt fails as with
-     * EMFILE. */
+    /* Where only descriptors are left that this use leaves to others, an attempt fails with EMFILE.
+     */
     enum descriptor_use use;
 };
 
-/* Tries the addresses in order.
- * `done` is called once, never from inside this call: with a connected non-blocking descriptor,
- * which is the callee's, and the address reached, or with -1 and what the last attempt said
- * ("10.0.0.1 port 22: Connection refused"). */
+/* Tries the addresses in order. `done` is called once, never from inside this call: with a
+ * connected non-blocking descriptor, which is the callee's, and the address reached, or with -1 and
+ * the error of the last attempt ("10.0.0.1 port 22: Connection refused"). */
 struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               void (*done)(void *arg, int fd, const struct ip *address,
                                            const char *error),

@@ -1,4 +1,4 @@
-/* Who may have the process's last descriptors. */
+/* Which uses may take the last descriptors of the process. Any thread. */
 #ifndef ADIT_IO_DESCRIPTORS_H
 #define ADIT_IO_DESCRIPTORS_H
 
@@ -6,17 +6,17 @@
 
 /* What a descriptor is for. Each kind leaves some to the kinds below it. The bounds are of the soft
  * limit of RLIMIT_NOFILE; the kernel gives the lowest descriptor that is free, so that a descriptor
- * beyond a bound tells that all below are taken. */
+ * beyond a bound shows that all below are taken. */
 enum descriptor_use {
-    /* Connections from this machine for what comes in by remote forwards: whoever reaches the
-     * server's port makes them. They leave a quarter of all to clients. */
+    /* Connections from this machine for clients of remote forwards: anybody who reaches the port of
+     * the server causes them. They leave a quarter of all descriptors to local clients. */
     DESCRIPTOR_REMOTE_FORWARD,
     /* Clients that are accepted here, and DNS through the tunnel for them. They leave the last 64,
      * or the last quarter if that is less. */
     DESCRIPTOR_CLIENT,
-    /* What clients are of no use without, and what is bounded otherwise: SSH sessions that are
-     * dialled (with their agents, jump hosts and programs), control connections, the local
-     * resolver's sockets, files that are read. These may have any. */
+    /* What clients need, and what has other bounds: SSH sessions that are dialled (with their
+     * agents, jump hosts and programs), control connections, the local resolver's sockets, files
+     * that are read. These may have any. */
     DESCRIPTOR_GATEWAY,
 };
 

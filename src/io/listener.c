@@ -24,18 +24,20 @@ struct listener {
     int fd;
     char *name;
     uint16_t port;
-    char *path; /* of a unix socket that is bound, and the file it was then; the owner's only */
+    /* Of a unix socket that is bound: its path, and the file that was there then. Only the owner
+     * uses them. */
+    char *path;
     dev_t device;
     ino_t inode;
 };
 
-static int open_socket(int family)
+static int listener_socket(int family)
 {
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* Whether the file is a socket that nobody listens on any more. */
-static bool is_stale(const struct sockaddr_un *at)
+/* Whether the file is a socket that no process listens on any more. */
+static bool is_stale_socket(const struct sockaddr_un *at)
 {
     struct stat st;
     bool stale;
@@ -43,7 +45,7 @@ static bool is_stale(const struct sockaddr_un *at)
 
     if (lstat(at->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return false;
-    fd = open_socket(AF_UNIX);
+    fd = listener_socket(AF_UNIX);
     if (fd < 0)
         return false;
     stale = connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
@@ -51,7 +53,7 @@ static bool is_stale(const struct sockaddr_un *at)
     return stale;
 }
 
-/* These bind and listen; false: errno says why not. */
+/* Both bind and listen; false: errno says why not. */
 
 static bool listen_unix(struct listener *l, const struct listener_address *address)
 {
@@ -73,7 +75,7 @@ static bool listen_unix(struct listener *l, const struct listener_address *addre
     if (bind(l->fd, sa, sizeof at) != 0) {
         if (errno != EADDRINUSE)
             return false;
-        if (!is_stale(&at)) {
+        if (!is_stale_socket(&at)) {
             errno = EADDRINUSE;
             return false;
         }
@@ -103,7 +105,7 @@ static bool listen_ip(struct listener *l, const struct ip *ip, uint16_t port)
     return ip_from_sockaddr((struct sockaddr *)&at, &bound, &l->port);
 }
 
-static char *name_of(const struct listener_address *address, uint16_t port)
+static char *listener_name_of(const struct listener_address *address, uint16_t port)
 {
     char host[IP_TEXT_MAX];
     char text[HOSTPORT_TEXT_MAX];
@@ -121,8 +123,8 @@ static void listener_free(struct listener *l)
     free(l);
 }
 
-/* (The path is removed only if it still is this one's.) */
-static void remove_path(struct listener *l)
+/* Removes the path, unless another file is there now. */
+static void listener_remove_path(struct listener *l)
 {
     struct stat st;
 
@@ -133,12 +135,14 @@ static void remove_path(struct listener *l)
     l->path = NULL;
 }
 
-static bool start(struct listener *l, const struct listener_address *address)
+static bool listener_start(struct listener *l, const struct listener_address *address)
 {
-    l->fd = open_socket(address->is_unix ? AF_UNIX : ip_is_v4(&address->ip) ? AF_INET : AF_INET6);
+    l->fd = listener_socket(address->is_unix         ? AF_UNIX
+                            : ip_is_v4(&address->ip) ? AF_INET
+                                                     : AF_INET6);
     if (l->fd < 0)
         return false;
-    socket_prepare(l->fd); /* Linux has what is accepted inherit it */
+    socket_prepare(l->fd); /* on Linux the connections that are accepted inherit the options */
     return address->is_unix ? listen_unix(l, address) : listen_ip(l, &address->ip, address->port);
 }
 
@@ -148,17 +152,17 @@ struct listener *listener_new(const struct listener_address *address, char *erro
     struct listener *l = mem_zalloc(sizeof *l);
 
     atomic_store(&l->references, 1);
-    if (!start(l, address)) {
+    if (!listener_start(l, address)) {
         int why = errno;
 
-        l->name = name_of(address, address->port);
+        l->name = listener_name_of(address, address->port);
         snprintf(error, error_size, "%s: %s", l->name, strerror(why));
-        remove_path(l);
+        listener_remove_path(l);
         listener_free(l);
         errno = why;
         return NULL;
     }
-    l->name = name_of(address, l->port);
+    l->name = listener_name_of(address, l->port);
     return l;
 }
 
@@ -178,8 +182,8 @@ void listener_close(struct listener *l)
 {
     if (l == NULL)
         return;
-    remove_path(l);
-    atomic_store(&l->closed, true); /* before whoever accepts can notice */
+    listener_remove_path(l);
+    atomic_store(&l->closed, true); /* before an acceptor can notice the shutdown */
     shutdown(l->fd, SHUT_RDWR);
     listener_unref(l);
 }

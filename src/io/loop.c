@@ -1,10 +1,11 @@
 /* A libuv loop with work for later and deadlines.
  *
- * Work for later runs from a uv_check handle, that is after the turn's input; while some is queued
- * a uv_idle handle is active, which keeps the poll for input from blocking. Deadlines of the same
- * duration fall due in the order they were armed, so a plain list and one timer serve any number of
- * them: the timer is set for the first, and when that one was cancelled meanwhile it fires for
- * nothing and is set again. */
+ * Work for later runs from a uv_check handle, that is after the turn's input. While some is queued
+ * a uv_idle handle is active, which keeps the poll for input from blocking.
+ *
+ * Deadlines of the same duration fall due in the order in which they were armed. So one list and
+ * one timer serve any number of them. The timer is set for the first deadline; if that one was
+ * cancelled meanwhile, the timer fires for nothing and is set again. */
 #include "io/loop.h"
 
 #include "base/log.h"
@@ -18,7 +19,7 @@
 TAILQ_HEAD(later_list, later);
 TAILQ_HEAD(deadline_list, deadline);
 
-/* The armed deadlines of one duration; lives until its timer finds it empty. */
+/* The armed deadlines of one duration. The queue lasts until its timer finds it empty. */
 struct deadline_queue {
     LIST_ENTRY(deadline_queue) next;
     struct deadline_list deadlines;
@@ -28,7 +29,7 @@ struct deadline_queue {
 
 struct loop {
     uv_loop_t uv;
-    uv_check_t check; /* always active: so the loop runs until it is stopped */
+    uv_check_t check; /* always active, so that the loop runs until it is stopped */
     uv_idle_t idle;
     struct later_list later;
     uint64_t turn;
@@ -39,12 +40,12 @@ struct loop {
     struct gathered gathered;
 };
 
-static void no_wait(uv_idle_t *idle)
+static void loop_no_wait(uv_idle_t *idle)
 {
     (void)idle;
 }
 
-static void run_later(uv_check_t *check)
+static void loop_run_later(uv_check_t *check)
 {
     struct loop *loop = check->data;
     struct later *later;
@@ -80,27 +81,27 @@ struct loop *loop_new(void)
     uv_idle_init(&loop->uv, &loop->idle);
     uv_check_init(&loop->uv, &loop->check);
     loop->check.data = loop;
-    uv_check_start(&loop->check, run_later);
+    uv_check_start(&loop->check, loop_run_later);
     return loop;
 }
 
-static void queue_freed(uv_handle_t *timer)
+static void deadline_queue_closed(uv_handle_t *timer)
 {
     free(container_of(timer, struct deadline_queue, timer));
 }
 
-static void queue_free(struct deadline_queue *queue)
+static void deadline_queue_free(struct deadline_queue *queue)
 {
-    assert(TAILQ_EMPTY(&queue->deadlines));
+    assert(TAILQ_EMPTY(&queue->deadlines) && "a loop is freed when no deadline is armed");
     LIST_REMOVE(queue, next);
-    uv_close((uv_handle_t *)&queue->timer, queue_freed);
+    uv_close((uv_handle_t *)&queue->timer, deadline_queue_closed);
 }
 
-static void assert_closing(uv_handle_t *handle, void *arg)
+static void loop_assert_closing(uv_handle_t *handle, void *arg)
 {
     (void)arg;
     (void)handle;
-    assert(uv_is_closing(handle));
+    assert(uv_is_closing(handle) && "a loop is freed when its handles are closed");
 }
 
 void loop_free(struct loop *loop)
@@ -109,17 +110,18 @@ void loop_free(struct loop *loop)
 
     if (loop == NULL)
         return;
-    assert(TAILQ_EMPTY(&loop->later) && LIST_EMPTY(&loop->lingering));
+    assert(TAILQ_EMPTY(&loop->later) && "a loop is freed when no work is queued");
+    assert(LIST_EMPTY(&loop->lingering) && "a loop is freed when no socket lingers");
     while (!LIST_EMPTY(&loop->queues))
-        queue_free(LIST_FIRST(&loop->queues));
+        deadline_queue_free(LIST_FIRST(&loop->queues));
     watches_free(loop->watches);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
-    uv_walk(&loop->uv, assert_closing, NULL);
+    uv_walk(&loop->uv, loop_assert_closing, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         continue;
     error = uv_loop_close(&loop->uv);
-    assert(error == 0);
+    assert(error == 0 && "all handles are closed");
     (void)error;
     free(loop);
 }
@@ -169,7 +171,7 @@ void later_post(struct loop *loop, struct later *later, void (*run)(struct later
     if (later->queued)
         return;
     if (TAILQ_EMPTY(&loop->later))
-        uv_idle_start(&loop->idle, no_wait);
+        uv_idle_start(&loop->idle, loop_no_wait);
     later->run = run;
     later->turn = loop->turn;
     later->queued = true;
@@ -186,7 +188,7 @@ void later_cancel(struct loop *loop, struct later *later)
         uv_idle_stop(&loop->idle);
 }
 
-static void expire(uv_timer_t *timer)
+static void deadline_queue_expire(uv_timer_t *timer)
 {
     struct deadline_queue *queue = timer->data;
     struct deadline *deadline;
@@ -197,12 +199,12 @@ static void expire(uv_timer_t *timer)
         deadline->expired(deadline);
     }
     if (deadline == NULL)
-        queue_free(queue);
+        deadline_queue_free(queue);
     else
-        uv_timer_start(timer, expire, deadline->due - now, 0);
+        uv_timer_start(timer, deadline_queue_expire, deadline->due - now, 0);
 }
 
-static struct deadline_queue *queue_of(struct loop *loop, uint64_t duration)
+static struct deadline_queue *deadline_queue_of(struct loop *loop, uint64_t duration)
 {
     struct deadline_queue *queue;
 
@@ -215,7 +217,7 @@ static struct deadline_queue *queue_of(struct loop *loop, uint64_t duration)
     queue->duration = duration;
     queue->timer.data = queue;
     uv_timer_init(&loop->uv, &queue->timer);
-    uv_timer_start(&queue->timer, expire, duration, 0);
+    uv_timer_start(&queue->timer, deadline_queue_expire, duration, 0);
     LIST_INSERT_HEAD(&loop->queues, queue, next);
     return queue;
 }
@@ -223,11 +225,12 @@ static struct deadline_queue *queue_of(struct loop *loop, uint64_t duration)
 void deadline_arm(struct loop *loop, struct deadline *deadline, uint64_t milliseconds,
                   void (*expired)(struct deadline *deadline))
 {
-    /* Not 0: a callback that arms its own deadline anew would never let `expire` end. */
+    /* Not 0: a callback that arms its own deadline anew would never let `deadline_queue_expire`
+     * end. */
     uint64_t duration = milliseconds > 0 ? milliseconds : 1;
 
     deadline_cancel(deadline);
-    deadline->queue = queue_of(loop, duration);
+    deadline->queue = deadline_queue_of(loop, duration);
     deadline->due = loop_now(loop) + duration;
     deadline->expired = expired;
     TAILQ_INSERT_TAIL(&deadline->queue->deadlines, deadline, next);

@@ -18,11 +18,11 @@ struct loop;
 /* A new loop; NULL when the kernel has no descriptors for one (logged). */
 struct loop *loop_new(void);
 
-/* Frees a loop that does not run. Handles still closing are waited for; an open handle, queued work
- * and an armed deadline are bugs and asserted. NULL is fine. */
+/* Frees a loop that does not run. Waits for handles that are still closing. Open handles, queued
+ * work, armed deadlines and lingering sockets are bugs and asserted. NULL is fine. */
 void loop_free(struct loop *loop);
 
-/* Runs until loop_stop, which may be called from inside only. */
+/* Runs until loop_stop, which is called from inside a callback of the loop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -32,13 +32,14 @@ uv_loop_t *loop_uv(struct loop *loop);
 /* Milliseconds of a monotonic clock, as of the current turn of the loop. */
 uint64_t loop_now(const struct loop *loop);
 
-/* One buffer for a turn's bytes: whoever receives into it passes them on before it returns. */
+/* One buffer for received bytes. A callback that receives into it passes the bytes on before it
+ * returns. */
 #define LOOP_SCRATCH_SIZE 131072
 uint8_t *loop_scratch(struct loop *loop);
 
-/* Work to be done later in the same turn, when no callback is on the stack any more. Embed it,
- * zeroed. Queued work runs once, first in first out; work queued meanwhile waits for the next turn,
- * so that nobody can starve the loop. */
+/* Work to be done later in the same turn, when no callback is on the stack any more. Embedded in
+ * the owner's struct, zeroed. Queued work runs once, first in first out. Work that is queued
+ * meanwhile waits for the next turn, so that it cannot starve the loop. */
 struct later {
     TAILQ_ENTRY(later) next;
     void (*run)(struct later *later);
@@ -46,14 +47,15 @@ struct later {
     bool queued;
 };
 
-/* Queues; queueing what is queued already does nothing. */
+/* Queues the work. Does nothing if it is queued already. */
 void later_post(struct loop *loop, struct later *later, void (*run)(struct later *later));
 
-/* Unqueues; what is not queued is left alone. */
+/* Takes the work off the queue. Does nothing if it is not queued. */
 void later_cancel(struct loop *loop, struct later *later);
 
-/* A moment after which something has taken too long. Embed it, zeroed. Cheap: no timer each, and
- * constant time to arm and cancel as long as few different durations are in use. */
+/* A moment after which something has taken too long. Embedded in the owner's struct, zeroed. A
+ * deadline needs no timer of its own; to arm and to cancel one takes constant time as long as few
+ * different durations are in use. */
 struct deadline {
     TAILQ_ENTRY(deadline) next;
     struct deadline_queue *queue; /* NULL: not armed */
@@ -61,12 +63,13 @@ struct deadline {
     void (*expired)(struct deadline *deadline);
 };
 
-/* Arms (or arms anew) for `milliseconds` (at least 1) from now; fires once. The callback may free
- * what the deadline is embedded in, and arm and cancel this one and others. */
+/* Arms the deadline, or arms it again, for `milliseconds` (at least 1) from now. `expired` is
+ * called once. It may free the struct that the deadline is embedded in, and arm and cancel this
+ * deadline and others. */
 void deadline_arm(struct loop *loop, struct deadline *deadline, uint64_t milliseconds,
                   void (*expired)(struct deadline *deadline));
 
-/* Disarms; what is not armed is left alone. */
+/* Disarms the deadline. Does nothing if it is not armed. */
 void deadline_cancel(struct deadline *deadline);
 
 /* The structure that a member is embedded in. */

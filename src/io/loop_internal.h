@@ -1,14 +1,15 @@
-/* What the files of this room keep in the loop itself, so that there are no globals. */
+/* What the files of io/ keep in the loop itself, so that there are no globals. */
 #ifndef ADIT_IO_LOOP_INTERNAL_H
 #define ADIT_IO_LOOP_INTERNAL_H
 
 #include "io/loop.h"
 
-/* A turn's bytes for one endpoint, until they are written at once (relay.c). */
-struct flow;
+struct socket;
+
+/* The bytes of a turn that are for one socket, until they are sent by one call (socket.c). */
 struct gathered {
-    struct flow *flow; /* whose; NULL: there are none */
-    struct flow *last; /* whose bytes came last */
+    struct socket *socket; /* NULL: nothing is gathered */
+    struct socket *last;   /* the socket that a packet was written to last */
     size_t length;
     struct later spilling;
     uint8_t bytes[LOOP_SCRATCH_SIZE];
@@ -16,8 +17,7 @@ struct gathered {
 
 struct gathered *loop_gathered(struct loop *loop);
 
-/* Sockets whose owners closed them and that wait for the peer's end of data (socket.c). */
-struct socket;
+/* Sockets that their owners have closed and that wait for the peer's end of data (socket.c). */
 LIST_HEAD(socket_list, socket);
 
 struct socket_list *loop_lingering(struct loop *loop);
@@ -27,13 +27,13 @@ struct watches;
 
 struct watches *loop_watches(struct loop *loop);
 
-/* NULL: no descriptors (errno). */
+/* NULL: there are no descriptors (errno). */
 struct watches *watches_new(uv_loop_t *uv);
 
-/* Once a turn, when no callback is on the stack: what has ended is let go. */
+/* Called once a turn, when no callback is on the stack: lets go of the watches that have ended. */
 void watches_sweep(struct watches *watches);
 
-/* When all have ended; the memory is freed when libuv has let go of it. */
+/* Called when all watches have ended. The memory is freed when libuv has let go of it. */
 void watches_free(struct watches *watches);
 
 #endif

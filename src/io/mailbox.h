@@ -1,11 +1,12 @@
-/* Messages from any thread to one loop: the only way threads speak to each other. */
+/* Messages from any thread to one loop. (What threads share otherwise is in shared/.) */
 #ifndef ADIT_IO_MAILBOX_H
 #define ADIT_IO_MAILBOX_H
 
 #include "io/loop.h"
 
-/* Embed it in what is sent. Ownership passes to the receiver, whose `run` is called on its loop
- * with the owner of the mailbox, once; if the mailbox is freed first, `drop` is called instead. */
+/* Embedded in the struct that is sent. mailbox_post passes its ownership on. Either `run` is called
+ * once, on the mailbox's loop and with the mailbox's owner; or, if the mailbox is freed first,
+ * `drop`. */
 struct message {
     STAILQ_ENTRY(message) next;
     void (*run)(struct message *message, void *owner);
@@ -14,13 +15,14 @@ struct message {
 
 struct mailbox;
 
-/* A mailbox read by `loop`, whose messages run with `owner`. */
+/* A mailbox whose messages run on `loop`, with `owner` as their argument. */
 struct mailbox *mailbox_new(struct loop *loop, void *owner);
 
-/* On the loop's thread, once nobody posts any more: drops what was not delivered. NULL is fine. */
+/* On the loop's thread, once no thread posts any more: drops what was not delivered. NULL is fine.
+ */
 void mailbox_free(struct mailbox *mailbox);
 
-/* From any thread. Messages of one sender arrive in the order sent; one wake-up serves many. */
+/* From any thread. Messages of one thread are run in the order in which it posted them. */
 void mailbox_post(struct mailbox *mailbox, struct message *message);
 
 #endif

@@ -1,7 +1,9 @@
-/* ProxyCommand, by uv_spawn: it resets the signals, and reaps.
+/* ProxyCommand, by uv_spawn. It runs on the main thread, which may not wait, for as long as its
+ * connection, and its exit is an event of the loop: so it is not io/subprocess's, which waits.
+ * uv_spawn resets the signals, as io/subprocess does, and waits for the process.
  *
- * As with ssh the command has a pipe for its input and one for its output, as there are some (ncat)
- * that say only by closing the one that their connection has ended. libssh wants one descriptor:
+ * * * As with ssh(1) the command has a pipe for its input and one for its output: some commands
+ * (ncat) show the end of their connection only by closing one of them. libssh takes one descriptor:
  * pumps join the pipes to a socketpair. */
 #include "io/proxy_command.h"
 
@@ -20,8 +22,8 @@
 struct proxy_command {
     uv_process_t process;
     LIST_ENTRY(proxy_command) link;
-    bool abandoned; /* goes when it has exited */
-    char ended[40]; /* how; "": it runs */
+    bool abandoned; /* freed when the command has exited */
+    char ended[40]; /* how it ended; "": it runs */
 };
 
 struct proxy_commands {
@@ -38,15 +40,15 @@ struct proxy_commands *proxy_commands_new(struct loop *loop)
     return all;
 }
 
-static void closed(uv_handle_t *handle)
+static void on_command_closed(uv_handle_t *handle)
 {
     free(container_of((uv_process_t *)handle, struct proxy_command, process));
 }
 
-static void forget(struct proxy_command *p)
+static void forget_command(struct proxy_command *p)
 {
     LIST_REMOVE(p, link);
-    uv_close((uv_handle_t *)&p->process, closed);
+    uv_close((uv_handle_t *)&p->process, on_command_closed);
 }
 
 static void set_ended(struct proxy_command *p, int status, int signal)
@@ -57,18 +59,18 @@ static void set_ended(struct proxy_command *p, int status, int signal)
         snprintf(p->ended, sizeof(p->ended), "exited with status %d", status);
 }
 
-static void exited(uv_process_t *process, int64_t status, int signal)
+static void on_command_exited(uv_process_t *process, int64_t status, int signal)
 {
     struct proxy_command *p = container_of(process, struct proxy_command, process);
 
     set_ended(p, (int)status, signal);
     if (p->abandoned)
-        forget(p);
+        forget_command(p);
 }
 
 /* Returns 0 or an error of libuv. */
-static int spawn(struct proxy_commands *all, struct proxy_command *p, const char *command,
-                 int input, int output)
+static int spawn_shell(struct proxy_commands *all, struct proxy_command *p, const char *command,
+                       int input, int output)
 {
     const char *shell = getenv("SHELL");
     char *script = mem_printf("exec %s", command);
@@ -80,7 +82,7 @@ static int spawn(struct proxy_commands *all, struct proxy_command *p, const char
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
     };
     uv_process_options_t options = {
-        .exit_cb = exited,
+        .exit_cb = on_command_exited,
         .file = argv[0],
         .args = argv,
         .stdio_count = sizeof(stdio) / sizeof(stdio[0]),
@@ -92,7 +94,7 @@ static int spawn(struct proxy_commands *all, struct proxy_command *p, const char
     return error;
 }
 
-/* The pipes' ends: ours, and the command's. */
+/* The pipes: one end of each is the command's. */
 struct pipes {
     int input[2];
     int output[2];
@@ -115,8 +117,8 @@ static bool open_pipes(struct pipes *pipes)
     return false;
 }
 
-/* Our ends become one descriptor; -1: errno. */
-static int join(const struct pipes *pipes)
+/* Joins this process's ends to one descriptor; -1: errno. */
+static int join_pipes(const struct pipes *pipes)
 {
     int ends[2];
     int back;
@@ -127,7 +129,7 @@ static int join(const struct pipes *pipes)
         return -1;
     }
     back = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-    /* (Without one of them the connection is at its end at once, which is as good a failure.) */
+    /* (Where a pump cannot start the connection ends at once, and the dial fails.) */
     if (!pump_start(pipes->output[0], back, NULL) || !pump_start(ends[1], pipes->input[1], NULL))
         shutdown(ends[0], SHUT_RDWR);
     return ends[0];
@@ -142,17 +144,18 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
     if (!open_pipes(&pipes))
         return NULL;
     p = mem_zalloc(sizeof(*p));
-    error = spawn(all, p, command, pipes.input[0], pipes.output[1]);
+    error = spawn_shell(all, p, command, pipes.input[0], pipes.output[1]);
     close_ends(&pipes, false);
     LIST_INSERT_HEAD(&all->list, p, link);
     if (error != 0) {
         close_ends(&pipes, true);
     } else {
-        *fd = join(&pipes);
+        *fd = join_pipes(&pipes);
         error = *fd < 0 ? -errno : 0;
     }
     if (error != 0) {
-        proxy_command_hang_up(p); /* (libuv wants it closed even if it never ran) */
+        proxy_command_hang_up(
+            p); /* (libuv requires that the handle is closed, also if the process never ran) */
         errno = -error;
         return NULL;
     }
@@ -163,7 +166,8 @@ const char *proxy_command_ended(struct proxy_command *p)
 {
     siginfo_t info = {0};
 
-    /* Its connection has ended before it is reaped: who asks then wants to know all the same. */
+    /* The connection of a command ends before libuv has waited for the process: the status is
+     * looked up. */
     if (p->ended[0] == '\0' &&
         waitid(P_PID, (id_t)p->process.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid != 0)
@@ -178,7 +182,7 @@ void proxy_command_leave(struct proxy_command *p)
         return;
     p->abandoned = true;
     if (!uv_is_active((uv_handle_t *)&p->process))
-        forget(p);
+        forget_command(p);
 }
 
 void proxy_command_hang_up(struct proxy_command *p)
@@ -197,7 +201,7 @@ void proxy_commands_free(struct proxy_commands *all)
     while ((p = LIST_FIRST(&all->list)) != NULL) {
         if (uv_is_active((uv_handle_t *)&p->process))
             uv_process_kill(&p->process, SIGHUP);
-        forget(p);
+        forget_command(p);
     }
     free(all);
 }

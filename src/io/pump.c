@@ -1,4 +1,4 @@
-/* Blocking copies. */
+/* Blocking copies from one descriptor to another, each on a thread of its own. */
 #include "io/pump.h"
 
 #include "base/mem.h"
@@ -17,12 +17,13 @@
 struct pump {
     int from;
     int to;
-    int done; /* -1: nobody wants to know */
+    int done; /* where the result is written to; -1: nowhere */
     uint8_t buffer[PUMP_BUFFER];
 };
 
-/* Whether to try again; a descriptor that somebody made non-blocking is waited for first. */
-static bool again(int fd, short events)
+/* Whether a read or write that failed is worth another try. Standard input or output may be
+ * non-blocking, as other programs share it: then this waits first. */
+static bool pump_may_retry(int fd, short events)
 {
     if (errno == EAGAIN)
         poll(&(struct pollfd){.fd = fd, .events = events}, 1, -1);
@@ -37,15 +38,15 @@ static int write_all(int fd, const uint8_t *bytes, size_t length)
         if (n >= 0) {
             bytes += n;
             length -= (size_t)n;
-        } else if (!again(fd, POLLOUT)) {
+        } else if (!pump_may_retry(fd, POLLOUT)) {
             return errno;
         }
     }
     return 0;
 }
 
-/* Returns what it ended with. */
-static int copy(struct pump *p)
+/* Returns the errno that the copy ended with; 0: the end of data. */
+static int pump_copy(struct pump *p)
 {
     int error = 0;
 
@@ -55,7 +56,7 @@ static int copy(struct pump *p)
             error = write_all(p->to, p->buffer, (size_t)n);
         else if (n == 0)
             break;
-        else if (!again(p->from, POLLIN))
+        else if (!pump_may_retry(p->from, POLLIN))
             error = errno;
     }
     return error;
@@ -73,10 +74,10 @@ static void pump_free(struct pump *p)
 static void *pump_main(void *arg)
 {
     struct pump *p = arg;
-    int error = copy(p);
+    int error = pump_copy(p);
 
     shutdown(p->to, SHUT_WR);
-    /* (A pipe takes so little whole, and its reader may have gone.) */
+    /* (A pipe takes as few bytes at once or not at all: pipe(7). Its reader may have closed it.) */
     if (p->done >= 0 && write(p->done, &error, sizeof(error)) < 0)
         error = 0;
     pump_free(p);

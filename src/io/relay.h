@@ -1,13 +1,14 @@
 /* Joins two endpoints: what comes out of one goes into the other, with exact half-close.
  *
- *   a relays to b      what the relay does
- *   -----------------  ------------------------------------------------------------------
- *   data               into b; what b does not take is held, and a paused until b took it
- *   eof                once nothing is held: write_eof to b; b's own data still flows to a
- *   closed             as eof; and what b still sends has nowhere to go: dropped
- *   failed             both ends are aborted at once
- *   eof both ways      both ends are closed
- */
+ *   event of a    what the relay does
+ *   ------------  ----------------------------------------------------------------------------
+ *   data          writes to b; what b does not take is held, and a is paused until b took it
+ *   eof           once nothing is held: writes the end of data to b; b's data still flows to a
+ *   closed        as eof; and what b still sends is dropped
+ *   failed        aborts both endpoints at once
+ *   eof of both   closes both endpoints, once neither is draining
+ *
+ * The same holds for b. A relay belongs to the thread of its loop. */
 #ifndef ADIT_IO_RELAY_H
 #define ADIT_IO_RELAY_H
 
@@ -17,10 +18,12 @@
 
 /* How a relay ended. */
 struct relay_result {
-    uint64_t bytes[2];  /* [0]: from a to b, [1]: from b to a */
+    uint64_t bytes[2];  /* that an endpoint took; [0]: from a to b, [1]: from b to a */
     const char *reason; /* "closed", or the words of the failure; static or valid during the call */
     int failed;         /* -1: nothing failed; 0: a, 1: b */
 };
+
+typedef void relay_done_fn(void *arg, const struct relay_result *result);
 
 struct relay;
 
@@ -28,23 +31,22 @@ struct relay;
 struct relay_start {
     struct endpoint *a;
     struct endpoint *b;
-    /* Bytes that a sent before, which go to b ahead of all others; NULL: none. Copied. */
-    const struct buffer *to_b;
-    /* What the owner itself wrote to a and a has not taken yet (the rest of a reply): it goes to a
-     * ahead of all bytes of b, and is not counted in the result. NULL: none. Copied. */
-    const struct buffer *to_a;
-    bool a_eof; /* a's end of data was seen already */
-    /* Called once, when both endpoints are closed, as the relay's last act; never from inside
-     * relay_new. */
-    void (*done)(void *arg, const struct relay_result *result);
+    /* Bytes that were read from a, and from b, before. They go to the other endpoint ahead of all
+     * that still comes, and count in the result. NULL: none. Copied. */
+    const struct buffer *early_a;
+    const struct buffer *early_b;
+    /* Called once, when both endpoints are closed, as the last thing that the relay does; never
+     * from inside relay_new. */
+    relay_done_fn *done;
     void *arg;
 };
 
-/* Takes both endpoints and starts. Neither may have reported `closed` before: nothing is left to be
- * relayed then. */
+/* Takes both endpoints over and starts. An end that an endpoint has reported to its former owner is
+ * reported to the relay again. Messages that an endpoint keeps (endpoint_send) go out first, and do
+ * not count in the result. */
 struct relay *relay_new(struct loop *loop, const struct relay_start *start);
 
-/* Cuts both ends now; `done` is not called. */
+/* Aborts both endpoints now and frees the relay. `done` is not called. */
 void relay_abort(struct relay *relay);
 
 /* Bytes carried so far, as in the result. */

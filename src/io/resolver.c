@@ -1,8 +1,9 @@
-/* Names to addresses: who waits for which name, and what is known already.
+/* Names to addresses: look-ups, the questions they wait for, and the cache.
  *
- * A look-up either finds its answer in the cache or waits for its name's question, of which there
- * is one at a time. Whatever the answer comes from, it is given later in the turn, so that c-ares
- * is never on the stack when a caller is called, and a caller never within its own call. */
+ * * * A look-up finds its answer in the cache, or waits for the question about its name, of which
+ * there is one at a time. In either case the answer is given later in the turn, so that c-ares is
+ * never on the stack when a caller's function is called, and that never happens inside the caller's
+ * own call. */
 #include "io/resolver.h"
 
 #include "base/log.h"
@@ -22,26 +23,26 @@ struct resolver {
     struct resolver_options options;
     struct dns *dns;
     struct resolver_cache cache;
-    struct question *questions; /* by name; those not settled */
-    size_t questions_asked;     /* that c-ares has not ended, settled or not */
-    size_t resolves;            /* look-ups whose `done` is still to be called */
+    struct name_question *questions; /* by name; those that are not settled */
+    size_t questions_asked;          /* questions that c-ares has not ended, settled or not */
+    size_t resolves;                 /* look-ups whose `done` is still to be called */
     struct resolver_counts counts;
 };
 
-/* A name that is being asked for. It lives until c-ares calls back. */
-struct question {
+/* A name that a server is asked for. It lives until c-ares calls back. */
+struct name_question {
     UT_hash_handle hh;
     struct resolver *resolver;
     struct deadline deadline;
     struct resolve_list waiting;
-    bool settled; /* those who waited were answered, and nobody joins any more */
+    bool settled; /* the look-ups that waited were answered, and no others join */
     char name[];
 };
 
 struct resolve {
     TAILQ_ENTRY(resolve) next; /* of the question's `waiting` */
     struct resolver *resolver;
-    struct question *question; /* NULL: answered */
+    struct name_question *question; /* NULL: answered */
     struct answer *answer;
     struct later later;
     void (*done)(void *arg, enum resolve_status status, const struct ip *addresses, size_t count,
@@ -143,7 +144,7 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
     case ARES_SUCCESS: status = ARES_ENODATA; /* fall through */
     case ARES_ENODATA:
     case ARES_ENOTFOUND:
-    case ARES_EBADNAME: /* "a..b", a label over 63 bytes: nobody can have it */
+    case ARES_EBADNAME: /* "a..b", a label over 63 bytes: no host can have such a name */
         return answer_new(RESOLVE_NO_SUCH_NAME, ares_strerror(status), NULL, 0);
     default: return answer_new(RESOLVE_FAILED, ares_strerror(status), NULL, 0);
     }
@@ -151,8 +152,8 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
 
 /* ---- questions */
 
-/* Gives everybody who waits the answer; those who come later ask anew. */
-static void question_settle(struct question *question, struct answer *answer)
+/* Gives all look-ups that wait the answer; later ones make a new question. */
+static void question_settle(struct name_question *question, struct answer *answer)
 {
     struct resolve *resolve;
 
@@ -167,7 +168,7 @@ static void question_settle(struct question *question, struct answer *answer)
 
 static void question_expired(struct deadline *deadline)
 {
-    struct question *question = container_of(deadline, struct question, deadline);
+    struct name_question *question = container_of(deadline, struct name_question, deadline);
     struct answer *answer = answer_new(RESOLVE_FAILED, ares_strerror(ARES_ETIMEOUT), NULL, 0);
 
     log_debug("resolve %s: timed out", question->name);
@@ -178,7 +179,7 @@ static void question_expired(struct deadline *deadline)
 static void question_ended(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
     static const struct ares_addrinfo nothing;
-    struct question *question = arg;
+    struct name_question *question = arg;
     struct resolver *resolver = question->resolver;
 
     (void)timeouts;
@@ -201,10 +202,10 @@ static void question_ended(void *arg, int status, int timeouts, struct ares_addr
     resolver->questions_asked--;
 }
 
-static struct question *question_new(struct resolver *resolver, const char *name)
+static struct name_question *question_new(struct resolver *resolver, const char *name)
 {
     size_t size = strlen(name) + 1;
-    struct question *question = mem_zalloc(sizeof(*question) + size);
+    struct name_question *question = mem_zalloc(sizeof(*question) + size);
 
     question->resolver = resolver;
     TAILQ_INIT(&question->waiting);
@@ -254,7 +255,7 @@ struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
 {
     struct resolve *resolve = mem_zalloc(sizeof(*resolve));
     struct answer *answer = known_answer(resolver, name);
-    struct question *question;
+    struct name_question *question;
 
     resolve->resolver = resolver;
     resolve->done = done;

@@ -1,4 +1,5 @@
-/* Names to addresses with c-ares, never blocking, with a bounded cache. One loop's own. */
+/* Names to addresses with c-ares, without blocking, with a bounded cache. Each loop has its own
+ * resolver, for its thread only. */
 #ifndef ADIT_IO_RESOLVER_H
 #define ADIT_IO_RESOLVER_H
 
@@ -13,11 +14,11 @@ struct resolver_server {
     uint16_t port;
 };
 
-/* What bounds a resolver. */
+/* The bounds of a resolver. */
 #define RESOLVER_TIMEOUT_MS 10000   /* for one look-up, all its attempts together */
 #define RESOLVER_TTL_MAX 3600       /* seconds that a found address is believed at most */
 #define RESOLVER_TTL_NEGATIVE 5     /* seconds for "no such name": c-ares hides the SOA's minimum */
-#define RESOLVER_CACHE_MAX 4096     /* names remembered; the one stored longest ago goes first */
+#define RESOLVER_CACHE_MAX 4096     /* names remembered; the oldest is dropped first */
 #define RESOLVER_ADDRESSES_MAX 32   /* of one name; more would never be tried */
 #define RESOLVER_QUESTIONS_MAX 4096 /* names asked for at a time; more look-ups fail at once */
 
@@ -29,8 +30,8 @@ struct resolver_options {
 
     /* With servers: called to get a connected or connecting non-blocking stream descriptor to one
      * of them (for DNS through the tunnel: one end of a socketpair); the resolver closes it, which
-     * it also does when a connection owes an answer for too long. -1: cannot. It must not call the
-     * resolver. NULL: plain TCP sockets. */
+     * it also does when a connection owes an answer for too long. -1: no descriptor. The function
+     * must not call the resolver. NULL: plain TCP sockets. */
     int (*dial)(void *arg, const struct ip *server, uint16_t port);
     void *dial_arg;
 
@@ -61,7 +62,8 @@ struct resolve; /* one look-up under way */
  * (RFC 8305 section 4), none twice; valid during the call. `error` is NULL when found, else what
  * went wrong. Look-ups for the same name share one query. Found addresses are cached for their TTL
  * (at most RESOLVER_TTL_MAX), missing names for RESOLVER_TTL_NEGATIVE, failures not at all.
- * "localhost" and what ends in ".localhost" is loopback, nobody is asked (RFC 6761 section 6.3). */
+ * "localhost" and what ends in ".localhost" is loopback; no server is asked (RFC 6761 section 6.3).
+ */
 struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
                                 void (*done)(void *arg, enum resolve_status status,
                                              const struct ip *addresses, size_t count,
@@ -72,7 +74,7 @@ struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
 void resolve_cancel(struct resolve *resolve);
 
 /* Forgets all answers and connections, and reads this machine's resolver configuration anew (after
- * SIGHUP, or a resume from sleep). Names that are waited for are asked for again. */
+ * SIGHUP, or a resume from sleep). Questions under way are asked again. */
 void resolver_flush(struct resolver *resolver);
 
 void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts);

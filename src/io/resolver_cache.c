@@ -65,7 +65,7 @@ uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *fou
     return (uint64_t)ttl;
 }
 
-static void forget(struct resolver_cache *cache, struct cached *cached)
+static void forget_entry(struct resolver_cache *cache, struct cached *cached)
 {
     HASH_DEL(cache->entries, cached);
     answer_release(cached->answer);
@@ -80,7 +80,7 @@ struct answer *cache_find(struct resolver_cache *cache, const char *name, uint64
     if (cached == NULL)
         return NULL;
     if (cached->expires <= now) {
-        forget(cache, cached);
+        forget_entry(cache, cached);
         return NULL;
     }
     return cached->answer;
@@ -94,9 +94,9 @@ void cache_store(struct resolver_cache *cache, const char *name, struct answer *
 
     HASH_FIND_STR(cache->entries, name, cached);
     if (cached != NULL)
-        forget(cache, cached);
+        forget_entry(cache, cached);
     else if (HASH_COUNT(cache->entries) >= RESOLVER_CACHE_MAX)
-        forget(cache, cache->entries); /* uthash's head is what was added first */
+        forget_entry(cache, cache->entries); /* uthash's head is what was added first */
 
     cached = mem_zalloc(sizeof(*cached) + size);
     cached->answer = answer_hold(answer);
@@ -108,5 +108,5 @@ void cache_store(struct resolver_cache *cache, const char *name, struct answer *
 void cache_clear(struct resolver_cache *cache)
 {
     while (cache->entries != NULL)
-        forget(cache, cache->entries);
+        forget_entry(cache, cache->entries);
 }

@@ -1,4 +1,5 @@
-/* Answers about names, shared by those who asked, and the cache of them (resolver.c only). */
+/* Answers about names, shared by the look-ups that wait for them, and their cache. For resolver.c
+ * only. */
 #ifndef ADIT_IO_RESOLVER_CACHE_H
 #define ADIT_IO_RESOLVER_CACHE_H
 
@@ -35,8 +36,8 @@ struct resolver_cache {
     struct cached *entries; /* a uthash: in the order they were stored */
 };
 
-/* The answer about `name` that is still good at `now` (milliseconds of loop_now), or NULL. It stays
- * the cache's. */
+/* The answer about `name` that is still good at `now` (milliseconds of loop_now), or NULL. The
+ * answer stays the cache's. */
 struct answer *cache_find(struct resolver_cache *cache, const char *name, uint64_t now);
 
 /* Remembers `answer` until `expires`, in place of what was known about `name`; holds it. */

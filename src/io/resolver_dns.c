@@ -1,6 +1,6 @@
 /* c-ares on a loop: its sockets polled, its timeouts followed, its TCP connections dialled.
  *
- * With servers of our own everything goes over TCP connections that stay open between questions
+ * * With configured servers everything goes over TCP connections that stay open between questions
  * (RFC 7766 section 6.2.1). c-ares itself never gives up a connection that fell silent without
  * being closed, and would send question after question into it. So a connection that owes an answer
  * for too long is shut down here; c-ares then sees its end and asks again over a new one. */
@@ -32,13 +32,14 @@
 #define TICK_SHARE 40
 
 /* A socket of c-ares'. */
-struct watch {
-    LIST_ENTRY(watch) next;
+struct dns_socket {
+    LIST_ENTRY(dns_socket) next;
     struct dns *dns;
     uv_poll_t poll;
     ares_socket_t socket;
-    bool owes;      /* a connection that is connecting, or was asked since it was last heard */
-    uint64_t since; /* of when that is, in loop_now's time */
+    bool owes; /* a TCP connection that is connecting, or was sent a question after the last answer
+                */
+    uint64_t since; /* since when, in loop_now's time */
 };
 
 struct dns {
@@ -46,8 +47,9 @@ struct dns {
     struct loop *loop;
     uv_timer_t tick;
     uint64_t tick_ms;
-    LIST_HEAD(, watch) watches;
-    int (*dial)(void *arg, const struct ip *server, uint16_t port); /* NULL: no servers of ours */
+    LIST_HEAD(, dns_socket) sockets;
+    int (*dial)(void *arg, const struct ip *server,
+                uint16_t port); /* NULL: no servers were configured */
     void *dial_arg;
     uint64_t silence_ms;
 };
@@ -55,13 +57,13 @@ struct dns {
 /* ---- time */
 
 /* A connection that has owed an answer for so long; NULL: there is none. */
-static struct watch *find_owing(struct dns *dns, uint64_t milliseconds)
+static struct dns_socket *find_owing(struct dns *dns, uint64_t milliseconds)
 {
-    struct watch *watch;
+    struct dns_socket *s;
 
-    LIST_FOREACH (watch, &dns->watches, next) {
-        if (watch->owes && loop_now(dns->loop) - watch->since >= milliseconds)
-            return watch;
+    LIST_FOREACH (s, &dns->sockets, next) {
+        if (s->owes && loop_now(dns->loop) - s->since >= milliseconds)
+            return s;
     }
     return NULL;
 }
@@ -69,15 +71,15 @@ static struct watch *find_owing(struct dns *dns, uint64_t milliseconds)
 static void on_tick(uv_timer_t *tick)
 {
     struct dns *dns = tick->data;
-    struct watch *watch;
+    struct dns_socket *s;
     struct timeval left;
 
     /* Before the time-outs: then the questions move to a new connection instead of failing. */
-    while ((watch = find_owing(dns, dns->silence_ms)) != NULL) {
+    while ((s = find_owing(dns, dns->silence_ms)) != NULL) {
         log_debug("a DNS server fell silent, connecting to it again");
-        watch->owes = false;
-        shutdown(watch->socket, SHUT_RDWR);
-        ares_process_fd(dns->channel, watch->socket, ARES_SOCKET_BAD);
+        s->owes = false;
+        shutdown(s->socket, SHUT_RDWR);
+        ares_process_fd(dns->channel, s->socket, ARES_SOCKET_BAD);
     }
     ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     if (ares_timeout(dns->channel, NULL, &left) == NULL && find_owing(dns, 0) == NULL)
@@ -86,81 +88,81 @@ static void on_tick(uv_timer_t *tick)
 
 /* ---- sockets */
 
-static struct watch *find_watch(struct dns *dns, ares_socket_t socket)
+static struct dns_socket *find_dns_socket(struct dns *dns, ares_socket_t socket)
 {
-    struct watch *watch;
+    struct dns_socket *s;
 
-    LIST_FOREACH (watch, &dns->watches, next) {
-        if (watch->socket == socket)
-            return watch;
+    LIST_FOREACH (s, &dns->sockets, next) {
+        if (s->socket == socket)
+            return s;
     }
     return NULL;
 }
 
-static void watch_asked(struct watch *watch)
+static void dns_socket_asked(struct dns_socket *s)
 {
-    if (watch->owes || watch->dns->dial == NULL)
+    if (s->owes || s->dns->dial == NULL)
         return; /* a datagram socket has no silence to end */
-    watch->owes = true;
-    watch->since = loop_now(watch->dns->loop);
+    s->owes = true;
+    s->since = loop_now(s->dns->loop);
 }
 
-static void watch_closed(uv_handle_t *poll)
+static void on_dns_socket_closed(uv_handle_t *poll)
 {
-    free(container_of(poll, struct watch, poll));
+    free(container_of(poll, struct dns_socket, poll));
 }
 
-static struct watch *watch_new(struct dns *dns, ares_socket_t socket)
+static struct dns_socket *dns_socket_new(struct dns *dns, ares_socket_t socket)
 {
-    struct watch *watch = mem_zalloc(sizeof(*watch));
-    int error = uv_poll_init(loop_uv(dns->loop), &watch->poll, socket);
+    struct dns_socket *s = mem_zalloc(sizeof(*s));
+    int error = uv_poll_init(loop_uv(dns->loop), &s->poll, socket);
 
     if (error != 0) {
         /* The question on it will time out. */
         log_error("cannot poll a DNS socket: %s", uv_strerror(error));
-        free(watch);
+        free(s);
         return NULL;
     }
-    watch->dns = dns;
-    watch->socket = socket;
-    watch_asked(watch);
-    LIST_INSERT_HEAD(&dns->watches, watch, next);
-    return watch;
+    s->dns = dns;
+    s->socket = socket;
+    dns_socket_asked(s);
+    LIST_INSERT_HEAD(&dns->sockets, s, next);
+    return s;
 }
 
-/* Also when libuv reports an error, for c-ares to meet it. The watch may be gone afterwards. */
+/* Also called when libuv reports an error, which c-ares then meets. The socket may be freed
+ * afterwards. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct watch *watch = container_of(poll, struct watch, poll);
+    struct dns_socket *s = container_of(poll, struct dns_socket, poll);
     bool readable = status < 0 || (events & UV_READABLE) != 0;
     bool writable = status < 0 || (events & UV_WRITABLE) != 0;
 
     if (readable)
-        watch->owes = false;
-    ares_process_fd(watch->dns->channel, readable ? watch->socket : ARES_SOCKET_BAD,
-                    writable ? watch->socket : ARES_SOCKET_BAD);
+        s->owes = false;
+    ares_process_fd(s->dns->channel, readable ? s->socket : ARES_SOCKET_BAD,
+                    writable ? s->socket : ARES_SOCKET_BAD);
 }
 
 /* ARES_OPT_SOCK_STATE_CB: what c-ares wants to know of a socket; nothing: about to close it. */
 static void on_socket_state(void *data, ares_socket_t socket, int readable, int writable)
 {
     struct dns *dns = data;
-    struct watch *watch = find_watch(dns, socket);
+    struct dns_socket *s = find_dns_socket(dns, socket);
 
     if (!readable && !writable) {
-        if (watch == NULL)
+        if (s == NULL)
             return;
-        LIST_REMOVE(watch, next);
-        uv_close((uv_handle_t *)&watch->poll, watch_closed);
+        LIST_REMOVE(s, next);
+        uv_close((uv_handle_t *)&s->poll, on_dns_socket_closed);
         return;
     }
-    if (watch == NULL && (watch = watch_new(dns, socket)) == NULL)
+    if (s == NULL && (s = dns_socket_new(dns, socket)) == NULL)
         return;
-    uv_poll_start(&watch->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0),
-                  on_poll);
+    uv_poll_start(&s->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_poll);
 }
 
-/* ---- ares_set_socket_functions(3), with servers of ours */
+/* ---- ares_set_socket_functions(3), with configured servers */
 
 /* The address is not known yet: a placeholder, which open_connection replaces. */
 static ares_socket_t open_placeholder(int family, int type, int protocol, void *data)
@@ -203,8 +205,8 @@ static int close_socket(ares_socket_t socket, void *data)
     return close(socket);
 }
 
-static ares_ssize_t receive(ares_socket_t socket, void *bytes, size_t size, int flags,
-                            struct sockaddr *from, ares_socklen_t *from_length, void *data)
+static ares_ssize_t receive_from(ares_socket_t socket, void *bytes, size_t size, int flags,
+                                 struct sockaddr *from, ares_socklen_t *from_length, void *data)
 {
     (void)data;
     return recvfrom(socket, bytes, size, flags, from, from_length);
@@ -219,10 +221,10 @@ static ares_ssize_t send_vector(ares_socket_t socket, const struct iovec *vector
         .msg_iov = (struct iovec *)vector,
         .msg_iovlen = (size_t)(count < IOV_MAX ? count : IOV_MAX),
     };
-    struct watch *watch = find_watch(dns, socket);
+    struct dns_socket *s = find_dns_socket(dns, socket);
 
-    if (watch != NULL)
-        watch_asked(watch);
+    if (s != NULL)
+        dns_socket_asked(s);
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
@@ -230,7 +232,7 @@ static const struct ares_socket_functions socket_functions = {
     .asocket = open_placeholder,
     .aclose = close_socket,
     .aconnect = open_connection,
-    .arecvfrom = receive,
+    .arecvfrom = receive_from,
     .asendv = send_vector,
 };
 
@@ -280,7 +282,7 @@ static int set_servers(struct dns *dns, const struct resolver_options *options)
     return status;
 }
 
-static int open_channel(struct dns *dns, const struct resolver_options *options)
+static int init_channel(struct dns *dns, const struct resolver_options *options)
 {
     char dns_only[] = "b", no_file[] = "/dev/null";
     struct ares_options ares = {
@@ -292,7 +294,8 @@ static int open_channel(struct dns *dns, const struct resolver_options *options)
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
 
 #ifdef ARES_OPT_QUERY_CACHE
-    mask |= ARES_OPT_QUERY_CACHE; /* of no size: ours knows resolver_flush */
+    mask |=
+        ARES_OPT_QUERY_CACHE; /* of size 0: the cache of this file's callers knows resolver_flush */
 #endif
     if (options->server_count == 0)
         return ares_init_options(&dns->channel, &ares, mask);
@@ -321,14 +324,14 @@ struct dns *dns_new(struct loop *loop, const struct resolver_options *options)
 
     uv_once(&once, init_library);
     dns->loop = loop;
-    LIST_INIT(&dns->watches);
+    LIST_INIT(&dns->sockets);
     dns->silence_ms = (uint64_t)options->timeout_ms / SILENCE_SHARE;
     dns->tick_ms = (uint64_t)options->timeout_ms / TICK_SHARE + 1;
     if (options->server_count > 0) {
         dns->dial = options->dial != NULL ? options->dial : dial_tcp;
         dns->dial_arg = options->dial_arg;
     }
-    int status = open_channel(dns, options);
+    int status = init_channel(dns, options);
     if (status != ARES_SUCCESS) {
         log_error("cannot start the resolver: %s", ares_strerror(status));
         free(dns);
@@ -349,7 +352,7 @@ void dns_free(struct dns *dns)
     if (dns == NULL)
         return;
     ares_destroy(dns->channel);
-    assert(LIST_EMPTY(&dns->watches));
+    assert(LIST_EMPTY(&dns->sockets));
     uv_close((uv_handle_t *)&dns->tick, tick_closed);
 }
 

@@ -36,7 +36,7 @@ void signals_hold(const int *numbers, size_t count)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void readable(uv_poll_t *poll, int status, int events)
+static void on_signalfd_readable(uv_poll_t *poll, int status, int events)
 {
     struct signals *signals = container_of(poll, struct signals, poll);
     struct signalfd_siginfo info;
@@ -63,11 +63,11 @@ struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
         free(signals);
         return NULL;
     }
-    uv_poll_start(&signals->poll, UV_READABLE, readable);
+    uv_poll_start(&signals->poll, UV_READABLE, on_signalfd_readable);
     return signals;
 }
 
-static void closed(uv_handle_t *handle)
+static void on_signals_closed(uv_handle_t *handle)
 {
     free(container_of((uv_poll_t *)handle, struct signals, poll));
 }
@@ -78,5 +78,5 @@ void signals_free(struct signals *signals)
         return;
     uv_poll_stop(&signals->poll);
     close(signals->fd);
-    uv_close((uv_handle_t *)&signals->poll, closed);
+    uv_close((uv_handle_t *)&signals->poll, on_signals_closed);
 }

@@ -1,6 +1,6 @@
-/* Signals as events of a loop: held back in every thread and taken by signalfd(2), so that a flood
- * of them cannot keep the loop from its work, and none is ever handled in the middle of something
- * else. */
+/* Signals as events of a loop: blocked in every thread and taken by signalfd(2), so that a flood of
+ * signals cannot keep the loop from its work, and none is handled in the middle of something else.
+ * Main thread. */
 #ifndef ADIT_IO_SIGNALS_H
 #define ADIT_IO_SIGNALS_H
 
@@ -14,12 +14,12 @@ void signals_hold(const int *numbers, size_t count);
 
 struct signals;
 
-/* Tells of held signals; those that came since signals_hold are told first. NULL: no descriptor
+/* Calls `caught` for each signal, first for those that came since signals_hold. NULL: no descriptor
  * (logged). `caught` may free the signals. */
 struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
                             void (*caught)(void *arg, int number), void *arg);
 
-/* Stops telling. NULL is fine. */
+/* Ends the calls. NULL is fine. */
 void signals_free(struct signals *signals);
 
 #endif

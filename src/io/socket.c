@@ -1,12 +1,18 @@
 /* A connected stream socket as an endpoint, over a watch.
  *
- * A watch tells of a change once. So `readable` keeps in mind that the kernel may have more than
- * was read, be it bytes, the end or an error, and `more` goes on with it in the next turn, when
- * this turn's share was read or the owner wants data again. A reset is told at once, also while the
- * owner has no room and after the end of data.
+ * A watch reports each change once. So `readable` remembers that the kernel may have more than was
+ * read: bytes, the end of data or an error. `more` continues in the next turn, when this turn's
+ * share was read or when the owner wants data again. A reset is reported at once, also while the
+ * socket is paused and after the end of data.
  *
- * The memory is freed when the watch is let go, hence never inside an event: whoever raised an
- * event looks at `state` before he goes on. */
+ * An SSH channel brings its bytes in packets of at most 32 KiB. Each send is a system call and may
+ * wake the reader. So the packets of one turn are gathered and sent by one call, since a copy costs
+ * less than a call. The loop has one buffer for this, which serves one socket at a time, and only a
+ * socket that the last packet was written to as well. (With several streams sshd sends a packet of
+ * each in turn.) What the kernel does not take of gathered bytes is kept in `unsent`.
+ *
+ * The memory is freed when the watch is let go, hence never inside an event: code that has raised
+ * an event looks at `state` before it continues. */
 #include "io/socket.h"
 
 #include "base/mem.h"
@@ -27,11 +33,16 @@
  * turn of the loop: when there is news, and when what this left is gone on with. */
 #define RECEIVE_BURST 2
 
+/* Shorter writes are sent at once, unless gathered bytes are ahead of them; longer ones than
+ * GATHER_MAX are worth a call of their own. */
+#define GATHER_MIN 16384
+#define GATHER_MAX 65536
+
 enum socket_state {
     SOCKET_OPEN,
-    SOCKET_LINGERING, /* closed by its owner, on the loop's list, reads until the peer's end of data
+    SOCKET_LINGERING, /* closed by its owner; on the loop's list; reads until the peer's end of data
                        */
-    SOCKET_CLOSED,    /* waits for the loop to let go of it */
+    SOCKET_CLOSED,    /* until the loop lets go of the watch */
 };
 
 struct socket {
@@ -39,16 +50,15 @@ struct socket {
     struct loop *loop;
     struct watch watch;
     int fd;
-    int error; /* errno that ended it; 0: none */
+    int error; /* the errno that ended it; 0: none */
     enum socket_state state;
-    bool reading;        /* the owner wants data */
-    bool readable;       /* there may be something to be read */
-    bool read_on;        /* there is an end, an error or a mark, where a read stops short */
-    bool broken;         /* it is an error */
-    bool blocked;        /* the owner is owed `writable` */
+    bool readable; /* there may be something to be read */
+    bool read_on;  /* there is an end, an error or an urgent mark, before which a read stops */
+    bool broken;   /* there is an error */
+    bool blocked;  /* the kernel had no room; `writable` follows */
     bool output_watched; /* it was blocked before */
     bool eof;            /* the peer's end of data was seen */
-    bool eof_written;    /* ours was sent */
+    bool shut_down;      /* our end of data was sent */
     struct later more;
     struct later failing;
     struct deadline linger;
@@ -60,7 +70,7 @@ static struct socket *socket_of(const struct endpoint *endpoint)
     return container_of(endpoint, struct socket, endpoint);
 }
 
-static int pending_error(const struct socket *s)
+static int socket_pending_error(const struct socket *s)
 {
     int error = 0;
 
@@ -69,64 +79,82 @@ static int pending_error(const struct socket *s)
     return error;
 }
 
-static void freed(struct watch *watch)
+static void socket_freed(struct watch *watch)
 {
     free(container_of(watch, struct socket, watch));
 }
 
-/* Ends the endpoint but not the descriptor. */
-static void detach(struct socket *s)
+static void gathered_forget(struct loop *loop)
 {
+    struct gathered *g = loop_gathered(loop);
+
+    later_cancel(loop, &g->spilling);
+    g->socket = NULL;
+    g->length = 0;
+}
+
+/* Ends the endpoint but not the descriptor. */
+static void socket_detach(struct socket *s)
+{
+    struct gathered *g = loop_gathered(s->loop);
+
+    if (g->socket == s)
+        gathered_forget(s->loop);
+    if (g->last == s)
+        g->last = NULL;
+    buffer_clear(&s->endpoint.unsent);
     later_cancel(s->loop, &s->more);
     later_cancel(s->loop, &s->failing);
     deadline_cancel(&s->linger);
     if (s->state == SOCKET_LINGERING)
         LIST_REMOVE(s, next);
     s->state = SOCKET_CLOSED;
-    watch_end(s->loop, &s->watch, freed);
+    watch_end(s->loop, &s->watch, socket_freed);
 }
 
-static void destroy(struct socket *s, bool abort)
+static void socket_destroy(struct socket *s, bool abort)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0}; /* close sends RST: socket(7), SO_LINGER */
 
-    detach(s);
+    socket_detach(s);
     if (abort)
         setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(s->fd);
 }
 
-/* From here on the socket only waits for its owner to hear of it and to close it. */
-static void set_error(struct socket *s, int error)
+/* From here on the socket only waits for its owner to be told and to close it. */
+static void socket_set_error(struct socket *s, int error)
 {
     s->error = error;
-    s->reading = s->blocked = false;
+    s->blocked = false;
+    if (loop_gathered(s->loop)->socket == s)
+        gathered_forget(s->loop);
 }
 
-/* Outside of any operation: the socket's last event. The kernel tells an error once only, so
- * somebody may have been told before: 0 is taken for the common one. */
-static void fail(struct socket *s, int error)
+/* Outside of any operation: the socket's last event. The kernel reports an error once only, so that
+ * it may have been reported to other code before: 0 is taken for the common error. */
+static void socket_fail(struct socket *s, int error)
 {
-    set_error(s, error != 0 ? error : ECONNRESET);
-    s->endpoint.events->failed(s->endpoint.owner, strerror(s->error));
+    socket_set_error(s, error != 0 ? error : ECONNRESET);
+    endpoint_report_failed(&s->endpoint, strerror(s->error));
 }
 
-static void fail_now(struct later *failing)
+static void socket_fail_now(struct later *failing)
 {
     struct socket *s = container_of(failing, struct socket, failing);
 
-    s->endpoint.events->failed(s->endpoint.owner, strerror(s->error));
+    endpoint_report_failed(&s->endpoint, strerror(s->error));
 }
 
 /* Inside an operation, where no event may be raised. */
-static void fail_later(struct socket *s, int error)
+static void socket_fail_later(struct socket *s, int error)
 {
-    set_error(s, error);
-    later_post(s->loop, &s->failing, fail_now);
+    socket_set_error(s, error);
+    later_post(s->loop, &s->failing, socket_fail_now);
 }
 
 /* recv(2) into the scratch buffer: how many bytes, 0 at the end of data, or -errno. */
-static ssize_t receive(struct socket *s, size_t room)
+static ssize_t socket_receive(struct socket *s, size_t room)
 {
     size_t size = room < LOOP_SCRATCH_SIZE ? room : LOOP_SCRATCH_SIZE;
     ssize_t n;
@@ -137,84 +165,95 @@ static ssize_t receive(struct socket *s, size_t room)
     return n < 0 ? -errno : n;
 }
 
-static bool would_block(ssize_t result)
+static bool is_would_block(ssize_t result)
 {
     return result == -EAGAIN || result == -EWOULDBLOCK;
 }
 
-static void read_more(struct later *more);
+static void socket_read_more(struct later *more);
 
 /* One read and its event. */
-static void read_once(struct socket *s, size_t room)
+static void socket_read_once(struct socket *s, size_t room)
 {
-    const struct endpoint_events *events = s->endpoint.events;
-    ssize_t n = receive(s, room);
+    ssize_t n = socket_receive(s, room);
 
     if (n > 0) {
         bool taken;
 
         /* (Less than there was room for: it was all there is, but before what read_on is for.) */
         s->readable = s->read_on || (size_t)n == room || n == LOOP_SCRATCH_SIZE;
-        taken = events->data(s->endpoint.owner, loop_scratch(s->loop), (size_t)n);
-        assert(taken);
+        taken = s->endpoint.events->data(s->endpoint.owner, loop_scratch(s->loop), (size_t)n);
+        assert(taken && "an owner takes what it said that it has room for");
         (void)taken;
     } else if (n == 0 && !s->broken) {
         s->eof = true;
-        s->reading = s->readable = false;
-        events->eof(s->endpoint.owner);
-    } else if (s->broken || !would_block(n)) {
-        fail(s, n < 0 && !would_block(n) ? (int)-n : pending_error(s));
+        s->readable = false;
+        endpoint_report_eof(&s->endpoint);
+    } else if (s->broken || !is_would_block(n)) {
+        socket_fail(s, n < 0 && !is_would_block(n) ? (int)-n : socket_pending_error(s));
     } else {
         s->readable = false;
     }
 }
 
-/* Passes on what has come. */
-static void read_to_owner(struct socket *s)
+/* There may be something that the owner wants. (The owner may have closed the socket in an event.)
+ */
+static bool socket_may_read(const struct socket *s)
 {
-    for (int i = 0; s->state == SOCKET_OPEN && s->reading && s->readable; i++) {
-        size_t room = i < RECEIVE_BURST ? s->endpoint.events->room(s->endpoint.owner) : 0;
+    return s->state == SOCKET_OPEN && s->error == 0 && s->endpoint.resumed && s->readable &&
+           !s->eof;
+}
+
+/* Passes on what has come. */
+static void socket_read_to_owner(struct socket *s)
+{
+    const struct endpoint *e = &s->endpoint;
+
+    for (int i = 0; socket_may_read(s); i++) {
+        size_t room = i < RECEIVE_BURST ? e->events->room(e->owner) : 0;
 
         if (room > 0) {
-            read_once(s, room);
+            socket_read_once(s, room);
         } else if (i > 0) {
             /* (Behind bytes just delivered the lack of room may be short.) */
-            later_post(s->loop, &s->more, read_more);
+            later_post(s->loop, &s->more, socket_read_more);
             return;
         } else if (s->broken) {
-            fail(s, pending_error(s));
+            socket_fail(s, socket_pending_error(s));
         } else {
-            s->reading = false;
+            s->endpoint.resumed = false;
         }
     }
 }
 
-static void read_to_nowhere(struct socket *s)
+static void socket_read_to_nowhere(struct socket *s)
 {
     for (int i = 0; i < RECEIVE_BURST; i++) {
-        ssize_t n = receive(s, LOOP_SCRATCH_SIZE);
+        ssize_t n = socket_receive(s, LOOP_SCRATCH_SIZE);
 
-        if (would_block(n))
+        if (is_would_block(n))
             return;
         if (n <= 0) {
-            destroy(s, false);
+            socket_destroy(s, false);
             return;
         }
     }
-    later_post(s->loop, &s->more, read_more);
+    later_post(s->loop, &s->more, socket_read_more);
 }
 
-static void read_more(struct later *more)
+static void socket_read_more(struct later *more)
 {
     struct socket *s = container_of(more, struct socket, more);
 
     if (s->state == SOCKET_LINGERING)
-        read_to_nowhere(s);
+        socket_read_to_nowhere(s);
+    else if (s->error == 0 && s->eof && endpoint_owes_eof(&s->endpoint))
+        endpoint_report_eof(&s->endpoint);
     else
-        read_to_owner(s);
+        socket_read_to_owner(s);
 }
 
-static void ready(struct watch *watch, uint32_t events)
+static void socket_ready(struct watch *watch, uint32_t events)
 {
     struct socket *s = container_of(watch, struct socket, watch);
 
@@ -222,18 +261,18 @@ static void ready(struct watch *watch, uint32_t events)
     s->read_on = s->read_on || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     s->broken = s->broken || (events & EPOLLERR) != 0;
     if (s->state == SOCKET_LINGERING) {
-        read_to_nowhere(s);
+        socket_read_to_nowhere(s);
     } else if (s->error != 0) {
-        return; /* the owner is about to hear of it */
-    } else if (s->broken && !s->reading) {
-        fail(s, pending_error(s));
+        return; /* `failed` follows, or was reported */
+    } else if (s->broken && (s->eof || !s->endpoint.resumed)) {
+        socket_fail(s, socket_pending_error(s));
     } else {
         if (!s->broken && (events & EPOLLOUT) != 0 && s->blocked) {
             s->blocked = false;
-            s->endpoint.events->writable(s->endpoint.owner);
+            endpoint_report_writable(&s->endpoint);
         }
         if (s->state == SOCKET_OPEN && !s->more.queued)
-            read_to_owner(s);
+            socket_read_to_owner(s);
     }
 }
 
@@ -245,19 +284,16 @@ static size_t socket_room(struct endpoint *endpoint)
     return s->blocked || s->error != 0 ? 0 : LOOP_SCRATCH_SIZE;
 }
 
-static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
+/* How many of these bytes the kernel takes now. */
+static size_t socket_send(struct socket *s, const uint8_t *bytes, size_t length)
 {
-    struct socket *s = socket_of(endpoint);
     ssize_t n;
 
-    assert(!s->eof_written);
-    if (s->blocked || s->error != 0 || length == 0)
-        return 0;
     do
         n = send(s->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && !would_block(-errno)) {
-        fail_later(s, errno);
+    if (n < 0 && !is_would_block(-errno)) {
+        socket_fail_later(s, errno);
         return 0;
     }
     if (n < 0)
@@ -271,48 +307,112 @@ static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size
     return (size_t)n;
 }
 
+/* Sends what is gathered, for whichever socket. The rest is kept, also of a socket that failed: so
+ * it is draining until its owner is told. */
+static void gathered_send(struct loop *loop)
+{
+    struct gathered *g = loop_gathered(loop);
+    struct socket *s = g->socket;
+    size_t length = g->length;
+    size_t sent;
+
+    gathered_forget(loop);
+    if (s == NULL)
+        return;
+    sent = socket_send(s, g->bytes, length);
+    buffer_append(&s->endpoint.unsent, g->bytes + sent, length - sent);
+}
+
+static void gathered_send_now(struct later *spilling)
+{
+    struct gathered *g = container_of(spilling, struct gathered, spilling);
+
+    gathered_send(g->socket->loop);
+}
+
+static bool is_gathering(const struct socket *s)
+{
+    return loop_gathered(s->loop)->socket == s;
+}
+
+/* As socket_write, behind what is gathered already. */
+static size_t socket_gather(struct socket *s, const uint8_t *bytes, size_t length)
+{
+    struct gathered *g = loop_gathered(s->loop);
+
+    if (g->socket != s || length > GATHER_MAX || length > sizeof g->bytes - g->length)
+        gathered_send(s->loop);
+    if (s->blocked || s->error != 0)
+        return 0;
+    if (length > GATHER_MAX)
+        return socket_send(s, bytes, length);
+    memcpy(g->bytes + g->length, bytes, length);
+    g->socket = s;
+    g->length += length;
+    later_post(s->loop, &g->spilling, gathered_send_now);
+    return length;
+}
+
+static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size_t length)
+{
+    struct socket *s = socket_of(endpoint);
+    struct gathered *g = loop_gathered(s->loop);
+    bool is_kept = buffer_length(&endpoint->unsent) > 0; /* these bytes were taken already */
+    bool is_packet = length >= GATHER_MIN;
+    bool gathers = is_gathering(s) || (is_packet && g->last == s && !is_kept);
+
+    assert(s->state == SOCKET_OPEN && "nobody writes to a socket that was closed");
+    if (s->blocked || s->error != 0 || length == 0)
+        return 0;
+    if (is_packet)
+        g->last = s;
+    return gathers ? socket_gather(s, bytes, length) : socket_send(s, bytes, length);
+}
+
 static void socket_write_eof(struct endpoint *endpoint)
 {
     struct socket *s = socket_of(endpoint);
 
-    if (s->error != 0 || s->eof_written)
+    if (is_gathering(s))
+        gathered_send(s->loop);
+    if (s->error != 0 || s->shut_down || buffer_length(&endpoint->unsent) > 0)
         return;
-    s->eof_written = true;
+    s->shut_down = true;
     if (shutdown(s->fd, SHUT_WR) != 0)
-        fail_later(s, pending_error(s));
+        socket_fail_later(s, socket_pending_error(s));
 }
 
 static void socket_resume(struct endpoint *endpoint)
 {
     struct socket *s = socket_of(endpoint);
 
-    if (s->error != 0 || s->eof)
-        return;
-    s->reading = true;
-    if (s->readable)
-        later_post(s->loop, &s->more, read_more);
+    if (s->error == 0 && (s->eof ? endpoint_owes_eof(endpoint) : s->readable))
+        later_post(s->loop, &s->more, socket_read_more);
 }
 
-static void linger_expired(struct deadline *linger)
+static void socket_linger_expired(struct deadline *linger)
 {
-    destroy(container_of(linger, struct socket, linger), false);
+    socket_destroy(container_of(linger, struct socket, linger), false);
 }
 
 static void socket_close(struct endpoint *endpoint, bool abort)
 {
     struct socket *s = socket_of(endpoint);
 
-    assert(s->state == SOCKET_OPEN);
+    assert(s->state == SOCKET_OPEN && "a socket is closed once");
+    if (is_gathering(s))
+        gathered_send(s->loop);
+    abort = abort || buffer_length(&endpoint->unsent) > 0;
     if (!abort)
         socket_write_eof(endpoint);
     if (abort || s->eof || s->error != 0) {
-        destroy(s, abort);
+        socket_destroy(s, abort);
         return;
     }
     s->state = SOCKET_LINGERING;
     LIST_INSERT_HEAD(loop_lingering(s->loop), s, next);
-    deadline_arm(s->loop, &s->linger, SOCKET_LINGER_MS, linger_expired);
-    later_post(s->loop, &s->more, read_more);
+    deadline_arm(s->loop, &s->linger, SOCKET_LINGER_MS, socket_linger_expired);
+    later_post(s->loop, &s->more, socket_read_more);
 }
 
 static const struct endpoint_operations socket_operations = {
@@ -326,7 +426,7 @@ static const struct endpoint_operations socket_operations = {
 struct endpoint *socket_endpoint_new(struct loop *loop, int fd)
 {
     struct socket *s = mem_zalloc(sizeof *s);
-    int error = watch_start(loop, &s->watch, fd, ready);
+    int error = watch_start(loop, &s->watch, fd, socket_ready);
 
     if (error != 0) {
         free(s);
@@ -334,18 +434,20 @@ struct endpoint *socket_endpoint_new(struct loop *loop, int fd)
         return NULL;
     }
     s->endpoint.operations = &socket_operations;
-    s->endpoint.gathers = true;
     s->loop = loop;
     s->fd = fd;
     return &s->endpoint;
 }
 
-int socket_endpoint_release(struct endpoint *endpoint)
+int socket_endpoint_release(struct endpoint *endpoint, struct buffer *unsent)
 {
     struct socket *s = socket_of(endpoint);
 
-    assert(s->state == SOCKET_OPEN);
-    detach(s);
+    assert(s->state == SOCKET_OPEN && "a socket is released before it is closed");
+    if (is_gathering(s))
+        gathered_send(s->loop);
+    buffer_append(unsent, buffer_data(&endpoint->unsent), buffer_length(&endpoint->unsent));
+    socket_detach(s);
     return s->fd;
 }
 
@@ -360,5 +462,5 @@ void socket_linger_abort(struct loop *loop)
     struct socket *s;
 
     while ((s = LIST_FIRST(loop_lingering(loop))) != NULL)
-        destroy(s, true);
+        socket_destroy(s, true);
 }

@@ -37,8 +37,8 @@ struct program_ends {
     int fds[3];
 };
 
-/* A file in memory with the input, at its beginning: nobody has to write while the program reads.
- * -1: errno. */
+/* A file in memory with the input, at its beginning: nothing has to be written while the program
+ * reads. -1: errno. */
 static int make_input(const struct subprocess *program)
 {
     int fd = memfd_create("input", MFD_CLOEXEC);
@@ -99,7 +99,8 @@ static void close_streams(struct running *running)
 }
 
 /* 0 or an error of errno(3). */
-static int spawn(const struct subprocess *program, const struct program_ends *ends, pid_t *pid)
+static int spawn_program(const struct subprocess *program, const struct program_ends *ends,
+                         pid_t *pid)
 {
     char *const *environment =
         program->environment != NULL ? (char *const *)program->environment : environ;
@@ -134,7 +135,7 @@ static int spawn(const struct subprocess *program, const struct program_ends *en
 }
 
 /* 0 or an error of errno(3), with nothing left open. */
-static int start(struct running *running, struct subprocess *program)
+static int start_program(struct running *running, struct subprocess *program)
 {
     struct program_ends ends = {.fds = {-1, -1, -1}};
     int error;
@@ -142,7 +143,7 @@ static int start(struct running *running, struct subprocess *program)
     *running = (struct running){.exit_fd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     error = open_streams(running, program, &ends) ? 0 : errno;
     if (error == 0)
-        error = spawn(program, &ends, &running->pid);
+        error = spawn_program(program, &ends, &running->pid);
     close_program_ends(&ends);
     if (error != 0)
         close_streams(running);
@@ -161,7 +162,8 @@ static void clear_text(struct subprocess_text *text)
         text->text[0] = '\0';
 }
 
-/* Takes what a stream holds. 0, also at the end of the stream, or an error of read(2). */
+/* Takes what a stream holds. 0, also at the end of the stream, EFBIG when there is no room for it,
+ * or an error of read(2). */
 static int take_output(struct running *running, int i)
 {
     struct subprocess_text *into = running->streams[i].into;
@@ -181,12 +183,13 @@ static int take_output(struct running *running, int i)
     } else {
         into->cut = true;
         explicit_bzero(dropped, sizeof(dropped));
+        return EFBIG;
     }
     return 0;
 }
 
 /* Reads both streams to their ends. 0 or an error of errno(3). */
-static int take_streams(struct running *running, const struct wait_limit *limit)
+static int take_streams(struct running *running, const struct subprocess *program)
 {
     int error = 0;
 
@@ -194,10 +197,13 @@ static int take_streams(struct running *running, const struct wait_limit *limit)
         struct pollfd polled[2];
         for (int i = 0; i < 2; i++)
             polled[i] = (struct pollfd){.fd = running->streams[i].fd, .events = POLLIN};
-        error = wait_for_any(polled, 2, limit);
-        for (int i = 0; error == 0 && i < 2; i++)
+        error = wait_for_any(polled, 2, &program->limit);
+        for (int i = 0; error == 0 && i < 2; i++) {
             if (polled[i].revents != 0)
                 error = take_output(running, i);
+            if (error == EFBIG && !program->end_when_cut)
+                error = 0;
+        }
     }
     return error;
 }
@@ -227,7 +233,7 @@ static int reap(struct running *running, const struct wait_limit *limit, int *st
 }
 
 /* Ends the program, and waits for it. */
-static void stop(struct running *running)
+static void end_program(struct running *running)
 {
     struct wait_limit limit = wait_limit(-1, TERM_MS);
     int status;
@@ -246,6 +252,8 @@ static struct subprocess_end end_of(int error, int status)
         return (struct subprocess_end){SUBPROCESS_TIMED_OUT, 0};
     if (error == ECONNABORTED)
         return (struct subprocess_end){SUBPROCESS_ABORTED, 0};
+    if (error == EFBIG)
+        return (struct subprocess_end){SUBPROCESS_OVERFLOWED, 0};
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_FAILED, error};
     if (WIFEXITED(status))
@@ -261,16 +269,16 @@ struct subprocess_end subprocess_run(struct subprocess *program)
 
     clear_text(&program->output);
     clear_text(&program->errors);
-    error = start(&running, program);
+    error = start_program(&running, program);
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_NOT_STARTED, error};
-    error = take_streams(&running, &program->limit);
+    error = take_streams(&running, program);
     if (error == 0)
         error = reap(&running, &program->limit, &status);
-    /* (ECHILD: somebody ignores SIGCHLD, and the kernel has taken the status. The number may be
-     * another process's by now.) */
+    /* (ECHILD: this process ignores SIGCHLD, and the kernel has dropped the status. The number may
+     * be another process's by now.) */
     if (error != 0 && error != ECHILD)
-        stop(&running);
+        end_program(&running);
     close_streams(&running);
     if (running.exit_fd >= 0)
         close(running.exit_fd);
@@ -298,6 +306,9 @@ const char *subprocess_describe(struct subprocess_end end, char text[static SUBP
     case SUBPROCESS_TIMED_OUT: snprintf(text, SUBPROCESS_END_MAX, "did not end in time"); break;
     case SUBPROCESS_ABORTED:
         snprintf(text, SUBPROCESS_END_MAX, "was ended, as the connection has ended");
+        break;
+    case SUBPROCESS_OVERFLOWED:
+        snprintf(text, SUBPROCESS_END_MAX, "was ended, as it printed too much");
         break;
     case SUBPROCESS_FAILED:
         snprintf(text, SUBPROCESS_END_MAX, "was ended: %s", strerror(end.number));

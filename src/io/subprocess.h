@@ -26,6 +26,7 @@ struct subprocess {
     size_t input_length;
     struct subprocess_text output;
     struct subprocess_text errors;
+    bool end_when_cut;     /* a program that prints more than there is room for is ended */
     bool errors_to_output; /* standard error goes where standard output goes; `errors` is unused */
     struct wait_limit limit;
 };
@@ -36,6 +37,7 @@ enum subprocess_outcome {
     SUBPROCESS_NOT_STARTED, /* `number`: errno; ENOENT: there is no such program */
     SUBPROCESS_TIMED_OUT,   /* the limit's time was over, and the program was ended */
     SUBPROCESS_ABORTED,     /* the limit's connection was shut down, and the program was ended */
+    SUBPROCESS_OVERFLOWED,  /* the program printed too much, and was ended: end_when_cut */
     SUBPROCESS_FAILED,      /* `number`: the errno of a read or a wait; the program was ended */
 };
 

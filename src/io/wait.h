@@ -13,7 +13,7 @@ struct wait_limit {
     uint64_t until; /* clock_now's time; UINT64_MAX: no limit */
 };
 
-/* A limit of so many milliseconds from now; -1: without a limit of time. */
+/* A limit of `milliseconds` from now; -1: no limit of time. */
 struct wait_limit wait_limit(int connection, int milliseconds);
 
 /* Waits until `fd` (-1: nothing) has one of the `events` of poll(2), or an error. Returns 0 then,

@@ -1,7 +1,7 @@
-/* One epoll descriptor for all of a loop's watches, which libuv polls as one of its own.
+/* One epoll descriptor for all watches of a loop. libuv polls it as one of its own descriptors.
  *
- * A watch that ends is taken out by hand, though closing its descriptor would do that too: but for
- * a child that has been spawned and not called exec yet, which still has it open. */
+ * A watch that ends is removed from the epoll descriptor by a call. Closing the watched descriptor
+ * would remove it too, but not while a child process that has not called exec yet has it open. */
 #include "io/watch.h"
 
 #include "base/mem.h"
@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* How many events one turn takes; the rest is the next one's. */
+/* How many events one turn takes; the next turn takes the rest. */
 #define EVENTS_MAX 128
 
 SLIST_HEAD(watch_list, watch);
@@ -24,7 +24,7 @@ struct watches {
     struct watch_list ended;
 };
 
-static void report(uv_poll_t *poll, int status, int wanted)
+static void watches_on_poll(uv_poll_t *poll, int status, int wanted)
 {
     const struct watches *watches = container_of(poll, struct watches, poll);
     struct epoll_event events[EVENTS_MAX];
@@ -35,7 +35,7 @@ static void report(uv_poll_t *poll, int status, int wanted)
     for (int i = 0; i < count; i++) {
         struct watch *watch = events[i].data.ptr;
 
-        if (watch->fd >= 0) /* (The event before may have ended it.) */
+        if (watch->fd >= 0) /* (An event before may have ended this watch.) */
             watch->ready(watch, events[i].events);
     }
 }
@@ -55,7 +55,7 @@ struct watches *watches_new(uv_loop_t *uv)
         errno = -error;
         return NULL;
     }
-    uv_poll_start(&watches->poll, UV_READABLE, report);
+    uv_poll_start(&watches->poll, UV_READABLE, watches_on_poll);
     return watches;
 }
 
@@ -69,7 +69,7 @@ void watches_sweep(struct watches *watches)
     }
 }
 
-static void freed(uv_handle_t *poll)
+static void watches_poll_closed(uv_handle_t *poll)
 {
     free(container_of(poll, struct watches, poll));
 }
@@ -77,12 +77,12 @@ static void freed(uv_handle_t *poll)
 void watches_free(struct watches *watches)
 {
     watches_sweep(watches);
-    uv_close((uv_handle_t *)&watches->poll, freed);
+    uv_close((uv_handle_t *)&watches->poll, watches_poll_closed);
     close(watches->epoll);
 }
 
-/* For input, and for `output`, which is EPOLLOUT or nothing. */
-static int control(struct loop *loop, struct watch *watch, int operation, uint32_t output)
+/* Watches for input, and for `output`, which is EPOLLOUT or 0. Returns 0 or an errno. */
+static int watch_control(struct loop *loop, struct watch *watch, int operation, uint32_t output)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET | output,
                                 .data = {.ptr = watch}};
@@ -90,28 +90,27 @@ static int control(struct loop *loop, struct watch *watch, int operation, uint32
     return epoll_ctl(loop_watches(loop)->epoll, operation, watch->fd, &event) == 0 ? 0 : errno;
 }
 
-int watch_start(struct loop *loop, struct watch *watch, int fd,
-                void (*ready)(struct watch *watch, uint32_t events))
+int watch_start(struct loop *loop, struct watch *watch, int fd, watch_ready_fn *ready)
 {
     watch->fd = fd;
     watch->ready = ready;
-    return control(loop, watch, EPOLL_CTL_ADD, 0);
+    return watch_control(loop, watch, EPOLL_CTL_ADD, 0);
 }
 
 void watch_output(struct loop *loop, struct watch *watch)
 {
-    int error = control(loop, watch, EPOLL_CTL_MOD, EPOLLOUT);
+    int error = watch_control(loop, watch, EPOLL_CTL_MOD, EPOLLOUT);
 
-    assert(error == 0);
+    assert(error == 0 && "a watch that has not ended can be changed");
     (void)error;
 }
 
-void watch_end(struct loop *loop, struct watch *watch, void (*ended)(struct watch *watch))
+void watch_end(struct loop *loop, struct watch *watch, watch_ended_fn *ended)
 {
     struct watches *watches = loop_watches(loop);
     int error = epoll_ctl(watches->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 
-    assert(error == 0);
+    assert(error == 0 && "a watch ends once, before its descriptor is closed");
     (void)error;
     watch->fd = -1;
     watch->ended = ended;

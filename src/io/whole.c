@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define READ_STEP 4096
+#define RECEIVE_STEP 65536
 
 int receive_whole(int fd, void *bytes, size_t length, const struct wait_limit *limit)
 {
@@ -31,6 +32,25 @@ int receive_whole(int fd, void *bytes, size_t length, const struct wait_limit *l
         }
     }
     return 0;
+}
+
+int receive_some(int fd, struct buffer *bytes, const struct wait_limit *limit)
+{
+    for (;;) {
+        int error = wait_for(fd, POLLIN, limit);
+        ssize_t n = error == 0
+                        ? recv(fd, buffer_reserve(bytes, RECEIVE_STEP), RECEIVE_STEP, MSG_DONTWAIT)
+                        : 0;
+
+        if (error != 0)
+            return error;
+        if (n > 0)
+            buffer_commit(bytes, (size_t)n);
+        if (n >= 0)
+            return n > 0 ? 0 : ENODATA;
+        if (errno != EINTR && errno != EAGAIN)
+            return errno;
+    }
 }
 
 int send_whole(int fd, const void *bytes, size_t length, const struct wait_limit *limit)

@@ -12,6 +12,10 @@
  * ENODATA when the peer ended the stream before, and those of wait_for and recv(2). */
 int receive_whole(int fd, void *bytes, size_t length, const struct wait_limit *limit);
 
+/* Appends what has come at a stream socket, waiting until something has. 0, or an error as above.
+ */
+int receive_some(int fd, struct buffer *bytes, const struct wait_limit *limit);
+
 /* Sends all bytes to a stream socket, which may block or not; never raises SIGPIPE. 0, or an error
  * of wait_for or send(2). */
 int send_whole(int fd, const void *bytes, size_t length, const struct wait_limit *limit);

@@ -1,4 +1,4 @@
-/* The list of rules: who decides, and what the list says as a whole. */
+/* The list of rules: which one decides, and properties of the list as a whole. */
 #include "policy/acl.h"
 
 #include "base/mem.h"
@@ -98,7 +98,7 @@ void acl_each_listen(const struct acl *acl,
     }
 }
 
-/* Whether `from=` is there and leaves somebody out in each address family. */
+/* Whether the rule has `from=`, and in each address family excludes some address. */
 static bool from_narrows(const struct acl_rule *rule)
 {
     for (size_t i = 0; i < rule->from.count; i++) {
@@ -129,8 +129,8 @@ bool acl_narrows(const struct acl *acl, const char *name)
 {
     if (!acl)
         return false;
-    /* Deny rules count for nothing: whether they leave somebody out of what a later rule allows is
-     * not worth the risk of judging it wrong. */
+    /* Deny rules are not considered: to decide wrongly whether they exclude a client that a later
+     * rule allows would be a hole. */
     for (size_t i = 0; i < acl->count; i++) {
         const struct acl_rule *rule = acl->rules[i];
         bool elsewhere = rule->listens.count > 0 && !acl_names_have(&rule->listens, name);

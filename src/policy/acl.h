@@ -1,6 +1,7 @@
-/* Rules about who may go where: the first that matches decides. Pure: nothing is looked up here.
+/* Rules that allow or deny a client a target: the first rule that matches decides. Pure: nothing is
+ * looked up here.
  *
- * The room policy/ knows decisions: rules, users, which session to take, whether a host key is
+ * * The room policy/ knows decisions: rules, users, which session to take, whether a host key is
  * believed. It has no thread of its own: workers call it, and the threads that log in. */
 #ifndef ADIT_POLICY_ACL_H
 #define ADIT_POLICY_ACL_H
@@ -17,15 +18,15 @@ struct acl_rule; /* one rule; opaque */
 struct acl *acl_new(void);
 void acl_free(struct acl *acl);
 
-/* Appends a rule from what follows "allow =" or "deny =": words KEY=LIST, lists with commas, all
- * words must hold, one item of each list is enough. Keys: from (CIDR, "unix" for clients of a
- * unix socket, or "remote" for clients of a remote forward), user, listen (a [listen NAME]), to
- * (CIDR, address, name, name with `*` globs,
- * ".suffix" which matches the suffix itself and all below it, "*" which matches everything), port
- * (N or N-M), via (for allow only: the upstream to use; one). `*` is the only special character of
- * a glob, and only names in `to` are globs; it matches any characters, dots too. A rule without
- * words is an error. `line` is kept for acl_rule_line. Returns 0, or -1 with a message in `error`
- * that names the word. */
+/* Appends a rule from what follows "allow =" or "deny =": words KEY=LIST, whose lists have commas.
+ * A rule matches when each word holds; a word holds when one item of its list does. Keys: from
+ * (CIDR, "unix" for clients of a unix socket, or "remote" for clients of a remote forward), user,
+ * listen (a [listen NAME]), to (CIDR, address, name, name with `*` globs, ".suffix" which matches
+ * the suffix itself and all below it, "*" which matches everything), port (N or N-M), via (for
+ * allow only: the upstream to use; one). `*` is the only special character of a glob, and only
+ * names in `to` are globs; it matches any characters, dots too. A rule without words is an error.
+ * `line` is kept for acl_rule_line. Returns 0, or -1 with a message in `error` that names the word.
+ */
 int acl_add(struct acl *acl, bool allow, const char *text, unsigned line, char *error,
             size_t error_size);
 
@@ -47,9 +48,10 @@ struct acl_verdict {
     const char *via; /* the upstream the rule names, or NULL; lives as long as the acl */
 };
 
-/* Judges. With `acl` NULL everything is allowed; with an empty or unmatched one denied. A `to` with
- * names matches query->host; one with networks matches query->ip, or the address that query->host
- * is in any spelling a resolver takes for one (ip_parse_loose), and nothing while both are none. */
+/* Decides. With `acl` NULL everything is allowed; with an empty or unmatched one denied. A `to`
+ * with names matches query->host; one with networks matches query->ip, or the address that
+ * query->host is in any spelling a resolver takes for one (ip_parse_loose), and nothing while both
+ * are none. */
 struct acl_verdict acl_decide(const struct acl *acl, const struct acl_query *query);
 
 /* The rule as written, for log and --dump ("allow = to=*.example.com"), and its line; NULL gives
@@ -60,20 +62,20 @@ unsigned acl_rule_line(const struct acl_rule *rule);
 /* Rules in order, for --dump; NULL past the end. */
 const struct acl_rule *acl_rule_at(const struct acl *acl, size_t index);
 
-/* Whether some `to` speaks of a network or address, which a request by name escapes unless it is
- * resolved first. */
+/* Whether some `to` has a network or address. A request by name matches such a rule only if the
+ * name is resolved first. */
 bool acl_has_networks(const struct acl *acl);
 
-/* The upstream names that rules send to; calls `each` for every one, with the rule's line. */
+/* Calls `each` for every upstream that a rule names (via=), with the line of the rule. */
 void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via, unsigned line),
                   void *arg);
-/* Likewise the listener names in `listen=`. */
+/* The same for the listeners that rules name (listen=). */
 void acl_each_listen(const struct acl *acl,
                      void (*each)(void *arg, const char *name, unsigned line), void *arg);
 
-/* The first rule that names from= networks or addresses and could be about clients of the remote
- * forward `name`, whom no network matches; NULL if there is none, or if some rule speaks of them
- * (from=remote, or listen= with the name and no from=). */
+/* The first rule with from= networks or addresses that could be meant for clients of the remote
+ * forward `name`, although no network matches them. NULL: there is no such rule, or another rule is
+ * about these clients (from=remote, or listen= with the name and no from=). */
 const struct acl_rule *acl_misses_remote(const struct acl *acl, const char *name);
 
 /* Whether clients of listener `name` are narrowed by `from=`: every rule that could allow one of

@@ -16,7 +16,7 @@ struct acl_key {
     bool (*holds)(const struct acl_rule *rule, const struct acl_query *query);
 };
 
-/* Room for one more behind `count` items. */
+/* Makes room for one more item behind `count` items. */
 static void *list_grow(void *items, size_t count, size_t item_size)
 {
     return mem_realloc(items, (count + 1) * item_size);
@@ -110,7 +110,8 @@ static bool from_holds(const struct acl_rule *rule, const struct acl_query *quer
     return query->from ? networks_contain(&rule->from, query->from) : rule->from_unix;
 }
 
-/* A `*` here would be read as "any" and match nobody: in a deny rule that would be a hole. */
+/* A person would read `*` here as "any", but no name is "*": in a deny rule that would be a hole.
+ */
 static const char *plain_name_add(struct acl_names *names, const char *item)
 {
     if (strchr(item, '*'))
@@ -119,7 +120,7 @@ static const char *plain_name_add(struct acl_names *names, const char *item)
     return NULL;
 }
 
-static const char *user_add(struct acl_rule *rule, const char *item)
+static const char *add_rule_user(struct acl_rule *rule, const char *item)
 {
     return plain_name_add(&rule->users, item);
 }
@@ -234,13 +235,13 @@ static const char *via_add(struct acl_rule *rule, const char *item)
 }
 
 static const struct acl_key acl_keys[] = {
-    {"from", from_add, from_holds},       {"user", user_add, user_holds},
+    {"from", from_add, from_holds},       {"user", add_rule_user, user_holds},
     {"listen", listen_add, listen_holds}, {"to", to_add, to_holds},
     {"port", port_add, port_holds},       {"via", via_add, NULL},
 };
 #define ACL_KEYS (sizeof(acl_keys) / sizeof(acl_keys[0]))
 
-static const struct acl_key *key_find(const char *name, size_t length)
+static const struct acl_key *find_rule_key(const char *name, size_t length)
 {
     for (size_t i = 0; i < ACL_KEYS; i++) {
         if (strlen(acl_keys[i].name) == length && memcmp(acl_keys[i].name, name, length) == 0)
@@ -280,10 +281,10 @@ static bool list_add(struct acl_rule *rule, const struct acl_key *key, const cha
     return true;
 }
 
-static bool word_add(struct acl_rule *rule, const char *word, char *error, size_t error_size)
+static bool add_rule_word(struct acl_rule *rule, const char *word, char *error, size_t error_size)
 {
     size_t length = strcspn(word, "=");
-    const struct acl_key *key = key_find(word, length);
+    const struct acl_key *key = find_rule_key(word, length);
     const char *wrong = NULL;
 
     if (has_control(word))
@@ -325,7 +326,7 @@ struct acl_rule *acl_rule_parse(bool allow, const char *text, unsigned line, cha
     rule->line = line;
     rule->text = rule_text(allow, text);
     while (valid && (word = strtok_r(rest, " \t", &rest)))
-        valid = word_add(rule, word, error, error_size);
+        valid = add_rule_word(rule, word, error, error_size);
     free(words);
 
     if (valid && rule->given == 0) {

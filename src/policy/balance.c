@@ -23,7 +23,8 @@ static unsigned rate_class(uint32_t rate)
     return loud == 0 ? 0 : 32 - (unsigned)__builtin_clz(loud);
 }
 
-/* The criteria of balance_choose as digits, the weightiest first: the least burden is chosen. */
+/* The criteria of balance_choose as digits of one number, the most important first: the session
+ * with the least burden is chosen. */
 static uint64_t burden(const struct balance_session *session, const struct balance_limits *limits,
                        bool may_block, bool kept)
 {
@@ -43,7 +44,7 @@ static bool has_room(const struct balance_session *session, const struct balance
            session->rate < BALANCE_BULK_RATE;
 }
 
-/* Whether there may be more for the sake of streaming ones. */
+/* Whether the pool may grow to get a session that is not streaming. */
 static bool quiet_is_wanted(const struct balance_session *sessions, size_t count,
                             const struct balance_limits *limits)
 {

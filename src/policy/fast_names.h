@@ -1,5 +1,5 @@
-/* Names that a server was quick to connect to not long ago: it will be again. Safe from any thread.
- */
+/* Remembers the names to which a server connected quickly a short time ago, because it has them in
+ * its resolver cache. Any thread. */
 #ifndef ADIT_POLICY_FAST_NAMES_H
 #define ADIT_POLICY_FAST_NAMES_H
 
@@ -11,11 +11,12 @@ struct fast_names;
 struct fast_names *fast_names_new(void);
 void fast_names_free(struct fast_names *names);
 
-/* `now_ms` is of one clock that does not go backwards. Of many names some are forgotten early. */
+/* Adds a name. `now_ms` is the time of one clock that does not go backwards. When there are many
+ * names, some are forgotten early. */
 void fast_names_add(struct fast_names *names, const char *name, uint64_t now_ms);
 
-/* Whether it was added in the last ten minutes. (One in 2^40 that never were is taken for one
- * that was.) */
+/* Whether the name was added in the last ten minutes. (A name that never was is mistaken for one
+ * with a probability of 2^-40.) */
 bool fast_names_has(const struct fast_names *names, const char *name, uint64_t now_ms);
 
 #endif

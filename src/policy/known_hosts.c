@@ -1,7 +1,8 @@
-/* The lines of known_hosts files, and what they come to. */
+/* Reading the lines of known_hosts files, and the verdict on a key. */
 #include "policy/known_hosts.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "policy/known_names.h"
 
 #include <stdlib.h>
@@ -9,16 +10,10 @@
 
 #define OTHER_NAMES_MAX 8
 
-/* Bytes of a file, not ended by a NUL. */
-struct text {
-    const char *at;
-    size_t length;
-};
-
 enum marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
 
 /* A line with names and something behind them. */
-struct line {
+struct known_line {
     const char *path;
     unsigned number;
     enum marker marker;
@@ -26,57 +21,28 @@ struct line {
     struct text key; /* "TYPE BASE64 COMMENT" if the line is right */
 };
 
-static bool is_blank(char c)
+static bool is_line_blank(char c)
 {
     return c == ' ' || c == '\t';
 }
 
-static void skip(struct text *text, size_t count)
-{
-    text->at += count;
-    text->length -= count;
-}
-
 static void skip_blanks(struct text *text)
 {
-    while (text->length > 0 && is_blank(*text->at))
-        skip(text, 1);
+    while (text->length > 0 && is_line_blank(*text->at))
+        text_skip(text, 1);
 }
 
-static struct text take_word(struct text *text)
+static struct text take_known_word(struct text *text)
 {
     struct text word = {text->at, 0};
 
-    while (word.length < text->length && !is_blank(word.at[word.length]))
+    while (word.length < text->length && !is_line_blank(word.at[word.length]))
         word.length++;
-    skip(text, word.length);
+    text_skip(text, word.length);
     return word;
 }
 
-static bool text_is(struct text text, const char *word)
-{
-    return text.length == strlen(word) && memcmp(text.at, word, text.length) == 0;
-}
-
-/* Cuts the next line off; without its "\n". */
-static struct text take_line(struct text *rest)
-{
-    const char *end = rest->length > 0 ? memchr(rest->at, '\n', rest->length) : NULL;
-    struct text line = {rest->at, end != NULL ? (size_t)(end - rest->at) : rest->length};
-
-    skip(rest, line.length + (end != NULL));
-    return line;
-}
-
-/* Up to the first NUL, where a string of C would end. */
-static struct text up_to_nul(struct text text)
-{
-    const char *nul = text.length > 0 ? memchr(text.at, '\0', text.length) : NULL;
-
-    return (struct text){text.at, nul != NULL ? (size_t)(nul - text.at) : text.length};
-}
-
-/* Takes the marker off. False: there is a wrong one, or more than one. */
+/* Takes the marker off the beginning. False: the marker is not known, or there is more than one. */
 static bool take_marker(struct text *text, enum marker *marker)
 {
     struct text word;
@@ -84,7 +50,7 @@ static bool take_marker(struct text *text, enum marker *marker)
     *marker = MARKER_NONE;
     if (text->length == 0 || *text->at != '@')
         return true;
-    word = take_word(text);
+    word = take_known_word(text);
     if (text_is(word, "@revoked"))
         *marker = MARKER_REVOKED;
     else if (text_is(word, "@cert-authority"))
@@ -93,19 +59,21 @@ static bool take_marker(struct text *text, enum marker *marker)
     return *marker != MARKER_NONE && text->length > 0 && *text->at != '@';
 }
 
-/* Reads a line's parts. False: it is empty, a comment, or wrong. ssh(1) reads a NUL as the end of
- * the line; but behind the names it is as good as a blank, as ssh puts one there itself. */
-static bool line_read(struct line *line, struct text whole)
+/* Reads the parts of a line. False: the line is empty, a comment, or malformed. ssh(1) reads a NUL
+ * as the end of the line; but behind the names it is as good as a blank, as ssh puts one there
+ * itself. */
+static bool line_read(struct known_line *line, struct text whole)
 {
-    struct text rest = up_to_nul(whole);
+    struct text rest = text_until(whole, '\0');
 
     skip_blanks(&rest);
     if (rest.length == 0 || *rest.at == '#' || !take_marker(&rest, &line->marker))
         return false;
-    line->names = take_word(&rest);
+    line->names = take_known_word(&rest);
     if (rest.length == 0 && rest.at < whole.at + whole.length) {
         rest.at++;
-        rest = up_to_nul((struct text){rest.at, (size_t)(whole.at + whole.length - rest.at)});
+        rest =
+            text_until((struct text){rest.at, (size_t)(whole.at + whole.length - rest.at)}, '\0');
     }
     skip_blanks(&rest);
     line->key = rest;
@@ -114,14 +82,14 @@ static bool line_read(struct line *line, struct text whole)
 
 /* Calls `each` with every line that has names and a key of some kind. */
 static void each_line(const struct known_hosts *known,
-                      void (*each)(void *arg, const struct line *line), void *arg)
+                      void (*each)(void *arg, const struct known_line *line), void *arg)
 {
     for (size_t i = 0; i < known->file_count; i++) {
         const struct known_hosts_file *file = &known->files[i];
         struct text rest = {file->bytes, file->length};
-        struct line line = {.path = file->path};
+        struct known_line line = {.path = file->path};
         while (rest.length > 0) {
-            struct text whole = take_line(&rest);
+            struct text whole = text_take_until(&rest, '\n');
             line.number++;
             if (line_read(&line, whole))
                 each(arg, &line);
@@ -131,76 +99,76 @@ static void each_line(const struct known_hosts *known,
 
 /* ---- the keys of one name */
 
-static bool line_names(const struct line *line, const char *name)
+static bool line_names(const struct known_line *line, const char *name)
 {
     if (name == NULL)
         return false;
     return known_names_match(line->names.at, line->names.length, name);
 }
 
-struct entry {
+struct known_key {
     const char *path;
     unsigned number;
     enum marker marker;
     struct public_key key;
 };
 
-struct entries {
+struct known_keys {
     const char *name;
-    struct entry *items;
+    struct known_key *items;
     size_t count;
 };
 
-/* (A line whose key cannot be read says nothing, and neither stops the reading.) */
-static void gather(void *arg, const struct line *line)
+/* (A line whose key cannot be read is skipped.) */
+static void gather_key(void *arg, const struct known_line *line)
 {
-    struct entries *entries = arg;
+    struct known_keys *keys = arg;
     struct public_key key;
 
-    if (!line_names(line, entries->name) ||
+    if (!line_names(line, keys->name) ||
         public_key_read(line->key.at, line->key.length, &key) != PUBLIC_KEY_OK)
         return;
-    entries->items = mem_realloc(entries->items, (entries->count + 1) * sizeof(*entries->items));
-    entries->items[entries->count++] = (struct entry){line->path, line->number, line->marker, key};
+    keys->items = mem_realloc(keys->items, (keys->count + 1) * sizeof(*keys->items));
+    keys->items[keys->count++] = (struct known_key){line->path, line->number, line->marker, key};
 }
 
-static struct entries entries_of(const struct known_hosts *known, const char *name)
+static struct known_keys keys_of(const struct known_hosts *known, const char *name)
 {
-    struct entries entries = {.name = name};
+    struct known_keys keys = {.name = name};
 
     if (name != NULL)
-        each_line(known, gather, &entries);
-    return entries;
+        each_line(known, gather_key, &keys);
+    return keys;
 }
 
-static void entries_clear(struct entries *entries)
+static void keys_clear(struct known_keys *keys)
 {
-    for (size_t i = 0; i < entries->count; i++)
-        public_key_clear(&entries->items[i].key);
-    free(entries->items);
+    for (size_t i = 0; i < keys->count; i++)
+        public_key_clear(&keys->items[i].key);
+    free(keys->items);
 }
 
-static char *place_of(const struct entry *entry)
+static char *place_of(const struct known_key *entry)
 {
     return entry != NULL ? mem_printf("%s:%u", entry->path, entry->number) : NULL;
 }
 
-static const struct entry *find_revoked(const struct entries *entries, const struct public_key *key)
+static const struct known_key *find_revoked(const struct known_keys *keys,
+                                            const struct public_key *key)
 {
-    for (size_t i = 0; i < entries->count; i++)
-        if (entries->items[i].marker == MARKER_REVOKED &&
-            public_key_equal(&entries->items[i].key, key))
-            return &entries->items[i];
+    for (size_t i = 0; i < keys->count; i++)
+        if (keys->items[i].marker == MARKER_REVOKED && public_key_equal(&keys->items[i].key, key))
+            return &keys->items[i];
     return NULL;
 }
 
 /* The line of the key itself; else a line with another one, of the same type if possible. */
-static const struct entry *find_key(const struct entries *entries, const struct public_key *key)
+static const struct known_key *find_key(const struct known_keys *keys, const struct public_key *key)
 {
-    const struct entry *other = NULL;
+    const struct known_key *other = NULL;
 
-    for (size_t i = 0; i < entries->count; i++) {
-        const struct entry *entry = &entries->items[i];
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct known_key *entry = &keys->items[i];
         if (entry->marker != MARKER_NONE)
             continue;
         if (!entry->key.certificate && public_key_equal(&entry->key, key))
@@ -211,19 +179,19 @@ static const struct entry *find_key(const struct entries *entries, const struct 
     return other;
 }
 
-static const struct entry *find_authority(const struct entries *entries)
+static const struct known_key *find_authority(const struct known_keys *keys)
 {
-    for (size_t i = 0; i < entries->count; i++)
-        if (entries->items[i].marker == MARKER_AUTHORITY)
-            return &entries->items[i];
+    for (size_t i = 0; i < keys->count; i++)
+        if (keys->items[i].marker == MARKER_AUTHORITY)
+            return &keys->items[i];
     return NULL;
 }
 
-static const struct entry *decide(const struct entries *entries, const struct public_key *key,
-                                  enum known_hosts_verdict *verdict)
+static const struct known_key *decide(const struct known_keys *keys, const struct public_key *key,
+                                      enum known_hosts_verdict *verdict)
 {
-    const struct entry *revoked = find_revoked(entries, key);
-    const struct entry *found = find_key(entries, key);
+    const struct known_key *revoked = find_revoked(keys, key);
+    const struct known_key *found = find_key(keys, key);
 
     if (revoked != NULL) {
         *verdict = KNOWN_HOSTS_REVOKED;
@@ -241,32 +209,32 @@ static const struct entry *decide(const struct entries *entries, const struct pu
 static void look_up_without_port(const struct known_hosts *known, const struct public_key *key,
                                  struct known_hosts_answer *answer)
 {
-    struct entries entries = entries_of(known, known->name_without_port);
+    struct known_keys keys = keys_of(known, known->name_without_port);
     enum known_hosts_verdict verdict;
-    const struct entry *entry = decide(&entries, key, &verdict);
+    const struct known_key *entry = decide(&keys, key, &verdict);
 
     if (verdict == KNOWN_HOSTS_MATCH || verdict == KNOWN_HOSTS_REVOKED) {
         answer->verdict = verdict;
         answer->place = place_of(entry);
     }
-    entries_clear(&entries);
+    keys_clear(&keys);
 }
 
 void known_hosts_look_up(const struct known_hosts *known, const struct public_key *key,
                          struct known_hosts_answer *answer)
 {
-    struct entries entries = entries_of(known, known->name);
-    const struct entry *entry;
+    struct known_keys keys = keys_of(known, known->name);
+    const struct known_key *entry;
 
     *answer = (struct known_hosts_answer){0};
-    entry = decide(&entries, key, &answer->verdict);
+    entry = decide(&keys, key, &answer->verdict);
     answer->place = place_of(entry);
-    answer->authority = place_of(find_authority(&entries));
+    answer->authority = place_of(find_authority(&keys));
     if (answer->verdict == KNOWN_HOSTS_CHANGED) {
         answer->other_type = public_key_brief(entry->key.type);
         answer->other_fingerprint = public_key_fingerprint(&entry->key);
     }
-    entries_clear(&entries);
+    keys_clear(&keys);
     if (answer->verdict == KNOWN_HOSTS_UNKNOWN)
         look_up_without_port(known, key, answer);
 }
@@ -288,7 +256,7 @@ struct other_names {
     unsigned count;
 };
 
-static void gather_name(void *arg, const struct line *line)
+static void gather_name(void *arg, const struct known_line *line)
 {
     struct other_names *others = arg;
     bool is_hash = *line->names.at == '|';
@@ -319,25 +287,26 @@ char *known_hosts_other_names(const struct known_hosts *known, const struct publ
 
 /* ---- the order of algorithms */
 
-/* Whether the first key of that type is known, and was not revoked. */
-static bool type_is_known(const struct entries *entries, enum public_key_type type)
+/* Whether a key of that type is known, and the first such key is not revoked. */
+static bool type_is_known(const struct known_keys *keys, enum public_key_type type)
 {
-    for (size_t i = 0; i < entries->count; i++)
-        if (entries->items[i].marker == MARKER_NONE && entries->items[i].key.type == type &&
-            !entries->items[i].key.certificate)
-            return find_revoked(entries, &entries->items[i].key) == NULL;
+    for (size_t i = 0; i < keys->count; i++)
+        if (keys->items[i].marker == MARKER_NONE && keys->items[i].key.type == type &&
+            !keys->items[i].key.certificate)
+            return find_revoked(keys, &keys->items[i].key) == NULL;
     return false;
 }
 
-/* Appends those of the list whose type of key is known, or those whose is not. */
-static void append(char *to, const char *algorithms, const struct entries *entries, bool is_known)
+/* Appends the algorithms of the list whose type of key is known, or those whose type is not. */
+static void append_algorithms(char *to, const char *algorithms, const struct known_keys *keys,
+                              bool is_known)
 {
     char *copy = mem_strdup(algorithms);
     char *rest = copy;
     char *name;
 
     while ((name = strsep(&rest, ",")) != NULL) {
-        if (*name == '\0' || type_is_known(entries, public_key_type_of(name)) != is_known)
+        if (*name == '\0' || type_is_known(keys, public_key_type_of(name)) != is_known)
             continue;
         if (*to != '\0')
             strcat(to, ",");
@@ -348,25 +317,25 @@ static void append(char *to, const char *algorithms, const struct entries *entri
 
 char *known_hosts_order(const struct known_hosts *known, const char *algorithms)
 {
-    struct entries entries = entries_of(known, known->name);
+    struct known_keys keys = keys_of(known, known->name);
     char *first = mem_strndup(algorithms, strcspn(algorithms, ","));
     char *ordered;
 
-    if (type_is_known(&entries, public_key_type_of(first))) {
+    if (type_is_known(&keys, public_key_type_of(first))) {
         ordered = mem_strdup(algorithms);
     } else {
         ordered = mem_zalloc(strlen(algorithms) + 2);
-        append(ordered, algorithms, &entries, true);
-        append(ordered, algorithms, &entries, false);
+        append_algorithms(ordered, algorithms, &keys, true);
+        append_algorithms(ordered, algorithms, &keys, false);
     }
     free(first);
-    entries_clear(&entries);
+    keys_clear(&keys);
     return ordered;
 }
 
 /* ---- writing */
 
-/* Whether it stands for itself alone at the beginning of a line. */
+/* Whether the name, at the beginning of a line, would match itself and nothing else. */
 static bool name_is_plain(const char *name)
 {
     if (*name == '\0' || strchr("!#@|", *name) != NULL)
@@ -411,7 +380,7 @@ enum revoked_keys_verdict revoked_keys_look_up(const struct known_hosts_file *fi
     struct text rest = {file->bytes, file->length};
 
     for (*line = 1; rest.length > 0; ++*line) {
-        struct text text = up_to_nul(take_line(&rest));
+        struct text text = text_until(text_take_until(&rest, '\n'), '\0');
         enum public_key_result result;
         struct public_key revoked;
         bool same = false;

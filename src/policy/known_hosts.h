@@ -1,5 +1,6 @@
-/* What files of known host keys say about a server: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT, read as
- * ssh(1) reads them. Only the bytes of the files are looked at; nothing is opened here. */
+/* Judges the key of a server by files of known host keys: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT,
+ * read as ssh(1) reads them. Only the bytes of the files are read; nothing is opened here. Pure;
+ * called on dial threads. */
 #ifndef ADIT_POLICY_KNOWN_HOSTS_H
 #define ADIT_POLICY_KNOWN_HOSTS_H
 
@@ -20,9 +21,9 @@ struct known_hosts_file {
 struct known_hosts {
     const struct known_hosts_file *files;
     size_t file_count;
-    const char *name; /* "host", "[host]:port" or a HostKeyAlias; NULL: no line is about it */
-    /* Looked up where `name` says nothing of the server: ssh(1) believes a key that is known
-     * without the port. NULL: none. */
+    const char *name; /* "host", "[host]:port" or a HostKeyAlias; NULL: no line can match */
+    /* Looked up where no line matches `name`: ssh(1) accepts a key that is known without the port.
+     * NULL: none. */
     const char *name_without_port;
 };
 

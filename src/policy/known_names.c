@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -13,18 +14,6 @@
 #define PATTERN_MAX 1023
 
 #define HASH_MAGIC "|1|"
-
-/* Not ended by a NUL. */
-struct text {
-    const char *at;
-    size_t length;
-};
-
-static void skip(struct text *text, size_t count)
-{
-    text->at += count;
-    text->length -= count;
-}
 
 static char lower(char c)
 {
@@ -64,15 +53,12 @@ static bool list_matches(struct text list, const char *name)
     bool matched = false;
 
     while (list.length > 0) {
-        const char *comma;
         struct text pattern;
         bool negated = *list.at == '!';
-        skip(&list, negated);
-        comma = list.length > 0 ? memchr(list.at, ',', list.length) : NULL;
-        pattern = (struct text){list.at, comma != NULL ? (size_t)(comma - list.at) : list.length};
+        text_skip(&list, negated);
+        pattern = text_take_until(&list, ',');
         if (pattern.length >= PATTERN_MAX)
             return false;
-        skip(&list, pattern.length + (comma != NULL));
         if (pattern_matches(pattern, name)) {
             if (negated)
                 return false;

@@ -1,5 +1,5 @@
-/* The first field of a line of known_hosts: which names it is about. Only for policy/known_hosts.
- */
+/* The first field of a line of known_hosts: the names that the line is about. Only for
+ * policy/known_hosts. */
 #ifndef ADIT_POLICY_KNOWN_NAMES_H
 #define ADIT_POLICY_KNOWN_NAMES_H
 

@@ -1,5 +1,5 @@
-/* PermitRemoteOpen (ssh_config(5)): where those who come in by a remote forward that serves SOCKS
- * may be connected to. */
+/* PermitRemoteOpen of ssh_config(5): the targets that clients of a remote forward with SOCKS may be
+ * connected to. Pure; any thread. */
 #ifndef ADIT_POLICY_PERMIT_H
 #define ADIT_POLICY_PERMIT_H
 

@@ -99,7 +99,7 @@ const char *public_key_brief(enum public_key_type type)
 /* ---- the parts of a blob */
 
 /* RFC 4251 section 5: mpint, a positive one, without its leading zeroes. */
-static struct span take_number(struct ssh_reader *in)
+static struct span take_mpint(struct ssh_reader *in)
 {
     struct span number = ssh_take_string(in);
 
@@ -123,7 +123,7 @@ static size_t bits(struct span number)
     return count;
 }
 
-static void put_number(struct buffer *out, struct span number)
+static void append_mpint(struct buffer *out, struct span number)
 {
     bool high = number.length > 0 && (number.bytes[0] & 0x80) != 0;
     size_t length = number.length + high;
@@ -139,11 +139,11 @@ static void put_number(struct buffer *out, struct span number)
 
 static enum public_key_result take_rsa(struct ssh_reader *in, struct buffer *out)
 {
-    struct span exponent = take_number(in);
-    struct span modulus = take_number(in);
+    struct span exponent = take_mpint(in);
+    struct span modulus = take_mpint(in);
 
-    put_number(out, exponent);
-    put_number(out, modulus);
+    append_mpint(out, exponent);
+    append_mpint(out, modulus);
     return in->bad                         ? PUBLIC_KEY_BAD
            : bits(modulus) >= RSA_BITS_MIN ? PUBLIC_KEY_OK
                                            : PUBLIC_KEY_SHORT;
@@ -152,7 +152,7 @@ static enum public_key_result take_rsa(struct ssh_reader *in, struct buffer *out
 static enum public_key_result take_dsa(struct ssh_reader *in, struct buffer *out)
 {
     for (int i = 0; i < 4; i++) /* p, q, g, y */
-        put_number(out, take_number(in));
+        append_mpint(out, take_mpint(in));
     return in->bad ? PUBLIC_KEY_BAD : PUBLIC_KEY_OK;
 }
 

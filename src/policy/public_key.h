@@ -1,5 +1,5 @@
 /* Public keys as OpenSSH writes them: in base64 behind their type, and as the blob of RFC 4253
- * section 6.6. */
+ * section 6.6. Pure; any thread. */
 #ifndef ADIT_POLICY_PUBLIC_KEY_H
 #define ADIT_POLICY_PUBLIC_KEY_H
 
@@ -21,7 +21,7 @@ enum public_key_type {
 
 struct public_key {
     enum public_key_type type;
-    /* It came as a certificate. The blob is that of the key which is certified. */
+    /* The key came in a certificate. The blob is that of the key which is certified. */
     bool certificate;
     uint8_t *blob; /* without leading zeroes in its numbers: equal keys have equal blobs */
     size_t length;
@@ -30,7 +30,7 @@ struct public_key {
 enum public_key_result {
     PUBLIC_KEY_OK,
     PUBLIC_KEY_SHORT, /* an RSA key with fewer than 1,024 bits */
-    PUBLIC_KEY_BAD,   /* no key, or of a type that is not known */
+    PUBLIC_KEY_BAD,   /* no key, or one of a type that is not known */
 };
 
 /* Reads a blob of RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4 or OpenSSH's

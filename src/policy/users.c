@@ -22,9 +22,9 @@ struct users {
 };
 
 /* The methods of crypt(5) that are accepted, and how many characters follow the last '$' of a whole
- * hash. What is left out protects nothing: DES forms cut passwords at 8 characters, and cannot be
- * told from a password in the clear; NT hashes have no salt. */
-static const struct method {
+ * hash. What is left out protects nothing: DES forms cut passwords at 8 characters, and look like
+ * passwords in the clear; NT hashes have no salt. */
+static const struct hash_method {
     const char *prefix;
     size_t tail;
 } methods[] = {
@@ -33,7 +33,7 @@ static const struct method {
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
 
-static const struct method *method_of(const char *hash)
+static const struct hash_method *method_of(const char *hash)
 {
     for (size_t i = 0; i < METHODS; i++) {
         if (strncmp(hash, methods[i].prefix, strlen(methods[i].prefix)) == 0)
@@ -46,7 +46,7 @@ static const struct method *method_of(const char *hash)
 static const char *hash_wrong(const char *hash)
 {
     static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    const struct method *method = method_of(hash);
+    const struct hash_method *method = method_of(hash);
 
     if (!method)
         return "no hash that is accepted: make one with htpasswd -B, mkpasswd or openssl passwd -6";
@@ -139,7 +139,7 @@ void users_free(struct users *users)
     if (!users)
         return;
     HASH_ITER (hh, users->table, user, next) {
-        HASH_DEL(users->table, user);
+        HASH_DEL(users->table, user); /* NOLINT(clang-analyzer-unix.Malloc): not the tail yet */
         free(user->name);
         free(user->hash);
         free(user);
@@ -169,7 +169,7 @@ size_t users_count(const struct users *users)
     return HASH_COUNT(users->table);
 }
 
-/* Whether crypt(3) makes this very hash of the password. */
+/* Whether crypt(3) makes this hash of the password. */
 static bool hash_verifies(const char *hash, const char *password)
 {
     struct crypt_data *data = mem_zalloc(sizeof(*data)); /* 32 KiB, too much for a thread's stack */
@@ -188,7 +188,7 @@ bool users_verify(const struct users *users, const char *name, const char *passw
     HASH_FIND_STR(users->table, name, user);
     if (user)
         return hash_verifies(user->hash, password);
-    /* The time it takes must not tell who is there: somebody else's hash is computed, for nothing.
+    /* The time must not show which users exist: the hash of another user is computed, and ignored.
      */
     if (users->table)
         hash_verifies(users->table->hash, password);

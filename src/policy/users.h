@@ -1,5 +1,5 @@
-/* Who may use a listener: an htpasswd(1) file's users and their passwords. Pure but for crypt(3)'s
- * time. */
+/* The users of a listener and their passwords, as an htpasswd(1) file has them. Pure, but
+ * users_verify takes the time of crypt(3). */
 #ifndef ADIT_POLICY_USERS_H
 #define ADIT_POLICY_USERS_H
 
@@ -24,17 +24,17 @@ char *users_text(const struct users *users);
 size_t users_count(const struct users *users);
 
 /* Whether the password is the user's: crypt_r(3) on the hash, compared in constant time. Takes up
- * to a second of processor for strong hashes: never call it on a relay thread. An unknown user
- * costs as much as a known one. */
+ * to a second of processor time for strong hashes: never call it on a worker's thread. An unknown
+ * user costs as much as a known one. */
 bool users_verify(const struct users *users, const char *name, const char *password);
 
-/* Credentials that were verified not long ago, as HMAC-SHA256 under a random key of this process,
- * so that a core dump holds no password. Bounded; one thread uses a cache at a time. Only what
- * was verified is kept. */
+/* A cache of credentials that were verified a short time ago, as HMAC-SHA256 under a random key of
+ * this process, so that a core dump holds no password. Bounded; one thread uses a cache at a time.
+ * Only what was verified is kept. */
 struct credential_cache;
 struct credential_cache *credential_cache_new(size_t capacity, uint64_t lifetime_ms);
 void credential_cache_free(struct credential_cache *cache);
-/* `tag` tells apart user files (their generation): credentials of one are nothing to another. */
+/* `tag` identifies the users file and its generation: credentials of one count for no other. */
 bool credential_cache_has(struct credential_cache *cache, uint64_t tag, const char *name,
                           const char *password, uint64_t now_ms);
 void credential_cache_add(struct credential_cache *cache, uint64_t tag, const char *name,

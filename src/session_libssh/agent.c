@@ -1,11 +1,12 @@
-/* A small agent of our own before the real one: libssh offers all keys of an agent, as they come,
- * and knows nothing of certificates beside them. */
+/* A small agent between libssh and the real one: libssh offers all keys of an agent in the order in
+ * which they come, and does not offer certificates in files with them. */
 #include "session_libssh/agent.h"
 
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "base/mem.h"
 #include "base/ssh_bytes.h"
+#include "io/socket_calls.h"
 #include "io/unix_connect.h"
 #include "io/whole.h"
 #include "session_libssh/key_file.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -28,19 +28,19 @@
 
 struct agent_key {
     struct key_blob blob;   /* what is offered */
-    struct key_blob signer; /* a certificate: the key that the agent knows; else no bytes */
+    struct key_blob signer; /* for a certificate: the key, which the agent knows; else no bytes */
     char *comment;
     bool named;
 };
 
 struct agent {
-    int fd; /* the real one's */
+    int fd; /* the descriptor of the real agent */
     int connection;
     atomic_bool *waiting;
     struct agent_key *keys;
     size_t count;
     atomic_bool offer_named;
-    int ours; /* our end of what libssh talks to */
+    int ours; /* this file's end of the socket pair with libssh; -1: none */
     bool serving;
     uv_thread_t thread;
 };
@@ -115,11 +115,11 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
            memcmp(certified.rest.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
-/* Messages: a length and so many bytes. */
+/* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
 
 /* Receives a message, whose bytes the caller frees. False: the other side has ended or sent no
  * message, or the connection of the dial was shut down. */
-static bool receive(int fd, int connection, struct key_blob *message)
+static bool receive_message(int fd, int connection, struct key_blob *message)
 {
     struct wait_limit limit = wait_limit(connection, -1);
     uint8_t head[4];
@@ -138,7 +138,7 @@ static bool receive(int fd, int connection, struct key_blob *message)
     return false;
 }
 
-static bool transmit(int fd, int connection, const struct key_blob *message)
+static bool send_message(int fd, int connection, const struct key_blob *message)
 {
     struct wait_limit limit = wait_limit(connection, -1);
     uint8_t head[4];
@@ -243,12 +243,13 @@ static bool answer_identities(const struct agent *a)
         count++;
     }
     ssh_put_uint32(answer.bytes + 1, count);
-    sent = transmit(a->ours, a->connection, &answer);
+    sent = send_message(a->ours, a->connection, &answer);
     free(answer.bytes);
     return sent;
 }
 
-/* With a certificate libssh asks for a signature by that; the agent knows the key only. */
+/* Passes a request to sign to the agent. libssh names a certificate where it offered one; the agent
+ * knows only the key. */
 static bool pass_sign_request(const struct agent *a, const struct key_blob *request)
 {
     struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
@@ -267,14 +268,14 @@ static bool pass_sign_request(const struct agent *a, const struct key_blob *requ
         changed.bytes[0] = AGENT_SIGN_REQUEST;
         memcpy(ssh_put_string(changed.bytes + 1, key->signer.bytes, key->signer.length),
                reader.rest.bytes, reader.rest.length);
-        sent = transmit(a->fd, a->connection, &changed);
+        sent = send_message(a->fd, a->connection, &changed);
         free(changed.bytes);
         return sent;
     }
-    return transmit(a->fd, a->connection, request);
+    return send_message(a->fd, a->connection, request);
 }
 
-static bool pass(const struct agent *a, const struct key_blob *request)
+static bool pass_request(const struct agent *a, const struct key_blob *request)
 {
     struct key_blob reply;
     bool ok;
@@ -283,37 +284,38 @@ static bool pass(const struct agent *a, const struct key_blob *request)
         return answer_identities(a);
     if (request->bytes[0] != AGENT_SIGN_REQUEST) {
         uint8_t no = AGENT_FAILURE;
-        return transmit(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
+        return send_message(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
     }
     atomic_store(a->waiting, true);
-    ok = pass_sign_request(a, request) && receive(a->fd, a->connection, &reply);
+    ok = pass_sign_request(a, request) && receive_message(a->fd, a->connection, &reply);
     atomic_store(a->waiting, false);
     if (!ok)
         return false;
-    ok = transmit(a->ours, a->connection, &reply);
+    ok = send_message(a->ours, a->connection, &reply);
     free(reply.bytes);
     return ok;
 }
 
-/* Until libssh or agent_close hangs up; when the agent does, libssh hears of it. */
+/* Serves until libssh or agent_close ends the connection. When the agent ends it, the connection to
+ * libssh is shut down. */
 static void serve(void *arg)
 {
     const struct agent *a = arg;
     struct key_blob request;
     bool going = true;
 
-    while (going && receive(a->ours, a->connection, &request)) {
-        going = pass(a, &request);
+    while (going && receive_message(a->ours, a->connection, &request)) {
+        going = pass_request(a, &request);
         free(request.bytes);
     }
-    shutdown(a->ours, SHUT_RDWR);
+    socket_shutdown(a->ours);
 }
 
 bool agent_serve(struct agent *a, ssh_session handle)
 {
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (!socket_pair(true, ends))
         return false;
     a->ours = ends[0];
     a->serving = uv_thread_create(&a->thread, serve, a) == 0;
@@ -343,8 +345,8 @@ struct agent *agent_open(const char *path, const struct key_blob *certificates, 
     }
     a = mem_zalloc(sizeof(*a));
     *a = (struct agent){.fd = fd, .connection = connection, .waiting = waiting, .ours = -1};
-    ok = transmit(fd, connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
-         receive(fd, connection, &answer);
+    ok = send_message(fd, connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
+         receive_message(fd, connection, &answer);
     if (ok) {
         ok = read_keys(a, &answer, certificates, count);
         free(answer.bytes);
@@ -361,7 +363,7 @@ void agent_close(struct agent *a)
     if (a == NULL)
         return;
     if (a->ours >= 0)
-        shutdown(a->ours, SHUT_RDWR);
+        socket_shutdown(a->ours);
     if (a->serving)
         uv_thread_join(&a->thread);
     if (a->ours >= 0)

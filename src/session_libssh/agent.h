@@ -1,5 +1,6 @@
-/* The authentication agent between it and libssh: which of its keys are offered, and in what order
- * (ssh-agent(1), draft-miller-ssh-agent). Only for this room. */
+/* Stands between libssh and the authentication agent, and decides which keys libssh sees and in
+ * what order (ssh-agent(1), draft-miller-ssh-agent). Used on dial threads; a thread of its own
+ * serves libssh. Only for this room. */
 #ifndef ADIT_SESSION_LIBSSH_AGENT_H
 #define ADIT_SESSION_LIBSSH_AGENT_H
 
@@ -15,8 +16,8 @@ struct key_blob {
     size_t length;
 };
 
-/* From a .pub file's line, "TYPE BASE64 COMMENT"; false: it is none, or cannot be read, and
- * blob->bytes is nothing to free. Else the caller frees it. */
+/* Reads the line of a .pub file, "TYPE BASE64 COMMENT". False: the file cannot be read or has no
+ * such line, and there is nothing to free. Else the caller frees blob->bytes. */
 bool key_blob_read(const char *path, struct key_blob *blob);
 /* The public half of a key of libssh; false: libssh cannot give it. Else the caller frees it. */
 bool key_blob_export(ssh_key key, struct key_blob *blob);
@@ -26,26 +27,26 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
 
 struct agent;
 
-/* Asks the agent for its keys; NULL: it does not answer (`*error`, static text or strerror's).
- * Certificates of its keys are offered with them. `connection`: once it is shut down, nothing is
- * waited for; `waiting` is set while the agent is asked to sign, as it may ask its person. */
+/* Connects to the agent and asks for its keys. NULL: `*error` says why not, static text or
+ * strerror's. Certificates of its keys are offered with them; they are copied. Once `connection` is
+ * shut down, nothing is waited for. `waiting` is set while the agent is asked to sign, as the agent
+ * may ask its user. */
 struct agent *agent_open(const char *path, const struct key_blob *certificates, size_t count,
                          int connection, atomic_bool *waiting, const char **error);
 
-/* Says that this key was named: agent_offer tells the two kinds apart. */
+/* Marks a key as named by the configuration, for agent_offer. */
 void agent_name(struct agent *agent, const struct key_blob *key);
 
-/* Whether it holds the key. */
+/* Whether the agent holds the key. */
 bool agent_has(const struct agent *agent, const struct key_blob *key);
 
-/* From now on libssh sees of it only the keys that were named, or only the others. Returns how many
- * these are. */
+/* From now on libssh sees only the named keys, or only the others. Returns how many these are. */
 size_t agent_offer(struct agent *agent, bool named);
 
-/* Gives libssh the agent, in place of the one it would find. False: no descriptors. */
+/* Gives libssh this agent, in place of the one of SSH_AUTH_SOCK. False: no descriptors are left. */
 bool agent_serve(struct agent *agent, ssh_session handle);
 
-/* libssh must not use it any longer. NULL is fine. */
+/* Ends the agent, which libssh must not use any longer. NULL is fine. */
 void agent_close(struct agent *agent);
 
 #endif

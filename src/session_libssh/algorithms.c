@@ -1,4 +1,4 @@
-/* The lists of algorithms a session offers, in the order of preference. */
+/* The lists of algorithms that a session offers, in the order of preference. */
 #include "base/mem.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/integrity.h"
@@ -12,7 +12,8 @@
 #include <sys/auxv.h>
 #endif
 
-/* AES-GCM in hardware is twice as fast as anything else here; without it ChaCha20 is. */
+/* AES-GCM in hardware is twice as fast as the other ciphers; without hardware ChaCha20 is the
+ * fastest. */
 static bool processor_has_aes(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -39,15 +40,15 @@ static const char *default_ciphers(void)
     "ssh-ed25519,ecdsa-sha2-nistp521,ecdsa-sha2-nistp384,ecdsa-sha2-nistp256,"                     \
     "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
 
-/* One list: where it is configured, what it is without that (what this libssh does not know of it
- * falls away), and the options of libssh that take it. */
+/* One list: the key that configures it, the defaults, of which libssh drops the names that it does
+ * not know, and the options of libssh that take it. */
 struct list {
     const char *key;
     size_t field; /* of struct config_upstream */
     enum ssh_options_e options[2];
     int option_count;
     const char *defaults; /* NULL: default_ciphers() */
-    const char *never;    /* patterns: names libssh knows but cannot do for us */
+    const char *never;    /* patterns of names that libssh knows but cannot use here */
 };
 
 #define FIELD(name) #name, offsetof(struct config_upstream, name)
@@ -126,7 +127,7 @@ static void select_name(void *arg, char *name)
 
 /* The names of `a` and then `b` without those that a pattern matches; the caller frees; NULL: none.
  */
-static char *join(const char *a, const char *b, const char *without)
+static char *join_names(const char *a, const char *b, const char *without)
 {
     struct selection s = {.patterns = without};
 
@@ -141,18 +142,18 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
     char *all;
 
     switch (*value) {
-    case '+': return join(ours, value + 1, never);
+    case '+': return join_names(ours, value + 1, never);
     case '-':
     case '^': break;
-    default: return join(value, "", never);
+    default: return join_names(value, "", never);
     }
-    rest = join(ours, "", value + 1);
-    all = join(*value == '^' ? value + 1 : "", rest != NULL ? rest : "", never);
+    rest = join_names(ours, "", value + 1);
+    all = join_names(*value == '^' ? value + 1 : "", rest != NULL ? rest : "", never);
     free(rest);
     return all;
 }
 
-/* What a list says that this libssh does not know. (It drops that by itself, but does not tell.) */
+/* The names of a list that this libssh does not know. (It drops them without a word in its log.) */
 struct unknown {
     ssh_session probe;
     enum ssh_options_e option;
@@ -170,7 +171,7 @@ static void try_name(void *arg, char *name)
     free(before);
 }
 
-static void tell_unknown(const struct handshake *h, const struct list *list, const char *text)
+static void log_unknown(const struct handshake *h, const struct list *list, const char *text)
 {
     struct unknown u = {.option = list->options[0]};
 
@@ -183,7 +184,8 @@ static void tell_unknown(const struct handshake *h, const struct list *list, con
     ssh_free(u.probe);
 }
 
-/* Keys of types that are known go first, unless the list is somebody's own: so ssh(1) does. */
+/* Puts algorithms first whose type of key is known, as ssh(1) does, unless the list is configured
+ * in whole. */
 static char *prefer_known(const struct handshake *h, const char *configured, char *text)
 {
     struct known_hosts known = host_key_known(h);
@@ -205,7 +207,7 @@ static bool set(struct handshake *h, const struct list *list)
     bool ok = text != NULL;
 
     if (configured != NULL && text != NULL)
-        tell_unknown(h, list, text);
+        log_unknown(h, list, text);
     if (text != NULL && list->options[0] == SSH_OPTIONS_HOSTKEYS)
         text = prefer_known(h, configured, text);
     for (int i = 0; ok && i < list->option_count; i++)

@@ -1,4 +1,4 @@
-/* Who is asked, and when. */
+/* Whether a person is asked on the terminal or through a program, and one dial at a time. */
 #include "session_libssh/ask.h"
 
 #include "io/wait.h"
@@ -65,10 +65,11 @@ static enum ask_way way_now(const struct asker *asker, const char **program)
     return ask_way(&scene, program);
 }
 
-/* Whose turn it is. Only a dial thread holds it, and only while its person or program answers. */
+/* Held by the dial thread that asks, while its person or program answers. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* How often one that waits for its turn looks whether its connection is still there. */
+/* How often a dial that waits for its turn looks for the turn, and whether its connection has
+ * ended. */
 #define TURN_MS 100
 
 bool ask_can(struct asker *asker)
@@ -109,7 +110,7 @@ void ask_end(struct asker *asker)
     pthread_mutex_unlock(&turn);
 }
 
-char *ask(struct asker *asker, const char *prompt, bool echo)
+char *ask_prompt(struct asker *asker, const char *prompt, bool echo)
 {
     const char *program;
 
@@ -122,12 +123,12 @@ char *ask(struct asker *asker, const char *prompt, bool echo)
     return NULL;
 }
 
-void ask_tell(struct asker *asker, const char *text)
+void ask_show(struct asker *asker, const char *text)
 {
     const char *program;
 
     if (way_now(asker, &program) == ASK_TERMINAL)
-        terminal_tell(text);
+        terminal_show(text);
 }
 
 bool ask_is_program(const struct asker *asker)

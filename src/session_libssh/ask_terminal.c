@@ -19,7 +19,8 @@ int terminal_open(void)
 {
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-    /* Who reads a terminal from its background is stopped, and a proxy must not be. */
+    /* A process that reads a terminal from its background is stopped, which must not happen to a
+     * proxy. */
     if (fd >= 0 && tcgetpgrp(fd) != getpgrp()) {
         close(fd);
         return -1;
@@ -27,7 +28,7 @@ int terminal_open(void)
     return fd;
 }
 
-/* The settings to go back to, should the process end while something is asked. */
+/* The settings to restore, also when the process ends during a question. */
 static struct {
     atomic_bool changed;
     int fd;
@@ -56,15 +57,16 @@ static void hide(int fd)
     terminal.fd = fd;
     hidden = terminal.before;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-    /* Suspended, or killed by SIGQUIT, we would leave the shell a terminal without echo. */
+    /* A process that is suspended, or killed by SIGQUIT, would leave the shell a terminal without
+     * echo. */
     hidden.c_cc[VSUSP] = _POSIX_VDISABLE;
     hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     atomic_store(&terminal.changed, true);
     tcsetattr(fd, TCSAFLUSH, &hidden);
 }
 
-/* One line without its end; NULL: end of file, or nobody there any more. */
-static char *read_line(int fd, int connection)
+/* Reads one line, without its end. NULL: the end of the file, or the connection has ended. */
+static char *read_answer(int fd, int connection)
 {
     struct wait_limit limit = wait_limit(connection, -1);
     char line[LINE_MAX_LENGTH + 1];
@@ -112,7 +114,7 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     if (!echo)
         hide(fd);
     write_whole(fd, prompt, strlen(prompt));
-    answer = read_line(fd, connection);
+    answer = read_answer(fd, connection);
     if (!echo || answer == NULL)
         write_whole(fd, "\n", 1);
     if (!echo)
@@ -122,7 +124,7 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     return answer;
 }
 
-void terminal_tell(const char *text)
+void terminal_show(const char *text)
 {
     int fd = terminal_open();
     sigset_t before;

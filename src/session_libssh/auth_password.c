@@ -1,5 +1,5 @@
-/* Passwords: RFC 4252 section 8, and RFC 4256, whose prompts are mostly one more way to ask for
- * one, and sometimes for a second factor. */
+/* Passwords: "password" of RFC 4252 section 8, and "keyboard-interactive" of RFC 4256, whose
+ * prompts mostly ask for the password, and sometimes for a second factor. */
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -9,14 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-#define ROUNDS_MAX 10 /* some have none but words in them */
+#define ROUNDS_MAX 10 /* some rounds have a text and no prompt */
 
-static void tell_try_again(struct authentication *a)
+static void show_try_again(struct authentication *a)
 {
-    ask_tell(&a->h->asker, "Permission denied, please try again.\n");
+    ask_show(&a->h->asker, "Permission denied, please try again.\n");
 }
 
-/* What a server sends goes to a terminal or a dialogue: no control characters but line ends. */
+/* Texts of a server go to a terminal or a dialogue: control characters but line ends become blanks.
+ */
 static char *printable(const char *text)
 {
     char *copy = mem_strdup(text != NULL ? text : "");
@@ -43,7 +44,7 @@ static int ask_for_password(struct authentication *a)
     for (unsigned i = 0; !auth_is_final(answer) && auth_can_ask(a) && i < auth_prompts(a); i++) {
         char *password;
         if (i > 0)
-            tell_try_again(a);
+            show_try_again(a);
         password = auth_ask(a, prompt, false);
         if (password == NULL)
             break;
@@ -77,10 +78,10 @@ int auth_try_password(struct authentication *a)
 /* One exchange: rounds of prompts until the server has decided. */
 struct exchange {
     struct authentication *a;
-    const char *password; /* for the prompt that asks for it; NULL: ask a person that, too */
+    const char *password; /* answers the prompt that asks for it; NULL: a person is asked */
     bool used;            /* the password was given */
     char *learnt;         /* a password that a person gave */
-    bool anew; /* a person gave something that will be another thing next time, or may be */
+    bool anew; /* a person answered a prompt whose answer may be another one at the next login */
     unsigned prompts;
 };
 
@@ -130,12 +131,12 @@ static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
     return answer;
 }
 
-/* One prompt's answer; NULL: there is none. */
+/* The answer to one prompt; NULL: there is none. */
 static char *answer_to(struct exchange *e, const char *text, bool echo)
 {
     bool person = auth_can_ask(e->a);
 
-    /* Where there is nobody, every prompt without echo is taken for the password's. */
+    /* Where no person can be asked, each prompt without echo is answered with the password. */
     if (!echo && e->password != NULL && (!person || (!e->used && wants_password(text)))) {
         e->used = true;
         return mem_strdup(e->password);
@@ -157,7 +158,7 @@ static bool answer_round(struct exchange *e)
     if (auth_can_ask(e->a)) {
         char *words = introduction(handle);
         if (*words != '\0')
-            ask_tell(&e->a->h->asker, words);
+            ask_show(&e->a->h->asker, words);
         free(words);
     }
     for (int i = 0; i < prompts; i++) {
@@ -216,7 +217,7 @@ static int ask_in_exchanges(struct authentication *a)
         if (!auth_can_ask(a))
             break;
         if (i > 0)
-            tell_try_again(a);
+            show_try_again(a);
         answer = exchange_with(a, NULL, &prompts);
         if (a->unanswered)
             break;

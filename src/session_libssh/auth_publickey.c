@@ -15,7 +15,7 @@
 /* A key by the name of its file. */
 struct identity {
     char *path;
-    bool is_public;         /* the file has the public half only: the rest is the agent's */
+    bool is_public;         /* the file has the public half only: an agent has the private one */
     struct key_blob public; /* no bytes: not known */
     bool given_up;          /* its passphrase could not be had */
 };
@@ -80,7 +80,7 @@ static void add_default_identities(struct identities *all)
     }
 }
 
-/* The one of ssh_config(5) that libssh tells of, where it has read that. */
+/* The identity of ssh_config(5) that libssh reports, where libssh has read that file. */
 static void add_libssh_identity(struct identities *all, ssh_session handle)
 {
     char *path = NULL;
@@ -121,7 +121,7 @@ static void identities_clear(struct identities *all)
 
 /* Private keys. */
 
-/* With that passphrase (which may be wrong), or NULL. */
+/* The key, by a passphrase that may be wrong, or by none. NULL: the file is not read with it. */
 static ssh_key import_with(const char *path, const char *passphrase)
 {
     struct key_import import = key_file_import(path, passphrase);
@@ -130,8 +130,8 @@ static ssh_key import_with(const char *path, const char *passphrase)
     return import.key;
 }
 
-/* What is asked for shall be of use: whether the server would take the key, or the certificate,
- * whose public half is in that file. */
+/* Whether the server would accept the key or certificate whose public half is in that file: else no
+ * passphrase is asked for. */
 static bool is_welcome(struct authentication *a, const char *offer)
 {
     ssh_key key = NULL;
@@ -139,7 +139,7 @@ static bool is_welcome(struct authentication *a, const char *offer)
 
     if (!key_file_is_plain(offer) || (ssh_pki_import_pubkey_file(offer, &key) != SSH_OK &&
                                       ssh_pki_import_cert_file(offer, &key) != SSH_OK))
-        return true; /* nobody can say */
+        return true; /* not known */
     answer = ssh_userauth_try_publickey(a->h->handle, NULL, key);
     ssh_key_free(key);
     return answer == SSH_AUTH_SUCCESS;
@@ -222,9 +222,10 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
     return key;
 }
 
-/* A fresh copy for each attempt: a certificate stays with the key it was copied to. `certificate`:
- * the file of the one it shall go with, or NULL. */
-static ssh_key load(struct authentication *a, struct identity *identity, const char *certificate)
+/* Loads a private key, anew for each attempt, because a certificate stays with the key that it was
+ * copied to. `certificate`: the file of the certificate that the key is offered with, or NULL. */
+static ssh_key load_private_key(struct authentication *a, struct identity *identity,
+                                const char *certificate)
 {
     struct key_import import = {0};
 
@@ -257,11 +258,11 @@ static int try_with_certificate(struct authentication *a, struct identity *ident
         return answer;
     if (key_blob_read(path, &blob) && identity->public.length > 0 &&
         !key_blob_certifies(&blob, &identity->public)) {
-        free(blob.bytes); /* another key's */
+        free(blob.bytes); /* the certificate of another key */
         return answer;
     }
     free(blob.bytes);
-    key = load(a, identity, path);
+    key = load_private_key(a, identity, path);
     if (key == NULL)
         return answer;
     if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
@@ -288,7 +289,7 @@ static int try_file(struct authentication *a, struct identity *identity)
         answer = try_with_certificate(a, identity, certificates->items[i]);
     if (auth_is_final(answer) || identity->given_up || a->unanswered)
         return answer;
-    key = load(a, identity, NULL);
+    key = load_private_key(a, identity, NULL);
     if (key == NULL)
         return SSH_AUTH_DENIED;
     auth_note_tried(a, "publickey", identity->path);
@@ -328,7 +329,7 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
         agent_name(agent, &all->certificates[i]);
     if (agent_serve(agent, a->h->handle))
         return agent;
-    auth_note_problem(a, ADIT_LOG_INFO, mem_strdup("agent: no descriptors"));
+    auth_note_problem(a, ADIT_LOG_INFO, mem_strdup("agent: no descriptors are left"));
     agent_close(agent);
     return NULL;
 }
@@ -361,8 +362,8 @@ static int try_files(struct authentication *a, struct identities *all, const str
     return answer;
 }
 
-/* Keys that were named come first, from the agent if it has them, as that asks for no passphrase:
- * an agent full of others would use up the server's MaxAuthTries. */
+/* Named keys come first, from the agent if it has them, as then no passphrase is asked for. All
+ * keys of a full agent before them would use up MaxAuthTries of the server. */
 int auth_try_publickey(struct authentication *a)
 {
     struct identities all = find_identities(a->h);

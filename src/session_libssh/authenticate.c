@@ -1,4 +1,5 @@
-/* Authentication, RFC 4252: which methods are tried, and what is said when none was enough. */
+/* Authentication, RFC 4252: which methods are tried in which order, and the error when none was
+ * enough. */
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -56,7 +57,7 @@ char *auth_ask(struct authentication *a, const char *prompt, bool echo)
     char *answer = NULL;
 
     if (ask_begin(asker)) {
-        answer = ask(asker, prompt, echo);
+        answer = ask_prompt(asker, prompt, echo);
         a->unanswered = answer == NULL;
     } else {
         a->nobody = asker->missing;
@@ -65,10 +66,10 @@ char *auth_ask(struct authentication *a, const char *prompt, bool echo)
     return answer;
 }
 
-static const struct method {
+static const struct auth_method {
     int method;
     const char *name;
-    int (*attempt)(struct authentication *a); /* NULL: not for us */
+    int (*attempt)(struct authentication *a); /* NULL: not supported */
     size_t allowed;                           /* a bool of the upstream */
     const char *key;                          /* its key in adit.ini(5) */
 } methods[] = {
@@ -84,13 +85,13 @@ static const struct method {
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
 
-static bool is_allowed(const struct config_upstream *upstream, const struct method *method)
+static bool is_allowed(const struct config_upstream *upstream, const struct auth_method *method)
 {
     return method->attempt != NULL && *(const bool *)((const char *)upstream + method->allowed);
 }
 
 /* The position of a method in the upstream's order; -1: it is not there. */
-static int preference(const struct config_upstream *upstream, const struct method *method)
+static int preference(const struct config_upstream *upstream, const struct auth_method *method)
 {
     const char *at = upstream->preferred_authentications;
 
@@ -103,7 +104,7 @@ static int preference(const struct config_upstream *upstream, const struct metho
     return -1;
 }
 
-/* Of the methods that the server offers, may be used and were not, the one that is preferred;
+/* The preferred one of the methods that the server offers, that may be used and were not yet used;
  * METHODS: there is none. */
 static size_t next_method(const struct authentication *a, const bool *used)
 {
@@ -121,9 +122,9 @@ static size_t next_method(const struct authentication *a, const bool *used)
     return best;
 }
 
-/* Tries what the server offers until it is content. After a partial success it offers what is still
- * wanted, and a method that has done its part is not used again. (The method "none" is how a client
- * asks for what is offered, RFC 4252 section 5.2.) */
+/* Tries the methods that the server offers until one succeeds. After a partial success the server
+ * offers the methods that are still needed; a method that was used is not used again. (The method
+ * "none" is how a client asks for what is offered, RFC 4252 section 5.2.) */
 static int run_methods(struct authentication *a)
 {
     bool used[METHODS] = {false};
@@ -148,7 +149,8 @@ static int run_methods(struct authentication *a)
     return answer;
 }
 
-/* "; password is off (password_authentication = no)" and the like, of what the server offers. */
+/* "; password is off (password_authentication = no)" and the like, for methods that the server
+ * offers. */
 static void list_forbidden(const struct authentication *a, char *text, size_t size)
 {
     const struct config_upstream *upstream = a->h->upstream;
@@ -156,7 +158,7 @@ static void list_forbidden(const struct authentication *a, char *text, size_t si
 
     text[0] = '\0';
     for (size_t i = 0; i < METHODS && length < size; i++) {
-        const struct method *method = &methods[i];
+        const struct auth_method *method = &methods[i];
         if ((a->offered & method->method) == 0 || method->attempt == NULL)
             continue;
         if (!is_allowed(upstream, method))
@@ -164,12 +166,12 @@ static void list_forbidden(const struct authentication *a, char *text, size_t si
                                        method->name, method->key);
         else if (preference(upstream, method) < 0)
             length += (size_t)snprintf(text + length, size - length,
-                                       "; %s is off (preferred_authentications has not got it)",
+                                       "; %s is off (preferred_authentications does not list it)",
                                        method->name);
     }
 }
 
-/* "publickey,password": what the server would still take. */
+/* "publickey,password": the methods that the server offered last. */
 static void list_offered(const struct authentication *a, char *text, size_t size)
 {
     size_t length = 0;
@@ -181,7 +183,7 @@ static void list_offered(const struct authentication *a, char *text, size_t size
                                        methods[i].name);
 }
 
-static enum dial_status fail_denied(struct authentication *a, const char *said)
+static enum dial_status fail_denied(struct authentication *a, const char *ssh_error)
 {
     char offered[128], forbidden[320];
 
@@ -192,36 +194,36 @@ static enum dial_status fail_denied(struct authentication *a, const char *said)
         offered, a->user,
         a->tried[0] != '\0'                          ? a->tried
         : a->problem != NULL || forbidden[0] != '\0' ? "nothing"
-                                                     : "nothing, no key or password is there",
+                                                     : "nothing, as there is no key or password",
         forbidden,
 
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
-        a->unanswered ? "; no answer was given" : "", said != NULL ? ": " : "",
-        said != NULL ? said : "");
+        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? ": " : "",
+        ssh_error != NULL ? ssh_error : "");
 }
 
-static enum dial_status explain(struct authentication *a, int answer)
+static enum dial_status judge_answer(struct authentication *a, int answer)
 {
     struct handshake *h = a->h;
-    const char *said = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
+    const char *ssh_error = answer == SSH_AUTH_ERROR ? ssh_get_error(h->handle) : NULL;
 
     if (answer == SSH_AUTH_SUCCESS)
         return DIAL_OK;
     if (a->unchecked)
-        return DIAL_TRANSPORT; /* (which has said so) */
-    /* The server hangs up on who does not answer: that, too, is for a person to mend. */
+        return DIAL_TRANSPORT; /* handshake_is_checked has set the error */
+    /* The server ends the connection when no answer comes: a person has to mend that as well. */
     if (a->unanswered)
         return fail_denied(a, NULL);
     if (answer == SSH_AUTH_AGAIN)
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
                               a->tried);
-    /* A connection that broke says nothing about our keys, unless the server says that it was for
-     * them. */
-    if (said != NULL && !ssh_is_connected(h->handle) &&
-        strstr(said, "authentication failures") == NULL)
-        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", said);
-    return fail_denied(a, said);
+    /* A connection that broke is no verdict on keys and passwords, unless the server says that it
+     * ended the connection because of them. */
+    if (ssh_error != NULL && !ssh_is_connected(h->handle) &&
+        strstr(ssh_error, "authentication failures") == NULL)
+        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", ssh_error);
+    return fail_denied(a, ssh_error);
 }
 
 /* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
@@ -249,7 +251,7 @@ static char *read_first_line(const char *path)
     return secret;
 }
 
-/* Reads a configured secret; false: it cannot be read, and says so. */
+/* Reads a configured secret; false: the file cannot be read, and h->error says so. */
 static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
 {
     *secret = NULL;
@@ -261,7 +263,8 @@ static bool read_secret(struct handshake *h, const char *path, const char *what,
     return *secret != NULL;
 }
 
-/* The name libssh logs in with: the one configured, or that of who runs us. */
+/* The name that libssh logs in with: the configured one, or that of the user who runs this process.
+ */
 static char *login_user(const struct handshake *h)
 {
     char *found = NULL;
@@ -276,19 +279,19 @@ static char *login_user(const struct handshake *h)
     return user;
 }
 
-enum dial_status authenticate(struct handshake *h)
+enum dial_status handshake_authenticate(struct handshake *h)
 {
     const struct string_list *jump = &h->upstream->jump;
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
-    /* (Two bastions may each have a "localhost" behind them.) */
+    /* (A "localhost" behind another jump host is another server.) */
     a.memory = mem_printf("password of %s@%s:%u by way of %s", a.user, h->known_as, h->port,
                           jump->count > 0 ? jump->items[0] : "none");
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
-        status = explain(&a, run_methods(&a));
+        status = judge_answer(&a, run_methods(&a));
     secret_free(a.password);
     secret_free(a.passphrase);
     free(a.memory);

@@ -1,4 +1,5 @@
-/* One run through the methods of RFC 4252, and what they share. Only for this room. */
+/* One run through the methods of RFC 4252, and what they share. On the dial thread. Only for this
+ * room. */
 #ifndef ADIT_SESSION_LIBSSH_AUTHENTICATION_H
 #define ADIT_SESSION_LIBSSH_AUTHENTICATION_H
 
@@ -6,16 +7,16 @@
 
 struct authentication {
     struct handshake *h;
-    char *user;         /* who logs in */
+    char *user;         /* the name that logs in */
     char *password;     /* configured; NULL: none */
     char *passphrase;   /* the same */
-    char *memory;       /* what an answered password is kept by */
-    int offered;        /* SSH_AUTH_METHOD_...: what the server said last */
+    char *memory;       /* the key of secrets.h for a password that a person gave */
+    int offered;        /* SSH_AUTH_METHOD_...: the methods that the server offered last */
     char tried[512];    /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
     char *problem;      /* what kept a key from being tried; NULL: nothing */
-    const char *nobody; /* why a person was not asked; NULL: nobody was missing */
-    bool unanswered;    /* somebody was asked and did not answer: that is the end */
-    bool unchecked;     /* nobody authenticates the packets (h->error): nothing was tried */
+    const char *nobody; /* why a question could not be asked; NULL: none failed so */
+    bool unanswered;    /* a question got no answer: no more methods are tried */
+    bool unchecked;     /* the packets are not authenticated (h->error): no method was tried */
 };
 
 /* Whether a method's answer ends the search: success, one of several steps done, or the connection
@@ -25,25 +26,26 @@ static inline bool auth_is_final(int answer)
     return answer != SSH_AUTH_DENIED;
 }
 
-/* `method` is being tried with `what` (NULL: nothing to name). */
+/* Notes that `method` is tried with `what` (NULL: nothing to name), for the error and for
+ * connection_info. */
 void auth_note_tried(struct authentication *a, const char *method, const char *what);
 
-/* Takes the text: it is logged, and if nothing else helps it is part of the error, which is the
- * line that counts. What is only LOG_DEBUG does not hide what is worse. */
+/* Logs a problem, whose text is taken, and makes it part of the error if no method succeeds. A
+ * problem of level ADIT_LOG_DEBUG does not replace another one. */
 void auth_note_problem(struct authentication *a, enum log_level level, char *problem);
 
-/* How many times one thing is asked for; 0: nobody is asked (ssh_config(5)
- * NumberOfPasswordPrompts). */
+/* How many times one secret is asked for; 0: none is asked for (NumberOfPasswordPrompts of
+ * ssh_config(5)). */
 unsigned auth_prompts(const struct authentication *a);
 
-/* Whether there is somebody to ask for a password, passphrase or code; notes why not. */
+/* Whether a password, passphrase or code can be asked for; notes why not. */
 bool auth_can_ask(struct authentication *a);
 
-/* The password that somebody gave before, if it may be sent now; NULL: none. The caller frees with
- * secret_free. */
+/* The password that a person gave at an earlier login, if it may be sent; NULL: none. The caller
+ * frees it by secret_free. */
 char *auth_kept_password(const struct authentication *a);
 
-/* The next question of this run. NULL: no answer; nothing more is asked in this run. */
+/* Asks a question. NULL: there is no answer, and nothing more is asked in this run. */
 char *auth_ask(struct authentication *a, const char *prompt, bool echo);
 
 /* The methods; each returns what libssh does: SSH_AUTH_SUCCESS, _PARTIAL, _DENIED, ... */

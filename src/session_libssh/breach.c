@@ -1,18 +1,21 @@
-/* Breaches of the protocol that libssh tells its log only. */
+/* Breaches of the protocol that libssh reports only to its log. */
 #include "session_libssh/breach.h"
 
+#include "session_libssh/expectations.h"
+
 #include <libssh/libssh.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 
-/* The function's name is part of it: other lines carry the server's own words. */
-struct sign {
+/* A line is known by its function, too: lines of other functions carry the server's own words. */
+struct breach_line {
     const char *function;
     const char *text; /* within the line */
     const char *breach;
 };
 
-static const struct sign signs[] = {
+static const struct breach_line lines[] = {
     {"channel_rcv_data", "Data packet too big for our window",
      "the server sent more than the window allows"},
     {"ssh_packet_channel_open_conf", "received in incorrect",
@@ -26,9 +29,9 @@ const char *breach_of_log(int priority, const char *function, const char *text)
 {
     if (priority > SSH_LOG_WARN)
         return NULL;
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-        if (strcmp(function, signs[i].function) == 0 && strstr(text, signs[i].text) != NULL)
-            return signs[i].breach;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (strcmp(function, lines[i].function) == 0 && strstr(text, lines[i].text) != NULL)
+            return lines[i].breach;
     return NULL;
 }
 
@@ -47,6 +50,28 @@ const char *breach_of_error(const char *text)
         if (strncmp(text, errors[i].begins, strlen(errors[i].begins)) == 0)
             return errors[i].breach;
     return NULL;
+}
+
+static bool texts_are_known = true;
+
+static void search_texts(void)
+{
+    /* (Each version has either these or those.) */
+#if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        texts_are_known &= object_has_text(ssh_new, lines[i].text);
+#else
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        texts_are_known &= object_has_text(ssh_new, errors[i].begins);
+#endif
+}
+
+bool breach_texts_are_known(void)
+{
+    static pthread_once_t searched = PTHREAD_ONCE_INIT;
+
+    pthread_once(&searched, search_texts);
+    return texts_are_known;
 }
 
 const char *breach_of_packet_size(uint32_t size)

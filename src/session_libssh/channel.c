@@ -1,28 +1,34 @@
-/* A channel (direct-tcpip, direct-streamlocal, forwarded-tcpip) as an endpoint.
- *
- * Inside libssh's callbacks nothing of libssh may be called that writes, closes or frees. So a
- * callback passes bytes on to its owner's socket or sets a flag and marks the channel dirty;
- * chan_report does the rest when the session's drive is out of libssh. */
+/* A channel (direct-tcpip, direct-streamlocal, forwarded-tcpip) as an endpoint: its life, and what
+ * is written to it. What comes from the server is reading.c's. */
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
-#include <assert.h>
 #include <libssh/server.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One packet's payload: OpenSSH takes 32 KiB, libssh keeps 10 bytes of that for itself. */
 #define PACKET_MAX 32758
 
-/* What one read of a client's socket may bring, in packets: each read costs as much as the copying
- * of one. */
+/* How many packets' payload one read of a client's socket may bring: each read costs as much as the
+ * copying of one packet. */
 #define PACKETS_A_READ 4
 
 static struct channel *of_endpoint(struct endpoint *endpoint)
 {
     return container_of(endpoint, struct channel, endpoint);
+}
+
+const char *chan_number(const struct channel *ch, char text[static CHANNEL_NUMBER_TEXT])
+{
+    if (ch->number == CHANNEL_UNNUMBERED)
+        snprintf(text, CHANNEL_NUMBER_TEXT, "?");
+    else
+        snprintf(text, CHANNEL_NUMBER_TEXT, "%u", ch->number);
+    return text;
 }
 
 uint32_t chan_window(const struct channel *ch)
@@ -56,10 +62,10 @@ static size_t chan_room(struct endpoint *endpoint)
  * (QUEUED_MAX in small pieces) and with answers to what the server asked meanwhile. */
 #define PACKETS_A_WRITE 32768
 
-/* Most of the channels' maximum packet sizes are known when they are confirmed (open_replies.c). Not
- * those of channels that the server opened, nor any with libssh 0.11 and later: so each write is
- * measured. Where nothing came in meanwhile all packets that went out were its own, but for one of
- * a rekey. (A packet carries at least the size less 10 bytes.) */
+/* Most of the channels' maximum packet sizes are known when they are confirmed (open_replies.c).
+ * Not those of channels that the server opened, nor any with libssh 0.11 and later: so each write
+ * is measured. Where nothing came in meanwhile all packets that went out were its own, but for one
+ * of a rekey. (A packet carries at least the size less 10 bytes.) */
 static void check_packet_size(struct libssh_session *s, int written, uint64_t packets)
 {
     uint64_t fitting = BREACH_PACKET_MIN - 10;
@@ -91,7 +97,6 @@ static size_t chan_write(struct endpoint *endpoint, const uint8_t *bytes, size_t
     size_t taken = 0;
     struct libssh_session *before;
 
-    assert(!ch->ending.eof_sent);
     if (ch->state == CHANNEL_CUT || ch->ending.close_seen)
         return 0;
     before = session_enter(s);
@@ -121,9 +126,9 @@ static void chan_write_eof(struct endpoint *endpoint)
     struct channel *ch = of_endpoint(endpoint);
     struct libssh_session *before;
 
-    if (ch->state == CHANNEL_CUT || ch->ending.eof_sent || ch->ending.close_seen)
+    if (ch->state == CHANNEL_CUT || ch->ending.close_seen)
         return;
-    ch->ending.eof_sent = true;
+    chan_debug(ch, "end of data to the server");
     before = session_enter(ch->session);
     ssh_channel_send_eof(ch->handle);
     session_leave(before);
@@ -153,6 +158,7 @@ struct channel *chan_make(struct libssh_session *s, enum channel_state state)
     ch->endpoint.operations = &chan_operations;
     ch->session = s;
     ch->state = state;
+    ch->number = CHANNEL_UNNUMBERED;
     ch->open.asked_at = loop_now(s->loop);
     if (state == CHANNEL_OPENING)
         TAILQ_INSERT_TAIL(&s->channels.opening, ch, link);
@@ -200,6 +206,7 @@ void chan_cut(struct channel *ch, const char *why)
 {
     bool opening = ch->state == CHANNEL_OPENING;
 
+    chan_debug(ch, "cut: %s", why);
     chan_detach(ch);
     ch->session = NULL;
     ch->handle = NULL; /* ssh_free frees it */
@@ -210,7 +217,7 @@ void chan_cut(struct channel *ch, const char *why)
             ch->open.opened(ch->open.arg, NULL, &failure);
         free(ch);
     } else {
-        ch->endpoint.events->failed(ch->endpoint.owner, why);
+        endpoint_report_failed(&ch->endpoint, why);
     }
 }
 
@@ -221,6 +228,8 @@ void chan_free(struct channel *ch)
     if (ch->state != CHANNEL_CUT) {
         bool confirmed = ch->state == CHANNEL_OPEN;
         struct libssh_session *before = session_enter(s);
+        if (confirmed)
+            chan_debug(ch, "close to the server");
         chan_detach(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
@@ -229,5 +238,6 @@ void chan_free(struct channel *ch)
         session_leave(before);
         session_touch(s);
     }
+    buffer_clear(&ch->endpoint.unsent);
     free(ch);
 }

@@ -19,17 +19,16 @@ struct channel_open {
 /* What comes from the server: reading.c. */
 struct channel_reading {
     bool receives;           /* data came, and may come: it is confirmed, and has not ended */
-    bool paused;             /* the owner has no room (or never resumed) */
     bool leftover;           /* bytes wait in libssh's buffer */
     uint64_t leftover_since; /* loop_now */
     bool refused;            /* more came while they were being pulled */
 };
 
-/* reading.c, but eof_sent: channel.c */
+/* What the server has sent of its end: reading.c. (What the owner was told of it, and whether the
+ * owner has ended its direction, is in the endpoint.) */
 struct channel_ending {
-    bool eof_seen, eof_reported;
-    bool close_seen, close_reported;
-    bool eof_sent;
+    bool eof_seen;
+    bool close_seen;
 };
 
 /* window.c */
@@ -48,7 +47,9 @@ struct channel_queues {
     TAILQ_ENTRY(channel) dirty_link;
     bool is_writer;
     bool is_dirty;
-    bool is_postponed; /* dirty, but on ->postponed */
+    bool is_postponed;   /* dirty, but on ->postponed */
+    bool stall_logged;   /* the log says that the writer waits for the server's window */
+    uint64_t stalled_at; /* loop_now when a tick first saw that; 0: it does not */
 };
 
 enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CUT };
@@ -70,6 +71,13 @@ struct channel {
 
 #define CHANNEL_UNNUMBERED UINT32_MAX
 
+/* One line of the debug log about a channel that has a session. Its arguments are evaluated only
+ * when the line is written. */
+#define CHANNEL_NUMBER_TEXT 12
+#define chan_debug(channel, format, ...)                                                           \
+    session_debug((channel)->session, "channel %s: " format,                                       \
+                  chan_number(channel, (char[CHANNEL_NUMBER_TEXT]){0}), ##__VA_ARGS__)
+
 /* channel.c */
 
 /* A channel in that state, not known to the server yet. Its session was entered. */
@@ -80,6 +88,9 @@ struct channel *chan_accept(struct libssh_session *session, ssh_message message)
 void chan_cut(struct channel *channel, const char *why);
 /* Ends the SSH side of a channel (closing it properly if it was confirmed) and forgets it. */
 void chan_free(struct channel *channel);
+/* Our own number of it, or "?"; libssh tells only those of the channels that it opened. Returns
+ * `text`. */
+const char *chan_number(const struct channel *channel, char text[static CHANNEL_NUMBER_TEXT]);
 /* How many bytes the server's window takes. */
 uint32_t chan_window(const struct channel *channel);
 
@@ -93,6 +104,8 @@ struct session_open *libssh_open_unix(struct session *session, const char *path,
 void libssh_open_cancel(struct session_open *open);
 /* Reports the opens that were answered. */
 void opens_report(struct libssh_session *session);
+/* To be called about four times a second. */
+void opens_tick(struct libssh_session *session);
 /* The reply of a channel that is being opened is not waited for any more. */
 void open_forget(struct channel *channel);
 

@@ -2,19 +2,21 @@
 #include "session_libssh/engine.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
+#include "session_libssh/breach.h"
+#include "session_libssh/expectations.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/libssh_session.h"
 #include "session_libssh/logged_in.h"
+#include "session_libssh/transport.h"
 
 #include <assert.h>
 #include <fcntl.h>
 #include <libssh/callbacks.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct libssh_dial {
@@ -25,10 +27,10 @@ struct libssh_dial {
     struct dial_request request; /* its fd is the thread's */
     char host[HOST_MAX + 1];     /* the request's */
     char alias[HOST_MAX + 1];
-    int watch_fd; /* ours: a dup of the fd, for cancelling and for polling the session later; goes
-                     with `logged_in` */
+    int watch_fd; /* our own duplicate of the fd, for cancelling and for polling the session later;
+                     goes with `logged_in` */
     bool cancelled;
-    /* The thread says, the main thread looks. */
+    /* Written by the dial's thread, read by any. */
     atomic_bool asking;
     atomic_uint prompts;
     /* What the thread found; read after it was joined. */
@@ -54,7 +56,7 @@ static unsigned libssh_dial_running(void)
 
 static void libssh_dial_when_idle(void (*idle)(void *arg), void *arg)
 {
-    assert(running > 0);
+    assert(running > 0 && "when_idle is called while dials run");
     when_idle = idle;
     when_idle_arg = arg;
 }
@@ -69,7 +71,7 @@ static void forward_log(int priority, const char *function, const char *text, vo
         log_debug("%s: libssh: %s", h->host, text);
 }
 
-/* Compression is said at the level of packets only. */
+/* libssh logs compression at the level of packets only. */
 static int log_level(const struct config_upstream *upstream)
 {
     return upstream->compression       ? SSH_LOG_PACKET
@@ -77,11 +79,20 @@ static int log_level(const struct config_upstream *upstream)
                                        : SSH_LOG_NOLOG;
 }
 
-static void dial_thread(void *arg)
+static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
 {
-    struct libssh_dial *d = arg;
+    if (!buffered)
+        expectation_failed(EXPECT_CALLS);
+    if (!breach_texts_are_known())
+        expectation_failed(EXPECT_BREACHES);
+    return libssh_logged_in_new(h->handle, watch_fd, buffered, &h->info);
+}
+
+static struct handshake handshake_of(struct libssh_dial *d)
+{
     const struct config_upstream *upstream = d->request.upstream;
-    struct handshake h = {
+
+    return (struct handshake){
         .upstream = upstream,
         .host = d->host,
         .port = d->request.port,
@@ -93,23 +104,38 @@ static void dial_thread(void *arg)
                   .waiting = &d->asking,
                   .prompts = &d->prompts},
     };
+}
 
-    /* Of this thread only. */
-    ssh_set_log_callback(forward_log);
-    ssh_set_log_userdata(&h);
-    ssh_set_log_level(log_level(upstream));
+/* Logs in; sets status, logged_in and error. */
+static void log_in(struct libssh_dial *d, struct handshake *h)
+{
+    bool buffered;
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
-        d->status = handshake_fail(&h, DIAL_TRANSPORT, "no descriptors");
-    } else {
-        d->status = handshake(&h, d->request.fd);
+        d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
+        return;
     }
-    memcpy(d->error, h.error, sizeof(d->error));
+    transport_watch(d->request.fd);
+    d->status = handshake(h, d->request.fd);
+    buffered = transport_is_called();
     if (d->status == DIAL_OK)
-        d->logged_in = libssh_logged_in_new(h.handle, d->watch_fd, &h.info);
+        d->logged_in = logged_in_made(h, d->watch_fd, buffered);
     else
-        handle_end(h.handle, true);
+        handle_end(h->handle, true);
+}
+
+static void dial_thread(void *arg)
+{
+    struct libssh_dial *d = arg;
+    struct handshake h = handshake_of(d);
+
+    /* (These are of this thread only.) */
+    ssh_set_log_callback(forward_log);
+    ssh_set_log_userdata(&h);
+    ssh_set_log_level(log_level(h.upstream));
+    log_in(d, &h);
+    memcpy(d->error, h.error, sizeof(d->error));
     free(h.known_as);
     free(h.without_port);
     host_key_files_clear(&h.files);
@@ -162,21 +188,6 @@ static void dial_dropped(struct message *message)
     dial_free(d);
 }
 
-/* A small request shall not wait behind what an upload has queued in the kernel; the rest of the
- * upload waits with its client. */
-#define NOTSENT_LOWAT (128 * 1024)
-
-static void prepare_socket(int fd)
-{
-    int on = 1;
-    int lowat = NOTSENT_LOWAT;
-
-    /* (A proxied connection may be no TCP socket: then these mean nothing.) */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-}
-
 static struct dial *libssh_dial_start(const struct dial_request *request)
 {
     struct libssh_dial *d = mem_zalloc(sizeof(*d));
@@ -194,7 +205,7 @@ static struct dial *libssh_dial_start(const struct dial_request *request)
     d->request.alias = d->alias;
     config_ref(d->request.config);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    prepare_socket(fd);
+    socket_prepare_ssh(fd);
     running++;
     d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
     if (!d->started) {
@@ -218,7 +229,7 @@ static unsigned libssh_dial_prompts(const struct dial *dial)
 
 static void libssh_dial_shutdown(struct dial *dial)
 {
-    shutdown(libssh_dial_of(dial)->watch_fd, SHUT_RDWR);
+    socket_shutdown(libssh_dial_of(dial)->watch_fd);
 }
 
 static void libssh_dial_cancel(struct dial *dial)

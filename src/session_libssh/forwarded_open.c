@@ -1,9 +1,9 @@
 /* Ports that the server listens on for us, and the connections that come to them (RFC 4254 section
  * 7).
  *
- * libssh hands the server's opens to a callback, which has to answer at once, or keeps them until
- * they are asked for. The callback refuses, while nobody listens; else they are kept, because the
- * answer is known only when the connection's target has answered. */
+ * libssh hands the opens of the server to a callback, which has to answer at once, or keeps them
+ * until they are asked for. While nobody listens the callback refuses them; else libssh keeps them,
+ * because the answer is known only when the connection's target has answered. */
 #include "session_libssh/channel.h"
 
 #include "base/log.h"
@@ -14,23 +14,24 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* So many of the server's opens are taken in one turn; those that are refused do not count. */
+/* How many of the server's opens are taken in one turn; refused ones do not count. */
 #define FORWARDED_OPENS_A_TURN 64
 
-/* How many of a session's may wait for their targets at the same time: each costs a descriptor. */
+/* How many forwarded opens of a session may wait for their targets at a time: each costs a
+ * descriptor. */
 #define FORWARDED_OPENS_MAX 128
 
 struct libssh_listen {
     struct session_listen base;
     TAILQ_ENTRY(libssh_listen) link;
     struct libssh_session *session;
-    struct global_request request; /* while there is one: the listen, then its cancel */
+    struct global_request request; /* the listen, then its cancel */
     struct session_listen_events events;
     void *arg;
     char *bind;
     uint16_t port;  /* that the server listens on */
     bool up;        /* it does */
-    bool abandoned; /* nobody is told any more */
+    bool abandoned; /* its owner has freed it */
 };
 
 struct libssh_forwarded_open {
@@ -47,7 +48,7 @@ static struct libssh_forwarded_open *libssh_forwarded_open_of(struct forwarded_o
     return container_of(forwarded, struct libssh_forwarded_open, base);
 }
 
-/* What the server opens while nobody listens: libssh refuses it when this returns 1. */
+/* Refuses what the server opens while nobody listens: libssh does when this returns 1. */
 static int refuse_message(ssh_session handle, ssh_message message, void *userdata)
 {
     (void)handle;
@@ -56,7 +57,7 @@ static int refuse_message(ssh_session handle, ssh_message message, void *userdat
     return 1;
 }
 
-/* Keeps what the server opens, or refuses it. */
+/* Has libssh keep what the server opens, or refuse it. */
 static void set_listening(struct libssh_session *s, bool listening)
 {
     s->forwarded.listening = listening;
@@ -85,7 +86,7 @@ static void listen_forget(struct libssh_listen *l)
 
 static void listen_cancelled(struct global_request *request, bool accepted, uint16_t port)
 {
-    (void)accepted; /* what the server does not cancel, nobody here takes */
+    (void)accepted; /* what comes to a port that the server did not cancel is refused */
     (void)port;
     listen_forget(container_of(request, struct libssh_listen, request));
 }
@@ -105,6 +106,8 @@ static void listen_answered(struct global_request *request, bool accepted, uint1
     l->request.answered = NULL; /* it is off the queue */
     l->up = accepted && port != 0;
     l->port = port;
+    session_debug(l->session, "the server %s on '%s' port %u",
+                  l->up ? "listens" : "does not listen", l->bind, l->up ? port : request->port);
     if (!l->abandoned)
         l->events.answered(l->arg, port);
     else if (l->up)
@@ -130,6 +133,7 @@ struct session_listen *libssh_listen(struct session *session, const char *bind, 
     /* (From before the request: a connection may come in one read with the answer.) */
     if (!s->forwarded.listening)
         set_listening(s, true);
+    session_debug(s, "listen on '%s' port %u asked", bind, port);
     global_requests_ask(s, &l->request);
     return &l->base;
 }
@@ -147,8 +151,8 @@ void libssh_listen_free(struct session_listen *listen)
 
 /* Connections. */
 
-/* The listen that an open is for: RFC 4254 section 7.2, the address as it was asked for and the
- * actual port. */
+/* The listen that an open is for, by the address as it was asked for and the actual port (RFC 4254
+ * section 7.2). */
 static struct libssh_listen *listen_find(const struct libssh_session *s, ssh_message message)
 {
     const char *bind;
@@ -166,7 +170,7 @@ static struct libssh_listen *listen_find(const struct libssh_session *s, ssh_mes
     return NULL;
 }
 
-/* No more for now; said once, until none waits any more. */
+/* Whether no more are taken for now; logged once, until none waits any more. */
 static bool is_full_of_opens(struct libssh_session *s)
 {
     if (s->forwarded.count < FORWARDED_OPENS_MAX)
@@ -190,17 +194,18 @@ static void forwarded_open_begin(struct libssh_listen *l, ssh_message message)
     TAILQ_INSERT_TAIL(&s->forwarded.waiting, forwarded, link);
     s->channels.count++;
     s->forwarded.count++;
+    session_debug(s, "the server opens a channel for '%s' port %u", l->bind, l->port);
     l->events.forwarded(l->arg, &forwarded->base,
                         ssh_message_channel_request_open_originator(message),
                         (uint16_t)ssh_message_channel_request_open_originator_port(message));
 }
 
-/* Whether it became a forwarded open. */
+/* Whether the message became a forwarded open. Frees it otherwise. */
 static bool forwarded_open_take(struct libssh_session *s, ssh_message message)
 {
     struct libssh_listen *l;
 
-    /* The answer that it follows may have come along with it. */
+    /* The answer to a listen may have come along with it. */
     if (s->global_requests.asked)
         global_requests_turn(s);
     l = listen_find(s, message);
@@ -272,6 +277,7 @@ struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded)
     struct libssh_forwarded_open *f = libssh_forwarded_open_of(forwarded);
     struct channel *ch = chan_accept(f->session, f->message);
 
+    session_debug(f->session, "the server's open is confirmed");
     forwarded_open_end(f);
     return &ch->endpoint;
 }
@@ -282,6 +288,7 @@ void libssh_forwarded_open_refuse(struct forwarded_open *forwarded)
     struct libssh_session *s = f->session;
     struct libssh_session *before = session_enter(s);
 
+    session_debug(s, "the server's open is refused");
     ssh_message_reply_default(f->message);
     session_leave(before);
     forwarded_open_end(f);

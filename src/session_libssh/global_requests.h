@@ -31,11 +31,12 @@ struct global_requests {
     TAILQ_HEAD(, global_request) queue;
     uint64_t asked_at;  /* loop_now */
     uint64_t probed_at; /* the same */
-    bool probing;       /* a keepalive is out that tells how long the way there and back is */
-    bool asked;         /* libssh has the first of them */
-    bool fresh;         /* one came that libssh was not called for yet */
+    bool probing;       /* a keepalive is out that measures the way there and back */
+    bool asked;         /* libssh has the first request of the queue */
+    bool fresh;         /* a request was queued that libssh was not called for yet */
     /* What the log said. */
     bool sent;         /* during the last call: a request went out */
+    bool assumed;      /* the same, as packets told and not the log */
     bool success_seen; /* the answer is there */
     bool collected;    /* and was taken: */
     bool passed;       /* packets came after it before it was */
@@ -44,10 +45,11 @@ struct global_requests {
 
 void global_requests_init(struct global_requests *global_requests);
 
-/* Puts it at the end of the queue; the session's next turn asks. */
+/* Puts the request, which stays the caller's, at the end of the queue; the session's next turn
+ * asks. */
 void global_requests_ask(struct libssh_session *session, struct global_request *request);
 
-/* Takes it off the queue, if libssh does not have it yet. */
+/* Takes the request off the queue. False: libssh has it already, and it will be answered. */
 bool global_requests_withdraw(struct libssh_session *session, struct global_request *request);
 
 /* Asks, and collects answers; once a turn and outside of libssh's callbacks, as its calls read
@@ -57,17 +59,17 @@ void global_requests_turn(struct libssh_session *session);
 /* Sends a keepalive@openssh.com, unless a request is under way whose answer is as good. */
 void global_requests_keepalive(struct libssh_session *session);
 
-/* Sends one to learn how long the way there and back is. Opens tell no more than that it is not
- * longer: their answers wait for the server's own connections, and the first for its start. */
+/* Sends one to learn how long the way there and back is. Replies to opens say only that the way is
+ * not longer: they wait for the server's own connections, and the first for its start. */
 void global_requests_probe(struct libssh_session *session);
 
-/* From time to time: ends what nobody answers. */
+/* From time to time: gives up a measurement that nobody answers. */
 void global_requests_tick(struct libssh_session *session);
 
 /* After each of libssh's looks at its input: collects an answer that came last. */
 void global_requests_collect(struct libssh_session *session);
 
-/* How much of libssh's log is needed now. */
+/* The level that libssh's log has to have. */
 int global_requests_log_level(const struct global_requests *global_requests);
 
 /* A line of it. */

@@ -47,8 +47,8 @@ static bool set_options(struct handshake *h, int fd)
         handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
         return false;
     }
-    /* libssh must look nothing up by itself: not the name, not ~/.ssh/config, and no host key,
-     * neither for the order of algorithms nor at a rekey. It needs some name for a host. */
+    /* libssh must look up nothing by itself: not the name, not ~/.ssh/config, and no host key,
+     * neither for the order of algorithms nor at a rekey. It requires some name of a host. */
     if (!set_option(h, SSH_OPTIONS_HOST, "server", "host") || !algorithms_set(h) ||
         !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
         !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
@@ -120,12 +120,12 @@ void handshake_heard(struct handshake *h, const char *text)
                  strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
 }
 
-static void copy(char *text, size_t size, const char *found)
+static void copy_found(char *text, size_t size, const char *found)
 {
     if (found != NULL)
         snprintf(text, size, "%s", found);
 }
-#define COPY(text, found) copy(text, sizeof(text), found)
+#define COPY(text, found) copy_found(text, sizeof(text), found)
 
 static void gather_info(struct handshake *h)
 {
@@ -153,10 +153,10 @@ struct taking {
     bool taken;
 };
 
-/* The first status comes when libssh has put the descriptor into its socket. It closes what it
- * opened itself at every end, but one that it was given only at some, and never says at which: so
- * it shall forget that it was given this one. (Which it calls an error, until authentication
- * succeeds or something else fails.) */
+/* The first status comes when libssh has put the descriptor into its socket. libssh closes a
+ * descriptor that it opened itself in every case, but a descriptor that it was given only in some
+ * cases: so libssh is made to forget that it was given this one. (It sets an error text for that,
+ * until authentication succeeds or something else fails.) */
 static void on_status(void *arg, float status)
 {
     struct taking *taking = arg;
@@ -180,19 +180,20 @@ static enum dial_status connect_on(struct handshake *h, int fd)
         status = ssh_connect(h->handle) == SSH_OK
                      ? DIAL_OK
                      : handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
-        ssh_set_callbacks(h->handle, &nobody); /* it asks them at every rekey */
+        ssh_set_callbacks(h->handle, &nobody); /* libssh calls them at every rekey */
     }
     if (!taking.taken)
         close(fd);
     return status;
 }
 
-/* From here on one worker drives it without blocking. */
+/* Prepares the session for a worker, which drives it without blocking. */
 static void release_to_worker(struct handshake *h)
 {
     int fd = ssh_get_fd(h->handle);
 
-    /* Both: a blocking descriptor blocks in write(2) whatever libssh was told. */
+    /* Both are needed: a blocking descriptor blocks in write(2) also when libssh is not to block.
+     */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     ssh_set_blocking(h->handle, 0);
 }
@@ -229,7 +230,7 @@ enum dial_status handshake(struct handshake *h, int fd)
     gather_info(h);
     status = host_key_verify(h);
     if (status == DIAL_OK)
-        status = authenticate(h);
+        status = handshake_authenticate(h);
     if (status == DIAL_OK)
         release_to_worker(h);
     return status;

@@ -11,13 +11,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* What one dial is about; the steps add to `error`. */
+/* One dial; the steps set `error`. */
 struct handshake {
     ssh_session handle;
     const struct config_upstream *upstream;
     const char *host;
     uint16_t port;
-    const char *alias; /* what ssh_config(5) has it by */
+    const char *alias; /* the name that ssh_config(5) has for the server */
     char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias, in small letters */
     char *without_port; /* "name" where known_as is "[name]:port"; else NULL */
     struct host_key_files files;
@@ -27,18 +27,18 @@ struct handshake {
     char error[1024];
 };
 
-/* All of it, on `fd`, which it takes. On failure h->error says why; h->handle (which may be NULL)
- * is the caller's to end. */
+/* Runs the whole handshake on `fd`, which is taken. On failure h->error says why; h->handle (which
+ * may be NULL) is the caller's to free. */
 enum dial_status handshake(struct handshake *h, int fd);
 
-/* What libssh says meanwhile: compression is told nowhere else. */
+/* Takes a line of the log of libssh, which alone shows the compression. */
 void handshake_heard(struct handshake *h, const char *text);
 
 /* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
- * connection is no TCP of ours. */
+ * connection is no TCP connection of this process. */
 bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
 
-/* Sets what a step failed of. Returns `status`, so that a step can end with it. */
+/* Sets the error of a step. Returns `status`, so that a step can end with the call. */
 __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
     struct handshake *h, enum dial_status status, const char *format, ...)
 {
@@ -51,7 +51,7 @@ __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_f
 }
 
 /* Gives a new handle what libssh itself reads of ssh_config(5) for that name. False: a file cannot
- * be read, or holds what libssh does not take. */
+ * be read, or has lines that libssh does not accept. */
 bool libssh_config_read(ssh_session handle, const struct config_upstream *upstream,
                         const char *alias);
 
@@ -72,16 +72,16 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
  * StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
 
-/* What the files say, asked for by the server's names. */
+/* The files with the names of the server, for known_hosts_look_up. */
 struct known_hosts host_key_known(const struct handshake *h);
 
-/* To be asked when the server's first encrypted packets have come, and before a secret is sent.
- * False (h->error, and the log): nobody authenticates its packets, so that the session is not used.
- */
+/* Checks, once the first encrypted packets of the server have come and before a secret is sent,
+ * that packets are authenticated. False (h->error, and the log): they are not, and the session is
+ * not used. */
 bool handshake_is_checked(struct handshake *h);
 
 /* RFC 4252: none, publickey (agent, identities), keyboard-interactive, password, until one succeeds
  * or none is left; also where the server asks for several in a row. */
-enum dial_status authenticate(struct handshake *h);
+enum dial_status handshake_authenticate(struct handshake *h);
 
 #endif

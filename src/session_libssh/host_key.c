@@ -1,4 +1,4 @@
-/* The server's key against what is known of it. */
+/* Verifying the host key: revocations, pins, known_hosts, and the question to a person. */
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "session_libssh/agent.h"
@@ -12,12 +12,12 @@
 #include <strings.h>
 
 /* The question about one key. */
-struct question {
+struct host_key_question {
     struct handshake *h;
     struct public_key key;
     char *fingerprint;
     const char *kind; /* "ED25519" */
-    char *memory;     /* what the answer is kept by */
+    char *memory;     /* the key of secrets.h for the answer */
     struct known_hosts known;
     struct known_hosts_answer answer;
 };
@@ -30,7 +30,7 @@ struct known_hosts host_key_known(const struct handshake *h)
                                 .name_without_port = h->without_port};
 }
 
-static enum dial_status verify_pins(struct question *q)
+static enum dial_status verify_pins(struct host_key_question *q)
 {
     const struct string_list *pins = &q->h->upstream->host_key_pins;
 
@@ -43,10 +43,10 @@ static enum dial_status verify_pins(struct question *q)
                           pins->count > 1 ? ", ..." : "");
 }
 
-/* The key on file is another one: name both, and where the old one stands. (ssh(1) with
+/* Fails with both fingerprints, and the line of the known key. (ssh(1) with
  * StrictHostKeyChecking=no goes on with such a key, but forwards nothing: here that is the same.)
  */
-static enum dial_status fail_changed(struct question *q)
+static enum dial_status fail_changed(struct host_key_question *q)
 {
     return handshake_fail(
         q->h, DIAL_HOST_KEY,
@@ -55,7 +55,7 @@ static enum dial_status fail_changed(struct question *q)
         q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint);
 }
 
-static enum dial_status fail_unknown(struct question *q, const char *why)
+static enum dial_status fail_unknown(struct host_key_question *q, const char *why)
 {
     return handshake_fail(
         q->h, DIAL_HOST_KEY,
@@ -71,23 +71,24 @@ static enum dial_status fail_unknown(struct question *q, const char *why)
         q->answer.authority != NULL ? ")" : "");
 }
 
-/* Writes it down. Where that fails the answer still holds for this process, as ssh(1) goes on too.
- * But what others have written meanwhile counts, and what cannot be read any more could be that. */
-static enum dial_status store(struct question *q)
+/* Stores the key. Where that fails the answer still holds for this process, as ssh(1) goes on too.
+ * But what another process has written meanwhile counts; a file that cannot be read any more is a
+ * failure, as it could hold that. */
+static enum dial_status store_key(struct host_key_question *q)
 {
     struct handshake *h = q->h;
     const char *path = q->known.file_count > 0 ? q->known.files[0].path : "known_hosts";
-    char *told =
+    char *text_added =
         mem_printf("Permanently added '%s' (%s) to the list of known hosts.", h->known_as, q->kind);
-    char *warning = mem_printf("Warning: %s\n", told);
+    char *warning = mem_printf("Warning: %s\n", text_added);
     enum dial_status status = DIAL_OK;
     char error[200];
 
     switch (host_key_store(&q->known, &q->key, h->upstream->hash_known_hosts, h->asker.connection,
                            error)) {
     case HOST_KEY_STORED:
-        log_info("%s: key %s: %s", h->host, q->fingerprint, told);
-        ask_tell(&h->asker, warning);
+        log_info("%s: key %s: %s", h->host, q->fingerprint, text_added);
+        ask_show(&h->asker, warning);
         break;
     case HOST_KEY_KNOWN_BY_NOW: break;
     case HOST_KEY_NOT_STORED:
@@ -106,12 +107,13 @@ static enum dial_status store(struct question *q)
     if (status == DIAL_OK)
         secrets_keep(q->memory, q->fingerprint);
     free(warning);
-    free(told);
+    free(text_added);
     return status;
 }
 
-/* yes, no, the fingerprint: as ssh(1) takes them. -1: something else. */
-static int understand(const struct question *q, const char *answer)
+/* 1 for yes or the fingerprint, 0 for no, as ssh(1) takes them; -1: the answer is something else.
+ */
+static int understand(const struct host_key_question *q, const char *answer)
 {
     char word[128];
 
@@ -122,18 +124,18 @@ static int understand(const struct question *q, const char *answer)
     return strcasecmp(word, "yes") == 0 || strcmp(word, q->fingerprint) == 0 ? 1 : -1;
 }
 
-static bool ask_yes(struct question *q, const char *prompt)
+static bool ask_yes(struct host_key_question *q, const char *prompt)
 {
     int understood = -1;
 
     while (understood < 0) {
-        char *answer = ask(&q->h->asker, prompt, true);
+        char *answer = ask_prompt(&q->h->asker, prompt, true);
         if (answer == NULL)
             return false;
         understood = understand(q, answer);
-        secret_free(answer); /* a program may have said a password */
+        secret_free(answer); /* a program may have answered with a password */
         if (understood < 0 && ask_is_program(&q->h->asker))
-            return false; /* it would say the same again */
+            return false; /* the program would give the same answer again */
         prompt = "Please type 'yes', 'no' or the fingerprint: ";
     }
     return understood == 1;
@@ -149,7 +151,7 @@ static char *server_name(const struct handshake *h)
     return mem_printf("%s (%s)", h->known_as, address);
 }
 
-static char *question_text(const struct question *q)
+static char *question_text(const struct host_key_question *q)
 {
     char *server = server_name(q->h);
     char *others = known_hosts_other_names(&q->known, &q->key);
@@ -167,7 +169,7 @@ static char *question_text(const struct question *q)
     return text;
 }
 
-static enum dial_status ask_person(struct question *q)
+static enum dial_status ask_person(struct host_key_question *q)
 {
     struct asker *asker = &q->h->asker;
     enum dial_status status;
@@ -176,14 +178,14 @@ static enum dial_status ask_person(struct question *q)
     if (!ask_begin(asker))
         return fail_unknown(q, asker->missing);
     text = question_text(q);
-    status = ask_yes(q, text) ? store(q) : fail_unknown(q, "it was not accepted");
+    status = ask_yes(q, text) ? store_key(q) : fail_unknown(q, "it was not accepted");
     ask_end(asker);
     free(text);
     return status;
 }
 
-/* A key of a host that none is known of. */
-static enum dial_status decide_unknown(struct question *q)
+/* Decides about a key of a host for which no key is known. */
+static enum dial_status decide_unknown(struct host_key_question *q)
 {
     char *accepted = secrets_get(q->memory);
     bool same = accepted != NULL && strcmp(accepted, q->fingerprint) == 0;
@@ -193,7 +195,7 @@ static enum dial_status decide_unknown(struct question *q)
         return DIAL_OK;
     switch (q->h->upstream->host_key) {
     case HOST_KEY_ACCEPT_NEW:
-    case HOST_KEY_ANY: return store(q);
+    case HOST_KEY_ANY: return store_key(q);
     case HOST_KEY_ASK: return ask_person(q);
     case HOST_KEY_STRICT:
     case HOST_KEY_PINNED: break;
@@ -202,7 +204,7 @@ static enum dial_status decide_unknown(struct question *q)
 }
 
 /* Revocations count for every key, also for a pinned one. */
-static enum dial_status verify_not_revoked(struct question *q)
+static enum dial_status verify_not_revoked(struct host_key_question *q)
 {
     struct handshake *h = q->h;
     enum dial_status status = DIAL_OK;
@@ -219,7 +221,7 @@ static enum dial_status verify_not_revoked(struct question *q)
     return status;
 }
 
-static enum dial_status verify(struct question *q)
+static enum dial_status verify_key(struct host_key_question *q)
 {
     enum dial_status status;
 
@@ -238,8 +240,8 @@ static enum dial_status verify(struct question *q)
     return fail_changed(q);
 }
 
-/* False: libssh has none, or OpenSSH would not take it either. */
-static bool read_key(struct question *q)
+/* False: libssh has no key, or one that OpenSSH would not accept either. */
+static bool read_key(struct host_key_question *q)
 {
     ssh_key key = NULL;
     struct key_blob blob = {0};
@@ -258,7 +260,7 @@ static bool read_key(struct question *q)
     return ok;
 }
 
-static void question_clear(struct question *q)
+static void question_clear(struct host_key_question *q)
 {
     public_key_clear(&q->key);
     known_hosts_answer_clear(&q->answer);
@@ -269,9 +271,9 @@ static void question_clear(struct question *q)
 enum dial_status host_key_verify(struct handshake *h)
 {
     const struct string_list *files = &h->upstream->known_hosts;
-    /* (What one upstream takes on trust is no word to another that is stricter, or that writes
-     * elsewhere.) */
-    struct question q = {
+    /* (What one upstream accepts does not count for an upstream that is stricter, or that writes to
+     * another file.) */
+    struct host_key_question q = {
         .h = h,
         .memory = mem_printf("host key of %s in %s by %d", h->known_as,
                              files->count > 0 ? files->items[0] : "/dev/null",
@@ -279,7 +281,7 @@ enum dial_status host_key_verify(struct handshake *h)
         .known = host_key_known(h),
     };
     enum dial_status status =
-        read_key(&q) ? verify(&q)
+        read_key(&q) ? verify_key(&q)
                      : handshake_fail(h, DIAL_HOST_KEY, "the server's host key cannot be read");
 
     question_clear(&q);

@@ -18,8 +18,8 @@
 
 #define FILE_MAX ((size_t)64 << 20) /* bytes */
 
-/* How long to wait for the lock, which nobody holds for longer than a file takes to be read, and
- * how often to try: flock(2) itself cannot be waited for with a limit. */
+/* How long to wait for the lock, which other processes hold only while they read and write the
+ * file, and how often to try: flock(2) itself cannot be waited for with a limit. */
 #define LOCK_MS 5000
 #define LOCK_LOOK_MS 20
 
@@ -134,8 +134,9 @@ static int lock_file(int fd, int connection)
     }
 }
 
-/* Whole, or not at all: 0 or an error of errno(3). `length` is that of the file so far. */
-static int append(int fd, size_t length, const char *line)
+/* Appends the line in whole or not at all: 0 or an error of errno(3). `length` is that of the file
+ * so far. */
+static int append_line(int fd, size_t length, const char *line)
 {
     size_t size = strlen(line);
     ssize_t n = write(fd, line, size);
@@ -186,7 +187,7 @@ static enum host_key_stored add_line(int fd, const struct known_hosts *known,
         snprintf(error, 200, "a line cannot be written for the name '%.100s'", known->name);
         return HOST_KEY_NOT_STORED;
     }
-    number = append(fd, known->files[0].length, line);
+    number = append_line(fd, known->files[0].length, line);
     free(line);
     if (number == 0)
         return HOST_KEY_STORED;
@@ -194,7 +195,7 @@ static enum host_key_stored add_line(int fd, const struct known_hosts *known,
     return HOST_KEY_NOT_STORED;
 }
 
-/* Looks at the file again, as others write to it too, and adds the line. */
+/* Reads the file again, as other processes write to it too, and adds the line. */
 static enum host_key_stored update(int fd, const struct known_hosts *known,
                                    const struct public_key *key, bool hash, char error[static 200])
 {
@@ -218,8 +219,8 @@ static enum host_key_stored update(int fd, const struct known_hosts *known,
     return stored;
 }
 
-/* Whether the path still leads to the open file: who rewrites a file (ssh-keygen -R,
- * UpdateHostKeys) puts another in its place. */
+/* Whether the path still leads to the open file: ssh-keygen -R and UpdateHostKeys put a new file in
+ * its place. */
 static bool is_in_place(int fd, const char *path)
 {
     struct stat opened, there;

@@ -1,4 +1,4 @@
-/* The files about host keys, read whole, and the one that new keys are written to. On the dial
+/* Reading the files about host keys, and writing a new key to the first of them. On the dial
  * thread. Only for this room. */
 #ifndef ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
 #define ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
@@ -18,18 +18,18 @@ struct host_key_files {
 
 /* Reads all of them. A known_hosts file that does not exist is empty; everything else that keeps a
  * file from being read (no descriptor left, no permission, not a file) is a failure, as is a
- * revoked_host_keys file that does not exist: it could hold the line that a key is refused by.
- * False: `error` says which file and why. To be cleared in either case. */
+ * revoked_host_keys file that does not exist: the missing file could have revoked the key. False:
+ * `error` says which file and why. To be cleared in either case. */
 bool host_key_files_read(struct host_key_files *files, const struct config_upstream *upstream,
                          char *error, size_t size);
 void host_key_files_clear(struct host_key_files *files);
 
 enum host_key_stored {
     HOST_KEY_STORED,
-    HOST_KEY_KNOWN_BY_NOW,   /* somebody else has written it meanwhile: nothing to do */
-    HOST_KEY_REFUSED_BY_NOW, /* somebody else has written another key, or revoked it */
+    HOST_KEY_KNOWN_BY_NOW,   /* another process has written the key meanwhile: nothing to do */
+    HOST_KEY_REFUSED_BY_NOW, /* another process has written another key, or revoked this one */
     HOST_KEY_UNREADABLE,     /* the file cannot be read any more */
-    HOST_KEY_NOT_STORED,     /* it cannot be written */
+    HOST_KEY_NOT_STORED,     /* the file cannot be written */
 };
 
 /* Appends the key to the first of the files, under a lock, after having read it again; creates it

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* How many tags this thread has checked through the guard. */
+/* How many tags were checked by the guard on this thread. */
 unsigned long integrity_checks(void);
 
 /* A session is ready on this thread; `checks` is what integrity_checks() gave before it connected,

@@ -34,8 +34,8 @@ const char *key_file_read(const char *path, struct buffer *text)
     return "The file is empty";
 }
 
-/* libssh asks for a passphrase only where there is one: that tells it from a broken file. (Without
- * a callback OpenSSL would ask on the terminal.) */
+/* libssh calls this only for an encrypted key, which so differs from a damaged file. (Without a
+ * callback OpenSSL would ask on the terminal.) */
 static int note_encrypted(const char *prompt, char *out, size_t size, int echo, int verify,
                           void *userdata)
 {
@@ -44,8 +44,8 @@ static int note_encrypted(const char *prompt, char *out, size_t size, int echo, 
     return -1;
 }
 
-/* Why libssh is not given it; NULL: it may have it. */
-static char *refuse(const char *path, const char *text, size_t length)
+/* Why libssh is not given the key; NULL: libssh gets it. */
+static char *refusal_of(const char *path, const char *text, size_t length)
 {
     char name[OPENSSH_KEY_NAME_MAX];
 
@@ -66,7 +66,8 @@ static char *refuse(const char *path, const char *text, size_t length)
     return NULL;
 }
 
-/* Whether libssh can sign with it: 0.10 takes an Ed25519 key in PKCS#8 without its public half. */
+/* Whether libssh can sign with the key: 0.10 takes an Ed25519 key in PKCS#8 without its public
+ * half. */
 static bool is_whole(ssh_key key)
 {
     ssh_key public = NULL;
@@ -111,7 +112,7 @@ struct key_import key_file_import(const char *path, const char *passphrase)
         import.problem = mem_printf("cannot be read: %s", wrong);
     } else {
         /* (libssh takes a string, and does not see what is behind a NUL.) */
-        import.problem = refuse(path, text, strlen(text));
+        import.problem = refusal_of(path, text, strlen(text));
         if (import.problem == NULL)
             decode(&import, path, text, passphrase);
     }

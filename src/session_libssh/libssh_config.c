@@ -1,9 +1,10 @@
-/* ssh_config(5) as libssh reads it: for machines without ssh, whose own word counts elsewhere. */
+/* ssh_config(5) as libssh reads it, for machines without ssh(1). Where there is ssh, ssh -G is
+ * asked (conf/ssh_ask). */
 #include "session_libssh/handshake.h"
 
 #include <string.h>
 
-#define SSH_PORT 22 /* which is also what is meant where none was given */
+#define SSH_PORT 22 /* also the port where none was given */
 
 bool libssh_config_read(ssh_session handle, const struct config_upstream *upstream,
                         const char *alias)
@@ -19,7 +20,7 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
     unsigned found = 0;
     char *host = NULL;
 
-    /* (A failure is told when the session is made.) */
+    /* (A failure is reported when the session is made.) */
     if (handle != NULL && libssh_config_read(handle, upstream, name)) {
         if (ssh_options_get(handle, SSH_OPTIONS_HOST, &host) == SSH_OK && strlen(host) <= HOST_MAX)
             strcpy(name, host);

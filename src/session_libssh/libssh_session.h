@@ -23,8 +23,9 @@ TAILQ_HEAD(channel_list, channel);
 
 /* Its connection: session.c, turn.c. */
 struct session_socket {
-    int fd;       /* libssh's number of it; closed whenever libssh likes */
-    int watch_fd; /* our own descriptor of it */
+    int fd;        /* libssh's number of it; closed whenever libssh likes */
+    int watch_fd;  /* our own descriptor of it */
+    bool buffered; /* libssh reads and polls by transport.c */
     uv_poll_t poll;
     int polled; /* UV_READABLE, UV_WRITABLE: what the poll waits for */
 };
@@ -48,6 +49,7 @@ struct session_keepalive {
     struct deadline deadline;
     unsigned unanswered;  /* keepalives without a byte since */
     uint64_t heard_bytes; /* bytes.in_bytes when `deadline` looked last */
+    uint64_t awaited;     /* loop_now when the first unanswered one was sent; 0: none is */
 };
 
 /* How long the server has sent nothing: liveness.c. */
@@ -55,7 +57,7 @@ struct session_silence {
     uint64_t heard_at;      /* when packets last came in (loop_now) */
     uint64_t heard_packets; /* packets.in_packets at that time */
     bool probed;            /* a keepalive is on its way because an open waits */
-    bool is_overdue;        /* and it was not answered for OVERDUE_LOG_MS: for the log */
+    bool is_overdue;        /* the log says so */
 };
 
 /* How long the way to the server and back is: liveness.c. */
@@ -79,6 +81,7 @@ struct session_rekey {
     uint64_t blocked_at;    /* packets.in_packets when it was */
     uint64_t silent_at;     /* packets.out_packets when a packet went out last */
     uint64_t silent_from;   /* packets.in_packets at that time */
+    bool is_logged;         /* the log says that a key exchange holds up writes */
 };
 
 /* channel.c, opening.c */
@@ -87,6 +90,7 @@ struct session_channels {
     struct channel_list open;
     uint32_t count;     /* of both, and of forwarded opens */
     uint32_t abandoned; /* of those being opened */
+    uint64_t asked_at;  /* packets.in_packets when libssh was asked about each */
     uint64_t carried;   /* bytes by all channels so far, both ways */
 };
 
@@ -176,6 +180,8 @@ void session_want_room(struct libssh_session *session, struct channel *channel);
  * the loop's next turn. */
 void session_mark_dirty(struct libssh_session *session, struct channel *channel);
 void session_postpone(struct libssh_session *session, struct channel *channel);
+/* Once a tick: logs which writers wait for the server's window (debug). */
+void session_log_stalls(struct libssh_session *session);
 /* The channel waits for nothing any more. */
 void session_unqueue(struct libssh_session *session, struct channel *channel);
 /* Hands libssh what its socket has for it, and checks what became of the session. */

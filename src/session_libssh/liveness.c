@@ -1,15 +1,18 @@
-/* Whether the server still answers: keepalives, how long it has been silent, and how long the way
- * to it and back is. */
+/* Whether the server still answers: keepalives, how long the server has been silent, and how long
+ * the way to it and back is. */
 #include "session_libssh/channel.h"
 
-/* An open without an answer for so long, and nothing else heard: ask whether the server is busy
- * resolving. */
+/* After this long with an unanswered open and nothing received, a keepalive asks whether the server
+ * is busy resolving a name. */
 #define PROBE_MS 250
+
+/* For the log: the worker counts a session as overdue then (worker/worker_sessions.c). */
+#define OVERDUE_MS 500
 
 /* After a sleep of the machine: how long a peer has to show that it is still there. */
 #define PROBE_ANSWER_MS 5000
 
-/* The shortest of them: the way there and back, and little besides. */
+/* The shortest answer counts: the way there and back, and little besides. */
 void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
 {
     if (!s->round_trip.known || milliseconds < s->round_trip.ms)
@@ -17,7 +20,16 @@ void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
     s->round_trip.known = true;
 }
 
-/* Any byte received is life: only silence is asked, and only silence kills. */
+/* `why`: for the log. */
+static void send_keepalive(struct libssh_session *s, const char *why)
+{
+    if (s->keepalive.awaited == 0)
+        s->keepalive.awaited = loop_now(s->loop);
+    session_debug(s, "%s, %u unanswered", why, s->keepalive.unanswered);
+    global_requests_keepalive(s);
+}
+
+/* Any byte received shows that the server lives: keepalives are sent only in silence. */
 static void keepalive_due(struct deadline *deadline)
 {
     struct libssh_session *s = container_of(deadline, struct libssh_session, keepalive.deadline);
@@ -31,7 +43,7 @@ static void keepalive_due(struct deadline *deadline)
         return;
     } else {
         s->keepalive.unanswered++;
-        global_requests_keepalive(s);
+        send_keepalive(s, "keepalive sent");
     }
     deadline_arm(s->loop, &s->keepalive.deadline, s->options.keepalive_ms, keepalive_due);
 }
@@ -55,6 +67,11 @@ void session_liveness_turn(struct libssh_session *s)
     s->silence.heard_packets = s->packets.in_packets;
     s->silence.heard_at = loop_now(s->loop);
     s->silence.probed = false;
+    s->silence.is_overdue = false;
+    if (s->keepalive.awaited > 0)
+        session_debug(s, "heard from again %llu ms after a keepalive",
+                      (unsigned long long)(loop_now(s->loop) - s->keepalive.awaited));
+    s->keepalive.awaited = 0;
 }
 
 void libssh_session_probe(struct session *session)
@@ -65,7 +82,7 @@ void libssh_session_probe(struct session *session)
         return;
     s->keepalive.heard_bytes = s->bytes.in_bytes;
     s->keepalive.unanswered = s->options.keepalive_max;
-    global_requests_keepalive(s);
+    send_keepalive(s, "asked whether it lives");
     deadline_arm(s->loop, &s->keepalive.deadline, PROBE_ANSWER_MS, keepalive_due);
 }
 
@@ -93,7 +110,14 @@ void libssh_session_tick(struct session *session)
      * packet after another. */
     if (!s->end.dead && !s->silence.probed && session_silent_ms(s) >= PROBE_MS) {
         s->silence.probed = true;
-        global_requests_keepalive(s);
+        send_keepalive(s, "silent while an open waits: keepalive sent");
     }
+    if (!s->end.dead && !s->silence.is_overdue && session_silent_ms(s) >= OVERDUE_MS) {
+        s->silence.is_overdue = true;
+        session_debug(s, "overdue: silent for %llu ms while an open waits",
+                      (unsigned long long)session_silent_ms(s));
+    }
+    session_log_stalls(s);
+    opens_tick(s);
     global_requests_tick(s);
 }

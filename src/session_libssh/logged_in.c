@@ -1,4 +1,4 @@
-/* A session between two threads, and how any session ends. */
+/* A session between two threads, and how any session's handle ends. */
 #include "session_libssh/logged_in.h"
 
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
+struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd, bool buffered,
                                        const struct connection_info *info)
 {
     struct libssh_logged_in *l = mem_zalloc(sizeof(*l));
@@ -15,6 +15,7 @@ struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
     l->base = (struct logged_in){.engine = &libssh_engine, .info = *info};
     l->handle = handle;
     l->watch_fd = watch_fd;
+    l->buffered = buffered;
     return &l->base;
 }
 

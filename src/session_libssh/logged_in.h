@@ -9,8 +9,9 @@
 struct libssh_logged_in {
     struct logged_in base;
     ssh_session handle;
-    int watch_fd; /* a descriptor of its socket for our own poll: libssh closes its own whenever it
-                     likes */
+    bool buffered; /* libssh was seen to read and poll by transport.c */
+    int watch_fd;  /* a descriptor of its socket for our own poll: libssh closes its own whenever it
+                      likes */
 };
 
 static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *logged_in)
@@ -18,8 +19,8 @@ static inline struct libssh_logged_in *libssh_logged_in_of(struct logged_in *log
     return container_of(logged_in, struct libssh_logged_in, base);
 }
 
-/* Takes the handle, and a descriptor of its socket for our own poll. */
-struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd,
+/* Takes the handle, and a descriptor of its socket for our own poll. `buffered` as above. */
+struct logged_in *libssh_logged_in_new(ssh_session handle, int watch_fd, bool buffered,
                                        const struct connection_info *info);
 
 /* login_engine's logged_in_free. */

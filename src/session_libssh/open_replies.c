@@ -1,7 +1,8 @@
-/* Learning what became of an open, with libssh 0.10 and 0.11. */
+/* Recognising the replies to opens, with libssh 0.10 and 0.11. */
 #include "session_libssh/open_replies.h"
 
 #include "session_libssh/breach.h"
+#include "session_libssh/expectations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ void open_replies_forget(struct open_replies *open_replies, struct open_reply *r
 #endif
 }
 
-/* Reads "... Channel opening failure: channel %u error (%u) text" into the answer. */
+/* Reads "... Channel opening failure: channel %u error (%u) text". */
 static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, char *text)
 {
     const char *at = strstr(line, "Channel opening failure: channel ");
@@ -67,6 +68,22 @@ bool open_replies_are_certain(const struct open_reply *reply)
 {
     (void)reply;
     return true;
+}
+
+void open_replies_check_confirmed(const struct open_reply *reply)
+{
+    (void)reply;
+}
+
+enum open_replies_asking open_replies_asking(void)
+{
+    return OPEN_REPLIES_ARE_READ;
+}
+
+void open_replies_ask(ssh_session session, struct open_reply *reply)
+{
+    (void)session;
+    (void)reply;
 }
 
 static void open_response(ssh_session session, ssh_channel handle, bool is_success, void *userdata)
@@ -129,6 +146,8 @@ static const char *read_confirmation(struct open_replies *open_replies, const ch
         open_replies->confirming = reply_numbered(open_replies, number);
     } else if (open_replies->confirming != NULL && find_number(text, ", maxpacket : ", &number)) {
         open_replies->confirming->confirmed = true;
+        open_replies->confirming->packet_max = number;
+        expectation_met(EXPECT_CONFIRMATION);
         open_replies->confirming = NULL;
         return breach_of_packet_size(number);
     }
@@ -147,6 +166,7 @@ static void read_refusal(struct open_replies *open_replies, const char *text)
     reply = reply_numbered(open_replies, number);
     if (reply == NULL)
         return;
+    expectation_met(EXPECT_REFUSAL);
     reply->refused = true;
     reply->reason = reason;
     memcpy(reply->text, words, sizeof(words));
@@ -178,7 +198,36 @@ int open_replies_log_level(const struct open_replies *open_replies)
 
 bool open_replies_are_certain(const struct open_reply *reply)
 {
-    return reply->numbered;
+    return reply->numbered && expectation_is_met(EXPECT_CONFIRMATION);
+}
+
+void open_replies_check_confirmed(const struct open_reply *reply)
+{
+    if (reply->numbered && !reply->confirmed)
+        expectation_failed(EXPECT_CONFIRMATION);
+}
+
+enum open_replies_asking open_replies_asking(void)
+{
+    if (expectation_has_failed(EXPECT_CREATION) || expectation_has_failed(EXPECT_REFUSAL))
+        return OPEN_REPLIES_ARE_ASKED;
+    return expectation_is_met(EXPECT_REFUSAL) ? OPEN_REPLIES_ARE_READ : OPEN_REPLIES_UNTRIED;
+}
+
+/* Asked again, libssh sends nothing: it says "again" while it waits, and "error" once the channel
+ * was refused. The error's text is that of the last channel that was. */
+void open_replies_ask(ssh_session session, struct open_reply *reply)
+{
+    uint32_t number;
+
+    if (reply->refused || reply->confirmed ||
+        ssh_channel_open_forward(reply->handle, "", 0, "", 0) != SSH_ERROR || reply->refused)
+        return;
+    if (reply->numbered)
+        expectation_failed(EXPECT_REFUSAL);
+    reply->refused = true;
+    if (!parse_refusal(ssh_get_error(session), &number, &reply->reason, reply->text))
+        reply->reason = 2; /* SSH_OPEN_CONNECT_FAILED */
 }
 
 int open_replies_open_forward(struct open_replies *open_replies, struct open_reply *reply,
@@ -193,6 +242,10 @@ int open_replies_open_forward(struct open_replies *open_replies, struct open_rep
         ssh_set_log_level(SSH_LOG_PROTOCOL); /* until the session is entered or left again */
     rc = open_forward(handle, target);
     open_replies->creating = NULL;
+    if (reply->numbered)
+        expectation_met(EXPECT_CREATION);
+    else if (rc == SSH_AGAIN)
+        expectation_failed(EXPECT_CREATION);
     return rc;
 }
 

@@ -6,6 +6,10 @@
 
 #include <stdlib.h>
 
+/* An open without an answer for so long is asked about, until it is known that the log would have
+ * told of a refusal. */
+#define ASK_AFTER_MS 250
+
 /* A channel whose open request is on its way; on failure the reply is there already. */
 static struct channel *chan_new(struct libssh_session *s, const struct open_target *target)
 {
@@ -15,12 +19,18 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
 
     ch->open.reply = mem_zalloc(sizeof(*ch->open.reply));
     rc = open_replies_open_forward(&s->open_replies, ch->open.reply, ch->handle, target);
-    /* (If the session is what failed, it will say so, and another one may do.) */
+    /* (If the session itself failed, its death is reported, and another session may do.) */
     if (rc == SSH_ERROR && !ch->open.reply->refused && !ssh_channel_is_open(ch->handle) &&
         !ch->ending.close_seen && session_is_alive(s)) {
         ch->open.reply->refused = true;
-        ch->open.reply->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: it is on our side */
+        ch->open.reply->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE: on our side */
     }
+    if (ch->open.reply->numbered)
+        ch->number = ch->open.reply->number;
+    if (target->path != NULL)
+        chan_debug(ch, "open of %s asked", target->path);
+    else
+        chan_debug(ch, "open of %s port %u asked", target->tcp->host, target->tcp->port);
     session_leave(before);
     session_touch(s);
     return ch;
@@ -53,6 +63,7 @@ void libssh_open_cancel(struct session_open *open)
 {
     struct channel *ch = container_of(open, struct channel, open.base);
 
+    chan_debug(ch, "open abandoned: its reply is awaited");
     ch->open.opened = NULL;
     ch->session->channels.abandoned++;
 }
@@ -77,6 +88,14 @@ void open_closed(struct channel *ch)
     }
 }
 
+/* (libssh 0.11 does not tell the maximum packet size: 0.) */
+static void log_confirmed(const struct channel *ch)
+{
+    chan_debug(ch, "confirmed after %llu ms: window %u, maximum packet %u",
+               (unsigned long long)(loop_now(ch->session->loop) - ch->open.asked_at),
+               chan_window(ch), ch->open.reply->packet_max);
+}
+
 /* The server confirmed: from here on it is an endpoint. */
 static void confirm(struct channel *ch)
 {
@@ -88,23 +107,55 @@ static void confirm(struct channel *ch)
     ch->state = CHANNEL_OPEN;
 }
 
+/* Asks libssh about each open that waits. */
+static void ask_about_opens(struct libssh_session *s)
+{
+    struct channel *ch;
+
+    TAILQ_FOREACH (ch, &s->channels.opening, link)
+        if (session_is_alive(s))
+            open_replies_ask(s->handle, ch->open.reply);
+    s->channels.asked_at = s->packets.in_packets;
+}
+
+void opens_tick(struct libssh_session *s)
+{
+    const struct channel *oldest = TAILQ_FIRST(&s->channels.opening);
+    struct libssh_session *before;
+
+    if (s->end.dead || oldest == NULL || open_replies_asking() != OPEN_REPLIES_UNTRIED ||
+        loop_now(s->loop) - oldest->open.asked_at < ASK_AFTER_MS)
+        return;
+    before = session_enter(s);
+    ask_about_opens(s);
+    session_leave(before);
+    session_touch(s);
+}
+
 /* Opens that were answered. The callee may ask for more opens and cancel others; cancelled ones
  * stay listed. */
 void opens_report(struct libssh_session *s)
 {
-    struct channel *ch = TAILQ_FIRST(&s->channels.opening);
+    struct channel *ch;
 
+    if (!TAILQ_EMPTY(&s->channels.opening) && s->packets.in_packets != s->channels.asked_at &&
+        open_replies_asking() == OPEN_REPLIES_ARE_ASKED)
+        ask_about_opens(s);
+    ch = TAILQ_FIRST(&s->channels.opening);
     while (ch != NULL && !s->end.breached) {
         struct channel *next = TAILQ_NEXT(ch, link);
         session_opened_fn *opened = ch->open.opened;
         if (ch->open.reply->refused) {
             struct open_failure failure = {.reason = ch->open.reply->reason,
                                            .text = ch->open.reply->text};
+            chan_debug(ch, "refused: reason %u: %s", failure.reason, failure.text);
             if (opened != NULL)
                 opened(ch->open.arg, NULL, &failure);
             chan_free(ch);
         } else if (ch->open.reply->confirmed || ssh_channel_is_open(ch->handle)) {
+            open_replies_check_confirmed(ch->open.reply);
             /* (Closed again within the same read it is not open, but it was.) */
+            log_confirmed(ch);
             confirm(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->open.asked_at);
             chan_window_begin(ch);

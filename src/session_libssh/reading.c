@@ -10,11 +10,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* libssh may read more while it hands over what it has (0.11 always does): a fast stream shall not
- * keep its worker for ever. */
+/* libssh may read more while it hands over what it has (0.11 always does). This bound keeps a fast
+ * stream from holding its worker for ever. */
 #define PULLS_A_TURN 8
 
-/* The owner took so much. True: the server is to hear of it. */
+/* The owner took `length` bytes. True: the server is to be told of free window. */
 static bool delivered(struct channel *ch, uint32_t length)
 {
     ch->session->channels.carried += length;
@@ -51,14 +51,14 @@ static int on_channel_data(ssh_session handle, ssh_channel channel, void *data, 
     if (!ch->reading.receives && !may_receive(ch))
         return (int)length;
     if (is_stderr)
-        return (int)length; /* there is no such stream: dropped */
-    if (!ch->reading.paused && !ch->reading.leftover &&
+        return (int)length; /* these channels have no such stream: dropped */
+    if (ch->endpoint.resumed && !ch->reading.leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
         if (delivered(ch, length))
             session_mark_dirty(ch->session, ch);
         return (int)length;
     }
-    /* libssh keeps what is not taken, and counts it against the window. */
+    /* libssh keeps the bytes that are not taken, and counts them against the window. */
     if (length > chan_window_most(ch))
         session_breach(ch->session, "the server sent more than the window allows");
     if (!ch->reading.leftover)
@@ -74,6 +74,7 @@ static void on_channel_eof(ssh_session handle, ssh_channel channel, void *userda
 
     (void)handle;
     (void)channel;
+    chan_debug(ch, "end of data from the server");
     if (!chan_is_confirmed(ch))
         session_breach(ch->session, "the server ended a channel that it had not confirmed");
     ch->ending.eof_seen = true;
@@ -87,6 +88,7 @@ static void on_channel_close(ssh_session handle, ssh_channel channel, void *user
 
     (void)handle;
     (void)channel;
+    chan_debug(ch, "close from the server");
     if (!chan_is_confirmed(ch))
         open_closed(ch);
     ch->ending.eof_seen = true;
@@ -97,7 +99,6 @@ static void on_channel_close(ssh_session handle, ssh_channel channel, void *user
 
 void chan_reading_init(struct channel *ch)
 {
-    ch->reading.paused = true;
     ch->callbacks = (struct ssh_channel_callbacks_struct){
         .userdata = ch,
         .channel_data_function = on_channel_data,
@@ -115,16 +116,16 @@ void chan_resume(struct endpoint *endpoint)
 {
     struct channel *ch = container_of(endpoint, struct channel, endpoint);
 
-    ch->reading.paused = false;
     if (ch->session == NULL || (!ch->reading.leftover && !ch->ending.eof_seen))
         return;
     session_mark_dirty(ch->session, ch);
     session_touch(ch->session);
 }
 
-/* Pulls all that libssh kept, at once: each ssh_channel_read grows the window whatever is still
- * buffered, so that small reads for a slow consumer would let the peer fill our memory. `leftover`
- * stays set meanwhile, so that packets that libssh handles inside these calls queue up behind. */
+/* Pulls everything that libssh kept at once: each ssh_channel_read grows the window whatever is
+ * still buffered, so that small reads for a slow consumer would let the server fill our memory.
+ * `leftover` stays set meanwhile, so that packets that libssh handles inside these calls queue up
+ * behind. */
 static void pull_leftover(struct channel *ch)
 {
     int length = ssh_channel_poll(ch->handle, 0);
@@ -136,9 +137,9 @@ static void pull_leftover(struct channel *ch)
         bytes = mem_zalloc((size_t)length);
         got = ssh_channel_read_nonblocking(ch->handle, bytes, (uint32_t)length, 0);
         if (got > 0) {
-            /* It said that it has room, and room is room for all: see endpoint.h. */
+            /* The owner said that it has room, which means room for everything: io/endpoint.h. */
             bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
-            assert(taken);
+            assert(taken && "an owner takes what it said that it has room for");
             (void)taken;
             delivered(ch, (uint32_t)got);
             ch->reading.leftover_since = loop_now(ch->session->loop);
@@ -150,15 +151,15 @@ static void pull_leftover(struct channel *ch)
 
 void chan_report(struct channel *ch)
 {
-    void *owner = ch->endpoint.owner;
+    struct endpoint *e = &ch->endpoint;
 
-    if (ch->state != CHANNEL_OPEN || ch->endpoint.events == NULL || ch->reading.paused)
+    if (ch->state != CHANNEL_OPEN || !e->resumed)
         return;
     if (ch->reading.leftover)
         chan_window_hold(ch, ch->reading.leftover_since);
     for (unsigned pulls = 0; ch->reading.leftover; pulls++) {
-        if (ch->endpoint.events->room(owner) == 0) {
-            ch->reading.paused = true;
+        if (e->events->room(e->owner) == 0) {
+            e->resumed = false;
             return;
         }
         if (pulls == PULLS_A_TURN) {
@@ -170,12 +171,8 @@ void chan_report(struct channel *ch)
     chan_window_announce(ch);
     if (ch->reading.leftover)
         return; /* libssh has read on meanwhile */
-    if (ch->ending.close_seen && !ch->ending.close_reported) {
-        ch->ending.eof_reported = true;
-        ch->ending.close_reported = true;
-        ch->endpoint.events->closed(owner);
-    } else if (ch->ending.eof_seen && !ch->ending.eof_reported) {
-        ch->ending.eof_reported = true;
-        ch->endpoint.events->eof(owner);
-    }
+    if (ch->ending.close_seen && endpoint_owes_closed(e))
+        endpoint_report_closed(e);
+    else if (ch->ending.eof_seen && endpoint_owes_eof(e))
+        endpoint_report_eof(e);
 }

@@ -1,4 +1,4 @@
-/* Secrets of this process: a short list, each in pages of its own. */
+/* A short list of secrets, each in memory pages of its own. */
 #include "session_libssh/secrets.h"
 
 #include "base/mem.h"
@@ -21,7 +21,7 @@ static SLIST_HEAD(, kept) all = SLIST_HEAD_INITIALIZER(all);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t at_exit = PTHREAD_ONCE_INIT;
 
-static struct kept *find(const char *key)
+static struct kept *find_kept(const char *key)
 {
     struct kept *kept;
 
@@ -31,7 +31,7 @@ static struct kept *find(const char *key)
     return NULL;
 }
 
-static void forget(struct kept *kept)
+static void forget_kept(struct kept *kept)
 {
     SLIST_REMOVE(&all, kept, kept, link);
     explicit_bzero(kept->secret, kept->size);
@@ -44,7 +44,7 @@ void secrets_forget(void)
 {
     pthread_mutex_lock(&lock);
     while (!SLIST_EMPTY(&all))
-        forget(SLIST_FIRST(&all));
+        forget_kept(SLIST_FIRST(&all));
     pthread_mutex_unlock(&lock);
 }
 
@@ -59,7 +59,7 @@ char *secrets_get(const char *key)
     char *copy;
 
     pthread_mutex_lock(&lock);
-    kept = find(key);
+    kept = find_kept(key);
     copy = kept != NULL ? mem_strdup(kept->secret) : NULL;
     pthread_mutex_unlock(&lock);
     return copy;
@@ -88,12 +88,12 @@ void secrets_keep(const char *key, const char *secret)
     struct kept *old;
 
     if (fresh == NULL)
-        return; /* it will be asked for again */
+        return; /* the secret is asked for again */
     pthread_once(&at_exit, forget_at_exit);
     pthread_mutex_lock(&lock);
-    old = find(key);
+    old = find_kept(key);
     if (old != NULL)
-        forget(old);
+        forget_kept(old);
     SLIST_INSERT_HEAD(&all, fresh, link);
     pthread_mutex_unlock(&lock);
 }
@@ -103,9 +103,9 @@ void secrets_drop(const char *key, const char *secret)
     struct kept *kept;
 
     pthread_mutex_lock(&lock);
-    kept = find(key);
+    kept = find_kept(key);
     if (kept != NULL && strcmp(kept->secret, secret) == 0)
-        forget(kept);
+        forget_kept(kept);
     pthread_mutex_unlock(&lock);
 }
 

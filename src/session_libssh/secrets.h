@@ -1,19 +1,20 @@
-/* What a person answered and a server or a key took: kept for the process's life, so that healing
- * and a pool that grows do not ask again. Any thread. Only for this room. */
+/* Answers of a person that a server or a key accepted, kept for the life of the process, so that
+ * later dials do not ask again. Any thread. Only for this room. */
 #ifndef ADIT_SESSION_LIBSSH_SECRETS_H
 #define ADIT_SESSION_LIBSSH_SECRETS_H
 
-/* A copy of what is kept under `key`, the caller's to free with secret_free; NULL: nothing is. */
+/* A copy of the secret that is kept under `key`, which the caller frees by secret_free. NULL: there
+ * is none. */
 char *secrets_get(const char *key);
 
-/* Keeps a copy, in memory that is neither swapped (if the limits allow) nor dumped, in the place of
- * what was there. */
+/* Keeps a copy, in memory that is neither swapped (if the limits allow) nor dumped, in place of
+ * what was kept under the key. */
 void secrets_keep(const char *key, const char *secret);
 
-/* `secret` was refused: forgets it, unless another one is kept there by now. */
+/* Forgets a secret that was refused, unless another one is kept under the key by now. */
 void secrets_drop(const char *key, const char *secret);
 
-/* Overwrites and forgets all; done at exit by itself. */
+/* Overwrites and forgets all secrets. Also called at exit(3). */
 void secrets_forget(void);
 
 /* Overwrites and frees. NULL is fine. */

@@ -1,8 +1,9 @@
-/* A session from its beginning to its end: what libssh is told to do for it, what is known of it,
- * whether it still answers. What comes in is turn.c's. */
+/* A session from its beginning to its end: how libssh is set up for it, whose calls of libssh this
+ * thread makes, and how the session dies. What happens in between is turn.c's. */
 #include "session_libssh/channel.h"
 
 #include "base/mem.h"
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/logged_in.h"
 #include "session_libssh/transport.h"
@@ -11,8 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets
+ * the old keys. */
+static void log_warning_of_libssh(const struct libssh_session *s, const char *function,
+                                  const char *text)
+{
+    if (strcmp(function, "ssh_packet_set_newkeys") == 0)
+        session_debug(s, "new keys in one direction");
+    else if (strcmp(function, "ssh_strict_fopen") != 0 &&
+             strcmp(function, "ssh_known_hosts_read_entries") != 0)
+        session_debug(s, "libssh: %s", text);
+}
 
 static void read_log(int priority, const char *function, const char *text, void *userdata)
 {
@@ -27,8 +39,8 @@ static void read_log(int priority, const char *function, const char *text, void 
     if (breach != NULL)
         session_breach(s, breach);
     global_requests_read_log(s, function, text);
-    if (priority <= SSH_LOG_WARN)
-        log_debug("libssh: %s", text);
+    if (priority <= SSH_LOG_WARN && log_wants(ADIT_LOG_DEBUG))
+        log_warning_of_libssh(s, function, text);
 }
 
 void session_log(struct libssh_session *s)
@@ -41,17 +53,19 @@ void session_log(struct libssh_session *s)
     ssh_set_log_level(requests > opens ? requests : opens);
 }
 
-/* Whose libssh calls this thread makes. */
+/* The session that this thread's libssh calls are about; NULL: none. */
 static _Thread_local struct libssh_session *entered;
 
 static void go_to(struct libssh_session *s)
 {
     entered = s;
-    transport_enter(s != NULL ? s->socket.fd : -1);
-    if (s != NULL)
+    if (s != NULL) {
+        transport_enter(s->socket.fd, s->socket.buffered);
         session_log(s);
-    else
+    } else {
+        transport_leave();
         ssh_set_log_userdata(NULL);
+    }
 }
 
 struct libssh_session *session_enter(struct libssh_session *s)
@@ -88,7 +102,7 @@ void session_destroy(struct libssh_session *s)
 {
     struct libssh_session *before;
 
-    assert(TAILQ_EMPTY(&s->channels.open));
+    assert(TAILQ_EMPTY(&s->channels.open) && "channels are closed before their session is freed");
     later_cancel(s->loop, &s->turn.later);
     session_liveness_end(s);
     before = session_enter(s);
@@ -99,7 +113,7 @@ void session_destroy(struct libssh_session *s)
     ssh_set_log_userdata(NULL);
     if (!s->end.dead)
         session_farewell(s);
-    transport_enter(-1); /* the farewell is sent at once, and its number may be another's then */
+    transport_leave(); /* the farewell is sent at once, and its number may be another's then */
     ssh_event_remove_session(s->event, s->handle);
     ssh_event_free(s->event);
     handle_end(s->handle, !s->end.dead);
@@ -112,6 +126,7 @@ static void libssh_session_free(struct session *session)
 {
     struct libssh_session *s = libssh_session_of(session);
 
+    session_debug(s, "ends with %u channels", s->channels.count);
     s->end.freed = true;
     if (!s->turn.driving)
         session_destroy(s);
@@ -124,6 +139,7 @@ void session_die(struct libssh_session *s)
     snprintf(why, sizeof(why), "%s", s->end.why != NULL ? s->end.why : ssh_get_error(s->handle));
     if (why[0] == '\0')
         snprintf(why, sizeof(why), "connection closed by the server");
+    session_debug(s, "lost: %s", why);
     s->end.dead = true;
     uv_poll_stop(&s->socket.poll);
     session_liveness_end(s);
@@ -143,13 +159,7 @@ void session_die(struct libssh_session *s)
 
 static bool libssh_session_peer(const struct session *session, struct ip *peer)
 {
-    const struct libssh_session *s = libssh_session_of(session);
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    uint16_t port;
-
-    return getpeername(s->socket.watch_fd, (struct sockaddr *)&address, &length) == 0 &&
-           ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+    return socket_peer_address(libssh_session_of(session)->socket.watch_fd, peer);
 }
 
 static void libssh_session_state(const struct session *session, struct session_state *state)
@@ -200,6 +210,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     s->handle = l->handle;
     s->socket.fd = ssh_get_fd(s->handle);
     s->socket.watch_fd = l->watch_fd;
+    s->socket.buffered = l->buffered;
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);
@@ -213,6 +224,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     if (s->event == NULL || ssh_event_add_session(s->event, s->handle) != SSH_OK)
         abort(); /* only for lack of memory */
     session_liveness_init(s);
+    session_debug(s, "driven, %s", s->socket.buffered ? "buffered" : "unbuffered");
     session_touch(s); /* input may have come with the last of the authentication */
     return &s->base;
 }

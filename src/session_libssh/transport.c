@@ -21,8 +21,9 @@
 #define RANDOM_SIZE 1024
 
 struct transport {
-    int fd;     /* whom this thread's libssh calls are about; -1: nobody */
-    int reader; /* whose turn it is, and whose the input is; -1: nobody's */
+    int fd;       /* the buffered session that this thread's libssh calls are about; -1: none */
+    int reader;   /* the session whose turn it is, and whose input it is; -1: none */
+    bool entered; /* some session is, buffered or not */
     bool out;
     bool ended; /* or failed: that is the kernel's to tell */
     size_t begin, end;
@@ -36,6 +37,13 @@ struct transport {
 static _Thread_local struct transport *current;
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* What a login's calls are watched for. */
+static _Thread_local struct {
+    bool watching;
+    int fd;
+    bool received, polled;
+} watched;
 
 static void make_key(void)
 {
@@ -51,18 +59,40 @@ static struct transport *transport_new(void)
     if (t == NULL || pthread_setspecific(key, t) != 0)
         abort();
     t->fd = t->reader = -1;
-    t->out = t->ended = false;
+    t->entered = t->out = t->ended = false;
     t->begin = t->end = 0;
     t->packets_left = TRANSPORT_UNLIMITED;
     t->random_left = 0;
     return t;
 }
 
-void transport_enter(int fd)
+void transport_watch(int fd)
+{
+    watched.watching = true;
+    watched.fd = fd;
+    watched.received = watched.polled = false;
+}
+
+bool transport_is_called(void)
+{
+    watched.watching = false;
+    return watched.received && watched.polled;
+}
+
+void transport_enter(int fd, bool buffered)
 {
     if (current == NULL)
         current = transport_new();
-    current->fd = fd;
+    current->fd = buffered ? fd : -1;
+    current->entered = true;
+}
+
+void transport_leave(void)
+{
+    if (current == NULL)
+        return;
+    current->fd = -1;
+    current->entered = false;
 }
 
 void transport_let_out(bool out)
@@ -130,12 +160,19 @@ static size_t available(const struct transport *t)
     return t->fd == t->reader ? t->end - t->begin : 0;
 }
 
+static bool is_watched(int fd)
+{
+    return watched.watching && fd == watched.fd;
+}
+
 ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
     struct transport *t = current;
 
-    if (!serves(t, fd))
+    if (!serves(t, fd)) {
+        watched.received |= is_watched(fd);
         return kernel_recv(fd, buffer, size, flags);
+    }
     if (size > available(t))
         size = available(t);
     if (size == 0) {
@@ -175,16 +212,37 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds)
 {
     if (count == 1 && serves(current, fds->fd))
         return poll_served(current, fds);
+    watched.polled |= count == 1 && is_watched(fds->fd);
     return kernel_poll(fds, count, milliseconds);
 }
 
+/* What glibc's headers make of the two in a program that is compiled with _FORTIFY_SOURCE, where
+ * the compiler does not see that the buffer is large enough. Their names are glibc's. */
+ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags);
+int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room);
+
+ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags)
+{
+    if (size > room)
+        abort(); /* as glibc's */
+    return recv(fd, buffer, size, flags);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room)
+{
+    if (room / sizeof(*fds) < count)
+        abort();
+    return poll(fds, count, milliseconds);
+}
+
+/* (OpenSSL's RAND_bytes calls the same function.) */
 int RAND_bytes(unsigned char *bytes, int count)
 {
     struct transport *t = current;
 
     if (count < 0)
         return 0;
-    if (t == NULL || count >= PADDING_SIZE)
+    if (t == NULL || !t->entered || count >= PADDING_SIZE)
         return RAND_bytes_ex(NULL, bytes, (size_t)count, 0);
     if (t->packets_left != TRANSPORT_UNLIMITED) {
         if (t->packets_left == 0)

@@ -1,27 +1,43 @@
-/* What libssh sees of its socket: larger reads, fewer writes. And of random numbers: more at once.
- * Only for this room.
+/* libssh's socket as adit would have it: larger reads, fewer writes, and cheaper padding. Only for
+ * this room; doc/libssh.md tells what it is worth.
  *
  * libssh takes 4,096 bytes from its socket at a time, polls before each, and sends every packet by
  * itself: half a million system calls a GiB, and a wake-up of the server for every packet of a
- * short connection. It calls recv(2) and poll(2) by their names, so this room defines them. On a
- * thread that drives a session its input comes from a buffer, and its output waits in libssh's own
- * buffer until the end of the turn. Whatever else calls these functions gets the kernel's.
+ * short connection. It calls recv(2) and poll(2) by their names, so this room defines them. While a
+ * session is entered on a thread, that session's input comes from a buffer, and its output waits in
+ * libssh's own buffer until the end of the turn. All other calls, by whomever and about whatever
+ * descriptor, get the kernel's.
  *
- * It also asks OpenSSL for each packet's padding, a dozen bytes, by RAND_bytes(3), which costs as
- * much as encrypting a small packet: a getpid(2), a lock, the setting up of a cipher. So that is
- * defined here too: a thread that drives sessions draws 1 KiB at a time and hands it out from
- * there, each byte once. Whatever is long enough to be a secret is drawn by itself. */
+ * libssh also asks OpenSSL for each packet's padding, a dozen bytes, by RAND_bytes(3), which costs
+ * more than encrypting a small packet: a getpid(2), a lock, the setting up of a cipher. So that is
+ * defined here too: while a session is entered, short requests are served from a block that is
+ * drawn at once, each byte once. A request that is long enough for a key, and every request while
+ * no session is entered, is OpenSSL's.
+ *
+ * A libssh that was linked in another way does not call these functions. Each dial watches for
+ * that, and a session whose dial did not see the calls is driven without a buffer. */
 #ifndef ADIT_SESSION_LIBSSH_TRANSPORT_H
 #define ADIT_SESSION_LIBSSH_TRANSPORT_H
 
 #include <stdbool.h>
 
-/* From now on this thread's libssh calls are about `fd`; -1: about none, and calls are the
- * kernel's. To stand around every libssh call of a session that is driven: the number may be
- * somebody else's as soon as libssh has closed it. */
-void transport_enter(int fd);
+/* Watches what this thread's libssh calls are made of while it logs in on `fd`, and nothing is
+ * entered. */
+void transport_watch(int fd);
 
-/* What follows is said of the descriptor that was entered. */
+/* Whether libssh's reads and polls on that descriptor came by this room: only then may the session
+ * be entered with `buffered`. Ends the watching. */
+bool transport_is_called(void);
+
+/* From now on this thread's libssh calls are about a session whose socket libssh knows as `fd`. To
+ * stand around every libssh call of a session that is driven: the number may be somebody else's as
+ * soon as libssh has closed it. Without `buffered` its input and output are the kernel's. */
+void transport_enter(int fd, bool buffered);
+
+/* From now on they are about none. */
+void transport_leave(void);
+
+/* What follows is about the session that was entered with `buffered`. */
 
 /* Its turn begins: reads what the socket has, as much as the buffer takes, by `socket`, a duplicate
  * that libssh does not close. False: nothing is there. (An end or an error is for libssh to find:

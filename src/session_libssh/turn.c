@@ -1,15 +1,18 @@
-/* A session's turn: what came in goes to the channels, what libssh could not tell from inside its
- * callbacks is done afterwards, until nothing moves any more. */
+/* A session's turn: input goes to the channels, then everything that must not be done inside
+ * libssh's callbacks is done, until nothing moves any more; at last output is sent. */
 #include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/transport.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
-/* How often as much as the buffer takes is read for one session before others have their turn. */
+/* How often the buffer is filled for one session before other sessions have their turn. */
 #define READS_A_TURN 2
+
+/* The same where libssh reads by itself, 4 KiB at a time. */
+#define PLAIN_READS_A_TURN 64
 
 static void on_session_poll(uv_poll_t *poll, int status, int events);
 static void on_process_events(struct later *later);
@@ -46,7 +49,19 @@ void session_poll(struct libssh_session *s)
     global_requests_collect(s);
 }
 
-static void session_receive(struct libssh_session *s)
+static void receive_plainly(struct libssh_session *s)
+{
+    uint64_t before;
+    unsigned reads = 0;
+
+    do {
+        before = s->bytes.in_bytes;
+        session_poll(s);
+        reads++;
+    } while (reads < PLAIN_READS_A_TURN && session_is_alive(s) && s->bytes.in_bytes != before);
+}
+
+static void receive_buffered(struct libssh_session *s)
 {
     for (unsigned reads = 0; reads < READS_A_TURN && transport_fill(s->socket.watch_fd); reads++) {
         do
@@ -57,7 +72,46 @@ static void session_receive(struct libssh_session *s)
     }
 }
 
-/* Lets those write that waited for it, first come first served; those without a window go on
+static void session_receive(struct libssh_session *s)
+{
+    if (s->socket.buffered)
+        receive_buffered(s);
+    else
+        receive_plainly(s);
+}
+
+/* The log tells of a writer that waits for the server's window for longer than this. */
+#define STALL_LOG_MS 250
+
+void session_log_stalls(struct libssh_session *s)
+{
+    uint64_t now = loop_now(s->loop);
+    struct channel *ch;
+
+    if (!log_wants(ADIT_LOG_DEBUG))
+        return;
+    TAILQ_FOREACH (ch, &s->queues.writers, queues.writer_link) {
+        if (chan_window(ch) > 0)
+            continue;
+        if (ch->queues.stalled_at == 0)
+            ch->queues.stalled_at = now;
+        if (ch->queues.stall_logged || now - ch->queues.stalled_at < STALL_LOG_MS)
+            continue;
+        ch->queues.stall_logged = true;
+        chan_debug(ch, "waits for the server's window");
+    }
+}
+
+static void end_stall(struct channel *ch)
+{
+    if (ch->queues.stall_logged)
+        chan_debug(ch, "the server's window is %u again, after %llu ms", chan_window(ch),
+                   (unsigned long long)(loop_now(ch->session->loop) - ch->queues.stalled_at));
+    ch->queues.stall_logged = false;
+    ch->queues.stalled_at = 0;
+}
+
+/* Tells channels that waited for room to write, first in first out; channels without a window go on
  * waiting. */
 static void wake_writers(struct libssh_session *s)
 {
@@ -72,8 +126,9 @@ static void wake_writers(struct libssh_session *s)
             TAILQ_INSERT_TAIL(&s->queues.writers, ch, queues.writer_link);
         } else {
             ch->queues.is_writer = false;
+            end_stall(ch);
             if (!ch->ending.close_seen)
-                ch->endpoint.events->writable(ch->endpoint.owner);
+                endpoint_report_writable(&ch->endpoint);
         }
     }
 }
@@ -126,7 +181,7 @@ void session_unqueue(struct libssh_session *s, struct channel *ch)
     q->is_postponed = false;
 }
 
-/* What was postponed is the next turn's. */
+/* Postponed channels are reported in the loop's next turn. */
 static void take_postponed(struct libssh_session *s)
 {
     struct channel *ch;
@@ -149,7 +204,7 @@ static void rearm(struct libssh_session *s)
     }
 }
 
-/* Any libssh call may process input, so this looks again until no packet came in meanwhile. */
+/* Any libssh call may process input, so this repeats until no packet came in meanwhile. */
 static void process_events(struct libssh_session *s)
 {
     uint64_t seen;
@@ -168,16 +223,35 @@ static void process_events(struct libssh_session *s)
     session_liveness_turn(s);
 }
 
+/* `again`: writers were held up, or input came while output was sent (which only a session without
+ * a buffer reads then). */
+static void end_turn(struct libssh_session *s, bool again)
+{
+    if (s->end.freed) {
+        session_destroy(s);
+        return;
+    }
+    if (!session_is_alive(s)) {
+        session_die(s);
+        return;
+    }
+    take_postponed(s);
+    if (again || forwarded_opens_is_due(s))
+        later_post(s->loop, &s->turn.later, on_process_events);
+    rearm(s);
+}
+
 void session_turn(struct libssh_session *s, bool readable)
 {
     struct libssh_session *before;
+    uint64_t seen;
     bool held; /* writers were */
 
     if (s->end.dead)
         return;
     if (!session_is_connected(s) || s->end.breached) {
-        /* A write outside of a turn found its end: the number of its descriptor may be that of a
-         * client, whose bytes are not for libssh. */
+        /* A write outside of a turn found the connection's end. Its descriptor's number may be a
+         * client's by now, whose bytes are not for libssh. */
         session_die(s);
         return;
     }
@@ -188,20 +262,12 @@ void session_turn(struct libssh_session *s, bool readable)
     forwarded_opens_turn(s);
     process_events(s);
     held = session_is_full(s);
+    seen = s->packets.in_packets;
     session_flush(s);
     transport_drop();
     session_leave(before);
     s->turn.driving = false;
-    if (s->end.freed)
-        session_destroy(s);
-    else if (!session_is_alive(s))
-        session_die(s);
-    else {
-        take_postponed(s);
-        if ((held && !s->writing.backlog) || forwarded_opens_is_due(s))
-            later_post(s->loop, &s->turn.later, on_process_events);
-        rearm(s);
-    }
+    end_turn(s, (held && !s->writing.backlog) || s->packets.in_packets != seen);
 }
 
 static void on_session_poll(uv_poll_t *poll, int status, int events)
@@ -210,10 +276,7 @@ static void on_session_poll(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        int error = 0;
-        socklen_t size = sizeof(error);
-        /* (libuv says only that there is one.) */
-        getsockopt(s->socket.watch_fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        int error = socket_error(s->socket.watch_fd); /* (libuv says only that there is one) */
         s->end.why = error != 0 ? strerrordesc_np(error) : "connection error";
     }
     session_turn(s, true);

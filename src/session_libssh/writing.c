@@ -4,18 +4,27 @@
 
 #include "session_libssh/transport.h"
 
-/* What may be queued behind a rekey before its channels are told to wait. */
+/* How many bytes may be queued behind a key exchange before the channels have to wait. */
 #define QUEUED_MAX ((uint64_t)256 * 1024)
 
-/* What may be written in a turn: it is sent at its end, in one piece. */
+/* How many bytes may be written in a turn; they are sent at its end, in one piece. */
 #define FRESH_MAX ((uint64_t)128 * 1024)
 
 /* How many packets with answers a server may leave unread: some 4 MB. */
 #define UNREAD_MAX 65536
 
-/* How many packets may come in while none goes out before it is asked whether any can. In a rekey
- * libssh keeps its answers, at 150 bytes each: these are some 40 MB. */
+/* How many packets may come in while none goes out before adit tries whether any can. During a key
+ * exchange libssh keeps its answers, at 150 bytes each: these are some 40 MB. */
 #define UNANSWERED_MAX 262144
+
+static void log_rekey(struct libssh_session *s, bool is_held_up)
+{
+    if (is_held_up == s->rekey.is_logged)
+        return;
+    s->rekey.is_logged = is_held_up;
+    session_debug(s, "%s",
+                  is_held_up ? "a key exchange holds up writes" : "the key exchange is over");
+}
 
 void session_wrote(struct libssh_session *s, uint32_t length, uint64_t packets)
 {
@@ -25,6 +34,7 @@ void session_wrote(struct libssh_session *s, uint32_t length, uint64_t packets)
                           : 0;
     s->rekey.queued_behind = s->packets.out_packets;
     s->writing.fresh += length;
+    log_rekey(s, s->rekey.queued > 0);
 }
 
 void session_write_refused(struct libssh_session *s, bool has_window)
@@ -32,6 +42,8 @@ void session_write_refused(struct libssh_session *s, bool has_window)
     /* With a window that means a key exchange, which only the server's packets bring further. */
     s->rekey.blocked = has_window;
     s->rekey.blocked_at = s->packets.in_packets;
+    if (has_window)
+        log_rekey(s, true);
 }
 
 void session_heard(struct libssh_session *s)

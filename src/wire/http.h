@@ -1,5 +1,5 @@
-/* HTTP/1.x as a proxy hears it (RFC 9110, 9112): CONNECT and absolute-form. One request a
- * connection. */
+/* HTTP/1.x as a proxy receives it (RFC 9110, 9112): CONNECT and absolute-form, one request a
+ * connection. Pure; any thread. */
 #ifndef ADIT_WIRE_HTTP_H
 #define ADIT_WIRE_HTTP_H
 
@@ -41,9 +41,9 @@ struct http_request {
  * bare CR, NUL, a Transfer-Encoding that does not end in chunked are WIRE_BAD. A bare LF as line
  * end is taken. Empty lines before the request line are skipped. Bytes that can be no HTTP request
  * are WIRE_BAD at the first such byte, so that a foreign protocol is answered at once. On WIRE_BAD
- * `outcome` is OUTCOME_MALFORMED; an https:// or ftp:// absolute-form and an origin-form target (a
- * client that takes us for a web server) likewise; HTTP/2 preface and versions other than 1.x too;
- * and a CONNECT that announces a body, as nobody could say where the tunnel starts.
+ * `outcome` is OUTCOME_MALFORMED; an https:// or ftp:// absolute-form and an origin-form target
+ * (from a client that takes adit for a web server) likewise; HTTP/2 preface and versions other than
+ * 1.x too; and a CONNECT that announces a body, as it would be unknown where the tunnel starts.
  * Proxy-Authorization of another scheme, that does not decode, that has a NUL or more than
  * WIRE_CREDENTIAL_MAX bytes in user or password, or that comes twice counts as not given. */
 enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t *used,
@@ -56,17 +56,16 @@ enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t 
 size_t http_rewrite_max(const struct http_request *request);
 size_t http_request_rewrite(const struct http_request *request, uint8_t *out);
 
-/* How many of `length` bytes belong to the body; `body` remembers between calls. Once
- * http_body_done, 0. `*bad` says whether chunked framing is malformed (strictly RFC 9112
- * section 7.1: here a bare LF is); the bytes before the fault are counted, and nothing after it
- * ever is. */
+/* Returns how many of `length` bytes belong to the body; `body` remembers between calls. Once
+ * http_body_done, 0. `*bad` says whether chunked framing is malformed (strictly RFC 9112 section
+ * 7.1: here a bare LF is); the bytes before the fault are counted, and nothing after it ever is. */
 size_t http_body_take(struct http_body *body, const uint8_t *bytes, size_t length, bool *bad);
 bool http_body_done(const struct http_body *body);
 
-/* A response head: finds its end and the status; `interim` for 1xx (another head follows) but not
- * for 101, the last word of HTTP on its connection. Lenient where no harm is: bare LF, no reason
- * phrase, obs-fold, lines that are no field. WIRE_BAD: not HTTP/1.x, NUL in it, or longer than
- * HTTP_HEAD_MAX, or with more than 64 Connection options. */
+/* Parses a response head: finds its end and the status; `interim` for 1xx (another head follows)
+ * but not for 101, after which the connection is not HTTP any more. Lenient where that does no
+ * harm: bare LF, no reason phrase, obs-fold, lines that are no field. WIRE_BAD: not HTTP/1.x, NUL
+ * in it, or longer than HTTP_HEAD_MAX, or with more than 64 Connection options. */
 struct http_response {
     size_t head_length;
     uint16_t status;
@@ -83,8 +82,8 @@ enum wire_status http_response_parse(const uint8_t *bytes, size_t length,
 size_t http_response_rewrite(const struct http_response *response, const uint8_t *bytes,
                              uint8_t *out);
 
-/* The proxy's own answers. For OUTCOME_OK "HTTP/1.1 200 Connection established" and an empty line.
- * A failure carries Proxy-Status (RFC 9209: `adit; error=...; details="..."`), Content-Type:
+/* Writes the proxy's own answer. For OUTCOME_OK "HTTP/1.1 200 Connection established" and an empty
+ * line. A failure carries Proxy-Status (RFC 9209: `adit; error=...; details="..."`), Content-Type:
  * text/plain, Content-Length, Connection: close, for 407 `Proxy-Authenticate: Basic realm="adit",
  * charset="UTF-8"`, for 405 Allow, and a body that names the target (NULL: not known) and the
  * cause. `detail` adds the server's own words, or is NULL: bytes of it that are not printable ASCII

@@ -24,7 +24,7 @@ static bool user_pass_split(const uint8_t *bytes, size_t length,
     return true;
 }
 
-bool http_basic_decode(struct http_slice value, struct wire_credentials *credentials)
+bool http_basic_decode(struct text value, struct wire_credentials *credentials)
 {
     static const char scheme[] = "Basic ";
     if (!http_slice_starts(value, scheme))

@@ -23,7 +23,7 @@ enum chunked {
     BAD,
 };
 
-static int hex_digit(char c)
+static int chunk_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -35,7 +35,7 @@ static int hex_digit(char c)
 /* Adds a digit of chunk-size. */
 static enum chunked take_digit(struct http_body *body, char c)
 {
-    int digit = hex_digit(c);
+    int digit = chunk_digit(c);
     if (digit < 0 || body->left > UINT64_MAX >> 4)
         return BAD;
     body->left = body->left << 4 | (unsigned)digit;

@@ -39,20 +39,20 @@ bool http_has_form(const char *text, size_t length, const char *pattern)
     return true;
 }
 
-bool http_slice_starts(struct http_slice slice, const char *text)
+bool http_slice_starts(struct text slice, const char *text)
 {
     size_t length = strlen(text);
     return slice.length >= length && strncasecmp(slice.at, text, length) == 0;
 }
 
-bool http_slice_is(struct http_slice slice, const char *text)
+bool http_slice_is(struct text slice, const char *text)
 {
     return slice.length == strlen(text) && http_slice_starts(slice, text);
 }
 
 /* Reads the line at the start of the bytes; returns how many bytes it takes with its end, or 0
  * while LF has not come. */
-static size_t read_line(const char *bytes, size_t length, struct http_line *line)
+static size_t find_line(const char *bytes, size_t length, struct http_line *line)
 {
     const char *lf = length > 0 ? memchr(bytes, '\n', length) : NULL;
     line->text = bytes;
@@ -74,7 +74,7 @@ enum wire_status http_head_scan(const char *bytes, size_t length, size_t start,
 
     for (size_t at = start; at < limit; check = check_field) {
         struct http_line line;
-        size_t size = read_line(bytes + at, limit - at, &line);
+        size_t size = find_line(bytes + at, limit - at, &line);
         bool last = check == check_field && line.length == 0 && line.ended;
         if (!last && !check(&line))
             return WIRE_BAD;
@@ -89,24 +89,24 @@ enum wire_status http_head_scan(const char *bytes, size_t length, size_t start,
     return unfinished;
 }
 
-static bool is_blank(char c)
+static bool is_field_blank(char c)
 {
     return c == ' ' || c == '\t';
 }
 
 static bool is_blank_or_fold(char c)
 {
-    return is_blank(c) || c == '\r' || c == '\n';
+    return is_field_blank(c) || c == '\r' || c == '\n';
 }
 
 /* Without white space, folded or not, at either end. */
-static struct http_slice trim(const char *at, const char *end)
+static struct text trim(const char *at, const char *end)
 {
     while (end > at && is_blank_or_fold(end[-1]))
         end--;
     while (at < end && is_blank_or_fold(*at))
         at++;
-    return (struct http_slice){at, (size_t)(end - at)};
+    return (struct text){at, (size_t)(end - at)};
 }
 
 /* After the line at `at` and the lines that continue it (obs-fold, RFC 9112 section 5.2). */
@@ -115,7 +115,7 @@ static const char *unfolded_end(const char *at, const char *end)
     do {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         at = lf != NULL ? lf + 1 : end;
-    } while (at < end && is_blank(*at));
+    } while (at < end && is_field_blank(*at));
     return at;
 }
 
@@ -135,12 +135,12 @@ bool http_field_next(struct http_fields *fields, struct http_field *field)
         if (colon == NULL)
             continue;
         const char *name_end = colon;
-        while (name_end > line && is_blank(name_end[-1]))
+        while (name_end > line && is_field_blank(name_end[-1]))
             name_end--;
         size_t name_length = (size_t)(name_end - line);
         if (name_length == 0 || http_token_span(line, name_length) != name_length)
             continue;
-        field->name = (struct http_slice){line, name_length};
+        field->name = (struct text){line, name_length};
         field->colon = colon;
         field->value = trim(colon + 1, line_end);
         return true;
@@ -148,7 +148,7 @@ bool http_field_next(struct http_fields *fields, struct http_field *field)
     return false;
 }
 
-bool http_list_next(struct http_slice *list, struct http_slice *element)
+bool http_list_next(struct text *list, struct text *element)
 {
     const char *end = list->at + list->length;
     while (list->length > 0) {
@@ -170,7 +170,7 @@ bool http_options_gather(struct http_fields fields, struct http_options *options
     while (http_field_next(&fields, &field)) {
         if (!http_slice_is(field.name, "Connection"))
             continue;
-        struct http_slice option;
+        struct text option;
         while (http_list_next(&field.value, &option)) {
             if (options->count == HTTP_OPTIONS_MAX)
                 return false;
@@ -209,7 +209,7 @@ uint8_t *http_put_text(uint8_t *out, const char *text)
     return http_put(out, text, strlen(text));
 }
 
-uint8_t *http_put_line(uint8_t *out, struct http_slice text)
+uint8_t *http_put_line(uint8_t *out, struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
@@ -222,6 +222,5 @@ uint8_t *http_put_field(uint8_t *out, const struct http_field *field)
 {
     const char *value_end = field->value.at + field->value.length;
     out = http_put(out, field->name.at, field->name.length);
-    return http_put_line(out,
-                         (struct http_slice){field->colon, (size_t)(value_end - field->colon)});
+    return http_put_line(out, (struct text){field->colon, (size_t)(value_end - field->colon)});
 }

@@ -3,13 +3,8 @@
 #ifndef ADIT_WIRE_HTTP_HEAD_H
 #define ADIT_WIRE_HTTP_HEAD_H
 
+#include "base/text.h"
 #include "wire/wire.h"
-
-/* A piece of the bytes that are being parsed. */
-struct http_slice {
-    const char *at;
-    size_t length;
-};
 
 /* A line, or as much of it as has come. */
 struct http_line {
@@ -39,13 +34,13 @@ bool http_is_value_char(char c);
 bool http_has_form(const char *text, size_t length, const char *pattern);
 
 /* Equal without regard to case. */
-bool http_slice_is(struct http_slice slice, const char *text);
-bool http_slice_starts(struct http_slice slice, const char *text);
+bool http_slice_is(struct text slice, const char *text);
+bool http_slice_starts(struct text slice, const char *text);
 
 /* A field, unfolded: `value` may hold the line ends of obs-fold, but not at its ends. */
 struct http_field {
-    struct http_slice name;
-    struct http_slice value;
+    struct text name;
+    struct text value;
     const char *colon;
 };
 
@@ -62,12 +57,12 @@ bool http_field_next(struct http_fields *fields, struct http_field *field);
 
 /* The next element of a comma-separated list that is not empty (RFC 9110 section 5.6.1), taken off
  * `list`. */
-bool http_list_next(struct http_slice *list, struct http_slice *element);
+bool http_list_next(struct text *list, struct text *element);
 
 /* What all Connection fields of a head name (RFC 9110 section 7.6.1). */
 #define HTTP_OPTIONS_MAX 64
 struct http_options {
-    struct http_slice names[HTTP_OPTIONS_MAX];
+    struct text names[HTTP_OPTIONS_MAX];
     size_t count;
 };
 
@@ -80,13 +75,13 @@ bool http_field_is_hop_by_hop(const struct http_field *field, const struct http_
 
 /* Reads "Basic" and base64 of user:password (RFC 7617 section 2). False leaves `credentials` alone;
  * http.h says what counts as not given. */
-bool http_basic_decode(struct http_slice value, struct wire_credentials *credentials);
+bool http_basic_decode(struct text value, struct wire_credentials *credentials);
 
 /* Writers: each returns the place after what it wrote. */
 uint8_t *http_put(uint8_t *out, const char *text, size_t length);
 uint8_t *http_put_text(uint8_t *out, const char *text);
 /* One line with its CRLF; CR and LF inside `text` become spaces (RFC 9112 sections 2.2 and 5.2). */
-uint8_t *http_put_line(uint8_t *out, struct http_slice text);
+uint8_t *http_put_line(uint8_t *out, struct text text);
 uint8_t *http_put_field(uint8_t *out, const struct http_field *field);
 
 #endif

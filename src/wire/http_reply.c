@@ -1,11 +1,11 @@
-/* What the proxy itself says to an HTTP client. */
+/* The proxy's own answers to an HTTP client. */
 #include "wire/http.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <strings.h>
 
-#define DETAIL_MAX 256 /* of the server's words; more says nothing more */
+#define DETAIL_MAX 256 /* of the text that the SSH server gave */
 #define CAUSE_MAX 64
 #define TEXT_MAX (CAUSE_MAX + 2 + DETAIL_MAX)
 

@@ -72,16 +72,16 @@ struct facts {
     bool proxy_authorization;
 };
 
-/* RFC 9112 section 3.2: two Hosts are two answers to one question. */
-static bool take_host(struct facts *facts, struct http_slice value)
+/* RFC 9112 section 3.2: two Host fields contradict each other. */
+static bool take_host(struct facts *facts, struct text value)
 {
-    (void)value; /* the target says where to go, whatever Host says (section 3.2.2) */
+    (void)value; /* the target decides, not Host (section 3.2.2) */
     bool first = !facts->host;
     facts->host = true;
     return first;
 }
 
-static bool take_content_length(struct facts *facts, struct http_slice value)
+static bool take_content_length(struct facts *facts, struct text value)
 {
     uint64_t number = 0;
     for (size_t i = 0; i < value.length; i++) {
@@ -98,9 +98,9 @@ static bool take_content_length(struct facts *facts, struct http_slice value)
 }
 
 /* Codings without parameters, "chunked" once and last (RFC 9112 section 6.1). */
-static bool take_transfer_encoding(struct facts *facts, struct http_slice value)
+static bool take_transfer_encoding(struct facts *facts, struct text value)
 {
-    struct http_slice coding;
+    struct text coding;
     facts->transfer_encoding = true;
     while (http_list_next(&value, &coding)) {
         if (facts->chunked || http_token_span(coding.at, coding.length) != coding.length)
@@ -110,7 +110,7 @@ static bool take_transfer_encoding(struct facts *facts, struct http_slice value)
     return true;
 }
 
-static bool take_proxy_authorization(struct facts *facts, struct http_slice value)
+static bool take_proxy_authorization(struct facts *facts, struct text value)
 {
     struct wire_credentials *credentials = &facts->request->credentials;
     if (facts->proxy_authorization)
@@ -123,7 +123,7 @@ static bool take_proxy_authorization(struct facts *facts, struct http_slice valu
 
 static const struct {
     const char *name;
-    bool (*take)(struct facts *facts, struct http_slice value);
+    bool (*take)(struct facts *facts, struct text value);
 } takers[] = {
     {"Host", take_host},
     {"Content-Length", take_content_length},
@@ -131,7 +131,7 @@ static const struct {
     {"Proxy-Authorization", take_proxy_authorization},
 };
 
-static bool take_fields(struct http_fields fields, struct facts *facts)
+static bool take_head_fields(struct http_fields fields, struct facts *facts)
 {
     struct http_field field;
     while (http_field_next(&fields, &field))
@@ -148,8 +148,8 @@ static bool settle_body(const struct facts *facts)
     struct http_body *body = &request->body;
 
     if (facts->transfer_encoding) {
-        /* HTTP/1.0 knows no Transfer-Encoding: whoever put it there, the framing is not to be
-         * trusted. */
+        /* HTTP/1.0 knows no Transfer-Encoding: where a request has it all the same, the framing is
+         * not to be trusted. */
         if (!facts->chunked || facts->length || request->minor == 0)
             return false;
         body->framing = HTTP_CHUNKED;
@@ -181,7 +181,7 @@ static bool method_is(const struct http_request *request, const char *method)
 }
 
 /* "host:port" or "[v6]:port"; `default_port` as for hostport_split. */
-static bool take_authority(struct http_request *request, struct http_slice authority,
+static bool take_authority(struct http_request *request, struct text authority,
                            uint16_t default_port)
 {
     char host[HOST_MAX + 1];
@@ -196,8 +196,8 @@ static bool take_authority(struct http_request *request, struct http_slice autho
     return (authority.at[0] == '[') == v6_literal && (v6_literal || is_reg_name(host));
 }
 
-/* RFC 9112 section 3.2.2, of which only http: can go out as it came. */
-static bool take_absolute_form(struct http_request *request, struct http_slice target)
+/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is. */
+static bool take_absolute_form(struct http_request *request, struct text target)
 {
     static const char scheme[] = "http://";
     if (!http_slice_starts(target, scheme) || memchr(target.at, '#', target.length) != NULL)
@@ -207,7 +207,7 @@ static bool take_absolute_form(struct http_request *request, struct http_slice t
     while (path < end && *path != '/' && *path != '?')
         path++;
     if (memchr(at, '\\', (size_t)(path - at)) != NULL)
-        return false; /* the WHATWG's URLs read it as a slash */
+        return false; /* URLs of the WHATWG read a backslash as a slash */
     const char *userinfo_end = memchr(at, '@', (size_t)(path - at));
     if (userinfo_end != NULL)
         at = userinfo_end + 1;
@@ -218,7 +218,7 @@ static bool take_absolute_form(struct http_request *request, struct http_slice t
         request->path = method_is(request, "OPTIONS") ? "*" : "/"; /* RFC 9112 section 3.2.4 */
         request->path_length = 1;
     }
-    return take_authority(request, (struct http_slice){at, (size_t)(path - at)}, 80);
+    return take_authority(request, (struct text){at, (size_t)(path - at)}, 80);
 }
 
 /* Takes apart a line that passed request_line_check. */
@@ -228,7 +228,7 @@ static bool take_request_line(struct http_request *request)
     const char *space = memchr(request->head, ' ', (size_t)(end - request->head));
     const char *target = space + 1;
     const char *target_end = memchr(target, ' ', (size_t)(end - target));
-    struct http_slice slice = {target, (size_t)(target_end - target)};
+    struct text slice = {target, (size_t)(target_end - target)};
 
     request->method = request->head;
     request->method_length = (size_t)(space - request->head);
@@ -257,7 +257,7 @@ enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t 
     struct facts facts = {.request = &made};
     struct http_fields fields = http_fields_of(made.head, made.head_length);
     struct http_options options;
-    if (!take_request_line(&made) || !take_fields(fields, &facts) || !settle_body(&facts) ||
+    if (!take_request_line(&made) || !take_head_fields(fields, &facts) || !settle_body(&facts) ||
         !http_options_gather(fields, &options))
         return WIRE_BAD;
     *request = made;

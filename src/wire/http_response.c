@@ -57,7 +57,7 @@ size_t http_response_rewrite(const struct http_response *response, const uint8_t
     const char *line_end = fields.at - 1;
     if (line_end[-1] == '\r')
         line_end--;
-    uint8_t *at = http_put_line(out, (struct http_slice){text, (size_t)(line_end - text)});
+    uint8_t *at = http_put_line(out, (struct text){text, (size_t)(line_end - text)});
     struct http_field field;
     while (http_field_next(&fields, &field))
         if (!http_field_is_hop_by_hop(&field, &options))

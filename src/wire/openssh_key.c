@@ -1,4 +1,4 @@
-/* Reading OpenSSH private keys from the outside. */
+/* The unencrypted outer fields of OpenSSH private keys. */
 #include "wire/openssh_key.h"
 
 #include "base/base64.h"
@@ -15,7 +15,7 @@ static const char *const ciphers[] = {"none",       "aes128-ctr", "aes192-ctr", 
                                       "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"};
 static const char *const kdfs[] = {"none", "bcrypt"};
 
-static uint32_t take_number(struct base64_reader *r)
+static uint32_t take_uint32(struct base64_reader *r)
 {
     uint32_t number = 0;
 
@@ -26,14 +26,14 @@ static uint32_t take_number(struct base64_reader *r)
 
 static void skip_string(struct base64_reader *r)
 {
-    for (uint32_t left = take_number(r); left > 0 && !r->bad; left--)
+    for (uint32_t left = take_uint32(r); left > 0 && !r->bad; left--)
         base64_take(r);
 }
 
 /* False: there is none, or it is no name. */
 static bool take_name(struct base64_reader *r, char name[static OPENSSH_KEY_NAME_MAX])
 {
-    uint32_t length = take_number(r);
+    uint32_t length = take_uint32(r);
 
     if (r->bad || length == 0 || length >= OPENSSH_KEY_NAME_MAX)
         return false;
@@ -77,15 +77,15 @@ static enum openssh_key inspect(struct base64_reader *r, char name[static OPENSS
         return OPENSSH_KEY_KDF;
     }
     skip_string(r); /* the KDF's options */
-    if (take_number(r) != 1)
-        return OPENSSH_KEY_DAMAGED; /* nobody writes more than one */
+    if (take_uint32(r) != 1)
+        return OPENSSH_KEY_DAMAGED; /* no program writes more than one key */
     skip_string(r);                 /* the public half */
     skip_string(r);                 /* the private one */
     return base64_is_over(r) ? OPENSSH_KEY_OK : OPENSSH_KEY_DAMAGED;
 }
 
 /* Where `wanted` begins in what is left; NULL: nowhere. */
-static const char *find(const char *at, const char *end, const char *wanted)
+static const char *find_text(const char *at, const char *end, const char *wanted)
 {
     return memmem(at, (size_t)(end - at), wanted, strlen(wanted));
 }
@@ -94,14 +94,14 @@ enum openssh_key openssh_key_inspect(const char *text, size_t length,
                                      char name[static OPENSSH_KEY_NAME_MAX])
 {
     const char *end = text + length;
-    const char *begin = find(text, end, BEGIN);
+    const char *begin = find_text(text, end, BEGIN);
     struct base64_reader reader;
 
     name[0] = '\0';
     if (begin == NULL)
         return OPENSSH_KEY_NONE;
     begin += strlen(BEGIN);
-    end = find(begin, end, END);
+    end = find_text(begin, end, END);
     /* (libssh skips what follows the line's dashes without a space: base64 must not be read there.)
      */
     if (end == NULL || *begin == '\0' || strchr(" \t\r\n\v\f", *begin) == NULL)

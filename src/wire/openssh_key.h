@@ -1,5 +1,5 @@
-/* The outside of an OpenSSH private key (OpenSSH, PROTOCOL.key): what can be told of it without its
- * passphrase. */
+/* The unencrypted outer fields of an OpenSSH private key (OpenSSH, PROTOCOL.key), which can be read
+ * without its passphrase. Pure; any thread. */
 #ifndef ADIT_WIRE_OPENSSH_KEY_H
 #define ADIT_WIRE_OPENSSH_KEY_H
 
@@ -16,10 +16,10 @@ enum openssh_key {
     OPENSSH_KEY_DAMAGED, /* the format is not kept */
 };
 
-/* Looks at the first such key in `text`. `name` becomes the name of the cipher, or of the KDF, in
+/* Inspects the first such key in `text`. `name` becomes the name of the cipher, or of the KDF, in
  * printable characters, as far as one was read; else "".
  *
- * libssh takes any cipher that it knows for transport, and calls a function that is not there for
+ * * libssh takes any cipher that it knows for transport, and calls a function that is not there for
  * the AEAD ones (aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com). */
 enum openssh_key openssh_key_inspect(const char *text, size_t length,
                                      char name[static OPENSSH_KEY_NAME_MAX]);

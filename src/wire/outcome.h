@@ -1,4 +1,5 @@
-/* What can become of a request, and the one table that says it in each protocol's words. */
+/* The outcomes of a request, and the one table with their codes and texts in each protocol. Pure;
+ * any thread. */
 #ifndef ADIT_WIRE_OUTCOME_H
 #define ADIT_WIRE_OUTCOME_H
 
@@ -11,18 +12,18 @@ enum outcome {
     OUTCOME_NETWORK_UNREACHABLE, /* reason 2: network is unreachable */
     OUTCOME_HOST_UNREACHABLE,    /* reason 2: no route to host, and anything else */
     OUTCOME_CONNECT_TIMED_OUT,   /* reason 2: connection timed out */
-    OUTCOME_UNKNOWN_HOST,        /* reason 2: the name did not resolve; or our resolver says so */
+    OUTCOME_UNKNOWN_HOST,        /* reason 2: the name did not resolve, at the server or here */
     OUTCOME_UNKNOWN_CHANNEL,     /* reason 3 */
     OUTCOME_SHORTAGE,            /* reason 4 */
-    OUTCOME_DENIED,              /* one of our rules */
-    OUTCOME_NO_SESSION,          /* none within `hold` */
+    OUTCOME_DENIED,              /* a rule of adit denies it */
+    OUTCOME_NO_SESSION,          /* no session was there within `hold` */
     OUTCOME_OPEN_TIMEOUT,        /* the server did not answer within open_timeout */
     OUTCOME_AUTHENTICATION,      /* credentials missing or wrong */
     OUTCOME_COMMAND,             /* command (method) not supported */
     OUTCOME_ADDRESS_TYPE,        /* address type not supported */
-    OUTCOME_MALFORMED,           /* not the protocol it announced */
-    OUTCOME_HANDSHAKE_TIMEOUT,   /* the client did not finish asking */
-    OUTCOME_BAD_RESPONSE,        /* the origin's HTTP response head is no such thing */
+    OUTCOME_MALFORMED,           /* not in the form of the protocol that its first byte announces */
+    OUTCOME_HANDSHAKE_TIMEOUT,   /* the client did not finish its request in time */
+    OUTCOME_BAD_RESPONSE,        /* the origin's response has no HTTP head */
 };
 #define OUTCOMES (OUTCOME_BAD_RESPONSE + 1)
 
@@ -39,9 +40,9 @@ struct outcome_row {
 /* The row of an outcome; never NULL. */
 const struct outcome_row *outcome_row(enum outcome outcome);
 
-/* What a CHANNEL_OPEN_FAILURE means: RFC 4254 section 5.1's reason code, and for code 2 OpenSSH's
- * text
- * ("Connection refused", "Name or service not known", ...), looked for without regard to case. */
+/* The outcome that a CHANNEL_OPEN_FAILURE stands for: RFC 4254 section 5.1's reason code, and for
+ * code 2 OpenSSH's text ("Connection refused", "Name or service not known", ...), looked for
+ * without regard to case. */
 enum outcome outcome_from_open_failure(uint32_t reason, const char *text);
 
 #endif

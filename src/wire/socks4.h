@@ -6,8 +6,8 @@
 #include "wire/outcome.h"
 #include "wire/wire.h"
 
-/* One request. USERID goes to `user` (at most WIRE_CREDENTIAL_MAX bytes, else WIRE_BAD): it names,
- * it does not authenticate. DSTIP 0.0.0.x with x not 0 means a name follows (4a). */
+/* One request. USERID goes to `user` (at most WIRE_CREDENTIAL_MAX bytes, else WIRE_BAD): it is a
+ * name and no proof of it. DSTIP 0.0.0.x with x not 0 means a name follows (4a). */
 enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_t *used,
                                       enum wire_command *command, struct wire_target *target,
                                       char user[static WIRE_CREDENTIAL_MAX + 1],

@@ -1,5 +1,5 @@
-/* SOCKS5: RFC 1928, and RFC 1929 for username/password. Three parsers, as the client speaks three
- * times. */
+/* SOCKS5: RFC 1928, and RFC 1929 for username/password. Three parsers, one for each message of the
+ * client. Pure; any thread. */
 #ifndef ADIT_WIRE_SOCKS5_H
 #define ADIT_WIRE_SOCKS5_H
 
@@ -10,7 +10,7 @@
 #define SOCKS5_METHOD_PASSWORD 0x02
 #define SOCKS5_METHOD_NO_ACCEPTABLE 0xff
 
-/* RFC 1928 section 3: version, methods. Fills which of the two methods we know were offered. */
+/* RFC 1928 section 3: version, methods. Fills which of the two supported methods were offered. */
 struct socks5_greeting {
     bool none;
     bool password;

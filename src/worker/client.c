@@ -110,7 +110,7 @@ static void on_writable(void *owner)
     struct client *c = owner;
     char why[300];
 
-    if (!client_send_reply(c) || c->state != CLIENT_CLOSING)
+    if (c->state != CLIENT_CLOSING)
         return;
     snprintf(why, sizeof why, "%s", c->why);
     client_end(c, why);
@@ -133,7 +133,6 @@ static const struct endpoint_events client_events = {
 void client_listen(struct client *c)
 {
     endpoint_own(c->endpoint, &client_events, c);
-    client_send_reply(c); /* (its socket may be a new one, after a move) */
     endpoint_resume(c->endpoint);
 }
 
@@ -369,13 +368,11 @@ void client_free(struct client *c)
 
     stop(c);
     client_release_slot(c);
-    /* (An answer must not be overtaken by a reset; where there is no answer, or not all of it went
-     * out, the reset is it.) */
-    endpoint_close(c->endpoint,
-                   (!internal && config_listen_leads(c->listen)) || buffer_length(&c->reply) > 0);
+    /* (An answer must not be overtaken by a reset; where there is no answer, the reset is it.) */
+    endpoint_close(c->endpoint, !internal && config_listen_leads(c->listen));
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
-    buffer_clear(&c->reply);
+    buffer_clear(&c->moving_unsent);
     free(c->why);
     free(c->internal);
     generation_unref(c->generation);
@@ -410,7 +407,7 @@ static void reply_expired(struct deadline *deadline)
 
 void client_end_after_reply(struct client *c, const char *why)
 {
-    if (c->endpoint == NULL || buffer_length(&c->reply) == 0) {
+    if (c->endpoint == NULL || !endpoint_is_draining(c->endpoint)) {
         client_end(c, why);
         return;
     }

@@ -8,36 +8,18 @@
 
 #include <stdio.h>
 
-void client_say(struct client *c, const void *bytes, size_t length)
-{
-    size_t taken = 0;
-
-    if (buffer_length(&c->reply) == 0)
-        taken = endpoint_write(c->endpoint, bytes, length);
-    buffer_append(&c->reply, (const uint8_t *)bytes + taken, length - taken);
-}
-
-bool client_send_reply(struct client *c)
-{
-    size_t length = buffer_length(&c->reply);
-
-    if (length > 0)
-        buffer_consume(&c->reply, endpoint_write(c->endpoint, buffer_data(&c->reply), length));
-    return buffer_length(&c->reply) == 0;
-}
-
 static void say_socks5(struct client *c, enum outcome outcome)
 {
     uint8_t reply[SOCKS5_REPLY_MAX];
     const struct request *r = c->request;
 
     if (!r->greeted)
-        client_say(c, reply, socks5_method_reply(SOCKS5_METHOD_NO_ACCEPTABLE, reply));
+        endpoint_send(c->endpoint, reply, socks5_method_reply(SOCKS5_METHOD_NO_ACCEPTABLE, reply));
     else if (r->wants_password)
-        client_say(c, reply, socks5_password_reply(false, reply));
+        endpoint_send(c->endpoint, reply, socks5_password_reply(false, reply));
     else
-        client_say(c, reply,
-                   socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
+        endpoint_send(c->endpoint, reply,
+                      socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
 }
 
 static void say_socks4(struct client *c, enum outcome outcome)
@@ -45,15 +27,15 @@ static void say_socks4(struct client *c, enum outcome outcome)
     uint8_t reply[SOCKS4_REPLY_MAX];
     const struct request *r = c->request;
 
-    client_say(c, reply,
-               socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
+    endpoint_send(c->endpoint, reply,
+                  socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
 }
 
 static void say_http(struct client *c, enum outcome outcome, const char *detail)
 {
     char reply[HTTP_REPLY_MAX];
 
-    client_say(c, reply, http_reply(outcome, &c->request->target, detail, reply));
+    endpoint_send(c->endpoint, reply, http_reply(outcome, &c->request->target, detail, reply));
 }
 
 static void say(struct client *c, enum outcome outcome, const char *detail)
@@ -164,13 +146,10 @@ void client_answer_open(struct client *c, struct endpoint *channel)
     c->relay = relay_new(c->worker->loop, &(struct relay_start){
                                               .a = endpoint,
                                               .b = channel,
-                                              .to_b = early,
-                                              .to_a = &c->reply,
-                                              .a_eof = r->eof,
+                                              .early_a = early,
                                               .done = relay_done,
                                               .arg = c,
                                           });
-    buffer_clear(&c->reply);
     client_forget_request(c);
     client_report(c, OUTCOME_OK, NULL);
 }

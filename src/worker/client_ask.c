@@ -60,7 +60,7 @@ static enum step authenticated(struct client *c, bool accepted)
     if (c->protocol == WIRE_HTTP)
         return route(c);
     r->wants_password = false;
-    client_say(c, reply, socks5_password_reply(true, reply));
+    endpoint_send(c->endpoint, reply, socks5_password_reply(true, reply));
     return STEP_AGAIN;
 }
 
@@ -138,7 +138,7 @@ static enum step ask_socks5_method(struct client *c)
     buffer_consume(&r->in, used);
     if (needs_password(c) ? !offered.password : !offered.none)
         return refuse(c, OUTCOME_AUTHENTICATION);
-    client_say(c, reply, socks5_method_reply(method, reply));
+    endpoint_send(c->endpoint, reply, socks5_method_reply(method, reply));
     r->greeted = true;
     r->wants_password = needs_password(c);
     return STEP_AGAIN;

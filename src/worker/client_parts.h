@@ -60,6 +60,7 @@ struct client {
     bool waiting;           /* on worker->waiting */
     struct message message; /* in CLIENT_MOVING */
     int moving_fd;
+    struct buffer moving_unsent; /* what the endpoint still kept of replies */
     struct generation *generation;
     const struct config_listen *listen;     /* NULL: an internal connection of our own */
     struct internal_request *internal;      /* its strings are not kept; NULL: nobody is told */
@@ -74,7 +75,6 @@ struct client {
     uint16_t peer_port;
     struct ip peer;
     struct endpoint *endpoint; /* its socket or channel; NULL: the relay has it, or moving */
-    struct buffer reply;       /* what it was told and its endpoint has not taken yet */
     struct deadline deadline;  /* handshake, hold, open_timeout or the end of CLIENT_CLOSING */
     struct request *request;   /* NULL once relaying */
     struct verification *verification;
@@ -110,8 +110,8 @@ void client_set_state(struct client *client, enum client_state state);
 /* The access line, and the end of everything. `why` as the line's `end`. */
 void client_end(struct client *client, const char *why);
 
-/* The same once the endpoint has taken all that client_say gave it, which the client has some
- * seconds for; else it is cut. Whatever else is under way for the client stops now. */
+/* The same once the endpoint has sent all replies, for which the client has some seconds; else the
+ * connection is aborted. Whatever else is under way for the client stops now. */
 void client_end_after_reply(struct client *client, const char *why);
 
 /* Gives everything back without a word; it is on no worker's list any more. */
@@ -192,12 +192,5 @@ void client_answer_open(struct client *client, struct endpoint *channel);
 /* Answers with a failure in the protocol's words (`detail`: more words, may be NULL) and ends, at
  * once or when the endpoint has taken all of the reply. */
 void client_refuse(struct client *client, enum outcome outcome, const char *detail);
-
-/* Sends a short reply that must go out whole: what the endpoint does not take is kept in `reply`,
- * and goes out before any other byte. */
-void client_say(struct client *client, const void *bytes, size_t length);
-
-/* Goes on with what client_say kept. True: there is nothing more of it. */
-bool client_send_reply(struct client *client);
 
 #endif

@@ -254,6 +254,8 @@ static void arrive(struct message *message, void *owner)
     }
     metric_add(&worker->metrics.moves, 1);
     client_listen(c);
+    endpoint_send(c->endpoint, buffer_data(&c->moving_unsent), buffer_length(&c->moving_unsent));
+    buffer_clear(&c->moving_unsent);
     open_channel(c);
 }
 
@@ -262,7 +264,7 @@ static void move(struct client *c, struct worker *to)
     client_set_state(c, CLIENT_MOVING);
     deadline_cancel(&c->deadline);
     TAILQ_REMOVE(&c->worker->clients, c, link);
-    c->moving_fd = socket_endpoint_release(c->endpoint);
+    c->moving_fd = socket_endpoint_release(c->endpoint, &c->moving_unsent);
     c->endpoint = NULL;
     c->worker = to;
     c->message = (struct message){.run = arrive, .drop = lost_on_the_way};

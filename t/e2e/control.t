@@ -1,60 +1,26 @@
 #!/usr/bin/env -S python3 -B
-"""The control socket: who may ask, what a running gateway answers, and what it then does."""
+"""The control socket: who may ask, what a running gateway answers, and what it then does.
+control_end.t has how it ends a gateway."""
 
-import contextlib
 import json
 import os
 import re
-import signal
 import socket
 import stat
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, false, free_port, has_ipv6, holds, patience,
-                       run_adit, scratch, tap, true, upstream, wait_until)
-from adit_test.clients import connect, echoes, exchange, refuses, works
+from adit_test import (ANY, Adit, acl, config, equal, false, free_port, holds, patience, run_adit,
+                       scratch, tap, true, upstream, wait_until)
+from adit_test.clients import connect, exchange, refuses, works
+from adit_test.control import ask, asked, asked_check, raw, status
 from adit_test.gateway import binary, listen
-from adit_test.origins import Origin, echo, read_exactly
+from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
 NOBODY = 65534
-
-
-def ask(path, command, *arguments):
-    return run_adit("-S", path, "-O", command, *arguments)
-
-
-def asked(path, command, *arguments):
-    """The same, which has to go well; its standard output."""
-    done = ask(path, command, *arguments)
-    equal((done.returncode, done.stderr), (0, ""), f"-O {command} {arguments}")
-    return done.stdout
-
-
-def status(path):
-    return json.loads(asked(path, "status", "--json"))
-
-
-def raw(path, data, seconds=30):
-    """What comes back to these bytes until the other side closes, or we have seen one line."""
-    with socket.socket(socket.AF_UNIX) as conn:
-        conn.settimeout(patience(seconds))
-        conn.connect(path)
-        try:
-            conn.sendall(data)
-        except BrokenPipeError:
-            pass
-        got = b""
-        while not got.endswith(b"\n"):
-            part = conn.recv(1 << 16)
-            if not part:
-                break
-            got += part
-        return got
 
 
 def the_socket(sshd):
@@ -109,10 +75,6 @@ def the_socket(sshd):
               "-O check")
 
 
-def asked_check(path):
-    return ask(path, "check").returncode
-
-
 def another_user(path):
     command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", binary(), "-S",
                path, "-O", "check"]
@@ -164,14 +126,23 @@ def garbage(adit, path):
         equal([conn.recv(1) for conn in idle[1::2]], [b""] * 5, "what they read")
         for conn in idle[1::2]:
             conn.close()
-    with tap.case("of too many some are refused, and later ones answered"):
+    with tap.case("a crowd that says nothing makes room; one that waits is the most there can be"):
         crowd = []
-        for _ in range(60):
-            conn = socket.socket(socket.AF_UNIX)
-            conn.connect(path)
-            crowd.append(conn)
-        done = ask(path, "check")
-        equal(done.returncode, 255, "the exit status while they are there")
+
+        def gather(word):
+            for _ in range(60):
+                conn = socket.socket(socket.AF_UNIX)
+                conn.connect(path)
+                with contextlib.suppress(BrokenPipeError):  # it may be refused already
+                    conn.sendall(word)
+                crowd.append(conn)
+
+        gather(b"")
+        equal(asked_check(path), 0, "-O check while they are there")
+        gather(b'{"command":"wait"}\n')
+        # (A connection whose word has not been read yet makes room, too.)
+        done = wait_until(lambda: (tried := ask(path, "check")).returncode and tried, "a refusal")
+        equal(done.returncode, 255, "the exit status then")
         holds("too many", done.stderr, "the words")
         for conn in crowd:
             conn.close()
@@ -250,7 +221,6 @@ def commands(sshd, other):
             equal(len(json.loads(asked(path, "conninfo", "--json"))["connections"]), 2,
                   "connections in JSON")
         reloads(adit, path, text, other)
-        forwards(adit, path, sshd, origin)
         with tap.case("commands that there are not"):
             for command, words in (("proxy", "not supported"), ("dance", "no such command"),
                                    ("forward", "which -L"), ("cancel", "which -L")):
@@ -324,119 +294,6 @@ def reloads(adit, path, text, other):
     asked(path, "reload")
 
 
-def forwards(adit, path, sshd, origin):
-    local, proxy, remote = free_port(), free_port(), free_port()
-    target = f"{ANY}:{origin.port}"
-
-    with tap.case("-O forward -L"):
-        equal(asked(path, "forward", "-L", f"{local}:{target}"), "", "what it prints")
-        true(echoes(local), "a connection through it")
-        equal([(f["kind"], f["state"], f["bind"], f["target"]) for f in status(path)["forwards"]],
-              [("local", "up", str(local), target)], "its status")
-        asked(path, "forward", "-L", f"{local}:{target}")
-        equal(len(status(path)["forwards"]), 1, "asked for twice")
-    with tap.case("-O cancel -L: nobody new, and who is there stays"):
-        with socket.create_connection((ANY, local)) as conn:
-            true(exchange(conn), "a connection through it")
-            equal(asked(path, "cancel", "-L", f"{local}:{target}"), "", "what it prints")
-            true(refuses(local), "the port is free")
-            true(exchange(conn), "the connection goes on")
-        done = ask(path, "cancel", "-L", f"{local}:{target}")
-        equal(done.returncode, 255, "the status of a second time")
-        holds("no such forward", done.stderr, "its words")
-    with tap.case("-O forward and cancel -D"):
-        asked(path, "forward", "-D", str(proxy))
-        true(works((ANY, proxy), origin), "a connection through it")
-        asked(path, "cancel", "-D", str(proxy))
-        true(refuses(proxy), "the port is free")
-    with tap.case("-O forward and cancel -R"):
-        equal(asked(path, "forward", "-R", f"{remote}:{target}"), "", "what it prints")
-        true(echoes(remote), "a connection through it")
-        asked(path, "cancel", "-R", f"{remote}:{target}")
-        wait_until(lambda: refuses(remote), "the server's port is free")
-    with tap.case("-O forward -R 0 prints the port that the server picked"):
-        port = int(asked(path, "forward", "-R", f"0:{target}"))
-        true(echoes(port), "a connection through it")
-        equal([(f["state"], f["port"]) for f in status(path)["forwards"]], [("up", port)], "status")
-        asked(path, "cancel", "-R", f"0:{target}")
-        wait_until(lambda: refuses(port), "the server's port is free")
-    with tap.case("several forwards are there all or not at all"):
-        with taken(remote):
-            done = ask(path, "forward", "-L", f"{local}:{target}", "-R", f"{remote}:{target}",
-                       "-D", str(proxy))
-        equal(done.returncode, 255, "the exit status")
-        holds(f"remote port forwarding failed for listen port {remote}", done.stderr, "the words")
-        wait_until(lambda: refuses(local) and refuses(proxy), "the others are gone")
-        equal(status(path)["forwards"], [], "the forwards")
-    with tap.case("-O forward -L of a port that is taken"):
-        with taken(local):
-            done = ask(path, "forward", "-L", f"{local}:{target}")
-        equal(done.returncode, 255, "the exit status")
-        holds(f"{local}: Address already in use", done.stderr, "the words")
-        equal(status(path)["forwards"], [], "the forwards")
-    with tap.case("a forward that the server refused later shows as degraded, with the next try"):
-        degraded(adit, path, sshd, target)
-
-
-def families():
-    return [ANY, "::1"][:1 + has_ipv6()]
-
-
-@contextlib.contextmanager
-def taken(port):
-    """Somebody else's, in both families."""
-    with contextlib.ExitStack() as stack:
-        for address in families():
-            stack.enter_context(Origin(echo, address, port))
-        yield
-
-
-def ending(adit, path, origin):
-    with tap.case("of an adit that is ending nothing is opened again"):
-        port = free_port()
-        live = connect(adit.address, ANY, origin.port)
-        with socket.socket(socket.AF_UNIX) as conn:
-            conn.settimeout(patience(20))
-            conn.connect(path)
-            asked_raw(conn, {"command": "check"})
-            equal(ask(path, "stop").returncode, 0, "-O stop")
-            answer = asked_raw(conn, {"command": "forward", "forwards": [
-                {"kind": "dynamic", "spec": str(port)}]})
-            equal((answer["ok"], answer["error"]), (False, "adit is ending"), "the answer")
-        true(refuses(port) and refuses(adit.port), "nobody listens")
-        false(os.path.exists(path), "the control socket is there")
-        live.close()
-        adit.finish(None)
-
-
-def asked_raw(conn, request):
-    conn.sendall(json.dumps(request).encode() + b"\n")
-    return json.loads(conn.makefile("rb").readline())
-
-
-def degraded(adit, path, sshd, target):
-    port = free_port()
-    asked(path, "forward", "-R", f"{port}:{target}")
-    sshd.stop()
-    # (A process that is killed closes its sockets one by one.)
-    wait_until(lambda: all(refuses(port, address) for address in families()), "the port is free")
-    with taken(port):
-        mark = adit.mark()
-        sshd.start()
-        adit.sessions_up(1, since=mark)
-
-        def shown():
-            [forward] = status(path)["forwards"]
-            return forward["state"] == "degraded" and forward
-        forward = wait_until(shown, "it is degraded")
-        holds(f"listen port {port}", forward["error"], "why")
-        true(0 <= forward["retry_ms"] <= 300000, f"the next try: {forward['retry_ms']}")
-        holds(rf"(?m)^remote-{port} .* degraded: .*; next try in \d+ s$", asked(path, "status"),
-              "the table")
-    wait_until(lambda: status(path)["forwards"][0]["state"] == "up", "it heals", 90)
-    asked(path, "cancel", "-R", f"{port}:{target}")
-
-
 def down(sshd):
     path = scratch("control")
     with tap.case("the status of an upstream that is down says why, and when it is tried again"):
@@ -453,69 +310,11 @@ def down(sshd):
         sshd.start()
 
 
-def ends(sshd):
-    path = scratch("control")
-    text = config(sshd, gate={"control": path, "drain_timeout": "1s"})
-
-    with Origin(echo) as origin:
-        with tap.case("-O stop: nobody new, the connections finish, then it ends"):
-            with Adit(text, name="adit that stops") as adit:
-                conn = connect(adit.address, ANY, origin.port)
-                done = ask(path, "stop")
-                equal((done.returncode, done.stderr), (0, "Stop listening request sent.\n"), "stop")
-                wait_until(lambda: refuses(adit.port), "the listener is gone")
-                false(os.path.exists(path), "the control socket is there")
-                adit.settle()
-                threading.Event().wait(1.5)  # drain_timeout is that of signals
-                true(exchange(conn), "the connection goes on")
-                true(adit.alive(), "adit waits")
-                conn.close()
-                adit.finish(None)
-        with tap.case("-O stop takes the remote forwards back"):
-            with Adit(text, name="adit that stops with -R") as adit:
-                adit.sessions_up(1)
-                conn = connect(adit.address, ANY, origin.port)
-                port = int(asked(path, "forward", "-R", f"0:{ANY}:{origin.port}"))
-                ask(path, "stop")
-                wait_until(lambda: refuses(port), "the server's port is free")
-                true(exchange(conn), "the connection goes on")
-                equal(asked_check(path), 255, "the status of -O check")
-                conn.close()
-                adit.finish(None)
-        with tap.case("-O stop ends a forward that still waits for the server"):
-            with Adit(text, name="adit that stops in the middle") as adit:
-                adit.sessions_up(1)
-                frozen = sshd.freeze()
-                waiting = subprocess.Popen(
-                    [binary(), "-S", path, "-O", "forward", "-R", f"0:{ANY}:1"],
-                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                wait_until(lambda: [f["state"] for f in status(path)["forwards"]] == ["asked"],
-                           "it is asked for")
-                ask(path, "stop")
-                words = waiting.communicate(timeout=patience(30))[1]
-                sshd.thaw(frozen)
-                equal((waiting.returncode, words), (255, "adit: forward: adit is ending\n"),
-                      "-O forward")
-                adit.finish(None)
-        with Adit(text, name="adit that is ending") as adit:
-            adit.sessions_up(1)
-            ending(adit, path, origin)
-        with tap.case("-O exit: it ends at once"):
-            with Adit(text, name="adit that exits") as adit:
-                conn = connect(adit.address, ANY, origin.port)
-                done = ask(path, "exit")
-                equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
-                adit.finish(None)
-                conn.close()
-                false(os.path.exists(path), "the control socket is there")
-
-
 def main():
     with Sshd() as sshd, Sshd() as other:
         the_socket(sshd)
         commands(sshd, other)
         down(other)
-        ends(sshd)
 
 
 tap.run(main)

@@ -8,10 +8,8 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -22,6 +20,7 @@ from adit_test.gateway import REPORT, binary, environment, sanitized
 from adit_test.keys import known_hosts_lines, public
 from adit_test.known_hosts import Expansion, read
 from adit_test.process import patience
+from adit_test.server import Server
 from adit_test.sshd import Sshd, version
 
 KINDS = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
@@ -31,25 +30,13 @@ PASSWORD = "the tunnel's password"
 PASSWORDS = {"PubkeyAuthentication": "no", "KbdInteractiveAuthentication": "no"}
 
 
-class Silence:
-    """A listener that closes each connection at once: a tunnel to it has come, and is over."""
-
-    def __init__(self):
-        self.socket = socket.create_server((ANY, 0), backlog=128)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            self.socket.accept()[0].close()
-
-
 class Servers:
     """An sshd for each `server` of the table. All of them have the same key of a type."""
 
     def __init__(self):
         self.keys = {kind: keypair(f"host_{kind}", kind=kind) for kind in KINDS}
-        self.silence = Silence()
+        # A tunnel to it has come, and is over.
+        self.silence = Server(lambda conn: conn.close())
         one = Sshd(host_key=self.keys["ed25519"])
         self.sshds = {"ed25519": one}
         for name, kinds in {"rsa": ["rsa"], "ecdsa": ["ecdsa"], "all": list(KINDS)}.items():

@@ -20,8 +20,8 @@ from adit_test import (ANY, Adit, equal, gateway, listen, patience, sanitized, t
 from adit_test.clients import connect
 from adit_test.keys import known_hosts
 from adit_test.origins import BLOCK, Origin, body_bytes
-from adit_test.rogue import program
 from adit_test.sshd import Sshd
+from adit_test.variants import variant
 
 FLIPS = int(os.environ.get("ADIT_TEST_FLIPS", "5" if sanitized() else "100"))
 SEED = os.environ.get("ADIT_TEST_SEED") or os.urandom(4).hex()
@@ -178,24 +178,6 @@ def judged(sshd, cipher, mac, direction):
                  f"at {choice}: {same} bytes as they were, then {changed} changed")
 
 
-def build(name):
-    """One of the builds beside adit."""
-    return os.path.join(os.path.dirname(program()), name)
-
-
-@contextlib.contextmanager
-def as_adit(path):
-    ours = os.environ.get("ADIT")
-    os.environ["ADIT"] = path
-    try:
-        yield
-    finally:
-        if ours is None:
-            del os.environ["ADIT"]
-        else:
-            os.environ["ADIT"] = ours
-
-
 def unwatched():
     """A libssh that does not call the guard: that is known before a login begins."""
     def start(sshd):
@@ -204,14 +186,14 @@ def unwatched():
 
     options = {"Ciphers": "aes128-gcm@openssh.com", "LogLevel": "DEBUG2"}
     with tap.case("a guard that is not called: no key is offered over AES-GCM"), \
-            as_adit(build("adit-unwatched")), Sshd(options=options) as sshd, start(sshd) as adit:
+            variant("adit-unwatched"), Sshd(options=options) as sshd, start(sshd) as adit:
         adit.wait_log("the packets of cipher aes128-gcm@openssh.com cannot be checked")
         sshd.process.wait_log("userauth-request for user .* method none")
         sshd.process.wait_log("Disconnected from|Connection closed")
         equal(sshd.process.find("userauth-request for user .* method publickey"), [], "keys")
     options["Ciphers"] += ",aes128-ctr"
     with tap.case("... and another cipher is used instead"), \
-            as_adit(build("adit-unwatched")), Sshd(options=options) as sshd, start(sshd) as adit:
+            variant("adit-unwatched"), Sshd(options=options) as sshd, start(sshd) as adit:
         adit.sessions_up(1)
         true(adit.find("AES-GCM is offered no more"), "the log says so")
 
@@ -219,7 +201,7 @@ def unwatched():
 def unguarded(sshd):
     """That the test would see it: a build that takes a wrong tag for a right one."""
     with tap.case("... which is seen without the guard"):
-        with as_adit(build("adit-unguarded")):
+        with variant("adit-unguarded"):
             found = run(sshd, "aes128-gcm@openssh.com", None, "down", 20, lost=False)
         true(any(changed for _, _, changed in found), "changed bytes are delivered")
 

@@ -5,7 +5,6 @@ import os
 import socket
 import stat
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -14,7 +13,7 @@ from adit_test import ANY, Adit, acl, equal, free_port, gateway, has_ipv6, patie
     raises, scratch, section, tap, true, upstream
 from adit_test.clients import exchange, read_all
 from adit_test.origins import Origin, body_bytes, digest, digest_then_answer, echo, \
-    how_it_ends, read_digest
+    how_it_ends, read_digest, unix_echo
 from adit_test.sshd import Sshd
 
 
@@ -40,22 +39,6 @@ def to(place):
 def works(place):
     with to(place) as conn:
         return exchange(conn)
-
-
-class UnixEcho:
-    """An echo server at a unix socket."""
-
-    def __init__(self):
-        self.path = scratch("echo.sock")
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(16)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            conn, _ = self.listener.accept()
-            threading.Thread(target=echo, args=(conn, None), daemon=True).start()
 
 
 def ports(origin):
@@ -113,16 +96,17 @@ def streams():
 
 def unix_sockets(origin):
     port, here, across = free_port(), scratch("here.sock"), scratch("across.sock")
-    there = UnixEcho()
+    there = scratch("echo.sock")
+    unix_echo(there)
     with Sshd() as sshd, Adit(config(
-            sshd, forward("to-unix", f"{port} {there.path}"),
+            sshd, forward("to-unix", f"{port} {there}"),
             forward("from-unix", f"{here} {ANY}:{origin.port}"),
-            forward("across", f"{across} {there.path}")), name="adit with unix sockets") as adit:
+            forward("across", f"{across} {there}")), name="adit with unix sockets") as adit:
         adit.sessions_up(1)
         with tap.case("a port leads to a unix socket of the server's"):
             mark = adit.mark()
             true(works(port), "echo")
-            adit.access(mark, listen="to-unix", protocol="forward", target=there.path,
+            adit.access(mark, listen="to-unix", protocol="forward", target=there,
                         outcome="ok")
         with tap.case("a unix socket leads to a port"):
             mark = adit.mark()
@@ -135,7 +119,7 @@ def unix_sockets(origin):
                 conn.shutdown(socket.SHUT_WR)
                 equal(read_digest(conn)[0], 0, "what comes after the end of data")
         with tap.case("a unix socket that is not there: the connection ends"):
-            os.unlink(there.path)
+            os.unlink(there)
             with to(across) as conn:
                 equal(conn.recv(1), b"", "what comes")
     with tap.case("adit's own are gone when it has ended"):

@@ -19,7 +19,7 @@ from adit_test.clients import (Closed, Refused, closed, connect, connected, exch
 from adit_test.gateway import section
 from adit_test.net import has_ipv6
 from adit_test.origins import (Origin, body, body_then_digest, digest, digest_then_answer, echo,
-                               how_it_ends, read_digest)
+                               how_it_ends, read_digest, unix_echo)
 from adit_test.process import patience
 from adit_test.sshd import Sshd
 
@@ -76,25 +76,11 @@ class Squatter:
             squat.close()
 
 
-def echo_on_path(path):
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
-
-    def serve():
-        while True:
-            conn, _ = listener.accept()
-            with conn:
-                echo(conn, None)
-
-    threading.Thread(target=serve, daemon=True).start()
-
-
 def places(sshd):
     """Fixed ports, port 0, unix sockets, a target that is not there."""
     port, nobody = free_port(ANY, "::1"), free_port()
     path = scratch("echo.sock")
-    echo_on_path(path)
+    unix_echo(path)
     with Origin(echo) as origin, Adit(config(
             sshd, forward("fixed", f"{port} {ANY}:{origin.port}"),
             forward("any", f"0 localhost:{origin.port}"), forward("path", f"0 {path}"),

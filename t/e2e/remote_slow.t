@@ -13,8 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import ANY, Adit, config, equal, free_port, scratch, tap, true, wait_until
 from adit_test.clients import (HELLO, Refused, connect, http_request, read_all, reply,
                                socks4_request, socks5_request)
+from adit_test.control import status
 from adit_test.gateway import section
-from adit_test.holdings import gives_back, holdings, status
+from adit_test.holdings import gives_back, holdings
 from adit_test.link import Link
 from adit_test.origins import (Blackhole, Origin, body, echo, read_digest, read_exactly, reset)
 from adit_test.process import patience

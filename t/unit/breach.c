@@ -1,6 +1,7 @@
 /* What of libssh's log tells of a server that breaks the protocol, and what became of an open. */
 #include "session_libssh/open_replies.h"
 #include "session_libssh/breach.h"
+#include "session_libssh/expectations.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,6 +52,15 @@ static void the_errors_of_libssh_are_known(void **state)
     /* A server's own words. */
     assert_null(breach_of_error("Channel opening failure: channel 43 error (1) Invalid packet"));
     assert_null(breach_of_error("Received SSH_MSG_DISCONNECT: 2:Invalid packet"));
+}
+
+/* Else a distribution or a new release has changed the words, and breach.c has to follow. */
+static void this_libssh_has_these_texts(void **state)
+{
+    (void)state;
+    assert_true(breach_texts_are_known());
+    assert_true(object_has_text(ssh_new, "Unknown channel id"));
+    assert_false(object_has_text(ssh_new, "Unknown channel idea"));
 }
 
 static void packets_of_1024_are_enough(void **state)
@@ -134,6 +144,7 @@ int main(void)
         cmocka_unit_test(the_lines_of_libssh_are_known),
         cmocka_unit_test(other_lines_are_none),
         cmocka_unit_test(the_errors_of_libssh_are_known),
+        cmocka_unit_test(this_libssh_has_these_texts),
         cmocka_unit_test(packets_of_1024_are_enough),
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
         cmocka_unit_test(a_confirmation_is_the_channel_s_that_it_names),

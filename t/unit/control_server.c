@@ -251,22 +251,46 @@ static void who_waits_is_told_by_the_end(void **state)
     close(fd);
 }
 
-static void no_more_than_so_many_are_heard(void **state)
+static void whoever_says_nothing_makes_room(void **state)
 {
     int fds[CONTROL_CONNECTIONS_MAX];
     int fd;
 
     (void)state;
-    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
         fds[i] = ask_at(path);
+        run_now(loop);
+    }
+    say(fds[0], "{\"command\":\"wait\"}\n");
     run_now(loop);
     fd = ask_at(path);
+    say(fd, CHECK);
+    assert_string_equal(heard(fd), OK);
+    assert_string_equal(heard(fds[0]), ""); /* it waits */
+    assert_string_equal(heard(fds[1]), "(closed)");
+    say(fds[2], CHECK);
+    assert_string_equal(heard(fds[2]), OK);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    close(fd);
+}
+
+static void while_all_wait_for_answers_no_more_are_heard(void **state)
+{
+    int fds[CONTROL_CONNECTIONS_MAX];
+    int fd;
+
+    (void)state;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        fds[i] = ask_at(path);
+        say(fds[i], "{\"command\":\"wait\"}\n");
+        run_now(loop);
+    }
+    fd = ask_at(path);
     assert_string_equal(heard(fd),
-                        "{\"ok\":false,\"error\":\"too many are asking already\",\"status\":255}\n"
+                        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
                         "(closed)");
     close(fd);
-    say(fds[3], CHECK);
-    assert_string_equal(heard(fds[3]), OK);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         close(fds[i]);
     run_now(loop);
@@ -358,7 +382,8 @@ int main(void)
         TEST(what_makes_no_sense_is_told_so_and_closed),
         TEST(too_long_a_line_is_not_read_to_its_end),
         TEST(who_waits_is_told_by_the_end),
-        TEST(no_more_than_so_many_are_heard),
+        TEST(whoever_says_nothing_makes_room),
+        TEST(while_all_wait_for_answers_no_more_are_heard),
         TEST(the_server_may_be_freed_inside_a_request),
         TEST(a_change_of_the_path_keeps_who_is_connected),
         TEST(a_change_may_be_taken_back_or_fail),

@@ -7,6 +7,12 @@
 
 #include <stdio.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Responses that the origin gives, and what the client gets of them. */
+#define OK "HTTP/1.1 200 OK\r\n"
+#define CLOSE "Connection: close\r\n\r\n"
+
 #define GULP sizeof(((struct far_side *)0)->got)
 
 struct scene {
@@ -76,7 +82,9 @@ static inline bool on_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct scene *scene = owner;
 
-    assert_true(length > 0 && length <= scene->room);
+    assert_true(length > 0);
+    if (length > scene->room)
+        return false; /* (A client that asked for the room is not refused: see `sends`.) */
     assert_true(scene->heard_length + length <= sizeof scene->heard);
     assert_int_equal(scene->eofs, 0);
     memcpy(scene->heard + scene->heard_length, bytes, length);
@@ -173,9 +181,9 @@ static inline void start(struct scene *scene, const struct http_body *body)
     scene->client = (struct far_side){.asks_room = true};
     scene->exchange = http_exchange_new(scene->loop, fake_new(&scene->client), body, &target);
     endpoint_own(scene->exchange, &relay_events, scene);
-    assert_false(scene->client.flowing);
+    assert_false(is_flowing(&scene->client));
     endpoint_resume(scene->exchange);
-    assert_true(scene->client.flowing);
+    assert_true(is_flowing(&scene->client));
 }
 
 static inline void origin_says(struct scene *scene, const char *bytes, size_t length, bool ends_too)
@@ -189,9 +197,11 @@ static inline void origin_says(struct scene *scene, const char *bytes, size_t le
 
 static inline void finish(struct scene *scene, bool abort)
 {
+    bool cut = abort || endpoint_is_draining(scene->exchange);
+
     endpoint_close(scene->exchange, abort);
     scene->exchange = NULL;
-    assert_int_equal(scene->client.end, abort ? ABORTED : CLOSED);
+    assert_int_equal(scene->client.end, cut ? ABORTED : CLOSED);
 }
 
 static inline int set_up(void **state)

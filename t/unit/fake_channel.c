@@ -91,7 +91,7 @@ static bool deliver_all(struct fake_channel *ch, bool asked)
     if (buffer_length(&ch->in) == 0)
         return true;
     if (ch->endpoint.events->room(ch->endpoint.owner) == 0) {
-        ch->paused = true;
+        ch->endpoint.resumed = false;
         return false;
     }
     deliver(ch);
@@ -103,15 +103,12 @@ static bool deliver_all(struct fake_channel *ch, bool asked)
 static void tell_news(struct fake_channel *ch, bool asked)
 {
     fake_event_begin();
-    if (ch->state != FAKE_UP || ch->paused || !deliver_all(ch, asked))
+    if (ch->state != FAKE_UP || !ch->endpoint.resumed || !deliver_all(ch, asked))
         return;
-    if (ch->sent_close && !ch->close_told) {
-        ch->eof_told = ch->close_told = true;
-        ch->endpoint.events->closed(ch->endpoint.owner);
-    } else if (ch->sent_eof && !ch->eof_told) {
-        ch->eof_told = true;
-        ch->endpoint.events->eof(ch->endpoint.owner);
-    }
+    if (ch->sent_close && endpoint_owes_closed(&ch->endpoint))
+        endpoint_report_closed(&ch->endpoint);
+    else if (ch->sent_eof && endpoint_owes_eof(&ch->endpoint))
+        endpoint_report_eof(&ch->endpoint);
 }
 
 static void on_news(struct later *later)
@@ -152,7 +149,7 @@ void fake_channel_fail(struct fake_channel *ch, const char *why)
     assert_int_equal(ch->state, FAKE_UP);
     later_cancel(ch->session->loop, &ch->news);
     ch->state = FAKE_LOST;
-    ch->endpoint.events->failed(ch->endpoint.owner, why);
+    endpoint_report_failed(&ch->endpoint, why);
 }
 
 /* ---- bytes to the far side */
@@ -164,7 +161,7 @@ void fake_channel_window(struct fake_channel *ch, size_t more)
     if (ch->state != FAKE_UP || !ch->owes_writable || ch->window == 0)
         return;
     ch->owes_writable = false;
-    ch->endpoint.events->writable(ch->endpoint.owner);
+    endpoint_report_writable(&ch->endpoint);
 }
 
 bool fake_channel_has(const struct fake_channel *ch, const char *text)
@@ -222,7 +219,6 @@ static void fake_channel_resume(struct endpoint *endpoint)
     struct fake_channel *ch = channel_of(endpoint);
 
     fake_operation_begin("resume");
-    ch->paused = false;
     if (ch->state == FAKE_UP)
         later_post(ch->session->loop, &ch->news, on_news);
     fake_operation_end();
@@ -234,7 +230,8 @@ static void fake_channel_end(struct endpoint *endpoint, bool abort)
 
     fake_operation_begin("close");
     later_cancel(ch->session->loop, &ch->news);
-    ch->state = abort ? FAKE_ABORTED : FAKE_RELEASED;
+    ch->state = abort || buffer_length(&endpoint->unsent) > 0 ? FAKE_ABORTED : FAKE_RELEASED;
+    buffer_clear(&endpoint->unsent);
     ch->endpoint.operations = &gone_channel_operations;
     fake_operation_end();
 }
@@ -254,7 +251,6 @@ struct fake_channel *fake_channel_new(struct fake_session *session)
     ch->endpoint.operations = &fake_channel_operations;
     ch->session = session;
     ch->state = FAKE_UP;
-    ch->paused = true;
     ch->window = fake.script.window_closed ? 0
                  : fake.script.window > 0  ? fake.script.window
                                            : FAKE_WINDOW;

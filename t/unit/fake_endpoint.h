@@ -13,21 +13,22 @@ enum end { OPEN, CLOSED, ABORTED };
 #define GOT_MAX 256
 #endif
 
-/* What happens at the far side of an endpoint, and what was seen there; it outlives the endpoint.
+/* What happens at the far side of an endpoint, and what was seen there. It outlives the endpoint.
  */
 struct far_side {
     struct endpoint *endpoint; /* NULL: closed */
     enum end end;
-    bool gathers;   /* each write is one too many */
     bool asks_room; /* as a socket does; without, bytes are offered and may be refused, as by libssh
                      */
-    bool flowing;   /* resumed, and had no refusal since */
     size_t capacity; /* what can be written now */
     bool owes_writable;
     char got[GOT_MAX];
     size_t got_length;
     unsigned writes;
+    unsigned resumes;
     bool got_eof;
+    bool ended; /* has sent its end of data */
+    bool gone;
 };
 
 struct fake {
@@ -35,7 +36,7 @@ struct fake {
     struct far_side *far;
 };
 
-/* Inside `data` the relay may write and keep bytes, and nothing else. */
+/* Inside `data` the owner may write and keep bytes, and nothing else. */
 static bool in_data;
 
 static inline struct far_side *far_of(struct endpoint *endpoint)
@@ -71,20 +72,23 @@ static inline void fake_write_eof(struct endpoint *endpoint)
 {
     assert_false(in_data);
     assert_false(far_of(endpoint)->got_eof);
+    assert_int_equal(buffer_length(&endpoint->unsent), 0);
     far_of(endpoint)->got_eof = true;
 }
 
+/* (An end that is owed is reported by `tells`.) */
 static inline void fake_resume(struct endpoint *endpoint)
 {
     assert_false(in_data);
-    far_of(endpoint)->flowing = true;
+    far_of(endpoint)->resumes++;
 }
 
 static inline void fake_close(struct endpoint *endpoint, bool abort)
 {
     assert_false(in_data);
-    far_of(endpoint)->end = abort ? ABORTED : CLOSED;
+    far_of(endpoint)->end = abort || buffer_length(&endpoint->unsent) > 0 ? ABORTED : CLOSED;
     far_of(endpoint)->endpoint = NULL;
+    buffer_clear(&endpoint->unsent);
     free(container_of(endpoint, struct fake, endpoint));
 }
 
@@ -102,10 +106,15 @@ static inline struct endpoint *fake_new(struct far_side *far)
     struct fake *fake = mem_zalloc(sizeof *fake);
 
     fake->endpoint.operations = &fake_operations;
-    fake->endpoint.gathers = far->gathers;
     fake->far = far;
     far->endpoint = &fake->endpoint;
     return far->endpoint;
+}
+
+/* Its owner wants data. */
+static inline bool is_flowing(const struct far_side *far)
+{
+    return far->endpoint != NULL && far->endpoint->resumed;
 }
 
 /* ---- what the far side does */
@@ -116,7 +125,8 @@ static inline size_t sends(struct far_side *far, const char *bytes, size_t lengt
     const struct endpoint_events *events = far->endpoint->events;
     void *owner = far->endpoint->owner;
 
-    if (!far->flowing || length == 0)
+    assert_false(far->ended);
+    if (!is_flowing(far) || length == 0)
         return 0;
     if (far->asks_room) {
         size_t room = events->room(owner);
@@ -125,7 +135,7 @@ static inline size_t sends(struct far_side *far, const char *bytes, size_t lengt
     in_data = true;
     if (length == 0 || !events->data(owner, (const uint8_t *)bytes, length)) {
         assert_true(length == 0 || !far->asks_room);
-        far->flowing = false;
+        far->endpoint->resumed = false;
         length = 0;
     }
     in_data = false;
@@ -142,25 +152,37 @@ static inline void takes(struct far_side *far, size_t more)
     far->capacity += more;
     if (far->owes_writable) {
         far->owes_writable = false;
-        far->endpoint->events->writable(far->endpoint->owner);
+        endpoint_report_writable(far->endpoint);
     }
+}
+
+/* Tells the owner of the end that it was not told of, once it has resumed. */
+static inline void tells(struct far_side *far)
+{
+    if (far->gone && endpoint_owes_closed(far->endpoint))
+        endpoint_report_closed(far->endpoint);
+    else if (far->ended && endpoint_owes_eof(far->endpoint))
+        endpoint_report_eof(far->endpoint);
 }
 
 static inline void ends(struct far_side *far)
 {
-    far->endpoint->events->eof(far->endpoint->owner);
+    far->ended = true;
+    tells(far);
 }
 
+/* (Even from an endpoint that is paused: it may give up by itself.) */
 static inline void goes(struct far_side *far)
 {
-    far->endpoint->events->closed(far->endpoint->owner);
+    far->ended = far->gone = true;
+    endpoint_report_closed(far->endpoint);
 }
 
 static inline void breaks(struct far_side *far, const char *why)
 {
     char *words = mem_strdup(why);
 
-    far->endpoint->events->failed(far->endpoint->owner, words);
+    endpoint_report_failed(far->endpoint, words);
     free(words);
 }
 

@@ -77,9 +77,6 @@ struct fake_channel {
     struct buffer in; /* sent, and not taken by the owner yet */
     bool sent_eof;
     bool sent_close;
-    bool paused;
-    bool eof_told;
-    bool close_told;
     struct later news;
     /* To the far side. */
     size_t window; /* how much it takes */

@@ -72,4 +72,17 @@ static inline void remove_file(char *name)
     free(name);
 }
 
+/* Whether a list has these items: assert_list(list, LIST("a", "b")). */
+static inline void assert_list(const struct string_list *list, const char *const *expected)
+{
+    size_t count = 0;
+
+    for (; expected[count]; count++) {
+        assert_true(count < list->count);
+        assert_string_equal(list->items[count], expected[count]);
+    }
+    assert_int_equal(list->count, count);
+}
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 #endif

@@ -194,6 +194,7 @@ static void the_owner_may_close_inside_any_event(void **state)
 static void a_released_socket_keeps_its_unread_bytes(void **state)
 {
     struct owner *owner = *state;
+    struct buffer unsent = {0};
     char bytes[16];
     int fd;
 
@@ -201,13 +202,14 @@ static void a_released_socket_keeps_its_unread_bytes(void **state)
     owner->room = 2;
     resumes(owner);
     run_now(owner->loop);
-    fd = socket_endpoint_release(owner->endpoint);
+    fd = socket_endpoint_release(owner->endpoint, &unsent);
     /* At once usable on this loop or another. */
     owner->endpoint = socket_endpoint_new(owner->loop, fd);
     assert_non_null(owner->endpoint);
     endpoint_own(owner->endpoint, &owner_events, owner);
     run_now(owner->loop);
-    assert_int_equal(socket_endpoint_release(owner->endpoint), fd);
+    assert_int_equal(socket_endpoint_release(owner->endpoint, &unsent), fd);
+    assert_int_equal(buffer_length(&unsent), 0);
     owner->endpoint = NULL;
     assert_int_equal(read(fd, bytes, sizeof bytes), 3);
     assert_memory_equal(bytes, "llo", 3);

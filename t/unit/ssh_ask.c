@@ -61,10 +61,10 @@ static void what_ssh_does_is_what_is_reported(void **state)
         {"#!/bin/sh\necho port 22; echo Warning: x >&2", 0700, SSH_ANSWERED, "port 22",
          "Warning: x"},
         {"#!/bin/sh\necho 'Bad port' >&2; exit 255", 0700, SSH_REFUSED, "", "Bad port"},
-        {"#!/bin/sh\nexit 1", 0700, SSH_REFUSED, "", "ssh -G failed"},
-        {"#!/bin/sh\nkill -9 $$", 0700, SSH_REFUSED, "", "ssh -G failed"},
+        {"#!/bin/sh\nexit 1", 0700, SSH_REFUSED, "", "ssh -G exited with status 1"},
+        {"#!/bin/sh\nkill -9 $$", 0700, SSH_REFUSED, "", "ssh -G was killed by signal 9 (Killed)"},
         {"#!/bin/sh\nread x || echo nothing to read", 0700, SSH_ANSWERED, "nothing to read", ""},
-        {"#!/bin/sh\n", 0600, SSH_REFUSED, "", "ssh cannot be run: Permission denied"},
+        {"#!/bin/sh\n", 0600, SSH_REFUSED, "", "ssh -G cannot be run: Permission denied"},
         {NULL, 0, SSH_ABSENT, "", ""},
     };
     static const char *const words[] = {"-o", "Port 1", ""};

@@ -140,6 +140,25 @@ static void output_is_bounded_and_read_to_its_end(void **state)
     assert_false(s.program.output.cut);
 }
 
+static void a_program_that_prints_too_much_is_ended(void **state)
+{
+    struct script s;
+    struct subprocess_end end;
+    char words[SUBPROCESS_END_MAX];
+
+    (void)state;
+    script_set(&s, "exec yes", -1);
+    s.program.end_when_cut = true;
+    end = subprocess_run(&s.program);
+    assert_int_equal(end.outcome, SUBPROCESS_OVERFLOWED);
+    assert_string_equal(subprocess_describe(end, words), "was ended, as it printed too much");
+    assert_true(s.program.output.cut);
+    /* As much as there is room for is not too much. */
+    script_set(&s, "head -c 63 /dev/zero | tr '\\0' x", PATIENCE_MS);
+    s.program.end_when_cut = true;
+    assert_true(subprocess_succeeded(subprocess_run(&s.program)));
+}
+
 /* Input that is longer than a pipe holds, which the program reads only when it has printed. */
 static void input_and_environment_are_given(void **state)
 {
@@ -349,6 +368,7 @@ int main(void)
         TEST(streams_and_status_are_taken),
         TEST(both_streams_can_be_one),
         TEST(output_is_bounded_and_read_to_its_end),
+        TEST(a_program_that_prints_too_much_is_ended),
         TEST(input_and_environment_are_given),
         TEST(a_missing_program_is_not_started),
         TEST(a_program_that_takes_too_long_is_ended),

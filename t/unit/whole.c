@@ -70,6 +70,25 @@ static void a_stream_that_ends_early_is_told_from_one_that_is_late(void **state)
     close(ends[1]);
 }
 
+static void what_has_come_is_received(void **state)
+{
+    struct wait_limit limit = wait_limit(-1, 10);
+    struct buffer bytes = {0};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(receive_some(ends[0], &bytes, &limit), ETIMEDOUT);
+    assert_int_equal(send(ends[1], "abc", 3, 0), 3);
+    close(ends[1]);
+    limit = wait_limit(-1, -1);
+    assert_int_equal(receive_some(ends[0], &bytes, &limit), 0);
+    assert_int_equal(buffer_length(&bytes), 3);
+    assert_int_equal(receive_some(ends[0], &bytes, &limit), ENODATA);
+    buffer_clear(&bytes);
+    close(ends[0]);
+}
+
 /* A peer that is gone: an error and no SIGPIPE. One that reads nothing: the limit. */
 static void a_send_ends(void **state)
 {
@@ -196,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_bytes_go_through),
         cmocka_unit_test(a_stream_that_ends_early_is_told_from_one_that_is_late),
+        cmocka_unit_test(what_has_come_is_received),
         cmocka_unit_test(a_send_ends),
         cmocka_unit_test(a_file_is_read_or_refused),
         cmocka_unit_test(written_bytes_are_all_there),

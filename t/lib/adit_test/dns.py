@@ -2,10 +2,9 @@
 
 import socket
 import struct
-import threading
 
-from .net import ANY
 from .origins import read_exactly
+from .server import Server
 
 A, SOA, AAAA = 1, 6, 28
 
@@ -22,7 +21,7 @@ def write_name(name):
     return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
 
 
-class Dns:
+class Dns(Server):
     """`names`: {name: [address, ...]}. All else does not exist; a name with None fails (SERVFAIL).
 
     `queries` notes (name, type).
@@ -33,28 +32,14 @@ class Dns:
         self.ttl = ttl
         self.negative_ttl = negative_ttl
         self.queries = []
-        self.listener = socket.create_server((ANY, 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                conn, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
+        super().__init__(lambda conn: lambda: self._serve(conn))
 
     def _serve(self, conn):
-        try:
+        with conn:
             while len(head := read_exactly(conn, 2)) == 2:
                 query = read_exactly(conn, struct.unpack("!H", head)[0])
                 reply = self.reply(query)
                 conn.sendall(struct.pack("!H", len(reply)) + reply)
-        except OSError:
-            pass
-        finally:
-            conn.close()
 
     def reply(self, query):
         name, end = read_name(query, 12)
@@ -84,10 +69,3 @@ class Dns:
 
     def asked(self, name):
         return [kind for queried, kind in self.queries if queried == name]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()

@@ -1,16 +1,7 @@
 """What the clients of an adit that runs hold, as its control socket tells."""
 
-import json
-
-from .checks import equal
-from .gateway import run_adit
+from .control import status
 from .process import wait_until
-
-
-def status(path):
-    done = run_adit("-S", path, "-O", "status", "--json", seconds=30)
-    equal(done.returncode, 0, f"-O status ({done.stderr})")
-    return json.loads(done.stdout)
 
 
 def holdings(adit, path):

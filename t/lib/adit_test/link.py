@@ -7,6 +7,7 @@ import time
 
 from .keys import known_hosts
 from .net import ANY
+from .server import Server, listening
 
 # What the relay's sockets hold each: little, so that the sender notices the link and not a buffer.
 BUFFER = 16384
@@ -14,7 +15,7 @@ BUFFER = 16384
 PIECES = 4096
 
 
-class Link:
+class Link(Server):
     """Leads to an Sshd; `up` is what adit sends, `down` what it receives.
 
     up_rate     bytes a second, upward (None: as fast as they come)
@@ -28,40 +29,27 @@ class Link:
         self.up_delay = up_delay
         self.down_gather = down_gather
         self.sockets = []
-        self.listener = socket.socket()
-        self._small(self.listener)
-        self.listener.bind((ANY, 0))
-        self.listener.listen(64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        listener = listening()
+        if up_rate is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        super().__init__(self._accepted, listener)
 
     def upstream(self, **keys):
         """Keys of an [upstream] that goes by this link."""
         return {"host": ANY, "port": self.port, "sessions": "1-1",
                 "known_hosts": known_hosts(self.sshd.host_key, (ANY, self.port)), **keys}
 
-    def _small(self, sock):
-        if self.up_rate is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection((self.sshd.address, self.sshd.port))
-            for sock in (near, far):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.sockets.append(sock)
-            up = self._up_delayed if self.up_delay else self._up
-            down = self._down_gathered if self.down_gather else self._plain
-            for carry, source, sink in ((up, near, far), (down, far, near)):
-                threading.Thread(target=self._run, args=(carry, source, sink),
-                                 daemon=True).start()
+    def _accepted(self, near):
+        far = socket.create_connection((self.sshd.address, self.sshd.port))
+        far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sockets += (near, far)
+        up = self._up_delayed if self.up_delay else self._up
+        down = self._down_gathered if self.down_gather else self._plain
+        threading.Thread(target=self._carry, args=(up, near, far), daemon=True).start()
+        return lambda: self._carry(down, far, near)
 
     @staticmethod
-    def _run(carry, source, sink):
+    def _carry(carry, source, sink):
         try:
             carry(source, sink)
             sink.shutdown(socket.SHUT_WR)
@@ -115,10 +103,7 @@ class Link:
                 pass
             sink.sendall(part)
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.listener.close()
+        self.close()
         for sock in self.sockets:
             sock.close()

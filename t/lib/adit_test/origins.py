@@ -4,10 +4,10 @@ import hashlib
 import queue
 import socket
 import struct
-import threading
 
 from .net import ANY
 from .process import patience
+from .server import Server, listening
 
 BLOCK = 1 << 16
 _filler = hashlib.shake_256(b"adit").digest(BLOCK - 8)
@@ -58,7 +58,7 @@ def reset(conn):
     conn.close()
 
 
-class Origin:
+class Origin(Server):
     """A TCP server that runs `serve(conn, origin)` in a thread a connection.
 
     What `serve` returns (not None), or the OSError it ended with, goes into `results`.
@@ -68,23 +68,11 @@ class Origin:
         self.serve = serve
         self.results = queue.Queue()
         self.connections = []
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.listener = socket.socket(family, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind((address, port))
-        self.listener.listen(backlog)
-        self.address, self.port = self.listener.getsockname()[:2]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._accepted, listening(address, port, backlog))
 
-    def _accept(self):
-        while True:
-            try:
-                conn, _ = self.listener.accept()
-            except OSError:
-                return
-            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connections.append(conn)
-            threading.Thread(target=self._one, args=(conn,), daemon=True).start()
+    def _accepted(self, conn):
+        self.connections.append(conn)
+        return lambda: self._one(conn)
 
     def _one(self, conn):
         try:
@@ -99,13 +87,6 @@ class Origin:
     def result(self, seconds=60):
         return self.results.get(timeout=patience(seconds))
 
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(2), which close(2) alone does not
-        self.listener.close()
-
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
         self.close()
         for conn in self.connections:
@@ -117,6 +98,11 @@ def echo(conn, _origin):
     while part := conn.recv(1 << 16):
         conn.sendall(part)
     conn.shutdown(socket.SHUT_WR)
+
+
+def unix_echo(path):
+    """An echo server at a path."""
+    return Server(lambda conn: lambda: echo(conn, None), listening(path))
 
 
 def digest_then_answer(conn, _origin):
@@ -170,9 +156,8 @@ class Blackhole:
     """
 
     def __init__(self):
-        self.listener = socket.socket()
-        self.listener.bind((ANY, 0))
-        self.listener.listen(0)
+        self.listener = listening(backlog=0)
+        self.server = None
         self.address, self.port = self.listener.getsockname()
         self.fill = []
         for _ in range(4):
@@ -185,28 +170,19 @@ class Blackhole:
         for filler in self.fill:
             filler.close()
 
-        def accept():
-            while True:
-                try:
-                    conn, _ = self.listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=self._one, args=(conn,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
+        self.server = Server(lambda conn: lambda: self._one(conn), self.listener)
 
     @staticmethod
     def _one(conn):
-        try:
+        with conn:
             echo(conn, None)
-        except OSError:
-            pass
-        conn.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        if self.server is not None:
+            self.server.close()
         self.listener.close()
         for filler in self.fill:
             filler.close()

@@ -15,14 +15,13 @@ closed; `linger()` waits until the client has closed it.
 
 import getpass
 import os
-import socket
 import struct
 import subprocess
-import threading
 
 from .keys import keypair
 from .net import ANY
 from .process import patience, scratch
+from .server import Server, listening
 from .tap import BailOut
 
 DISCONNECT, IGNORE, UNIMPLEMENTED = 1, 2, 3
@@ -219,7 +218,7 @@ class Session:
                 return
 
 
-class Rogue:
+class Rogue(Server):
     """The server. Has what adit_test.upstream() asks of an Sshd.
 
     scenario    a function of a Session, or one for each connection in turn, the last for all others
@@ -231,35 +230,24 @@ class Rogue:
     def __init__(self, *scenarios, stop=()):
         self.scenarios = scenarios
         self.stop = stop
-        self.address = ANY
         self.user = getpass.getuser()
         self.user_key = keypair("user_key")
         self.count = 0  # connections so far
-        self.listener = socket.create_server((ANY, 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
+        listener = listening()
+        self.port = listener.getsockname()[1]
         public = subprocess.run([program(), "public", self.seed], check=True, capture_output=True,
                                 encoding="ascii").stdout
         self.known_hosts = scratch("known_hosts", f"[{ANY}]:{self.port} {public}")
         self.sessions = []
-        self.threads = []
-        self.accepting = threading.Thread(target=self._accept, daemon=True)
-        self.accepting.start()
+        super().__init__(self._accepted, listener)
 
-    def _accept(self):
-        while True:
-            try:
-                conn, _ = self.listener.accept()
-            except OSError:
-                return
-            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            session = Session(self, conn, self.stop)
-            self.sessions.append(session)
-            scenario = self.scenarios[min(self.count, len(self.scenarios) - 1)] \
-                if self.scenarios else Session.linger
-            self.count += 1
-            thread = threading.Thread(target=self._serve, args=(session, scenario), daemon=True)
-            self.threads.append(thread)
-            thread.start()
+    def _accepted(self, conn):
+        session = Session(self, conn, self.stop)
+        self.sessions.append(session)
+        scenario = self.scenarios[min(self.count, len(self.scenarios) - 1)] \
+            if self.scenarios else Session.linger
+        self.count += 1
+        return lambda: self._serve(session, scenario)
 
     @staticmethod
     def _serve(session, scenario):
@@ -270,13 +258,8 @@ class Rogue:
         finally:
             session.close()
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.accepting.join()
+        self.close()
         for session in self.sessions:
             if session.child.poll() is None:
                 session.child.kill()

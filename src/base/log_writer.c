@@ -1,0 +1,322 @@
+/* A ring of bytes under a mutex, and the thread that empties it; and the way past it. */
+#include "base/log_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 500 /* without a byte written */
+#define FLUSH_MS 3000   /* with some */
+#define LOOK_MS 2       /* how often a dying thread looks */
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t filled;  /* there is something to write, or the thread has to end */
+    pthread_cond_t written; /* something was */
+    pthread_t thread;
+    const atomic_int *fd;
+    log_missing_fn *missing;
+    /* Bytes queued and bytes written since the start; what lies between is in the ring. The
+     * mutex's, but that a thread that dies looks at them without it. */
+    atomic_size_t head;
+    atomic_size_t tail;
+    uint64_t dropped; /* lines after the last one queued */
+    int direct;       /* takes what it can at once, and never blocks; -1: there is no such way */
+    bool direct_is_socket;
+    bool idle; /* the thread waits for `filled` */
+    bool stopping;
+    bool ended;
+    atomic_int running;
+    char ring[LOG_QUEUE_SIZE];
+} queue = {.mutex = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .direct = -1};
+
+enum { NOT_RUNNING, RUNNING, LEFT_BEHIND };
+
+/* Adds bytes, for which there is room. */
+static void ring_add(const char *bytes, size_t length)
+{
+    size_t head = atomic_load_explicit(&queue.head, memory_order_relaxed);
+    size_t at = head % LOG_QUEUE_SIZE;
+    size_t first = LOG_QUEUE_SIZE - at < length ? LOG_QUEUE_SIZE - at : length;
+
+    memcpy(queue.ring + at, bytes, first);
+    memcpy(queue.ring, bytes + first, length - first);
+    atomic_store(&queue.head, head + length);
+}
+
+static size_t ring_used(void)
+{
+    return atomic_load(&queue.head) - atomic_load(&queue.tail);
+}
+
+/* Says how many lines are missing here. There is room for it. */
+static void add_missing(void)
+{
+    char line[LOG_MISSING_MAX];
+    size_t length = queue.missing(line, queue.dropped);
+
+    queue.dropped = 0;
+    ring_add(line, length);
+}
+
+/* Whether the line can be queued. After some were dropped there must be room for many: else every
+ * other line would say that some are missing. */
+static bool has_room(size_t length)
+{
+    size_t used = ring_used();
+
+    if (length > LOG_QUEUE_SIZE / 2)
+        return false;
+    return queue.dropped > 0 ? used + length + LOG_MISSING_MAX <= LOG_QUEUE_SIZE / 2
+                             : used + length <= LOG_QUEUE_SIZE;
+}
+
+/* What goes out at once, past the queue, which is empty; in bytes. */
+static size_t write_direct(const char *line, size_t length)
+{
+    ssize_t n;
+
+    if (queue.direct < 0)
+        return 0;
+    n = queue.direct_is_socket ? send(queue.direct, line, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                               : write(queue.direct, line, length);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool log_writer_put(const char *line, size_t length)
+{
+    size_t out = 0;
+    int state = atomic_load(&queue.running);
+
+    if (state != RUNNING)
+        return state == LEFT_BEHIND;
+    pthread_mutex_lock(&queue.mutex);
+    if (has_room(length)) {
+        if (queue.dropped > 0)
+            add_missing();
+        if (ring_used() == 0)
+            out = write_direct(line, length);
+        ring_add(line + out, length - out);
+    } else {
+        queue.dropped++;
+    }
+    if (queue.idle && (ring_used() > 0 || queue.dropped > 0))
+        pthread_cond_signal(&queue.filled);
+    pthread_mutex_unlock(&queue.mutex);
+    return true;
+}
+
+/* How many of the bytes queued at `tail` make whole lines that a pipe takes in one piece, or the
+ * length of the first line if that is longer. */
+static size_t chunk_length(size_t tail, size_t used)
+{
+    size_t whole = 0;
+
+    for (size_t i = 0; i < used && (i < PIPE_BUF || whole == 0); i++)
+        if (queue.ring[(tail + i) % LOG_QUEUE_SIZE] == '\n')
+            whole = i + 1;
+    return whole;
+}
+
+/* Writes bytes of the ring; waits as long as it takes. What cannot be written is lost: a log is no
+ * reason to stop. */
+static void write_chunk(size_t tail, size_t length)
+{
+    while (length > 0) {
+        size_t at = tail % LOG_QUEUE_SIZE;
+        size_t first = LOG_QUEUE_SIZE - at < length ? LOG_QUEUE_SIZE - at : length;
+        struct iovec parts[2] = {{queue.ring + at, first}, {queue.ring, length - first}};
+        int fd = atomic_load(queue.fd);
+        ssize_t n = writev(fd, parts, length > first ? 2 : 1);
+        if (n > 0) {
+            tail += (size_t)n;
+            length -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (n == 0 || errno != EINTR) {
+            return;
+        }
+    }
+}
+
+static void *writer_thread(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&queue.mutex);
+    for (;;) {
+        size_t tail = atomic_load(&queue.tail);
+        if (ring_used() == 0 && queue.dropped > 0)
+            add_missing();
+        if (ring_used() == 0 && queue.stopping)
+            break;
+        if (ring_used() == 0) {
+            queue.idle = true;
+            pthread_cond_wait(&queue.filled, &queue.mutex);
+            queue.idle = false;
+            continue;
+        }
+        size_t length = chunk_length(tail, ring_used());
+        pthread_mutex_unlock(&queue.mutex);
+        write_chunk(tail, length);
+        pthread_mutex_lock(&queue.mutex);
+        atomic_store(&queue.tail, tail + length);
+        pthread_cond_broadcast(&queue.written);
+    }
+    queue.ended = true;
+    pthread_cond_broadcast(&queue.written);
+    pthread_mutex_unlock(&queue.mutex);
+    return NULL;
+}
+
+/* The last lines before a crash are those that are looked for: the thread that dies lets the other
+ * one write them. (Only calls of signal-safety(7); after that the signal does what it does by
+ * default.) */
+static void on_crash(int number)
+{
+    size_t tail = atomic_load(&queue.tail);
+    unsigned waited = 0, all = 0;
+
+    while (atomic_load(&queue.head) != tail && waited < PATIENCE_MS && all < FLUSH_MS) {
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000}, NULL);
+        waited += LOOK_MS;
+        all += LOOK_MS;
+        if (atomic_load(&queue.tail) != tail)
+            waited = 0;
+        tail = atomic_load(&queue.tail);
+    }
+    raise(number);
+}
+
+/* (A sanitizer's own handlers stay.) */
+static void catch_crashes(void)
+{
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    struct sigaction before, action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (sigaction(numbers[i], NULL, &before) == 0 && !(before.sa_flags & SA_SIGINFO) &&
+            before.sa_handler == SIG_DFL)
+            sigaction(numbers[i], &action, NULL);
+}
+
+/* A descriptor that writes where `fd` does, and never blocks whatever flags `fd` has; -1: there can
+ * be none. (proc(5): opening what /proc/self/fd names makes another description of the same pipe or
+ * terminal.) */
+static int open_direct(int fd, bool is_socket)
+{
+    char path[40];
+
+    if (is_socket)
+        return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void log_writer_reopen(void)
+{
+    struct stat st;
+    int fd = queue.fd != NULL ? atomic_load(queue.fd) : -1;
+    bool is_file =
+        fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd));
+
+    pthread_mutex_lock(&queue.mutex);
+    if (queue.direct >= 0)
+        close(queue.direct);
+    queue.direct_is_socket = !is_file && S_ISSOCK(st.st_mode);
+    queue.direct = is_file ? -1 : open_direct(fd, queue.direct_is_socket);
+    pthread_mutex_unlock(&queue.mutex);
+}
+
+bool log_writer_start(const atomic_int *fd, log_missing_fn *missing)
+{
+    pthread_condattr_t monotonic;
+    sigset_t all, before;
+
+    queue.fd = fd;
+    queue.missing = missing;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue.written, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    /* No signal is delivered to the thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = pthread_create(&queue.thread, NULL, writer_thread, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (ok) {
+        log_writer_reopen();
+        catch_crashes();
+        atomic_store(&queue.running, RUNNING);
+    }
+    return ok;
+}
+
+static struct timespec time_in(unsigned ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(ms / 1000) + (at.tv_nsec + (long)(ms % 1000) * 1000000) / 1000000000;
+    at.tv_nsec = (at.tv_nsec + (long)(ms % 1000) * 1000000) % 1000000000;
+    return at;
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* With the mutex: waits until the thread has written up to `head`, or has ended. False: it does
+ * not. */
+static bool wait_written(size_t head, bool end)
+{
+    struct timespec last = time_in(FLUSH_MS);
+    bool in_time = true;
+
+    while (in_time && (end ? !queue.ended : (ssize_t)(head - atomic_load(&queue.tail)) > 0)) {
+        struct timespec until = time_in(PATIENCE_MS);
+        if (is_before(&last, &until))
+            until = last;
+        in_time = pthread_cond_timedwait(&queue.written, &queue.mutex, &until) == 0;
+    }
+    return in_time;
+}
+
+void log_writer_flush(void)
+{
+    if (atomic_load(&queue.running) != RUNNING)
+        return;
+    pthread_mutex_lock(&queue.mutex);
+    wait_written(atomic_load(&queue.head), false);
+    pthread_mutex_unlock(&queue.mutex);
+}
+
+void log_writer_stop(void)
+{
+    if (atomic_load(&queue.running) != RUNNING)
+        return;
+    pthread_mutex_lock(&queue.mutex);
+    queue.stopping = true;
+    pthread_cond_signal(&queue.filled);
+    bool ended = wait_written(0, true);
+    atomic_store(&queue.running, ended ? NOT_RUNNING : LEFT_BEHIND);
+    pthread_mutex_unlock(&queue.mutex);
+    if (ended)
+        pthread_join(queue.thread, NULL);
+    else
+        pthread_detach(queue.thread);
+    if (queue.direct >= 0)
+        close(queue.direct);
+    queue.direct = -1;
+}
