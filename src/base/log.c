@@ -199,8 +199,8 @@ static void put_json_line(struct log_text *line, enum log_level level, const cha
 }
 
 /* `line` is given its storage here, which text_clear gives back. */
-static void build(struct log_text *line, enum log_level level, const char *event,
-                  const struct log_field *fields, size_t count)
+static void build_line(struct log_text *line, enum log_level level, const char *event,
+                       const struct log_field *fields, size_t count)
 {
     line->text = line->start;
     line->length = 0;
@@ -225,7 +225,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
     if (!log_wants(level))
         return;
-    build(&line, level, event, fields, count);
+    build_line(&line, level, event, fields, count);
     write_line(line.text, line.length);
     text_clear(&line);
 }
@@ -239,7 +239,7 @@ static size_t missing(char text[static LOG_MISSING_MAX], uint64_t count)
 
     if (!log_wants(ADIT_LOG_WARNING))
         return 0;
-    build(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
+    build_line(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
     if (line.length <= LOG_MISSING_MAX) {
         length = line.length;
         memcpy(text, line.text, length);

@@ -162,15 +162,16 @@ static enum step ask_socks5_password(struct client *c)
 static enum step ask_socks5_request(struct client *c)
 {
     struct request *r = c->request;
-    enum outcome bad = OUTCOME_MALFORMED;
+    struct socks_request socks;
     size_t used;
 
-    switch (socks5_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
-                                 &r->target, &bad)) {
+    switch (socks5_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &socks)) {
     case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, bad);
+    case WIRE_BAD: return refuse(c, socks.outcome);
     case WIRE_OK: break;
     }
+    c->command = socks.command;
+    r->target = socks.target;
     buffer_consume(&r->in, used);
     return route(c);
 }
@@ -187,16 +188,16 @@ static enum step ask_socks5(struct client *c)
 static enum step ask_socks4(struct client *c)
 {
     struct request *r = c->request;
-    enum outcome bad = OUTCOME_MALFORMED;
-    char user[WIRE_CREDENTIAL_MAX + 1]; /* a name that nobody vouches for: of no use to rules */
+    struct socks_request socks; /* rules do not use its user, which is not proved */
     size_t used;
 
-    switch (socks4_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
-                                 &r->target, user, &bad)) {
+    switch (socks4_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &socks)) {
     case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, bad);
+    case WIRE_BAD: return refuse(c, socks.outcome);
     case WIRE_OK: break;
     }
+    c->command = socks.command;
+    r->target = socks.target;
     buffer_consume(&r->in, used);
     return needs_password(c) ? refuse(c, OUTCOME_AUTHENTICATION) : route(c);
 }
