@@ -1,4 +1,4 @@
-/* The state, put together from those who have it. */
+/* The state of the gateway, collected from its parts. */
 #include "gateway/snapshot.h"
 
 #include "base/json_text.h"
