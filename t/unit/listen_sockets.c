@@ -43,7 +43,7 @@ static void the_worker_keeps_accepting_while_it_has_a_session(void **state)
     assert_int_equal(duty_of("one"), 1); /* (it has another session) */
     session_lost(0, 2);
     assert_int_equal(duty_of("one"), 1); /* no worker has a session */
-    session_table_set_slot(scene->tables[0], 0, SLOT_DIALLING);
+    session_table_set_slot(scene->gateway.tables[0], 0, SLOT_DIALLING);
     assign();
     assert_int_equal(duty_of("one"), 1);
     session_up(0, 0, 0);
@@ -80,7 +80,7 @@ static void the_listen_sockets_of_one_upstream_spread_over_its_workers(void **st
 
 static void a_connection_goes_on_to_the_worker_with_the_session(void **state)
 {
-    struct session_slot *slots = scene->tables[0]->slots;
+    struct session_slot *slots = scene->gateway.tables[0]->slots;
     int fd;
 
     (void)state;
@@ -92,14 +92,14 @@ static void a_connection_goes_on_to_the_worker_with_the_session(void **state)
     fd = connect_to_listener("one");
     assert_int_equal(accepting_worker(), 2);
     assert_int_equal(served_by(2), 0);
-    run_now(scene->each[0]->loop);
+    run_now(scene->gateway.each[0]->loop);
     assert_int_equal(served_by(0), 1);
     assert_int_equal(connections(), 1);
     close_client(fd);
 
     atomic_store(&slots[0].channels, 9);
     fd = connect_to_listener("one"); /* of equal sessions its own */
-    run_now(scene->each[2]->loop);
+    run_now(scene->gateway.each[2]->loop);
     assert_int_equal(served_by(2), 1);
     close_client(fd);
 }
@@ -179,7 +179,7 @@ static void connections_at_the_start_of_a_drain_are_counted(void **state)
     turn_all();
     fd = unix_connect();
     assert_true(fd >= 0);
-    atomic_store(&scene->workers.draining, true);
+    atomic_store(&scene->gateway.workers.draining, true);
     listeners_close(scene->listeners);
     turn_all();
     assert_int_equal(connections(), 1);

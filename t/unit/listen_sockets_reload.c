@@ -14,7 +14,7 @@ static int connect_first(void)
 /* The generation of the connection that a worker serves; NULL: it serves none. */
 static const struct generation *generation_of(int worker)
 {
-    const struct client *client = TAILQ_FIRST(&scene->each[worker]->clients);
+    const struct client *client = TAILQ_FIRST(&scene->gateway.each[worker]->clients);
 
     return client != NULL ? client->generation : NULL;
 }
@@ -26,7 +26,7 @@ static void connections_before_the_worker_reads_of_a_reload_belong_to_it(void **
     (void)state;
     assert_true(load(LISTENER("one", "a")));
     assert_int_equal(accepting_worker(), 2);
-    assert_ptr_equal(generation_of(2), scene->generation);
+    assert_ptr_equal(generation_of(2), scene->gateway.generation);
     close_client(fd);
 }
 
@@ -35,12 +35,12 @@ static void so_they_do_when_the_reload_gives_the_socket_to_another_worker(void *
     int fd = connect_first();
 
     (void)state;
-    atomic_store(&scene->tables[0]->slots[0].worker, 1);
+    atomic_store(&scene->gateway.tables[0]->slots[0].worker, 1);
     assert_true(load(LISTENER("one", "a")));
-    run_now(scene->each[2]->loop);
+    run_now(scene->gateway.each[2]->loop);
     assert_int_equal(connections(), 1);
-    run_now(scene->each[1]->loop);
-    assert_ptr_equal(generation_of(1), scene->generation);
+    run_now(scene->gateway.each[1]->loop);
+    assert_ptr_equal(generation_of(1), scene->gateway.generation);
     close_client(fd);
 }
 
@@ -50,7 +50,7 @@ static void connections_that_wait_for_a_reload_are_closed_if_it_closes_the_socke
     int fd = connect_first();
 
     (void)state;
-    atomic_fetch_add(&scene->workers.serial, 1); /* as another thread does it meanwhile */
+    atomic_fetch_add(&scene->gateway.workers.serial, 1); /* as another thread does it meanwhile */
     assert_int_equal(accepting_worker(), -1);
     listeners_close(scene->listeners);
     turn_all();
@@ -67,7 +67,7 @@ static void connections_after_a_change_belong_to_the_new_configuration(void **st
     (void)state;
     assert_true(load(LISTENER("one", "a")));
     turn_all();
-    old = generation_ref(scene->generation);
+    old = generation_ref(scene->gateway.generation);
     assert_true(load(LISTENER("one", "b")));
     assert_int_equal(atomic_load(&old->references),
                      2); /* the worker has not read the message yet */
@@ -76,7 +76,7 @@ static void connections_after_a_change_belong_to_the_new_configuration(void **st
     fd = connect_to_listener("one");
     turn_all();
     assert_int_equal(connections(), 1);
-    assert_int_equal(atomic_load(&scene->generation->references),
+    assert_int_equal(atomic_load(&scene->gateway.generation->references),
                      3); /* the test's, the accept duty's, the client's */
     close_client(fd);
     generation_unref(old);

@@ -5,72 +5,56 @@
 
 #include "gateway/listeners.h"
 
-#include "base/mem.h"
+#include "gateway_scene.h"
 #include "worker/client_parts.h"
 #include "listener_test.h"
 
-#define WORKERS 3
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define WORKERS SCENE_WORKERS
 
 #define UPSTREAMS                                                                                  \
     "[upstream a]\nhost = h\nhost_key = accept-new\nssh_config = no\n"                             \
     "[upstream b]\nhost = i\nhost_key = accept-new\nssh_config = no\n"
 #define LISTENER(name, via) "[listen " name "]\naddress = 127.0.0.1:0\nvia = " via "\n"
 
-struct scene {
-    struct loop *loop; /* the main thread's */
-    struct workers workers;
-    struct worker *each[WORKERS];
-    struct session_table *tables[2]; /* of a and b */
-    struct generation *generation;
+struct listeners_scene {
+    struct gateway_scene gateway;
     struct listeners *listeners;
     unsigned gone; /* how often the last connection ended while draining */
 };
 
-static struct scene *scene;
+static struct listeners_scene *scene;
 static char error[LISTENERS_ERROR_MAX];
 
 /* ---- the main thread's part */
 
 static inline void assign(void)
 {
-    listeners_assign(scene->listeners, scene->generation);
+    listeners_assign(scene->listeners, scene->gateway.generation);
 }
 
 /* As a reload does it. */
 static inline bool load(const char *text)
 {
-    char *all = mem_printf("%s%s", UPSTREAMS, text);
-    struct config_problems problems = {0};
-    struct config *config = config_load_text("f", all, strlen(all), &problems);
-    struct generation *before = scene->generation;
-    bool ok;
+    struct config *config = gateway_scene_load(UPSTREAMS, text);
 
-    free(all);
-    if (config == NULL)
-        fail_msg("%s", problems.lines[0]);
-    config_problems_clear(&problems);
-    ok = listeners_change(scene->listeners, config, error);
-    if (!ok) {
+    if (!listeners_change(scene->listeners, config, error)) {
         config_unref(config);
         return false;
     }
-    scene->generation = generation_new(config, scene->tables);
-    generation_unref(before);
+    generation_unref(gateway_scene_use(&scene->gateway, config));
     assign();
     return true;
 }
 
 static inline void session_up(int table, int slot, int worker)
 {
-    atomic_store(&scene->tables[table]->slots[slot].worker, worker);
-    session_table_set_slot(scene->tables[table], slot, SLOT_UP);
+    gateway_scene_slot(&scene->gateway, table, slot, worker, SLOT_UP);
     assign();
 }
 
 static inline void session_lost(int table, int slot)
 {
-    session_table_set_slot(scene->tables[table], slot, SLOT_EMPTY);
+    gateway_scene_slot(&scene->gateway, table, slot, 0, SLOT_EMPTY);
     assign();
 }
 
@@ -79,17 +63,17 @@ static inline void session_lost(int table, int slot)
 static inline void turn_all(void)
 {
     for (int i = 0; i < WORKERS; i++)
-        run_now(scene->each[i]->loop);
+        run_now(scene->gateway.each[i]->loop);
 }
 
 static inline unsigned connections(void)
 {
-    return atomic_load(&scene->workers.clients);
+    return atomic_load(&scene->gateway.workers.clients);
 }
 
 static inline unsigned served_by(int worker)
 {
-    return (unsigned)metric_get(&scene->each[worker]->metrics.accepted);
+    return (unsigned)metric_get(&scene->gateway.each[worker]->metrics.accepted);
 }
 
 static inline void on_client_gone(struct workers *workers)
@@ -112,7 +96,7 @@ static inline int accepting_worker(void)
     unsigned before = connections();
 
     for (int i = 0; i < WORKERS; i++) {
-        run_now(scene->each[i]->loop);
+        run_now(scene->gateway.each[i]->loop);
         if (connections() > before)
             return i;
     }
@@ -170,21 +154,12 @@ static inline uint16_t free_port(void)
 static inline int set_up(void **state)
 {
     (void)state;
-    log_setup(-1, ADIT_LOG_ERROR, ADIT_LOG_TEXT);
     scene = mem_zalloc(sizeof(*scene));
-    scene->loop = loop_new();
-    scene->workers.main_mailbox = mailbox_new(scene->loop, NULL);
-    scene->workers.client_gone = on_client_gone;
-    scene->workers.all = scene->each;
+    gateway_scene_init(&scene->gateway, loop_new(), WORKERS);
+    scene->gateway.workers.client_gone = on_client_gone;
     for (unsigned i = 0; i < WORKERS; i++)
-        scene->each[i] = worker_new(&scene->workers, i);
-    scene->workers.count = WORKERS;
-    for (size_t i = 0; i < COUNT(scene->tables); i++) {
-        scene->tables[i] = session_table_new(i == 0 ? "a" : "b", NULL);
-        atomic_store(&scene->tables[i]->max_channels, 10);
-        atomic_store(&scene->tables[i]->max_sessions, 10);
-    }
-    scene->listeners = listeners_new(&scene->workers);
+        scene->gateway.each[i] = worker_new(&scene->gateway.workers, i);
+    scene->listeners = listeners_new(&scene->gateway.workers);
     return 0;
 }
 
@@ -193,18 +168,13 @@ static inline int tear_down(void **state)
     (void)state;
     listeners_free(scene->listeners);
     for (int i = 0; i < WORKERS; i++) {
-        worker_send_stop(scene->each[i]);
-        loop_run(scene->each[i]->loop);
+        worker_send_stop(scene->gateway.each[i]);
+        loop_run(scene->gateway.each[i]->loop);
     }
     for (int i = 0; i < WORKERS; i++)
-        worker_free(scene->each[i]);
-    mailbox_free(scene->workers.main_mailbox);
-    loop_free(scene->loop);
-    if (scene->generation != NULL)
-        assert_int_equal(atomic_load(&scene->generation->references), 1);
-    generation_unref(scene->generation);
-    for (size_t i = 0; i < COUNT(scene->tables); i++)
-        session_table_unref(scene->tables[i]);
+        worker_free(scene->gateway.each[i]);
+    gateway_scene_clear(&scene->gateway);
+    loop_free(scene->gateway.loop);
     free(scene);
     unlink(path);
     return 0;

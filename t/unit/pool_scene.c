@@ -126,6 +126,12 @@ void dials_stay(unsigned count)
     assert_int_equal(fake.dials_started, count);
 }
 
+void dialled_at_once(const struct pool *pool, unsigned count)
+{
+    UNTIL(fake.dials_started >= count || state_of(pool).retrying);
+    assert_int_equal(fake.dials_started, count);
+}
+
 void host_goes_down(void)
 {
     close(pools.listeners[0]);

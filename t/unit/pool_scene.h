@@ -39,6 +39,9 @@ void pool_is_asked(struct pool *pool);
 /* Nothing more is dialled, however the loop turns. */
 void dials_stay(unsigned count);
 
+/* The next dial is that one in all, and it was not waited for. */
+void dialled_at_once(const struct pool *pool, unsigned count);
+
 /* From now on nobody listens at the first host, or somebody does again. */
 void host_goes_down(void);
 void host_comes_up(void);

@@ -1,7 +1,8 @@
-/* Time that passes at once: a test that needs minutes takes none.
+/* Time that stands still and passes when a test says so: a test that needs minutes takes none, and
+ * nothing falls due because the machine is slow.
  *
- * test_clock.c stands before clock_gettime(2), which libuv's loops read, and adds to the clocks
- * that do not show the time of day what a test has skipped. */
+ * test_clock.c stands before clock_gettime(2), which libuv's loops read. The time of day goes on.
+ */
 #ifndef ADIT_T_TEST_CLOCK_H
 #define ADIT_T_TEST_CLOCK_H
 

@@ -99,7 +99,7 @@ static void a_retiring_session_is_closed_when_its_channels_are_gone(void **state
     close(fd);
     UNTIL(channel->got_eof);
     fake_channel_close(channel);
-    UNTIL(channel->state == FAKE_RELEASED);
+    UNTIL(scene_clients() == 0);
     tick();
     UNTIL(scene.losses == 1);
     assert_true(session->freed);
