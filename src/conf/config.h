@@ -5,7 +5,7 @@
  * The thread that starts adit loads the first configuration; in a running gateway a thread of its
  * own does (gateway/config_changes). A configuration is immutable once it is in use, is shared by
  * reference count, and may be read by any thread. main.c, gateway/, worker/, session_libssh/ and
- * control/ read it. */
+ * control/ call it and read what it makes. */
 #ifndef ADIT_CONF_CONFIG_H
 #define ADIT_CONF_CONFIG_H
 
