@@ -63,7 +63,7 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-static void all_up(void *arg)
+static void on_all_up(void *arg)
 {
     const struct options *options = arg;
 
@@ -87,7 +87,7 @@ static int open_log(const char *file)
     return fd;
 }
 
-static int run(struct options *options)
+static int run_gateway(struct options *options)
 {
     struct gateway_options gateway_options = {
         .engine = &libssh_engine,
@@ -97,7 +97,7 @@ static int run(struct options *options)
         .first_failure_ends = options->first_failure_ends,
         .stdio = options->stdio ? &options->stdio_target : NULL,
         .stdio_via = options->stdio_via,
-        .up = all_up,
+        .up = on_all_up,
         .arg = options,
     };
     struct gateway *gateway;
@@ -136,10 +136,10 @@ static int share_or_run(struct options *options)
 
     if (order.path != NULL && order.forward_count > 0)
         status = control_share(&order, options->background);
-    return status < 0 ? run(options) : status;
+    return status < 0 ? run_gateway(options) : status;
 }
 
-static int control(const struct options *options)
+static int run_control(const struct options *options)
 {
     return control_ask(&(struct control_order){
         .command = options->control_command,
@@ -150,13 +150,13 @@ static int control(const struct options *options)
     });
 }
 
-static int obey(struct options *options)
+static int run_mode(struct options *options)
 {
     switch (options->mode) {
     case MODE_RUN: return share_or_run(options);
     case MODE_CHECK: return EXIT_SUCCESS;
     case MODE_DUMP: return print_dump(options->config);
-    case MODE_CONTROL: return control(options);
+    case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
     case MODE_VERSION: printf("adit %s\n", PACKAGE_VERSION); return EXIT_SUCCESS;
     }
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     signal(SIGCHLD, SIG_DFL);
     status = options_parse(argc, argv, &options);
     if (status == 0)
-        status = obey(&options);
+        status = run_mode(&options);
     options_clear(&options);
     return status;
 }

@@ -59,7 +59,7 @@ static const char *format_time(char text[static TIME_TEXT_MAX])
 
 /* Without the writer's thread, as before it is started. A log that cannot be written is no reason
  * to stop carrying bytes. */
-static void write_line(const char *line, size_t length)
+static void output_line(const char *line, size_t length)
 {
     int fd = atomic_load_explicit(&sink_fd, memory_order_relaxed);
     ssize_t written;
@@ -199,8 +199,8 @@ static void put_json_line(struct log_text *line, enum log_level level, const cha
 }
 
 /* `line` is given its storage here, which text_clear gives back. */
-static void build(struct log_text *line, enum log_level level, const char *event,
-                  const struct log_field *fields, size_t count)
+static void build_line(struct log_text *line, enum log_level level, const char *event,
+                       const struct log_field *fields, size_t count)
 {
     line->text = line->start;
     line->length = 0;
@@ -212,7 +212,7 @@ static void build(struct log_text *line, enum log_level level, const char *event
     put(line, "\n");
 }
 
-static void text_clear(struct log_text *line)
+static void log_text_clear(struct log_text *line)
 {
     if (line->text != line->start)
         free(line->text);
@@ -225,13 +225,13 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
     if (!log_wants(level))
         return;
-    build(&line, level, event, fields, count);
-    write_line(line.text, line.length);
-    text_clear(&line);
+    build_line(&line, level, event, fields, count);
+    output_line(line.text, line.length);
+    log_text_clear(&line);
 }
 
 /* (For the writer, in the place of lines that it had no room for.) */
-static size_t missing(char text[static LOG_MISSING_MAX], uint64_t count)
+static size_t missing_line(char text[static LOG_MISSING_MAX], uint64_t count)
 {
     const struct log_field fields[] = {ADIT_LOG_NUMBER_FIELD("lines", count)};
     struct log_text line;
@@ -239,18 +239,18 @@ static size_t missing(char text[static LOG_MISSING_MAX], uint64_t count)
 
     if (!log_wants(ADIT_LOG_WARNING))
         return 0;
-    build(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
+    build_line(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
     if (line.length <= LOG_MISSING_MAX) {
         length = line.length;
         memcpy(text, line.text, length);
     }
-    text_clear(&line);
+    log_text_clear(&line);
     return length;
 }
 
 bool log_start(void)
 {
-    return log_writer_start(&sink_fd, missing);
+    return log_writer_start(&sink_fd, missing_line);
 }
 
 void log_reopen(void)
@@ -279,7 +279,7 @@ void log_print(const char *text)
     memcpy(line, text, length);
     line[length] = '\n';
     if (atomic_load(&sink_fd) == STDERR_FILENO)
-        write_line(line, length + 1);
+        output_line(line, length + 1);
     else if (poll(&writable, 1, 0) > 0 && write(STDERR_FILENO, line, length + 1) < 0)
         errno = 0; /* nobody is left to be told */
     free(line);

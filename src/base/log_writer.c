@@ -71,7 +71,7 @@ static void add_missing(void)
 
 /* Whether the line can be queued. After some were dropped there must be room for many: else every
  * other line would say that some are missing. */
-static bool has_room(size_t length)
+static bool ring_has_room(size_t length)
 {
     size_t used = ring_used();
 
@@ -101,7 +101,7 @@ bool log_writer_put(const char *line, size_t length)
     if (state != RUNNING)
         return state == LEFT_BEHIND;
     pthread_mutex_lock(&queue.mutex);
-    if (has_room(length)) {
+    if (ring_has_room(length)) {
         if (queue.dropped > 0)
             add_missing();
         if (ring_used() == 0)

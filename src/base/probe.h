@@ -1,18 +1,17 @@
-/* Probes: places where bpftrace(8), perf(1) or SystemTap can look into a running adit ("USDT"). One that
- * nobody watches is a nop, and its arguments are values that are there anyway. They are in a build that
- * found sys/sdt.h (Debian: systemtap-sdt-dev); in others they are nothing, and nothing is evaluated.
- * Any thread. contrib/bpftrace has examples.
+/* Probes: places where bpftrace(8), perf(1) or SystemTap can look into a running adit ("USDT"). One
+ * that nobody watches is a nop, and its arguments are values that are there anyway. They are in a
+ * build that found sys/sdt.h (Debian: systemtap-sdt-dev); in others they are nothing, and nothing
+ * is evaluated. Any thread. contrib/bpftrace has examples.
  *
- * connection_start(number)                               a worker has accepted a client's connection
- * connection_end(number, outcome, from_client, to_client)  it has ended; `outcome` is wire/outcome.h's, as
- *                                                        text; bytes that were relayed
- * dial_start(upstream, host, port)                       a connection to an SSH server begins
- * dial_end(upstream, host, status)                       "ok", or what failed
- * session_up(upstream, slot)                             a session can carry channels
- * session_lost(upstream, slot, why)
- * channel_ask(open, host, port)                          the server is asked for a channel; `open` tells
- *                                                        one from another until its answer
- * channel_answer(open, opened, reason)                   the code of RFC 4254 section 5.1 if not opened
+ * connection_start(number)                               a worker has accepted a client's
+ * connection connection_end(number, outcome, from_client, to_client)  it has ended; `outcome` is
+ * wire/outcome.h's, as text; bytes that were relayed dial_start(upstream, slot, host) a login to an
+ * SSH server begins dial_end(upstream, slot, status)                       "ok", what failed, or
+ * "cancelled" session_up(upstream, slot)                             a session can carry channels
+ * session_lost(upstream, slot, why)                      `why` is "" if it was meant to end
+ * channel_ask(open, host, port)                          the server is asked for a channel; `open`
+ * tells one from another until its answer channel_answer(open, opened, reason) the code of RFC 4254
+ * section 5.1 if not opened
  *
  * Texts are C strings. */
 #ifndef ADIT_BASE_PROBE_H
@@ -36,8 +35,8 @@
 #define probe_connection_start(number) PROBE_1(connection_start, number)
 #define probe_connection_end(number, outcome, from_client, to_client)                              \
     PROBE_4(connection_end, number, outcome, from_client, to_client)
-#define probe_dial_start(upstream, host, port) PROBE_3(dial_start, upstream, host, port)
-#define probe_dial_end(upstream, host, status) PROBE_3(dial_end, upstream, host, status)
+#define probe_dial_start(upstream, slot, host) PROBE_3(dial_start, upstream, slot, host)
+#define probe_dial_end(upstream, slot, status) PROBE_3(dial_end, upstream, slot, status)
 #define probe_session_up(upstream, slot) PROBE_2(session_up, upstream, slot)
 #define probe_session_lost(upstream, slot, why) PROBE_3(session_lost, upstream, slot, why)
 #define probe_channel_ask(open, host, port) PROBE_3(channel_ask, open, host, port)

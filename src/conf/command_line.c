@@ -36,10 +36,10 @@ struct letter {
     bool (*take)(struct reader *reader, const char *value);
 };
 
-static bool refuse(struct reader *reader, const char *format, ...)
+static bool refuse_word(struct reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static bool refuse(struct reader *reader, const char *format, ...)
+static bool refuse_word(struct reader *reader, const char *format, ...)
 {
     va_list args;
 
@@ -49,7 +49,7 @@ static bool refuse(struct reader *reader, const char *format, ...)
     return false;
 }
 
-static void append(const char ***array, size_t *count, const char *text)
+static void append_word(const char ***array, size_t *count, const char *text)
 {
     *array = mem_realloc(*array, (*count + 1) * sizeof(**array));
     (*array)[(*count)++] = text;
@@ -57,10 +57,10 @@ static void append(const char ***array, size_t *count, const char *text)
 
 static void add_ssh_word(struct command_line *line, const char *word)
 {
-    append(&line->ssh_words, &line->ssh_word_count, word);
+    append_word(&line->ssh_words, &line->ssh_word_count, word);
 }
 
-static void add_setting(struct command_line *line, const char *keyword, const char *value)
+static void add_command_setting(struct command_line *line, const char *keyword, const char *value)
 {
     line->settings =
         mem_realloc(line->settings, (line->setting_count + 1) * 2 * sizeof(*line->settings));
@@ -78,7 +78,7 @@ static bool take_forward(struct reader *reader, enum forward_kind kind, const ch
     char why[FORWARD_ERROR_MAX];
 
     if (!forward_spec_parse(kind, spec, &forward, why, sizeof(why)))
-        return refuse(reader, "-%c: %s", letters[kind], why);
+        return refuse_word(reader, "-%c: %s", letters[kind], why);
     place_clear(&forward.bind);
     place_clear(&forward.target);
     line->forwards =
@@ -108,10 +108,10 @@ static bool take_stdio(struct reader *reader, const char *place)
     char why[FORWARD_ERROR_MAX];
 
     if (!forward_spec_parse_stdio(place, &target, why, sizeof(why)))
-        return refuse(reader, "-W: %s", why);
+        return refuse_word(reader, "-W: %s", why);
     place_clear(&target);
     if (reader->line->stdio)
-        return refuse(reader, "-W can be given only once");
+        return refuse_word(reader, "-W can be given only once");
     reader->line->stdio = place;
     return true;
 }
@@ -153,7 +153,7 @@ static bool take_log_file(struct reader *reader, const char *file)
 static bool take_command(struct reader *reader, const char *command)
 {
     if (reader->line->control_command)
-        return refuse(reader, "-O can be given only once");
+        return refuse_word(reader, "-O can be given only once");
     reader->line->control_command = command;
     return true;
 }
@@ -181,7 +181,7 @@ static bool take_master(struct reader *reader, const char *value)
         reader->line->persist = true;
     } else {
         add_ssh_word(reader->line, "-M");
-        add_setting(reader->line, "controlmaster", "yes");
+        add_command_setting(reader->line, "controlmaster", "yes");
     }
     return true;
 }
@@ -191,7 +191,7 @@ static bool take_control_path(struct reader *reader, const char *path)
     reader->line->control_path = path;
     add_ssh_word(reader->line, "-S");
     add_ssh_word(reader->line, path);
-    add_setting(reader->line, "controlpath", path);
+    add_command_setting(reader->line, "controlpath", path);
     return true;
 }
 
@@ -207,7 +207,7 @@ static bool take_option_line(struct reader *reader, const char *text)
 {
     add_ssh_word(reader->line, "-o");
     add_ssh_word(reader->line, text);
-    add_setting(reader->line, text, NULL);
+    add_command_setting(reader->line, text, NULL);
     return true;
 }
 
@@ -216,7 +216,7 @@ static bool take_option_line(struct reader *reader, const char *text)
 static bool take_tag(struct reader *reader, const char *tag)
 {
     (void)tag;
-    return refuse(reader, "-P is not known: give -o Tag=%s", tag);
+    return refuse_word(reader, "-P is not known: give -o Tag=%s", tag);
 }
 
 #define VALUE .has_value = true
@@ -290,11 +290,11 @@ static bool use_letter(struct reader *reader, const struct letter *letter, const
         add_ssh_word(line, letter->option);
         if (value)
             add_ssh_word(line, value);
-        add_setting(line, letter->text, value ? value : letter->value);
+        add_command_setting(line, letter->text, value ? value : letter->value);
         return true;
     case USE_NOTHING: return true;
-    case USE_WARN: append(&line->warnings, &line->warning_count, letter->text); return true;
-    case USE_REFUSE: return refuse(reader, "%s", letter->text);
+    case USE_WARN: append_word(&line->warnings, &line->warning_count, letter->text); return true;
+    case USE_REFUSE: return refuse_word(reader, "%s", letter->text);
     }
     return false;
 }
@@ -312,13 +312,13 @@ static bool take_letter(struct reader *reader)
         if (letter->has_value) {
             value = *reader->rest ? reader->rest : *reader->words;
             if (!value)
-                return refuse(reader, "-%c needs a value", given);
+                return refuse_word(reader, "-%c needs a value", given);
             reader->words += *reader->rest == '\0';
             reader->rest = NULL;
         }
         return use_letter(reader, letter, value);
     }
-    return refuse(reader, "unknown option -%c", given);
+    return refuse_word(reader, "unknown option -%c", given);
 }
 
 /* adit's own options; the field each sets. */
@@ -348,7 +348,7 @@ static bool take_long_option(struct reader *reader, const char *word)
         if (strlen(option->name) != length || strncmp(option->name, word, length) != 0)
             continue;
         if (!option->has_value && value)
-            return refuse(reader, "--%s takes no value", option->name);
+            return refuse_word(reader, "--%s takes no value", option->name);
         if (!option->has_value) {
             *(bool *)(line + option->flag) = true;
             return true;
@@ -356,11 +356,11 @@ static bool take_long_option(struct reader *reader, const char *word)
         if (!value && *reader->words)
             value = *reader->words++;
         if (!value)
-            return refuse(reader, "--%s needs a value", option->name);
+            return refuse_word(reader, "--%s needs a value", option->name);
         *(const char **)(line + option->value) = value;
         return true;
     }
-    return refuse(reader, "unknown option --%.*s", (int)length, word);
+    return refuse_word(reader, "unknown option --%.*s", (int)length, word);
 }
 
 static bool take_word(struct reader *reader, const char *word)
@@ -380,10 +380,10 @@ static bool take_word(struct reader *reader, const char *word)
         return true;
     }
     if (reader->line->destination)
-        return refuse(reader, "'%.100s' after the host: adit runs no commands there; ssh does",
-                      word);
+        return refuse_word(reader, "'%.100s' after the host: adit runs no commands there; ssh does",
+                           word);
     if (word[0] == '\0')
-        return refuse(reader, "the host has no name");
+        return refuse_word(reader, "the host has no name");
     reader->line->destination = word;
     return true;
 }
@@ -432,7 +432,7 @@ bool command_line_parse(char *const *argv, struct command_line *line,
     if (line->help || line->version)
         return true;
     wrong = contradiction(line);
-    return !wrong || refuse(&reader, "%s", wrong);
+    return !wrong || refuse_word(&reader, "%s", wrong);
 }
 
 void command_line_clear(struct command_line *line)

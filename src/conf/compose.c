@@ -29,7 +29,7 @@ struct tunnel {
 };
 
 /* Writes each line of the text. */
-static void say(const char *text)
+static void print_lines(const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, "\r\n");
@@ -57,7 +57,7 @@ static void answer_alone(struct tunnel *tunnel)
 }
 
 /* Asks ssh about the host. Returns 0 or the exit status. */
-static int ask(struct tunnel *tunnel)
+static int ask_ssh(struct tunnel *tunnel)
 {
     const struct command_line *line = tunnel->line;
     struct ssh_answer unused = {0};
@@ -65,7 +65,7 @@ static int ask(struct tunnel *tunnel)
     char *wrong = command_names_wrong(line);
 
     if (wrong) {
-        say(wrong);
+        print_lines(wrong);
         free(wrong);
         return EXIT_SSH;
     }
@@ -79,12 +79,12 @@ static int ask(struct tunnel *tunnel)
         tunnel->host = destination_host(line->destination, &unused);
         ssh_answer_clear(&unused);
         if (!line->quiet)
-            say(reply.said);
+            print_lines(reply.said);
         ok = ssh_answer_value(&tunnel->known.answer, "hostname") != NULL;
         if (!ok)
-            say("ssh -G printed no hostname: ssh_config cannot be followed");
+            print_lines("ssh -G printed no hostname: ssh_config cannot be followed");
         break;
-    case SSH_REFUSED: say(reply.said); break;
+    case SSH_REFUSED: print_lines(reply.said); break;
     case SSH_ABSENT: answer_alone(tunnel); break;
     }
     ssh_reply_clear(&reply);
@@ -92,7 +92,7 @@ static int ask(struct tunnel *tunnel)
     return ok ? 0 : EXIT_SSH;
 }
 
-static void entry(struct tunnel *tunnel, const char *key, const char *value)
+static void tunnel_entry(struct tunnel *tunnel, const char *key, const char *value)
 {
     char *text = mem_strdup(value);
 
@@ -101,7 +101,8 @@ static void entry(struct tunnel *tunnel, const char *key, const char *value)
 }
 
 /* Whether the answer says of a keyword one of two words. */
-static bool says(const struct tunnel *tunnel, const char *keyword, const char *a, const char *b)
+static bool answer_is(const struct tunnel *tunnel, const char *keyword, const char *a,
+                      const char *b)
 {
     const char *value = ssh_answer_value(&tunnel->known.answer, keyword);
 
@@ -111,7 +112,7 @@ static bool says(const struct tunnel *tunnel, const char *keyword, const char *a
 static bool is_master(const struct tunnel *tunnel)
 {
     return ssh_answer_value(&tunnel->known.answer, "controlmaster") &&
-           !says(tunnel, "controlmaster", "no", "false");
+           !answer_is(tunnel, "controlmaster", "no", "false");
 }
 
 /* What LogLevel, -q and -v make together. */
@@ -135,13 +136,13 @@ static void write_gateway(struct tunnel *tunnel)
     char *control = ssh_answer_control_path(answer, tunnel->host);
 
     load_open(&tunnel->load, 0, "gateway", "");
-    entry(tunnel, "log", log_word(tunnel));
+    tunnel_entry(tunnel, "log", log_word(tunnel));
     if (control && (tunnel->line->control_path || is_master(tunnel)))
-        entry(tunnel, "control", control);
+        tunnel_entry(tunnel, "control", control);
     if (mask)
-        entry(tunnel, "stream_local_bind_mask", mask);
+        tunnel_entry(tunnel, "stream_local_bind_mask", mask);
     if (ssh_answer_is_yes(answer, "streamlocalbindunlink"))
-        entry(tunnel, "stream_local_bind_unlink", "yes");
+        tunnel_entry(tunnel, "stream_local_bind_unlink", "yes");
     free(control);
 }
 
@@ -166,14 +167,14 @@ static void write_upstream(struct tunnel *tunnel)
     free(name);
     /* A jump host of the same name is another upstream. */
     tunnel->load.sections[tunnel->load.section_count - 1].made = true;
-    entry(tunnel, "host", ssh_answer_value(&tunnel->known.answer, "hostname"));
-    entry(tunnel, "ssh_config", "yes");
+    tunnel_entry(tunnel, "host", ssh_answer_value(&tunnel->known.answer, "hostname"));
+    tunnel_entry(tunnel, "ssh_config", "yes");
     if (line->ssh_config_file)
-        entry(tunnel, "ssh_config_file", line->ssh_config_file);
+        tunnel_entry(tunnel, "ssh_config_file", line->ssh_config_file);
     if (interval && strcmp(interval, "0") == 0 && is_option(line, "serveraliveinterval"))
-        entry(tunnel, "keepalive", "0");
+        tunnel_entry(tunnel, "keepalive", "0");
     if (line->stdio)
-        entry(tunnel, "sessions", "1");
+        tunnel_entry(tunnel, "sessions", "1");
 }
 
 /* The name of a socket may have tokens in it, ssh_config(5) TOKENS. */
@@ -191,7 +192,7 @@ static void expand_socket(struct tunnel *tunnel, struct config_place *place)
 }
 
 /* Adds a forward, unless it is there already, as ssh does. */
-static void add_forward(void *arg, enum forward_kind kind, const char *spec)
+static void add_tunnel_forward(void *arg, enum forward_kind kind, const char *spec)
 {
     struct tunnel *tunnel = arg;
     struct config_forward forward = {0};
@@ -232,15 +233,15 @@ static void write_forwards(struct tunnel *tunnel)
         return;
     }
     for (size_t i = 0; i < line->forward_count; i++)
-        add_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
-    ssh_answer_each_forward(&tunnel->known.answer, add_forward, tunnel);
+        add_tunnel_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
+    ssh_answer_each_forward(&tunnel->known.answer, add_tunnel_forward, tunnel);
     if (tunnel->forward_count == 0)
-        add_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
+        add_tunnel_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
     for (size_t i = 0; i < tunnel->forward_count; i++)
         load_forward(&tunnel->load, &tunnel->forwards[i], NULL);
 }
 
-static void clear(struct tunnel *tunnel)
+static void tunnel_clear(struct tunnel *tunnel)
 {
     for (size_t i = 0; i < tunnel->forward_count; i++) {
         place_clear(&tunnel->forwards[i].bind);
@@ -252,14 +253,14 @@ static void clear(struct tunnel *tunnel)
 }
 
 /* Ends the load. Returns 0 or the exit status. */
-static int build(struct tunnel *tunnel, struct options *options)
+static int build_tunnel(struct tunnel *tunnel, struct options *options)
 {
     struct config_problems problems = {0};
 
     tunnel->load.ssh_known = &tunnel->known;
     options->config = load_end(&tunnel->load, &problems);
     for (size_t i = 0; i < problems.count; i++)
-        say(problems.lines[i]);
+        print_lines(problems.lines[i]);
     config_problems_clear(&problems);
     if (!options->config)
         return EX_CONFIG;
@@ -283,8 +284,8 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     options->verbose = 0; /* the configuration has it */
     options->may_ask = true;
     options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
-    if (!line->stdio && !says(tunnel, "controlmaster", "yes", "true") &&
-        !says(tunnel, "controlmaster", "ask", "ask"))
+    if (!line->stdio && !answer_is(tunnel, "controlmaster", "yes", "true") &&
+        !answer_is(tunnel, "controlmaster", "ask", "ask"))
         options->control_path = ssh_answer_control_path(&tunnel->known.answer, tunnel->host);
     if (line->stdio) {
         options->stdio =
@@ -296,18 +297,18 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
 int compose_tunnel(const struct command_line *line, struct options *options)
 {
     struct tunnel tunnel = {.line = line};
-    int status = ask(&tunnel);
+    int status = ask_ssh(&tunnel);
 
     if (status == 0) {
         load_begin(&tunnel.load, NULL);
         write_gateway(&tunnel);
         write_upstream(&tunnel);
         write_forwards(&tunnel);
-        status = build(&tunnel, options);
+        status = build_tunnel(&tunnel, options);
     }
     if (status == 0)
         set_run(&tunnel, options);
-    clear(&tunnel);
+    tunnel_clear(&tunnel);
     return status;
 }
 
@@ -318,15 +319,16 @@ int compose_control(const struct command_line *line, struct options *options)
     int status = 0;
 
     if (line->destination) {
-        status = ask(&tunnel);
+        status = ask_ssh(&tunnel);
         if (status == 0)
             options->control_path = ssh_answer_control_path(&tunnel.known.answer, tunnel.host);
     } else {
         options->control_path = ssh_tokens_expand_path(line->control_path, &nothing);
     }
-    clear(&tunnel);
+    tunnel_clear(&tunnel);
     if (status == 0 && !options->control_path) {
-        say("no control socket is known: ControlPath in ssh_config or -S PATH says where it is");
+        print_lines(
+            "no control socket is known: ControlPath in ssh_config or -S PATH says where it is");
         status = EXIT_SSH;
     }
     return status;

@@ -46,10 +46,10 @@ static const char *const forms[] = {
     [FORWARD_DYNAMIC] = "[BIND:]PORT",
 };
 
-static bool refuse(struct spec *spec, const char *format, ...)
+static bool spec_refuse(struct spec *spec, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static bool refuse(struct spec *spec, const char *format, ...)
+static bool spec_refuse(struct spec *spec, const char *format, ...)
 {
     va_list args;
     int length = snprintf(spec->error, spec->error_size, "'%.200s' ", spec->whole);
@@ -97,13 +97,13 @@ static bool take_fields(struct spec *spec, const char *form)
 
     for (const char *c = spec->whole; *c; c++) {
         if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
-            return refuse(spec, "has a control character in it");
+            return spec_refuse(spec, "has a control character in it");
     }
     spec->copy = mem_strdup(spec->whole);
     rest = spec->copy + strspn(spec->copy, " \t");
     while (rest) {
         if (spec->count == FIELDS_MAX || !take_field(&rest, &spec->fields[spec->count]))
-            return refuse(spec, "is not %s", form);
+            return spec_refuse(spec, "is not %s", form);
         spec->count++;
     }
     return true;
@@ -127,26 +127,27 @@ static bool read_port(struct spec *spec, const struct field *field, bool zero_ok
     if (port_parse(field->text, zero_ok, port))
         return true;
     if (field->text[0] == '\0')
-        return refuse(spec, "has no port");
+        return spec_refuse(spec, "has no port");
     if (strspn(field->text, "0123456789") < strlen(field->text) &&
         getservbyname_r(field->text, "tcp", &entry, strings, sizeof(strings), &service) == 0 &&
         service) {
         *port = ntohs((uint16_t)service->s_port);
         return true;
     }
-    return refuse(spec, "has '%.100s' for a port, which is a number from %d to 65535 or a service",
-                  field->text, zero_ok ? 0 : 1);
+    return spec_refuse(spec,
+                       "has '%.100s' for a port, which is a number from %d to 65535 or a service",
+                       field->text, zero_ok ? 0 : 1);
 }
 
-static bool read_host(struct spec *spec, const struct field *field, char **host)
+static bool spec_read_host(struct spec *spec, const struct field *field, char **host)
 {
     struct ip ip;
 
     if (field->text[0] == '\0')
-        return refuse(spec, "has no host");
+        return spec_refuse(spec, "has no host");
     if (strlen(field->text) > HOST_MAX || strpbrk(field->text, " \t[]") || field->is_path ||
         (strchr(field->text, ':') && !ip_parse_loose(field->text, &ip)))
-        return refuse(spec, "has '%.100s' for a host", field->text);
+        return spec_refuse(spec, "has '%.100s' for a host", field->text);
     *host = mem_strdup(field->text);
     return true;
 }
@@ -154,7 +155,7 @@ static bool read_host(struct spec *spec, const struct field *field, char **host)
 static bool read_path(struct spec *spec, const struct field *field, char **path)
 {
     if (strlen(field->text) > PATH_MOST)
-        return refuse(spec, "has too long a path (%zu bytes at most)", PATH_MOST);
+        return spec_refuse(spec, "has too long a path (%zu bytes at most)", PATH_MOST);
     *path = mem_strdup(field->text);
     return true;
 }
@@ -172,7 +173,7 @@ static bool read_bind(struct spec *spec, const struct field *fields, size_t coun
     else if (fields[0].text[0] == '\0' || strcmp(fields[0].text, "*") == 0)
         bind->host = mem_strdup("*");
     else
-        return read_host(spec, &fields[0], &bind->host);
+        return spec_read_host(spec, &fields[0], &bind->host);
     return true;
 }
 
@@ -182,7 +183,7 @@ static bool read_target(struct spec *spec, const struct field *fields, size_t co
 {
     if (count == 1)
         return read_path(spec, &fields[0], &target->path);
-    return read_host(spec, &fields[0], &target->host) &&
+    return spec_read_host(spec, &fields[0], &target->host) &&
            read_port(spec, &fields[1], false, &target->port);
 }
 
@@ -221,7 +222,7 @@ static bool read_ends(struct spec *spec, enum forward_kind kind, struct config_p
         return false;
     size_t first = bind_fields(spec, kind);
     if (first == 0 || !blanks_fit(spec, first))
-        return refuse(spec, "is not %s", forms[kind]);
+        return spec_refuse(spec, "is not %s", forms[kind]);
     if (!read_bind(spec, spec->fields, first, bind))
         return false;
     size_t rest = spec->count - first;
@@ -259,7 +260,7 @@ bool forward_spec_parse_stdio(const char *text, struct config_place *target, cha
     bool ok = take_fields(&spec, form);
 
     if (ok && (spec.count != (spec.fields[0].is_path ? 1 : 2) || !blanks_fit(&spec, 0)))
-        ok = refuse(&spec, "is not %s", form);
+        ok = spec_refuse(&spec, "is not %s", form);
     ok = ok && read_target(&spec, spec.fields, spec.count, &place);
     free(spec.copy);
     if (ok)
@@ -327,7 +328,8 @@ static const struct {
     {"*", {"0.0.0.0", "::"}},
 };
 
-static void append(struct config_address **addresses, size_t *count, struct config_address address)
+static void append_address(struct config_address **addresses, size_t *count,
+                           struct config_address address)
 {
     *addresses = mem_realloc(*addresses, (*count + 1) * sizeof(**addresses));
     (*addresses)[(*count)++] = address;
@@ -339,8 +341,8 @@ bool addresses_append(const struct config_place *bind, struct config_address **a
     struct config_address address = {.port = bind->port};
 
     if (bind->path) {
-        append(addresses, count,
-               (struct config_address){.is_unix = true, .path = mem_strdup(bind->path)});
+        append_address(addresses, count,
+                       (struct config_address){.is_unix = true, .path = mem_strdup(bind->path)});
         return true;
     }
     for (size_t i = 0; i < sizeof(address_words) / sizeof(address_words[0]); i++) {
@@ -349,13 +351,13 @@ bool addresses_append(const struct config_place *bind, struct config_address **a
         for (size_t k = 0; k < 2; k++) {
             ip_parse(address_words[i].addresses[k], &address.ip);
             address.optional = k > 0;
-            append(addresses, count, address);
+            append_address(addresses, count, address);
         }
         return true;
     }
     if (!ip_parse(bind->host, &address.ip))
         return false;
-    append(addresses, count, address);
+    append_address(addresses, count, address);
     return true;
 }
 

@@ -18,7 +18,7 @@ static bool is_given(const struct config_forward *forward)
 }
 
 /* "~/x" of an end on this machine as the path it stands for. */
-static void expand_home(char **path)
+static void expand_end(char **path)
 {
     char *expanded = *path && strncmp(*path, "~/", 2) == 0 ? path_expand(*path) : NULL;
 
@@ -37,7 +37,7 @@ static bool forward_parse(struct key_slot slot, struct key_input *in)
         return input_refuse(in, "this forward is a %s one already", forward_kinds[forward->kind]);
     if (!forward_spec_parse(kind, in->text, forward, in->error, sizeof(in->error)))
         return false;
-    expand_home(kind == FORWARD_REMOTE ? &forward->target.path : &forward->bind.path);
+    expand_end(kind == FORWARD_REMOTE ? &forward->target.path : &forward->bind.path);
     return true;
 }
 
@@ -115,7 +115,7 @@ static void take_ends(struct load *load, const struct config_forward *forward)
 
     key_copy(key, forward, object);
     section->keys[key - section->kind->keys].set = true;
-    expand_home(forward->kind == FORWARD_REMOTE ? &object->target.path : &object->bind.path);
+    expand_end(forward->kind == FORWARD_REMOTE ? &object->target.path : &object->bind.path);
 }
 
 static void forward_entry(struct load *load, const char *key, const char *text)
@@ -184,6 +184,7 @@ struct config *config_remove_forward(struct config *config, const struct config_
     if (i == *count) {
         load_problem(&load, 0, "there is no such forward");
     } else {
+        forward_listener_clear(&forwards[i]);
         section_object_clear(section_find("forward"), &forwards[i]);
         (*count)--;
         memmove(&forwards[i], &forwards[i + 1], (*count - i) * sizeof(*forwards));

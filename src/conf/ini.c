@@ -65,7 +65,7 @@ static bool peek_line(const struct source *source, struct line *line)
     return true;
 }
 
-static void take_line(struct source *source)
+static void ini_take_line(struct source *source)
 {
     const char *end = memchr(source->at, '\n', (size_t)(source->end - source->at));
 
@@ -130,7 +130,7 @@ static char *give_line(char *buffer, int size, void *arg)
         return NULL;
     if (entry->given > 0 && !is_idle(&line) && line.indent <= entry->first.indent)
         return NULL;
-    take_line(entry->source);
+    ini_take_line(entry->source);
     entry->given++;
 
     /* What is not given must still be a line, for inih goes on. */
@@ -158,7 +158,7 @@ static bool has_comment_sign(const char *value)
 }
 
 /* inih's handler. */
-static int take_value(void *arg, const char *section, const char *name, const char *value)
+static int ini_take_value(void *arg, const char *section, const char *name, const char *value)
 {
     struct entry *entry = arg;
 
@@ -222,7 +222,7 @@ static void read_entry(struct source *source, const struct line *first)
     struct entry entry = {.source = source, .first = *first, .line = source->number + 1};
 
     entry.header = first->text[first->indent] == '[';
-    bool ok = ini_parse_stream(give_line, &entry, take_value, &entry) == 0;
+    bool ok = ini_parse_stream(give_line, &entry, ini_take_value, &entry) == 0;
     if (entry.header)
         finish_header(&entry, ok);
     else
@@ -241,7 +241,7 @@ unsigned ini_events_read(const char *text, size_t length, const struct ini_event
         source.at += 3;
     while (peek_line(&source, &line)) {
         if (is_idle(&line))
-            take_line(&source);
+            ini_take_line(&source);
         else
             read_entry(&source, &line);
     }

@@ -59,7 +59,7 @@ static bool names_valid(struct hop *hop)
 }
 
 /* Reads the host and the port, if there is one. */
-static bool read_host(const char *text, size_t length, struct hop *hop)
+static bool hop_read_host(const char *text, size_t length, struct hop *hop)
 {
     if (hostport_split(text, length, 0, hop->host, &hop->port))
         return true;
@@ -85,7 +85,7 @@ bool hop_parse(const char *text, struct hop *hop)
     if (uri && length > 0 && text[length - 1] == '/')
         length--;
     if (memchr(text, '/', length) || (hop->user && uri && !decode_user(hop->user)) ||
-        !read_host(text, length, hop) || !names_valid(hop)) {
+        !hop_read_host(text, length, hop) || !names_valid(hop)) {
         hop_clear(hop);
         return false;
     }
@@ -103,7 +103,7 @@ static struct config_upstream *upstream_at(const struct load *load, size_t index
     return &load->config->upstreams[index];
 }
 
-static struct load_section *section_of(const struct load *load, size_t index)
+static struct load_section *upstream_section(const struct load *load, size_t index)
 {
     return load_section_of(load, "upstream", index);
 }
@@ -131,7 +131,7 @@ static void unmake_upstream(struct load *load)
 
 static void set_key(struct load *load, size_t index, const char *key, const char *text)
 {
-    struct load_section *section = section_of(load, index);
+    struct load_section *section = upstream_section(load, index);
 
     load_set(load, section, key, text, section->line);
 }
@@ -139,8 +139,8 @@ static void set_key(struct load *load, size_t index, const char *key, const char
 /* Gives one upstream what another was given, of the keys with one of `flags` (0: of all). */
 static void inherit(struct load *load, size_t from, size_t to, unsigned flags)
 {
-    const struct load_section *source = section_of(load, from);
-    struct load_section *section = section_of(load, to);
+    const struct load_section *source = upstream_section(load, from);
+    struct load_section *section = upstream_section(load, to);
 
     for (size_t i = 0; i < section->kind->key_count; i++) {
         const struct key *key = &section->kind->keys[i];
@@ -163,7 +163,7 @@ static void set_path(struct load *load, size_t index, const char *parent)
         return;
     set_key(load, index, "jump", parent);
     set_key(load, index, "proxy_command", "none");
-    section_of(load, index)->expanded = true;
+    upstream_section(load, index)->expanded = true;
 }
 
 /* An upstream that leads where upstream `named` does, but behind `parent`. */
@@ -197,7 +197,7 @@ static size_t make_of_text(struct load *load, size_t namer, const struct hop *ho
         set_key(load, index, "ssh_config", "yes");
         if (from->ssh_config_file)
             set_key(load, index, "ssh_config_file", from->ssh_config_file);
-        section_of(load, index)->hop = mem_printf(
+        upstream_section(load, index)->hop = mem_printf(
             "%s\n%s\n%s\n%s\n%s", text, parent ? parent : "",
             from->ssh_config_file ? from->ssh_config_file : "", from->askpass ? from->askpass : "",
             from->passphrase_file ? from->passphrase_file : "");
@@ -212,7 +212,8 @@ static size_t make_of_text(struct load *load, size_t namer, const struct hop *ho
 /* Whether two upstreams that have no defaults yet would have the same sessions. */
 static bool same_sessions(const struct load *load, size_t a, size_t b)
 {
-    const struct load_section *given_a = section_of(load, a), *given_b = section_of(load, b);
+    const struct load_section *given_a = upstream_section(load, a),
+                              *given_b = upstream_section(load, b);
 
     for (size_t i = 0; i < given_a->kind->key_count; i++) {
         if ((given_a->kind->keys[i].flags & KEY_SESSION) &&
@@ -226,10 +227,10 @@ static bool same_sessions(const struct load *load, size_t a, size_t b)
 static size_t find_same(const struct load *load)
 {
     size_t last = load->config->upstream_count - 1;
-    const char *hop = section_of(load, last)->hop;
+    const char *hop = upstream_section(load, last)->hop;
 
     for (size_t i = 0; i < last; i++) {
-        const struct load_section *section = section_of(load, i);
+        const struct load_section *section = upstream_section(load, i);
         if (!section->made || !section->hop != !hop)
             continue;
         if (hop ? strcmp(section->hop, hop) == 0 : same_sessions(load, i, last))
@@ -238,7 +239,7 @@ static size_t find_same(const struct load *load)
     return last;
 }
 
-static void expand(struct load *load, size_t index);
+static void expand_jumps(struct load *load, size_t index);
 
 /* The upstream that is described under that name and can be used behind `parent`, or any where that
  * is NULL; else makes one that can. */
@@ -248,7 +249,7 @@ static size_t named_upstream(struct load *load, size_t namer, size_t named, cons
 
     if (!parent)
         return named;
-    expand(load, named);
+    expand_jumps(load, named);
     path = &upstream_at(load, named)->jump;
     if (path->count == 1 && strcmp(path->items[0], parent) == 0)
         return named;
@@ -264,7 +265,7 @@ static size_t hop_upstream(struct load *load, size_t namer, const char *text, co
     struct hop hop;
     size_t index;
 
-    if (described && !section_of(load, named)->made) {
+    if (described && !upstream_section(load, named)->made) {
         index = named_upstream(load, namer, named, parent);
     } else {
         bool ok = hop_parse(text, &hop);
@@ -279,16 +280,16 @@ static size_t hop_upstream(struct load *load, size_t namer, const char *text, co
     size_t same = find_same(load);
     if (same != index) {
         unmake_upstream(load);
-    } else if (section_of(load, index)->hop) {
+    } else if (upstream_section(load, index)->hop) {
         ssh_config_fill(load, index);
         inherit(load, namer, index, KEY_HOP_ALWAYS);
     }
     return same;
 }
 
-static void expand(struct load *load, size_t index)
+static void expand_jumps(struct load *load, size_t index)
 {
-    struct load_section *section = section_of(load, index);
+    struct load_section *section = upstream_section(load, index);
     struct string_list hops = upstream_at(load, index)->jump;
     char *parent = NULL;
 
@@ -322,7 +323,7 @@ static void check_circle(struct load *load, size_t index)
     }
     char *text = text_take(&way);
     if (at == first && *text)
-        load_problem(load, load_line_of(section_of(load, index), "jump"),
+        load_problem(load, load_line_of(upstream_section(load, index), "jump"),
                      "jump: %s is reached%s, which has no beginning", first->name, text);
     free(text);
 }
@@ -330,7 +331,7 @@ static void check_circle(struct load *load, size_t index)
 void jumps_expand(struct load *load)
 {
     for (size_t i = 0; i < load->config->upstream_count; i++)
-        expand(load, i);
+        expand_jumps(load, i);
     for (size_t i = 0; i < load->config->upstream_count; i++)
         check_circle(load, i);
 }

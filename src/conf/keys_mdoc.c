@@ -33,7 +33,7 @@ static void put_argument(const char *macro, const char *text)
 }
 
 /* Lines of text. */
-static void put_text(const char *text)
+static void mdoc_put_text(const char *text)
 {
     size_t column = 0;
 
@@ -83,7 +83,7 @@ static void put_key(const struct key *key)
     struct buffer text = {0};
 
     put_head(key);
-    put_text(key->help);
+    mdoc_put_text(key->help);
     if (key->flags & KEY_REQUIRED)
         text_add(&text, "Must be given.");
     else if (key->flags & KEY_REPEATED)
@@ -92,7 +92,7 @@ static void put_key(const struct key *key)
         text_add(&text, "Default: %s.", key->initial ? key->initial : key->otherwise);
     char *line = text_take(&text);
     if (*line)
-        put_text(line);
+        mdoc_put_text(line);
     free(line);
 }
 

@@ -228,8 +228,8 @@ static void unknown_key(struct load *load, unsigned line, const struct section *
 }
 
 /* Reads a value into the section's object. */
-static void take_value(struct load *load, struct load_section *section, const struct key *key,
-                       unsigned line, char *text)
+static void load_take_value(struct load *load, struct load_section *section, const struct key *key,
+                            unsigned line, char *text)
 {
     struct load_key *given = &section->keys[key - section->kind->keys];
     struct key_input in = {.text = text, .line = line};
@@ -262,7 +262,7 @@ void load_entry(struct load *load, unsigned line, const char *name, char *text)
         return;
     }
     given->line = line;
-    take_value(load, section, key, line, text);
+    load_take_value(load, section, key, line, text);
 }
 
 void load_set(struct load *load, struct load_section *section, const char *name, const char *text,
@@ -274,7 +274,7 @@ void load_set(struct load *load, struct load_section *section, const char *name,
     if (section->keys[key - section->kind->keys].set)
         return;
     copy = mem_strdup(text);
-    take_value(load, section, key, line, copy);
+    load_take_value(load, section, key, line, copy);
     free(copy);
 }
 

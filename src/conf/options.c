@@ -62,7 +62,7 @@ static void print_notices(const struct command_line *line, const struct options 
         config_each_notice(options->config, print_notice, NULL);
 }
 
-static int obey(const struct command_line *line, struct options *options)
+static int read_mode(const struct command_line *line, struct options *options)
 {
     int status;
 
@@ -101,7 +101,7 @@ int options_parse(int argc, char **argv, struct options *options)
         options->json = line.json;
         options->forwards = line.forwards;
         options->forward_count = line.forward_count;
-        status = obey(&line, options);
+        status = read_mode(&line, options);
         line.forwards = NULL;
     } else {
         fprintf(stderr, "adit: %s (adit --help says more)\n", error);

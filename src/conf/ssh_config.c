@@ -20,18 +20,18 @@ struct fill {
     unsigned line; /* to blame */
 };
 
-static struct load_section *section_of(const struct fill *fill)
+static struct load_section *fill_section(const struct fill *fill)
 {
     return load_section_of(fill->load, "upstream", fill->index);
 }
 
-static struct config_upstream *upstream_of(const struct fill *fill)
+static struct config_upstream *fill_upstream(const struct fill *fill)
 {
     return &fill->load->config->upstreams[fill->index];
 }
 
 /* Each line is one remark, unless it was made before. */
-static void add_remark(void *arg, const char *text)
+static void fill_remark(void *arg, const char *text)
 {
     const struct fill *fill = arg;
     struct string_list *remarks = &fill->load->config->remarks;
@@ -43,11 +43,11 @@ static void add_remark(void *arg, const char *text)
     string_list_append(remarks, mem_strdup(text));
 }
 
-static void add_setting(void *arg, const char *key, const char *value)
+static void fill_setting(void *arg, const char *key, const char *value)
 {
     const struct fill *fill = arg;
 
-    load_set(fill->load, section_of(fill), key, value, fill->line);
+    load_set(fill->load, fill_section(fill), key, value, fill->line);
 }
 
 void ssh_config_usual(struct ssh_answer *usual, int connection)
@@ -61,11 +61,11 @@ void ssh_config_usual(struct ssh_answer *usual, int connection)
 }
 
 /* Asks about one host, "NAME" or "NAME:PORT", what the section has given coming first. */
-static enum ssh_ask_outcome ask(const struct fill *fill, const char *name, uint16_t port,
-                                struct ssh_reply *reply)
+static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, uint16_t port,
+                                     struct ssh_reply *reply)
 {
-    const struct config_upstream *upstream = upstream_of(fill);
-    const struct load_section *section = section_of(fill);
+    const struct config_upstream *upstream = fill_upstream(fill);
+    const struct load_section *section = fill_section(fill);
     const char *words[8];
     size_t count = 0;
 
@@ -128,7 +128,7 @@ static bool read_place(const struct fill *fill, const char *asked, const struct 
 static void set_host(const struct fill *fill, size_t i, bool with_port,
                      const struct ssh_answer *answer)
 {
-    struct string_list *hosts = &upstream_of(fill)->hosts;
+    struct string_list *hosts = &fill_upstream(fill)->hosts;
     char host[HOST_MAX + 1], text[HOSTPORT_TEXT_MAX];
     const char *name;
     uint16_t port;
@@ -148,9 +148,9 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
  * mind, where the section says nothing of it. */
 static void take_forbidden(struct fill *fill)
 {
-    const struct ssh_meaning meaning = {add_setting, add_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
     struct ssh_answer forbidden = {0};
-    char *wrong = ssh_files_forbidden(upstream_of(fill)->ssh_config_file, &forbidden);
+    char *wrong = ssh_files_forbidden(fill_upstream(fill)->ssh_config_file, &forbidden);
 
     if (wrong)
         load_problem(fill->load, fill->line, "ssh_config: %s", wrong);
@@ -158,10 +158,10 @@ static void take_forbidden(struct fill *fill)
         char *text = mem_printf("there is no ssh on this machine: '%s %s' of ssh_config is taken "
                                 "for every host",
                                 forbidden.lines[i].keyword, forbidden.lines[i].value);
-        add_remark(fill, text);
+        fill_remark(fill, text);
         free(text);
     }
-    ssh_answer_tell(&forbidden, NULL, upstream_of(fill)->hosts.items[0], &meaning);
+    ssh_answer_tell(&forbidden, NULL, fill_upstream(fill)->hosts.items[0], &meaning);
     ssh_answer_clear(&forbidden);
     free(wrong);
 }
@@ -170,7 +170,7 @@ static void take_forbidden(struct fill *fill)
 static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, char **given,
                      bool *with_port)
 {
-    const char *host = upstream_of(fill)->hosts.items[i];
+    const char *host = fill_upstream(fill)->hosts.items[i];
     char name[HOST_MAX + 1];
     struct ssh_reply reply;
     uint16_t port;
@@ -181,15 +181,15 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
         port = 0;
     }
     *given = mem_strdup(name);
-    enum ssh_ask_outcome outcome = ask(fill, name, port, &reply);
+    enum ssh_ask_outcome outcome = fill_ask(fill, name, port, &reply);
     if (outcome == SSH_ANSWERED)
         ssh_answer_add(answer, reply.text);
     else if (outcome == SSH_REFUSED)
         load_problem(fill->load, fill->line, "ssh_config: ssh -G %s: %s", name, reply.said);
     if (outcome == SSH_ABSENT) {
-        upstream_of(fill)->libssh_config = true;
+        fill_upstream(fill)->libssh_config = true;
         take_forbidden(fill);
-        add_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
+        fill_setting(fill, "host_key", "ask"); /* ssh's default, not adit's */
     }
     ssh_reply_clear(&reply);
     return outcome == SSH_ANSWERED;
@@ -198,7 +198,7 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
 /* Gives the upstream all that ssh says of its first host. */
 static void take_settings(struct fill *fill, const struct ssh_answer *answer, const char *host)
 {
-    const struct ssh_meaning meaning = {add_setting, add_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
     struct ssh_answer usual = {0};
 
     ssh_config_usual(&usual, fill->load->connection);
@@ -212,7 +212,7 @@ void ssh_config_fill(struct load *load, size_t index)
     const struct ssh_known *known = index == 0 ? load->ssh_known : NULL;
     size_t count = load->config->upstreams[index].hosts.count;
 
-    fill.line = load_line_of(section_of(&fill), "ssh_config");
+    fill.line = load_line_of(fill_section(&fill), "ssh_config");
     if (known) {
         set_host(&fill, 0, false, &known->answer);
         take_settings(&fill, &known->answer, known->host);

@@ -89,7 +89,7 @@ static void take_revoked(struct findings *found, const char *file)
                        found->revoked, file);
 }
 
-static void take_line(struct findings *found, const char *keyword, const char *word)
+static void take_file_line(struct findings *found, const char *keyword, const char *word)
 {
     bool no = strcasecmp(word, "no") == 0 || strcasecmp(word, "false") == 0;
     bool yes = strcasecmp(word, "yes") == 0 || strcasecmp(word, "true") == 0;
@@ -158,7 +158,7 @@ static void read_file(struct findings *found, const char *path, const char *dire
         } else {
             const char *word = next_word(&value);
             if (word)
-                take_line(found, lines.lines[i].keyword, word);
+                take_file_line(found, lines.lines[i].keyword, word);
         }
     }
     ssh_answer_clear(&lines);

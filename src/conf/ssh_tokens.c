@@ -88,7 +88,7 @@ static const char *variable_value(const char *text)
     return value;
 }
 
-static char *expand(const char *text, const struct ssh_tokens *tokens, bool variables)
+static char *expand_token(const char *text, const struct ssh_tokens *tokens, bool variables)
 {
     struct buffer out = {0};
 
@@ -121,7 +121,7 @@ static char *expand(const char *text, const struct ssh_tokens *tokens, bool vari
 }
 
 /* "~/x" and "~user/x"; another name as it is. Takes `path` over. */
-static char *expand_home(char *path)
+static char *expand_tilde(char *path)
 {
     char *expanded;
 
@@ -142,12 +142,12 @@ static char *expand_home(char *path)
 
 char *ssh_tokens_expand(const char *text, const struct ssh_tokens *tokens)
 {
-    return expand(text, tokens, false);
+    return expand_token(text, tokens, false);
 }
 
 char *ssh_tokens_expand_path(const char *text, const struct ssh_tokens *tokens)
 {
-    char *path = expand(text, tokens, true);
+    char *path = expand_token(text, tokens, true);
 
-    return path ? expand_home(path) : NULL;
+    return path ? expand_tilde(path) : NULL;
 }

@@ -343,6 +343,7 @@ static bool family_parse(struct key_slot slot, struct key_input *in)
 {
     int index = word_index(slot.key->words, in->text);
 
+    assert(index < (int)(sizeof(families) / sizeof(families[0])) && "as many words as families");
     if (index >= 0)
         *(int *)slot.field = families[index];
     return index >= 0;

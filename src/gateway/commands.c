@@ -39,7 +39,8 @@ struct order {
     char *why; /* one of them cannot be had */
 };
 
-static void check(struct control *control, struct control_request *request, const json_t *object)
+static void obey_check(struct control *control, struct control_request *request,
+                       const json_t *object)
 {
     json_t *answer = control_ok();
 
@@ -49,13 +50,15 @@ static void check(struct control *control, struct control_request *request, cons
     control_answer(request, answer);
 }
 
-static void status(struct control *control, struct control_request *request, const json_t *object)
+static void obey_status(struct control *control, struct control_request *request,
+                        const json_t *object)
 {
     (void)object;
     control_answer(request, status_json(control->gateway));
 }
 
-static void conninfo(struct control *control, struct control_request *request, const json_t *object)
+static void obey_conninfo(struct control *control, struct control_request *request,
+                          const json_t *object)
 {
     (void)object;
     control_answer(request, status_connections(control->gateway));
@@ -78,13 +81,15 @@ static void reload_done(void *arg, bool ok, const struct config_change_result *r
     control_answer(arg, answer);
 }
 
-static void reload(struct control *control, struct control_request *request, const json_t *object)
+static void obey_reload(struct control *control, struct control_request *request,
+                        const json_t *object)
 {
     (void)object;
     gateway_reload(control->gateway, reload_done, request);
 }
 
-static void stop(struct control *control, struct control_request *request, const json_t *object)
+static void obey_stop(struct control *control, struct control_request *request,
+                      const json_t *object)
 {
     (void)object;
     control_answer(request, control_ok());
@@ -92,7 +97,8 @@ static void stop(struct control *control, struct control_request *request, const
         gateway_drain(control->gateway, 0);
 }
 
-static void leave(struct control *control, struct control_request *request, const json_t *object)
+static void obey_exit(struct control *control, struct control_request *request,
+                      const json_t *object)
 {
     (void)object;
     control_answer(request, control_ok());
@@ -238,7 +244,7 @@ void control_forward_changed(struct control *control)
     later_post(control->gateway->loop, &control->forwards_changed, check_orders);
 }
 
-static void refuse(struct control_request *request, const char *error)
+static void answer_refused(struct control_request *request, const char *error)
 {
     control_answer(request, control_error(EXIT_SSH, "%s", error));
 }
@@ -251,7 +257,7 @@ static void forwards_added(void *arg, bool ok, const struct config_change_result
     const struct config *config = result->config;
 
     if (!ok) {
-        refuse(order->request, result->error);
+        answer_refused(order->request, result->error);
         order_free(order);
         return;
     }
@@ -264,7 +270,8 @@ static void forwards_added(void *arg, bool ok, const struct config_change_result
     order_check(order);
 }
 
-static void forward(struct control *control, struct control_request *request, const json_t *object)
+static void obey_forward(struct control *control, struct control_request *request,
+                         const json_t *object)
 {
     struct order *order = mem_zalloc(sizeof(*order));
 
@@ -278,10 +285,11 @@ static void forwards_removed(void *arg, bool ok, const struct config_change_resu
     if (ok)
         control_answer(arg, control_ok());
     else
-        refuse(arg, result->error);
+        answer_refused(arg, result->error);
 }
 
-static void cancel(struct control *control, struct control_request *request, const json_t *object)
+static void obey_cancel(struct control *control, struct control_request *request,
+                        const json_t *object)
 {
     ask_change(control, CONFIG_REMOVE_FORWARDS, object, forwards_removed, request);
 }
@@ -292,17 +300,18 @@ static const struct {
     const char *name;
     void (*obey)(struct control *control, struct control_request *request, const json_t *object);
 } commands[] = {
-    {"check", check},   {"status", status}, {"conninfo", conninfo}, {"forward", forward},
-    {"cancel", cancel}, {"reload", reload}, {"stop", stop},         {"exit", leave},
+    {"check", obey_check},     {"status", obey_status}, {"conninfo", obey_conninfo},
+    {"forward", obey_forward}, {"cancel", obey_cancel}, {"reload", obey_reload},
+    {"stop", obey_stop},       {"exit", obey_exit},
 };
 
-static void asked(void *arg, struct control_request *request, const char *command,
-                  const json_t *object)
+static void on_command(void *arg, struct control_request *request, const char *command,
+                       const json_t *object)
 {
     struct control *control = arg;
 
     if (control->gateway->stopping) {
-        refuse(request, "adit is ending");
+        answer_refused(request, "adit is ending");
         return;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -323,7 +332,7 @@ struct control *control_new(struct gateway *gateway)
 
     control->gateway = gateway;
     LIST_INIT(&control->orders);
-    control->server = control_server_new(gateway->loop, asked, control);
+    control->server = control_server_new(gateway->loop, on_command, control);
     return control;
 }
 
@@ -362,7 +371,7 @@ void control_close(struct control *control)
     while (!LIST_EMPTY(&control->orders)) {
         struct order *order = LIST_FIRST(&control->orders);
         order_settled(order);
-        refuse(order->request, "adit is ending");
+        answer_refused(order->request, "adit is ending");
         order_free(order);
     }
     control_server_prepare(control->server, NULL, NULL, 0);

@@ -113,8 +113,8 @@ static bool read_forward(const struct config_change_forward *words, struct confi
 
 /* (A forward that is there already is as good, as to ssh; but each port that the server picks is
  * another.) */
-static struct config *add_forward(struct config *config, const struct config_forward *forward,
-                                  char *error, size_t error_size)
+static struct config *with_forward(struct config *config, const struct config_forward *forward,
+                                   char *error, size_t error_size)
 {
     bool picked =
         forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
@@ -144,7 +144,7 @@ static struct config *make_one(struct config_change *change, struct config *conf
     if (!read_forward(words, &forward, change->error, sizeof(change->error)))
         return NULL;
     if (change->kind == CONFIG_ADD_FORWARDS)
-        next = add_forward(config, &forward, change->error, sizeof(change->error));
+        next = with_forward(config, &forward, change->error, sizeof(change->error));
     else
         next = config_remove_forward(config, &forward, change->error, sizeof(change->error));
     place_clear(&forward.bind);

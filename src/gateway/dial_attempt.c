@@ -3,6 +3,7 @@
 #include "gateway/dial_attempt.h"
 
 #include "base/mem.h"
+#include "base/probe.h"
 #include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "shared/internal_connection.h"
@@ -94,6 +95,7 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     if (logged_in != NULL)
         host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
+    probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
     metric_add(reached ? &a->r.room->metrics.dials[status] : &a->r.room->metrics.dials_unreachable,
                1);
     dial_attempt_free(a);
@@ -356,6 +358,7 @@ struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *reque
     *a = (struct dial_attempt){.r = *request, .fd = -1, .began = loop_now(request->room->loop)};
     config_ref(a->r.config);
     host_backoff_begin(a->r.place->host);
+    probe_dial_start(a->r.upstream->name, a->r.slot, a->r.place->name);
     later_post(a->r.room->loop, &a->start, on_start);
     return a;
 }
@@ -376,5 +379,6 @@ void dial_attempt_cancel(struct dial_attempt *a)
     if (a->dial != NULL)
         dial_cancel(a->dial);
     host_backoff_abandon(a->r.place->host);
+    probe_dial_end(a->r.upstream->name, a->r.slot, "cancelled");
     dial_attempt_free(a);
 }

@@ -3,6 +3,7 @@
 #include "gateway/pool.h"
 
 #include "base/mem.h"
+#include "base/probe.h"
 #include "gateway/dial_attempt.h"
 #include "gateway/forwards.h"
 
@@ -239,6 +240,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
 
     s->place->sessions--;
     slot_clear(s);
+    probe_session_lost(pool->upstream->name, slot, why != NULL ? why : "");
     if (why == NULL) {
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
@@ -420,6 +422,7 @@ static void on_slot_up(struct session_table *table, int slot)
         session_table_set_slot(table, slot, SLOT_RETIRING);
         return;
     }
+    probe_session_up(table->upstream, slot);
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
     forwards_session_up(pool->room->forwards, table);

@@ -10,7 +10,8 @@ void endpoint_send(struct endpoint *e, const void *bytes, size_t length)
         taken = e->operations->write(e, bytes, length);
     if (taken == length)
         return;
-    assert(buffer_length(&e->unsent) + length - taken <= ENDPOINT_MESSAGES_MAX &&
+    assert(buffer_length(&e->unsent) + length - taken <=
+               ENDPOINT_MESSAGES_MAX + ENDPOINT_TAKEN_MAX &&
            "messages are short and few");
     buffer_append(&e->unsent, (const uint8_t *)bytes + taken, length - taken);
 }
@@ -58,7 +59,7 @@ static bool write_unsent(struct endpoint *e)
     buffer_consume(&e->unsent, e->operations->write(e, buffer_data(&e->unsent), length));
     if (buffer_length(&e->unsent) == 0 && e->eof_written)
         e->operations->write_eof(e);
-    return buffer_length(&e->unsent) == 0; /* (A socket may keep bytes anew for its end of data.) */
+    return buffer_length(&e->unsent) == 0; /* (write_eof may have left gathered bytes.) */
 }
 
 void endpoint_report_writable(struct endpoint *e)

@@ -83,7 +83,7 @@ struct endpoint {
     const struct endpoint_operations *operations;
     const struct endpoint_events *events;
     void *owner;
-    struct buffer unsent;       /* bytes that the endpoint took and has still to pass on */
+    struct buffer unsent; /* bytes that the endpoint took and has still to pass on, in order */
     enum endpoint_end reported; /* to this owner */
     bool resumed;               /* not paused */
     bool eof_written;           /* the owner has called endpoint_write_eof */
@@ -124,12 +124,14 @@ static inline size_t endpoint_write(struct endpoint *e, const uint8_t *bytes, si
     return buffer_length(&e->unsent) > 0 ? 0 : e->operations->write(e, bytes, length);
 }
 
-/* The most that an endpoint keeps of messages. The longest is the head of an HTTP response. */
+/* The most that an endpoint keeps of messages (the longest is the head of an HTTP response), and
+ * the most that a kind keeps of other bytes that it took. */
 #define ENDPOINT_MESSAGES_MAX ((size_t)128 * 1024)
+#define ENDPOINT_TAKEN_MAX ((size_t)128 * 1024)
 
 /* Takes all of a short message. What does not go out at once is kept by the endpoint, which takes
- * nothing else meanwhile; endpoint_is_draining tells. Messages that have not gone out are together
- * no longer than ENDPOINT_MESSAGES_MAX. */
+ * nothing but messages meanwhile; endpoint_is_draining tells. Messages that have not gone out are
+ * together no longer than ENDPOINT_MESSAGES_MAX. */
 void endpoint_send(struct endpoint *endpoint, const void *bytes, size_t length);
 
 /* No more bytes will be written: the far side shall see the end of data after what was written.

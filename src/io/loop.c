@@ -225,8 +225,8 @@ static struct deadline_queue *deadline_queue_of(struct loop *loop, uint64_t dura
 void deadline_arm(struct loop *loop, struct deadline *deadline, uint64_t milliseconds,
                   void (*expired)(struct deadline *deadline))
 {
-    /* Not 0: a callback that arms its own deadline anew would never let `deadline_queue_expire`
-     * end. */
+    /* Not 0: a callback that arms its own deadline again would keep deadline_queue_expire in its
+     * loop. */
     uint64_t duration = milliseconds > 0 ? milliseconds : 1;
 
     deadline_cancel(deadline);

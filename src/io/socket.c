@@ -38,6 +38,9 @@
 #define GATHER_MIN 16384
 #define GATHER_MAX 65536
 
+static_assert(sizeof((struct gathered *)0)->bytes <= ENDPOINT_TAKEN_MAX,
+              "gathered bytes that the kernel does not take are kept");
+
 enum socket_state {
     SOCKET_OPEN,
     SOCKET_LINGERING, /* closed by its owner; on the loop's list; reads until the peer's end of data
@@ -361,7 +364,7 @@ static size_t socket_write(struct endpoint *endpoint, const uint8_t *bytes, size
     bool is_packet = length >= GATHER_MIN;
     bool gathers = is_gathering(s) || (is_packet && g->last == s && !is_kept);
 
-    assert(s->state == SOCKET_OPEN && "nobody writes to a socket that was closed");
+    assert(s->state == SOCKET_OPEN && "a socket that was closed is not written to");
     if (s->blocked || s->error != 0 || length == 0)
         return 0;
     if (is_packet)

@@ -1,31 +1,35 @@
-/* What a client is told: yes only after the server confirmed the channel, else why not, in its
- * protocol's words. */
+/* What a client is told: success only when the server has confirmed the channel, or else why not,
+ * in the words of the client's protocol. Then the relay has its endpoint. */
 #include "worker/client_parts.h"
 
-#include "worker/http_exchange.h"
+#include "base/log.h"
 #include "wire/socks4.h"
 #include "wire/socks5.h"
+#include "worker/http_exchange.h"
 
 #include <stdio.h>
+
+/* Replies. */
 
 static void say_socks5(struct client *c, enum outcome outcome)
 {
     uint8_t reply[SOCKS5_REPLY_MAX];
-    const struct request *r = c->request;
+    const struct client_request *r = c->request;
+    size_t length;
 
-    if (!r->greeted)
-        endpoint_send(c->endpoint, reply, socks5_method_reply(SOCKS5_METHOD_NO_ACCEPTABLE, reply));
-    else if (r->wants_password)
-        endpoint_send(c->endpoint, reply, socks5_password_reply(false, reply));
+    if (!r->reading.greeted)
+        length = socks5_method_reply(SOCKS5_METHOD_NO_ACCEPTABLE, reply);
+    else if (r->reading.wants_password)
+        length = socks5_password_reply(false, reply);
     else
-        endpoint_send(c->endpoint, reply,
-                      socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
+        length = socks5_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply);
+    endpoint_send(c->endpoint, reply, length);
 }
 
 static void say_socks4(struct client *c, enum outcome outcome)
 {
     uint8_t reply[SOCKS4_REPLY_MAX];
-    const struct request *r = c->request;
+    const struct client_request *r = c->request;
 
     endpoint_send(c->endpoint, reply,
                   socks4_reply(outcome, r->bound ? &r->bound_ip : NULL, r->bound_port, reply));
@@ -40,24 +44,20 @@ static void say_http(struct client *c, enum outcome outcome, const char *detail)
 
 static void say(struct client *c, enum outcome outcome, const char *detail)
 {
-    if (!c->protocol_known)
+    if (!c->wish.protocol_known)
         return;
-    switch (c->protocol) {
+    switch (c->wish.protocol) {
     case WIRE_SOCKS5: say_socks5(c, outcome); break;
     case WIRE_SOCKS4: say_socks4(c, outcome); break;
     case WIRE_HTTP: say_http(c, outcome, detail); break;
     }
 }
 
-void client_say_bound(struct client *c, const struct ip *ip, uint16_t port)
+void client_say_bound(struct client *c)
 {
-    struct request *r = c->request;
-
-    r->bound = true;
-    r->bound_ip = *ip;
-    r->bound_port = port;
+    c->request->bound = true;
     say(c, OUTCOME_OK, NULL);
-    r->bound = false;
+    c->request->bound = false;
 }
 
 void client_report(struct client *c, enum outcome outcome, const char *detail)
@@ -71,85 +71,114 @@ void client_report(struct client *c, enum outcome outcome, const char *detail)
     answered(c->internal->arg, outcome, detail);
 }
 
-void client_refuse(struct client *c, enum outcome outcome, const char *detail)
+enum client_event client_tell_refusal(struct client *c)
 {
-    char why[300];
+    char *why = c->request->why;
+    const char *detail = c->words;
 
-    c->outcome = outcome;
-    say(c, outcome, detail);
+    say(c, c->outcome, detail);
     if (detail == NULL || detail[0] == '\0')
-        detail = outcome_row(outcome)->cause;
-    /* (All that sshd says of it in words is "open failed".) */
-    snprintf(why, sizeof(why), "%s%s",
-             outcome == OUTCOME_PROHIBITED ? "administratively prohibited: " : "", detail);
-    client_report(c, outcome, why);
-    /* ssh says so too; to others the access line does. */
+        detail = outcome_row(c->outcome)->cause;
+    /* (All that sshd says of a prohibited open in words is "open failed".) */
+    snprintf(why, sizeof(c->request->why), "%s%s",
+             c->outcome == OUTCOME_PROHIBITED ? "administratively prohibited: " : "", detail);
+    c->words = why;
+    client_report(c, c->outcome, why);
+    /* ssh(1) says so too for its own forwards; for other clients the access line does. */
     if (c->listen != NULL && config_listen_leads(c->listen) && c->generation->config->file == NULL)
-        log_warning("%s: open failed: %s", c->target, why);
-    client_end_after_reply(c, why);
+        log_warning("connection %llu: %s: open failed: %s", c->number, c->wish.target, why);
+    return CLIENT_NOTHING;
 }
 
-static void relay_done(void *arg, const struct relay_result *result)
-{
-    struct client *c = arg;
-    const char *const sides[] = {"client", c->via_remote_forward ? "target" : "channel"};
-    char why[300];
+/* Success. */
 
-    c->relay = NULL;
-    c->bytes[0] = result->bytes[0];
-    c->bytes[1] = result->bytes[1];
-    if (result->failed < 0) {
-        client_end(c, result->reason);
-        return;
-    }
-    c->cut = true;
-    metric_add(&c->worker->metrics.cut, 1);
-    snprintf(why, sizeof(why), "%s: %s", sides[result->failed], result->reason);
-    client_end(c, why);
-}
-
-/* The bytes that go to the origin first: the rewritten head, and what of the body has come with it.
- * Bytes after the body are the client's next request, which this connection does not serve. */
+/* Puts the HTTP exchange before the client's endpoint, and after the rewritten head what has come
+ * of the body. Bytes after the body are the client's next request, which this connection does not
+ * serve. False: the body is malformed. */
 static bool prepare_forward(struct client *c)
 {
-    struct request *r = c->request;
+    struct client_request *r = c->request;
+    const struct buffer *in = &r->reading.in;
     bool bad = false;
-    size_t part = http_body_take(&r->body, buffer_data(&r->in), buffer_length(&r->in), &bad);
+    size_t part = http_body_take(&r->body, buffer_data(in), buffer_length(in), &bad);
 
-    buffer_append(&r->head, buffer_data(&r->in), part);
+    buffer_append(&r->head, buffer_data(in), part);
     if (bad)
         return false;
     c->endpoint = http_exchange_new(c->worker->loop, c->endpoint, &r->body, &r->target);
     return true;
 }
 
-void client_answer_open(struct client *c, struct endpoint *channel)
+enum client_event client_answer(struct client *c)
 {
-    struct request *r = c->request;
-    struct endpoint *endpoint;
-    const struct buffer *early = &r->in;
+    struct client_request *r = c->request;
 
-    if (c->command == WIRE_FORWARD) {
-        if (!prepare_forward(c)) {
-            endpoint_close(channel, true);
-            client_refuse(c, OUTCOME_MALFORMED, "malformed chunked body");
-            return;
-        }
-        early = &r->head;
-    } else {
+    if (c->wish.command != WIRE_FORWARD) {
+        c->outcome = OUTCOME_OK;
         say(c, OUTCOME_OK, NULL);
+        return CLIENT_ANSWERED;
     }
-    c->outcome = OUTCOME_OK;
-    client_set_state(c, CLIENT_RELAYING);
-    endpoint = c->endpoint;
+    if (prepare_forward(c)) {
+        c->outcome = OUTCOME_OK;
+        return CLIENT_FORWARDED;
+    }
+    endpoint_close(r->opened, true);
+    r->opened = NULL;
+    return client_refused(c, OUTCOME_MALFORMED, "malformed chunked body");
+}
+
+static void count_cut(struct client *c)
+{
+    c->cut = true;
+    metric_add(&c->worker->metrics.cut, 1);
+}
+
+static void on_relay_done(void *arg, const struct relay_result *result)
+{
+    struct client *c = arg;
+    const char *const sides[] = {"client", c->origin.via_remote_forward ? "target" : "channel"};
+    char why[300];
+
+    c->relay = NULL;
+    c->bytes[0] = result->bytes[0];
+    c->bytes[1] = result->bytes[1];
+    if (result->failed < 0) {
+        client_event(c, CLIENT_CLOSED, result->reason);
+        return;
+    }
+    count_cut(c);
+    snprintf(why, sizeof(why), "%s: %s", sides[result->failed], result->reason);
+    client_event(c, CLIENT_FAILED, why);
+}
+
+enum client_event client_relay(struct client *c)
+{
+    struct client_request *r = c->request;
+    struct relay_start start = {
+        .a = c->endpoint,
+        .b = r->opened,
+        .early_a = c->wish.command == WIRE_FORWARD ? &r->head : &r->reading.in,
+        .done = on_relay_done,
+        .arg = c,
+    };
+
     c->endpoint = NULL;
-    c->relay = relay_new(c->worker->loop, &(struct relay_start){
-                                              .a = endpoint,
-                                              .b = channel,
-                                              .early_a = early,
-                                              .done = relay_done,
-                                              .arg = c,
-                                          });
+    r->opened = NULL;
+    c->relay = relay_new(c->worker->loop, &start);
     client_forget_request(c);
     client_report(c, OUTCOME_OK, NULL);
+    return CLIENT_NOTHING;
+}
+
+enum client_event client_reset(struct client *c)
+{
+    if (c->relay != NULL) {
+        relay_bytes(c->relay, c->bytes);
+        relay_abort(c->relay);
+        c->relay = NULL;
+        count_cut(c);
+    }
+    endpoint_close(c->endpoint, true);
+    c->endpoint = NULL;
+    return CLIENT_NOTHING;
 }

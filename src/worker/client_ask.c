@@ -1,4 +1,4 @@
-/* What a client wants: the first byte decides the protocol, the parsers of wire/ do the rest. */
+/* What a client asks for: the first byte decides the protocol, the parsers of wire/ do the rest. */
 #include "worker/client_parts.h"
 
 #include "base/mem.h"
@@ -7,15 +7,12 @@
 
 #include <string.h>
 
-/* What a step of asking comes to. */
-enum step {
-    STEP_AGAIN, /* there may be more to parse */
-    STEP_MORE,  /* more bytes are needed */
-    STEP_GONE,  /* the client does something else, or has ended: it is not to be touched */
-};
+/* Each of the parsing functions returns what it found, or CLIENT_NOTHING if more bytes are needed;
+ * or PARSE_ON if there may be more to parse in the bytes that have come. */
+#define PARSE_ON CLIENT_BYTES
 
 /* A password being checked on libuv's thread pool: crypt(3) takes its time by design. */
-struct verification {
+struct password_check {
     uv_work_t work;
     struct client *client; /* NULL: it has gone */
     struct generation *generation;
@@ -24,97 +21,85 @@ struct verification {
     bool accepted;
 };
 
-/* Credentials verified for one users file are nothing to another. */
+/* Credentials that one users file accepts are nothing to another. */
 static uint64_t users_tag(const struct client *c)
 {
     return c->generation->serial << 16 | (uint64_t)(c->listen - c->generation->config->listens);
 }
 
-static enum step refuse(struct client *c, enum outcome outcome)
+/* The password was right: the client is told where its protocol has a message for it. */
+static void accept_password(struct client *c)
 {
-    client_refuse(c, outcome, NULL);
-    return STEP_GONE;
-}
-
-static enum step route(struct client *c)
-{
-    char text[HOSTPORT_TEXT_MAX];
-
-    c->target = mem_strdup(hostport_format(c->request->target.host, c->request->target.port, text));
-    deadline_cancel(&c->deadline);
-    client_route(c);
-    return STEP_GONE;
-}
-
-/* The password was looked at. */
-static enum step authenticated(struct client *c, bool accepted)
-{
-    struct request *r = c->request;
+    struct client_reading *reading = &c->request->reading;
     uint8_t reply[2];
 
-    client_set_state(c, CLIENT_ASKING);
-    if (!accepted)
-        return refuse(c, OUTCOME_AUTHENTICATION);
-    c->user = mem_strdup(r->credentials.user);
-    explicit_bzero(&r->credentials, sizeof(r->credentials));
-    if (c->protocol == WIRE_HTTP)
-        return route(c);
-    r->wants_password = false;
+    c->wish.user = mem_strdup(reading->credentials.user);
+    explicit_bzero(&reading->credentials, sizeof(reading->credentials));
+    if (c->wish.protocol == WIRE_HTTP)
+        return;
+    reading->wants_password = false;
     endpoint_send(c->endpoint, reply, socks5_password_reply(true, reply));
-    return STEP_AGAIN;
 }
 
-static void verify(uv_work_t *work)
+static void check_password(uv_work_t *work)
 {
-    struct verification *v = container_of(work, struct verification, work);
+    struct password_check *check = container_of(work, struct password_check, work);
 
-    v->accepted = users_verify(v->users, v->credentials.user, v->credentials.password);
+    check->accepted =
+        users_verify(check->users, check->credentials.user, check->credentials.password);
 }
 
-static void verified(uv_work_t *work, int status)
+static void on_password_checked(uv_work_t *work, int status)
 {
-    struct verification *v = container_of(work, struct verification, work);
-    struct client *c = v->client;
-    bool accepted = status == 0 && v->accepted;
+    struct password_check *check = container_of(work, struct password_check, work);
+    struct client *c = check->client;
+    bool accepted = status == 0 && check->accepted;
 
     if (c != NULL) {
-        c->verification = NULL;
+        c->check = NULL;
         if (accepted)
-            credential_cache_add(c->worker->credentials, users_tag(c), v->credentials.user,
-                                 v->credentials.password, loop_now(c->worker->loop));
+            credential_cache_add(c->worker->credentials, users_tag(c), check->credentials.user,
+                                 check->credentials.password, loop_now(c->worker->loop));
     }
-    generation_unref(v->generation);
-    mem_free_secret(v, sizeof(*v));
-    if (c != NULL && authenticated(c, accepted) == STEP_AGAIN)
-        client_ask(c);
-}
-
-void client_forget_verification(struct client *c)
-{
-    if (c->verification == NULL)
+    generation_unref(check->generation);
+    mem_free_secret(check, sizeof(*check));
+    if (c == NULL)
         return;
-    c->verification->client = NULL;
-    uv_cancel((uv_req_t *)&c->verification->work); /* if it has not begun yet */
-    c->verification = NULL;
+    if (accepted) {
+        accept_password(c);
+        client_event(c, CLIENT_CHECKED, NULL);
+    } else {
+        client_refuse(c, OUTCOME_AUTHENTICATION, NULL);
+    }
 }
 
-static enum step authenticate(struct client *c)
+void client_forget_check(struct client *c)
 {
-    const struct wire_credentials *given = &c->request->credentials;
-    struct verification *v;
+    if (c->check == NULL)
+        return;
+    c->check->client = NULL;
+    uv_cancel((uv_req_t *)&c->check->work); /* if it has not begun yet */
+    c->check = NULL;
+}
+
+enum client_event client_check(struct client *c)
+{
+    const struct wire_credentials *given = &c->request->reading.credentials;
+    struct password_check *check;
 
     if (credential_cache_has(c->worker->credentials, users_tag(c), given->user, given->password,
-                             loop_now(c->worker->loop)))
-        return authenticated(c, true);
-    v = mem_zalloc(sizeof(*v));
-    v->client = c;
-    v->generation = generation_ref(c->generation); /* the users lie in it */
-    v->users = c->listen->users;
-    v->credentials = *given;
-    c->verification = v;
-    client_set_state(c, CLIENT_VERIFYING);
-    uv_queue_work(loop_uv(c->worker->loop), &v->work, verify, verified);
-    return STEP_GONE;
+                             loop_now(c->worker->loop))) {
+        accept_password(c);
+        return CLIENT_CHECKED;
+    }
+    check = mem_zalloc(sizeof(*check));
+    check->client = c;
+    check->generation = generation_ref(c->generation); /* the users lie in it */
+    check->users = c->listen->users;
+    check->credentials = *given;
+    c->check = check;
+    uv_queue_work(loop_uv(c->worker->loop), &check->work, check_password, on_password_checked);
+    return CLIENT_NOTHING;
 }
 
 static bool needs_password(const struct client *c)
@@ -122,153 +107,188 @@ static bool needs_password(const struct client *c)
     return c->listen->auth == LISTEN_AUTH_PASSWORD;
 }
 
-static enum step ask_socks5_method(struct client *c)
+static enum client_event request_is_whole(struct client *c)
 {
-    struct request *r = c->request;
+    char text[HOSTPORT_TEXT_MAX];
+    const struct wire_target *target = &c->request->target;
+
+    c->wish.target = mem_strdup(hostport_format(target->host, target->port, text));
+    return CLIENT_REQUESTED;
+}
+
+static enum client_event parse_socks5_method(struct client *c)
+{
+    struct client_reading *reading = &c->request->reading;
     struct socks5_greeting offered;
     uint8_t method = needs_password(c) ? SOCKS5_METHOD_PASSWORD : SOCKS5_METHOD_NONE;
     uint8_t reply[2];
     size_t used;
 
-    switch (socks5_greeting_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &offered)) {
-    case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, OUTCOME_MALFORMED);
+    switch (socks5_greeting_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
+                                  &offered)) {
+    case WIRE_MORE: return CLIENT_NOTHING;
+    case WIRE_BAD: return client_refused(c, OUTCOME_MALFORMED, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&r->in, used);
+    buffer_consume(&reading->in, used);
     if (needs_password(c) ? !offered.password : !offered.none)
-        return refuse(c, OUTCOME_AUTHENTICATION);
+        return client_refused(c, OUTCOME_AUTHENTICATION, NULL);
     endpoint_send(c->endpoint, reply, socks5_method_reply(method, reply));
-    r->greeted = true;
-    r->wants_password = needs_password(c);
-    return STEP_AGAIN;
+    reading->greeted = true;
+    reading->wants_password = needs_password(c);
+    return PARSE_ON;
 }
 
-static enum step ask_socks5_password(struct client *c)
+static enum client_event parse_socks5_password(struct client *c)
 {
-    struct request *r = c->request;
+    struct client_reading *reading = &c->request->reading;
     size_t used;
 
-    switch (
-        socks5_password_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &r->credentials)) {
-    case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, OUTCOME_AUTHENTICATION);
+    switch (socks5_password_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
+                                  &reading->credentials)) {
+    case WIRE_MORE: return CLIENT_NOTHING;
+    case WIRE_BAD: return client_refused(c, OUTCOME_AUTHENTICATION, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&r->in, used);
-    return authenticate(c);
+    buffer_consume(&reading->in, used);
+    return CLIENT_CREDENTIALS;
 }
 
-static enum step ask_socks5_request(struct client *c)
+static enum client_event parse_socks5_request(struct client *c)
 {
-    struct request *r = c->request;
+    struct client_reading *reading = &c->request->reading;
     enum outcome bad = OUTCOME_MALFORMED;
     size_t used;
 
-    switch (socks5_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
-                                 &r->target, &bad)) {
-    case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, bad);
+    switch (socks5_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
+                                 &c->wish.command, &c->request->target, &bad)) {
+    case WIRE_MORE: return CLIENT_NOTHING;
+    case WIRE_BAD: return client_refused(c, bad, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&r->in, used);
-    return route(c);
+    buffer_consume(&reading->in, used);
+    return request_is_whole(c);
 }
 
-static enum step ask_socks5(struct client *c)
+static enum client_event parse_socks5(struct client *c)
 {
-    if (!c->request->greeted)
-        return ask_socks5_method(c);
-    if (c->request->wants_password)
-        return ask_socks5_password(c);
-    return ask_socks5_request(c);
+    if (!c->request->reading.greeted)
+        return parse_socks5_method(c);
+    if (c->request->reading.wants_password)
+        return parse_socks5_password(c);
+    return parse_socks5_request(c);
 }
 
-static enum step ask_socks4(struct client *c)
+static enum client_event parse_socks4(struct client *c)
 {
-    struct request *r = c->request;
+    struct client_reading *reading = &c->request->reading;
     enum outcome bad = OUTCOME_MALFORMED;
-    char user[WIRE_CREDENTIAL_MAX + 1]; /* a name that nobody vouches for: of no use to rules */
+    char user[WIRE_CREDENTIAL_MAX + 1]; /* nobody has checked this name: rules do not use it */
     size_t used;
 
-    switch (socks4_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &c->command,
-                                 &r->target, user, &bad)) {
-    case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, bad);
+    switch (socks4_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
+                                 &c->wish.command, &c->request->target, user, &bad)) {
+    case WIRE_MORE: return CLIENT_NOTHING;
+    case WIRE_BAD: return client_refused(c, bad, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&r->in, used);
-    return needs_password(c) ? refuse(c, OUTCOME_AUTHENTICATION) : route(c);
+    buffer_consume(&reading->in, used);
+    return needs_password(c) ? client_refused(c, OUTCOME_AUTHENTICATION, NULL)
+                             : request_is_whole(c);
 }
 
+/* The first bytes are always parsed, as they show what is no HTTP at all. */
 #define HTTP_LOOK_ALWAYS 256
 
-static enum step ask_http(struct client *c)
+/* Whether parsing would bring nothing new. A head that comes byte by byte is parsed only when a
+ * line is whole: else it would cost the square of its length. */
+static bool is_within_line(const struct client_reading *reading)
 {
-    struct request *r = c->request;
+    size_t length = buffer_length(&reading->in);
+
+    return reading->looked_at > HTTP_LOOK_ALWAYS && length < HTTP_HEAD_MAX &&
+           memchr(buffer_data(&reading->in) + reading->looked_at, '\n',
+                  length - reading->looked_at) == NULL;
+}
+
+static void take_http(struct client *c, struct http_request *http)
+{
+    struct client_request *r = c->request;
+
+    c->wish.command = http->command;
+    r->target = http->target;
+    r->reading.credentials = http->credentials;
+    r->body = http->body;
+    if (http->command == WIRE_FORWARD) {
+        uint8_t *head = buffer_reserve(&r->head, http_rewrite_max(http));
+        buffer_commit(&r->head, http_request_rewrite(http, head));
+    }
+    explicit_bzero(&http->credentials, sizeof(http->credentials));
+}
+
+static enum client_event parse_http(struct client *c)
+{
+    struct client_reading *reading = &c->request->reading;
     struct http_request http;
     enum outcome bad = OUTCOME_MALFORMED;
     size_t used;
 
-    /* A head that comes byte by byte is looked at when a line is whole (its first bytes always:
-     * they tell what is no HTTP at all), or it would cost the square of its length. */
-    if (r->looked_at > HTTP_LOOK_ALWAYS && buffer_length(&r->in) < HTTP_HEAD_MAX &&
-        memchr(buffer_data(&r->in) + r->looked_at, '\n', buffer_length(&r->in) - r->looked_at) ==
-            NULL)
-        return STEP_MORE;
-    r->looked_at = buffer_length(&r->in);
-    switch (http_request_parse(buffer_data(&r->in), buffer_length(&r->in), &used, &http, &bad)) {
-    case WIRE_MORE: return STEP_MORE;
-    case WIRE_BAD: return refuse(c, bad);
+    if (is_within_line(reading))
+        return CLIENT_NOTHING;
+    reading->looked_at = buffer_length(&reading->in);
+    switch (http_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used, &http,
+                               &bad)) {
+    case WIRE_MORE: return CLIENT_NOTHING;
+    case WIRE_BAD: return client_refused(c, bad, NULL);
     case WIRE_OK: break;
     }
-    c->command = http.command;
-    r->target = http.target;
-    r->credentials = http.credentials;
-    r->body = http.body;
-    if (http.command == WIRE_FORWARD) {
-        uint8_t *head = buffer_reserve(&r->head, http_rewrite_max(&http));
-        buffer_commit(&r->head, http_request_rewrite(&http, head));
-    }
-    explicit_bzero(&http.credentials, sizeof(http.credentials));
-    buffer_consume(&r->in, used);
+    take_http(c, &http);
+    buffer_consume(&reading->in, used);
     if (!needs_password(c))
-        return route(c);
-    return r->credentials.given ? authenticate(c) : refuse(c, OUTCOME_AUTHENTICATION);
+        return request_is_whole(c);
+    if (!reading->credentials.given)
+        return client_refused(c, OUTCOME_AUTHENTICATION, NULL);
+    reading->whole = true;
+    return CLIENT_CREDENTIALS;
 }
 
-static enum step ask_protocol(struct client *c)
+static enum client_event parse_protocol(struct client *c)
 {
-    if (buffer_length(&c->request->in) == 0)
-        return STEP_MORE;
-    c->protocol = wire_sniff(buffer_data(&c->request->in)[0]);
-    c->protocol_known = true;
-    if (!c->listen->protocols[c->protocol]) {
-        client_end(c, "protocol not served");
-        return STEP_GONE;
+    const struct client_reading *reading = &c->request->reading;
+
+    if (buffer_length(&reading->in) == 0)
+        return CLIENT_NOTHING;
+    c->wish.protocol = wire_sniff(buffer_data(&reading->in)[0]);
+    c->wish.protocol_known = true;
+    if (c->listen->protocols[c->wish.protocol])
+        return PARSE_ON;
+    c->words = "protocol not served";
+    return CLIENT_UNSERVED;
+}
+
+static enum client_event parse_some(struct client *c)
+{
+    if (!c->wish.protocol_known)
+        return parse_protocol(c);
+    if (c->request->reading.whole)
+        return request_is_whole(c);
+    switch (c->wish.protocol) {
+    case WIRE_SOCKS5: return parse_socks5(c);
+    case WIRE_SOCKS4: return parse_socks4(c);
+    case WIRE_HTTP: return parse_http(c);
     }
-    return STEP_AGAIN;
+    return CLIENT_NOTHING;
 }
 
-static enum step ask_step(struct client *c)
+enum client_event client_parse(struct client *c)
 {
-    if (!c->protocol_known)
-        return ask_protocol(c);
-    switch (c->protocol) {
-    case WIRE_SOCKS5: return ask_socks5(c);
-    case WIRE_SOCKS4: return ask_socks4(c);
-    case WIRE_HTTP: return ask_http(c);
-    }
-    return STEP_GONE;
-}
-
-void client_ask(struct client *c)
-{
-    enum step step;
+    enum client_event found;
 
     do
-        step = ask_step(c);
-    while (step == STEP_AGAIN);
-    if (step == STEP_MORE && c->request->eof)
-        client_end_after_reply(c, "closed before asking");
+        found = parse_some(c);
+    while (found == PARSE_ON);
+    if (found != CLIENT_NOTHING || !c->request->reading.eof)
+        return found;
+    c->words = "closed before asking";
+    return CLIENT_TRUNCATED;
 }

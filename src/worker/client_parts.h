@@ -1,196 +1,257 @@
-/* A client's inside, for the files that share the work on it: client.c (its life), client_ask.c
- * (what it wants), client_route.c (how it gets there), client_connect.c (how from this machine),
- * client_bind.c (how somebody gets to it), client_answer.c (what it is told). */
+/* The inside of a client, for the files that share the work on it:
+ *
+ *   client.c          its beginning, its endpoint's events, and client_event, which performs what
+ *                     client_machine says
+ *   client_ask.c      parsing the request, checking a password
+ *   client_route.c    rules, names and addresses
+ *   client_session.c  choosing a session, waiting for one, moving to its worker
+ *   client_open.c     a channel of the session
+ *   client_connect.c  a connection from this machine (remote forwards)
+ *   client_bind.c     a listening port at the server (BIND)
+ *   client_answer.c   what the client is told, and the relay
+ *   client_end.c      lingering, the access line, freeing
+ *
+ * A function that is an action (client_machine.h) returns the event that it found out, or
+ * CLIENT_NOTHING; client_event handles it. What waits for somebody (a deadline, the resolver, a
+ * server) calls client_event when the answer has come. After that call the client may be freed, or
+ * another worker's. */
 #ifndef ADIT_WORKER_CLIENT_PARTS_H
 #define ADIT_WORKER_CLIENT_PARTS_H
 
 #include "base/buffer.h"
-#include "worker/client.h"
 #include "io/connect.h"
 #include "io/relay.h"
 #include "io/resolver.h"
 #include "wire/http.h"
+#include "worker/client.h"
+#include "worker/client_machine.h"
+#include "worker/open_race.h"
 
-enum client_state {
-    CLIENT_ASKING,     /* says what it wants */
-    CLIENT_VERIFYING,  /* its password is being checked, off this thread */
-    CLIENT_RESOLVING,  /* its target's name is being looked up */
-    CLIENT_WAITING,    /* no session is up */
-    CLIENT_MOVING,     /* to the worker that has the session */
-    CLIENT_OPENING,    /* the server was asked for a channel */
-    CLIENT_CONNECTING, /* to its target, from this machine */
-    CLIENT_BINDING,    /* somebody shall connect to it */
-    CLIENT_RELAYING,
-    CLIENT_CLOSING, /* refused; the rest of the reply waits until its endpoint takes it */
-    CLIENT_ENDED,
+/* client_ask.c: what has been read of the request. */
+struct client_reading {
+    struct buffer in;    /* bytes that came and are not consumed yet */
+    bool eof;            /* the client has sent its end of data */
+    bool greeted;        /* SOCKS5: a method was agreed on */
+    bool wants_password; /* SOCKS5: the next message is the password's */
+    bool whole;          /* HTTP: only the password is still to be checked */
+    size_t looked_at;    /* HTTP: how much of `in` was parsed in vain */
+    struct wire_credentials credentials;
+};
+
+/* client_route.c: which way is tried. */
+struct client_way {
+    bool to_path;         /* the target is a unix socket, whose path is `opening` */
+    size_t step;          /* of [resolve] order */
+    struct ip *addresses; /* those of the target that the rules allow */
+    size_t address_count;
+    size_t address_next;
+    char opening[HOST_MAX + 1]; /* the host or address to be opened */
+    struct resolve *resolve;    /* while a name is looked up */
+};
+
+/* client_session.c: waiting for a session. */
+struct client_hold {
+    uint64_t limit_ms;  /* 0: the upstream's */
+    uint64_t waited_ms; /* of it, until the wait that is under way */
+    uint64_t began;     /* that wait */
 };
 
 /* What is needed until the relay starts, and not after. */
-struct request {
-    struct buffer in; /* bytes read and not consumed yet */
-    bool eof;         /* the client has sent its end of data already */
-    bool greeted;     /* SOCKS5: the method was agreed on */
-    bool wants_password;
-    struct wire_credentials credentials;
+struct client_request {
     struct wire_target target;
-    size_t looked_at;      /* HTTP: so much of `in` was parsed in vain */
-    struct buffer head;    /* WIRE_FORWARD: the head for the origin */
-    struct http_body body; /* and how the body after it ends */
-    size_t step;           /* of [resolve] order */
-    struct ip *addresses;  /* that a look-up gave and the rules allow */
-    size_t address_count;
-    size_t address_next;
-    uint64_t waited_ms;  /* of `hold` */
-    uint64_t wait_began; /* in CLIENT_WAITING */
-    uint64_t hold_ms;    /* how long a session is waited for */
-    uint64_t asked_at;   /* the server, for a channel */
-    bool bound;          /* BIND: who has come, for the reply */
+    struct client_reading reading;
+    struct buffer head;    /* WIRE_FORWARD: the head for the origin ... */
+    struct http_body body; /* ... and how the body after it ends */
+    struct client_way way;
+    struct client_hold hold;
+    struct session *chosen;  /* the session that client_choose found, for the next action only */
+    struct open_race race;   /* client_open.c */
+    uint64_t asked_at;       /* when the server was asked for a channel */
+    struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
+    bool bound;              /* BIND: the reply names an address, which is: */
     struct ip bound_ip;
     uint16_t bound_port;
-    bool to_path;               /* the target is a unix socket, whose path is `opening` */
-    char opening[HOST_MAX + 1]; /* the host or address being opened */
+    char why[300]; /* why the client was refused, or why it lingers, for the access line */
 };
 
-struct verification;
+/* client.c: where the client is. */
+struct client_origin {
+    bool via_remote_forward; /* it came in at the far side, and its target is reached from here */
+    bool is_ip;              /* `ip` and `port` are known */
+    uint16_t port;
+    struct ip ip;
+};
+
+/* client_ask.c: what the client asked for. */
+struct client_wish {
+    bool protocol_known;
+    enum wire_protocol protocol;
+    enum wire_command command;
+    char *user;   /* authenticated; NULL */
+    char *target; /* "host:port", or a path */
+};
+
+/* client_route.c: what the rules said. */
+struct client_verdict {
+    bool judged;
+    bool allowed;
+    const struct acl_rule *rule;
+};
+
+/* client_session.c: the session, and the way to it. */
+struct client_session {
+    const struct config_upstream *upstream; /* NULL until it is decided */
+    struct session_table *table;            /* the upstream's */
+    int slot;                               /* reserved there; -1: none */
+    bool waiting;                           /* on worker->waiting */
+    int moving_fd;                          /* in CLIENT_MOVING: the client's socket */
+    struct buffer moving_unsent;            /* likewise: what its endpoint kept of replies */
+    struct message moving;                  /* likewise */
+};
+
+/* client_bind.c */
+struct client_bind {
+    struct session_listen *listen; /* in CLIENT_BINDING */
+    char *bound;                   /* where the server listens, as the client was told */
+    char *peer;                    /* who connected there, in the server's words */
+};
+
+struct password_check;
 
 struct client {
     TAILQ_ENTRY(client) link;         /* worker->clients */
-    TAILQ_ENTRY(client) waiting_link; /* worker->waiting, in CLIENT_WAITING */
+    TAILQ_ENTRY(client) waiting_link; /* worker->waiting */
     struct worker *worker;
-    bool waiting;           /* on worker->waiting */
-    struct message message; /* in CLIENT_MOVING */
-    int moving_fd;
-    struct buffer moving_unsent; /* what the endpoint still kept of replies */
-    struct generation *generation;
-    const struct config_listen *listen;     /* NULL: an internal connection of our own */
-    struct internal_request *internal;      /* its strings are not kept; NULL: nobody is told */
-    const struct config_upstream *upstream; /* once decided */
-    struct session_table *table;            /* the upstream's */
-    int slot;                               /* reserved there; -1: none */
+    unsigned long long number;
     enum client_state state;
-    enum wire_protocol protocol;
-    enum wire_command command;
-    bool protocol_known;
-    bool from_ip;
-    uint16_t peer_port;
-    struct ip peer;
-    struct endpoint *endpoint; /* its socket or channel; NULL: the relay has it, or moving */
-    struct deadline deadline;  /* handshake, hold, open_timeout or the end of CLIENT_CLOSING */
-    struct request *request;   /* NULL once relaying */
-    struct verification *verification;
-    struct resolve *resolve;
-    struct session_open *open;
-    struct session_listen *bind;      /* in CLIENT_BINDING */
-    bool via_remote_forward;          /* came in at the far side: leads to this machine's network */
-    struct forwarded_open *forwarded; /* how, until it is answered */
-    struct connect *connect;          /* in CLIENT_CONNECTING */
-    struct later
-        parse_later; /* bytes or their end came from a channel: they are parsed outside of it */
-    struct relay *relay;
-    bool cut;  /* the relay did not end in order */
-    char *why; /* in CLIENT_CLOSING: the access line's `end` */
-    /* For the access line. */
+    struct generation *generation;
+    const struct config_listen *listen; /* NULL: an internal connection */
+    struct internal_request *internal;  /* its strings are not kept; NULL: nobody is told */
+    struct endpoint *endpoint;          /* NULL: the relay has it, or it is no endpoint (yet) */
+    struct deadline deadline;           /* see client_state_has_deadline */
+    struct later parse_later;           /* a channel has brought bytes, or their end */
+    struct client_request *request;     /* NULL once relaying */
+    const char *words; /* to the event that is handled, or NULL; see client_event */
+    struct client_origin origin;
+    struct client_wish wish;
+    struct client_verdict verdict;
+    struct client_session session;
+    struct client_bind bind;
+    struct password_check *check;     /* client_ask.c; in CLIENT_CHECKING */
+    struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
+    struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
+    struct relay *relay;              /* client_answer.c */
+    /* For the access line (client_end.c). */
     uint64_t began;
-    char *user;      /* authenticated, or SOCKS4's USERID; NULL */
-    char *target;    /* "host:port", or a path */
-    char *bound;     /* BIND: where the server listens, as the client was told; NULL */
-    char *bind_peer; /* BIND: who connected there, in the server's words; NULL */
-    const struct acl_rule *rule;
-    bool judged;
-    bool allowed;
+    bool cut; /* the relay did not end in order */
     enum outcome outcome;
     uint64_t bytes[2];
 };
 
 /* client.c */
 
-/* The one place where a state changes. */
-void client_set_state(struct client *client, enum client_state state);
+/* Handles an event: performs what client_machine says, and so on with what the actions find out.
+ * `words` are for the access line (why the connection ended) or for the client (why it is refused),
+ * where the event leads to that; NULL: none. They need to be valid during the call only. */
+void client_event(struct client *client, enum client_event event, const char *words);
 
-/* The access line, and the end of everything. `why` as the line's `end`. */
-void client_end(struct client *client, const char *why);
+/* The action finds that the client is refused; `words` as client_event's. */
+enum client_event client_refused(struct client *client, enum outcome outcome, const char *words);
 
-/* The same once the endpoint has sent all replies, for which the client has some seconds; else the
- * connection is aborted. Whatever else is under way for the client stops now. */
-void client_end_after_reply(struct client *client, const char *why);
+/* The same as an event. */
+void client_refuse(struct client *client, enum outcome outcome, const char *words);
 
-/* Gives everything back without a word; it is on no worker's list any more. */
-void client_free(struct client *client);
-
-/* What was asked is of no use any more: the relay has begun. */
-void client_forget_request(struct client *client);
-
-/* The client's socket is its own again (after a move, at the beginning): its bytes go to the
- * request. */
+/* The client's socket is its own (again, after a move): its bytes go to the request. */
 void client_listen(struct client *client);
+
+/* Frees what is needed until the relay starts. */
+void client_forget_request(struct client *client);
 
 /* client_ask.c */
 
-/* Looks at the bytes that came: parses as far as they go. Ends the client when its end of data came
- * behind them and they are no whole request. */
-void client_ask(struct client *client);
+enum client_event client_parse(struct client *client); /* an action */
+enum client_event client_check(struct client *client); /* an action */
 
-/* The password check that is under way is of no interest any more. */
-void client_forget_verification(struct client *client);
+/* Nobody waits any more for the password check that is under way. */
+void client_forget_check(struct client *client);
 
 /* client_route.c */
 
-/* Judges, resolves, chooses and opens; ends in client_answer_open or client_refuse. */
-void client_route(struct client *client);
-
-/* Judges the target as named, or one of the addresses it has. On allow the upstream is set. */
-bool client_judge(struct client *client, const struct ip *ip);
+enum client_event client_route(struct client *client);    /* an action */
+enum client_event client_route_on(struct client *client); /* an action */
+enum client_event client_look_up(struct client *client);  /* an action */
 
 /* What the rules say to such a host and address, with the target's port. Changes nothing. */
-struct acl_verdict client_verdict(const struct client *client, const char *host,
-                                  const struct ip *ip);
+struct acl_verdict client_ask_rules(const struct client *client, const char *host,
+                                    const struct ip *ip);
 
-/* Looks the target's name up; `done`, with the client, as resolver_lookup's. */
-void client_look_up(struct client *client, enum resolve_step step,
-                    void (*done)(void *arg, enum resolve_status status, const struct ip *addresses,
-                                 size_t count, const char *error));
+/* Judges the target as named, or one of its addresses. If that is allowed the upstream is set. */
+bool client_judge(struct client *client, const struct ip *ip);
 
-/* Keeps those of the target's addresses that are allowed. False: there are none. */
-bool client_keep_allowed(struct client *client, const struct ip *addresses, size_t count,
-                         bool (*allowed)(struct client *client, const struct ip *ip));
+/* Whether the server looks the name up that is opened. */
+bool client_opens_name(const struct client *client);
 
-/* Stops whatever routing waits for. */
+/* An open failed, or a look-up: whether there is another address or another look-up to try. */
+bool client_has_next(struct client *client, enum outcome outcome);
+
+/* Stops the look-up. */
 void client_unroute(struct client *client);
+
+/* client_session.c */
+
+enum client_event client_choose(struct client *client); /* an action */
+enum client_event client_wait(struct client *client);   /* an action */
+enum client_event client_move(struct client *client);   /* an action */
+
+/* The client waits no more. */
+void client_stop_waiting(struct client *client);
 
 /* Gives the reservation on a session back. */
 void client_release_slot(struct client *client);
 
+/* client_open.c */
+
+enum client_event client_open(struct client *client); /* an action */
+
+/* Stops that. */
+void client_unopen(struct client *client);
+
 /* client_connect.c */
 
-/* Connects from this machine, as far as the rules allow; ends in client_answer_open or
- * client_refuse. */
-void client_connect(struct client *client);
+enum client_event client_connect(struct client *client); /* an action */
 
-/* Stops that, and refuses what came in and was not answered. */
+/* Whether a client that came by a remote forward may go to its target, or to one of its addresses.
+ */
+bool client_may_connect(struct client *client, const struct ip *ip);
+
+/* Stops connecting, and refuses the forwarded open that was not answered. */
 void client_disconnect(struct client *client);
 
 /* client_bind.c */
 
-/* RFC 1928 section 6, BIND: has the session's server listen, tells the client where, and waits for
- * one connection there; ends in client_answer_open or client_refuse. */
-void client_bind(struct client *client, struct session *session);
+enum client_event client_bind(struct client *client);       /* an action */
+enum client_event client_tell_bound(struct client *client); /* an action */
 
-/* Stops that. */
+/* Stops listening. */
 void client_unbind(struct client *client);
 
 /* client_answer.c */
 
-/* The first of two replies to a BIND: where the server listens. */
-void client_say_bound(struct client *client, const struct ip *ip, uint16_t port);
+enum client_event client_tell_refusal(struct client *client); /* an action: CLIENT_REFUSE */
+enum client_event client_answer(struct client *client);       /* an action */
+enum client_event client_relay(struct client *client);        /* an action */
+enum client_event client_reset(struct client *client);        /* an action */
+
+/* Tells the client where the server listens, which is the first of two replies to a BIND. */
+void client_say_bound(struct client *client);
 
 /* Tells the owner of an internal connection how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);
 
-/* The channel is open: answers, and starts the relay. */
-void client_answer_open(struct client *client, struct endpoint *channel);
+/* client_end.c */
 
-/* Answers with a failure in the protocol's words (`detail`: more words, may be NULL) and ends, at
- * once or when the endpoint has taken all of the reply. */
-void client_refuse(struct client *client, enum outcome outcome, const char *detail);
+enum client_event client_linger(struct client *client);  /* an action */
+enum client_event client_end(struct client *client);     /* an action */
+enum client_event client_discard(struct client *client); /* an action */
 
 #endif

@@ -2,6 +2,7 @@
 #include "worker/open_race.h"
 
 #include "base/mem.h"
+#include "base/probe.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static void on_attempt_answered(void *arg, struct endpoint *channel,
     struct open_attempt *attempt = arg;
 
     attempt->open = NULL;
+    probe_channel_answer(attempt, channel != NULL, channel != NULL ? 0 : failure->reason);
     if (channel != NULL)
         attempt_opened(attempt, channel);
     else
@@ -113,6 +115,8 @@ int open_race_start(struct open_race *race, struct session *session,
     if (attempt == NULL || (count_running(race) > 0 && !may_join(session)))
         return -1;
     attempt->race = race;
+    probe_channel_ask(attempt, target->path != NULL ? target->path : target->tcp.host,
+                      target->path != NULL ? 0 : target->tcp.port);
     if (target->path != NULL)
         attempt->open = session_open_unix(session, target->path, on_attempt_answered, attempt);
     else

@@ -2,6 +2,7 @@
 """The control socket: who may ask, what a running gateway answers, and what it then does.
 control_end.t has how it ends a gateway."""
 
+import contextlib
 import json
 import os
 import re

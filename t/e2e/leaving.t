@@ -52,7 +52,7 @@ def states(sshd):
         target = socks5_request(ANY, origin.port)
         cases = {  # state: (listener, what is sent, whether the end of a half ends it at once)
             "asking": ("browser", HELLO + b"\x05", True),
-            "verifying": ("locked", HELLO_PASSWORD + password_request("slow", PASSWORD), True),
+            "checking": ("locked", HELLO_PASSWORD + password_request("slow", PASSWORD), True),
             "resolving": ("browser", HELLO + socks5_request("nobody.invalid", 80), False),
             "waiting": ("nowhere", HELLO + target, False),
             "opening": ("browser", HELLO + socks5_request(ANY, hole.port), False),

@@ -109,7 +109,7 @@ static int lines_in(int file)
     return lines;
 }
 
-/* ---- who comes in */
+/* ---- connections */
 
 static void connections_are_accepted_with_the_peers_address(void **state)
 {

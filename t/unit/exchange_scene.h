@@ -16,7 +16,7 @@
 #define GULP sizeof(((struct far_side *)0)->got)
 
 struct scene {
-    const char *what; /* the case, for who reads of a failure; NULL: none */
+    const char *what; /* the case, for the message of a failure; NULL: none */
     struct loop *loop;
     struct far_side client;
     char got[2 * HTTP_HEAD_MAX]; /* by the client, all in all */

@@ -40,7 +40,7 @@ static void closes(void)
     listener = NULL;
 }
 
-/* Somebody else, on whatever thread, still holds it. */
+/* Another reference, perhaps on another thread, is still held. */
 static struct listener *closes_while_held(void)
 {
     struct listener *held = listener_ref(listener);

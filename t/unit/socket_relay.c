@@ -114,7 +114,7 @@ static void a_relay_of_sockets_carries_bulk_both_ways(void **state)
     loop_free(loop);
 }
 
-/* How much a relay swallows when nobody reads at the other end is what the kernel holds and one
+/* When the other end is not read, a relay takes no more than what the kernel holds and one
  * turn's bytes. */
 static void a_relay_holds_little_for_a_reader_that_does_not_read(void **state)
 {

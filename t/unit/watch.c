@@ -179,7 +179,7 @@ static void a_watch_that_another_has_ended_is_told_nothing(void **state)
     finish(a.ended ? &b : &a);
 }
 
-/* The event of the one that has ended is on its way when the other gets its descriptor's number. */
+/* The event of a watch that has ended is on its way when another gets its descriptor's number. */
 static void a_number_that_is_used_again_is_a_new_watch(void **state)
 {
     struct post a = {0}, b = {.ends = &a}, c = {0};

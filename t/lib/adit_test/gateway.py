@@ -147,7 +147,7 @@ class Adit(Process):
     def accesses(self, since=0):
         """The access lines, as dicts."""
         self.settle()
-        return [fields(line) for line in self.lines[since:] if " info: connection client=" in line]
+        return [fields(line) for line in self.lines[since:] if " info: connection connection=" in line]
 
     def access(self, since=0, seconds=30, at_least=(), **wanted):
         """Waits for an access line with these fields and numbers at least so big; returns it all.
@@ -158,7 +158,7 @@ class Adit(Process):
         wanted = {key: str(value) for key, value in wanted.items()}
 
         def fits(line):
-            found = fields(line) if " info: connection client=" in line else {}
+            found = fields(line) if " info: connection connection=" in line else {}
             return wanted.items() <= found.items() and all(
                 int(found.get(key, 0)) >= least for key, least in dict(at_least).items()) and found
 

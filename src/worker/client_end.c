@@ -1,0 +1,177 @@
+/* How a client ends: its last reply goes out, its access line is written, all that it has is given
+ * back. */
+#include "worker/client_parts.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long the endpoint of a refused client may need to take its reply. */
+#define REPLY_MS 10000
+
+/* Before the address of a client that came by a remote forward, as only the SSH server vouches for
+ * it. */
+#define CLAIMED "remote:"
+
+/* Stops what is under way for the client. */
+static void stop(struct client *c)
+{
+    deadline_cancel(&c->deadline);
+    later_cancel(c->worker->loop, &c->parse_later);
+    client_forget_check(c);
+    client_disconnect(c);
+    client_unbind(c);
+    client_stop_waiting(c);
+    client_unroute(c);
+    client_unopen(c);
+}
+
+static void linger_expired(struct deadline *deadline)
+{
+    client_event(container_of(deadline, struct client, deadline), CLIENT_TIMED_OUT,
+                 "did not take its reply");
+}
+
+enum client_event client_linger(struct client *c)
+{
+    char *why = c->request->why;
+
+    stop(c);
+    if (c->endpoint == NULL || !endpoint_is_draining(c->endpoint))
+        return CLIENT_TAKEN;
+    if (c->words != why)
+        snprintf(why, sizeof(c->request->why), "%s", c->words);
+    deadline_arm(c->worker->loop, &c->deadline, REPLY_MS, linger_expired);
+    endpoint_resume(c->endpoint);
+    return CLIENT_NOTHING;
+}
+
+/* The access line. */
+
+/* `text` has room for CLAIMED and HOSTPORT_TEXT_MAX. */
+static const char *origin_text(const struct client_origin *origin, char *text)
+{
+    char address[IP_TEXT_MAX];
+
+    if (!origin->is_ip)
+        return origin->via_remote_forward ? "remote" : "unix";
+    strcpy(text, origin->via_remote_forward ? CLAIMED : "");
+    hostport_format(ip_format(&origin->ip, address), origin->port, text + strlen(text));
+    return text;
+}
+
+static const char *protocol_name(const struct client *c)
+{
+    static const char *const names[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
+
+    if (c->wish.protocol_known)
+        return names[c->wish.protocol];
+    return config_listen_leads(c->listen) ? "forward" : NULL;
+}
+
+static const char *command_name(enum wire_command command)
+{
+    switch (command) {
+    case WIRE_CONNECT: return "connect";
+    case WIRE_BIND: return "bind";
+    case WIRE_UDP_ASSOCIATE: return "udp-associate";
+    case WIRE_FORWARD: return "request";
+    }
+    return NULL;
+}
+
+static void log_access(const struct client *c)
+{
+    char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
+    struct log_field fields[20];
+    size_t n = 0;
+    /* (The clock of another loop than the one of `began`, if the client has moved.) */
+    uint64_t now = loop_now(c->worker->loop);
+
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("connection", c->number);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("client", origin_text(&c->origin, origin));
+    fields[n++] = ADIT_LOG_TEXT_FIELD("user", c->wish.user);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("listen", c->listen->name);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("protocol", protocol_name(c));
+    if (c->wish.target != NULL && !config_listen_leads(c->listen))
+        fields[n++] = ADIT_LOG_TEXT_FIELD("command", command_name(c->wish.command));
+    fields[n++] = ADIT_LOG_TEXT_FIELD("target", c->wish.target);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("bound", c->bind.bound);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("peer", c->bind.peer);
+    if (c->verdict.judged) {
+        fields[n++] = ADIT_LOG_TEXT_FIELD("verdict", c->verdict.allowed ? "allow" : "deny");
+        fields[n++] = ADIT_LOG_TEXT_FIELD("rule", acl_rule_text(c->verdict.rule));
+    }
+    if (c->session.upstream != NULL)
+        fields[n++] = ADIT_LOG_TEXT_FIELD("upstream", c->session.upstream->name);
+    if (c->session.slot >= 0)
+        fields[n++] = ADIT_LOG_NUMBER_FIELD("session", (uint64_t)c->session.slot);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("up", c->bytes[0]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("down", c->bytes[1]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("end", c->words);
+    log_event(ADIT_LOG_INFO, "connection", fields, n);
+}
+
+static void account(const struct client *c)
+{
+    struct metrics *m = &c->worker->metrics;
+
+    metric_add(&m->outcomes[c->outcome], 1);
+    metric_add(&m->bytes_up, c->bytes[0]);
+    metric_add(&m->bytes_down, c->bytes[1]);
+}
+
+/* Freeing. */
+
+/* An answer must not be overtaken by a reset. Where the protocol has no answer the reset is it. */
+static bool ends_by_reset(const struct client *c)
+{
+    return c->listen != NULL && config_listen_leads(c->listen);
+}
+
+static void client_free(struct client *c)
+{
+    struct workers *workers = c->worker->workers;
+    bool internal = c->listen == NULL;
+
+    stop(c);
+    client_release_slot(c);
+    endpoint_close(c->endpoint, ends_by_reset(c));
+    client_forget_request(c);
+    client_report(c, OUTCOME_NO_SESSION, "given up");
+    buffer_clear(&c->session.moving_unsent);
+    free(c->internal);
+    generation_unref(c->generation);
+    free(c->wish.user);
+    free(c->wish.target);
+    free(c->bind.bound);
+    free(c->bind.peer);
+    free(c);
+    if (!internal)
+        workers_client_gone(workers);
+}
+
+enum client_event client_end(struct client *c)
+{
+    if (c->listen != NULL) {
+        log_access(c);
+        account(c);
+    } else if (c->outcome == OUTCOME_OK && c->internal->ended != NULL) {
+        c->internal->ended(c->internal->arg, c->cut ? c->words : NULL);
+    }
+    TAILQ_REMOVE(&c->worker->clients, c, link);
+    client_free(c);
+    return CLIENT_NOTHING;
+}
+
+/* Of a client between two workers: it is on no worker's list. */
+enum client_event client_discard(struct client *c)
+{
+    close(c->session.moving_fd);
+    client_free(c);
+    return CLIENT_NOTHING;
+}

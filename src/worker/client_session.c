@@ -1,0 +1,174 @@
+/* A client's session: choosing one of the upstream's, waiting until one is up, moving to the worker
+ * that drives it. */
+#include "worker/client_parts.h"
+
+#include "io/socket.h"
+#include "shared/main_messages.h"
+
+#include <unistd.h>
+
+/* How often an internal connection looks whether the person has answered. */
+#define PERSON_ASKED_MS 1000
+
+void client_release_slot(struct client *c)
+{
+    if (c->session.slot >= 0)
+        session_table_release(c->session.table, c->session.slot);
+    c->session.slot = -1;
+}
+
+/* Choosing. */
+
+/* Whether clients like this one may come with any name, and the server looks it up. */
+static bool may_bring_names(const struct client *c)
+{
+    const struct config *config = c->generation->config;
+
+    if (c->listen == NULL || config_listen_leads(c->listen))
+        return false;
+    if (config->acl != NULL && config->acl_names_resolve)
+        return false;
+    for (size_t i = 0; i < config->resolve.order_count; i++)
+        if (config->resolve.order[i] == RESOLVE_REMOTE)
+            return true;
+    return false;
+}
+
+/* See policy/balance. */
+static bool open_may_block(const struct client *c)
+{
+    struct session_table *table = c->session.table;
+
+    if (!may_bring_names(c))
+        return false;
+    session_table_expect_names(table);
+    return client_opens_name(c) &&
+           !fast_names_has(table->fast_names, c->request->way.opening, loop_now(c->worker->loop));
+}
+
+static uint64_t hold_of(const struct client *c)
+{
+    uint64_t own = c->request->hold.limit_ms;
+
+    return own > 0 ? own : c->session.upstream->hold_ms;
+}
+
+/* Reserves a channel on a session. False: none is up. */
+static bool reserve(struct client *c)
+{
+    struct client_session *s = &c->session;
+    bool grow = false;
+
+    /* A reload may have put another pool in the place of its upstream's. */
+    s->table = session_table_current(s->table);
+    s->slot = session_table_reserve(s->table, (int)c->worker->index, open_may_block(c), &grow);
+    if (grow)
+        main_send_grow(c->worker->workers, s->table);
+    return s->slot >= 0;
+}
+
+/* A reservation that a move brought along is used if its session is still there. A session that has
+ * ended since it was chosen is not up any more for the next choice. */
+enum client_event client_choose(struct client *c)
+{
+    client_stop_waiting(c);
+    for (;;) {
+        if (c->session.slot < 0 && !reserve(c))
+            return c->request->hold.waited_ms < hold_of(c)
+                       ? CLIENT_NO_SESSION
+                       : client_refused(c, OUTCOME_NO_SESSION, NULL);
+        if (atomic_load(&c->session.table->slots[c->session.slot].worker) != (int)c->worker->index)
+            return CLIENT_ELSEWHERE;
+        c->request->chosen = worker_session_at(c->worker, c->session.table, c->session.slot);
+        if (c->request->chosen != NULL)
+            return c->wish.command == WIRE_BIND ? CLIENT_LISTEN : CLIENT_SESSION;
+        client_release_slot(c);
+    }
+}
+
+/* Waiting. */
+
+static void hold_expired(struct deadline *deadline)
+{
+    struct client *c = container_of(deadline, struct client, deadline);
+
+    /* While a person is asked an internal connection waits on. (Clients from outside are not kept
+     * waiting for a person.) */
+    if (c->request->hold.limit_ms > 0 && atomic_load(&c->session.table->asking))
+        deadline_arm(c->worker->loop, &c->deadline, PERSON_ASKED_MS, hold_expired);
+    else
+        client_event(c, CLIENT_TIMED_OUT, NULL);
+}
+
+enum client_event client_wait(struct client *c)
+{
+    struct client_hold *hold = &c->request->hold;
+    uint64_t left = hold_of(c) - hold->waited_ms;
+
+    hold->began = loop_now(c->worker->loop);
+    c->session.waiting = true;
+    TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);
+    atomic_fetch_add(&c->session.table->waiting, 1);
+    /* (In tenths of a second: deadlines are cheap for few different durations.) */
+    deadline_arm(c->worker->loop, &c->deadline, (left + 99) / 100 * 100, hold_expired);
+    return CLIENT_NOTHING;
+}
+
+void client_stop_waiting(struct client *c)
+{
+    if (!c->session.waiting)
+        return;
+    c->session.waiting = false;
+    c->request->hold.waited_ms += loop_now(c->worker->loop) - c->request->hold.began;
+    TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
+    atomic_fetch_sub(&c->session.table->waiting, 1);
+}
+
+/* Moving. */
+
+/* The gateway ends while the client is between two workers. */
+static void drop_moving(struct message *message)
+{
+    struct client *c = container_of(message, struct client, session.moving);
+
+    client_event(c, CLIENT_ABORTED, NULL);
+}
+
+static void run_moving(struct message *message, void *owner)
+{
+    struct client *c = container_of(message, struct client, session.moving);
+    struct worker *worker = owner;
+
+    if (worker->stopping) {
+        drop_moving(message);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&worker->clients, c, link);
+    c->endpoint = socket_endpoint_new(worker->loop, c->session.moving_fd);
+    if (c->endpoint == NULL) {
+        close(c->session.moving_fd);
+        client_event(c, CLIENT_FAILED, "no descriptors");
+        return;
+    }
+    metric_add(&worker->metrics.moves, 1);
+    client_listen(c);
+    endpoint_send(c->endpoint, buffer_data(&c->session.moving_unsent),
+                  buffer_length(&c->session.moving_unsent));
+    buffer_clear(&c->session.moving_unsent);
+    client_event(c, CLIENT_MOVED, NULL);
+}
+
+/* The message carries the client itself, which is the other worker's as soon as it is sent. */
+enum client_event client_move(struct client *c)
+{
+    int owner = atomic_load(&c->session.table->slots[c->session.slot].worker);
+    struct worker *to = c->worker->workers->all[owner];
+
+    TAILQ_REMOVE(&c->worker->clients, c, link);
+    c->session.moving_fd = socket_endpoint_release(c->endpoint, &c->session.moving_unsent);
+    c->endpoint = NULL;
+    c->worker = to;
+    c->session.moving = (struct message){.run = run_moving, .drop = drop_moving};
+    mailbox_post(to->mailbox, &c->session.moving);
+    return CLIENT_NOTHING;
+}
