@@ -18,10 +18,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* libssh takes a descriptor as 16 bits: a larger one would lead it to somebody else's socket. */
+/* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
 #define DESCRIPTORS_MAX 65536
 
-/* A proxy lives by descriptors: as many as the hard limit allows. */
+/* Each connection takes descriptors: the soft limit becomes the hard one. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -51,7 +51,7 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Standard descriptors that were closed shall not become somebody's socket. */
+/* Opens standard descriptors that are closed, so that no socket gets their number. */
 static void fill_standard_descriptors(void)
 {
     int fd;
@@ -67,7 +67,7 @@ static void on_all_up(void *arg)
 {
     const struct options *options = arg;
 
-    /* As ssh does, which keeps it for who debugs. */
+    /* With debug lines on standard error it stays open, as ssh does with -v. */
     if (!options->background)
         return;
     log_flush(); /* to where it went until now */
@@ -75,7 +75,7 @@ static void on_all_up(void *arg)
     log_reopen();
 }
 
-/* Where the log goes; -1: nowhere, which was said. */
+/* The descriptor of the log; -1: it cannot be opened, and standard error says why. */
 static int open_log(const char *file)
 {
     int fd = STDERR_FILENO;
@@ -123,7 +123,7 @@ static int run_gateway(struct options *options)
     return status;
 }
 
-/* Where somebody else's adit does the forwards, nothing is left to be run. */
+/* If an adit that runs already carries the forwards, this process runs no gateway. */
 static int share_or_run(struct options *options)
 {
     const struct control_order order = {
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
 
     slow_copies_avoid(argv);
     fill_standard_descriptors();
-    /* Whoever starts this may have had it ignored: then no child could be waited for. */
+    /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     status = options_parse(argc, argv, &options);
     if (status == 0)

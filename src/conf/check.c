@@ -36,7 +36,7 @@ static void check_complete(struct load *load)
                      "there is no [listen NAME] and no [forward NAME]: nothing to do");
 }
 
-/* (What ssh_config names need not be there, and what a hop inherited was checked before.) */
+/* (A file that ssh_config names may be missing, and what a hop inherited was checked before.) */
 static void check_readable(struct load *load, const struct load_section *section, const char *key,
                            const char *path)
 {
@@ -47,7 +47,7 @@ static void check_readable(struct load *load, const struct load_section *section
         load_problem(load, load_line_of(section, key), "%s: cannot read %s: %s", key, path, wrong);
 }
 
-/* The public half, beside it, will do: an agent may have the other. */
+/* The public key beside the file is enough: an agent may hold the private key. */
 static void check_identity(struct load *load, const struct load_section *section, const char *path)
 {
     char *beside = mem_printf("%s.pub", path);
@@ -78,7 +78,7 @@ static void check_upstream(struct load *load, size_t index)
                      "proxy_command and jump exclude each other");
 }
 
-/* Where problems of a users file go. */
+/* Where the problems of a users file are reported. */
 struct users_report {
     struct load *load;
     unsigned line;
@@ -162,7 +162,7 @@ static bool address_taken(const struct config *config, const struct config_liste
     return false;
 }
 
-/* Whether anybody who reaches the listener may go anywhere by it. */
+/* Whether every client that reaches the listener may connect anywhere through it. */
 static bool serves_anybody(const struct load *load, const struct config_listen *listen,
                            const struct load_section *section)
 {
@@ -248,8 +248,8 @@ static void check_resolve(struct load *load)
     }
 }
 
-/* What names = resolve holds against rules has to be looked up by somebody whom adit asks itself:
- * never by this machine's resolvers without being told so. */
+/* With names = resolve adit looks names up itself, to hold the addresses against rules. This
+ * machine's resolvers are asked only if the file says so. */
 static void check_names(struct load *load)
 {
     const struct config_resolve *resolve = &load->config->resolve;

@@ -26,7 +26,7 @@ struct command_line {
     const char *log_file;        /* -E */
     const char *control_path;    /* -S */
     const char *ssh_config_file; /* -F */
-    unsigned verbose;            /* -v, so many times */
+    unsigned verbose;            /* how many times -v is given */
     bool quiet;                  /* -q */
     bool background;             /* -f */
 

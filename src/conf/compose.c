@@ -1,4 +1,5 @@
-/* From ssh's command line to a configuration: as if its words and ssh_config's were a file. */
+/* From ssh's command line to a configuration: the command line's words and the answer of ssh -G are
+ * read as if they stood in a file. */
 #include "conf/compose.h"
 
 #include "base/exit_status.h"
@@ -44,7 +45,7 @@ static void print_lines(const char *text)
     }
 }
 
-/* What the command line says itself, for where there is no ssh to say more. */
+/* Without ssh on this machine, the settings of the command line are the answer. */
 static void answer_alone(struct tunnel *tunnel)
 {
     struct ssh_answer *answer = &tunnel->known.answer;
@@ -100,7 +101,7 @@ static void tunnel_entry(struct tunnel *tunnel, const char *key, const char *val
     free(text);
 }
 
-/* Whether the answer says of a keyword one of two words. */
+/* Whether the answer has one of two words for a keyword. */
 static bool answer_is(const struct tunnel *tunnel, const char *keyword, const char *a,
                       const char *b)
 {
@@ -115,7 +116,7 @@ static bool is_master(const struct tunnel *tunnel)
            !answer_is(tunnel, "controlmaster", "no", "false");
 }
 
-/* What LogLevel, -q and -v make together. */
+/* The log level that LogLevel, -q and -v result in. */
 static const char *log_word(const struct tunnel *tunnel)
 {
     static const char *const words[] = {[ADIT_LOG_ERROR] = "error",
@@ -177,7 +178,7 @@ static void write_upstream(struct tunnel *tunnel)
         tunnel_entry(tunnel, "sessions", "1");
 }
 
-/* The name of a socket may have tokens in it, ssh_config(5) TOKENS. */
+/* Expands the tokens (ssh_config(5) TOKENS) in the path of a socket. */
 static void expand_socket(struct tunnel *tunnel, struct config_place *place)
 {
     struct ssh_tokens tokens = ssh_answer_tokens(&tunnel->known.answer, tunnel->host);
@@ -271,7 +272,7 @@ static int build_tunnel(struct tunnel *tunnel, struct options *options)
     return 0;
 }
 
-/* What the run is told besides its configuration. */
+/* Sets the options of the run that are not in its configuration. */
 static void set_run(const struct tunnel *tunnel, struct options *options)
 {
     const struct command_line *line = tunnel->line;

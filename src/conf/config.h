@@ -1,9 +1,11 @@
-/* The configuration every way in ends in: immutable once built, shared by reference count.
+/* conf/: where configurations come from. This room knows the INI file, the command line, ssh_config
+ * (by asking ssh -G), the table of keys (keys.h), and how a configuration is serialised
+ * (serialise.h). It opens files and runs ssh; it opens no socket and knows no gateway.
  *
- * The room conf/ knows the key table, the INI file, the command line and the answers of `ssh -G`.
- * The main thread calls it, at the start and for a reload; the configuration itself is read on any
- * thread.
- */
+ * The thread that starts adit loads the first configuration; in a running gateway a thread of its
+ * own does (gateway/config_changes). A configuration is immutable once it is in use, is shared by
+ * reference count, and may be read by any thread. main.c, gateway/, worker/, session_libssh/ and
+ * control/ call it and read what it makes. */
 #ifndef ADIT_CONF_CONFIG_H
 #define ADIT_CONF_CONFIG_H
 
@@ -18,25 +20,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A list of strings, in order; owned by the configuration. */
+/* A list of strings, in order. The configuration owns them. */
 struct string_list {
     char **items;
     size_t count;
 };
 
 struct config_gateway {
-    unsigned workers; /* 0: one a processor */
+    unsigned workers; /* 0: one for each processor */
     enum log_level log;
     enum log_format log_format;
     char *control; /* the control socket's path; NULL: none */
     uint64_t handshake_timeout_ms;
     uint64_t drain_timeout_ms;
-    unsigned stream_local_bind_mask; /* of every unix socket that is listened on */
-    bool stream_local_bind_unlink;   /* replace what is there, even if somebody listens on it */
+    unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */
+    bool stream_local_bind_unlink;   /* replace a file at the path, even a socket in use */
 };
 
-/* (HOST_KEY_ASK asks where there is somebody to ask, and is strict where not; HOST_KEY_ANY takes
- * every new key, as StrictHostKeyChecking no, but no changed one.) */
+/* HOST_KEY_ASK asks a person, and is strict if no person can be asked. HOST_KEY_ANY accepts every
+ * new key, as StrictHostKeyChecking no does, but no changed key. */
 enum host_key_check {
     HOST_KEY_STRICT,
     HOST_KEY_ACCEPT_NEW,
@@ -45,7 +47,7 @@ enum host_key_check {
     HOST_KEY_PINNED,
 };
 
-/* No upstream has more sessions. */
+/* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
 struct config_upstream {
@@ -54,55 +56,58 @@ struct config_upstream {
     struct string_list hosts;
     char *user; /* NULL: the user who runs adit */
     uint16_t port;
-    /* Private key files; empty: ~/.ssh/id_ed25519, id_ecdsa and id_rsa, those that are there. */
+    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist. */
     struct string_list identities;
-    struct string_list certificates; /* besides FILE-cert.pub next to each identity */
+    struct string_list certificates; /* besides the FILE-cert.pub of each identity */
     bool agent;                      /* ask $SSH_AUTH_SOCK */
     char *password_file;             /* first line: also answers keyboard-interactive */
     char *passphrase_file;           /* first line: for encrypted identities */
-    /* The upstream whose channels carry its sessions: after a load one name at most, that of the
-     * last hop, which has its own (conf/jumps.c makes upstreams of hops that are none yet). */
+    /* The upstream whose channels carry this one's sessions. After a load the list has one name at
+     * most: that of the last hop, whose own `jump` names the hop before it. (conf/jumps.c makes an
+     * upstream for each hop that has none.) */
     struct string_list jump;
     enum host_key_check host_key;
     struct string_list host_key_pins; /* "SHA256:..." when HOST_KEY_PINNED */
     struct string_list known_hosts;   /* files; the first is where accept-new writes */
     char *revoked_host_keys;          /* a file of RevokedHostKeys; NULL: none */
     bool hash_known_hosts;            /* HashKnownHosts: hash the names that are written */
-    /* Take from ssh -G what is not given; once that is done (when loaded): false and NULL. */
+    /* Settings that are not given come from ssh -G. After a load, which has asked it: false and
+     * NULL. */
     bool ssh_config;
     char *ssh_config_file; /* NULL: ssh's own */
-    /* There is no ssh to ask: both still hold, and libssh reads ssh_config for each session. */
+    /* This machine has no ssh: ssh_config and ssh_config_file keep their values, and libssh reads
+     * ssh_config for each session. */
     bool libssh_config;
-    /* "PORT NAME" for each of `hosts`, as libssh reads ssh_config; empty: not asked for yet, or the
-     * upstream has no need of it. (Filled in before the configuration is used, by the gateway: only
-     * it knows libssh, and the main thread must not wait for files.) */
+    /* With libssh_config: "PORT NAME" for each of `hosts`, as libssh reads ssh_config. The gateway
+     * fills the list before the configuration is in use, as this room does not know libssh, and the
+     * main thread must not wait for files. */
     struct string_list libssh_hosts;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;
-    uint64_t idle_ms;      /* a session above sessions_min without channels for so long is closed */
+    uint64_t idle_ms; /* a session beyond sessions_min is closed after so long without channels */
     uint64_t keepalive_ms; /* 0: off */
     unsigned keepalive_max;
     uint64_t connect_timeout_ms;
     uint64_t open_timeout_ms;
     uint64_t hold_ms;
-    char *ciphers; /* comma lists as ssh_config has them; NULL: ours */
+    char *ciphers; /* comma lists as in ssh_config; NULL: adit's own */
     char *kex;
     char *macs;
     char *host_key_algorithms;
     bool compression;
     uint64_t rekey_bytes; /* 0: the cipher's default */
-    /* What ssh_config(5) has besides; NULL and false where a file does not say. */
+    /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
     char *proxy_command;         /* ProxyCommand; NULL: none */
     char *host_key_alias;        /* HostKeyAlias */
     char *identity_agent;        /* a socket's path; NULL: $SSH_AUTH_SOCK */
-    bool identities_only;        /* IdentitiesOnly: of the agent's keys only those named */
+    bool identities_only;        /* IdentitiesOnly: only identities, of the agent's keys too */
     char *public_key_algorithms; /* PubkeyAcceptedAlgorithms */
     int address_family;          /* AF_UNSPEC, AF_INET, AF_INET6 */
     char *bind_address;          /* BindAddress: an IP address; NULL: any */
-    char *askpass;               /* a program that answers each prompt; NULL: SSH_ASKPASS's rules */
-    bool batch_mode;             /* BatchMode: nobody is asked */
-    unsigned password_prompts;   /* NumberOfPasswordPrompts; 0: nobody is asked */
+    char *askpass;               /* a program that answers each prompt; NULL: as SSH_ASKPASS says */
+    bool batch_mode;             /* BatchMode: adit asks nothing */
+    unsigned password_prompts;   /* NumberOfPasswordPrompts; 0: adit asks nothing */
     /* PubkeyAuthentication, PasswordAuthentication, KbdInteractiveAuthentication: whether the
      * method may be used at all. */
     bool pubkey_authentication;
@@ -113,21 +118,21 @@ struct config_upstream {
     bool exit_on_forward_failure;
 };
 
-/* Where a listener listens: an address and port, or a unix socket's path. */
+/* An address that a listener listens on: IP address and port, or the path of a unix socket. */
 struct config_address {
     bool is_unix;
     char *path; /* if is_unix */
     struct ip ip;
-    uint16_t port; /* 0: the kernel picks; reported in the log */
-    /* The second address of a word that stands for one of each family: a machine without that
-     * family does without it. */
+    uint16_t port; /* 0: the kernel picks a port, which the log reports */
+    /* The second address of a word ("localhost", "*") that stands for one address of each family:
+     * if the machine does not have the family, the listener goes without it. */
     bool optional;
 };
 
-/* One end of a forward (ssh(1) -L and -R): a host and port, or a unix socket. */
+/* One end of a forward (ssh(1) -L, -R, -D): host and port, or a unix socket. */
 struct config_place {
     char *path; /* of a unix socket; NULL: host and port */
-    char *host; /* as given; for an end that listens "" (none given), "*", or an address */
+    char *host; /* as given; the end that listens has "" (not given), "*" or an address */
     uint16_t port;
 };
 
@@ -142,10 +147,10 @@ struct config_listen {
     enum listen_auth auth;
     char *users_file;
     struct users *users; /* read and parsed; NULL with LISTEN_AUTH_NONE */
-    bool open;           /* beyond loopback without narrowing is meant */
-    bool bind;           /* clients may have the SSH server listen for them (SOCKS BIND) */
+    bool open;           /* the file says that any client may use it */
+    bool bind;           /* clients may use SOCKS BIND: the SSH server listens for them */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
-    /* Where connections lead without being asked: of a local forward only; else both are NULL. */
+    /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;
 };
 
@@ -156,11 +161,12 @@ struct config_forward {
     char *name;
     unsigned line;
     enum forward_kind kind;
-    struct config_place bind; /* the end that listens: here, or for FORWARD_REMOTE at the server */
+    struct config_place
+        bind; /* the end that listens: on this machine; FORWARD_REMOTE: at the server */
     struct config_place target; /* FORWARD_DYNAMIC, and a remote one that serves SOCKS: none */
-    bool open;                  /* as of a listener: beyond loopback is meant */
+    bool open;                  /* as of a listener */
     char *via;                  /* an upstream's name; never NULL once loaded */
-    /* For the kinds that listen here: the same as a listener, built when loaded. */
+    /* The forward as a listener, made by the load; without addresses if FORWARD_REMOTE. */
     struct config_listen listen;
 };
 
@@ -177,7 +183,7 @@ struct config_resolve {
 };
 
 struct config {
-    char *file; /* where it came from; NULL: a command line */
+    char *file; /* the file it was loaded from; NULL: a command line */
     struct config_gateway gateway;
     struct config_upstream *upstreams;
     size_t upstream_count;
@@ -192,7 +198,7 @@ struct config {
     struct string_list remarks;
 };
 
-/* The problems of one load, all of them, in the file's order. */
+/* All problems of one load, in the file's order. */
 struct config_problems {
     char **lines; /* "FILE:LINE: message" */
     size_t count;
@@ -223,9 +229,9 @@ void config_unref(struct config *config);
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
 
-/* A value that no file can hold, with its section and key (ssh's can have a comment's sign in them,
- * or be longer than a line); the caller frees. NULL: there is none, and what config_dump says of
- * itself holds. */
+/* The first value that no INI file can hold, with its section and key: values of ssh_config can
+ * have a comment sign in them, or be longer than a line. The caller frees. NULL: every value can be
+ * held, so that config_load reads config_dump's text back. */
 char *config_dump_lacks(const struct config *config);
 
 /* The configuration with one forward more, or without one (of which `kind`, `bind` and `target`
@@ -247,16 +253,17 @@ const struct config_forward *config_forward(const struct config *config, const c
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
 
-/* Whether connections to the listener lead to its `target`, without being asked. */
+/* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);
 
-/* Whether two upstreams would lead to the same sessions (all but the pool's bounds and timeouts): a
- * reload keeps them. */
+/* Whether two upstreams have the same sessions, which a reload then keeps: all settings but the
+ * pool's bounds and timeouts are equal. */
 bool config_upstream_same_sessions(const struct config_upstream *a,
                                    const struct config_upstream *b);
 
-/* Things that are no errors but that a person starting adit should know (a CIDR rule that names
- * escape, order = local which leaks names, ...); calls `each` for every one. */
+/* Calls `each` for everything that is no error but that the person who starts adit should know:
+ * rules with networks that requests by name escape, order = local, which shows names to this
+ * machine's resolvers. */
 void config_each_notice(const struct config *config, void (*each)(void *arg, const char *text),
                         void *arg);
 

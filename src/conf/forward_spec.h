@@ -25,7 +25,7 @@ extern const char *const forward_kinds[];
  *     FORWARD_DYNAMIC  [BIND:]PORT   /SOCKET
  *
  * Between the two ends a blank is as good as a colon, so that this reads what ssh -G prints
- * (`5432 [localhost]:5432`, and `1080 [socks]:0` for a remote one that serves SOCKS). A part in
+ * (`5432 [localhost]:5432`, and `1080 [socks]:0` for a remote forward that serves SOCKS). A part in
  * square brackets is taken as it is, elsewhere a backslash takes away the meaning of what follows;
  * any part with a slash is a path. bind.host is "" where none was given, and "*" where it was given
  * as "*" or as nothing (":8080:host:80"), which to ssh is the same.

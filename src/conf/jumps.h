@@ -27,8 +27,8 @@ void hop_clear(struct hop *hop);
  * own.
  *
  * A hop without an [upstream] has its settings from its entry in ssh_config if the upstream that
- * names it does, else from that upstream (keys with KEY_HOP; never the password or what is said of
- * its host key alone).
+ * names it does, else from that upstream (keys with KEY_HOP; never the password or the fingerprints
+ * of its host key).
  *
  * Notes a problem of every upstream that would be its own jump host. */
 void jumps_expand(struct load *load);

@@ -55,8 +55,9 @@ enum key_flags {
     KEY_REQUIRED = 1, /* no section of its kind is complete without it */
     KEY_REPEATED = 2, /* may be given again: each is a value of its own */
     KEY_SESSION = 4,  /* part of what leads to a session: config_upstream_same_sessions */
-    /* A hop that has no [upstream] has it from the upstream that names the hop; also one that has
-     * the rest from ssh_config, which knows no such thing. */
+    /* A hop without an [upstream] inherits the value from the upstream that names the hop.
+     * KEY_HOP_ALWAYS: a hop whose other settings come from ssh_config inherits it, too, as
+     * ssh_config has no such setting. */
     KEY_HOP = 8,
     KEY_HOP_ALWAYS = 16,
 };

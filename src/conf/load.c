@@ -343,7 +343,7 @@ static void set_dependent_defaults(struct config *config)
     }
 }
 
-/* A way to the server that was given is the way: ssh_config's other one is left out. */
+/* If the file gives jump or proxy_command, neither is taken from ssh_config. */
 static void exclude_other_way(struct load_section *section, const struct config_upstream *upstream)
 {
     const struct section *kind = section->kind;
@@ -354,7 +354,7 @@ static void exclude_other_way(struct load_section *section, const struct config_
         section->keys[key_find(kind, "jump") - kind->keys].set = true;
 }
 
-/* Gives every upstream that wants it what ssh_config says. */
+/* Gives every upstream with ssh_config = yes its settings of ssh_config. */
 static void ask_ssh_config(struct load *load)
 {
     for (size_t i = 0; i < load->config->upstream_count; i++) {
@@ -367,8 +367,8 @@ static void ask_ssh_config(struct load *load)
     }
 }
 
-/* All is said now: a dump of this needs no ssh_config any more, and must not read it again. (Where
- * there is no ssh, it is read when a session is made.) */
+/* The configuration is complete: a dump of it needs no ssh_config any more, and must not read it
+ * again. (Where there is no ssh, it is read when a session is made.) */
 static void forget_ssh_config(struct config *config)
 {
     for (size_t i = 0; i < config->upstream_count; i++) {

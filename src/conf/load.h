@@ -1,5 +1,5 @@
-/* One load under way, of an INI file or of a command line: what was given where, and what is wrong
- * with it. */
+/* A load under way, of an INI file or of a command line: which values were given where, and the
+ * problems found. One thread uses a load. For the files of conf/ only. */
 #ifndef ADIT_CONF_LOAD_H
 #define ADIT_CONF_LOAD_H
 
@@ -12,9 +12,9 @@
 /* What the name of a section is made of. */
 #define SECTION_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-/* What is known of one key. */
+/* What the load knows of one key of a section. */
 struct load_key {
-    bool set;      /* it has a value, or had one that was refused */
+    bool set;      /* a value was given, perhaps one that was refused */
     bool bad;      /* a value of it was refused */
     unsigned line; /* that gave it; the last time, if it was given more than once; 0: no line did */
 };
@@ -24,7 +24,7 @@ struct load_section {
     const struct section *kind;
     size_t index; /* of its object */
     unsigned line;
-    bool made;     /* for a hop: nobody wrote it */
+    bool made;     /* for a hop: it stands in no file */
     bool expanded; /* the jump hosts of this upstream are upstreams */
     char *hop;     /* what it was made from, with ssh_config; else NULL */
     struct load_key keys[SECTION_KEYS_MAX];
@@ -47,7 +47,7 @@ struct load {
     size_t problem_count;
     unsigned last_line;
     int connection; /* a socket that ends what the load waits for when it is shut down; -1: none */
-    /* What ssh has said of the first upstream's host already; NULL: nothing. */
+    /* The answer of ssh -G for the first upstream's host, if it was asked already; else NULL. */
     const struct ssh_known *ssh_known;
 };
 

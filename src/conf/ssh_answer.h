@@ -26,10 +26,10 @@ void ssh_answer_add_line(struct ssh_answer *answer, const char *keyword, const c
 void ssh_line_unquote(struct ssh_line *line);
 void ssh_answer_clear(struct ssh_answer *answer);
 
-/* The first value of a keyword, which is the one that holds; NULL: it was not said. */
+/* The first value of a keyword, which is the one in force; NULL: the answer has none. */
 const char *ssh_answer_value(const struct ssh_answer *answer, const char *keyword);
 
-/* The value of that index among those of a keyword; NULL: there are not so many. */
+/* The value of that index among those of a keyword; NULL: there are fewer. */
 const char *ssh_answer_value_at(const struct ssh_answer *answer, const char *keyword, size_t index);
 
 /* Whether a value is "yes" or "true", "no" or "false", or "none". NULL is neither of the first two;

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 enum ssh_ask_outcome {
-    SSH_ANSWERED, /* `text` has what ssh printed, `said` its warnings */
-    SSH_REFUSED,  /* `said` has why, in ssh's words */
+    SSH_ANSWERED, /* `text` is what ssh printed, `said` are its warnings */
+    SSH_REFUSED,  /* `said` is why, in ssh's words */
     SSH_ABSENT,   /* there is no ssh on this machine */
 };
 

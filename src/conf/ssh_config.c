@@ -84,7 +84,8 @@ static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, 
         words[count++] = "-p";
         words[count++] = port_text;
     }
-    /* How to get there is said; ssh would take the host's own jump hosts for a loop, or a wish. */
+    /* The file gives the way to the host. The host's own ProxyJump must not come into the answer.
+     */
     if (load_key_of(section, "jump")->set || load_key_of(section, "proxy_command")->set) {
         words[count++] = "-o";
         words[count++] = "ProxyJump=none";

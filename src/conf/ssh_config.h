@@ -5,7 +5,7 @@
 #include "conf/load.h"
 #include "conf/ssh_answer.h"
 
-/* What ssh said of a command line's host. */
+/* The answer of ssh -G for the host of a command line. */
 struct ssh_known {
     const char *host; /* as it was given, without user and port */
     struct ssh_answer answer;

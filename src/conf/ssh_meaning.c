@@ -138,7 +138,7 @@ static char *keepalive_max(const struct scene *scene, const char *value)
     return up_to_100(value, 1);
 }
 
-/* (Where nobody asked for it, 0 is ssh's default and not a wish.) */
+/* (0 is ssh's default: it turns keepalives off only if it was configured.) */
 static char *seconds(const struct scene *scene, const char *value)
 {
     uint64_t milliseconds;
@@ -153,7 +153,8 @@ static char *host_key(const struct scene *scene, const char *value)
 {
     const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
 
-    /* Without a file of the user's own ssh accepts no new host key, whatever else is said. */
+    /* Without a known_hosts file of the user, ssh accepts no new host key, whatever
+     * StrictHostKeyChecking is. */
     if (files && ssh_word_is_none(files))
         return mem_strdup("strict");
     if (ssh_word_is_yes(value))
@@ -163,7 +164,7 @@ static char *host_key(const struct scene *scene, const char *value)
     return mem_strdup(value); /* ask, accept-new */
 }
 
-/* An algorithm list in ssh's own order is nobody's wish, and adit has a faster one. */
+/* An algorithm list in ssh's default order was not configured; adit's own order is faster. */
 static char *algorithms(const struct scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;

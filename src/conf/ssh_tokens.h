@@ -10,7 +10,7 @@ struct ssh_tokens {
     const char *host;  /* %n: as it was given */
     const char *name;  /* %h: HostName */
     const char *port;  /* %p */
-    const char *user;  /* %r; NULL: who runs this */
+    const char *user;  /* %r; NULL: the user who runs adit */
     const char *jump;  /* %j: ProxyJump */
     const char *alias; /* %k: HostKeyAlias; NULL: as `host` */
 };

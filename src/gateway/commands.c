@@ -1,4 +1,4 @@
-/* The commands. */
+/* The commands of the control socket (adit(8), -O), each with its answer. */
 #include "gateway/commands.h"
 
 #include "base/exit_status.h"

@@ -8,21 +8,23 @@
 
 struct control;
 
-/* Nobody can ask yet. The gateway's loop must be there. */
+/* Nothing is listened on yet. The gateway's loop must be there. */
 struct control *control_new(struct gateway *gateway);
 
-/* (The main thread must not ask the path's holder while it serves: `holder` says who that is. NULL:
- * it does not serve yet, and asks.) The two steps of a change of `[gateway] control`
- * (control/server.h). False: `error` says why not; of a command line that the path is taken is only
- * a warning, as it is to ssh. */
+/* (In a running gateway the main thread must not ask the process that listens at the new path:
+ * `holder` says which that is. NULL: the gateway does not run yet, and asks.) The two steps of a
+ * change of `[gateway] control` (control/server.h). False: `error` says why not; of a command line
+ * that the path is taken is only a warning, as it is to ssh. */
 bool control_prepare(struct control *control, const struct config *config,
                      const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX]);
 void control_commit(struct control *control, bool keep_new);
 
-/* A remote forward has come up, was refused, or has gone: somebody may wait for that. */
+/* A remote forward has come up, was refused, or has gone: requests that wait for it are looked at.
+ */
 void control_forward_changed(struct control *control);
 
-/* Nobody new can ask, and the path is free; forwards that are waited for will not come. */
+/* No new connection is accepted, and the path is free; forwards that are waited for will not come.
+ */
 void control_close(struct control *control);
 
 /* Once the gateway will not change any more. NULL is fine. */

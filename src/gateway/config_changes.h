@@ -79,7 +79,7 @@ void config_changes_ask(struct config_changes *changes, enum config_change_kind 
                         struct config_change_forward *forwards, size_t count,
                         config_change_done_fn *done, void *arg);
 
-/* Whether a change is under way; or a reload, which is announced to a service manager. */
+/* Whether a change is under way; whether it is a reload. */
 bool config_changes_busy(const struct config_changes *changes);
 bool config_changes_reloading(const struct config_changes *changes);
 

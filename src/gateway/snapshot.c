@@ -1,4 +1,4 @@
-/* The state, put together from those who have it. */
+/* The state of the gateway, collected from its parts. */
 #include "gateway/snapshot.h"
 
 #include "base/json_text.h"
@@ -220,6 +220,7 @@ json_t *status_json(const struct gateway *g)
     put_number(status, "pid", (uint64_t)getpid());
     put_text(status, "file", g->generation->config->file);
     put_text(status, "state", atomic_load(&g->workers.draining) ? "draining" : "running");
+    json_object_set_new(status, "reloading", json_boolean(config_changes_reloading(g->changes)));
     put_number(status, "seconds", (loop_now(g->loop) - g->began) / 1000);
     put_number(status, "connections", atomic_load(&g->workers.clients));
     json_object_set_new(status, "upstreams", upstreams);

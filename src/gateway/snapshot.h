@@ -1,4 +1,5 @@
-/* How a gateway does: for the control socket, the log and the service manager. */
+/* The state of a running gateway: as JSON for the control socket, as lines for the log, in a few
+ * words for the service manager. Main thread only; nothing here waits. */
 #ifndef ADIT_GATEWAY_SNAPSHOT_H
 #define ADIT_GATEWAY_SNAPSHOT_H
 

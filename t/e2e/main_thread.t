@@ -145,6 +145,8 @@ def reload_by_ssh(sshd, origin):
                 mark = adit.reload()
                 held.pid()
                 answers(adit, control)
+                done = run_adit("-S", control, "-O", "status", "--json")
+                equal(json.loads(done.stdout)["reloading"], True, "reloading, of -O status")
                 true(works(adit.address, origin), "echo meanwhile")
                 equal(adit.find(RELOADED, mark), [], "reloads that have ended meanwhile")
             adit.wait_log(RELOADED, mark)
