@@ -69,10 +69,9 @@ bool base64_is_over(struct base64_reader *r)
            (r->bits & ((1u << r->count) - 1)) == 0;
 }
 
-bool base64_decode(const char *text, size_t length, bool white_space, uint8_t *bytes, size_t size,
-                   size_t *decoded)
+bool base64_decode(struct text text, bool white_space, uint8_t *bytes, size_t size, size_t *decoded)
 {
-    struct base64_reader reader = base64_reader(text, length, white_space);
+    struct base64_reader reader = base64_reader(text.at, text.length, white_space);
 
     for (*decoded = 0; has_digit(&reader) && !reader.bad; (*decoded)++) {
         uint8_t byte = base64_take(&reader);

@@ -4,6 +4,8 @@
 #ifndef ADIT_BASE_BASE64_H
 #define ADIT_BASE_BASE64_H
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +32,7 @@ bool base64_is_over(struct base64_reader *reader);
 
 /* Decodes all of the text to `bytes`, where there is room for `size`. False: the text is not
  * canonical base64, is empty, or has more bytes than that. */
-bool base64_decode(const char *text, size_t length, bool white_space, uint8_t *bytes, size_t size,
+bool base64_decode(struct text text, bool white_space, uint8_t *bytes, size_t size,
                    size_t *decoded);
 
 /* How many bytes a text of that length decodes to at the most. */

@@ -229,8 +229,8 @@ static bool rule_parse(struct key_slot slot, struct key_input *in)
 {
     bool allow = strcmp(slot.key->name, "allow") == 0;
 
-    return acl_add(*(struct acl **)slot.field, allow, in->text, in->line, in->error,
-                   sizeof(in->error)) == 0;
+    return acl_add(*(struct acl **)slot.field, &(struct acl_words){allow, in->text, in->line},
+                   in->error, sizeof(in->error)) == 0;
 }
 
 /* Rules are dumped in their own order, not by key. */

@@ -213,8 +213,8 @@ static bool restore_rule(struct restoring *r, struct word_reader *words)
         !word_next_number(words, UINT32_MAX, &line))
         return false;
     char *text = word_next(words);
-    bool ok = text &&
-              acl_add(r->config->acl, allow == 1, text, (unsigned)line, error, sizeof(error)) == 0;
+    bool ok = text && acl_add(r->config->acl, &(struct acl_words){allow == 1, text, (unsigned)line},
+                              error, sizeof(error)) == 0;
     free(text);
     return ok;
 }

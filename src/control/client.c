@@ -51,9 +51,8 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
     struct wait_limit limit = wait_limit(-1, patience_ms);
     char *line = control_print(request);
     struct buffer bytes = {0};
-    json_t *answer = NULL;
+    struct control_line answer = {0};
     enum wire_status status = WIRE_MORE;
-    size_t used;
 
     json_decref(request);
     *error = NULL;
@@ -62,11 +61,13 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
     free(line);
     while (*error == NULL && status == WIRE_MORE) {
         *error = receive_more(fd, &limit, &bytes);
-        status = control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX,
-                               &used, &answer, error);
+        status =
+            control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX, &answer);
+        if (status == WIRE_BAD)
+            *error = answer.wrong;
     }
     buffer_clear(&bytes);
-    return answer;
+    return answer.object;
 }
 
 /* Requests. */

@@ -9,27 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum wire_status control_parse(const uint8_t *bytes, size_t length, size_t max, size_t *used,
-                               json_t **object, const char **wrong)
+enum wire_status control_parse(const uint8_t *bytes, size_t length, size_t max,
+                               struct control_line *line)
 {
     const uint8_t *end = length > 0 ? memchr(bytes, '\n', length) : NULL;
-    size_t line = end != NULL ? (size_t)(end - bytes) : length;
+    size_t size = end != NULL ? (size_t)(end - bytes) : length;
     json_t *value;
 
-    if (line > max) {
-        *wrong = "the line is too long";
+    if (size > max) {
+        line->wrong = "the line is too long";
         return WIRE_BAD;
     }
     if (end == NULL)
         return WIRE_MORE;
-    value = json_loadb((const char *)bytes, line, JSON_REJECT_DUPLICATES, NULL);
+    value = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(value)) {
         json_decref(value);
-        *wrong = "the line is not a JSON object";
+        line->wrong = "the line is not a JSON object";
         return WIRE_BAD;
     }
-    *object = value;
-    *used = line + 1;
+    line->object = value;
+    line->used = size + 1;
     return WIRE_OK;
 }
 

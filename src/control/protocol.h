@@ -12,11 +12,16 @@
 #define CONTROL_REQUEST_MAX ((size_t)64 * 1024)
 #define CONTROL_ANSWER_MAX ((size_t)16 * 1024 * 1024)
 
-/* Parses the first line of what has come so far, at most `max` bytes without its end. WIRE_OK:
- * `*object` is the caller's, and `*used` bytes were taken. WIRE_BAD: `*wrong` says why, and what
- * follows cannot be parsed either. */
-enum wire_status control_parse(const uint8_t *bytes, size_t length, size_t max, size_t *used,
-                               json_t **object, const char **wrong);
+/* A line that was parsed. */
+struct control_line {
+    size_t used;       /* WIRE_OK: the bytes of the line, with its end */
+    json_t *object;    /* WIRE_OK: the caller's reference; else left alone */
+    const char *wrong; /* WIRE_BAD: why; what follows the line cannot be parsed either */
+};
+
+/* Parses the first line of what has come so far, at most `max` bytes without its end. */
+enum wire_status control_parse(const uint8_t *bytes, size_t length, size_t max,
+                               struct control_line *line);
 
 /* The object as one line, with its end; the caller frees. */
 char *control_print(const json_t *object);

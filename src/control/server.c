@@ -210,20 +210,18 @@ static void connection_ask(struct control_connection *connection, const json_t *
 /* Takes the next line, if it is there. */
 static void connection_next(struct control_connection *connection)
 {
-    json_t *object;
-    const char *wrong;
-    size_t used;
+    struct control_line line;
 
     if (connection->answer != NULL || connection->request != NULL)
         return;
     switch (control_parse(buffer_data(&connection->received), buffer_length(&connection->received),
-                          CONTROL_REQUEST_MAX, &used, &object, &wrong)) {
+                          CONTROL_REQUEST_MAX, &line)) {
     case WIRE_OK:
-        buffer_consume(&connection->received, used);
-        connection_ask(connection, object);
-        json_decref(object);
+        buffer_consume(&connection->received, line.used);
+        connection_ask(connection, line.object);
+        json_decref(line.object);
         break;
-    case WIRE_BAD: connection_refuse(connection, wrong); break;
+    case WIRE_BAD: connection_refuse(connection, line.wrong); break;
     case WIRE_MORE:
         if (connection->ended)
             connection_close(connection);

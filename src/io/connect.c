@@ -34,7 +34,7 @@ struct connect {
     struct deadline deadline;
     struct later start;
     char error[ERROR_TEXT_MAX];
-    void (*done)(void *arg, int fd, const struct ip *address, const char *error);
+    connect_done_fn *done;
     void *arg;
 };
 
@@ -177,9 +177,7 @@ static void on_connect_start(struct later *later)
 }
 
 struct connect *connect_start(struct loop *loop, const struct connect_options *options,
-                              void (*done)(void *arg, int fd, const struct ip *address,
-                                           const char *error),
-                              void *arg)
+                              connect_done_fn *done, void *arg)
 {
     struct connect *c = mem_zalloc(sizeof *c);
 

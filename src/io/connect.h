@@ -21,13 +21,16 @@ struct connect_options {
     enum descriptor_use use;
 };
 
+/* Takes what became of a connect: a connected non-blocking descriptor, which is the callee's, and
+ * the address reached; or -1, NULL and the error of the last attempt ("10.0.0.1 port 22: Connection
+ * refused"). */
+typedef void connect_done_fn(void *arg, int fd, const struct ip *address, const char *error);
+
 /* Tries the addresses in order. `done` is called once, never from inside this call: with a
  * connected non-blocking descriptor, which is the callee's, and the address reached, or with -1 and
  * the error of the last attempt ("10.0.0.1 port 22: Connection refused"). */
 struct connect *connect_start(struct loop *loop, const struct connect_options *options,
-                              void (*done)(void *arg, int fd, const struct ip *address,
-                                           const char *error),
-                              void *arg);
+                              connect_done_fn *done, void *arg);
 
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);

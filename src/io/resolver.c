@@ -45,8 +45,7 @@ struct resolve {
     struct name_question *question; /* NULL: answered */
     struct answer *answer;
     struct later later;
-    void (*done)(void *arg, enum resolve_status status, const struct ip *addresses, size_t count,
-                 const char *error);
+    resolve_done_fn *done;
     void *arg;
 };
 
@@ -63,8 +62,7 @@ static void give_answer(struct later *later)
 {
     struct resolve *resolve = container_of(later, struct resolve, later);
     struct answer *answer = answer_hold(resolve->answer);
-    void (*done)(void *, enum resolve_status, const struct ip *, size_t, const char *) =
-        resolve->done;
+    resolve_done_fn *done = resolve->done;
     void *arg = resolve->arg;
 
     resolve_free(resolve);
@@ -247,10 +245,7 @@ static struct answer *known_answer(struct resolver *resolver, const char *name)
     return NULL;
 }
 
-struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
-                                void (*done)(void *arg, enum resolve_status status,
-                                             const struct ip *addresses, size_t count,
-                                             const char *error),
+struct resolve *resolver_lookup(struct resolver *resolver, const char *name, resolve_done_fn *done,
                                 void *arg)
 {
     struct resolve *resolve = mem_zalloc(sizeof(*resolve));

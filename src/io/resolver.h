@@ -55,6 +55,10 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_options *
 /* Frees; look-ups under way must have been cancelled. NULL is fine. */
 void resolver_free(struct resolver *resolver);
 
+/* Takes what a look-up came to: addresses, valid during the call, or an error, NULL when found. */
+typedef void resolve_done_fn(void *arg, enum resolve_status status, const struct ip *addresses,
+                             size_t count, const char *error);
+
 struct resolve; /* one look-up under way */
 
 /* Looks up both families of `name` (normalised, not a literal). `done` is called once, never from
@@ -64,10 +68,7 @@ struct resolve; /* one look-up under way */
  * (at most RESOLVER_TTL_MAX), missing names for RESOLVER_TTL_NEGATIVE, failures not at all.
  * "localhost" and what ends in ".localhost" is loopback; no server is asked (RFC 6761 section 6.3).
  */
-struct resolve *resolver_lookup(struct resolver *resolver, const char *name,
-                                void (*done)(void *arg, enum resolve_status status,
-                                             const struct ip *addresses, size_t count,
-                                             const char *error),
+struct resolve *resolver_lookup(struct resolver *resolver, const char *name, resolve_done_fn *done,
                                 void *arg);
 
 /* `done` will not be called; the answer is still cached when it comes. NULL is fine. */

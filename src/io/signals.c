@@ -15,7 +15,7 @@
 struct signals {
     uv_poll_t poll;
     int fd;
-    void (*caught)(void *arg, int number);
+    signal_caught_fn *caught;
     void *arg;
 };
 
@@ -48,7 +48,7 @@ static void on_signalfd_readable(uv_poll_t *poll, int status, int events)
 }
 
 struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
-                            void (*caught)(void *arg, int number), void *arg)
+                            signal_caught_fn *caught, void *arg)
 {
     struct signals *signals = mem_zalloc(sizeof(*signals));
     sigset_t set = set_of(numbers, count);

@@ -12,12 +12,14 @@
  * threads. They stay blocked for the life of the process. */
 void signals_hold(const int *numbers, size_t count);
 
+typedef void signal_caught_fn(void *arg, int number);
+
 struct signals;
 
 /* Calls `caught` for each signal, first for those that came since signals_hold. NULL: no descriptor
  * (logged). `caught` may free the signals. */
 struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
-                            void (*caught)(void *arg, int number), void *arg);
+                            signal_caught_fn *caught, void *arg);
 
 /* Ends the calls. NULL is fine. */
 void signals_free(struct signals *signals);

@@ -26,10 +26,9 @@ void acl_free(struct acl *acl)
     free(acl);
 }
 
-int acl_add(struct acl *acl, bool allow, const char *text, unsigned line, char *error,
-            size_t error_size)
+int acl_add(struct acl *acl, const struct acl_words *words, char *error, size_t error_size)
 {
-    struct acl_rule *rule = acl_rule_parse(allow, text, line, error, error_size);
+    struct acl_rule *rule = acl_rule_parse(words, error, error_size);
 
     if (!rule)
         return -1;
@@ -79,8 +78,7 @@ bool acl_has_networks(const struct acl *acl)
     return false;
 }
 
-void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via, unsigned line),
-                  void *arg)
+void acl_each_via(const struct acl *acl, acl_name_fn *each, void *arg)
 {
     for (size_t i = 0; acl && i < acl->count; i++) {
         if (acl->rules[i]->via)
@@ -88,8 +86,7 @@ void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via
     }
 }
 
-void acl_each_listen(const struct acl *acl,
-                     void (*each)(void *arg, const char *name, unsigned line), void *arg)
+void acl_each_listen(const struct acl *acl, acl_name_fn *each, void *arg)
 {
     for (size_t i = 0; acl && i < acl->count; i++) {
         const struct acl_names *listens = &acl->rules[i]->listens;

@@ -15,6 +15,13 @@
 struct acl;      /* a list of rules, immutable once built; opaque */
 struct acl_rule; /* one rule; opaque */
 
+/* A rule as it is written. */
+struct acl_words {
+    bool allow;
+    const char *text; /* what follows "allow =" or "deny =" */
+    unsigned line;    /* kept for acl_rule_line */
+};
+
 struct acl *acl_new(void);
 void acl_free(struct acl *acl);
 
@@ -25,10 +32,9 @@ void acl_free(struct acl *acl);
  * the suffix itself and all below it, "*" which matches everything), port (N or N-M), via (for
  * allow only: the upstream to use; one). `*` is the only special character of a glob, and only
  * names in `to` are globs; it matches any characters, dots too. A rule without words is an error.
- * `line` is kept for acl_rule_line. Returns 0, or -1 with a message in `error` that names the word.
+ * Returns 0, or -1 with a message in `error` that names the word.
  */
-int acl_add(struct acl *acl, bool allow, const char *text, unsigned line, char *error,
-            size_t error_size);
+int acl_add(struct acl *acl, const struct acl_words *words, char *error, size_t error_size);
 
 /* The request to judge. */
 struct acl_query {
@@ -66,12 +72,13 @@ const struct acl_rule *acl_rule_at(const struct acl *acl, size_t index);
  * name is resolved first. */
 bool acl_has_networks(const struct acl *acl);
 
+/* A name that a rule has, and the line of the rule. */
+typedef void acl_name_fn(void *arg, const char *name, unsigned line);
+
 /* Calls `each` for every upstream that a rule names (via=), with the line of the rule. */
-void acl_each_via(const struct acl *acl, void (*each)(void *arg, const char *via, unsigned line),
-                  void *arg);
+void acl_each_via(const struct acl *acl, acl_name_fn *each, void *arg);
 /* The same for the listeners that rules name (listen=). */
-void acl_each_listen(const struct acl *acl,
-                     void (*each)(void *arg, const char *name, unsigned line), void *arg);
+void acl_each_listen(const struct acl *acl, acl_name_fn *each, void *arg);
 
 /* The first rule with from= networks or addresses that could be meant for clients of the remote
  * forward `name`, although no network matches them. NULL: there is no such rule, or another rule is

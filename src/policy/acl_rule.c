@@ -313,21 +313,20 @@ static char *rule_text(bool allow, const char *text)
     return mem_printf("%s = %.*s", allow ? "allow" : "deny", (int)length, text);
 }
 
-struct acl_rule *acl_rule_parse(bool allow, const char *text, unsigned line, char *error,
-                                size_t error_size)
+struct acl_rule *acl_rule_parse(const struct acl_words *words, char *error, size_t error_size)
 {
     struct acl_rule *rule = mem_zalloc(sizeof(*rule));
-    char *words = mem_strdup(text);
-    char *rest = words;
+    char *copy = mem_strdup(words->text);
+    char *rest = copy;
     char *word;
     bool valid = true;
 
-    rule->allow = allow;
-    rule->line = line;
-    rule->text = rule_text(allow, text);
+    rule->allow = words->allow;
+    rule->line = words->line;
+    rule->text = rule_text(words->allow, words->text);
     while (valid && (word = strtok_r(rest, " \t", &rest)))
         valid = add_rule_word(rule, word, error, error_size);
-    free(words);
+    free(copy);
 
     if (valid && rule->given == 0) {
         snprintf(error, error_size, "%s: an empty rule; \"to=*\" matches everything", rule->text);

@@ -39,8 +39,7 @@ struct acl_rule {
 };
 
 /* Reads a rule as acl_add has it; NULL with a message in `error`. */
-struct acl_rule *acl_rule_parse(bool allow, const char *text, unsigned line, char *error,
-                                size_t error_size);
+struct acl_rule *acl_rule_parse(const struct acl_words *words, char *error, size_t error_size);
 void acl_rule_free(struct acl_rule *rule);
 
 /* Whether the request meets every word of the rule. query->ip must be set if the host is an

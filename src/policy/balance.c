@@ -38,7 +38,8 @@ static uint64_t burden(const struct balance_session *session, const struct balan
     return sum << 1 | !session->local;
 }
 
-static bool has_room(const struct balance_session *session, const struct balance_limits *limits)
+static bool may_take_another(const struct balance_session *session,
+                             const struct balance_limits *limits)
 {
     return !session->overdue && session->channels < limits->channels &&
            session->rate < BALANCE_BULK_RATE;
@@ -92,7 +93,7 @@ struct balance_choice balance_choose(const struct balance_session *sessions, siz
             least = mine;
             choice.index = (int)i;
         }
-        if (has_room(&sessions[i], limits) && !(want_quiet && sessions[i].streaming))
+        if (may_take_another(&sessions[i], limits) && !(want_quiet && sessions[i].streaming))
             choice.grow = false;
     }
     return choice;

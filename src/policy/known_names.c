@@ -86,18 +86,18 @@ static bool hash_matches(struct text names, const char *name)
 {
     size_t magic = strlen(HASH_MAGIC);
     uint8_t salt[KNOWN_HOSTS_SALT_LENGTH];
-    const char *delimiter;
+    struct text rest = names;
+    struct text encoded;
     size_t length = 0;
     char *text;
     bool same;
 
     if (names.length < magic || memcmp(names.at, HASH_MAGIC, magic) != 0)
         return false;
-    delimiter = memchr(names.at + magic, '|', names.length - magic);
-    if (delimiter == NULL ||
-        !base64_decode(names.at + magic, (size_t)(delimiter - names.at) - magic, true, salt,
-                       sizeof(salt), &length) ||
-        length != sizeof(salt))
+    text_skip(&rest, magic);
+    encoded = text_until(rest, '|');
+    if (encoded.length == rest.length ||
+        !base64_decode(encoded, true, salt, sizeof(salt), &length) || length != sizeof(salt))
         return false;
     text = known_names_hash(salt, name);
     same = strlen(text) == names.length && memcmp(names.at, text, names.length) == 0;

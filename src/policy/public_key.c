@@ -302,7 +302,7 @@ enum public_key_result public_key_read(const char *text, size_t length, struct p
         return PUBLIC_KEY_BAD;
     room = BASE64_DECODED_MAX(length);
     blob = mem_zalloc(room + 1);
-    if (base64_decode(text, length, true, blob, room, &size))
+    if (base64_decode((struct text){text, length}, true, blob, room, &size))
         result = public_key_parse(blob, size, key);
     if (result == PUBLIC_KEY_OK && (key->type != type || key->certificate != certificate)) {
         public_key_clear(key);

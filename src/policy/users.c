@@ -108,8 +108,7 @@ static const char *line_add(struct users *users, const char *text, size_t length
     return wrong;
 }
 
-struct users *users_new(const char *text, size_t length,
-                        void (*report)(void *arg, unsigned line, const char *message), void *arg)
+struct users *users_new(const char *text, size_t length, users_report_fn *report, void *arg)
 {
     struct users *users = mem_zalloc(sizeof(*users));
     const char *end = text + length;

@@ -55,7 +55,7 @@ static bool decode_blob(const char *base64, size_t length, struct key_blob *blob
     if (length > MESSAGE_MAX)
         return false;
     blob->bytes = mem_zalloc(room + 1);
-    if (base64_decode(base64, length, false, blob->bytes, room, &blob->length))
+    if (base64_decode((struct text){base64, length}, false, blob->bytes, room, &blob->length))
         return true;
     free(blob->bytes);
     *blob = (struct key_blob){0};
@@ -170,7 +170,7 @@ static struct key_blob blob_of(struct span span)
 /* Takes the keys of the agent's answer, each behind the certificates that are known of it. False:
  * the answer is none (draft-miller-ssh-agent section 4.4). */
 static bool read_keys(struct agent *a, const struct key_blob *answer,
-                      const struct key_blob *certificates, size_t certificate_count)
+                      const struct agent_options *options)
 {
     struct ssh_reader reader = {.rest = {answer->bytes, answer->length}};
     uint32_t count;
@@ -184,9 +184,9 @@ static bool read_keys(struct agent *a, const struct key_blob *answer,
         struct span comment = ssh_take_string(&reader);
         if (reader.bad)
             break;
-        for (size_t i = 0; i < certificate_count; i++)
-            if (key_blob_certifies(&certificates[i], &blob))
-                add_key(a, &certificates[i], comment)->signer = key_blob_copy(&blob);
+        for (size_t i = 0; i < options->certificate_count; i++)
+            if (key_blob_certifies(&options->certificates[i], &blob))
+                add_key(a, &options->certificates[i], comment)->signer = key_blob_copy(&blob);
         add_key(a, &blob, comment);
     }
     return !reader.bad;
@@ -328,15 +328,14 @@ bool agent_serve(struct agent *a, ssh_session handle)
 
 /* Opening and closing. */
 
-struct agent *agent_open(const char *path, const struct key_blob *certificates, size_t count,
-                         int connection, atomic_bool *waiting, const char **error)
+struct agent *agent_open(const struct agent_options *options, const char **error)
 {
     uint8_t request = AGENT_REQUEST_IDENTITIES;
     struct key_blob answer;
     struct agent *a;
     /* (Without waiting: a dial that waits for an agent which accepts no connection could not be
      * given up.) */
-    int fd = unix_connect(path, DESCRIPTOR_GATEWAY);
+    int fd = unix_connect(options->path, DESCRIPTOR_GATEWAY);
     bool ok;
 
     if (fd < 0) {
@@ -344,11 +343,13 @@ struct agent *agent_open(const char *path, const struct key_blob *certificates, 
         return NULL;
     }
     a = mem_zalloc(sizeof(*a));
-    *a = (struct agent){.fd = fd, .connection = connection, .waiting = waiting, .ours = -1};
-    ok = send_message(fd, connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
-         receive_message(fd, connection, &answer);
+    *a = (struct agent){
+        .fd = fd, .connection = options->connection, .waiting = options->waiting, .ours = -1};
+    ok =
+        send_message(fd, options->connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
+        receive_message(fd, options->connection, &answer);
     if (ok) {
-        ok = read_keys(a, &answer, certificates, count);
+        ok = read_keys(a, &answer, options);
         free(answer.bytes);
     }
     if (ok)

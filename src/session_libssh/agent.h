@@ -27,12 +27,18 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
 
 struct agent;
 
+/* What an agent is opened with. */
+struct agent_options {
+    const char *path;
+    const struct key_blob *certificates; /* those of keys of the agent are offered; copied */
+    size_t certificate_count;
+    int connection;       /* once it is shut down, nothing is waited for; -1: none */
+    atomic_bool *waiting; /* set while the agent is asked to sign, as it may ask its user */
+};
+
 /* Connects to the agent and asks for its keys. NULL: `*error` says why not, static text or
- * strerror's. Certificates of its keys are offered with them; they are copied. Once `connection` is
- * shut down, nothing is waited for. `waiting` is set while the agent is asked to sign, as the agent
- * may ask its user. */
-struct agent *agent_open(const char *path, const struct key_blob *certificates, size_t count,
-                         int connection, atomic_bool *waiting, const char **error);
+ * strerror's. */
+struct agent *agent_open(const struct agent_options *options, const char **error);
 
 /* Marks a key as named by the configuration, for agent_offer. */
 void agent_name(struct agent *agent, const struct key_blob *key);

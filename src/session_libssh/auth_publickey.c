@@ -311,8 +311,12 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
         path = getenv("SSH_AUTH_SOCK");
     if (!upstream->agent || path == NULL || *path == '\0')
         return NULL;
-    agent = agent_open(path, all->certificates, all->certificate_count, a->h->asker.connection,
-                       a->h->asker.waiting, &error);
+    agent = agent_open(&(struct agent_options){.path = path,
+                                               .certificates = all->certificates,
+                                               .certificate_count = all->certificate_count,
+                                               .connection = a->h->asker.connection,
+                                               .waiting = a->h->asker.waiting},
+                       &error);
     if (agent == NULL) {
         struct wait_limit now = wait_limit(a->h->asker.connection, 0);
         /* The server may have hung up meanwhile: libssh, which has not noticed, would wait for an

@@ -29,15 +29,14 @@ bool http_basic_decode(struct text value, struct wire_credentials *credentials)
     static const char scheme[] = "Basic ";
     if (!http_slice_starts(value, scheme))
         return false;
-    size_t skip = strlen(scheme);
-    while (skip < value.length && value.at[skip] == ' ')
-        skip++;
+    text_skip(&value, strlen(scheme));
+    while (value.length > 0 && *value.at == ' ')
+        text_skip(&value, 1);
 
     uint8_t bytes[USER_PASS_MAX];
     size_t length;
-    bool given =
-        base64_decode(value.at + skip, value.length - skip, false, bytes, sizeof bytes, &length) &&
-        user_pass_split(bytes, length, credentials);
+    bool given = base64_decode(value, false, bytes, sizeof bytes, &length) &&
+                 user_pass_split(bytes, length, credentials);
     OPENSSL_cleanse(bytes, sizeof bytes);
     return given;
 }

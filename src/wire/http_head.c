@@ -64,18 +64,17 @@ static size_t find_line(const char *bytes, size_t length, struct http_line *line
     return lf != NULL ? (size_t)(lf - bytes) + 1 : 0;
 }
 
-enum wire_status http_head_scan(const char *bytes, size_t length, size_t start,
-                                http_line_check *check_start, http_line_check *check_field,
+enum wire_status http_head_scan(struct text bytes, size_t start, const struct http_form *form,
                                 size_t *end)
 {
-    size_t limit = length < HTTP_HEAD_MAX ? length : HTTP_HEAD_MAX;
-    enum wire_status unfinished = length < HTTP_HEAD_MAX ? WIRE_MORE : WIRE_BAD;
-    http_line_check *check = check_start;
+    size_t limit = bytes.length < HTTP_HEAD_MAX ? bytes.length : HTTP_HEAD_MAX;
+    enum wire_status unfinished = bytes.length < HTTP_HEAD_MAX ? WIRE_MORE : WIRE_BAD;
+    http_line_check *check = form->start_line;
 
-    for (size_t at = start; at < limit; check = check_field) {
+    for (size_t at = start; at < limit; check = form->field_line) {
         struct http_line line;
-        size_t size = find_line(bytes + at, limit - at, &line);
-        bool last = check == check_field && line.length == 0 && line.ended;
+        size_t size = find_line(bytes.at + at, limit - at, &line);
+        bool last = check == form->field_line && line.length == 0 && line.ended;
         if (!last && !check(&line))
             return WIRE_BAD;
         if (size == 0)

@@ -16,11 +16,16 @@ struct http_line {
 /* Whether a line is well-formed; of one that has not ended, whether it can still become so. */
 typedef bool http_line_check(const struct http_line *line);
 
-/* Finds the end of the head that starts at `start` with a line that passes `check_start`, then
- * lines that pass `check_field`, then the empty line; `*end` is the offset after that. WIRE_BAD
+/* The form of a head: its first line, and the others. */
+struct http_form {
+    http_line_check *start_line;
+    http_line_check *field_line;
+};
+
+/* Finds the end of the head that starts at `start` with a line of the form's first kind, then lines
+ * of the second, then the empty line; `*end` is the offset after that. WIRE_BAD
  * also when the head would reach beyond HTTP_HEAD_MAX. */
-enum wire_status http_head_scan(const char *bytes, size_t length, size_t start,
-                                http_line_check *check_start, http_line_check *check_field,
+enum wire_status http_head_scan(struct text bytes, size_t start, const struct http_form *form,
                                 size_t *end);
 
 /* How many of the first `length` bytes make a token (RFC 9110 section 5.6.2). */

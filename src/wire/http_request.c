@@ -244,12 +244,12 @@ static bool take_request_line(struct http_request *request)
 enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t *used,
                                     struct http_request *request, enum outcome *outcome)
 {
+    static const struct http_form form = {request_line_check, field_line_check};
     const char *text = (const char *)bytes;
     size_t start = leading_empty_lines(text, length), end;
 
     *outcome = OUTCOME_MALFORMED;
-    enum wire_status status =
-        http_head_scan(text, length, start, request_line_check, field_line_check, &end);
+    enum wire_status status = http_head_scan((struct text){text, length}, start, &form, &end);
     if (status != WIRE_OK)
         return status;
 

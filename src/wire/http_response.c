@@ -26,10 +26,10 @@ static bool any_line_check(const struct http_line *line)
 enum wire_status http_response_parse(const uint8_t *bytes, size_t length,
                                      struct http_response *response)
 {
+    static const struct http_form form = {status_line_check, any_line_check};
     const char *text = (const char *)bytes;
     size_t end;
-    enum wire_status scanned =
-        http_head_scan(text, length, 0, status_line_check, any_line_check, &end);
+    enum wire_status scanned = http_head_scan((struct text){text, length}, 0, &form, &end);
     if (scanned != WIRE_OK)
         return scanned;
 

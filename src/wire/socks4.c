@@ -25,17 +25,15 @@ static bool name_follows(const uint8_t address[static 4])
 }
 
 enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_t *used,
-                                      enum wire_command *command, struct wire_target *target,
-                                      char user[static WIRE_CREDENTIAL_MAX + 1],
-                                      enum outcome *outcome)
+                                      struct socks_request *request)
 {
     static const enum wire_command commands[] = {[1] = WIRE_CONNECT, [2] = WIRE_BIND};
 
-    *outcome = OUTCOME_MALFORMED;
+    request->outcome = OUTCOME_MALFORMED;
     if (length > 0 && bytes[0] != SOCKS_VERSION)
         return WIRE_BAD;
     if (length > 1 && (bytes[1] < 1 || bytes[1] > 2)) {
-        *outcome = OUTCOME_COMMAND;
+        request->outcome = OUTCOME_COMMAND;
         return WIRE_BAD;
     }
     if (length < HEADER)
@@ -58,14 +56,14 @@ enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_
         status = string_length(bytes, length, end, HOST_MAX, &name_length);
         if (status != WIRE_OK)
             return status;
-        if (!wire_target_set(target, (const char *)bytes + end, name_length, port))
+        if (!wire_target_set(&request->target, (const char *)bytes + end, name_length, port))
             return WIRE_BAD;
         end += name_length + 1;
     } else {
-        wire_target_set_address(target, address, 4, port);
+        wire_target_set_address(&request->target, address, 4, port);
     }
-    memcpy(user, bytes + HEADER, user_length + 1);
-    *command = asked;
+    memcpy(request->user, bytes + HEADER, user_length + 1);
+    request->command = asked;
     *used = end;
     return WIRE_OK;
 }

@@ -3,15 +3,12 @@
 #ifndef ADIT_WIRE_SOCKS4_H
 #define ADIT_WIRE_SOCKS4_H
 
-#include "wire/outcome.h"
-#include "wire/wire.h"
+#include "wire/socks.h"
 
-/* One request. USERID goes to `user` (at most WIRE_CREDENTIAL_MAX bytes, else WIRE_BAD): it is a
- * name and no proof of it. DSTIP 0.0.0.x with x not 0 means a name follows (4a). */
+/* One request. USERID goes to request->user (at most WIRE_CREDENTIAL_MAX bytes, else WIRE_BAD): it
+ * is a name and no proof of it. DSTIP 0.0.0.x with x not 0 means a name follows (4a). */
 enum wire_status socks4_request_parse(const uint8_t *bytes, size_t length, size_t *used,
-                                      enum wire_command *command, struct wire_target *target,
-                                      char user[static WIRE_CREDENTIAL_MAX + 1],
-                                      enum outcome *outcome);
+                                      struct socks_request *request);
 
 /* The 8-byte reply; `bound` is written when it is IPv4, zeroes else. Returns 8. */
 #define SOCKS4_REPLY_MAX 8

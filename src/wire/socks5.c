@@ -65,17 +65,16 @@ static enum wire_status address_bounds(const uint8_t *bytes, size_t length, size
 }
 
 enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_t *used,
-                                      enum wire_command *command, struct wire_target *target,
-                                      enum outcome *outcome)
+                                      struct socks_request *request)
 {
     static const enum wire_command commands[] = {
         [1] = WIRE_CONNECT, [2] = WIRE_BIND, [3] = WIRE_UDP_ASSOCIATE};
 
-    *outcome = OUTCOME_MALFORMED;
+    request->outcome = OUTCOME_MALFORMED;
     if (length > 0 && bytes[0] != SOCKS_VERSION)
         return WIRE_BAD;
     if (length > 1 && (bytes[1] < 1 || bytes[1] > 3)) {
-        *outcome = OUTCOME_COMMAND;
+        request->outcome = OUTCOME_COMMAND;
         return WIRE_BAD;
     }
     if (length > 2 && bytes[2] != 0)
@@ -83,7 +82,7 @@ enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_
     if (length < 4)
         return WIRE_MORE;
     size_t start, size;
-    enum wire_status status = address_bounds(bytes, length, &start, &size, outcome);
+    enum wire_status status = address_bounds(bytes, length, &start, &size, &request->outcome);
     if (status != WIRE_OK)
         return status;
     size_t end = start + size + 2;
@@ -95,10 +94,10 @@ enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_
     if (asked == WIRE_CONNECT && port == 0)
         return WIRE_BAD;
     if (bytes[3] != ATYP_DOMAINNAME)
-        wire_target_set_address(target, bytes + start, size, port);
-    else if (!wire_target_set(target, (const char *)bytes + start, size, port))
+        wire_target_set_address(&request->target, bytes + start, size, port);
+    else if (!wire_target_set(&request->target, (const char *)bytes + start, size, port))
         return WIRE_BAD;
-    *command = asked;
+    request->command = asked;
     *used = end;
     return WIRE_OK;
 }

@@ -3,8 +3,7 @@
 #ifndef ADIT_WIRE_SOCKS5_H
 #define ADIT_WIRE_SOCKS5_H
 
-#include "wire/outcome.h"
-#include "wire/wire.h"
+#include "wire/socks.h"
 
 #define SOCKS5_METHOD_NONE 0x00
 #define SOCKS5_METHOD_PASSWORD 0x02
@@ -23,11 +22,10 @@ enum wire_status socks5_password_parse(const uint8_t *bytes, size_t length, size
                                        struct wire_credentials *credentials);
 
 /* RFC 1928 section 4. ATYP 1, 3, 4; an IP literal in ATYP 3 becomes an address. On WIRE_BAD
- * `outcome` is OUTCOME_ADDRESS_TYPE, OUTCOME_COMMAND or OUTCOME_MALFORMED. A well-formed BIND or
- * UDP ASSOCIATE is WIRE_OK: refusing it is the gateway's decision. */
+ * request->outcome is OUTCOME_ADDRESS_TYPE, OUTCOME_COMMAND or OUTCOME_MALFORMED. A well-formed
+ * BIND or UDP ASSOCIATE is WIRE_OK: refusing it is the gateway's decision. */
 enum wire_status socks5_request_parse(const uint8_t *bytes, size_t length, size_t *used,
-                                      enum wire_command *command, struct wire_target *target,
-                                      enum outcome *outcome);
+                                      struct socks_request *request);
 
 /* Replies; each returns the length written. */
 size_t socks5_method_reply(uint8_t method, uint8_t out[static 2]);

@@ -154,19 +154,26 @@ static enum client_event parse_socks5_password(struct client *c)
     return CLIENT_CREDENTIALS;
 }
 
+static void take_socks(struct client *c, const struct socks_request *socks, size_t used)
+{
+    c->wish.command = socks->command;
+    c->request->target = socks->target;
+    buffer_consume(&c->request->reading.in, used);
+}
+
 static enum client_event parse_socks5_request(struct client *c)
 {
     struct client_reading *reading = &c->request->reading;
-    enum outcome bad = OUTCOME_MALFORMED;
+    struct socks_request socks;
     size_t used;
 
     switch (socks5_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
-                                 &c->wish.command, &c->request->target, &bad)) {
+                                 &socks)) {
     case WIRE_MORE: return CLIENT_NOTHING;
-    case WIRE_BAD: return client_refused(c, bad, NULL);
+    case WIRE_BAD: return client_refused(c, socks.outcome, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&reading->in, used);
+    take_socks(c, &socks, used);
     return request_is_whole(c);
 }
 
@@ -182,17 +189,16 @@ static enum client_event parse_socks5(struct client *c)
 static enum client_event parse_socks4(struct client *c)
 {
     struct client_reading *reading = &c->request->reading;
-    enum outcome bad = OUTCOME_MALFORMED;
-    char user[WIRE_CREDENTIAL_MAX + 1]; /* nobody has checked this name: rules do not use it */
+    struct socks_request socks; /* (its user is not proved, so the rules do not use it) */
     size_t used;
 
     switch (socks4_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used,
-                                 &c->wish.command, &c->request->target, user, &bad)) {
+                                 &socks)) {
     case WIRE_MORE: return CLIENT_NOTHING;
-    case WIRE_BAD: return client_refused(c, bad, NULL);
+    case WIRE_BAD: return client_refused(c, socks.outcome, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&reading->in, used);
+    take_socks(c, &socks, used);
     return needs_password(c) ? client_refused(c, OUTCOME_AUTHENTICATION, NULL)
                              : request_is_whole(c);
 }

@@ -20,7 +20,7 @@ static struct acl *acl_of(bool allow, const char *words)
     char error[ERROR_MAX];
 
     memset(error, 'x', sizeof(error));
-    if (acl_add(acl, allow, words, 1, error, sizeof(error)) == 0)
+    if (acl_add(acl, &(struct acl_words){allow, words, 1}, error, sizeof(error)) == 0)
         return acl;
     assert(memchr(error, '\0', sizeof(error)) && error[0] != '\0');
     assert(!acl_rule_at(acl, 0));

@@ -11,26 +11,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MAX ((size_t)4096)
 
 static json_t *object;
-static const char *wrong;
 
 static enum wire_status parse(const uint8_t *bytes, size_t length, size_t *used)
 {
-    json_decref(object);
-    object = NULL;
-    return control_parse(bytes, length, MAX, used, &object, &wrong);
+    struct control_line line = {0};
+    enum wire_status status = control_parse(bytes, length, MAX, &line);
+
+    object = line.object;
+    *used = line.used;
+    return status;
 }
 
 /* What was printed can be read back to the same, and takes one line. */
 static void check_printed(void)
 {
     char *line = control_print(object);
-    json_t *again = NULL;
-    size_t used;
-    enum wire_status status =
-        control_parse((uint8_t *)line, strlen(line), 16 * MAX, &used, &again, &wrong);
+    struct control_line parsed = {0};
+    enum wire_status status = control_parse((uint8_t *)line, strlen(line), 16 * MAX, &parsed);
 
-    assert(status == WIRE_OK && used == strlen(line) && json_equal(object, again));
-    json_decref(again);
+    assert(status == WIRE_OK && parsed.used == strlen(line) && json_equal(object, parsed.object));
+    json_decref(parsed.object);
     free(line);
 }
 

@@ -5,14 +5,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum wire_command command;
-static struct wire_target target;
-static char user[WIRE_CREDENTIAL_MAX + 1];
-static enum outcome outcome;
+static struct socks_request request;
 
 static enum wire_status parse(const uint8_t *bytes, size_t length, size_t *used)
 {
-    return socks4_request_parse(bytes, length, used, &command, &target, user, &outcome);
+    return socks4_request_parse(bytes, length, used, &request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -21,12 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum wire_status status = check_prefixes(parse, data, size, &used);
     assert(status != WIRE_MORE || size < 8 + 2 * 256);
     if (status == WIRE_BAD)
-        assert(outcome == OUTCOME_MALFORMED || outcome == OUTCOME_COMMAND);
+        assert(request.outcome == OUTCOME_MALFORMED || request.outcome == OUTCOME_COMMAND);
     if (status != WIRE_OK)
         return 0;
-    check_target(&target);
-    assert(command == (data[1] == 1 ? WIRE_CONNECT : WIRE_BIND));
-    assert(target.port == data[2] * 256 + data[3]);
-    assert(used > 8 + strnlen(user, sizeof user) && strcmp(user, (const char *)data + 8) == 0);
+    check_target(&request.target);
+    assert(request.command == (data[1] == 1 ? WIRE_CONNECT : WIRE_BIND));
+    assert(request.target.port == data[2] * 256 + data[3]);
+    assert(used > 8 + strnlen(request.user, sizeof request.user) &&
+           strcmp(request.user, (const char *)data + 8) == 0);
     return 0;
 }

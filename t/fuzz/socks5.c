@@ -7,9 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct socks5_greeting greeting;
 static struct wire_credentials credentials;
-static enum wire_command command;
-static struct wire_target target;
-static enum outcome outcome;
+static struct socks_request request;
 
 static enum wire_status parse_greeting(const uint8_t *bytes, size_t length, size_t *used)
 {
@@ -23,7 +21,7 @@ static enum wire_status parse_password(const uint8_t *bytes, size_t length, size
 
 static enum wire_status parse_request(const uint8_t *bytes, size_t length, size_t *used)
 {
-    return socks5_request_parse(bytes, length, used, &command, &target, &outcome);
+    return socks5_request_parse(bytes, length, used, &request);
 }
 
 static void fuzz_password(const uint8_t *data, size_t size)
@@ -42,13 +40,13 @@ static void fuzz_request(const uint8_t *data, size_t size)
     enum wire_status status = check_prefixes(parse_request, data, size, &used);
     assert(status != WIRE_MORE || size < 4 + 1 + 255 + 2);
     if (status == WIRE_BAD)
-        assert(outcome == OUTCOME_MALFORMED || outcome == OUTCOME_COMMAND ||
-               outcome == OUTCOME_ADDRESS_TYPE);
+        assert(request.outcome == OUTCOME_MALFORMED || request.outcome == OUTCOME_COMMAND ||
+               request.outcome == OUTCOME_ADDRESS_TYPE);
     if (status != WIRE_OK)
         return;
-    check_target(&target);
-    assert(target.port == data[used - 2] * 256 + data[used - 1]);
-    assert(target.port != 0 || command != WIRE_CONNECT);
+    check_target(&request.target);
+    assert(request.target.port == data[used - 2] * 256 + data[used - 1]);
+    assert(request.target.port != 0 || request.command != WIRE_CONNECT);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -112,7 +112,7 @@ static void a_word_holds_or_does_not(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char error[256];
         struct acl *acl = acl_new();
-        if (acl_add(acl, true, cases[i].words, 1, error, sizeof(error)) < 0)
+        if (acl_add(acl, &(struct acl_words){true, cases[i].words, 1}, error, sizeof(error)) < 0)
             fail_msg("%s", error);
         struct acl_verdict verdict = decide(acl, &cases[i].request);
         if (verdict.allow != cases[i].holds || (verdict.rule != NULL) != cases[i].holds)
@@ -149,7 +149,8 @@ static void globs_match_as_the_plainest_matcher_does(void **state)
         char error[256];
         struct acl *acl = acl_new();
         spell(p, "ab*", words + 3);
-        assert_int_equal(acl_add(acl, true, words, 1, error, sizeof(error)), 0);
+        assert_int_equal(acl_add(acl, &(struct acl_words){true, words, 1}, error, sizeof(error)),
+                         0);
         for (unsigned t = 1; t < 127; t++) { /* every text of up to six */
             char text[16];
             spell(t, "ab", text);
@@ -174,7 +175,7 @@ static void a_hostile_pattern_takes_no_time(void **state)
     words[strlen(words) - 1] = 'b';
     memset(host, 'a', HOST_MAX);
     host[HOST_MAX] = '\0';
-    assert_int_equal(acl_add(acl, true, words, 1, error, sizeof(error)), 0);
+    assert_int_equal(acl_add(acl, &(struct acl_words){true, words, 1}, error, sizeof(error)), 0);
     assert_false(decide(acl, &(struct request){.host = host}).allow);
     acl_free(acl);
 }

@@ -85,7 +85,7 @@ static void a_message_fits_the_room_it_is_given(void **state)
     char *error = malloc(8); /* on the heap: the address sanitizer sees a byte too many */
 
     (void)state;
-    assert_int_equal(acl_add(acl, true, "nonsense", 1, error, 8), -1);
+    assert_int_equal(acl_add(acl, &(struct acl_words){true, "nonsense", 1}, error, 8), -1);
     assert_int_equal(strlen(error), 7);
     free(error);
     acl_free(acl);
@@ -99,10 +99,10 @@ static void a_name_in_a_rule_may_have_255_bytes(void **state)
 
     (void)state;
     memset(words + 3, 'a', HOST_MAX);
-    assert_int_equal(acl_add(acl, true, words, 1, error, sizeof(error)), 0);
+    assert_int_equal(acl_add(acl, &(struct acl_words){true, words, 1}, error, sizeof(error)), 0);
     assert_true(decide(acl, &(struct request){.host = words + 3}).allow);
     words[3 + HOST_MAX] = 'a';
-    assert_int_equal(acl_add(acl, true, words, 1, error, sizeof(error)), -1);
+    assert_int_equal(acl_add(acl, &(struct acl_words){true, words, 1}, error, sizeof(error)), -1);
     acl_free(acl);
 }
 

@@ -22,7 +22,8 @@ static inline int add_line(struct acl *acl, const char *text, unsigned line, cha
 {
     const char *words = strchr(text, '=') + 1;
 
-    return acl_add(acl, strncmp(text, "allow", 5) == 0, words, line, error, size);
+    return acl_add(acl, &(struct acl_words){strncmp(text, "allow", 5) == 0, words, line}, error,
+                   size);
 }
 
 /* Builds a list from lines; they are numbered from 1. */

@@ -26,12 +26,15 @@ static void vectors_go_both_ways(void **state)
         char encoded[BASE64_SIZE(6)];
         base64_encode((const uint8_t *)plain, strlen(plain), encoded);
         assert_string_equal(encoded, text);
-        assert_true(base64_decode(text, strlen(text), false, bytes, sizeof(bytes), &length));
+        assert_true(
+            base64_decode((struct text){text, strlen(text)}, false, bytes, sizeof(bytes), &length));
         assert_int_equal(length, strlen(plain));
         assert_memory_equal(bytes, plain, length);
         /* Exactly the room, and a byte less. */
-        assert_true(base64_decode(text, strlen(text), false, bytes, length, &length));
-        assert_false(base64_decode(text, strlen(text), false, bytes, length - 1, &length));
+        assert_true(
+            base64_decode((struct text){text, strlen(text)}, false, bytes, length, &length));
+        assert_false(
+            base64_decode((struct text){text, strlen(text)}, false, bytes, length - 1, &length));
     }
 }
 
@@ -81,8 +84,8 @@ static void only_canonical_text_is_taken(void **state)
         size_t length = cases[i].length > 0 ? cases[i].length : strlen(cases[i].text);
         uint8_t bytes[16];
         size_t decoded;
-        assert_int_equal(base64_decode(cases[i].text, length, cases[i].white_space, bytes,
-                                       sizeof(bytes), &decoded),
+        assert_int_equal(base64_decode((struct text){cases[i].text, length}, cases[i].white_space,
+                                       bytes, sizeof(bytes), &decoded),
                          cases[i].good);
     }
 }
@@ -102,7 +105,8 @@ static void all_bytes_and_lengths_agree_with_libcrypto(void **state)
         base64_encode(bytes, length, text);
         EVP_EncodeBlock((unsigned char *)expected, bytes, (int)length);
         assert_string_equal(text, expected);
-        assert_true(base64_decode(text, strlen(text), false, back, sizeof(back), &decoded));
+        assert_true(
+            base64_decode((struct text){text, strlen(text)}, false, back, sizeof(back), &decoded));
         assert_int_equal(decoded, length);
         assert_memory_equal(back, bytes, length);
     }

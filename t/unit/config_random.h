@@ -286,7 +286,8 @@ static struct acl *random_acl(void)
 
     for (unsigned i = acl ? pick(5) : 0; i > 0; i--) {
         unsigned rule = pick(4);
-        if (acl_add(acl, rule == 2 || pick(2), rules[rule], pick(1000), error, sizeof(error)) != 0)
+        if (acl_add(acl, &(struct acl_words){rule == 2 || pick(2), rules[rule], pick(1000)}, error,
+                    sizeof(error)) != 0)
             fail_msg("%s", error);
     }
     return acl;

@@ -17,12 +17,16 @@ static enum wire_status parse(const char *bytes, size_t length, size_t *used, js
                               const char **wrong)
 {
     uint8_t *copy = mem_zalloc(length > 0 ? length : 1);
+    struct control_line line = {.used = *used, .object = *object, .wrong = *wrong};
     enum wire_status status;
 
     if (length > 0)
         memcpy(copy, bytes, length);
-    status = control_parse(copy, length, MAX, used, object, wrong);
+    status = control_parse(copy, length, MAX, &line);
     free(copy);
+    *used = line.used;
+    *object = line.object;
+    *wrong = line.wrong;
     return status;
 }
 
@@ -135,18 +139,15 @@ static void what_is_printed_is_one_line_that_is_parsed_back(void **state)
 {
     json_t *object = json_pack("{s:s, s:[i,n,b]}", "a", "line\nand \"line\"", "b", 7, 1);
     char *line = control_print(object);
-    const char *wrong;
-    json_t *again;
-    size_t used;
+    struct control_line parsed;
 
     (void)state;
     assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
-    assert_int_equal(
-        control_parse((const uint8_t *)line, strlen(line), 1000, &used, &again, &wrong), WIRE_OK);
-    assert_int_equal(used, strlen(line));
-    assert_true(json_equal(object, again));
+    assert_int_equal(control_parse((const uint8_t *)line, strlen(line), 1000, &parsed), WIRE_OK);
+    assert_int_equal(parsed.used, strlen(line));
+    assert_true(json_equal(object, parsed.object));
     json_decref(object);
-    json_decref(again);
+    json_decref(parsed.object);
     free(line);
 }
 

@@ -205,6 +205,10 @@ static void sessions_that_live_shortly_are_replaced_at_once_only_once(void **sta
     pool_tick(pool); /* it has lived: what was before does not count */
     fake_session_die(fake_session_at(0), "gone");
     dialled_at_once(pool, 4);
+    UNTIL(up(pool) == 1);
+    scene_skip(100);
+    fake_session_die(fake_session_at(0), "gone");
+    dialled_at_once(pool, 5); /* the first short life again */
 }
 
 static void a_session_that_no_worker_can_drive_counts_as_lost(void **state)

@@ -3,14 +3,11 @@
 
 #include "parse.h"
 
-static enum wire_command command;
-static struct wire_target target;
-static char user[WIRE_CREDENTIAL_MAX + 1];
-static enum outcome outcome;
+static struct socks_request request;
 
 static enum wire_status parse(const uint8_t *bytes, size_t length, size_t *used)
 {
-    return socks4_request_parse(bytes, length, used, &command, &target, user, &outcome);
+    return socks4_request_parse(bytes, length, used, &request);
 }
 
 static void a_request_gives_command_user_and_target(void **state)
@@ -45,11 +42,11 @@ static void a_request_gives_command_user_and_target(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         check_ok(cases[i].host, parse, cases[i].bytes, cases[i].length);
-        assert_int_equal(command, cases[i].command);
-        assert_string_equal(user, cases[i].user);
-        assert_string_equal(target.host, cases[i].host);
-        assert_int_equal(target.port, cases[i].port);
-        assert_int_equal(target.is_ip, cases[i].is_ip);
+        assert_int_equal(request.command, cases[i].command);
+        assert_string_equal(request.user, cases[i].user);
+        assert_string_equal(request.target.host, cases[i].host);
+        assert_int_equal(request.target.port, cases[i].port);
+        assert_int_equal(request.target.is_ip, cases[i].is_ip);
     }
 }
 
@@ -76,7 +73,7 @@ static void a_request_that_is_none_is_bad_and_says_why(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t first = check_bad(cases[i].name, parse, cases[i].bytes, cases[i].length);
         assert_int_equal(first, cases[i].first);
-        assert_int_equal(outcome, cases[i].outcome);
+        assert_int_equal(request.outcome, cases[i].outcome);
     }
 }
 

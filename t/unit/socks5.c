@@ -5,9 +5,7 @@
 
 static struct socks5_greeting greeting;
 static struct wire_credentials credentials;
-static enum wire_command command;
-static struct wire_target target;
-static enum outcome outcome;
+static struct socks_request request;
 
 static enum wire_status parse_greeting(const uint8_t *bytes, size_t length, size_t *used)
 {
@@ -21,7 +19,7 @@ static enum wire_status parse_password(const uint8_t *bytes, size_t length, size
 
 static enum wire_status parse_request(const uint8_t *bytes, size_t length, size_t *used)
 {
-    return socks5_request_parse(bytes, length, used, &command, &target, &outcome);
+    return socks5_request_parse(bytes, length, used, &request);
 }
 
 static void a_greeting_says_which_methods_are_offered(void **state)
@@ -179,13 +177,13 @@ static void a_request_gives_command_and_target(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         check_ok(cases[i].host, parse_request, cases[i].bytes, cases[i].length);
-        assert_int_equal(command, cases[i].command);
-        assert_string_equal(target.host, cases[i].host);
-        assert_int_equal(target.port, cases[i].port);
-        assert_int_equal(target.is_ip, cases[i].is_ip);
-        if (target.is_ip) {
+        assert_int_equal(request.command, cases[i].command);
+        assert_string_equal(request.target.host, cases[i].host);
+        assert_int_equal(request.target.port, cases[i].port);
+        assert_int_equal(request.target.is_ip, cases[i].is_ip);
+        if (request.target.is_ip) {
             char text[IP_TEXT_MAX];
-            assert_string_equal(ip_format(&target.ip, text), cases[i].host);
+            assert_string_equal(ip_format(&request.target.ip, text), cases[i].host);
         }
     }
 }
@@ -244,7 +242,7 @@ static void a_request_that_is_none_is_bad_and_says_why(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t first = check_bad(cases[i].name, parse_request, cases[i].bytes, cases[i].length);
         assert_int_equal(first, cases[i].first);
-        assert_int_equal(outcome, cases[i].outcome);
+        assert_int_equal(request.outcome, cases[i].outcome);
     }
 }
 
@@ -252,12 +250,12 @@ static void a_refused_request_changes_nothing(void **state)
 {
     size_t used;
     (void)state;
-    strcpy(target.host, "before");
-    command = WIRE_FORWARD;
+    strcpy(request.target.host, "before");
+    request.command = WIRE_FORWARD;
     assert_int_equal(parse_request((const uint8_t *)"\x05\x01\x00\x03\x01 \x00\x50", 8, &used),
                      WIRE_BAD);
-    assert_string_equal(target.host, "before");
-    assert_int_equal(command, WIRE_FORWARD);
+    assert_string_equal(request.target.host, "before");
+    assert_int_equal(request.command, WIRE_FORWARD);
 }
 
 static void replies_follow_the_table(void **state)
