@@ -1,19 +1,19 @@
 /* Probes: places where bpftrace(8), perf(1) or SystemTap can look into a running adit ("USDT"). One
- * that nobody watches is a nop, and its arguments are values that are there anyway. They are in a
- * build that found sys/sdt.h (Debian: systemtap-sdt-dev); in others they are nothing, and nothing
- * is evaluated. Any thread. contrib/bpftrace has examples.
+ * that no tracer watches is a nop, and its arguments are values that are there anyway. They are in
+ * a build that found sys/sdt.h (Debian: systemtap-sdt-dev); in other builds they are nothing. Any
+ * thread. contrib/bpftrace has examples. Texts are C strings.
  *
- * connection_start(number)                               a worker has accepted a client's
- * connection connection_end(number, outcome, from_client, to_client)  it has ended; `outcome` is
- * wire/outcome.h's, as text; bytes that were relayed dial_start(upstream, slot, host) a login to an
- * SSH server begins dial_end(upstream, slot, status)                       "ok", what failed, or
- * "cancelled" session_up(upstream, slot)                             a session can carry channels
- * session_lost(upstream, slot, why)                      `why` is "" if it was meant to end
- * channel_ask(open, host, port)                          the server is asked for a channel; `open`
- * tells one from another until its answer channel_answer(open, opened, reason) the code of RFC 4254
- * section 5.1 if not opened
- *
- * Texts are C strings. */
+ * - connection_start(number): a connection begins; adit's own (internal) ones are among them.
+ * - connection_end(number, outcome, from_client, to_client): the outcome as in the access line, and
+ *   the bytes that were relayed.
+ * - dial_start(upstream, slot, host): a login to an SSH server begins.
+ * - dial_end(upstream, slot, status): "ok", what failed, or "cancelled".
+ * - session_up(upstream, slot): the session can carry channels.
+ * - session_lost(upstream, slot, why): `why` is "" if the session was meant to end.
+ * - channel_ask(open, host, port): the server is asked for a channel; `open` tells one from another
+ *   until its answer.
+ * - channel_answer(open, opened, reason): the reason of RFC 4254 section 5.1 if it was not opened.
+ *   An open that was abandoned has no answer. */
 #ifndef ADIT_BASE_PROBE_H
 #define ADIT_BASE_PROBE_H
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "io/socket.h"
 
 #include <stdlib.h>
@@ -245,6 +246,7 @@ static struct client *client_make(struct worker *worker, struct generation *gene
     c->outcome = OUTCOME_MALFORMED;
     c->began = loop_now(worker->loop);
     TAILQ_INSERT_TAIL(&worker->clients, c, link);
+    probe_connection_start(c->number);
     return c;
 }
 

@@ -3,6 +3,7 @@
 #include "worker/client_parts.h"
 
 #include "base/log.h"
+#include "base/probe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,7 @@ static void client_free(struct client *c)
 
 enum client_event client_end(struct client *c)
 {
+    probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
     if (c->listen != NULL) {
         log_access(c);
         account(c);
