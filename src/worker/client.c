@@ -116,6 +116,16 @@ void client_retry(struct client *c)
     client_event(c, CLIENT_SESSION, NULL);
 }
 
+void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot)
+{
+    struct client *c;
+
+    /* (The event changes no state.) */
+    TAILQ_FOREACH (c, &worker->clients, link)
+        if (c->state == CLIENT_OPENING && c->session.table == table && c->session.slot == slot)
+            client_event(c, CLIENT_OVERDUE, NULL);
+}
+
 void client_abort(struct client *c, const char *why)
 {
     client_event(c, CLIENT_ABORTED, why);

@@ -1,36 +1,45 @@
-/* One connection that came in, from its first byte to its access line. On its worker's thread. */
+/* A client: one connection from its first byte to its access line. Every client has a number, which
+ * stands in each line of the log about it. A client belongs to its worker's thread, and may move to
+ * another worker before its channel is asked for. */
 #ifndef ADIT_WORKER_CLIENT_H
 #define ADIT_WORKER_CLIENT_H
 
 #include "shared/internal_connection.h"
 #include "worker/worker_parts.h"
 
-/* A connection that was accepted on `listen` of the generation, which is referenced; the caller has
- * counted it in workers->clients. Takes its descriptor. */
+/* A client for a connection that was accepted on `listen` of the generation. The generation is
+ * referenced, and the connection's descriptor taken, also where no client can be made. The caller
+ * has counted the connection in workers->clients. */
 void client_new(struct worker *worker, struct generation *generation,
                 const struct config_listen *listen, const struct accepted *connection);
 
-/* A connection of our own: `fd` (taken on success) is one end of a socketpair, whose other end is
- * its owner's. The owner gives up by closing his end, and half-closes only once it was answered.
- * The internal connection is copied. False: the kernel would not poll it, and nobody is called. */
+/* A client for an internal connection. `fd` is one end of a socketpair, whose other end is the
+ * owner's; it is taken on success. The owner gives up by closing its end, and half-closes only
+ * after the answer. The request is copied, and its strings are not kept. False: the kernel would
+ * not poll the descriptor, and nothing of the request is called. */
 bool client_new_internal(struct worker *worker, struct generation *generation,
                          const struct internal_request *request, int fd);
 
-/* A connection that came in at the far side by a remote forward of the generation (referenced), to
- * be answered; `slot` is its session's. `origin` is where it came from, in the server's words. */
+/* A client for a connection that came in at the far side by a remote forward of the generation,
+ * which is referenced. The client answers `forwarded`. `slot` is the session's; `origin` is where
+ * the connection came from, in the server's words. */
 void client_new_forwarded(struct worker *worker, struct generation *generation,
                           const struct config_forward *forward, int slot,
                           struct forwarded_open *forwarded, const char *origin,
                           uint16_t origin_port);
 
-/* For one of worker->waiting whose session table has a session now. */
+/* The session table of a client of worker->waiting has a session: the client tries again. */
 void client_retry(struct client *client);
 
-/* The session table whose session it waits for, and who waits behind it. */
+/* The session table of a client, and the client behind it in worker->waiting. */
 struct session_table *client_table(const struct client *client);
 struct client *client_next_waiting(const struct client *client);
 
-/* Cuts it, whatever it does. */
+/* The server of the worker's session in that slot has become overdue: clients whose channels it is
+ * asked for are told. */
+void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot);
+
+/* Cuts the client, whatever its state, and ends it; `why` is for the access line. */
 void client_abort(struct client *client, const char *why);
 
 #endif

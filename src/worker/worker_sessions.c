@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "policy/balance.h"
 #include "shared/main_messages.h"
+#include "worker/client.h"
 #include "worker/remote_forwards.h"
 #include "worker/resolvers.h"
 
@@ -93,7 +94,7 @@ static void publish(struct worker_session *ws)
     struct session_slot *slot = &ws->table->slots[ws->slot];
     struct session_state state;
     uint64_t moved;
-    bool overdue, streaming;
+    bool overdue, was_overdue, streaming;
 
     session_tick(ws->session);
     session_state(ws->session, &state);
@@ -103,7 +104,9 @@ static void publish(struct worker_session *ws)
     streaming = is_streaming(ws, moved, overdue);
     ws->carried = state.carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
-    atomic_store_explicit(&slot->overdue, overdue, memory_order_relaxed);
+    was_overdue = atomic_exchange_explicit(&slot->overdue, overdue, memory_order_relaxed);
+    if (overdue && !was_overdue)
+        clients_session_overdue(ws->worker, ws->table, ws->slot);
     atomic_store_explicit(&slot->streaming, streaming, memory_order_relaxed);
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);

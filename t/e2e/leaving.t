@@ -72,7 +72,8 @@ def states(sshd):
                     for conn in conns:
                         equal(reply(conn, 2), b"\x05\x00", "the method")
                 else:
-                    adit.wait_log(f"-> {state}", mark, count=len(conns))
+                    adit.wait_log(rf"debug: connection \d+: \w+ -> {state} \(", mark,
+                                  count=len(conns))
                 return conns
 
             for how, leave in HOW.items():
@@ -92,6 +93,25 @@ def states(sshd):
                              f"a failure after the method: {got!r}")
                     conn.close()
                 gives_back(adit, control, before)
+        numbers(adit, dns)
+
+
+def numbers(adit, dns):
+    """What the log says of one connection has one number, adit's own connections too."""
+    with tap.case("the number of a connection stands in each line about it, and is its own"):
+        lines = adit.accesses()
+        own = [line["connection"] for line in lines]
+        equal(len(own), len(set(own)), "as many numbers as access lines")
+        for line in lines:
+            adit.wait_log(rf"debug: connection {line['connection']}: accepted by worker 0 on "
+                          rf"listener {line['listen']}$")
+            adit.wait_log(rf"debug: connection {line['connection']}: \w+ -> ended \(")
+        for match in adit.find(rf"debug: connection (\d+): adit's own, to {ANY}:{dns.port} through "
+                               r"upstream office$"):
+            true(match[1] not in own, "a query through the tunnel has a number of its own")
+            break
+        else:
+            true(False, "queries went through the tunnel")
 
 
 def exchange_once(adit, origin):

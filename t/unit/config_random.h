@@ -264,11 +264,13 @@ static void no_problem(void *arg, unsigned line, const char *message)
 
 static struct users *random_users(void)
 {
+    static const char two_users[] =
+        "b\"o\\b :$6$s$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ./"
+        "0123456789abcdefghijklmnopqrstuv\n\xc3\xa9:$1$s$abcdefghijklmnopqrstuv\n";
     static const char *const texts[] = {
         "",
         "alice:$5$saltsalt$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ\n",
-        "b\"o\\b :$6$s$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ./"
-        "0123456789abcdefghijklmnopqrstuv\n\xc3\xa9:$1$s$abcdefghijklmnopqrstuv\n",
+        two_users,
     };
     const char *text = texts[pick(3)];
 
