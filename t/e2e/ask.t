@@ -123,7 +123,7 @@ def second_factor(origin):
 
 def slow_and_silent(origin):
     with Sshd(password=PASSWORD, options=PASSWORDS) as sshd:
-        with tap.case("who takes long to answer is not cut off"):
+        with tap.case("a slow answer is not cut off"):
             askpass = Askpass(f"sleep 5; echo \"{PASSWORD}\"")
             with start(sshd, "slow", askpass=askpass.path, connect_timeout="1s", hold="30s") as adit:
                 true(works(adit.address, origin), "an echo")
@@ -333,7 +333,7 @@ def algorithms(origin):
 def bastions(origin):
     with Sshd(password=PASSWORD, options=PASSWORDS) as edge, Sshd() as sshd:
         askpass = Askpass(f"sleep 4; echo \"{PASSWORD}\"")
-        with tap.case("what lies behind a bastion waits while somebody is asked there"):
+        with tap.case("upstreams behind a bastion wait while a person is asked there"):
             text = config(sshd, upstream(edge, "edge", askpass=askpass.path),
                           up={"jump": "edge", "connect_timeout": "1s", "hold": "30s"})
             with Adit(text, name="adit: a bastion that asks") as adit:

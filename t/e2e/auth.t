@@ -18,7 +18,7 @@ from adit_test.web import Web
 
 # Made by htpasswd -B (cost 8 and 12) and crypt(3).
 PASSWORDS = {"alice": "correct horse 6", "bob": "correct horse b", "slow": "correct horse s"}
-USERS = """# who may come in
+USERS = """# the users
 alice:$6$aditaditadit$0f2QR.ETpS17ESBrAfP9dfxI5y00C5.79zuVUxXkqP14ck1HZAe92ywcBeTFbFclx19bi.W1vLblXv9VCF9.E/
 bob:$2y$08$mCz3VYdPTBhgMOZOksQSfuCFYIWfgPu5MgHATDkixQTqghhfqdw9q
 
@@ -83,7 +83,7 @@ def bad(adit, origin):
         line.send(b"\x05\x02\x00\x02" + request("socks5", ANY, origin.port)[3:])
         holds(rb"\A\x05\x02(\x01[^\x00])?\Z", read_all(line.socket), "the answer")
         line.socket.close()
-    with tap.case("nobody of these reached the origin"):
+    with tap.case("none of these clients reached the origin"):
         equal(len(origin.connections), before, "connections")
 
 

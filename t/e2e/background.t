@@ -64,7 +64,7 @@ def when_up(hosts, sshd, origin):
             pid, = tunnel.pids()
             equal(os.getsid(pid), pid, "its session")
             equal(descriptors(pid), ["/dev/null"] * 3, "its standard descriptors")
-    with tap.case("-f: who reads its output is not kept waiting"):
+    with tap.case("-f: a reader of its output is not kept waiting"):
         with Tunnel(line, hosts) as tunnel:
             tunnel.reader.join(patience(10))
             true(not tunnel.reader.is_alive(), "standard error has ended")
@@ -84,7 +84,7 @@ def when_up(hosts, sshd, origin):
         true(works(port), "echo")
         os.kill(child, signal.SIGTERM)
         wait_until(lambda: child not in processes(), "its end")
-    with tap.case("-f: who ends the command that waits ends all of it"):
+    with tap.case("-f: the end of the command that waits ends all of it"):
         sshd.stop()
         process = start(f"autossh -M 0 {line[4:]}", hosts)
         child, = wait_until(lambda: [pid for pid in children(process.pid) if is_adit(pid)],

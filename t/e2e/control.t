@@ -43,7 +43,7 @@ def the_socket(sshd):
             found = os.stat(path)
             equal(stat.filemode(found.st_mode), "srw-------", "the mode")
             equal(found.st_uid, os.geteuid(), "the owner")
-        with tap.case("a second adit does not start, and says who is there"):
+        with tap.case("a second adit does not start, and names the one that runs"):
             second = run_adit("--config", scratch("second.ini", config(
                 sshd, gate={"control": path})))
             equal(second.returncode, 255, "the exit status")
@@ -61,7 +61,7 @@ def the_socket(sshd):
         holds(kept, done.stderr, "the log")
         with open(kept, encoding="ascii") as source:
             equal(source.read(), "precious", "the file")
-    with tap.case("a path that is too long is an error at the start, and to who asks"):
+    with tap.case("a path that is too long is an error at the start, and to -O"):
         long = "/tmp/" + "x" * 120
         done = run_adit("--config", scratch("long.ini", config(sshd, gate={"control": long})))
         true(done.returncode in (78, 255), f"an exit status that says so: {done.returncode}")
@@ -69,7 +69,7 @@ def the_socket(sshd):
         done = ask(long, "check")
         equal(done.returncode, 255, "the status of -O check")
         holds(f"connect.{long}.: File name too long", done.stderr, "its words")
-    with tap.case("nobody there"):
+    with tap.case("no adit there"):
         done = ask(path, "check")
         equal((done.returncode, done.stderr, done.stdout),
               (255, f"Control socket connect({path}): No such file or directory\n", ""),
@@ -88,7 +88,7 @@ def another_user(path):
         done = nobody()
         equal(done.returncode, 255, "the exit status")
         holds("Permission denied", done.stderr, "the words")
-    with tap.case("another user is refused even if the socket's mode lets him in"):
+    with tap.case("another user is refused even if the socket's mode lets the user in"):
         os.chmod(path, 0o666)
         done = nobody()
         os.chmod(path, 0o600)
@@ -113,7 +113,7 @@ def garbage(adit, path):
             equal(answer["ok"], False, f"the answer to {what}")
             true(answer["error"], f"words for {what}")
         equal(asked_check(path), 0, "-O check")
-    with tap.case("connections that say nothing, or vanish, cost nobody else anything"):
+    with tap.case("connections that say nothing, or vanish, cost others nothing"):
         idle = []
         for _ in range(10):
             conn = socket.socket(socket.AF_UNIX)

@@ -41,7 +41,7 @@ def ends(sshd):
     text = config(sshd, gate={"control": path, "drain_timeout": "1s"})
 
     with Origin(echo) as origin:
-        with tap.case("-O stop: nobody new, the connections finish, then it ends"):
+        with tap.case("-O stop: no new connections, the others finish, then it ends"):
             with Adit(text, name="adit that stops") as adit:
                 conn = connect(adit.address, ANY, origin.port)
                 done = ask(path, "stop")

@@ -307,7 +307,7 @@ def revocations(place):
         place.refused(known, "yes", f"RevokedHostKeys={krls[1]}",
                       PATH=f"{tools}:{os.environ['PATH']}",
                       says=[rf"ssh-keygen -Q -f {re.escape(krls[1])} was killed by signal 9"])
-    with tap.case("SIGCHLD is ignored by who starts adit: ssh -G and ssh-keygen are understood"):
+    with tap.case("adit is started with SIGCHLD ignored: ssh -G and ssh-keygen are understood"):
         place.comes(known, "yes", f"RevokedHostKeys={krls[1]}",
                     before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
     pin = fingerprint(place.key)

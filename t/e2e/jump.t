@@ -116,7 +116,7 @@ def three(origin):
             dies(adit, origin, "first", first, names)
             dies(adit, origin, "second", second, names[1:])
             dies(adit, origin, "last", last, names[2:])
-            with tap.case("the first is gone for a while: who comes then waits"):
+            with tap.case("the first is gone for a while: clients wait"):
                 first.stop()
                 adit.wait_log("upstream last: session 0 lost")
                 got = []
@@ -153,7 +153,7 @@ def pour(conn):
 def refusing(origin):
     with Sshd(options={"AllowTcpForwarding": "no"}) as bastion, Sshd() as inner:
         text = chain(("bastion", bastion), ("office", inner), hold="1s")
-        with Adit(text, name="adit behind one that refuses") as adit:
+        with Adit(text, name="adit behind a server that refuses") as adit:
             with tap.case("a bastion that refuses: the log says so, and the client hears no"):
                 adit.wait_log(r"upstream office: \S+: bastion: open failed: .*prohibited")
                 equal(refusal(adit.address, ANY, origin.port), 1, "the answer")

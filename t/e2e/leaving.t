@@ -77,11 +77,11 @@ def states(sshd):
                 return conns
 
             for how, leave in HOW.items():
-                with tap.case(f"who {how} while {state} leaves nothing behind"):
+                with tap.case(f"a client that {how} while {state} leaves nothing behind"):
                     for conn in come():
                         leave(conn)
                     gives_back(adit, control, before)
-            with tap.case(f"who ends its half while {state} is "
+            with tap.case(f"a client that ends its half while {state} is "
                           f"{'sent away' if at_once else 'answered'}"):
                 conns = come()
                 for conn in conns:

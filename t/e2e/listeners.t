@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -B
-"""Who accepts: a worker with a session of the listener's upstream; and nobody once it is closed."""
+"""Which worker accepts: one with a session of the listener's upstream; none once it is closed."""
 
 import os
 import re

@@ -112,7 +112,7 @@ def unix_sockets(origin):
             mark = adit.mark()
             true(works(here), "echo")
             adit.access(mark, client="unix", listen="from-unix", outcome="ok")
-            equal(stat.S_IMODE(os.stat(here).st_mode), 0o600, "who may use it")
+            equal(stat.S_IMODE(os.stat(here).st_mode), 0o600, "the mode")
         with tap.case("a unix socket leads to a unix socket"):
             with to(across) as conn:
                 true(exchange(conn), "echo")

@@ -28,7 +28,7 @@ def masters(sshd):
             with tap.case("-O check finds the one in the background"):
                 done = call("ssh -O check server", hosts)
                 equal((done.returncode, done.stderr), (0, f"Master running (pid={pid})\n"), "check")
-            with tap.case("a forward is left to the one that runs (-f: and that was it)"):
+            with tap.case("a forward is left to the adit that runs (-f: and the new one ends)"):
                 equal(call(f"ssh -fN -L {ports[1]}:{to} server", hosts).returncode, 0, "status")
                 true(echoes(ports[1]), "a connection through it")
                 equal(master.pids(), [pid], "its processes")
@@ -50,7 +50,7 @@ def masters(sshd):
                     second.wait_log(f"ControlSocket {path} already exists, disabling multiplexing")
                     wait_until(lambda: echoes(ports[3]), "a connection through it")
                 equal(call("ssh -O check server", hosts).returncode, 0, "-O check of the first")
-            with tap.case("in the foreground it ends when the one that runs does"):
+            with tap.case("in the foreground the new adit ends with the one that runs"):
                 guest = Tunnel(f"ssh -N -L {ports[2]}:{to} server", hosts)
                 wait_until(lambda: echoes(ports[2]), "a connection through it")
                 done = call("ssh -O exit server", hosts)
@@ -59,7 +59,7 @@ def masters(sshd):
                 holds("has ended", guest.text(), "its words")
                 guest.kill()
             wait_until(lambda: not master.pids(), "the master has ended")
-        with tap.case("nobody there: -O says so as ssh does, and a tunnel is one of its own"):
+        with tap.case("no adit there: -O says so as ssh does, and a tunnel runs by itself"):
             done = call("ssh -O check server", hosts)
             equal((done.returncode, done.stderr),
                   (255, f"Control socket connect({path}): No such file or directory\n"), "check")

@@ -57,7 +57,7 @@ def reloads(sshd, other):
                 out.write(ALICE.replace("alice", "bob"))
             reload(guarded)
             equal(refusal(adit.address, ANY, origin.port, credentials=("alice", "secret")), 1,
-                  "alice, who is no more")
+                  "alice, who was removed")
             true(works(adit.address, origin, credentials=("bob", "secret")), "echo with bob")
             reload(text())
 
@@ -69,7 +69,7 @@ def reloads(sshd, other):
             on_second = connect(second, ANY, origin.port)
             true(works(adit.address, origin), "echo on the old one")
             reload(text())
-            with raises(ConnectionRefusedError, "connecting to the one that is gone"):
+            with raises(ConnectionRefusedError, "connecting to the listener that was removed"):
                 connect(second, ANY, origin.port).close()
             true(exchange(on_second), "a connection that came by it lives")
             on_second.close()
@@ -83,7 +83,7 @@ def reloads(sshd, other):
             adit.access(mark, upstream="other")
             through = connect((ANY, ports[1]), ANY, origin.port)
             reload(text())
-            true(exchange(through), "a connection through the one that is gone lives")
+            true(exchange(through), "a connection through the removed listener lives")
             through.close()
             wait_until(lambda: not other.sessions(), "its sessions are closed")
 
@@ -144,7 +144,7 @@ def reloads(sshd, other):
 
 def drains(sshd):
     with Origin(body_then_digest(SIZE)) as origin:
-        with tap.case("SIGTERM: an open transfer completes, nobody new comes in, the status is 0"):
+        with tap.case("SIGTERM: an open transfer completes, no new client is accepted, the status is 0"):
             with Adit(config(sshd, gate={"drain_timeout": "120s"}),
                       name="adit that drains") as adit:
                 conn = connect(adit.address, ANY, origin.port)

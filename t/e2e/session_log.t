@@ -83,7 +83,7 @@ def windows(adit):
 def listens(sshd, origin):
     text = section("forward web", {"remote": f"{ANY}:0 {ANY}:{origin.port}"})
     with Adit(config(sshd, text, gate=DEBUG, up={"sessions": "1-1"}), name="adit, forwards") as adit, \
-            tap.case("a remote forward, and who comes by it"):
+            tap.case("a remote forward, and a connection by it"):
         port = int(adit.wait_log(SESSION + rf"the server listens on '{ANY}' port (\d+)")[1])
         with socket.create_connection((ANY, port)) as conn:
             true(exchange(conn), "echo")

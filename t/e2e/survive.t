@@ -57,7 +57,7 @@ def server_restarts(origin):
             time.sleep(2)
             sshd.start()
             waiting.join()
-            equal(got, [True], "the echo of the one that waited")
+            equal(got, [True], "the echo of the client that waited")
         with tap.case("... and all of it is there again"):
             leads(there, "-R is up again")
             true(answers(here), "an echo through -L")
@@ -99,7 +99,7 @@ def chain(origin):
 
 
 def port_taken(origin):
-    """The server does not know yet that the one who asked for the port before is gone."""
+    """The server does not know yet that the session that had the port before is gone."""
     port = free_port()
     with Sshd() as sshd:
         hosts = ssh_config({"host": sshd})

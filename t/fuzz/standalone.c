@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned inputs;
-static const char *input; /* the path of the one that runs */
+static const char *input; /* the path of the input that runs */
 
 /* A target aborts when a property does not hold; its message does not say for which input. */
 static void name_the_input(int number)

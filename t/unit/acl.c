@@ -1,4 +1,4 @@
-/* Tests of policy/acl: whom rules let go where. */
+/* Tests of policy/acl: which client may reach what. */
 #include "acl_test.h"
 
 static void a_word_holds_or_does_not(void **state)

@@ -1,4 +1,4 @@
-/* Tests of ssh/ask: who is asked, and a program's answers. */
+/* Tests of session_libssh/ask: what is asked where, and a program's answers. */
 #include "base/mem.h"
 #include "session_libssh/ask.h"
 
@@ -19,7 +19,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- who answers */
+/* ---- where the question goes */
 
 static const struct {
     const char *what;

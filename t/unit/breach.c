@@ -132,7 +132,7 @@ static void words_of_the_server_confirm_nothing(void **state)
                           "Received a CHANNEL_OPEN_CONFIRMATION for channel 43:0");
     open_replies_read_log(&s.open_replies, SSH_LOG_PROTOCOL, "ssh_packet_global_request",
                           "Remote window : 1, maxpacket : 1");
-    assert_null(read_line(&s, "Remote window : 1, maxpacket : 1")); /* whose? nobody's */
+    assert_null(read_line(&s, "Remote window : 1, maxpacket : 1")); /* of no channel */
     assert_false(s.first.confirmed);
 }
 

@@ -1,4 +1,4 @@
-/* Tests of control/server: requests, answers, and those who do not behave. */
+/* Tests of control/server: requests, answers, and clients that do not behave. */
 #include "control/server.h"
 
 #include "io_test.h"
@@ -287,9 +287,10 @@ static void while_all_wait_for_answers_no_more_are_heard(void **state)
         run_now(loop);
     }
     fd = ask_at(path);
-    assert_string_equal(heard(fd),
-                        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
-                        "(closed)");
+    assert_string_equal(
+        heard(fd),
+        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
+        "(closed)");
     close(fd);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         close(fds[i]);

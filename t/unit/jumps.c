@@ -154,7 +154,7 @@ static void hops_become_a_chain_of_upstreams(void **state)
                                                          "1: @::1:22 behind u-h-33\n"},
         {"[upstream z]\nhost=z\njump = ssh://u@h:33/,\n    ssh://h\n",
          "z: @z:22 behind h\nu-h-33: u@h:33\nh: @h:22 behind u-h-33\n"},
-        /* The port and the user of who names a hop are not the hop's. */
+        /* The port and the user of the upstream that names a hop are not the hop's. */
         {"[upstream z]\nhost=z\nport=44\nuser=u\njump = h\n", "z: u@z:44 behind h\nh: @h:22\n"},
         /* Names are made what names of sections are, and not longer than they can be. */
         {"[upstream z]\nhost=z\njump = a.b_c-d+e@h\n", "z: @z:22 behind a.b_c-d-e-h\n"

@@ -1,4 +1,4 @@
-/* Tests of gateway/listeners with worker/accept_duty: who accepts, and for how long. */
+/* Tests of gateway/listeners with worker/accept_duty: which worker accepts, and for how long. */
 #include "listen_sockets_scene.h"
 
 /* ---- which worker */

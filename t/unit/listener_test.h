@@ -1,4 +1,4 @@
-/* What the tests of listeners and of those who accept there share: a directory for unix sockets,
+/* What the tests of listeners and of of accepting share: a directory for unix sockets,
  * and ways in. */
 #ifndef ADIT_T_LISTENER_TEST_H
 #define ADIT_T_LISTENER_TEST_H

@@ -1,5 +1,5 @@
-/* The log's writing thread: nobody who logs waits, what is dropped is told, and nothing is lost at
- * an end. Each test runs in a process of its own, as there is one log to a process. */
+/* The log's writing thread: a thread that logs never waits, dropped lines are counted, and nothing
+ * is lost at an end. Each test runs in a process of its own, as there is one log to a process. */
 #include "base/log.h"
 #include "base/log_writer.h"
 
@@ -144,7 +144,7 @@ static void nobody_waits_for_a_log_that_is_not_read(void **state)
     assert_int_equal(found.other, 0);
 }
 
-static int ready[2]; /* the scene has logged all that it logs while nobody reads */
+static int ready[2]; /* the scene has logged its lines, and the pipe is not read */
 static int go[2];    /* the scene goes on when the other end is closed */
 
 static void log_more_after_reading(int log)

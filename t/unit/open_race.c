@@ -26,7 +26,7 @@ struct fake_session {
     struct fake_open opens[OPENS_MAX];
     unsigned count;
     unsigned abandoned;
-    unsigned closed; /* channels that opened for nobody */
+    unsigned closed; /* channels that opened too late */
 };
 
 /* What the owner of a race has heard. */

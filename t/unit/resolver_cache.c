@@ -55,7 +55,7 @@ static void a_full_cache_drops_what_was_stored_longest_ago(void **state)
         snprintf(name, sizeof(name), "n%u", i);
         store(&cache, name, "192.0.2.1", 1000);
     }
-    store(&cache, "n0", "192.0.2.2", 1000); /* stored anew: now the youngest, and nobody goes */
+    store(&cache, "n0", "192.0.2.2", 1000); /* stored anew: now the youngest, and no entry goes */
     assert_non_null(cache_find(&cache, "n1", 0));
     store(&cache, "one more", "192.0.2.1", 1000);
     assert_null(cache_find(&cache, "n1", 0));

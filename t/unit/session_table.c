@@ -292,7 +292,7 @@ static void a_client_that_follows_the_hint_stays_there(void **state)
     (void)state;
     for (int n = 0; n < 2000; n++) {
         struct session_table *table = table_with(3, MOST);
-        int from = (int)next_random(4) - 1; /* whom it came to */
+        int from = (int)next_random(4) - 1; /* the worker that accepted it */
         bool grow;
         int hinted;
         int slot;

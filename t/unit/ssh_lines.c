@@ -58,7 +58,7 @@ static int tear_down(void **state)
     return rmdir(directory);
 }
 
-/* What becomes of a command line whose ssh answers so: a dump, or NULL with what was said. */
+/* The dump of a command line for which ssh -G prints this, or NULL and the message. */
 static char *dump_of(const char *text, char *said, size_t size)
 {
     static char name[] = "adit", host[] = "office";

@@ -29,7 +29,7 @@ static void *send_large(void *arg)
     return (void *)(intptr_t)send_whole(*(int *)arg, bytes, sizeof(bytes), &limit);
 }
 
-/* More than a socket holds, by an end that blocks and by one that does not. */
+/* More than a socket holds, by a blocking and by a non-blocking end. */
 static void all_bytes_go_through(void **state)
 {
     static char bytes[1 << 20];

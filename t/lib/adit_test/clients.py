@@ -273,11 +273,11 @@ def echoes(port, address=ANY):
 
 
 def refuses(port, address=ANY):
-    """Whether nobody listens there."""
+    """Whether the port is refused."""
     try:
         socket.create_connection((address, port), timeout=patience(20)).close()
     except ConnectionRefusedError:
         return True
-    except ConnectionResetError:  # who listened left at that moment
+    except ConnectionResetError:  # the listener was closed at that moment
         pass
     return False

@@ -49,7 +49,7 @@ def patience(seconds):
 
 
 def wait_until(condition, what, seconds=30):
-    """Waits for an event that nobody announces. Returns what `condition` returned."""
+    """Waits for an event that is not announced. Returns what `condition` returned."""
     end = time.monotonic() + patience(seconds)
     while True:
         value = condition()
@@ -95,7 +95,7 @@ def is_still(pid):
 
 
 def freeze(pid, itself=True):
-    """SIGSTOP to `pid` and all below it, or only to these. Returns whom it was sent to."""
+    """SIGSTOP to `pid` and all below it, or only to these. Returns their pids."""
     frozen = []
     while True:  # one that was about to fork has a child that was not there before
         found = [pid] if itself else []
