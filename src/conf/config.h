@@ -205,7 +205,7 @@ struct config_problems {
 };
 void config_problems_clear(struct config_problems *problems);
 
-/* Reads and checks an INI file (DESIGN section 2), with the users files it names. NULL when there
+/* Reads and checks an INI file (adit.ini(5)), with the users files it names. NULL when there
  * was any problem: every one is in `problems`, which the caller clears. The configuration comes
  * with one reference. */
 struct config *config_load(const char *path, struct config_problems *problems);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* An open without an answer for so long is asked about, until it is known that the log would have
@@ -17,6 +18,7 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
     struct channel *ch = chan_make(s, CHANNEL_OPENING);
     int rc;
 
+    assert((target->path != NULL || target->tcp != NULL) && "an open has a target");
     ch->open.reply = mem_zalloc(sizeof(*ch->open.reply));
     rc = open_replies_open_forward(&s->open_replies, ch->open.reply, ch->handle, target);
     /* (If the session itself failed, its death is reported, and another session may do.) */

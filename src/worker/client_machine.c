@@ -1,4 +1,4 @@
-/* The table of a client's states and events. doc/DESIGN.md ("Before the relay") tells it in short.
+/* The table of a client's states and events. doc/DESIGN.md ("A client's states") tells it in short.
  */
 #include "worker/client_machine.h"
 

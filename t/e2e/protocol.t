@@ -238,7 +238,7 @@ def cut_short(adit, origin):
 
 
 def failures(adit, hole):
-    """DESIGN section 5's table, as far as a real server can be made to say it."""
+    """The failures of wire/outcome.c, as far as a real server can be made to say them."""
     port = free_port()
     table = [
         # outcome, listener, host, port, SOCKS5, SOCKS4, HTTP
