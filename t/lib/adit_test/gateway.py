@@ -16,6 +16,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.ab
 REPORT = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer"
                     r"|(Address|Undefined\w*|Thread|Leak)Sanitizer:")
 
+# What an access line begins with, behind its time.
+ACCESS = " info: connection connection="
+
 
 def binary():
     places = [os.environ.get("ADIT"), os.path.join(TOP, "adit"), os.path.join(TOP, "build", "adit")]
@@ -147,7 +150,7 @@ class Adit(Process):
     def accesses(self, since=0):
         """The access lines, as dicts."""
         self.settle()
-        return [fields(line) for line in self.lines[since:] if " info: connection connection=" in line]
+        return [fields(line) for line in self.lines[since:] if ACCESS in line]
 
     def access(self, since=0, seconds=30, at_least=(), **wanted):
         """Waits for an access line with these fields and numbers at least so big; returns it all.
@@ -158,7 +161,7 @@ class Adit(Process):
         wanted = {key: str(value) for key, value in wanted.items()}
 
         def fits(line):
-            found = fields(line) if " info: connection connection=" in line else {}
+            found = fields(line) if ACCESS in line else {}
             return wanted.items() <= found.items() and all(
                 int(found.get(key, 0)) >= least for key, least in dict(at_least).items()) and found
 
