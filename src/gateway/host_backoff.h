@@ -31,8 +31,8 @@ uint64_t host_backoff_wait(const struct host_backoff *host, uint64_t now, bool w
  * that began before the last counted failure are ignored, because they have the same cause.
  * `reached`: there was a TCP connection, so that the server has counted it. */
 void host_backoff_begin(struct host_backoff *host);
-void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now,
-                      bool reached, enum dial_status status);
+void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, bool reached,
+                      enum dial_status status);
 /* A session there that began at `since` was lost too soon, which counts as a failed dial. After the
  * first in a row there is no wait, as it may have been an accident. */
 void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now);

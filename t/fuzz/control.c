@@ -17,6 +17,7 @@ static enum wire_status parse(const uint8_t *bytes, size_t length, size_t *used)
     struct control_line line = {0};
     enum wire_status status = control_parse(bytes, length, MAX, &line);
 
+    json_decref(object);
     object = line.object;
     *used = line.used;
     return status;
