@@ -154,11 +154,11 @@ def congested(sshd):
         with tap.case("who is refused and resets before its reply is out leaves nothing"):
             mark = adit.mark()
             conns = []
-            while not adit.find("-> closing", mark):
+            while not adit.find("-> lingering", mark):
                 conns += [socket.create_connection(address) for _ in range(10)]
                 for conn in conns[-10:]:
                     conn.sendall(socks4_request(ANY, nobody))
-                adit.wait_log("connecting -> (closing|ended)", mark, count=len(conns))
+                adit.wait_log("connecting -> (lingering|ended)", mark, count=len(conns))
             for conn in conns:
                 reset(conn)
             stop.set()
