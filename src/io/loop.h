@@ -2,8 +2,8 @@
  * not know what the bytes mean. Each object belongs to the thread of its loop. Rooms from conf/ on
  * call it.
  *
- * The event loop of one thread, with what the code on it shares: work for later, deadlines, a scratch
- * buffer. Everything here is called on the thread that runs the loop. */
+ * The event loop of one thread, with what the code on it shares: work for later, deadlines, a
+ * scratch buffer. Everything here is called on the thread that runs the loop. */
 #ifndef ADIT_IO_LOOP_H
 #define ADIT_IO_LOOP_H
 
