@@ -90,12 +90,16 @@ void open_closed(struct channel *ch)
     }
 }
 
-/* (libssh 0.11 does not tell the maximum packet size: 0.) */
+/* (libssh 0.11 does not tell the maximum packet size, which is 0 then.) */
 static void log_confirmed(const struct channel *ch)
 {
-    chan_debug(ch, "confirmed after %llu ms: window %u, maximum packet %u",
-               (unsigned long long)(loop_now(ch->session->loop) - ch->open.asked_at),
-               chan_window(ch), ch->open.reply->packet_max);
+    unsigned long long took = loop_now(ch->session->loop) - ch->open.asked_at;
+
+    if (ch->open.reply->packet_max > 0)
+        chan_debug(ch, "confirmed after %llu ms: window %u, maximum packet %u", took,
+                   chan_window(ch), ch->open.reply->packet_max);
+    else
+        chan_debug(ch, "confirmed after %llu ms: window %u", took, chan_window(ch));
 }
 
 /* The server confirmed: from here on it is an endpoint. */
