@@ -18,6 +18,7 @@
 #define PATIENCE_MS 500 /* without a byte written */
 #define FLUSH_MS 3000   /* with some */
 #define LOOK_MS 2       /* how often a dying thread looks */
+#define GATHER_MS 10    /* lines for a file are written together, at most this late */
 
 static struct {
     pthread_mutex_t mutex;
@@ -149,6 +150,17 @@ static void write_chunk(size_t tail, size_t length)
     }
 }
 
+/* With the mutex. Without a way past the queue (a file, whose disk may stand still) every line goes
+ * through the thread: to wake it for each would cost more than the line itself. */
+static void gather_lines(void)
+{
+    if (queue.direct >= 0 || queue.stopping)
+        return;
+    pthread_mutex_unlock(&queue.mutex);
+    nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000}, NULL);
+    pthread_mutex_lock(&queue.mutex);
+}
+
 static void *writer_thread(void *arg)
 {
     (void)arg;
@@ -163,6 +175,7 @@ static void *writer_thread(void *arg)
             queue.idle = true;
             pthread_cond_wait(&queue.filled, &queue.mutex);
             queue.idle = false;
+            gather_lines();
             continue;
         }
         size_t length = chunk_length(tail, ring_used());
