@@ -4,7 +4,8 @@
  * ADIT_TEST_NAMES: a file of lines "NAME ADDRESS SECONDS": what this sshd's resolver answers after
  * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_USERS: names
  * parted by spaces, under which the user who runs sshd can log in. ADIT_TEST_PASSWORD: what the
- * stand-in for PAM takes as every user's password; ADIT_TEST_CODE: what it asks for then. */
+ * stand-in for PAM takes as every user's password; ADIT_TEST_CODE: what it asks for then;
+ * ADIT_TEST_ACCOUNT: the words with which it then refuses the account. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -71,12 +72,13 @@ struct pam_conv {
     int (*ask)(int, const struct pam_message **, struct pam_response **, void *);
     void *arg;
 };
-enum { SUCCESS = 0, AUTH_ERR = 7, PROMPT_ECHO_OFF = 1, ITEM_USER = 2, ITEM_CONV = 5 };
+enum { SUCCESS = 0, AUTH_ERR = 7, ACCT_EXPIRED = 13 };
+enum { PROMPT_ECHO_OFF = 1, ERROR_MSG = 3, ITEM_USER = 2, ITEM_CONV = 5 };
 
 static struct pam_conv conversation;
 static const char *pam_user;
 /* Kept from the start: sshd's PAM process empties its environment. */
-static const char *pam_password, *pam_code;
+static const char *pam_password, *pam_code, *pam_refusal;
 
 int pam_start(const char *service, const char *user, const struct pam_conv *conv, void **handle)
 {
@@ -85,6 +87,7 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
     pam_user = strdup(user);
     pam_password = getenv("ADIT_TEST_PASSWORD");
     pam_code = getenv("ADIT_TEST_CODE");
+    pam_refusal = getenv("ADIT_TEST_ACCOUNT");
     *handle = &conversation;
     return SUCCESS;
 }
@@ -124,6 +127,19 @@ int pam_authenticate(void *handle, int flags)
     return pam_code == NULL || answers("Verification code: ", pam_code) ? SUCCESS : AUTH_ERR;
 }
 
+int pam_acct_mgmt(void *handle, int flags)
+{
+    const struct pam_message message = {ERROR_MSG, pam_refusal}, *messages = &message;
+    struct pam_response *answer = NULL;
+
+    (void)handle;
+    (void)flags;
+    if (pam_refusal == NULL)
+        return SUCCESS;
+    conversation.ask(1, &messages, &answer, conversation.arg);
+    return ACCT_EXPIRED;
+}
+
 char **pam_getenvlist(void *handle)
 {
     (void)handle;
@@ -150,7 +166,6 @@ int pam_putenv(void *handle, const char *text)
         (void)flags;                                                                               \
         return SUCCESS;                                                                            \
     }
-NO_MATTER(pam_acct_mgmt)
 NO_MATTER(pam_setcred)
 NO_MATTER(pam_open_session)
 NO_MATTER(pam_close_session)

@@ -37,12 +37,14 @@ class Sshd:
     names     {name: address or (address, seconds)}: what this sshd's resolver knows (sshd_shim.c)
     password  a password (and keyboard-interactive) login that works (sshd_shim.c)
     code      what keyboard-interactive asks for after the password
+    account   the words with which PAM refuses every account (sshd_shim.c)
     users     {name: keys}: who may log in instead of the test's user, each with these keys only;
               all of them are the test's user by other names (sshd_shim.c)
     """
 
     def __init__(self, address=ANY, port=None, options=None, host_key=None, user_key=None,
-                 names=None, password=None, users=None, code=None, start=True):
+                 names=None, password=None, users=None, code=None, account=None,
+                 start=True):
         self.address = address
         self.port = port or free_port(address)
         self.user = getpass.getuser()
@@ -50,6 +52,8 @@ class Sshd:
         self.user_key = user_key or keypair("user_key")
         self.known_hosts = known_hosts(self.host_key, (address, self.port))
         self.environment = self._environment(names, password, users, code)
+        if account is not None:
+            self.environment["ADIT_TEST_ACCOUNT"] = account
         self.process = None
         self.config = scratch("sshd_config")
         self.configure(**{**({"UsePAM": "yes"} if password else {}),

@@ -1,0 +1,289 @@
+#!/usr/bin/env -S python3 -B
+"""Command lines beside ssh(1): destinations, forwards that are there twice or not at all, -f, paths,
+signals, and what a session lives through."""
+
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, config, equal, free_port, holds, run_adit, scratch,
+                       tap, true, wait_until)
+from adit_test.as_ssh import Silence, call as run, side_by_side
+from adit_test.clients import echoes, works
+from adit_test.command import Tunnel, call, ssh_config
+from adit_test.keys import known_hosts_lines
+from adit_test.net import has_ipv6
+from adit_test.origins import Origin, echo
+from adit_test.rogue import GLOBAL_REQUEST, UNIMPLEMENTED, Rogue, numbers
+from adit_test.sshd import Sshd
+
+# What is known not to be so yet: how the name of a case begins, and why.
+KNOWN = {
+    "ssh://u@[::1]:2222 ": "ssh's usage", "fe80::1%lo ": "scopes are not read",
+    "u@fe80::1%lo ": "the same", "h:22 ": "78, as for a file", "[::1] ": "the same",
+    "u@[::1] ": "the same", "[fe80::1%lo] ": "the same",
+    "a master without forwards": "it opens a proxy", "ClearAllForwardings": "nothing to do",
+    "the same -L twice": "an error of the configuration",
+    "-fN with persistence": "it waits for the server", "SIGHUP": "it ends",
+    "BatchMode": "Debian's ssh asks for 5 minutes",
+    "an unknown MAC": "no word of it",
+    "MACs +hmac-sha1": "the list is not taken", "a server that has hmac-sha1": "not offered",
+    "ProxyCommand: why": "the reason is lost", "UNIMPLEMENTED": "it counts as silence",
+    "another host key": "it is accepted", "-S PATH of": "it is believed",
+    "RekeyLimit": "no word",
+}
+
+
+def case(name):
+    why = [reason for begin, reason in KNOWN.items() if name.startswith(begin)]
+    return tap.case(name, todo=why[0] if why else None)
+
+
+def destinations():
+    port = free_port()
+    for to in ("@", "ssh://", "@host", "ssh://h:0", "ssh://u@h:99999", "ssh://u@h/path",
+               "ssh://u@[::1]:2222", "u@", "h:22", "[::1]", "u@[::1]", "[fe80::1%lo]", "fe80::1%lo",
+               "u@fe80::1%lo", "u@::1", "-h", "$(x)", "a b"):
+        with case(f"{to} is no way to a server: the status is ssh's, and there is no usage"):
+            words = ["-F", "none", "-p", str(port), "-o", "BatchMode=yes", "-W", "a:1", "--", to]
+            adit, ssh = (run(program, words) for program in ("adit", "ssh"))
+            equal((adit.status, ssh.status), (255, 255), f"the statuses ({adit.said!r})")
+            true(len(adit.said.splitlines()) <= 2, f"as many lines as {adit.said!r}")
+            true("usage" not in adit.said and "-46AaCf" not in adit.said, adit.said)
+            if "onnect to host" in ssh.said:  # it is a name or an address: then nobody is there
+                holds("(?i)refused|unreachable|invalid argument", adit.said, "what it says")
+    if has_ipv6():
+        with Sshd(address="::1") as sshd, case("::1 leads to a server"):
+            side_by_side(sshd, Silence())
+
+
+def forwards(sshd, origin):
+    hosts = ssh_config({"host": sshd})
+    to = f"{ANY}:{origin.port}"
+    port = free_port()
+    with case("a master without forwards waits for them, and opens no port"):
+        path = scratch("master")
+        with Tunnel(f"ssh -fNM -S {path} host", hosts) as master:
+            [pid] = master.pids()
+            inodes = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            listening = {f"socket:[{line.split()[9]}]" for name in ("tcp", "tcp6")
+                         for line in open(f"/proc/net/{name}", encoding="ascii")
+                         if line.split()[3] == "0A"}
+            equal([inode for inode in inodes if inode in listening], [], "its listeners")
+            equal(call(f"ssh -S {path} -O forward -L {port}:{to} host", hosts).returncode, 0,
+                  "-O forward")
+            true(echoes(port), "a connection through it")
+    with case("ClearAllForwardings with -N waits"):
+        with Tunnel(f"ssh -v -N -o ClearAllForwardings=yes -L {port}:{to} host", hosts) as tunnel:
+            wait_until(sshd.sessions, "a session")
+            true(not echoes_or_refuses(port), "nothing listens")
+            true(tunnel.alive(), "it stays")
+    with case("the same -L twice: a warning, as with ssh"):
+        with Tunnel(f"ssh -v -N -L {port}:{to} -L {port}:{ANY}:1 host", hosts) as tunnel:
+            wait_until(lambda: echoes_or_refuses(port), "the first of them")
+            holds(rf"{port}", tunnel.text(), "what it says")
+    with case("the same -L twice with ExitOnForwardFailure: 255"):
+        done = call(f"ssh -N -o ExitOnForwardFailure=yes -L {port}:{to} -L {port}:{ANY}:1 host",
+                    hosts)
+        equal(done.returncode, 255, f"the status ({done.stderr!r})")
+
+
+def echoes_or_refuses(port):
+    try:
+        return echoes(port)
+    except OSError:
+        return False
+
+
+def background(sshd, origin):
+    """-f with persistence is in the background at once."""
+    nobody = Sshd(start=False)
+    hosts = ssh_config({"host": nobody})
+    port = free_port()
+    line = f"-fN -L {port}:{ANY}:{origin.port} host"
+    for words in (f"AUTOSSH_GATETIME=0 autossh -M 0 {line}", f"ssh --persist {line}"):
+        with case(f"-fN with persistence, the server down: {words.split()[0]}"):
+            with Tunnel(words, hosts):
+                nobody.start()
+                wait_until(lambda: echoes_or_refuses(port), "a connection, once there is a server")
+        nobody.stop()
+    hosts, port = ssh_config({"host": sshd}), free_port()
+    with case("SIGHUP to a tunnel opens its log again, and does not end it"):
+        log = scratch("log")
+        with Tunnel(f"ssh -v -E {log} -N -L {port}:{ANY}:{origin.port} host", hosts) as tunnel:
+            wait_until(lambda: echoes_or_refuses(port), "a connection")
+            os.rename(log, f"{log}.1")
+            tunnel.signal(signal.SIGHUP)
+            wait_until(lambda: os.path.exists(log), "a new log")
+            true(echoes(port), "a connection")
+            wait_until(lambda: "outcome=ok" in open(log, encoding="utf-8").read(),
+                       "its line in the new log")
+
+
+def settings(silence):
+    with case("BatchMode does not change the keepalive"):
+        plain, batch = (run_adit("--dump", "-F", "none", *words, "h").stdout
+                        for words in ((), ("-o", "BatchMode=yes")))
+        lines = [re.findall(r"^keepalive.*", text, re.MULTILINE) for text in (plain, batch)]
+        equal(lines[1], lines[0], "the lines")
+    with case("RekeyLimit of less than a megabyte: a word about it"):
+        holds("RekeyLimit", run_adit("--dump", "-F", "none", "-o", "RekeyLimit=128k", "h").stderr,
+              "what it says")
+    with case("an unknown MAC alone: --check finds it"):
+        done = run_adit("--check", "-F", "none", "-o", "MACs=umac-64-etm@openssh.com", "h")
+        holds("umac-64-etm@openssh.com", done.stderr, "what it says")
+    with Sshd(options={"MACs": "hmac-sha1", "Ciphers": "aes128-ctr"}) as sshd:
+        with case("MACs +hmac-sha1 is taken"):
+            side_by_side(sshd, silence, "MACs=+hmac-sha1")
+        with case("a server that has hmac-sha1 alone"):
+            side_by_side(sshd, silence)
+
+
+def paths(silence):
+    with Sshd() as sshd:
+        with open(sshd.known_hosts, encoding="ascii") as lines:
+            known = lines.read()
+        for name in ("sp dir", "com,ma", "per%cent", "d'quote", "a#hash"):
+            directory = scratch(name)
+            os.mkdir(directory)
+            path = os.path.join(directory, "kh")
+            with open(path, "w", encoding="ascii") as out:
+                out.write(known)
+            key = os.path.join(directory, "key")
+            for suffix in ("", ".pub"):
+                os.symlink(sshd.user_key + suffix, key + suffix)
+            escaped = path.replace("%", "%%")
+            with case(f"UserKnownHostsFile in {name}"):
+                side_by_side(sshd, silence, f'UserKnownHostsFile="{escaped}"')
+            with case(f"GlobalKnownHostsFile in {name}"):
+                side_by_side(sshd, silence, f'GlobalKnownHostsFile="{path}"',
+                             "UserKnownHostsFile=/dev/null")
+            with case(f"IdentityFile in {name}"):
+                side_by_side(sshd, silence, 'IdentityFile="{}"'.format(key.replace("%", "%%")),
+                             "IdentitiesOnly=yes", keys=[])
+        key = known_hosts_lines(sshd.host_key, ("x", 22)).split(" ", 1)[1]
+        for alias in ("foo@bar", "bar", "UPPER", "with%n"):
+            expected = alias.lower()
+            file = scratch("known_hosts", f"{expected} {key}")
+            with case(f"HostKeyAlias {alias}"):
+                side_by_side(sshd, silence, f"HostKeyAlias={alias}", f"UserKnownHostsFile={file}")
+
+
+def ways(silence):
+    """What a ProxyCommand's connection fails of is told."""
+    with Sshd(options={"KexAlgorithms": "curve25519-sha256"}) as sshd:
+        with case("ProxyCommand: why the key exchange failed"):
+            done = run("adit", ["-F", "none", "-o", "KexAlgorithms=ecdh-sha2-nistp256", "-o",
+                                f"ProxyCommand=nc {sshd.address} {sshd.port}", "-W", "a:1",
+                                f"{sshd.user}@h"])
+            equal(done.status, 255, "the status")
+            holds("(?i)kex", done.said, "what it says")
+        with case("ProxyCommand that fails: its status"):
+            done = run("adit", ["-F", "none", "-o", "ProxyCommand=sh -c 'exit 3'", "-W", "a:1", "h"])
+            equal(done.status, 255, "the status")
+            holds("exited with status 3", done.said, "what it says")
+
+
+def life(origin):
+    """What comes while a session lives."""
+
+    def unimplemented(session):
+        session.login()
+        session.rogue.packets = 0
+        while True:
+            payload = session.receive()
+            if payload[0] == GLOBAL_REQUEST:
+                session.rogue.packets += 1
+                session.send(UNIMPLEMENTED, numbers(0))
+
+    with Rogue(unimplemented) as rogue, case("UNIMPLEMENTED is an answer to a keepalive"), \
+            Adit(config(rogue, up={"keepalive": "1s", "keepalive_max": "1",
+                                   "sessions": "1-1"})) as adit:
+        adit.sessions_up(1)
+        wait_until(lambda: rogue.packets >= 5, "five keepalives")
+        equal(adit.find("session 0 lost"), [], "a session lost")
+
+    proceed = threading.Event()
+
+    def other_key(session):
+        session.login()
+        proceed.wait()
+        session.rekey("7b" * 32)
+        session.linger()
+
+    with Rogue(other_key) as rogue, case("another host key at a rekey ends the session"), \
+            Adit(config(rogue, up={"sessions": "1-1"})) as adit:
+        adit.sessions_up(1)
+        proceed.set()
+        adit.wait_log("session 0 lost.*host key")
+
+    def same_key(session):
+        session.login()
+        proceed.wait()
+        session.rekey()
+        number, _ = session.opened()
+        session.confirm(number)
+        session.echo(number)
+
+    with Rogue(same_key) as rogue, case("the same host key at a rekey does not"), \
+            Adit(config(rogue, up={"sessions": "1-1"})) as adit:
+        adit.sessions_up(1)
+        true(works(adit.address, origin), "a connection after it")
+
+
+def master_of_another(sshd):
+    name = "-S PATH of another user is not believed"
+    if os.geteuid() != 0:
+        tap.leave_out(name, "only root can be another user")
+        return
+    hosts = ssh_config({"host": sshd})
+    path = scratch("foreign")
+    child = os.fork()
+    if child == 0:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            os.chmod(path, 0o666)
+            os.setresuid(65534, 65534, 65534)
+            listener.listen()
+            while True:
+                conn, _ = listener.accept()
+                with conn:
+                    conn.recv(4096)
+                    conn.sendall(b'{"ok":true,"pid":1}\n')
+    try:
+        wait_until(lambda: os.path.exists(path) and listens(path), "the socket")
+        with case(name):
+            for line in (f"ssh -S {path} -O check host", f"ssh -S {path} -O exit host"):
+                done = call(line, hosts)
+                equal(done.returncode, 255, f"the status ({done.stderr!r})")
+                holds(r"(?i)user|uid|owner", done.stderr, "what it says")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def listens(path):
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
+        return any(line.split()[3:4] == ["00010000"] and line.endswith(f" {path}\n")
+                   for line in sockets)
+
+
+def main():
+    silence = Silence()
+    with Sshd() as sshd, Origin(echo) as origin:
+        parts = {"destinations": destinations, "forwards": lambda: forwards(sshd, origin),
+                 "background": lambda: background(sshd, origin),
+                 "settings": lambda: settings(silence), "paths": lambda: paths(silence),
+                 "ways": lambda: ways(silence), "life": lambda: life(origin),
+                 "master_of_another": lambda: master_of_another(sshd)}
+        for name, part in parts.items():
+            if not sys.argv[1:] or name in sys.argv[1:]:
+                part()
+
+
+tap.run(main)
