@@ -230,16 +230,20 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     log_text_clear(&line);
 }
 
-/* (For the writer, in the place of lines that it had no room for.) */
-static size_t missing_line(char text[static LOG_MISSING_MAX], uint64_t count)
+/* (For the writer, in the place of lines that it had no room for, or could not write.) */
+static size_t missing_line(char text[static LOG_MISSING_MAX], uint64_t count, int error)
 {
+    char event[128] = "lines are missing here: nothing read the log";
     const struct log_field fields[] = {ADIT_LOG_NUMBER_FIELD("lines", count)};
     struct log_text line;
     size_t length = 0;
 
     if (!log_wants(ADIT_LOG_WARNING))
         return 0;
-    build_line(&line, ADIT_LOG_WARNING, "lines are missing here: nothing read the log", fields, 1);
+    if (error != 0)
+        snprintf(event, sizeof(event), "lines are missing here: the log cannot be written: %s",
+                 strerror(error));
+    build_line(&line, ADIT_LOG_WARNING, event, fields, 1);
     if (line.length <= LOG_MISSING_MAX) {
         length = line.length;
         memcpy(text, line.text, length);

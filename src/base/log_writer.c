@@ -32,6 +32,7 @@ static struct {
     atomic_size_t head;
     atomic_size_t tail;
     uint64_t dropped; /* lines after the last one queued */
+    bool failed;      /* what was to be written last could not be: the thread has to tell that */
     int direct;       /* takes what it can at once, and never blocks; -1: there is no such way */
     bool direct_is_socket;
     bool idle; /* the thread waits for `filled` */
@@ -40,6 +41,13 @@ static struct {
     atomic_int running;
     char ring[LOG_QUEUE_SIZE];
 } queue = {.mutex = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .direct = -1};
+
+/* The thread's: lines before the ring's that could not be written. */
+static struct {
+    uint64_t lines;
+    int error; /* of errno(3) */
+    bool torn; /* what was written ends inside a line */
+} lost;
 
 enum { NOT_RUNNING, RUNNING, LEFT_BEHIND };
 
@@ -64,7 +72,7 @@ static size_t ring_used(void)
 static void add_missing(void)
 {
     char line[LOG_MISSING_MAX];
-    size_t length = queue.missing(line, queue.dropped);
+    size_t length = queue.missing(line, queue.dropped, 0);
 
     queue.dropped = 0;
     ring_add(line, length);
@@ -102,19 +110,20 @@ bool log_writer_put(const char *line, size_t length)
     if (state != RUNNING)
         return state == LEFT_BEHIND;
     pthread_mutex_lock(&queue.mutex);
-    if (ring_has_room(length)) {
+    state = atomic_load(&queue.running); /* (log_writer_stop may have had the mutex) */
+    if (state == RUNNING && ring_has_room(length)) {
         if (queue.dropped > 0)
             add_missing();
-        if (ring_used() == 0)
+        if (ring_used() == 0 && !queue.failed)
             out = write_direct(line, length);
         ring_add(line + out, length - out);
-    } else {
+    } else if (state == RUNNING) {
         queue.dropped++;
     }
     if (queue.idle && (ring_used() > 0 || queue.dropped > 0))
         pthread_cond_signal(&queue.filled);
     pthread_mutex_unlock(&queue.mutex);
-    return true;
+    return state != NOT_RUNNING;
 }
 
 /* How many of the bytes queued at `tail` make whole lines that a pipe takes in one piece, or the
@@ -126,28 +135,71 @@ static size_t chunk_length(size_t tail, size_t used)
     for (size_t i = 0; i < used && (i < PIPE_BUF || whole == 0); i++)
         if (queue.ring[(tail + i) % LOG_QUEUE_SIZE] == '\n')
             whole = i + 1;
-    return whole;
+    return whole > 0 ? whole : used; /* (a line that was cut short as there was no memory) */
 }
 
-/* Writes bytes of the ring; waits as long as it takes. What cannot be written is lost: a log is no
- * reason to stop. */
-static void write_chunk(size_t tail, size_t length)
+/* The first `length` bytes of both parts have been written. */
+static void take_written(struct iovec parts[2], size_t length)
 {
-    while (length > 0) {
-        size_t at = tail % LOG_QUEUE_SIZE;
-        size_t first = LOG_QUEUE_SIZE - at < length ? LOG_QUEUE_SIZE - at : length;
-        struct iovec parts[2] = {{queue.ring + at, first}, {queue.ring, length - first}};
+    for (size_t i = 0; i < 2 && length > 0; i++) {
+        size_t part = parts[i].iov_len < length ? parts[i].iov_len : length;
+        char *end = (char *)parts[i].iov_base + part;
+        if (part > 0)
+            lost.torn = end[-1] != '\n';
+        parts[i].iov_base = end;
+        parts[i].iov_len -= part;
+        length -= part;
+    }
+}
+
+/* Writes both parts; waits as long as it takes. Returns how many bytes could not be written. */
+static size_t write_parts(struct iovec parts[2])
+{
+    bool can = true;
+
+    while (can && parts[0].iov_len + parts[1].iov_len > 0) {
         int fd = atomic_load(queue.fd);
-        ssize_t n = writev(fd, parts, length > first ? 2 : 1);
+        ssize_t n = writev(fd, parts, 2);
         if (n > 0) {
-            tail += (size_t)n;
-            length -= (size_t)n;
+            take_written(parts, (size_t)n);
         } else if (n < 0 && errno == EAGAIN) {
             poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
         } else if (n == 0 || errno != EINTR) {
-            return;
+            lost.error = n < 0 ? errno : EIO;
+            can = false;
         }
     }
+    return parts[0].iov_len + parts[1].iov_len;
+}
+
+/* Says how many lines could not be written, on a line of its own. False: that cannot be written
+ * either. */
+static bool tell_lost(void)
+{
+    char text[1 + LOG_MISSING_MAX] = "\n";
+    size_t start = lost.torn ? 0 : 1;
+    size_t length = lost.lines > 0 ? queue.missing(text + 1, lost.lines, lost.error) : 0;
+    struct iovec parts[2] = {{text + start, 1 + length - start}, {NULL, 0}};
+
+    if (write_parts(parts) > 0)
+        return false;
+    lost.lines = 0;
+    return true;
+}
+
+/* Writes bytes of the ring. What cannot be written (a disk is full) is lost and counted: a log is
+ * no reason to stop. */
+static void write_chunk(size_t tail, size_t length)
+{
+    size_t at = tail % LOG_QUEUE_SIZE;
+    size_t first = LOG_QUEUE_SIZE - at < length ? LOG_QUEUE_SIZE - at : length;
+    struct iovec parts[2] = {{queue.ring + at, first}, {queue.ring, length - first}};
+    size_t left = length;
+
+    if ((lost.lines == 0 && !lost.torn) || tell_lost())
+        left = write_parts(parts);
+    for (size_t i = length - left; i < length; i++)
+        lost.lines += queue.ring[(tail + i) % LOG_QUEUE_SIZE] == '\n';
 }
 
 /* With the mutex. Without a way past the queue (a file, whose disk may stand still) every line goes
@@ -183,6 +235,7 @@ static void *writer_thread(void *arg)
         write_chunk(tail, length);
         pthread_mutex_lock(&queue.mutex);
         atomic_store(&queue.tail, tail + length);
+        queue.failed = lost.lines > 0;
         pthread_cond_broadcast(&queue.written);
     }
     queue.ended = true;
@@ -324,12 +377,12 @@ void log_writer_stop(void)
     pthread_cond_signal(&queue.filled);
     bool ended = wait_written(0, true);
     atomic_store(&queue.running, ended ? NOT_RUNNING : LEFT_BEHIND);
+    if (queue.direct >= 0)
+        close(queue.direct);
+    queue.direct = -1;
     pthread_mutex_unlock(&queue.mutex);
     if (ended)
         pthread_join(queue.thread, NULL);
     else
         pthread_detach(queue.thread);
-    if (queue.direct >= 0)
-        close(queue.direct);
-    queue.direct = -1;
 }

@@ -7,8 +7,9 @@
  * so, and every line for a file, is queued in order, 1 MiB at most, and written by a thread that
  * may wait: several whole lines at a time, but no more than a pipe takes in one piece (PIPE_BUF). A
  * line that finds the queue full is dropped and counted; where it is missing, a line says how many
- * are, once there is room for half a queue again. For base/log.c; the functions are any thread's
- * but start, reopen and stop. */
+ * are, once there is room for half a queue again. Lines that cannot be written, as a disk is full,
+ * are counted and told in the same way once one can be. For base/log.c; the functions are any
+ * thread's but start, reopen and stop. */
 #ifndef ADIT_BASE_LOG_WRITER_H
 #define ADIT_BASE_LOG_WRITER_H
 
@@ -19,10 +20,11 @@
 
 #define LOG_QUEUE_SIZE ((size_t)1 << 20)
 
-/* A line that says that so many are missing: writes it, with its end, and returns its length, or 0
- * if it is not wanted. */
+/* A line that says that so many are missing: as they found no room (`error` is 0), or could not be
+ * written (an error of errno(3)). Writes it, with its end, and returns its length, or 0 if it is
+ * not wanted. */
 #define LOG_MISSING_MAX 256
-typedef size_t log_missing_fn(char line[static LOG_MISSING_MAX], uint64_t count);
+typedef size_t log_missing_fn(char line[static LOG_MISSING_MAX], uint64_t count, int error);
 
 /* Starts the thread, which writes to `*fd` as it is at each write. Until then, and if there can be
  * no thread (false), log_writer_put does nothing. */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,8 +40,7 @@ static void take_line(struct found *found, const char *line)
     unsigned logger;
     unsigned long number, count;
     const char *at = strstr(line, "info: logger ");
-    const char *missing =
-        strstr(line, "warning: lines are missing here: nothing read the log lines=");
+    const char *missing = strstr(line, "warning: lines are missing here: ");
 
     if (at && sscanf(at, "info: logger %u line %lu", &logger, &number) == 2) {
         assert_true(logger < LOGGERS);
@@ -330,6 +330,42 @@ static void a_line_is_out_at_once_while_nothing_waits(void **state)
     close(go[1]);
 }
 
+/* Each line has 49 bytes: the limit cuts one after its date. */
+static void log_beyond_a_limit(int log)
+{
+    struct rlimit limit;
+
+    (void)log;
+    signal(SIGXFSZ, SIG_IGN);
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
+        _exit(94);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){50 * 49 + 10, limit.rlim_max});
+    for (unsigned long i = 100; i < 1000; i++)
+        log_info("logger 0 line %lu", i);
+    log_flush();
+    setrlimit(RLIMIT_FSIZE, &limit);
+    log_info("logger 0 line 1000");
+    log_stop();
+}
+
+static void what_a_full_disk_did_not_take_is_told(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/adit-log-XXXXXX";
+    int ends[2] = {-1, mkostemp(path, O_APPEND | O_CLOEXEC)};
+
+    assert_true(ends[1] >= 0);
+    ends[0] = open(path, O_RDONLY | O_CLOEXEC);
+    unlink(path);
+    assert_int_equal(wait_scene(start_scene(log_beyond_a_limit, ends)), 0);
+    struct found found = read_log(ends[0]);
+    assert_int_equal(found.lines, 50 + 1);
+    assert_int_equal(found.missing, 850);
+    assert_int_equal(found.notices, 1);
+    assert_int_equal(found.other, 1); /* the line that was cut */
+    assert_int_equal(found.next[0], 1001);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_descriptor_that_does_not_block_loses_nothing),
         cmocka_unit_test(each_write_is_of_whole_lines),
         cmocka_unit_test(a_line_is_out_at_once_while_nothing_waits),
+        cmocka_unit_test(what_a_full_disk_did_not_take_is_told),
     };
 
     return cmocka_run_group_tests_name("log_writer", tests, NULL, NULL);
