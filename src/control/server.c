@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define READ_SIZE 4096
@@ -28,6 +29,7 @@ struct control_connection {
     uv_write_t write;
     char *answer; /* that is being written; NULL: none */
     bool reading;
+    bool served;  /* a request was answered */
     bool waiting; /* for the end of this process: {"command": "wait"} */
     bool ended;   /* the client has sent all it will send */
     bool last;    /* the answer under way is the last */
@@ -174,6 +176,7 @@ void control_answer(struct control_request *request, json_t *answer)
         return;
     }
     connection->request = NULL;
+    connection->served = true;
     connection_send(connection, answer);
 }
 
@@ -233,21 +236,58 @@ static void connection_next(struct control_connection *connection)
 
 /* Connections. */
 
-/* Closes, among the connections without a request under way that wait for nothing, the one that has
- * been open for the longest. (The list has the newest first.) */
+/* Whether the client's first request, or a part of it, has arrived, and this turn of the loop has
+ * still to read it. */
+static bool has_arrived(const struct control_connection *connection)
+{
+    int length = 0;
+    int fd;
+
+    return connection->reading && !connection->served &&
+           uv_fileno((const uv_handle_t *)&connection->pipe, &fd) == 0 &&
+           ioctl(fd, FIONREAD, &length) == 0 && length > 0;
+}
+
+static const char too_many[] = "the control socket has too many connections";
+
+/* Tells the client of a connection that is going to be closed, if it can be told at once. */
+static void tell_closed(struct control_connection *connection)
+{
+    json_t *answer = control_error(EXIT_SSH, "%s", too_many);
+    char *line = control_print(answer);
+    uv_buf_t bytes = uv_buf_init(line, (unsigned)strlen(line));
+
+    if (connection->answer == NULL)
+        uv_try_write((uv_stream_t *)&connection->pipe, &bytes, 1);
+    json_decref(answer);
+    free(line);
+}
+
+/* Closes, among the connections without a request that wait for nothing, the one that has been open
+ * for the longest; one whose request has arrived only if there is no other. (The list has the
+ * newest first.) */
 static void make_room(struct control_server *server, const struct control_connection *newest)
 {
-    struct control_connection *connection, *longest = NULL;
+    struct control_connection *connection, *longest = NULL, *arrived = NULL;
 
-    LIST_FOREACH (connection, &server->connections, link)
-        if (connection != newest && connection->request == NULL && !connection->waiting)
+    LIST_FOREACH (connection, &server->connections, link) {
+        if (connection == newest || connection->request != NULL || connection->waiting)
+            continue;
+        if (has_arrived(connection))
+            arrived = connection;
+        else
             longest = connection;
-    if (longest != NULL)
-        connection_close(longest);
+    }
+    if (longest == NULL)
+        longest = arrived;
+    if (longest == NULL)
+        return;
+    tell_closed(longest);
+    connection_close(longest);
 }
 
 /* Why the client is refused; NULL: it may send requests. */
-static const char *refusal_of_peer(const struct control_server *server, int fd)
+static const char *refusal_of_peer(int fd)
 {
     uid_t user;
 
@@ -257,8 +297,6 @@ static const char *refusal_of_peer(const struct control_server *server, int fd)
         log_warning("control socket: user %u was refused", (unsigned)user);
         return "this adit belongs to another user";
     }
-    if (server->count > CONTROL_CONNECTIONS_MAX)
-        return "the control socket has too many connections";
     return NULL;
 }
 
@@ -277,9 +315,12 @@ static void on_control_accepted(void *arg, const struct accepted *from)
         connection_close(connection);
         return;
     }
-    if (server->count > CONTROL_CONNECTIONS_MAX)
+    /* (Another user's connection takes nobody's place.) */
+    why = refusal_of_peer(from->fd);
+    if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)
         make_room(server, connection);
-    why = refusal_of_peer(server, from->fd);
+    if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)
+        why = too_many;
     if (why != NULL) {
         connection_refuse(connection, why);
         return;

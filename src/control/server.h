@@ -45,10 +45,10 @@ void control_server_free(struct control_server *server);
 void control_answer(struct control_request *request, json_t *answer);
 
 /* There are never more connections than this: a new one takes the place of the connection that has
- * been open for the longest without a request or without taking its answer; while all wait for
- * answers, it is refused. A client has CONTROL_PATIENCE_MS to send a request, and to read its
- * answer. A client may stay connected for ever to see the end of the process: {"command": "wait"}
- * is never answered. */
+ * been open for the longest without a request or without taking its answer, whose client is told so
+ * if it can be; while all wait for answers, it is refused. A client has CONTROL_PATIENCE_MS to send
+ * a request, and to read its answer. A client may stay connected for ever to see the end of the
+ * process: {"command": "wait"} is never answered. */
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_PATIENCE_MS 10000
 

@@ -251,6 +251,9 @@ static void who_waits_is_told_by_the_end(void **state)
     close(fd);
 }
 
+#define TOO_MANY                                                                                   \
+    "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
+
 static void whoever_says_nothing_makes_room(void **state)
 {
     int fds[CONTROL_CONNECTIONS_MAX];
@@ -267,9 +270,56 @@ static void whoever_says_nothing_makes_room(void **state)
     say(fd, CHECK);
     assert_string_equal(heard(fd), OK);
     assert_string_equal(heard(fds[0]), ""); /* it waits */
-    assert_string_equal(heard(fds[1]), "(closed)");
+    assert_string_equal(heard(fds[1]), TOO_MANY "(closed)");
     say(fds[2], CHECK);
     assert_string_equal(heard(fds[2]), OK);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    close(fd);
+}
+
+/* (The newest connects first, so that it is accepted before the request is read.) */
+static void a_request_that_has_arrived_makes_no_room(void **state)
+{
+    int fds[CONTROL_CONNECTIONS_MAX];
+    int fd;
+
+    (void)state;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        fds[i] = ask_at(path);
+        run_now(loop);
+    }
+    fd = ask_at(path);
+    say(fds[0], CHECK);
+    assert_string_equal(heard(fds[0]), OK);
+    assert_string_equal(heard(fds[1]), TOO_MANY "(closed)");
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    close(fd);
+}
+
+static void another_user_takes_nobody_s_place(void **state)
+{
+    int fds[CONTROL_CONNECTIONS_MAX];
+    int fd;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(directory, 0711), 0);
+    assert_int_equal(chmod(path, 0666), 0);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        fds[i] = ask_at(path);
+        run_now(loop);
+    }
+    assert_int_equal(seteuid(65534), 0);
+    fd = ask_at(path);
+    assert_int_equal(seteuid(0), 0);
+    assert_string_equal(
+        heard(fd),
+        "{\"ok\":false,\"error\":\"this adit belongs to another user\",\"status\":255}\n(closed)");
+    say(fds[0], CHECK);
+    assert_string_equal(heard(fds[0]), OK);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         close(fds[i]);
     close(fd);
@@ -287,10 +337,7 @@ static void while_all_wait_for_answers_no_more_are_heard(void **state)
         run_now(loop);
     }
     fd = ask_at(path);
-    assert_string_equal(
-        heard(fd),
-        "{\"ok\":false,\"error\":\"the control socket has too many connections\",\"status\":255}\n"
-        "(closed)");
+    assert_string_equal(heard(fd), TOO_MANY "(closed)");
     close(fd);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         close(fds[i]);
@@ -384,6 +431,8 @@ int main(void)
         TEST(too_long_a_line_is_not_read_to_its_end),
         TEST(who_waits_is_told_by_the_end),
         TEST(whoever_says_nothing_makes_room),
+        TEST(a_request_that_has_arrived_makes_no_room),
+        TEST(another_user_takes_nobody_s_place),
         TEST(while_all_wait_for_answers_no_more_are_heard),
         TEST(the_server_may_be_freed_inside_a_request),
         TEST(a_change_of_the_path_keeps_who_is_connected),
