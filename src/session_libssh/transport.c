@@ -213,6 +213,12 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds)
     if (count == 1 && serves(current, fds->fd))
         return poll_served(current, fds);
     watched.polled |= count == 1 && is_watched(fds->fd);
+    /* A login whose request could not be sent: libssh has closed its socket, and waits for the
+     * answer all the same, until its own time-out. */
+    if (count == 1 && fds->fd < 0 && watched.watching) {
+        errno = EBADF;
+        return -1;
+    }
     return kernel_poll(fds, count, milliseconds);
 }
 

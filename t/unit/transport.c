@@ -205,6 +205,19 @@ static void a_login_s_calls_are_noticed(void **state)
 #define WITH_SOCKETS(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, socket_scene_make, socket_scene_end)
 
+/* libssh 0.10 polls the socket that it has closed, as long as the time-out of the login. */
+static void a_login_does_not_wait_for_a_closed_socket(void **state)
+{
+    struct pollfd closed = {.fd = -1, .events = POLLIN};
+
+    (void)state;
+    transport_watch(NO_SOCKET);
+    assert_int_equal(poll(&closed, 1, 3000), -1);
+    assert_int_equal(errno, EBADF);
+    transport_is_called();
+    assert_int_equal(poll(&closed, 1, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +230,7 @@ int main(void)
         WITH_SOCKETS(output_waits_until_it_is_let_out),
         WITH_SOCKETS(a_session_without_a_buffer_has_the_kernel_s),
         WITH_SOCKETS(a_login_s_calls_are_noticed),
+        cmocka_unit_test(a_login_does_not_wait_for_a_closed_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
