@@ -25,10 +25,17 @@ static char *machine_name(bool whole)
     return mem_strdup(name);
 }
 
+#define PASSWD_STRINGS_MAX 16384
+
+/* (A change of the configuration expands on its thread while the main thread does for a
+ * ProxyCommand: each has its own strings.) */
 static char *local_user(void)
 {
-    const struct passwd *user = getpwuid(getuid());
+    char strings[PASSWD_STRINGS_MAX];
+    struct passwd entry, *user = NULL;
 
+    if (getpwuid_r(getuid(), &entry, strings, sizeof(strings), &user) != 0)
+        user = NULL;
     return user ? mem_strdup(user->pw_name) : mem_printf("%u", getuid());
 }
 
@@ -132,7 +139,10 @@ static char *expand_tilde(char *path)
     } else {
         size_t length = strcspn(path, "/");
         char *name = mem_strndup(path + 1, length - 1);
-        const struct passwd *user = getpwnam(name);
+        char strings[PASSWD_STRINGS_MAX];
+        struct passwd entry, *user = NULL;
+        if (getpwnam_r(name, &entry, strings, sizeof(strings), &user) != 0)
+            user = NULL;
         expanded = user ? mem_printf("%s%s", user->pw_dir, path + length) : NULL;
         free(name);
     }
