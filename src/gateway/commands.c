@@ -154,17 +154,22 @@ static void order_taken_back(void *arg, bool ok, const struct config_change_resu
     order_free(order);
 }
 
-/* As one of its forwards cannot be had, all are taken back; then it is answered. */
+/* As one of its forwards cannot be had, all are taken back; then it is answered. (A forward that a
+ * reload or a cancel has removed already is left out: a request that is still to be carried out may
+ * add another one of that name.) */
 static void order_failed(struct order *order, const char *why)
 {
+    const struct gateway *g = order->control->gateway;
     struct config_change_forward *forwards = mem_zalloc(order->count * sizeof(*forwards));
+    size_t count = 0;
 
     order_settled(order);
     order->why = mem_strdup(why);
     for (size_t i = 0; i < order->count; i++)
-        forwards[i].name = mem_strdup(order->names[i]);
-    config_changes_ask(order->control->gateway->changes, CONFIG_REMOVE_NAMED_FORWARDS, forwards,
-                       order->count, order_taken_back, order);
+        if (config_forward(g->generation->config, order->names[i]) != NULL)
+            forwards[count++].name = mem_strdup(order->names[i]);
+    config_changes_ask(g->changes, CONFIG_REMOVE_NAMED_FORWARDS, forwards, count, order_taken_back,
+                       order);
 }
 
 /* How one of them does: FORWARD_UP (and the port that the server chose, or 0), FORWARD_DEGRADED

@@ -25,6 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import (ANY, Adit, config, equal, free_port, patience, raises, run_adit, scratch,
                        section, tap, true, upstream, wait_until)
 from adit_test.clients import works
+from adit_test.control import status
 from adit_test.gateway import binary, environment
 from adit_test.origins import Origin, echo
 from adit_test.process import send_signal
@@ -137,6 +138,32 @@ def asking(sshd, control, *sections, **more):
         gate={"control": control, "log": "debug"}, **more)
 
 
+def another_s_forward(sshd, origin, adit, held, control):
+    """The first request waits for the server; a reload and then the second one come behind it."""
+    port, remote = free_port(), free_port()
+    local = {"kind": "local", "spec": f"{ANY}:{port}:{ANY}:{origin.port}"}
+    far = {"kind": "remote", "spec": f"{remote}:{ANY}:{origin.port}"}
+    with connected(control) as first, connected(control) as second:
+        mark = adit.mark()
+        frozen = sshd.freeze()
+        try:
+            first.sendall(json.dumps({"command": "forward", "forwards": [local, far]}).encode() + b"\n")
+            adit.wait_log(rf"listening on {ANY}:{port} ", mark)
+            with held:
+                mark = adit.reload()
+                held.pid()
+                second.sendall(json.dumps({"command": "forward", "forwards": [local]}).encode() + b"\n")
+                adit.wait_log("control: forward", mark)
+            true(line_of(second)["ok"], "the answer to the second request")
+            equal(line_of(first)["error"], "it is not configured any more", "the first one's answer")
+        finally:
+            sshd.thaw(frozen)
+    equal([forward["bind"] for forward in status(control)["forwards"]], [f"{ANY}:{port}"],
+          "the forwards")
+    adit.reload()
+    wait_until(lambda: status(control)["forwards"] == [], "a reload removes it")
+
+
 def reload_by_ssh(sshd, origin):
     held, control = Held(), scratch("control")
     with Adit(asking(sshd, control), env={"PATH": held.path}) as adit:
@@ -177,6 +204,8 @@ def reload_by_ssh(sshd, origin):
             equal(run_adit("-S", control, "-O", "cancel", "-L", spec).returncode, 0, "-O cancel")
             with raises(ConnectionRefusedError, "connecting to the forward that is gone"):
                 socket.create_connection((ANY, port), patience(30)).close()
+        with tap.case("a forward that a reload has removed is not taken back once it is another's"):
+            another_s_forward(sshd, origin, adit, held, control)
         with tap.case("a reload that is refused is answered as ever"):
             adit.write(asking(sshd, control) + "[listen x]\naddress = nonsense\n")
             done = run_adit("-S", control, "-O", "reload")
