@@ -261,6 +261,15 @@ static struct subprocess_end end_of(int error, int status)
     return (struct subprocess_end){SUBPROCESS_KILLED, WTERMSIG(status)};
 }
 
+/* Whether the limit's connection was shut down already: then a program would only be ended again,
+ * and one that ignores SIGTERM could outlive this process. */
+static bool is_cut(const struct wait_limit *limit)
+{
+    struct wait_limit now = wait_limit(limit->connection, 0);
+
+    return wait_for(-1, 0, &now) == ECONNABORTED;
+}
+
 struct subprocess_end subprocess_run(struct subprocess *program)
 {
     struct running running;
@@ -269,6 +278,8 @@ struct subprocess_end subprocess_run(struct subprocess *program)
 
     clear_text(&program->output);
     clear_text(&program->errors);
+    if (is_cut(&program->limit))
+        return (struct subprocess_end){SUBPROCESS_ABORTED, 0};
     error = start_program(&running, program);
     if (error != 0)
         return (struct subprocess_end){SUBPROCESS_NOT_STARTED, error};

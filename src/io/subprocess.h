@@ -36,9 +36,10 @@ enum subprocess_outcome {
     SUBPROCESS_KILLED,      /* by a signal that this process did not send; `number`: which */
     SUBPROCESS_NOT_STARTED, /* `number`: errno; ENOENT: there is no such program */
     SUBPROCESS_TIMED_OUT,   /* the limit's time was over, and the program was ended */
-    SUBPROCESS_ABORTED,     /* the limit's connection was shut down, and the program was ended */
-    SUBPROCESS_OVERFLOWED,  /* the program printed too much, and was ended: end_when_cut */
-    SUBPROCESS_FAILED,      /* `number`: the errno of a read or a wait; the program was ended */
+    SUBPROCESS_ABORTED, /* the limit's connection was shut down: the program was ended, or not begun
+                         */
+    SUBPROCESS_OVERFLOWED, /* the program printed too much, and was ended: end_when_cut */
+    SUBPROCESS_FAILED,     /* `number`: the errno of a read or a wait; the program was ended */
 };
 
 struct subprocess_end {

@@ -253,6 +253,10 @@ static void a_connection_that_ends_ends_the_program(void **state)
     end = subprocess_run(&s.program);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(end.outcome, SUBPROCESS_ABORTED);
+    /* Nothing is begun any more: else that there is no such program would show. */
+    s.arguments[0] = "/nonexistent/program";
+    end = subprocess_run(&s.program);
+    assert_int_equal(end.outcome, SUBPROCESS_ABORTED);
     close(connection[0]);
     close(connection[1]);
     close(begun[0]);
