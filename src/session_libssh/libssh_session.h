@@ -73,7 +73,7 @@ struct session_writing {
     uint64_t backlog_from; /* packets.out_packets when that began */
 };
 
-/* What a key exchange under way holds up: writing.c. */
+/* What a key exchange under way holds up: writing.c (`logged_at`: session.c). */
 struct session_rekey {
     uint64_t queued; /* bytes written since KEXINIT went out: SSH_WRITE_PENDING does not see them */
     uint64_t queued_behind; /* packets.out_packets when they were */
@@ -82,6 +82,7 @@ struct session_rekey {
     uint64_t silent_at;     /* packets.out_packets when a packet went out last */
     uint64_t silent_from;   /* packets.in_packets at that time */
     bool is_logged;         /* the log says that a key exchange holds up writes */
+    uint64_t logged_at;     /* packets.out_packets when the log said that a key exchange begins */
 };
 
 /* channel.c, opening.c */

@@ -1,6 +1,7 @@
 /* Recognising the replies to opens, with libssh 0.10 and 0.11. */
 #include "session_libssh/open_replies.h"
 
+#include "base/log.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/expectations.h"
 
@@ -38,6 +39,30 @@ static bool parse_refusal(const char *line, uint32_t *number, uint32_t *reason, 
     return true;
 }
 
+/* The number that follows these words, if they are there. (sscanf costs ten times as much.) */
+static bool find_number(const char *text, const char *words, uint32_t *number)
+{
+    const char *at = strstr(text, words);
+    char *end;
+
+    if (at == NULL)
+        return false;
+    at += strlen(words);
+    *number = (uint32_t)strtoul(at, &end, 10);
+    return end != at;
+}
+
+/* Reads the line about the channel whose open call is on the stack. */
+static void read_creation(struct open_replies *open_replies, const char *text)
+{
+    uint32_t number;
+
+    if (open_replies->creating != NULL && find_number(text, "Creating a channel ", &number)) {
+        open_replies->creating->number = number;
+        open_replies->creating->numbered = true;
+    }
+}
+
 static int open_forward(ssh_channel handle, const struct open_target *target)
 {
     if (target->path != NULL)
@@ -51,10 +76,9 @@ static int open_forward(ssh_channel handle, const struct open_target *target)
 const char *open_replies_read_log(struct open_replies *open_replies, int priority,
                                   const char *function, const char *text)
 {
-    (void)open_replies;
     (void)priority;
-    (void)function;
-    (void)text;
+    if (strcmp(function, "channel_open") == 0) /* (others' lines can have the server's words) */
+        read_creation(open_replies, text);
     return NULL;
 }
 
@@ -100,6 +124,21 @@ static void open_response(ssh_session session, ssh_channel handle, bool is_succe
         reply->reason = 2; /* SSH_OPEN_CONNECT_FAILED, without words */
 }
 
+/* The channel's number is for adit's log only. */
+static int open_numbered(struct open_replies *open_replies, struct open_reply *reply,
+                         ssh_channel handle, const struct open_target *target)
+{
+    int level = ssh_get_log_level();
+    int rc;
+
+    open_replies->creating = reply;
+    ssh_set_log_level(SSH_LOG_PACKET);
+    rc = open_forward(handle, target);
+    ssh_set_log_level(level);
+    open_replies->creating = NULL;
+    return rc;
+}
+
 int open_replies_open_forward(struct open_replies *open_replies, struct open_reply *reply,
                               ssh_channel handle, const struct open_target *target)
 {
@@ -109,7 +148,8 @@ int open_replies_open_forward(struct open_replies *open_replies, struct open_rep
     reply->callbacks.channel_open_response_function = open_response;
     ssh_callbacks_init(&reply->callbacks);
     ssh_add_channel_callbacks(handle, &reply->callbacks);
-    return open_forward(handle, target);
+    return log_wants(ADIT_LOG_DEBUG) ? open_numbered(open_replies, reply, handle, target)
+                                     : open_forward(handle, target);
 }
 
 #else /* 0.10 */
@@ -122,19 +162,6 @@ static struct open_reply *reply_numbered(struct open_replies *open_replies, uint
         if (reply->numbered && reply->number == number)
             return reply;
     return NULL;
-}
-
-/* The number that follows these words, if they are there. (sscanf costs ten times as much.) */
-static bool find_number(const char *text, const char *words, uint32_t *number)
-{
-    const char *at = strstr(text, words);
-    char *end;
-
-    if (at == NULL)
-        return false;
-    at += strlen(words);
-    *number = (uint32_t)strtoul(at, &end, 10);
-    return end != at;
 }
 
 /* The two lines about a confirmation. */
@@ -176,17 +203,12 @@ static void read_refusal(struct open_replies *open_replies, const char *text)
 const char *open_replies_read_log(struct open_replies *open_replies, int priority,
                                   const char *function, const char *text)
 {
-    uint32_t number;
-
     if (priority == SSH_LOG_WARN) {
         read_refusal(open_replies, text);
     } else if (priority == SSH_LOG_PROTOCOL) {
         if (strcmp(function, "ssh_packet_channel_open_conf") == 0)
             return read_confirmation(open_replies, text);
-        if (open_replies->creating != NULL && find_number(text, "Creating a channel ", &number)) {
-            open_replies->creating->number = number;
-            open_replies->creating->numbered = true;
-        }
+        read_creation(open_replies, text);
     }
     return NULL;
 }

@@ -8,9 +8,10 @@
  * at that level while a reply is awaited; 0.10 writes no line for a packet of data there.
  * expectations.h tells when a line does not come; then libssh is asked.
  *
- * 0.11 has channel_open_response_function, and ssh_get_error is exact inside it. The maximum packet
- * size is in its log at level PACKET only, which has several lines for each packet: it is not known
- * there (channel.c measures each write). */
+ * 0.11 has channel_open_response_function, and ssh_get_error is exact inside it. Its log has those
+ * lines at level PACKET, which has several lines for each packet besides. So the log is at that
+ * level only inside the open call, and only for adit's debug log, which gets the channel's number
+ * from it. The maximum packet size is not known there (channel.c measures each write). */
 #ifndef ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
 #define ADIT_SESSION_LIBSSH_OPEN_REPLIES_H
 
@@ -28,7 +29,7 @@
 struct open_reply {
     TAILQ_ENTRY(open_reply) link;
     ssh_channel handle;
-    uint32_t number; /* 0.10: the local channel's */
+    uint32_t number; /* the local channel's; 0.11: only for the debug log */
     bool numbered;
     uint32_t packet_max; /* 0.10: the maximum packet size that was confirmed; for the log */
     bool confirmed;      /* by the server, even if the server has closed the channel since */

@@ -14,15 +14,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* With each key exchange libssh looks for known_hosts files, which it is not to have, and forgets
- * the old keys. */
-static void log_warning_of_libssh(const struct libssh_session *s, const char *function,
-                                  const char *text)
+/* libssh looks for known_hosts files just before each KEXINIT, and from 0.11.4 on it says of each
+ * that it is none, one after the other. (It is not to have any.) */
+static void log_key_exchange(struct libssh_session *s)
+{
+    if (s->rekey.logged_at != s->packets.out_packets)
+        session_debug(s, "a key exchange begins");
+    s->rekey.logged_at = s->packets.out_packets;
+}
+
+/* (0.10 says with each key exchange that it forgets the old keys.) */
+static void log_warning_of_libssh(struct libssh_session *s, const char *function, const char *text)
 {
     if (strcmp(function, "ssh_packet_set_newkeys") == 0)
         session_debug(s, "new keys in one direction");
-    else if (strcmp(function, "ssh_strict_fopen") != 0 &&
-             strcmp(function, "ssh_known_hosts_read_entries") != 0)
+    else if (strcmp(function, "ssh_strict_fopen") == 0)
+        log_key_exchange(s);
+    else if (strcmp(function, "ssh_known_hosts_read_entries") != 0)
         session_debug(s, "libssh: %s", text);
 }
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 
-from .checks import Failed, equal, false
+from .checks import Failed, equal, false, true
 from .net import ANY
 from .process import Process, patience, scratch, workdir
 from .tap import BailOut, tap
@@ -191,10 +191,16 @@ class Adit(Process):
             used = stat.read().rpartition(")")[2].split()[11:13]
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
-    def libssh_before_0_11(self):
-        """Whether it runs with libssh 0.10 or older (libssh.so.4.9)."""
+    def libssh_file(self):
+        """The version in the name of libssh's file: (9, 6) of libssh.so.4.9.6, which is 0.10.6;
+        (10, 4) is 0.11.4."""
         with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="replace") as maps:
-            return re.search(r"/libssh\.so\.4\.\d\.", maps.read()) is not None
+            found = re.search(r"/libssh\.so\.4\.(\d+)\.(\d+)", maps.read())
+        true(found, "libssh's file has its version in its name")
+        return (int(found[1]), int(found[2]))
+
+    def libssh_before_0_11(self):
+        return self.libssh_file() < (10, 0)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
