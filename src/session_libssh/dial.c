@@ -8,6 +8,7 @@
 #include "session_libssh/handshake.h"
 #include "session_libssh/libssh_session.h"
 #include "session_libssh/logged_in.h"
+#include "session_libssh/server_words.h"
 #include "session_libssh/transport.h"
 
 #include <assert.h>
@@ -106,6 +107,13 @@ static struct handshake handshake_of(struct libssh_dial *d)
     };
 }
 
+/* Libssh is about to wait for the server, which may want to say why: that a person is to open a
+ * page, for one. */
+static void show_banner(void *arg)
+{
+    server_words_show(arg);
+}
+
 /* Logs in; sets status, logged_in and error. */
 static void log_in(struct libssh_dial *d, struct handshake *h)
 {
@@ -116,7 +124,7 @@ static void log_in(struct libssh_dial *d, struct handshake *h)
         d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
         return;
     }
-    transport_watch(d->request.fd);
+    transport_watch(d->request.fd, show_banner, h);
     d->status = handshake(h, d->request.fd);
     buffered = transport_is_called();
     if (d->status == DIAL_OK)
@@ -138,6 +146,7 @@ static void dial_thread(void *arg)
     memcpy(d->error, h.error, sizeof(d->error));
     free(h.known_as);
     free(h.without_port);
+    ssh_string_free_char(h.banner);
     host_key_files_clear(&h.files);
     mailbox_post(d->request.reply, &d->message);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session_libssh/integrity.h"
+#include "session_libssh/server_words.h"
 
 #include <fcntl.h>
 #include <libssh/callbacks.h>
@@ -179,7 +180,7 @@ static enum dial_status connect_on(struct handshake *h, int fd)
         ssh_set_callbacks(h->handle, &callbacks);
         status = ssh_connect(h->handle) == SSH_OK
                      ? DIAL_OK
-                     : handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+                     : server_words_fail(h, " during the key exchange");
         ssh_set_callbacks(h->handle, &nobody); /* libssh calls them at every rekey */
     }
     if (!taking.taken)

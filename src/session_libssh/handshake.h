@@ -23,6 +23,7 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
+    char *banner;         /* the one shown last, libssh's; NULL: none */
     unsigned long checks; /* integrity_checks() before it connected */
     char error[1024];
 };
