@@ -172,8 +172,8 @@ static void write_upstream(struct tunnel *tunnel)
     tunnel_entry(tunnel, "ssh_config", "yes");
     if (line->ssh_config_file)
         tunnel_entry(tunnel, "ssh_config_file", line->ssh_config_file);
-    if (interval && strcmp(interval, "0") == 0 && is_option(line, "serveraliveinterval"))
-        tunnel_entry(tunnel, "keepalive", "0");
+    if (interval && is_option(line, "serveraliveinterval"))
+        tunnel_entry(tunnel, "keepalive", interval);
     if (line->stdio)
         tunnel_entry(tunnel, "sessions", "1");
 }

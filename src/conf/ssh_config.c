@@ -43,6 +43,13 @@ static void fill_remark(void *arg, const char *text)
     string_list_append(remarks, mem_strdup(text));
 }
 
+static void fill_problem(void *arg, const char *text)
+{
+    const struct fill *fill = arg;
+
+    load_problem(fill->load, fill->line, "ssh_config: %s", text);
+}
+
 static void fill_setting(void *arg, const char *key, const char *value)
 {
     const struct fill *fill = arg;
@@ -50,12 +57,13 @@ static void fill_setting(void *arg, const char *key, const char *value)
     load_set(fill->load, fill_section(fill), key, value, fill->line);
 }
 
-void ssh_config_usual(struct ssh_answer *usual, int connection)
+void ssh_config_usual(struct ssh_answer *usual, bool batch_mode, int connection)
 {
-    static const char *const words[] = {"-F", "none"};
+    static const char *const words[] = {"-F", "none", "-o", "BatchMode=yes"};
     struct ssh_reply reply;
 
-    if (ssh_ask(&(struct ssh_question){words, 2, "localhost", connection}, &reply) == SSH_ANSWERED)
+    if (ssh_ask(&(struct ssh_question){words, batch_mode ? 4 : 2, "localhost", connection},
+                &reply) == SSH_ANSWERED)
         ssh_answer_add(usual, reply.text);
     ssh_reply_clear(&reply);
 }
@@ -149,7 +157,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
  * mind, where the section says nothing of it. */
 static void take_forbidden(struct fill *fill)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
     struct ssh_answer forbidden = {0};
     char *wrong = ssh_files_forbidden(fill_upstream(fill)->ssh_config_file, &forbidden);
 
@@ -199,10 +207,10 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
 /* Gives the upstream all that ssh says of its first host. */
 static void take_settings(struct fill *fill, const struct ssh_answer *answer, const char *host)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
     struct ssh_answer usual = {0};
 
-    ssh_config_usual(&usual, fill->load->connection);
+    ssh_config_usual(&usual, ssh_answer_is_yes(answer, "batchmode"), fill->load->connection);
     ssh_answer_tell(answer, usual.count > 0 ? &usual : NULL, host, &meaning);
     ssh_answer_clear(&usual);
 }

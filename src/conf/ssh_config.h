@@ -19,8 +19,8 @@ struct ssh_known {
  * libssh_config of the upstream is set, and the hosts stay. */
 void ssh_config_fill(struct load *load, size_t index);
 
-/* Adds what ssh says where nothing is configured, for ssh_answer_tell. `connection` as ssh_ask's.
- */
-void ssh_config_usual(struct ssh_answer *usual, int connection);
+/* Adds what ssh says where nothing is configured, but for BatchMode, for ssh_answer_tell.
+ * `connection` as ssh_ask's. */
+void ssh_config_usual(struct ssh_answer *usual, bool batch_mode, int connection);
 
 #endif

@@ -67,7 +67,8 @@ static const struct list lists[] = {
     {FIELD(macs),
      {SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C},
      2,
-     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,"
+     "hmac-sha1-etm@openssh.com,hmac-sha1",
      ""},
     {FIELD(host_key_algorithms),
      {SSH_OPTIONS_HOSTKEYS},

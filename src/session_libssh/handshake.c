@@ -37,6 +37,7 @@ static bool set_options(struct handshake *h, int fd)
     const char *compression = u->compression ? "yes" : "no";
     unsigned port = h->port;
     long seconds = (long)(u->connect_timeout_ms / 1000);
+    int rsa_bits = (int)u->required_rsa_size;
     long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
     int no = 0;
 
@@ -61,6 +62,7 @@ static bool set_options(struct handshake *h, int fd)
     ssh_options_set(h->handle, SSH_OPTIONS_FD, &fd);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT, &seconds);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT_USEC, &microseconds);
+    ssh_options_set(h->handle, SSH_OPTIONS_RSA_MIN_SIZE, &rsa_bits);
     if (u->rekey_bytes > 0) {
         uint64_t bytes = u->rekey_bytes;
         ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
@@ -112,6 +114,14 @@ bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MA
     else
         snprintf(text, HOSTPORT_TEXT_MAX, "[%s]:%u", address, port);
     return true;
+}
+
+bool handshake_is_local(const struct handshake *h)
+{
+    uint16_t port;
+    struct ip ip;
+
+    return find_address(h, getpeername, &ip, &port) && ip_is_loopback(&ip);
 }
 
 void handshake_heard(struct handshake *h, const char *text)

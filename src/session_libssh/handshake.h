@@ -39,6 +39,9 @@ void handshake_heard(struct handshake *h, const char *text);
  * connection is no TCP connection of this process. */
 bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
 
+/* Whether that address is a loopback one; false also for a connection that is no TCP of ours. */
+bool handshake_is_local(const struct handshake *h);
+
 /* Sets the error of a step. Returns `status`, so that a step can end with the call. */
 __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
     struct handshake *h, enum dial_status status, const char *format, ...)

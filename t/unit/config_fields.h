@@ -56,6 +56,8 @@ struct field_row {
     F(known_hosts, LIST, {0})                                                                      \
     F(revoked_host_keys, STRING, NULL)                                                             \
     F(hash_known_hosts, VALUE, 0)                                                                  \
+    F(no_host_authentication_for_localhost, VALUE, 0)                                              \
+    F(required_rsa_size, VALUE, 0)                                                                 \
     F(ssh_config, VALUE, 0)                                                                        \
     F(ssh_config_file, STRING, NULL)                                                               \
     F(libssh_config, VALUE, 0)                                                                     \
