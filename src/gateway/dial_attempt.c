@@ -38,6 +38,7 @@ struct dial_attempt {
     struct deadline login; /* the dial's */
     unsigned prompts;      /* the dial's, when the deadline last looked */
     bool timed_out;        /* the dial timed out, and its thread has not ended yet */
+    char *login_error;     /* while a ProxyCommand's end is waited for */
     uint64_t began;
 };
 
@@ -83,6 +84,7 @@ static void dial_attempt_free(struct dial_attempt *a)
     if (a->fd >= 0)
         close(a->fd); /* (that ends the internal connection) */
     config_unref(a->r.config);
+    free(a->login_error);
     free(a);
 }
 
@@ -102,16 +104,18 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     r.done(r.arg, r.slot, status, logged_in, error);
 }
 
-/* The login failed because the ProxyCommand ended, or closed its output. */
+/* The login by a ProxyCommand failed: a command that has failed itself is the reason. */
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
     const char *ended = proxy_command_ended(*a->r.proxy);
-    char error[80];
+    bool failed = ended != NULL && strcmp(ended, PROXY_ENDED_WELL) != 0;
+    char *error = failed          ? mem_printf("ProxyCommand %s before there was a session", ended)
+                  : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
+                                  : mem_strdup(a->login_error);
 
-    snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
-             ended != NULL ? ended : "closed its output");
-    dial_attempt_finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, !failed, DIAL_TRANSPORT, NULL, error);
+    free(error);
 }
 
 static void on_login_ended(void *arg, enum dial_status status, struct logged_in *logged_in,
@@ -125,6 +129,7 @@ static void on_login_ended(void *arg, enum dial_status status, struct logged_in 
         logged_in_free(logged_in);
         dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
     } else if (status == DIAL_TRANSPORT && *a->r.proxy != NULL) {
+        a->login_error = mem_strdup(error);
         deadline_arm(a->r.room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
         dial_attempt_finish(a, true, status, logged_in, error);
