@@ -188,7 +188,8 @@ static void check_addresses(struct load *load, const struct config_listen *liste
 
     for (size_t i = 0; i < listen->address_count; i++) {
         const struct config_address *address = &listen->addresses[i];
-        if (address_taken(load->config, listen, i))
+        /* (Of a command line the second one fails when it listens, as with ssh.) */
+        if (load->file && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
             load_problem(load, line,
