@@ -76,6 +76,11 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
  * StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
 
+/* "TYPE SHA256:..." of the server's key in the last key exchange; false: libssh has none. On the
+ * thread that calls libssh for the session. */
+#define HOST_KEY_TEXT_MAX sizeof(((struct connection_info *)0)->host_key)
+bool host_key_text(ssh_session handle, char text[static HOST_KEY_TEXT_MAX]);
+
 /* The files with the names of the server, for known_hosts_look_up. */
 struct known_hosts host_key_known(const struct handshake *h);
 
