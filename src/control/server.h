@@ -2,7 +2,7 @@
  * answers are printed. It does not know what a command does: its callers (gateway/, and main.c for
  * `adit -O`) do. It runs on the main thread only.
  *
- * * * This is the server: connections, requests one at a time on each, and limits of time. */
+ * This is the server: connections, requests one at a time on each, and limits of time. */
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 
@@ -31,7 +31,7 @@ struct control_server *control_server_new(struct loop *loop, control_asked_fn *a
  * succeeded, keeps the new listening socket or the old one and closes the other; clients that are
  * connected stay.
  *
- * * * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
+ * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
  * those of others get an error. */
 bool control_server_prepare(struct control_server *server, const char *path, char *error,
                             size_t error_size);

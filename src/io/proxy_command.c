@@ -2,7 +2,7 @@
  * connection, and its exit is an event of the loop: so it is not io/subprocess's, which waits.
  * uv_spawn resets the signals, as io/subprocess does, and waits for the process.
  *
- * * * As with ssh(1) the command has a pipe for its input and one for its output: some commands
+ * As with ssh(1) the command has a pipe for its input and one for its output: some commands
  * (ncat) show the end of their connection only by closing one of them. libssh takes one descriptor:
  * pumps join the pipes to a socketpair. */
 #include "io/proxy_command.h"

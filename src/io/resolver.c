@@ -1,6 +1,6 @@
 /* Names to addresses: look-ups, the questions they wait for, and the cache.
  *
- * * * A look-up finds its answer in the cache, or waits for the question about its name, of which
+ * A look-up finds its answer in the cache, or waits for the question about its name, of which
  * there is one at a time. In either case the answer is given later in the turn, so that c-ares is
  * never on the stack when a caller's function is called, and that never happens inside the caller's
  * own call. */

@@ -43,7 +43,7 @@ struct balance_choice {
  * dialled, as not usable) and no usable session is without overdue open, under the channel limit
  * and under BALANCE_BULK_RATE.
  *
- * * * * With `may_block` the open is by a name that the server may take long to resolve, while its
+ * With `may_block` the open is by a name that the server may take long to resolve, while its
  * whole session waits. Such an open avoids streaming sessions, and rather takes one with an overdue
  * open; when each session without an overdue open is streaming, `grow` is set, up to
  * quiet_sessions. To keep a session for such opens, other opens take the last session that is not

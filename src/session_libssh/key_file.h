@@ -1,6 +1,6 @@
 /* Reading files with keys before libssh gets them. On the dial thread. Only for this room.
  *
- * * * * libssh opens the file of a key by its name and trusts it: it waits for a writer of a FIFO,
+ * libssh opens the file of a key by its name and trusts it: it waits for a writer of a FIFO,
  * calls a function that is not there for some ciphers, and takes an Ed25519 key in PKCS#8 without
  * its public half, which makes later keys fail. So files are read and inspected here. */
 #ifndef ADIT_SESSION_LIBSSH_KEY_FILE_H
