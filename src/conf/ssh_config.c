@@ -145,7 +145,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
     if (!read_place(fill, hosts->items[i], answer, &name, &port))
         return;
     hostport_format(name, port, text);
-    if (!hostport_split(text, strlen(text), 0, host, &port)) {
+    if (!hostport_split_zoned(text, strlen(text), 0, host, &port)) {
         load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
         return;
     }
@@ -184,9 +184,9 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
     struct ssh_reply reply;
     uint16_t port;
 
-    *with_port = hostport_split(host, strlen(host), 0, name, &port);
+    *with_port = hostport_split_zoned(host, strlen(host), 0, name, &port);
     if (!*with_port) {
-        hostport_split(host, strlen(host), 22, name, &port);
+        hostport_split_zoned(host, strlen(host), 22, name, &port);
         port = 0;
     }
     *given = mem_strdup(name);

@@ -39,6 +39,7 @@ struct dial_attempt {
     unsigned prompts;      /* the dial's, when the deadline last looked */
     bool timed_out;        /* the dial timed out, and its thread has not ended yet */
     char *login_error;     /* while a ProxyCommand's end is waited for */
+    unsigned zone;         /* of the address; 0: none */
     uint64_t began;
 };
 
@@ -63,7 +64,7 @@ void place_init(struct place *place, const struct pool_room *room,
     const char *entry = upstream->hosts.items[index];
 
     /* conf/check saw to it that it can be split. */
-    hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
+    hostport_split_zoned(entry, strlen(entry), upstream->port, place->name, &place->port);
     memcpy(place->alias, place->name, sizeof(place->alias));
     if (index < upstream->libssh_hosts.count) {
         const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
@@ -218,6 +219,7 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
                                    .addresses = suitable,
                                    .count = n,
                                    .port = a->r.place->port,
+                                   .zone = a->zone,
                                    .from = bound ? &from : NULL,
                                    .timeout_ms = a->r.upstream->connect_timeout_ms,
                                    .use = DESCRIPTOR_GATEWAY,
@@ -243,11 +245,32 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
-static void start_tcp(struct dial_attempt *a)
+/* "fe80::1%eth0": an address and the interface that it is meant at. */
+static void start_zoned(struct dial_attempt *a, const char *percent)
 {
+    char text[HOST_MAX + 200];
     struct ip ip;
 
-    if (ip_parse(a->r.place->name, &ip)) {
+    snprintf(text, sizeof(text), "%.*s", (int)(percent - a->r.place->name), a->r.place->name);
+    a->zone = connect_zone(percent + 1);
+    if (a->zone != 0 && ip_parse(text, &ip)) {
+        connect_to(a, &ip, 1);
+        return;
+    }
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: there is no interface %s",
+             a->r.place->name, percent + 1);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
+}
+
+static void start_tcp(struct dial_attempt *a)
+{
+    const char *percent =
+        strchr(a->r.place->name, ':') != NULL ? strchr(a->r.place->name, '%') : NULL;
+    struct ip ip;
+
+    if (percent != NULL) {
+        start_zoned(a, percent);
+    } else if (ip_parse(a->r.place->name, &ip)) {
         connect_to(a, &ip, 1);
     } else {
         char name[HOST_MAX + 1];

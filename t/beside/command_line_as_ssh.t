@@ -27,7 +27,6 @@ from adit_test.sshd import Sshd
 
 # What is known not to be so yet: how the name of a case begins, and why.
 KNOWN = {
-    "fe80::1%lo ": "scopes are not read", "u@fe80::1%lo ": "the same",
     "an unknown MAC": "no word of it",
 }
 
