@@ -33,6 +33,26 @@ static void raise_descriptor_limit(void)
         log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
 }
 
+/* What only the engine knows to be wrong. */
+static int check_upstreams(const struct config *config)
+{
+    int status = EXIT_SUCCESS;
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        char *wrong = dial_check(&libssh_engine, upstream);
+        if (wrong == NULL)
+            continue;
+        if (config->file != NULL)
+            fprintf(stderr, "%s:%u: %s\n", config->file, upstream->line, wrong);
+        else
+            fprintf(stderr, "adit: %s: %s\n", upstream->name, wrong);
+        free(wrong);
+        status = EX_CONFIG;
+    }
+    return status;
+}
+
 static int print_dump(const struct config *config)
 {
     char *lack = config_dump_lacks(config);
@@ -197,7 +217,7 @@ static int run_mode(struct options *options)
 {
     switch (options->mode) {
     case MODE_RUN: return share_or_run(options);
-    case MODE_CHECK: return EXIT_SUCCESS;
+    case MODE_CHECK: return check_upstreams(options->config);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;

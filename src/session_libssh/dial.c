@@ -251,6 +251,7 @@ static void libssh_dial_cancel(struct dial *dial)
 }
 
 const struct login_engine libssh_engine = {
+    .check = algorithms_check,
     .find = libssh_config_find,
     .start = libssh_dial_start,
     .is_asking = libssh_dial_is_asking,

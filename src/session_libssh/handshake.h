@@ -68,6 +68,9 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
 
+/* login_engine's check: whether libssh knows something of each list that is configured. */
+char *algorithms_check(const struct config_upstream *upstream);
+
 /* A list as ssh_config(5) writes it, "+more", "-less", "^first" of `ours`, or a whole one, without
  * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
 char *algorithms_resolve(const char *value, const char *ours, const char *never);
