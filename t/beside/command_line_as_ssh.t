@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
-"""Command lines beside ssh(1): destinations, forwards that are there twice or not at all, -f, paths,
-signals, and what a session lives through."""
+"""Command lines beside ssh(1): destinations, forwards that are there twice or not at all, -f,
+paths, signals, and what a session lives through."""
 
 import contextlib
 import os
@@ -18,11 +18,12 @@ from adit_test import (ANY, Adit, config, equal, free_port, holds, patience, run
 from adit_test.as_ssh import Silence, call as run, side_by_side
 from adit_test.clients import echoes, works
 from adit_test.command import Tunnel, call, ssh_config
-from adit_test.gateway import binary, environment
+from adit_test.gateway import binary, environment, section
 from adit_test.keys import known_hosts_lines
 from adit_test.net import has_ipv6
 from adit_test.origins import Origin, echo
-from adit_test.rogue import GLOBAL_REQUEST, IGNORE, UNIMPLEMENTED, Rogue, numbers
+from adit_test.rogue import (CHANNEL_OPEN, GLOBAL_REQUEST, IGNORE, UNIMPLEMENTED, Reader, Rogue,
+                             numbers)
 from adit_test.sshd import Sshd
 
 def destinations():
@@ -168,7 +169,8 @@ def ways(silence):
             equal(done.status, 255, "the status")
             holds("(?i)kex", done.said, "what it says")
         with tap.case("ProxyCommand that fails: its status"):
-            done = run("adit", ["-F", "none", "-o", "ProxyCommand=sh -c 'exit 3'", "-W", "a:1", "h"])
+            done = run("adit", ["-F", "none", "-o", "ProxyCommand=sh -c 'exit 3'", "-W", "a:1",
+                                "h"])
             equal(done.status, 255, "the status")
             holds("exited with status 3", done.said, "what it says")
 
@@ -191,6 +193,23 @@ def life(origin):
         adit.sessions_up(1)
         wait_until(lambda: rogue.packets >= 5, "five keepalives, or packets in their place")
         equal(adit.find("session 0 lost"), [], "a session lost")
+
+    asked = []
+
+    def any_server(session):
+        session.login()
+        fields = Reader(session.expect(CHANNEL_OPEN))
+        asked.append(fields.text())
+        session.confirm(fields.number())
+        session.linger()
+
+    port = free_port()
+    with Rogue(any_server) as rogue, \
+            tap.case("a socket of a server that does not call itself OpenSSH"), \
+            Adit(config(rogue, section("forward s", {"local": f"{port} /run/a.sock"}))):
+        with socket.create_connection((ANY, port), timeout=patience(30)):
+            wait_until(lambda: asked, "the server is asked")
+        equal(asked, [b"direct-streamlocal@openssh.com"], "what it is asked for")
 
     proceed = threading.Event()
 
@@ -227,7 +246,7 @@ def another_user(number):
 
 
 def master_of_another(sshd):
-    """A process of another user, which answers as adit would, is neither asked nor lent anything."""
+    """A process of another user, which answers as adit would, is not asked and lent nothing."""
     name = "-S PATH of another user is not believed"
     if os.geteuid() != 0:
         tap.leave_out(name, "only root can be another user")

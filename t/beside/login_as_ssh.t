@@ -294,7 +294,8 @@ def certificates(silence):
 
 def words(silence):
     """What a server tells a person: a banner, and why an account is closed."""
-    banner = scratch("banner", b"Ask \033[31mthe \xc2\x9bowner\x07 first.\nUn caf\xc3\xa9.\n", 0o644)
+    banner = scratch("banner", b"Ask \033[31mthe \xc2\x9bowner\x07 first.\nUn caf\xc3\xa9.\n",
+                     0o644)
     with Sshd(options={"Banner": banner}) as sshd:
         with tap.case("a banner is shown, without control characters"):
             adit, _ = side_by_side(sshd, silence, NO_AGENT)
