@@ -108,6 +108,9 @@ static int ask_ssh(struct tunnel *tunnel)
     }
     ssh_reply_clear(&reply);
     tunnel->known.host = tunnel->host;
+    tunnel->known.words = line->ssh_words;
+    tunnel->known.word_count = line->ssh_word_count;
+    tunnel->known.destination = line->destination;
     return ok ? 0 : EXIT_SSH;
 }
 

@@ -84,6 +84,9 @@ struct config_upstream {
      * fills the list before the configuration is in use, as this room does not know libssh, and the
      * main thread must not wait for files. */
     struct string_list libssh_hosts;
+    /* The words that ssh -G was asked with, the host last, where its files run commands (Match
+     * exec): they are run again before each login. Else empty. */
+    struct string_list ssh_words;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;

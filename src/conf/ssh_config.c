@@ -1,6 +1,7 @@
 /* Upstreams with ssh_config = yes. */
 #include "conf/ssh_config.h"
 
+#include "base/clock.h"
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
@@ -68,6 +69,28 @@ void ssh_config_usual(struct ssh_answer *usual, bool batch_mode, int connection)
     ssh_reply_clear(&reply);
 }
 
+#define FRESH_MS 2000
+
+static _Atomic uint64_t asked_at; /* clock_now */
+
+bool ssh_config_is_fresh(void)
+{
+    return clock_now() - asked_at < FRESH_MS;
+}
+
+/* The question was asked; it is kept if the answer depends on commands. */
+static void keep_question(const struct fill *fill, const struct ssh_question *question)
+{
+    struct config_upstream *upstream = fill_upstream(fill);
+
+    asked_at = clock_now();
+    if (upstream->ssh_words.count > 0 || !ssh_files_run_commands(upstream->ssh_config_file))
+        return;
+    for (size_t i = 0; i < question->count; i++)
+        string_list_append(&upstream->ssh_words, mem_strdup(question->words[i]));
+    string_list_append(&upstream->ssh_words, mem_strdup(question->host));
+}
+
 /* Asks about one host, "NAME" or "NAME:PORT", what the section has given coming first. */
 static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, uint16_t port,
                                      struct ssh_reply *reply)
@@ -98,8 +121,10 @@ static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, 
         words[count++] = "-o";
         words[count++] = "ProxyJump=none";
     }
-    enum ssh_ask_outcome outcome =
-        ssh_ask(&(struct ssh_question){words, count, name, fill->load->connection}, reply);
+    const struct ssh_question question = {words, count, name, fill->load->connection};
+    enum ssh_ask_outcome outcome = ssh_ask(&question, reply);
+    if (outcome == SSH_ANSWERED)
+        keep_question(fill, &question);
     free(port_text);
     return outcome;
 }
@@ -228,6 +253,9 @@ void ssh_config_fill(struct load *load, size_t index)
         load->config->upstreams[0].libssh_config = known->absent;
         if (known->absent)
             take_forbidden(&fill);
+        else
+            keep_question(&fill, &(struct ssh_question){known->words, known->word_count,
+                                                        known->destination, -1});
         return;
     }
     for (size_t i = 0; i < count; i++) {

@@ -5,6 +5,8 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/ssh_ask.h"
+#include "conf/ssh_config.h"
 #include "session_libssh/integrity.h"
 #include "session_libssh/server_words.h"
 
@@ -220,6 +222,24 @@ bool handshake_is_checked(struct handshake *h)
     return false;
 }
 
+/* Match exec of ssh_config(5) may renew a certificate or unlock a key: it is run again before each
+ * login, as a new ssh(1) would. What ssh says otherwise is for a reload. */
+static void run_commands_again(const struct handshake *h)
+{
+    const struct string_list *words = &h->upstream->ssh_words;
+    struct ssh_reply reply;
+
+    if (words->count == 0 || ssh_config_is_fresh())
+        return;
+    atomic_store(h->asker.waiting, true); /* the time of a login does not run */
+    if (ssh_ask(&(struct ssh_question){(const char *const *)words->items, words->count - 1,
+                                       words->items[words->count - 1], h->asker.connection},
+                &reply) == SSH_REFUSED)
+        log_warning("%s: ssh_config: ssh -G before the login: %s", h->host, reply.said);
+    ssh_reply_clear(&reply);
+    atomic_store(h->asker.waiting, false);
+}
+
 enum dial_status handshake(struct handshake *h, int fd)
 {
     enum dial_status status;
@@ -230,6 +250,7 @@ enum dial_status handshake(struct handshake *h, int fd)
         close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
     }
+    run_commands_again(h);
     set_names(h);
     if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
         close(fd);

@@ -109,6 +109,30 @@ def background(sshd, origin):
                        "its line in the new log")
 
 
+def commands(sshd, origin):
+    """Match exec is run before each login, as by a new ssh."""
+    count = scratch("count", "")
+    hosts = ssh_config({"host": sshd}, f'Match host * exec "echo >>{count}"', "Match all")
+    port = free_port()
+
+    def runs():
+        return os.path.getsize(count)
+
+    with tap.case("Match exec is run again before a login after a loss"), \
+            Tunnel(f"ssh -N -L {port}:{ANY}:{origin.port} host", hosts):
+        wait_until(lambda: echoes_or_refuses(port), "a connection")
+        before = runs()
+        true(before > 0, "it was run at the start")
+
+        def runs_after_loss():
+            for pid in sshd.sessions():
+                sshd.kill_session(pid)
+            return runs() > before
+
+        wait_until(runs_after_loss, "it is run again")
+        wait_until(lambda: echoes_or_refuses(port), "a connection")
+
+
 def settings(silence):
     with tap.case("BatchMode does not change the keepalive"):
         plain, batch = (run_adit("--dump", "-F", "none", *words, "h").stdout
@@ -294,6 +318,7 @@ def main():
     with Sshd() as sshd, Origin(echo) as origin:
         parts = {"destinations": destinations, "forwards": lambda: forwards(sshd, origin),
                  "background": lambda: background(sshd, origin),
+                 "commands": lambda: commands(sshd, origin),
                  "settings": lambda: settings(silence), "paths": lambda: paths(silence),
                  "ways": lambda: ways(silence), "life": lambda: life(origin),
                  "master_of_another": lambda: master_of_another(sshd)}

@@ -62,6 +62,7 @@ struct field_row {
     F(ssh_config_file, STRING, NULL)                                                               \
     F(libssh_config, VALUE, 0)                                                                     \
     F(libssh_hosts, LIST, {0})                                                                     \
+    F(ssh_words, LIST, {0})                                                                        \
     F(sessions_min, VALUE, 0)                                                                      \
     F(sessions_max, VALUE, 0)                                                                      \
     F(channels, VALUE, 0)                                                                          \
