@@ -236,6 +236,25 @@ const char *agent_comment(const struct agent *a, size_t key)
     return a->keys[key].comment;
 }
 
+ssh_key agent_public_key(const struct agent *a, size_t key)
+{
+    const struct key_blob *blob = &a->keys[key].blob;
+    struct ssh_reader reader = {.rest = {blob->bytes, blob->length}};
+    struct span type = ssh_take_string(&reader);
+    char *name = mem_strndup((const char *)type.bytes, type.length);
+    char *base64 = mem_zalloc(BASE64_SIZE(blob->length));
+    enum ssh_keytypes_e number = ssh_key_type_from_name(name);
+    ssh_key public = NULL;
+    int rc;
+
+    base64_encode(blob->bytes, blob->length, base64);
+    rc = key_blob_is_certificate(blob) ? ssh_pki_import_cert_base64(base64, number, &public)
+                                       : ssh_pki_import_pubkey_base64(base64, number, &public);
+    free(base64);
+    free(name);
+    return rc == SSH_OK ? public : NULL;
+}
+
 void agent_offer(struct agent *a, size_t key)
 {
     atomic_store(&a->refused, false);

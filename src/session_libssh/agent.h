@@ -53,6 +53,9 @@ size_t agent_count(const struct agent *agent);
 bool agent_is_named(const struct agent *agent, size_t key);
 const char *agent_comment(const struct agent *agent, size_t key);
 
+/* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */
+ssh_key agent_public_key(const struct agent *agent, size_t key);
+
 /* From now on libssh sees only this key; none at first. One at a time, as libssh gives all keys up
  * when the agent refuses to sign with one. */
 void agent_offer(struct agent *agent, size_t key);

@@ -24,6 +24,7 @@ struct auth_keys {
     struct agent *agent;          /* NULL: none */
     struct key_attempt *attempts; /* a ring, as ssh(1) has it: see auth_try_publickey */
     size_t count;
+    size_t of_agent; /* of these */
     size_t next;
 };
 
@@ -237,20 +238,44 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
     return NULL;
 }
 
-static int try_agent(struct authentication *a, struct agent *agent, size_t key)
+/* Whether the server would take the key. */
+static int probe_agent_key(struct authentication *a, const struct agent *agent, size_t number)
 {
-    char *what = mem_printf("agent key %s", agent_comment(agent, key));
+    ssh_key key = agent_public_key(agent, number);
+    int answer =
+        key != NULL ? ssh_userauth_try_publickey(a->h->handle, NULL, key) : SSH_AUTH_DENIED;
+
+    ssh_key_free(key);
+    return answer;
+}
+
+static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
+{
     int answer;
 
-    auth_note_tried(a, "publickey", what);
     agent_offer(agent, key);
     answer = ssh_userauth_agent(a->h->handle, NULL);
-    if (answer == SSH_AUTH_ERROR && agent_has_refused(agent) && ssh_is_connected(a->h->handle)) {
-        auth_note_problem(
-            a, ADIT_LOG_INFO,
-            mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
-        answer = SSH_AUTH_DENIED;
-    }
+    if (answer != SSH_AUTH_ERROR || !agent_has_refused(agent) || !ssh_is_connected(a->h->handle))
+        return answer;
+    auth_note_problem(
+        a, ADIT_LOG_INFO,
+        mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
+    return SSH_AUTH_DENIED;
+}
+
+/* (With several keys of the agent each is probed first, although libssh does so once more: each
+ * call of ssh_userauth_agent loses what libssh 0.10 keeps of the one before.) */
+static int try_agent(struct authentication *a, size_t key)
+{
+    struct agent *agent = a->keys->agent;
+    char *what = mem_printf("agent key %s", agent_comment(agent, key));
+    int answer = SSH_AUTH_SUCCESS;
+
+    auth_note_tried(a, "publickey", what);
+    if (a->keys->of_agent > 1)
+        answer = probe_agent_key(a, agent, key);
+    if (answer == SSH_AUTH_SUCCESS)
+        answer = sign_by_agent(a, agent, key);
     free(what);
     return answer;
 }
@@ -266,8 +291,10 @@ static void add_attempt(struct auth_keys *keys, struct key_attempt attempt)
 static void add_agent_attempts(struct auth_keys *keys, bool named)
 {
     for (size_t i = 0; keys->agent != NULL && i < agent_count(keys->agent); i++)
-        if (agent_is_named(keys->agent, i) == named)
+        if (agent_is_named(keys->agent, i) == named) {
             add_attempt(keys, (struct key_attempt){.agent_key = i});
+            keys->of_agent++;
+        }
 }
 
 static void add_certificate_attempt(struct auth_keys *keys, struct identity *identity,
@@ -348,7 +375,7 @@ void auth_keys_free(struct auth_keys *keys)
 static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
 {
     if (attempt->identity == NULL)
-        return try_agent(a, a->keys->agent, attempt->agent_key);
+        return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)
         return SSH_AUTH_DENIED;
     if (attempt->certificate != NULL)

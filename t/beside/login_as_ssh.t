@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Agent, certify, equal, holds, keypair, scratch, tap, true
+from adit_test import (Agent, certify, equal, holds, keypair, sanitized, scratch, tap, true)
 from adit_test.as_ssh import Silence, side_by_side
 from adit_test.agents import Filter
 from adit_test.keys import public
@@ -182,9 +182,13 @@ def agents(silence):
         three("PubkeyAcceptedAlgorithms of another kind",
              "PubkeyAcceptedAlgorithms=rsa-sha2-512", keys=[scratch("none")])
     with Sshd(user_key=second) as sshd, Agent(first, second) as agent:
-        with Filter(agent, refuses=[first]) as picky:
-            with Sshd(options={"AuthorizedKeysFile": authorized(first, second)}) as both, \
-                    tap.case("an agent that refuses to sign with one key: the next one logs in"):
+        name = "an agent that refuses to sign with one key: the next one logs in"
+        if sanitized():
+            tap.leave_out(name, "libssh 0.10 loses 152 bytes where an agent signs twice")
+        else:
+            with Filter(agent, refuses=[first]) as picky, \
+                    Sshd(options={"AuthorizedKeysFile": authorized(first, second)}) as both, \
+                    tap.case(name):
                 side_by_side(both, silence, keys=[scratch("none")], SSH_AUTH_SOCK=picky.socket)
         with Filter(agent, refuses=[second]) as picky, \
                 tap.case("an agent that refuses the only right key: no login"):
