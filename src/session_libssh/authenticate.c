@@ -238,12 +238,12 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
     /* The server ends the connection when no answer comes: a person has to mend that as well. */
     if (a->unanswered)
         return fail_denied(a, NULL);
-    if (answer == SSH_AUTH_AGAIN)
+    if (answer == SSH_AUTH_AGAIN && ssh_is_connected(h->handle))
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
                               a->tried);
     /* A connection that broke is no verdict on keys and passwords, unless the server says that it
      * ended the connection because of them. */
-    if (ssh_error != NULL && !ssh_is_connected(h->handle))
+    if ((ssh_error != NULL || answer == SSH_AUTH_AGAIN) && !ssh_is_connected(h->handle))
         return fail_ended(a);
     return fail_denied(a, ssh_error);
 }

@@ -66,18 +66,9 @@ static void forward_log(int priority, const char *function, const char *text, vo
 {
     struct handshake *h = userdata;
 
-    (void)function;
-    handshake_heard(h, text);
-    if (priority <= SSH_LOG_PROTOCOL)
+    handshake_heard(h, function, text);
+    if (priority <= SSH_LOG_PROTOCOL && log_wants(ADIT_LOG_DEBUG))
         log_debug("%s: libssh: %s", h->host, text);
-}
-
-/* libssh logs compression at the level of packets only. */
-static int log_level(const struct config_upstream *upstream)
-{
-    return upstream->compression       ? SSH_LOG_PACKET
-           : log_wants(ADIT_LOG_DEBUG) ? SSH_LOG_PROTOCOL
-                                       : SSH_LOG_NOLOG;
 }
 
 static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
@@ -141,7 +132,7 @@ static void dial_thread(void *arg)
     /* (These are of this thread only.) */
     ssh_set_log_callback(forward_log);
     ssh_set_log_userdata(&h);
-    ssh_set_log_level(log_level(h.upstream));
+    ssh_set_log_level(SSH_LOG_PACKET); /* for handshake_heard */
     log_in(d, &h);
     memcpy(d->error, h.error, sizeof(d->error));
     free(h.known_as);

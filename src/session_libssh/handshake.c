@@ -126,8 +126,16 @@ bool handshake_is_local(const struct handshake *h)
     return find_address(h, getpeername, &ip, &port) && ip_is_loopback(&ip);
 }
 
-void handshake_heard(struct handshake *h, const char *text)
+void handshake_heard(struct handshake *h, const char *function, const char *text)
 {
+    static const char disconnected[] = "Received SSH_MSG_DISCONNECT ";
+    const char *found = strstr(text, disconnected);
+
+    if (found != NULL && strcmp(function, "ssh_packet_disconnect_callback") == 0) {
+        snprintf(h->disconnection, sizeof(h->disconnection), "%s",
+                 found + sizeof(disconnected) - 1);
+        return;
+    }
     if (strstr(text, "enabling C->S") != NULL && strstr(text, "compression") != NULL)
         snprintf(h->info.compression, sizeof(h->info.compression), "%s",
                  strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
@@ -261,6 +269,9 @@ enum dial_status handshake(struct handshake *h, int fd)
         return status;
     gather_info(h);
     status = host_key_verify(h);
+    /* (Once it has read a disconnection, libssh waits in vain for whatever it asks.) */
+    if (status == DIAL_OK && !ssh_is_connected(h->handle))
+        status = server_words_fail(h, " before the login");
     if (status == DIAL_OK)
         status = handshake_authenticate(h);
     if (status == DIAL_OK)

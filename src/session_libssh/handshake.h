@@ -23,8 +23,9 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
-    char *banner;         /* the one shown last, libssh's; NULL: none */
-    unsigned long checks; /* integrity_checks() before it connected */
+    char *banner;            /* the one shown last, libssh's; NULL: none */
+    char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
+    unsigned long checks;    /* integrity_checks() before it connected */
     char error[1024];
 };
 
@@ -32,8 +33,9 @@ struct handshake {
  * may be NULL) is the caller's to free. */
 enum dial_status handshake(struct handshake *h, int fd);
 
-/* Takes a line of the log of libssh, which alone shows the compression. */
-void handshake_heard(struct handshake *h, const char *text);
+/* A line of libssh's log meanwhile, at the level of packets: libssh tells nowhere else that it
+ * compresses, and forgets why a server disconnected when it finds the socket closed. */
+void handshake_heard(struct handshake *h, const char *function, const char *text);
 
 /* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
  * connection is no TCP connection of this process. */

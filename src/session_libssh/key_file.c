@@ -71,6 +71,10 @@ static char *refusal_of(const char *path, const char *text, size_t length)
             name, path);
     case OPENSSH_KEY_KDF:
         return mem_printf("is encrypted with a key from %s, which libssh does not know", name);
+    case OPENSSH_KEY_TOKEN:
+        return mem_printf("is of type %s, a key in a FIDO token, which libssh cannot use: an agent "
+                          "can (ssh-add %s)",
+                          name, path);
     case OPENSSH_KEY_DAMAGED:
         return mem_strdup("cannot be read: it is a damaged OpenSSH private key");
     case OPENSSH_KEY_NONE:

@@ -59,28 +59,14 @@ void server_words_show(struct handshake *h)
     free(memory);
 }
 
-/* The words behind "Received SSH_MSG_DISCONNECT: CODE:" in an error of libssh; NULL: it is another
- * one. */
-static const char *disconnection(const char *error, unsigned long *code)
-{
-    static const char begin[] = "Received SSH_MSG_DISCONNECT: ";
-    char *end;
-
-    if (strncmp(error, begin, sizeof(begin) - 1) != 0)
-        return NULL;
-    *code = strtoul(error + sizeof(begin) - 1, &end, 10);
-    return *end == ':' ? end + 1 : end;
-}
-
 enum dial_status server_words_fail(struct handshake *h, const char *when)
 {
-    const char *error = ssh_get_error(h->handle);
-    unsigned long code = 0;
-    const char *said = disconnection(error, &code);
-    char *words = server_words(said != NULL ? said : error);
+    unsigned long code = strtoul(h->disconnection, NULL, 10);
+    const char *colon = strchr(h->disconnection, ':');
+    char *words = server_words(colon != NULL ? colon + 1 : ssh_get_error(h->handle));
     enum dial_status status = DIAL_TRANSPORT;
 
-    if (said != NULL) {
+    if (colon != NULL) {
         /* (OpenSSH says only in words that there were too many failures.) */
         if (code == NO_MORE_AUTH_METHODS || code == ILLEGAL_USER_NAME ||
             strstr(words, "authentication failures") != NULL)
