@@ -33,6 +33,26 @@ static void raise_descriptor_limit(void)
         log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
 }
 
+/* What only the engine knows to be wrong. */
+static int check_upstreams(const struct config *config)
+{
+    int status = EXIT_SUCCESS;
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        char *wrong = dial_check(&libssh_engine, upstream);
+        if (wrong == NULL)
+            continue;
+        if (config->file != NULL)
+            fprintf(stderr, "%s:%u: %s\n", config->file, upstream->line, wrong);
+        else
+            fprintf(stderr, "adit: %s: %s\n", upstream->name, wrong);
+        free(wrong);
+        status = EX_CONFIG;
+    }
+    return status;
+}
+
 static int print_dump(const struct config *config)
 {
     char *lack = config_dump_lacks(config);
@@ -63,16 +83,36 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-static void on_all_up(void *arg)
+/* What the gateway is told about: the options, and what became of them. */
+struct run {
+    const struct options *options;
+    int log_fd;
+    bool detached;
+};
+
+static void detach(struct run *run)
 {
-    const struct options *options = arg;
+    const struct options *options = run->options;
 
     /* With debug lines on standard error it stays open, as ssh does with -v. */
-    if (!options->background)
+    if (!options->background || run->detached)
         return;
+    run->detached = true;
     log_flush(); /* to where it went until now */
     background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
     log_reopen();
+}
+
+static void on_all_up(void *arg)
+{
+    detach(arg);
+}
+
+/* Whether -f does not wait for the first session: a tunnel that tries for ever may wait long, and
+ * who starts a machine does not. */
+static bool detaches_at_once(const struct options *options)
+{
+    return options->may_ask && !options->first_failure_ends;
 }
 
 /* The descriptor of the log; -1: it cannot be opened, and standard error says why. */
@@ -87,18 +127,39 @@ static int open_log(const char *file)
     return fd;
 }
 
+/* The file of -E may have been moved: the descriptor leads to the one of that name from now on. */
+static void reopen_log(void *arg)
+{
+    const struct run *run = arg;
+    int fd;
+
+    if (run->options->log_file == NULL)
+        return;
+    fd = open_log(run->options->log_file);
+    if (fd < 0) {
+        log_error("%s cannot be opened again: %s", run->options->log_file, strerror(errno));
+        return;
+    }
+    log_flush();
+    dup3(fd, run->log_fd, O_CLOEXEC);
+    close(fd);
+    log_reopen();
+}
+
 static int run_gateway(struct options *options)
 {
+    struct run run = {.options = options, .log_fd = open_log(options->log_file)};
     struct gateway_options gateway_options = {
         .engine = &libssh_engine,
-        .log_fd = open_log(options->log_file),
+        .log_fd = run.log_fd,
+        .reopen_log = reopen_log,
         .verbose = options->verbose,
         .may_ask = options->may_ask,
         .first_failure_ends = options->first_failure_ends,
         .stdio = options->stdio ? &options->stdio_target : NULL,
         .stdio_via = options->stdio_via,
         .up = on_all_up,
-        .arg = options,
+        .arg = &run,
     };
     struct gateway *gateway;
     int status = EXIT_SSH;
@@ -116,6 +177,8 @@ static int run_gateway(struct options *options)
     gateway = gateway_new(options->config, &gateway_options);
     options->config = NULL;
     if (gateway != NULL) {
+        if (detaches_at_once(options))
+            detach(&run);
         status = gateway_run(gateway);
         gateway_free(gateway);
     }
@@ -154,7 +217,7 @@ static int run_mode(struct options *options)
 {
     switch (options->mode) {
     case MODE_RUN: return share_or_run(options);
-    case MODE_CHECK: return EXIT_SUCCESS;
+    case MODE_CHECK: return check_upstreams(options->config);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;

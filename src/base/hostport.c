@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ZONE_MAX 15 /* IFNAMSIZ - 1 */
+
 bool port_parse(const char *text, bool zero_ok, uint16_t *port)
 {
     uint64_t value;
@@ -76,6 +78,39 @@ bool hostport_split(const char *text, size_t length, uint16_t default_port,
         rest = end;
     return host_copy(text, (size_t)(rest - text), host) &&
            port_after_host(rest, (size_t)(end - rest), default_port, port);
+}
+
+/* How many bytes of a zone, with its '%', stand at `text`; 0: none that an interface can have. */
+static size_t zone_length(const char *text, size_t length)
+{
+    size_t zone = 1;
+
+    while (zone < length && text[zone] != ']' && text[zone] != ':' && text[zone] > ' ')
+        zone++;
+    return zone > 1 && zone <= ZONE_MAX + 1 ? zone : 0;
+}
+
+bool hostport_split_zoned(const char *text, size_t length, uint16_t default_port,
+                          char host[static HOST_MAX + 1], uint16_t *port)
+{
+    const char *percent = memchr(text, '%', length);
+    char without[HOSTPORT_TEXT_MAX];
+    size_t before, zone, left;
+
+    if (!percent || length > HOST_MAX)
+        return hostport_split(text, length, default_port, host, port);
+    before = (size_t)(percent - text);
+    zone = zone_length(percent, length - before);
+    left = length - before - zone;
+    memcpy(without, text, before);
+    memcpy(without + before, percent + zone, left);
+    if (zone == 0 || !hostport_split(without, before + left, default_port, host, port) ||
+        !strchr(host, ':'))
+        return false;
+    before = strlen(host);
+    memcpy(host + before, percent, zone);
+    host[before + zone] = '\0';
+    return true;
 }
 
 const char *hostport_format(const char *host, uint16_t port, char text[static HOSTPORT_TEXT_MAX])

@@ -19,6 +19,11 @@ bool port_parse(const char *text, bool zero_ok, uint16_t *port);
 bool hostport_split(const char *text, size_t length, uint16_t default_port,
                     char host[static HOST_MAX + 1], uint16_t *port);
 
+/* The same of a host that this machine connects to itself: an IPv6 literal may have a zone, which
+ * stays with the host ("fe80::1%eth0", RFC 4007 section 11). */
+bool hostport_split_zoned(const char *text, size_t length, uint16_t default_port,
+                          char host[static HOST_MAX + 1], uint16_t *port);
+
 /* "host:port", with brackets round a host that holds a colon. Returns `text`. */
 #define HOSTPORT_TEXT_MAX (HOST_MAX + 9)
 const char *hostport_format(const char *host, uint16_t port, char text[static HOSTPORT_TEXT_MAX]);

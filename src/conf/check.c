@@ -31,7 +31,9 @@ static void check_complete(struct load *load)
     }
     if (load->config->upstream_count == 0)
         load_problem(load, load->last_line, "there is no [upstream NAME]: nowhere to go");
-    if (load->file && load->config->listen_count == 0 && load->config->forward_count == 0)
+    /* (By a control socket forwards can be asked for later.) */
+    if (load->file && load->config->listen_count == 0 && load->config->forward_count == 0 &&
+        !load->config->gateway.control)
         load_problem(load, load->last_line,
                      "there is no [listen NAME] and no [forward NAME]: nothing to do");
 }
@@ -188,7 +190,8 @@ static void check_addresses(struct load *load, const struct config_listen *liste
 
     for (size_t i = 0; i < listen->address_count; i++) {
         const struct config_address *address = &listen->addresses[i];
-        if (address_taken(load->config, listen, i))
+        /* (Of a command line the second one fails when it listens, as with ssh.) */
+        if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
             load_problem(load, line,

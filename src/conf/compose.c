@@ -45,6 +45,24 @@ static void print_lines(const char *text)
     }
 }
 
+/* Writes why ssh refused: in its own words, but for its usage, which is what it says of some
+ * destinations. */
+static void print_refusal(const char *said, const char *destination)
+{
+    char *visible;
+
+    if (strncmp(said, "usage:", 6) != 0) {
+        print_lines(said);
+        return;
+    }
+    visible = text_visible(destination);
+    fprintf(stderr,
+            "adit: ssh does not take the destination '%s' (an IPv6 address goes without ssh://: "
+            "-p PORT [USER@]ADDRESS)\n",
+            visible);
+    free(visible);
+}
+
 /* Without ssh on this machine, the settings of the command line are the answer. */
 static void answer_alone(struct tunnel *tunnel)
 {
@@ -85,11 +103,14 @@ static int ask_ssh(struct tunnel *tunnel)
         if (!ok)
             print_lines("ssh -G printed no hostname: ssh_config cannot be followed");
         break;
-    case SSH_REFUSED: print_lines(reply.said); break;
+    case SSH_REFUSED: print_refusal(reply.said, line->destination); break;
     case SSH_ABSENT: answer_alone(tunnel); break;
     }
     ssh_reply_clear(&reply);
     tunnel->known.host = tunnel->host;
+    tunnel->known.words = line->ssh_words;
+    tunnel->known.word_count = line->ssh_word_count;
+    tunnel->known.destination = line->destination;
     return ok ? 0 : EXIT_SSH;
 }
 
@@ -172,8 +193,8 @@ static void write_upstream(struct tunnel *tunnel)
     tunnel_entry(tunnel, "ssh_config", "yes");
     if (line->ssh_config_file)
         tunnel_entry(tunnel, "ssh_config_file", line->ssh_config_file);
-    if (interval && strcmp(interval, "0") == 0 && is_option(line, "serveraliveinterval"))
-        tunnel_entry(tunnel, "keepalive", "0");
+    if (interval && is_option(line, "serveraliveinterval"))
+        tunnel_entry(tunnel, "keepalive", interval);
     if (line->stdio)
         tunnel_entry(tunnel, "sessions", "1");
 }
@@ -222,21 +243,27 @@ static void add_tunnel_forward(void *arg, enum forward_kind kind, const char *sp
     tunnel->forwards[tunnel->forward_count++] = forward;
 }
 
+/* Whether somebody is to ask for forwards later, by the control socket of -M: as with ssh, none is
+ * made meanwhile. (ControlMaster of ssh_config is no such wish.) */
+static bool waits_for_forwards(const struct tunnel *tunnel)
+{
+    const char *path = ssh_answer_value(&tunnel->known.answer, "controlpath");
+
+    return is_option(tunnel->line, "controlmaster") && is_master(tunnel) && path &&
+           !ssh_word_is_none(path);
+}
+
 /* (ssh -W clears all forwards too.) */
 static void write_forwards(struct tunnel *tunnel)
 {
     const struct command_line *line = tunnel->line;
 
-    if (line->stdio)
+    if (line->stdio || ssh_answer_is_yes(&tunnel->known.answer, "clearallforwardings"))
         return;
-    if (ssh_answer_is_yes(&tunnel->known.answer, "clearallforwardings")) {
-        load_problem(&tunnel->load, 0, "ClearAllForwardings leaves nothing to do");
-        return;
-    }
     for (size_t i = 0; i < line->forward_count; i++)
         add_tunnel_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
     ssh_answer_each_forward(&tunnel->known.answer, add_tunnel_forward, tunnel);
-    if (tunnel->forward_count == 0)
+    if (tunnel->forward_count == 0 && !waits_for_forwards(tunnel))
         add_tunnel_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
     for (size_t i = 0; i < tunnel->forward_count; i++)
         load_forward(&tunnel->load, &tunnel->forwards[i], NULL);

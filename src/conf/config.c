@@ -46,8 +46,10 @@ void config_unref(struct config *config)
         config->acl = NULL;
     for (size_t i = 0; i < config->forward_count; i++)
         forward_listener_clear(&config->forwards[i]);
-    for (size_t i = 0; i < config->upstream_count; i++)
+    for (size_t i = 0; i < config->upstream_count; i++) {
         string_list_clear(&config->upstreams[i].libssh_hosts);
+        string_list_clear(&config->upstreams[i].ssh_words);
+    }
     sections_free(config);
     config_unref(counted->original);
     string_list_clear(&config->remarks);

@@ -67,10 +67,12 @@ struct config_upstream {
      * upstream for each hop that has none.) */
     struct string_list jump;
     enum host_key_check host_key;
-    struct string_list host_key_pins; /* "SHA256:..." when HOST_KEY_PINNED */
-    struct string_list known_hosts;   /* files; the first is where accept-new writes */
-    char *revoked_host_keys;          /* a file of RevokedHostKeys; NULL: none */
-    bool hash_known_hosts;            /* HashKnownHosts: hash the names that are written */
+    struct string_list host_key_pins;          /* "SHA256:..." when HOST_KEY_PINNED */
+    struct string_list known_hosts;            /* files; the first is where accept-new writes */
+    char *revoked_host_keys;                   /* a file of RevokedHostKeys; NULL: none */
+    bool hash_known_hosts;                     /* HashKnownHosts: hash the names that are written */
+    bool no_host_authentication_for_localhost; /* NoHostAuthenticationForLocalhost */
+    unsigned required_rsa_size;                /* RequiredRSASize: bits */
     /* Settings that are not given come from ssh -G. After a load, which has asked it: false and
      * NULL. */
     bool ssh_config;
@@ -82,6 +84,9 @@ struct config_upstream {
      * fills the list before the configuration is in use, as this room does not know libssh, and the
      * main thread must not wait for files. */
     struct string_list libssh_hosts;
+    /* The words that ssh -G was asked with, the host last, where its files run commands (Match
+     * exec): they are run again before each login. Else empty. */
+    struct string_list ssh_words;
     unsigned sessions_min;
     unsigned sessions_max;
     unsigned channels;

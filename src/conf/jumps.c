@@ -61,11 +61,11 @@ static bool names_valid(struct hop *hop)
 /* Reads the host and the port, if there is one. */
 static bool hop_read_host(const char *text, size_t length, struct hop *hop)
 {
-    if (hostport_split(text, length, 0, hop->host, &hop->port))
+    if (hostport_split_zoned(text, length, 0, hop->host, &hop->port))
         return true;
     hop->port = 0;
     uint16_t none;
-    return hostport_split(text, length, 22, hop->host, &none);
+    return hostport_split_zoned(text, length, 22, hop->host, &none);
 }
 
 bool hop_parse(const char *text, struct hop *hop)

@@ -6,7 +6,6 @@
 #include "conf/types.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +128,14 @@ static const struct key upstream_keys[] = {
      .otherwise = "none", .flags = KEY_SESSION | KEY_HOP,
      .help = "Host keys that are never believed, as RevokedHostKeys of ssh_config: a list of "
              "public keys or a key revocation list."},
+    {"no_host_authentication_for_localhost", &type_bool,
+     FIELD(config_upstream, no_host_authentication_for_localhost), .initial = "no",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Believe every host key of a server at a loopback address, as ssh_config's "
+             "NoHostAuthenticationForLocalhost: for machines that share it."},
+    {"required_rsa_size", &type_count, FIELD(config_upstream, required_rsa_size), .initial = "1024",
+     .min = 1024, .max = 16384, .flags = KEY_SESSION | KEY_HOP,
+     .help = "The fewest bits of an RSA key, the server's or one to log in with."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take what is not said here from ssh_config(5), through ssh -G."},
@@ -423,71 +430,4 @@ bool key_same(const struct key *key, const void *a, const void *b)
 struct key_slot key_slot(const struct key *key, const void *object)
 {
     return (struct key_slot){key, at(object, key->offset)};
-}
-
-/* Makes one line of a value that went on over several; false where it may not. */
-static bool join_lines(char *text, enum key_join join)
-{
-    char *to = text;
-    char last = ','; /* the last byte that is no blank: nothing is put before the first word */
-
-    if (join == JOIN_NONE) {
-        /* The value may stand alone on the line after its key. */
-        size_t start = text[0] == '\n';
-        memmove(text, text + start, strlen(text + start) + 1);
-        return !strchr(text, '\n');
-    }
-    for (const char *from = text; *from; from++) {
-        if (*from != '\n')
-            *to++ = *from;
-        else if (last != ',' && from[1] != ',')
-            *to++ = join == JOIN_COMMAS ? ',' : ' ';
-        if (to > text && to[-1] != ' ' && to[-1] != '\t')
-            last = to[-1];
-    }
-    *to = '\0';
-    return true;
-}
-
-bool key_parse(struct key_slot slot, struct key_input *in)
-{
-    const struct key_type *type = slot.key->type;
-
-    in->error[0] = '\0';
-    if (!join_lines(in->text, type->join))
-        return input_refuse(in, "one value, on one line, is expected");
-    if (in->text[0] == '\0')
-        return input_refuse(in, "a value is missing");
-
-    char *text = mem_strdup(in->text); /* parse may take it apart */
-    bool ok = type->parse(slot, in);
-    if (!ok && in->error[0] == '\0') {
-        char *form = key_form(slot.key);
-        input_refuse(in, "'%s' is not %s", text, form);
-        free(form);
-    }
-    free(text);
-    return ok;
-}
-
-char *key_print(struct key_slot slot)
-{
-    return slot.key->type->print(slot);
-}
-
-char *key_form(const struct key *key)
-{
-    struct buffer text = {0};
-
-    if (key->type->form) {
-        text_add(&text, "%s", key->type->form);
-    } else if (key->words) {
-        for (size_t i = 0; key->words[i]; i++)
-            text_add(&text, "%s%s", i == 0 ? "one of " : ", ", key->words[i]);
-    } else {
-        text_add(&text, "a number from %" PRIu64 " to %" PRIu64, key->min, key->max);
-    }
-    if (key->zero)
-        text_add(&text, ", or %s", key->zero);
-    return text_take(&text);
 }

@@ -75,7 +75,7 @@ static bool hosts_item(struct key_slot slot, struct key_input *in, const char *i
 
     if (strchr(item, '@'))
         return input_refuse(in, "'%s': the login name goes into user =", item);
-    if (!hostport_split(item, strlen(item), 22, host, &port))
+    if (!hostport_split_zoned(item, strlen(item), 22, host, &port))
         return input_refuse(in, "'%s' is not HOST or HOST:PORT (an IPv6 address in brackets)",
                             item);
     const char *wrong = ssh_host_wrong(host);

@@ -88,6 +88,8 @@ static void save_rest(struct buffer *out, const struct section *section,
         save_number(out, "+libssh_config", upstream->libssh_config);
         for (size_t i = 0; i < upstream->libssh_hosts.count; i++)
             save_text(out, "+libssh_host", upstream->libssh_hosts.items[i]);
+        for (size_t i = 0; i < upstream->ssh_words.count; i++)
+            save_text(out, "+ssh_word", upstream->ssh_words.items[i]);
     }
     if (section == section_find("listen") && whole && config->listens[index].users)
         save_users(out, config->listens[index].users);
@@ -238,6 +240,15 @@ static bool restore_libssh_host(struct restoring *r, struct word_reader *words)
     return text != NULL;
 }
 
+static bool restore_ssh_word(struct restoring *r, struct word_reader *words)
+{
+    char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
+
+    if (text)
+        string_list_append(&r->config->upstreams[r->index].ssh_words, text);
+    return text != NULL;
+}
+
 static void ignore_problem(void *arg, unsigned line, const char *message)
 {
     (void)arg;
@@ -270,6 +281,7 @@ static const struct {
     {"+rule", restore_rule},
     {"+libssh_config", restore_libssh_config},
     {"+libssh_host", restore_libssh_host},
+    {"+ssh_word", restore_ssh_word},
     {"+users", restore_users},
 };
 

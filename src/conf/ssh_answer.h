@@ -52,6 +52,8 @@ struct ssh_meaning {
     /* Something that ssh would do and adit does not; a line without an end. */
     void (*remark)(void *arg, const char *text);
     void *arg;
+    /* Something that ssh would do, and that it would be less safe to go on without; the same. */
+    void (*problem)(void *arg, const char *text);
 };
 
 /* Tells all that the answer says of the connection, but not HostName. `usual` is what ssh says

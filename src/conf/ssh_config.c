@@ -1,6 +1,7 @@
 /* Upstreams with ssh_config = yes. */
 #include "conf/ssh_config.h"
 
+#include "base/clock.h"
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
@@ -43,6 +44,13 @@ static void fill_remark(void *arg, const char *text)
     string_list_append(remarks, mem_strdup(text));
 }
 
+static void fill_problem(void *arg, const char *text)
+{
+    const struct fill *fill = arg;
+
+    load_problem(fill->load, fill->line, "ssh_config: %s", text);
+}
+
 static void fill_setting(void *arg, const char *key, const char *value)
 {
     const struct fill *fill = arg;
@@ -50,14 +58,37 @@ static void fill_setting(void *arg, const char *key, const char *value)
     load_set(fill->load, fill_section(fill), key, value, fill->line);
 }
 
-void ssh_config_usual(struct ssh_answer *usual, int connection)
+void ssh_config_usual(struct ssh_answer *usual, bool batch_mode, int connection)
 {
-    static const char *const words[] = {"-F", "none"};
+    static const char *const words[] = {"-F", "none", "-o", "BatchMode=yes"};
     struct ssh_reply reply;
 
-    if (ssh_ask(&(struct ssh_question){words, 2, "localhost", connection}, &reply) == SSH_ANSWERED)
+    if (ssh_ask(&(struct ssh_question){words, batch_mode ? 4 : 2, "localhost", connection},
+                &reply) == SSH_ANSWERED)
         ssh_answer_add(usual, reply.text);
     ssh_reply_clear(&reply);
+}
+
+#define FRESH_MS 2000
+
+static _Atomic uint64_t asked_at; /* clock_now */
+
+bool ssh_config_is_fresh(void)
+{
+    return clock_now() - asked_at < FRESH_MS;
+}
+
+/* The question was asked; it is kept if the answer depends on commands. */
+static void keep_question(const struct fill *fill, const struct ssh_question *question)
+{
+    struct config_upstream *upstream = fill_upstream(fill);
+
+    asked_at = clock_now();
+    if (upstream->ssh_words.count > 0 || !ssh_files_run_commands(upstream->ssh_config_file))
+        return;
+    for (size_t i = 0; i < question->count; i++)
+        string_list_append(&upstream->ssh_words, mem_strdup(question->words[i]));
+    string_list_append(&upstream->ssh_words, mem_strdup(question->host));
 }
 
 /* Asks about one host, "NAME" or "NAME:PORT", what the section has given coming first. */
@@ -90,8 +121,10 @@ static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, 
         words[count++] = "-o";
         words[count++] = "ProxyJump=none";
     }
-    enum ssh_ask_outcome outcome =
-        ssh_ask(&(struct ssh_question){words, count, name, fill->load->connection}, reply);
+    const struct ssh_question question = {words, count, name, fill->load->connection};
+    enum ssh_ask_outcome outcome = ssh_ask(&question, reply);
+    if (outcome == SSH_ANSWERED)
+        keep_question(fill, &question);
     free(port_text);
     return outcome;
 }
@@ -137,7 +170,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
     if (!read_place(fill, hosts->items[i], answer, &name, &port))
         return;
     hostport_format(name, port, text);
-    if (!hostport_split(text, strlen(text), 0, host, &port)) {
+    if (!hostport_split_zoned(text, strlen(text), 0, host, &port)) {
         load_problem(fill->load, fill->line, "ssh_config: HostName '%s' is not one", name);
         return;
     }
@@ -149,7 +182,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
  * mind, where the section says nothing of it. */
 static void take_forbidden(struct fill *fill)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
     struct ssh_answer forbidden = {0};
     char *wrong = ssh_files_forbidden(fill_upstream(fill)->ssh_config_file, &forbidden);
 
@@ -176,9 +209,9 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
     struct ssh_reply reply;
     uint16_t port;
 
-    *with_port = hostport_split(host, strlen(host), 0, name, &port);
+    *with_port = hostport_split_zoned(host, strlen(host), 0, name, &port);
     if (!*with_port) {
-        hostport_split(host, strlen(host), 22, name, &port);
+        hostport_split_zoned(host, strlen(host), 22, name, &port);
         port = 0;
     }
     *given = mem_strdup(name);
@@ -199,10 +232,10 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
 /* Gives the upstream all that ssh says of its first host. */
 static void take_settings(struct fill *fill, const struct ssh_answer *answer, const char *host)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
     struct ssh_answer usual = {0};
 
-    ssh_config_usual(&usual, fill->load->connection);
+    ssh_config_usual(&usual, ssh_answer_is_yes(answer, "batchmode"), fill->load->connection);
     ssh_answer_tell(answer, usual.count > 0 ? &usual : NULL, host, &meaning);
     ssh_answer_clear(&usual);
 }
@@ -220,6 +253,9 @@ void ssh_config_fill(struct load *load, size_t index)
         load->config->upstreams[0].libssh_config = known->absent;
         if (known->absent)
             take_forbidden(&fill);
+        else
+            keep_question(&fill, &(struct ssh_question){known->words, known->word_count,
+                                                        known->destination, -1});
         return;
     }
     for (size_t i = 0; i < count; i++) {

@@ -9,7 +9,10 @@
 struct ssh_known {
     const char *host; /* as it was given, without user and port */
     struct ssh_answer answer;
-    bool absent; /* there is no ssh: the answer is what the command line itself says */
+    const char *const *words; /* what ssh was asked with; with `absent` none */
+    size_t word_count;
+    const char *destination; /* the same: the host, with user and port */
+    bool absent;             /* there is no ssh: the answer is what the command line itself says */
 };
 
 /* Gives the upstream of that index, whose hosts are names for ssh, what ssh_config has for them: by
@@ -19,8 +22,12 @@ struct ssh_known {
  * libssh_config of the upstream is set, and the hosts stay. */
 void ssh_config_fill(struct load *load, size_t index);
 
-/* Adds what ssh says where nothing is configured, for ssh_answer_tell. `connection` as ssh_ask's.
- */
-void ssh_config_usual(struct ssh_answer *usual, int connection);
+/* Whether ssh was asked a moment ago, for a configuration: what its files run has been run. Any
+ * thread. */
+bool ssh_config_is_fresh(void);
+
+/* Adds what ssh says where nothing is configured, but for BatchMode, for ssh_answer_tell.
+ * `connection` as ssh_ask's. */
+void ssh_config_usual(struct ssh_answer *usual, bool batch_mode, int connection);
 
 #endif

@@ -23,6 +23,7 @@
 /* What was found so far. */
 struct findings {
     bool no_pubkey, no_password, no_kbd_interactive, batch_mode;
+    bool runs_commands;
     unsigned prompts;
     char *preferred; /* a comma list; NULL: no line has one */
     char *revoked;   /* the file of RevokedHostKeys; NULL: no line has one */
@@ -114,6 +115,14 @@ static void take_file_line(struct findings *found, const char *keyword, const ch
     }
 }
 
+static void take_match(struct findings *found, char *conditions)
+{
+    const char *word;
+
+    while ((word = next_word(&conditions)))
+        found->runs_commands |= strcasecmp(word[0] == '!' ? word + 1 : word, "exec") == 0;
+}
+
 static void read_file(struct findings *found, const char *path, const char *directory,
                       unsigned depth);
 
@@ -155,6 +164,8 @@ static void read_file(struct findings *found, const char *path, const char *dire
         char *value = lines.lines[i].value;
         if (strcmp(lines.lines[i].keyword, "include") == 0) {
             include(found, value, directory, depth);
+        } else if (strcmp(lines.lines[i].keyword, "match") == 0) {
+            take_match(found, value);
         } else {
             const char *word = next_word(&value);
             if (word)
@@ -164,18 +175,43 @@ static void read_file(struct findings *found, const char *path, const char *dire
     ssh_answer_clear(&lines);
 }
 
-char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden)
+static void findings_clear(struct findings *found)
+{
+    free(found->preferred);
+    free(found->revoked);
+}
+
+static struct findings read_files(const char *file)
 {
     struct findings found = {.prompts = PROMPTS_USUAL};
     char *home = home_directory();
     char *directory = mem_printf("%s/.ssh", home);
     char *users = mem_printf("%s/config", directory);
-    char prompts[16];
 
     if (!file || strcmp(file, "none") != 0)
         read_file(&found, file ? file : users, directory, 0);
     if (!file)
         read_file(&found, SYSTEM_DIRECTORY "/ssh_config", SYSTEM_DIRECTORY, 0);
+    free(users);
+    free(directory);
+    free(home);
+    return found;
+}
+
+bool ssh_files_run_commands(const char *file)
+{
+    struct findings found = read_files(file);
+
+    findings_clear(&found);
+    free(found.wrong);
+    return found.runs_commands;
+}
+
+char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden)
+{
+    struct findings found = read_files(file);
+    char prompts[16];
+
     if (found.no_pubkey)
         ssh_answer_add_line(forbidden, "pubkeyauthentication", "no");
     if (found.no_password)
@@ -191,10 +227,6 @@ char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden)
     snprintf(prompts, sizeof(prompts), "%u", found.prompts);
     if (found.prompts < PROMPTS_USUAL)
         ssh_answer_add_line(forbidden, "numberofpasswordprompts", prompts);
-    free(found.preferred);
-    free(found.revoked);
-    free(users);
-    free(directory);
-    free(home);
+    findings_clear(&found);
     return found.wrong;
 }

@@ -4,6 +4,8 @@
 
 #include "conf/ssh_answer.h"
 
+#include <stdbool.h>
+
 /* Adds the lines that forbid something: RevokedHostKeys, PubkeyAuthentication no,
  * PasswordAuthentication no, KbdInteractiveAuthentication no (ChallengeResponseAuthentication),
  * BatchMode yes, the smallest NumberOfPasswordPrompts below ssh's default, and the
@@ -14,5 +16,8 @@
  * Returns NULL, or which file cannot be read and why, or that RevokedHostKeys names several; the
  * caller frees. */
 char *ssh_files_forbidden(const char *file, struct ssh_answer *forbidden);
+
+/* Whether the same files have a line that runs a command when ssh reads them (Match exec). */
+bool ssh_files_run_commands(const char *file);
 
 #endif

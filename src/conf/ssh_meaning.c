@@ -6,6 +6,7 @@
 #include "conf/paths.h"
 #include "conf/ssh_paths.h"
 #include "conf/ssh_tokens.h"
+#include "conf/ssh_undone.h"
 #include "conf/types.h"
 
 #include <stdarg.h>
@@ -149,6 +150,24 @@ static char *seconds(const struct scene *scene, const char *value)
     return mem_strdup(value);
 }
 
+/* (ssh takes less than its own least for that.) */
+static char *rsa_size(const struct scene *scene, const char *value)
+{
+    uint64_t bits;
+
+    (void)scene;
+    return mem_strdup(integer_parse(value, 0, UINT64_MAX, &bits) && bits < 1024 ? "1024" : value);
+}
+
+/* ServerAliveInterval. With BatchMode Debian's ssh has 5 minutes where nobody asked for anything,
+ * which is what `usual` says then. */
+static char *interval(const struct scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+
+    return usual && strcmp(usual, value) == 0 ? NULL : seconds(scene, value);
+}
+
 static char *host_key(const struct scene *scene, const char *value)
 {
     const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
@@ -189,6 +208,8 @@ static char *rekey(const struct scene *scene, const char *value)
             text = mem_strdup(amount); /* refused with the key's own words */
         else if (bytes > 0)
             text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
+        if (text && bytes > 0 && bytes < least)
+            remark(scene, "RekeyLimit: %s is less than adit can count to, 1M is taken", amount);
     }
     free(amount);
     return text;
@@ -377,8 +398,10 @@ static const struct meaning {
     {"hostkeyalias", "host_key_alias", as_is},
     {"userknownhostsfile", "known_hosts", known_hosts},
     {"hashknownhosts", "hash_known_hosts", yes_no},
+    {"nohostauthenticationforlocalhost", "no_host_authentication_for_localhost", yes_no},
+    {"requiredrsasize", "required_rsa_size", rsa_size},
     {"revokedhostkeys", "revoked_host_keys", revoked_host_keys},
-    {"serveraliveinterval", "keepalive", seconds},
+    {"serveraliveinterval", "keepalive", interval},
     {"serveralivecountmax", "keepalive_max", keepalive_max},
     {"connecttimeout", "connect_timeout", seconds},
     {"permitremoteopen", "permit_remote_open", patterns},
@@ -392,36 +415,14 @@ static const struct meaning {
     {"rekeylimit", "rekey", rekey},
 };
 
-/* What would change the meaning of a host's entry, and is not done; "none", "no" and the usual
- * value are no wish for it. */
-static const struct undone {
-    const char *keyword;
-    const char *text;
-} undone[] = {
-    {"bindinterface", "BindInterface: adit binds to an address (BindAddress)"},
-    {"checkhostip", "CheckHostIP: adit looks host keys up by name only"},
-    {"forwardagent", "ForwardAgent: adit forwards no agent"},
-    {"forwardx11", "ForwardX11: adit forwards no X11"},
-    {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only"},
-    {"knownhostscommand", "KnownHostsCommand: adit reads files of host keys"},
-    {"nohostauthenticationforlocalhost",
-     "NoHostAuthenticationForLocalhost: adit verifies the host key all the same"},
-    {"permitlocalcommand", "LocalCommand: adit runs no commands"},
-    {"pkcs11provider", "PKCS11Provider: adit knows none; an agent may"},
-    {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself"},
-    {"remotecommand", "RemoteCommand: adit runs no commands"},
-    {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may"},
-    {"tunnel", "Tunnel: adit forwards no tunnel devices"},
-};
-
-static bool is_wish(const struct ssh_answer *answer, const struct ssh_answer *usual,
-                    const char *keyword)
+static void tell_undone(void *arg, const char *text, bool is_problem)
 {
-    const char *value = ssh_answer_value(answer, keyword);
-    const char *otherwise = usual ? ssh_answer_value(usual, keyword) : NULL;
+    const struct scene *scene = arg;
 
-    return value && !ssh_word_is_none(value) && !ssh_word_is_no(value) &&
-           (!otherwise || strcmp(value, otherwise) != 0);
+    if (is_problem)
+        scene->meaning->problem(scene->meaning->arg, text);
+    else
+        remark(scene, "%s", text);
 }
 
 void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,
@@ -440,8 +441,5 @@ void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *u
             meaning->setting(meaning->arg, meanings[i].key, text);
         free(text);
     }
-    for (size_t i = 0; i < sizeof(undone) / sizeof(undone[0]); i++) {
-        if (is_wish(answer, usual, undone[i].keyword))
-            remark(&scene, "%s", undone[i].text);
-    }
+    ssh_undone_each(answer, usual, tell_undone, &scene);
 }

@@ -8,6 +8,7 @@
 #include "conf/forward_spec.h"
 #include "control/protocol.h"
 #include "control/report.h"
+#include "io/socket_calls.h"
 #include "io/unix_connect.h"
 #include "io/whole.h"
 
@@ -29,6 +30,15 @@
 static int connect_control(const char *path)
 {
     return unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
+}
+
+/* Whether the process that listens is one of this user's, or of root's: anybody can listen at a
+ * path in a directory like /tmp. */
+static bool is_ours(int fd)
+{
+    uid_t user;
+
+    return socket_peer_user(fd, &user) && (user == geteuid() || user == 0);
 }
 
 /* Receives more bytes; NULL, or why there are none. */
@@ -220,6 +230,12 @@ int control_ask(const struct control_order *order)
         fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
         return EXIT_SSH;
     }
+    /* (Root asks the services of other users.) */
+    if (geteuid() != 0 && !is_ours(fd)) {
+        fprintf(stderr, "adit: %s belongs to another user: it is not asked\n", order->path);
+        close(fd);
+        return EXIT_SSH;
+    }
     answer = send_request(fd, request_of(order->command, order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok")))
         status = print_answer(order, command, answer);
@@ -243,6 +259,11 @@ static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid
     *peer = CONTROL_NOBODY;
     if (fd < 0)
         return -1;
+    if (!is_ours(fd)) {
+        *peer = CONTROL_FOREIGN;
+        close(fd);
+        return -1;
+    }
     answer = send_request(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
     *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT : CONTROL_FOREIGN;
     *pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));

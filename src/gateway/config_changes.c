@@ -57,7 +57,7 @@ static void find_hosts(const struct login_engine *engine, struct config_upstream
         const char *host = upstream->hosts.items[i];
         char name[HOST_MAX + 1];
         uint16_t port;
-        hostport_split(host, strlen(host), upstream->port, name, &port);
+        hostport_split_zoned(host, strlen(host), upstream->port, name, &port);
         dial_find(engine, upstream, name, &port);
         string_list_append(&upstream->libssh_hosts, mem_printf("%u %s", port, name));
     }

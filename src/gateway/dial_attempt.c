@@ -38,6 +38,8 @@ struct dial_attempt {
     struct deadline login; /* the dial's */
     unsigned prompts;      /* the dial's, when the deadline last looked */
     bool timed_out;        /* the dial timed out, and its thread has not ended yet */
+    char *login_error;     /* while a ProxyCommand's end is waited for */
+    unsigned zone;         /* of the address; 0: none */
     uint64_t began;
 };
 
@@ -62,7 +64,7 @@ void place_init(struct place *place, const struct pool_room *room,
     const char *entry = upstream->hosts.items[index];
 
     /* conf/check saw to it that it can be split. */
-    hostport_split(entry, strlen(entry), upstream->port, place->name, &place->port);
+    hostport_split_zoned(entry, strlen(entry), upstream->port, place->name, &place->port);
     memcpy(place->alias, place->name, sizeof(place->alias));
     if (index < upstream->libssh_hosts.count) {
         const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
@@ -83,6 +85,7 @@ static void dial_attempt_free(struct dial_attempt *a)
     if (a->fd >= 0)
         close(a->fd); /* (that ends the internal connection) */
     config_unref(a->r.config);
+    free(a->login_error);
     free(a);
 }
 
@@ -102,16 +105,18 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     r.done(r.arg, r.slot, status, logged_in, error);
 }
 
-/* The login failed because the ProxyCommand ended, or closed its output. */
+/* The login by a ProxyCommand failed: a command that has failed itself is the reason. */
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
     const char *ended = proxy_command_ended(*a->r.proxy);
-    char error[80];
+    bool failed = ended != NULL && strcmp(ended, PROXY_ENDED_WELL) != 0;
+    char *error = failed          ? mem_printf("ProxyCommand %s before there was a session", ended)
+                  : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
+                                  : mem_strdup(a->login_error);
 
-    snprintf(error, sizeof(error), "ProxyCommand %s before there was a session",
-             ended != NULL ? ended : "closed its output");
-    dial_attempt_finish(a, ended == NULL, DIAL_TRANSPORT, NULL, error);
+    dial_attempt_finish(a, !failed, DIAL_TRANSPORT, NULL, error);
+    free(error);
 }
 
 static void on_login_ended(void *arg, enum dial_status status, struct logged_in *logged_in,
@@ -125,6 +130,7 @@ static void on_login_ended(void *arg, enum dial_status status, struct logged_in 
         logged_in_free(logged_in);
         dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
     } else if (status == DIAL_TRANSPORT && *a->r.proxy != NULL) {
+        a->login_error = mem_strdup(error);
         deadline_arm(a->r.room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
         dial_attempt_finish(a, true, status, logged_in, error);
@@ -213,6 +219,7 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
                                    .addresses = suitable,
                                    .count = n,
                                    .port = a->r.place->port,
+                                   .zone = a->zone,
                                    .from = bound ? &from : NULL,
                                    .timeout_ms = a->r.upstream->connect_timeout_ms,
                                    .use = DESCRIPTOR_GATEWAY,
@@ -238,11 +245,32 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
-static void start_tcp(struct dial_attempt *a)
+/* "fe80::1%eth0": an address and the interface that it is meant at. */
+static void start_zoned(struct dial_attempt *a, const char *percent)
 {
+    char text[HOST_MAX + 200];
     struct ip ip;
 
-    if (ip_parse(a->r.place->name, &ip)) {
+    snprintf(text, sizeof(text), "%.*s", (int)(percent - a->r.place->name), a->r.place->name);
+    a->zone = connect_zone(percent + 1);
+    if (a->zone != 0 && ip_parse(text, &ip)) {
+        connect_to(a, &ip, 1);
+        return;
+    }
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: there is no interface %s",
+             a->r.place->name, percent + 1);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
+}
+
+static void start_tcp(struct dial_attempt *a)
+{
+    const char *percent =
+        strchr(a->r.place->name, ':') != NULL ? strchr(a->r.place->name, '%') : NULL;
+    struct ip ip;
+
+    if (percent != NULL) {
+        start_zoned(a, percent);
+    } else if (ip_parse(a->r.place->name, &ip)) {
         connect_to(a, &ip, 1);
     } else {
         char name[HOST_MAX + 1];

@@ -7,6 +7,7 @@
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
+#include "io/background.h"
 #include "io/notify.h"
 
 #include <signal.h>
@@ -140,6 +141,25 @@ static void end_command_line(struct gateway *g)
     gateway_stop(g);
 }
 
+/* Whether the terminal that a command line was started at is gone: that SIGHUP is the terminal's,
+ * and ends it as it ends ssh(1). */
+static bool has_hung_up(const struct gateway *g)
+{
+    return g->had_terminal && is_command_line(g->generation->config) && !background_has_terminal();
+}
+
+/* SIGHUP that somebody sent: the log's file is opened again, and a configuration file is read
+ * again. */
+static void read_again(struct gateway *g)
+{
+    if (g->options.reopen_log != NULL)
+        g->options.reopen_log(g->options.arg);
+    if (is_command_line(g->generation->config))
+        log_info("SIGHUP: the log goes on");
+    else
+        gateway_reload(g, NULL, NULL);
+}
+
 static void on_signal(void *arg, int number)
 {
     struct gateway *g = arg;
@@ -148,10 +168,10 @@ static void on_signal(void *arg, int number)
         return;
     if (number == SIGUSR1)
         status_log(g);
+    else if (number == SIGHUP && !has_hung_up(g))
+        read_again(g);
     else if (is_command_line(g->generation->config))
         end_command_line(g);
-    else if (number == SIGHUP)
-        gateway_reload(g, NULL, NULL);
     else
         gateway_end_in_order(g);
 }
@@ -259,6 +279,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
 
     signals_hold(handled, signals);
     g->options = *options;
+    g->had_terminal = background_has_terminal();
     gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)

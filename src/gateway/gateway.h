@@ -13,6 +13,7 @@ struct login_engine;
 struct gateway_options {
     const struct login_engine *engine; /* that dials and carries sessions */
     int log_fd;                        /* where the log goes */
+    void (*reopen_log)(void *arg);     /* called on SIGHUP: the log's file may have been moved */
     unsigned verbose;                  /* levels to add to what the configuration says */
     bool may_ask;                      /* a person may be asked for what a login needs */
     bool first_failure_ends;           /* a dial that fails ends it, until all is up once */

@@ -35,6 +35,7 @@ struct gateway {
         ending; /* stops after a failure, from the loop, when no other call is on the stack */
     int status; /* to exit with */
     bool up;    /* every upstream and forward has been up once */
+    bool had_terminal; /* at the start */
     bool stopping;
 };
 

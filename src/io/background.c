@@ -52,6 +52,15 @@ bool background_begin(void)
     return true;
 }
 
+bool background_has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 void background_detach(bool keep_stderr)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -10,6 +10,9 @@
  * ends before, with its exit status, 255 in doubt. False: no process can be made (errno). */
 bool background_begin(void);
 
+/* Whether this process has a terminal that has not hung up. */
+bool background_has_terminal(void);
+
 /* In the child, once: releases the parent and leaves the terminal: a session of its own, standard
  * input and output become /dev/null, and standard error too unless it is to be kept. */
 void background_detach(bool keep_stderr);

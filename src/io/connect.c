@@ -2,9 +2,12 @@
 #include "io/connect.h"
 
 #include "base/mem.h"
+#include "base/units.h"
 #include "io/socket.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +32,7 @@ struct connect {
     enum descriptor_use use;
     bool bound;
     struct ip from; /* if bound */
+    unsigned zone;  /* 0: none */
     uint64_t due;
     struct connect_attempt *attempt; /* NULL: none under way */
     struct deadline deadline;
@@ -136,11 +140,29 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
+unsigned connect_zone(const char *name)
+{
+    unsigned zone = if_nametoindex(name);
+    uint64_t number;
+
+    return zone == 0 && integer_parse(name, 1, UINT32_MAX, &number) ? (unsigned)number : zone;
+}
+
+static socklen_t address_of(const struct connect *c, const struct ip *ip,
+                            struct sockaddr_storage *address)
+{
+    socklen_t length = ip_to_sockaddr(ip, c->port, address);
+
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)address)->sin6_scope_id = c->zone;
+    return length;
+}
+
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
     struct sockaddr_storage to;
-    socklen_t length = ip_to_sockaddr(address, c->port, &to);
+    socklen_t length = address_of(c, address, &to);
     int fd = descriptor_unless_reserved(
         socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), c->use);
     int error = 0;
@@ -187,6 +209,7 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
         memcpy(c->addresses, options->addresses, options->count * sizeof *c->addresses);
     c->count = options->count;
     c->port = options->port;
+    c->zone = options->zone;
     c->use = options->use;
     c->bound = options->from != NULL;
     if (options->from != NULL)

@@ -15,6 +15,7 @@ struct connect_options {
     size_t count;
     uint16_t port;
     const struct ip *from; /* the local address; NULL: any */
+    unsigned zone;         /* of link-local addresses, as connect_zone has it; 0: none */
     uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
     /* Where only descriptors are left that this use leaves to others, an attempt fails with EMFILE.
      */
@@ -31,6 +32,9 @@ typedef void connect_done_fn(void *arg, int fd, const struct ip *address, const 
  * the error of the last attempt ("10.0.0.1 port 22: Connection refused"). */
 struct connect *connect_start(struct loop *loop, const struct connect_options *options,
                               connect_done_fn *done, void *arg);
+
+/* The number of the interface of that name, or that number as digits; 0: there is none. */
+unsigned connect_zone(const char *name);
 
 /* Gives up; `done` will not be called. NULL is fine. */
 void connect_cancel(struct connect *connect);

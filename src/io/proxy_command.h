@@ -18,7 +18,9 @@ void proxy_commands_free(struct proxy_commands *all);
  * says why not. */
 struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command, int *fd);
 
-/* How the command ended ("exited with status 1", "killed by signal 15"); NULL: it runs. The text is
+#define PROXY_ENDED_WELL "exited with status 0"
+
+/* How the command ended (PROXY_ENDED_WELL, "exited with status 1", "killed by signal 15"); NULL: it runs. The text is
  * valid as long as the command is. */
 const char *proxy_command_ended(struct proxy_command *command);
 

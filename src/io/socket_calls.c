@@ -2,8 +2,10 @@
 #include "io/socket_calls.h"
 
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* Bytes that the kernel queues before it says that the socket is full; the rest of an upload waits
@@ -40,6 +42,13 @@ bool socket_peer_address(int fd, struct ip *peer)
 
     return getpeername(fd, (struct sockaddr *)&address, &length) == 0 &&
            ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
+}
+
+bool socket_is_acknowledged(int fd)
+{
+    int left = 0;
+
+    return ioctl(fd, SIOCOUTQ, &left) == 0 && left == 0;
 }
 
 int socket_error(int fd)

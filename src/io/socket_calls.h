@@ -21,6 +21,9 @@ bool socket_peer_user(int fd, uid_t *user);
 /* The address of the other end; false: the socket is no connected TCP socket. */
 bool socket_peer_address(int fd, struct ip *peer);
 
+/* Whether the other end has acknowledged all that was sent (SIOCOUTQ, tcp(7)). */
+bool socket_is_acknowledged(int fd);
+
 /* The error that waits at the socket, which is taken from it (SO_ERROR, socket(7)); 0: none. */
 int socket_error(int fd);
 

@@ -98,6 +98,7 @@ struct session_options {
 
 /* What an engine fills in. Each is described at the function named in its comment. */
 struct login_engine {
+    char *(*check)(const struct config_upstream *upstream); /* dial_check */
     void (*find)(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
                  uint16_t *port);                              /* dial_find */
     struct dial *(*start)(const struct dial_request *request); /* dial_start */
@@ -111,6 +112,14 @@ struct login_engine {
     struct session *(*session_new)(struct loop *loop, struct logged_in *logged_in,
                                    const struct session_options *options); /* session_new */
 };
+
+/* Why no dial for the upstream can succeed, as far as that is known without a server: a sentence,
+ * which the caller frees; NULL: nothing is known. Any thread. */
+static inline char *dial_check(const struct login_engine *engine,
+                               const struct config_upstream *upstream)
+{
+    return engine->check(upstream);
+}
 
 /* For an upstream with libssh_config: replaces a name of ssh_config(5) with its HostName, and the
  * port with its Port, as far as libssh finds them. Blocks while a file is read. */

@@ -22,6 +22,7 @@
 #define AGENT_REQUEST_IDENTITIES 11
 #define AGENT_IDENTITIES_ANSWER 12
 #define AGENT_SIGN_REQUEST 13
+#define AGENT_SIGN_RESPONSE 14
 
 #define MESSAGE_MAX (256 * 1024) /* as OpenSSH's */
 #define KEYS_MAX 1024            /* as libssh's */
@@ -39,8 +40,10 @@ struct agent {
     atomic_bool *waiting;
     struct agent_key *keys;
     size_t count;
-    atomic_bool offer_named;
-    int ours; /* this file's end of the socket pair with libssh; -1: none */
+    atomic_size_t offered; /* the key that libssh sees */
+    atomic_bool refused;
+    bool ended; /* the agent has closed its connection. Of the serving thread */
+    int ours;   /* this file's end of the socket pair with libssh; -1: none */
     bool serving;
     uv_thread_t thread;
 };
@@ -98,6 +101,17 @@ static struct key_blob key_blob_copy(const struct key_blob *blob)
 
     memcpy(copy.bytes, blob->bytes, blob->length);
     return copy;
+}
+
+bool key_blob_is_certificate(const struct key_blob *blob)
+{
+    static const char suffix[] = "-cert-v01@openssh.com";
+    const size_t length = sizeof(suffix) - 1;
+    struct ssh_reader reader = {.rest = {blob->bytes, blob->length}};
+    struct span type = ssh_take_string(&reader);
+
+    return !reader.bad && type.length > length &&
+           memcmp(type.bytes + type.length - length, suffix, length) == 0;
 }
 
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key)
@@ -207,42 +221,69 @@ bool agent_has(const struct agent *a, const struct key_blob *key)
     return false;
 }
 
-size_t agent_offer(struct agent *a, bool named)
+size_t agent_count(const struct agent *a)
 {
-    size_t count = 0;
+    return a->count;
+}
 
-    atomic_store(&a->offer_named, named);
-    for (size_t i = 0; i < a->count; i++)
-        count += a->keys[i].named == named;
-    return count;
+bool agent_is_named(const struct agent *a, size_t key)
+{
+    return a->keys[key].named;
+}
+
+const char *agent_comment(const struct agent *a, size_t key)
+{
+    return a->keys[key].comment;
+}
+
+ssh_key agent_public_key(const struct agent *a, size_t key)
+{
+    const struct key_blob *blob = &a->keys[key].blob;
+    struct ssh_reader reader = {.rest = {blob->bytes, blob->length}};
+    struct span type = ssh_take_string(&reader);
+    char *name = mem_strndup((const char *)type.bytes, type.length);
+    char *base64 = mem_zalloc(BASE64_SIZE(blob->length));
+    enum ssh_keytypes_e number = ssh_key_type_from_name(name);
+    ssh_key public = NULL;
+    int rc;
+
+    base64_encode(blob->bytes, blob->length, base64);
+    rc = key_blob_is_certificate(blob) ? ssh_pki_import_cert_base64(base64, number, &public)
+                                       : ssh_pki_import_pubkey_base64(base64, number, &public);
+    free(base64);
+    free(name);
+    return rc == SSH_OK ? public : NULL;
+}
+
+void agent_offer(struct agent *a, size_t key)
+{
+    atomic_store(&a->refused, false);
+    atomic_store(&a->offered, key);
+}
+
+bool agent_has_refused(const struct agent *a)
+{
+    return atomic_load(&a->refused);
 }
 
 /* Serving libssh. */
 
 static bool answer_identities(const struct agent *a)
 {
-    bool named = atomic_load(&a->offer_named);
+    size_t offered = atomic_load(&a->offered);
+    const struct agent_key *key = offered < a->count ? &a->keys[offered] : NULL;
     size_t length = 1 + 4;
-    size_t count = 0;
     struct key_blob answer;
-    uint8_t *at;
     bool sent;
 
-    for (size_t i = 0; i < a->count; i++)
-        if (a->keys[i].named == named)
-            length += 4 + a->keys[i].blob.length + 4 + strlen(a->keys[i].comment);
+    if (key != NULL)
+        length += 4 + key->blob.length + 4 + strlen(key->comment);
     answer = (struct key_blob){.bytes = mem_zalloc(length), .length = length};
     answer.bytes[0] = AGENT_IDENTITIES_ANSWER;
-    at = answer.bytes + 1 + 4;
-    for (size_t i = 0; i < a->count; i++) {
-        const struct agent_key *key = &a->keys[i];
-        if (key->named != named)
-            continue;
-        at = ssh_put_string(at, key->blob.bytes, key->blob.length);
-        at = ssh_put_string(at, key->comment, strlen(key->comment));
-        count++;
-    }
-    ssh_put_uint32(answer.bytes + 1, count);
+    ssh_put_uint32(answer.bytes + 1, key != NULL);
+    if (key != NULL)
+        ssh_put_string(ssh_put_string(answer.bytes + 1 + 4, key->blob.bytes, key->blob.length),
+                       key->comment, strlen(key->comment));
     sent = send_message(a->ours, a->connection, &answer);
     free(answer.bytes);
     return sent;
@@ -275,32 +316,48 @@ static bool pass_sign_request(const struct agent *a, const struct key_blob *requ
     return send_message(a->fd, a->connection, request);
 }
 
-static bool pass_request(const struct agent *a, const struct key_blob *request)
+static bool send_failure(const struct agent *a)
+{
+    uint8_t no = AGENT_FAILURE;
+
+    return send_message(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
+}
+
+/* Has the agent sign, and passes its answer on. An agent that has ended refuses each time. */
+static bool pass_signature(struct agent *a, const struct key_blob *request)
 {
     struct key_blob reply;
     bool ok;
 
-    if (request->bytes[0] == AGENT_REQUEST_IDENTITIES)
-        return answer_identities(a);
-    if (request->bytes[0] != AGENT_SIGN_REQUEST) {
-        uint8_t no = AGENT_FAILURE;
-        return send_message(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
+    if (!a->ended) {
+        atomic_store(a->waiting, true);
+        a->ended = !pass_sign_request(a, request) || !receive_message(a->fd, a->connection, &reply);
+        atomic_store(a->waiting, false);
     }
-    atomic_store(a->waiting, true);
-    ok = pass_sign_request(a, request) && receive_message(a->fd, a->connection, &reply);
-    atomic_store(a->waiting, false);
-    if (!ok)
-        return false;
+    if (a->ended) {
+        atomic_store(&a->refused, true);
+        return send_failure(a);
+    }
+    if (reply.bytes[0] != AGENT_SIGN_RESPONSE)
+        atomic_store(&a->refused, true);
     ok = send_message(a->ours, a->connection, &reply);
     free(reply.bytes);
     return ok;
 }
 
-/* Serves until libssh or agent_close ends the connection. When the agent ends it, the connection to
- * libssh is shut down. */
+static bool pass_request(struct agent *a, const struct key_blob *request)
+{
+    switch (request->bytes[0]) {
+    case AGENT_REQUEST_IDENTITIES: return answer_identities(a);
+    case AGENT_SIGN_REQUEST: return pass_signature(a, request);
+    default: return send_failure(a);
+    }
+}
+
+/* Serves until libssh or agent_close ends the connection. */
 static void serve(void *arg)
 {
-    const struct agent *a = arg;
+    struct agent *a = arg;
     struct key_blob request;
     bool going = true;
 
@@ -345,6 +402,7 @@ struct agent *agent_open(const struct agent_options *options, const char **error
     a = mem_zalloc(sizeof(*a));
     *a = (struct agent){
         .fd = fd, .connection = options->connection, .waiting = options->waiting, .ours = -1};
+    atomic_init(&a->offered, SIZE_MAX);
     ok =
         send_message(fd, options->connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
         receive_message(fd, options->connection, &answer);

@@ -22,6 +22,8 @@ bool key_blob_read(const char *path, struct key_blob *blob);
 /* The public half of a key of libssh; false: libssh cannot give it. Else the caller frees it. */
 bool key_blob_export(ssh_key key, struct key_blob *blob);
 bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
+/* Whether its type is that of a certificate. */
+bool key_blob_is_certificate(const struct key_blob *blob);
 /* Whether `certificate` certifies the key (PROTOCOL.certkeys of OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
 
@@ -40,14 +42,26 @@ struct agent_options {
  * strerror's. */
 struct agent *agent_open(const struct agent_options *options, const char **error);
 
-/* Marks a key as named by the configuration, for agent_offer. */
+/* Marks a key as named by the configuration. */
 void agent_name(struct agent *agent, const struct key_blob *key);
 
 /* Whether the agent holds the key. */
 bool agent_has(const struct agent *agent, const struct key_blob *key);
 
-/* From now on libssh sees only the named keys, or only the others. Returns how many these are. */
-size_t agent_offer(struct agent *agent, bool named);
+/* The keys, with certificates of them before each, are numbered from 0. */
+size_t agent_count(const struct agent *agent);
+bool agent_is_named(const struct agent *agent, size_t key);
+const char *agent_comment(const struct agent *agent, size_t key);
+
+/* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */
+ssh_key agent_public_key(const struct agent *agent, size_t key);
+
+/* From now on libssh sees only this key; none at first. One at a time, as libssh gives all keys up
+ * when the agent refuses to sign with one. */
+void agent_offer(struct agent *agent, size_t key);
+
+/* Whether the agent has refused to sign, or has ended, since agent_offer. */
+bool agent_has_refused(const struct agent *agent);
 
 /* Gives libssh this agent, in place of the one of SSH_AUTH_SOCK. False: no descriptors are left. */
 bool agent_serve(struct agent *agent, ssh_session handle);

@@ -67,7 +67,8 @@ static const struct list lists[] = {
     {FIELD(macs),
      {SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C},
      2,
-     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,"
+     "hmac-sha1-etm@openssh.com,hmac-sha1",
      ""},
     {FIELD(host_key_algorithms),
      {SSH_OPTIONS_HOSTKEYS},
@@ -226,4 +227,28 @@ bool algorithms_set(struct handshake *h)
         if (!set(h, &lists[i]))
             return false;
     return true;
+}
+
+/* Whether libssh knows an algorithm of a list that is configured. */
+static bool is_known(const struct list *list, const char *configured)
+{
+    const char *ours = list->defaults != NULL ? list->defaults : default_ciphers();
+    char *text = algorithms_resolve(configured, ours, list->never);
+    ssh_session probe = ssh_new();
+    bool known =
+        probe == NULL || (text != NULL && ssh_options_set(probe, list->options[0], text) == 0);
+
+    ssh_free(probe);
+    free(text);
+    return known;
+}
+
+char *algorithms_check(const struct config_upstream *upstream)
+{
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const char *configured = *(char *const *)((const char *)upstream + lists[i].field);
+        if (configured != NULL && !is_known(&lists[i], configured))
+            return mem_printf("%s \"%s\": libssh knows none of them", lists[i].key, configured);
+    }
+    return NULL;
 }

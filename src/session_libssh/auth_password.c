@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
+#include "session_libssh/server_words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,18 +15,6 @@
 static void show_try_again(struct authentication *a)
 {
     ask_show(&a->h->asker, "Permission denied, please try again.\n");
-}
-
-/* Texts of a server go to a terminal or a dialogue: control characters but line ends become blanks.
- */
-static char *printable(const char *text)
-{
-    char *copy = mem_strdup(text != NULL ? text : "");
-
-    for (char *at = copy; *at != '\0'; at++)
-        if (((unsigned char)*at < ' ' && *at != '\n') || *at == 0x7f)
-            *at = ' ';
-    return copy;
 }
 
 /* Password. */
@@ -50,7 +39,7 @@ static int ask_for_password(struct authentication *a)
             break;
         answer = offer_password(a, password);
         if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL)
-            secrets_keep(a->memory, password);
+            auth_keep_password(a, password);
         secret_free(password);
     }
     free(prompt);
@@ -105,8 +94,8 @@ static bool wants_password(const char *prompt)
 /* The server's name and instruction, RFC 4256 section 3.2, once a round; the caller frees. */
 static char *introduction(ssh_session handle)
 {
-    char *name = printable(ssh_userauth_kbdint_getname(handle));
-    char *instruction = printable(ssh_userauth_kbdint_getinstruction(handle));
+    char *name = server_words(ssh_userauth_kbdint_getname(handle));
+    char *instruction = server_words(ssh_userauth_kbdint_getinstruction(handle));
     char *text = mem_printf("%s%s%s%s", name, *name != '\0' ? "\n" : "", instruction,
                             *instruction != '\0' ? "\n" : "");
 
@@ -118,7 +107,7 @@ static char *introduction(ssh_session handle)
 static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
 {
     struct authentication *a = e->a;
-    char *shown = printable(text);
+    char *shown = server_words(text);
     char *prompt = mem_printf("(%s@%s) %s", a->user, a->h->host, shown);
     char *answer = auth_ask(a, prompt, echo);
 
@@ -189,7 +178,7 @@ static int run_exchange(struct exchange *e)
     }
     if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL) {
         if (e->learnt != NULL)
-            secrets_keep(e->a->memory, e->learnt);
+            auth_keep_password(e->a, e->learnt);
         e->a->h->info.asks_anew = e->a->h->info.asks_anew || e->anew;
     }
     return answer;

@@ -1,8 +1,8 @@
 /* Keys: those of the agent and those in files, with their certificates; RFC 4252 section 7. */
 #include "base/mem.h"
 #include "io/wait.h"
-#include "session_libssh/agent.h"
 #include "session_libssh/authentication.h"
+#include "session_libssh/identities.h"
 #include "session_libssh/key_file.h"
 #include "session_libssh/secrets.h"
 
@@ -12,112 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A key by the name of its file. */
-struct identity {
-    char *path;
-    bool is_public;         /* the file has the public half only: an agent has the private one */
-    struct key_blob public; /* no bytes: not known */
-    bool given_up;          /* its passphrase could not be had */
+/* One way to try a key. */
+struct key_attempt {
+    struct identity *identity; /* NULL: the agent's */
+    size_t agent_key;          /* its number with the agent */
+    char *certificate; /* the file of the certificate that the identity goes with, or NULL */
 };
 
-struct identities {
-    struct identity *items;
+struct auth_keys {
+    struct identities all;
+    struct agent *agent;          /* NULL: none */
+    struct key_attempt *attempts; /* a ring, as ssh(1) has it: see auth_try_publickey */
     size_t count;
-    struct key_blob *certificates; /* of all of them */
-    size_t certificate_count;
+    size_t of_agent; /* of these */
+    size_t next;
 };
-
-/* Public halves. */
-
-/* From FILE itself, FILE.pub, or the public part of an OpenSSH private key. */
-static void read_public(struct identity *identity)
-{
-    char *beside = mem_printf("%s.pub", identity->path);
-    ssh_key key = NULL;
-
-    identity->is_public = key_blob_read(identity->path, &identity->public);
-    if (!identity->is_public && !key_blob_read(beside, &identity->public) &&
-        key_file_is_plain(identity->path) &&
-        ssh_pki_import_pubkey_file(identity->path, &key) == SSH_OK)
-        key_blob_export(key, &identity->public);
-    ssh_key_free(key);
-    free(beside);
-}
-
-static void add_certificate(struct identities *all, const char *path)
-{
-    struct key_blob blob;
-
-    if (!key_blob_read(path, &blob))
-        return;
-    all->certificates = mem_realloc(all->certificates, (all->certificate_count + 1) * sizeof(blob));
-    all->certificates[all->certificate_count++] = blob;
-}
-
-static void add_identity(struct identities *all, const char *path)
-{
-    struct identity *identity;
-    char *beside = mem_printf("%s-cert.pub", path);
-
-    all->items = mem_realloc(all->items, (all->count + 1) * sizeof(*all->items));
-    identity = &all->items[all->count++];
-    *identity = (struct identity){.path = mem_strdup(path)};
-    read_public(identity);
-    add_certificate(all, beside);
-    free(beside);
-}
-
-static void add_default_identities(struct identities *all)
-{
-    static const char *const names[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
-    const char *home = getenv("HOME");
-
-    for (size_t i = 0; home != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = mem_printf("%s/.ssh/%s", home, names[i]);
-        if (access(path, F_OK) == 0)
-            add_identity(all, path);
-        free(path);
-    }
-}
-
-/* The identity of ssh_config(5) that libssh reports, where libssh has read that file. */
-static void add_libssh_identity(struct identities *all, ssh_session handle)
-{
-    char *path = NULL;
-
-    /* (Its defaults are templates still.) */
-    if (ssh_options_get(handle, SSH_OPTIONS_IDENTITY, &path) == SSH_OK && strchr(path, '%') == NULL)
-        add_identity(all, path);
-    ssh_string_free_char(path);
-}
-
-static struct identities find_identities(const struct handshake *h)
-{
-    const struct config_upstream *upstream = h->upstream;
-    struct identities all = {0};
-
-    for (size_t i = 0; i < upstream->identities.count; i++)
-        add_identity(&all, upstream->identities.items[i]);
-    if (upstream->identities.count == 0 && upstream->libssh_config)
-        add_libssh_identity(&all, h->handle);
-    if (all.count == 0)
-        add_default_identities(&all);
-    for (size_t i = 0; i < upstream->certificates.count; i++)
-        add_certificate(&all, upstream->certificates.items[i]);
-    return all;
-}
-
-static void identities_clear(struct identities *all)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        free(all->items[i].path);
-        free(all->items[i].public.bytes);
-    }
-    for (size_t i = 0; i < all->certificate_count; i++)
-        free(all->certificates[i].bytes);
-    free(all->items);
-    free(all->certificates);
-}
 
 /* Private keys. */
 
@@ -246,54 +155,45 @@ static ssh_key load_private_key(struct authentication *a, struct identity *ident
 
 /* Files. */
 
+/* Takes the key's signature for the login. A key that libssh cannot sign with is lost alone. */
+static int offer_key(struct authentication *a, ssh_key key, const char *path)
+{
+    int answer;
+
+    auth_note_tried(a, "publickey", path);
+    answer = ssh_userauth_publickey(a->h->handle, NULL, key);
+    if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
+        return answer;
+    auth_note_problem(
+        a, ADIT_LOG_INFO,
+        mem_printf("libssh cannot sign with identity %s: %s", path, ssh_get_error(a->h->handle)));
+    return SSH_AUTH_DENIED;
+}
+
 static int try_with_certificate(struct authentication *a, struct identity *identity,
                                 const char *path)
 {
-    struct key_blob blob = {0};
     ssh_key certificate = NULL;
-    ssh_key key = NULL;
+    ssh_key key = load_private_key(a, identity, path);
     int answer = SSH_AUTH_DENIED;
 
-    if (!key_file_is_plain(path) || access(path, R_OK) != 0 || identity->given_up)
-        return answer;
-    if (key_blob_read(path, &blob) && identity->public.length > 0 &&
-        !key_blob_certifies(&blob, &identity->public)) {
-        free(blob.bytes); /* the certificate of another key */
-        return answer;
-    }
-    free(blob.bytes);
-    key = load_private_key(a, identity, path);
     if (key == NULL)
         return answer;
     if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
-        ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK) {
+        ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK)
         auth_note_problem(a, ADIT_LOG_INFO, mem_printf("certificate %s cannot be used", path));
-    } else {
-        auth_note_tried(a, "publickey", path);
-        answer = ssh_userauth_publickey(a->h->handle, NULL, key);
-    }
+    else
+        answer = offer_key(a, key, path);
     ssh_key_free(certificate);
     ssh_key_free(key);
     return answer;
 }
 
-static int try_file(struct authentication *a, struct identity *identity)
+static int try_plain(struct authentication *a, struct identity *identity)
 {
-    const struct string_list *certificates = &a->h->upstream->certificates;
-    char *beside = mem_printf("%s-cert.pub", identity->path);
-    int answer = try_with_certificate(a, identity, beside);
-    ssh_key key;
+    ssh_key key = load_private_key(a, identity, NULL);
+    int answer = key != NULL ? offer_key(a, key, identity->path) : SSH_AUTH_DENIED;
 
-    free(beside);
-    for (size_t i = 0; !auth_is_final(answer) && i < certificates->count; i++)
-        answer = try_with_certificate(a, identity, certificates->items[i]);
-    if (auth_is_final(answer) || identity->given_up || a->unanswered)
-        return answer;
-    key = load_private_key(a, identity, NULL);
-    if (key == NULL)
-        return SSH_AUTH_DENIED;
-    auth_note_tried(a, "publickey", identity->path);
-    answer = ssh_userauth_publickey(a->h->handle, NULL, key);
     ssh_key_free(key);
     return answer;
 }
@@ -338,47 +238,163 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
     return NULL;
 }
 
-static int try_agent(struct authentication *a, struct agent *agent, bool named)
+/* Whether the server would take the key. */
+static int probe_agent_key(struct authentication *a, const struct agent *agent, size_t number)
 {
-    if (agent == NULL || agent_offer(agent, named) == 0)
-        return SSH_AUTH_DENIED;
-    auth_note_tried(a, "publickey", named ? "agent (keys that are named)" : "agent");
-    return ssh_userauth_agent(a->h->handle, NULL);
+    ssh_key key = agent_public_key(agent, number);
+    int answer =
+        key != NULL ? ssh_userauth_try_publickey(a->h->handle, NULL, key) : SSH_AUTH_DENIED;
+
+    ssh_key_free(key);
+    return answer;
 }
 
-static int try_files(struct authentication *a, struct identities *all, const struct agent *agent)
+static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
 {
-    int answer = SSH_AUTH_DENIED;
+    int answer;
 
-    for (size_t i = 0; !auth_is_final(answer) && !a->unanswered && i < all->count; i++) {
-        struct identity *identity = &all->items[i];
-        bool offered =
-            agent != NULL && identity->public.length > 0 && agent_has(agent, &identity->public);
-        if (offered)
-            continue; /* the server has denied it */
-        if (identity->is_public)
-            auth_note_problem(
-                a, ADIT_LOG_INFO,
-                mem_printf("identity %s is a public key, and no agent has it", identity->path));
-        else
-            answer = try_file(a, identity);
-    }
+    agent_offer(agent, key);
+    answer = ssh_userauth_agent(a->h->handle, NULL);
+    if (answer != SSH_AUTH_ERROR || !agent_has_refused(agent) || !ssh_is_connected(a->h->handle))
+        return answer;
+    auth_note_problem(
+        a, ADIT_LOG_INFO,
+        mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
+    return SSH_AUTH_DENIED;
+}
+
+/* (With several keys of the agent each is probed first, although libssh does so once more: each
+ * call of ssh_userauth_agent loses what libssh 0.10 keeps of the one before.) */
+static int try_agent(struct authentication *a, size_t key)
+{
+    struct agent *agent = a->keys->agent;
+    char *what = mem_printf("agent key %s", agent_comment(agent, key));
+    int answer = SSH_AUTH_SUCCESS;
+
+    auth_note_tried(a, "publickey", what);
+    if (a->keys->of_agent > 1)
+        answer = probe_agent_key(a, agent, key);
+    if (answer == SSH_AUTH_SUCCESS)
+        answer = sign_by_agent(a, agent, key);
+    free(what);
     return answer;
+}
+
+/* The order of attempts. */
+
+static void add_attempt(struct auth_keys *keys, struct key_attempt attempt)
+{
+    keys->attempts = mem_realloc(keys->attempts, (keys->count + 1) * sizeof(attempt));
+    keys->attempts[keys->count++] = attempt;
+}
+
+static void add_agent_attempts(struct auth_keys *keys, bool named)
+{
+    for (size_t i = 0; keys->agent != NULL && i < agent_count(keys->agent); i++)
+        if (agent_is_named(keys->agent, i) == named) {
+            add_attempt(keys, (struct key_attempt){.agent_key = i});
+            keys->of_agent++;
+        }
+}
+
+static void add_certificate_attempt(struct auth_keys *keys, struct identity *identity,
+                                    const char *path)
+{
+    if (identity_may_have(identity, path))
+        add_attempt(keys,
+                    (struct key_attempt){.identity = identity, .certificate = mem_strdup(path)});
+}
+
+/* Whether the file is to be read: the agent does not hold the key. */
+static bool is_for_file(struct authentication *a, const struct auth_keys *keys,
+                        const struct identity *identity)
+{
+    if (keys->agent != NULL && identity->public.length > 0 &&
+        agent_has(keys->agent, &identity->public))
+        return false;
+    if (!identity->is_public)
+        return true;
+    auth_note_problem(
+        a, ADIT_LOG_INFO,
+        mem_printf("identity %s is a public key, and no agent has it", identity->path));
+    return false;
+}
+
+static void add_file_attempts(struct authentication *a, struct auth_keys *keys)
+{
+    const struct string_list *certificates = &a->h->upstream->certificates;
+    bool *wanted = mem_zalloc(keys->all.count + 1);
+
+    for (size_t i = 0; i < keys->all.count; i++)
+        wanted[i] = is_for_file(a, keys, &keys->all.items[i]);
+    for (size_t c = 0; c < certificates->count; c++)
+        for (size_t i = 0; i < keys->all.count; i++)
+            if (wanted[i])
+                add_certificate_attempt(keys, &keys->all.items[i], certificates->items[c]);
+    for (size_t i = 0; i < keys->all.count; i++) {
+        struct identity *identity = &keys->all.items[i];
+        char *beside = mem_printf("%s-cert.pub", identity->path);
+        if (wanted[i] && identity->certificate != NULL)
+            add_certificate_attempt(keys, identity, identity->certificate);
+        else if (wanted[i])
+            add_attempt(keys, (struct key_attempt){.identity = identity});
+        if (wanted[i])
+            add_certificate_attempt(keys, identity, beside);
+        free(beside);
+    }
+    free(wanted);
 }
 
 /* Named keys come first, from the agent if it has them, as then no passphrase is asked for. All
  * keys of a full agent before them would use up MaxAuthTries of the server. */
+static struct auth_keys *keys_new(struct authentication *a)
+{
+    struct auth_keys *keys = mem_zalloc(sizeof(*keys));
+
+    keys->all = identities_find(a->h);
+    keys->agent = find_agent(a, &keys->all);
+    add_agent_attempts(keys, true);
+    add_file_attempts(a, keys);
+    if (!a->h->upstream->identities_only)
+        add_agent_attempts(keys, false);
+    return keys;
+}
+
+void auth_keys_free(struct auth_keys *keys)
+{
+    if (keys == NULL)
+        return;
+    agent_close(keys->agent);
+    for (size_t i = 0; i < keys->count; i++)
+        free(keys->attempts[i].certificate);
+    free(keys->attempts);
+    identities_clear(&keys->all);
+    free(keys);
+}
+
+static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
+{
+    if (attempt->identity == NULL)
+        return try_agent(a, attempt->agent_key);
+    if (attempt->identity->given_up)
+        return SSH_AUTH_DENIED;
+    if (attempt->certificate != NULL)
+        return try_with_certificate(a, attempt->identity, attempt->certificate);
+    return try_plain(a, attempt->identity);
+}
+
+/* Tries each key once. After a partial success the next call begins with the key behind the one
+ * that succeeded, and comes to that one last, as ssh(1) does: the server may want two keys. */
 int auth_try_publickey(struct authentication *a)
 {
-    struct identities all = find_identities(a->h);
-    struct agent *agent = find_agent(a, &all);
-    int answer = try_agent(a, agent, true);
+    int answer = SSH_AUTH_DENIED;
 
-    if (!auth_is_final(answer))
-        answer = try_files(a, &all, agent);
-    if (!auth_is_final(answer) && !a->unanswered && !a->h->upstream->identities_only)
-        answer = try_agent(a, agent, false);
-    agent_close(agent);
-    identities_clear(&all);
+    if (a->keys == NULL)
+        a->keys = keys_new(a);
+    for (size_t i = 0; !auth_is_final(answer) && !a->unanswered && i < a->keys->count; i++) {
+        const struct key_attempt *attempt = &a->keys->attempts[a->keys->next];
+        a->keys->next = (a->keys->next + 1) % a->keys->count;
+        answer = try_attempt(a, attempt);
+    }
     return answer;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
+#include "session_libssh/server_words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,9 +47,15 @@ bool auth_can_ask(struct authentication *a)
 
 char *auth_kept_password(const struct authentication *a)
 {
-    bool may = auth_prompts(a) > 0 && !a->h->upstream->batch_mode;
+    bool may = auth_prompts(a) > 0 && !a->h->upstream->batch_mode && !a->gave_password;
 
     return may ? secrets_get(a->memory) : NULL;
+}
+
+void auth_keep_password(struct authentication *a, const char *password)
+{
+    secrets_keep(a->memory, password);
+    a->gave_password = true;
 }
 
 char *auth_ask(struct authentication *a, const char *prompt, bool echo)
@@ -104,16 +111,16 @@ static int preference(const struct config_upstream *upstream, const struct auth_
     return -1;
 }
 
-/* The preferred one of the methods that the server offers, that may be used and were not yet used;
+/* The preferred one of the methods that the server offers, that may be used and are not spent;
  * METHODS: there is none. */
-static size_t next_method(const struct authentication *a, const bool *used)
+static size_t next_method(const struct authentication *a, const bool *spent)
 {
     const struct config_upstream *upstream = a->h->upstream;
     size_t best = METHODS;
 
     for (size_t i = 0; i < METHODS; i++) {
         int position = preference(upstream, &methods[i]);
-        if (used[i] || position < 0 || (a->offered & methods[i].method) == 0 ||
+        if (spent[i] || position < 0 || (a->offered & methods[i].method) == 0 ||
             !is_allowed(upstream, &methods[i]))
             continue;
         if (best == METHODS || position < preference(upstream, &methods[best]))
@@ -122,12 +129,17 @@ static size_t next_method(const struct authentication *a, const bool *used)
     return best;
 }
 
+/* Steps that one login may have: more than any server asks for, and a bound if one never ends. */
+#define STEPS_MAX 20
+
 /* Tries the methods that the server offers until one succeeds. After a partial success the server
- * offers the methods that are still needed; a method that was used is not used again. (The method
- * "none" is how a client asks for what is offered, RFC 4252 section 5.2.) */
+ * offers the methods that are still needed, which may be the same with another key or code; a
+ * method that has not helped is spent. (The method "none" is how a client asks for what is offered,
+ * RFC 4252 section 5.2.) */
 static int run_methods(struct authentication *a)
 {
-    bool used[METHODS] = {false};
+    bool spent[METHODS] = {false};
+    unsigned steps = 0;
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
@@ -139,11 +151,11 @@ static int run_methods(struct authentication *a)
     }
     while (!a->unanswered && (answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL)) {
         a->offered = ssh_userauth_list(a->h->handle, NULL);
-        size_t i = next_method(a, used);
-        if (i == METHODS)
+        size_t i = next_method(a, spent);
+        if (i == METHODS || steps++ == STEPS_MAX)
             return SSH_AUTH_DENIED;
-        used[i] = true;
         answer = methods[i].attempt(a);
+        spent[i] = answer != SSH_AUTH_PARTIAL;
         ask_end(&a->h->asker);
     }
     return answer;
@@ -203,6 +215,17 @@ static enum dial_status fail_denied(struct authentication *a, const char *ssh_er
         ssh_error != NULL ? ssh_error : "");
 }
 
+/* The connection has ended; what was tried until then is part of the reason. */
+static enum dial_status fail_ended(struct authentication *a)
+{
+    enum dial_status status = server_words_fail(a->h, " while logging in");
+    size_t length = strlen(a->h->error);
+
+    if (a->tried[0] != '\0')
+        snprintf(a->h->error + length, sizeof(a->h->error) - length, " (tried: %s)", a->tried);
+    return status;
+}
+
 static enum dial_status judge_answer(struct authentication *a, int answer)
 {
     struct handshake *h = a->h;
@@ -215,14 +238,13 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
     /* The server ends the connection when no answer comes: a person has to mend that as well. */
     if (a->unanswered)
         return fail_denied(a, NULL);
-    if (answer == SSH_AUTH_AGAIN)
+    if (answer == SSH_AUTH_AGAIN && ssh_is_connected(h->handle))
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
                               a->tried);
     /* A connection that broke is no verdict on keys and passwords, unless the server says that it
      * ended the connection because of them. */
-    if (ssh_error != NULL && !ssh_is_connected(h->handle) &&
-        strstr(ssh_error, "authentication failures") == NULL)
-        return handshake_fail(h, DIAL_TRANSPORT, "while logging in: %s", ssh_error);
+    if ((ssh_error != NULL || answer == SSH_AUTH_AGAIN) && !ssh_is_connected(h->handle))
+        return fail_ended(a);
     return fail_denied(a, ssh_error);
 }
 
@@ -292,6 +314,8 @@ enum dial_status handshake_authenticate(struct handshake *h)
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
         status = judge_answer(&a, run_methods(&a));
+    server_words_show(h);
+    auth_keys_free(a.keys);
     secret_free(a.password);
     secret_free(a.passphrase);
     free(a.memory);

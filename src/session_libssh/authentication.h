@@ -5,18 +5,22 @@
 
 #include "session_libssh/handshake.h"
 
+struct auth_keys; /* the keys to try, and where that stands */
+
 struct authentication {
     struct handshake *h;
-    char *user;         /* the name that logs in */
-    char *password;     /* configured; NULL: none */
-    char *passphrase;   /* the same */
-    char *memory;       /* the key of secrets.h for a password that a person gave */
-    int offered;        /* SSH_AUTH_METHOD_...: the methods that the server offered last */
-    char tried[512];    /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
-    char *problem;      /* what kept a key from being tried; NULL: nothing */
-    const char *nobody; /* why a question could not be asked; NULL: none failed so */
-    bool unanswered;    /* a question got no answer: no more methods are tried */
-    bool unchecked;     /* the packets are not authenticated (h->error): no method was tried */
+    char *user;             /* the name that logs in */
+    char *password;         /* configured; NULL: none */
+    char *passphrase;       /* the same */
+    char *memory;           /* the key of secrets.h for a password that a person gave */
+    int offered;            /* SSH_AUTH_METHOD_...: the methods that the server offered last */
+    struct auth_keys *keys; /* NULL: publickey was not tried yet */
+    char tried[512];        /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
+    char *problem;          /* what kept a key from being tried; NULL: nothing */
+    const char *nobody;     /* why a question could not be asked; NULL: none failed so */
+    bool gave_password; /* a person gave one in this run: the next step may want another one */
+    bool unanswered;        /* a question got no answer: no more methods are tried */
+    bool unchecked;         /* the packets are not authenticated (h->error): no method was tried */
 };
 
 /* Whether a method's answer ends the search: success, one of several steps done, or the connection
@@ -45,11 +49,15 @@ bool auth_can_ask(struct authentication *a);
  * frees it by secret_free. */
 char *auth_kept_password(const struct authentication *a);
 
+/* Keeps the password, which a person gave and the server accepted, for later logins. */
+void auth_keep_password(struct authentication *a, const char *password);
+
 /* Asks a question. NULL: there is no answer, and nothing more is asked in this run. */
 char *auth_ask(struct authentication *a, const char *prompt, bool echo);
 
 /* The methods; each returns what libssh does: SSH_AUTH_SUCCESS, _PARTIAL, _DENIED, ... */
 int auth_try_publickey(struct authentication *a);
+void auth_keys_free(struct auth_keys *keys);
 int auth_try_interactive(struct authentication *a);
 int auth_try_password(struct authentication *a);
 

@@ -8,6 +8,7 @@
 #include "session_libssh/handshake.h"
 #include "session_libssh/libssh_session.h"
 #include "session_libssh/logged_in.h"
+#include "session_libssh/server_words.h"
 #include "session_libssh/transport.h"
 
 #include <assert.h>
@@ -65,18 +66,9 @@ static void forward_log(int priority, const char *function, const char *text, vo
 {
     struct handshake *h = userdata;
 
-    (void)function;
-    handshake_heard(h, text);
-    if (priority <= SSH_LOG_PROTOCOL)
+    handshake_heard(h, function, text);
+    if (priority <= SSH_LOG_PROTOCOL && log_wants(ADIT_LOG_DEBUG))
         log_debug("%s: libssh: %s", h->host, text);
-}
-
-/* libssh logs compression at the level of packets only. */
-static int log_level(const struct config_upstream *upstream)
-{
-    return upstream->compression       ? SSH_LOG_PACKET
-           : log_wants(ADIT_LOG_DEBUG) ? SSH_LOG_PROTOCOL
-                                       : SSH_LOG_NOLOG;
 }
 
 static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
@@ -106,6 +98,13 @@ static struct handshake handshake_of(struct libssh_dial *d)
     };
 }
 
+/* Libssh is about to wait for the server, which may want to say why: that a person is to open a
+ * page, for one. */
+static void show_banner(void *arg)
+{
+    server_words_show(arg);
+}
+
 /* Logs in; sets status, logged_in and error. */
 static void log_in(struct libssh_dial *d, struct handshake *h)
 {
@@ -116,7 +115,7 @@ static void log_in(struct libssh_dial *d, struct handshake *h)
         d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
         return;
     }
-    transport_watch(d->request.fd);
+    transport_watch(d->request.fd, show_banner, h);
     d->status = handshake(h, d->request.fd);
     buffered = transport_is_called();
     if (d->status == DIAL_OK)
@@ -133,11 +132,12 @@ static void dial_thread(void *arg)
     /* (These are of this thread only.) */
     ssh_set_log_callback(forward_log);
     ssh_set_log_userdata(&h);
-    ssh_set_log_level(log_level(h.upstream));
+    ssh_set_log_level(SSH_LOG_PACKET); /* for handshake_heard */
     log_in(d, &h);
     memcpy(d->error, h.error, sizeof(d->error));
     free(h.known_as);
     free(h.without_port);
+    ssh_string_free_char(h.banner);
     host_key_files_clear(&h.files);
     mailbox_post(d->request.reply, &d->message);
 }
@@ -242,6 +242,7 @@ static void libssh_dial_cancel(struct dial *dial)
 }
 
 const struct login_engine libssh_engine = {
+    .check = algorithms_check,
     .find = libssh_config_find,
     .start = libssh_dial_start,
     .is_asking = libssh_dial_is_asking,

@@ -134,9 +134,12 @@ void global_requests_keepalive(struct libssh_session *s)
     if (s->global_requests.asked)
         return;
     before = session_enter(s);
-    ssh_send_keepalive(s->handle);
+    if (s->global_requests.unimplemented)
+        ssh_send_ignore(s->handle, "");
+    else
+        ssh_send_keepalive(s->handle);
     /* While a keepalive is pending the first call only collects its answer. */
-    if (s->packets.out_packets == packets)
+    if (s->packets.out_packets == packets && !s->global_requests.unimplemented)
         ssh_send_keepalive(s->handle);
     session_leave(before);
     session_touch(s);
@@ -203,6 +206,12 @@ static bool is_answer(const char *function, const char *text)
            strstr(text, "Received") != NULL;
 }
 
+/* A server that does not know global requests (RFC 4253 section 11.4). */
+static bool is_unimplemented(const char *function, const char *text)
+{
+    return strcmp(function, "ssh_packet_unimplemented") == 0 && strstr(text, "Received") != NULL;
+}
+
 /* (The server's own words come from other functions.) */
 void global_requests_read_log(struct libssh_session *s, const char *function, const char *text)
 {
@@ -215,6 +224,10 @@ void global_requests_read_log(struct libssh_session *s, const char *function, co
     if (g->probing && is_answer(function, text)) {
         g->probing = false;
         session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
+    }
+    if (g->probing && is_unimplemented(function, text)) {
+        g->probing = false;
+        g->unimplemented = true;
     }
     if (!wants_port(g) || g->collected)
         return;

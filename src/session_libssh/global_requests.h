@@ -32,6 +32,7 @@ struct global_requests {
     uint64_t asked_at;  /* loop_now */
     uint64_t probed_at; /* the same */
     bool probing;       /* a keepalive is out that measures the way there and back */
+    bool unimplemented; /* the server answered a keepalive with UNIMPLEMENTED */
     bool asked;         /* libssh has the first request of the queue */
     bool fresh;         /* a request was queued that libssh was not called for yet */
     /* What the log said. */

@@ -5,7 +5,10 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/ssh_ask.h"
+#include "conf/ssh_config.h"
 #include "session_libssh/integrity.h"
+#include "session_libssh/server_words.h"
 
 #include <fcntl.h>
 #include <libssh/callbacks.h>
@@ -36,6 +39,7 @@ static bool set_options(struct handshake *h, int fd)
     const char *compression = u->compression ? "yes" : "no";
     unsigned port = h->port;
     long seconds = (long)(u->connect_timeout_ms / 1000);
+    int rsa_bits = (int)u->required_rsa_size;
     long microseconds = (long)(u->connect_timeout_ms % 1000) * 1000;
     int no = 0;
 
@@ -60,6 +64,7 @@ static bool set_options(struct handshake *h, int fd)
     ssh_options_set(h->handle, SSH_OPTIONS_FD, &fd);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT, &seconds);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT_USEC, &microseconds);
+    ssh_options_set(h->handle, SSH_OPTIONS_RSA_MIN_SIZE, &rsa_bits);
     if (u->rekey_bytes > 0) {
         uint64_t bytes = u->rekey_bytes;
         ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
@@ -113,8 +118,24 @@ bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MA
     return true;
 }
 
-void handshake_heard(struct handshake *h, const char *text)
+bool handshake_is_local(const struct handshake *h)
 {
+    uint16_t port;
+    struct ip ip;
+
+    return find_address(h, getpeername, &ip, &port) && ip_is_loopback(&ip);
+}
+
+void handshake_heard(struct handshake *h, const char *function, const char *text)
+{
+    static const char disconnected[] = "Received SSH_MSG_DISCONNECT ";
+    const char *found = strstr(text, disconnected);
+
+    if (found != NULL && strcmp(function, "ssh_packet_disconnect_callback") == 0) {
+        snprintf(h->disconnection, sizeof(h->disconnection), "%s",
+                 found + sizeof(disconnected) - 1);
+        return;
+    }
     if (strstr(text, "enabling C->S") != NULL && strstr(text, "compression") != NULL)
         snprintf(h->info.compression, sizeof(h->info.compression), "%s",
                  strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");
@@ -179,7 +200,7 @@ static enum dial_status connect_on(struct handshake *h, int fd)
         ssh_set_callbacks(h->handle, &callbacks);
         status = ssh_connect(h->handle) == SSH_OK
                      ? DIAL_OK
-                     : handshake_fail(h, DIAL_TRANSPORT, "%s", ssh_get_error(h->handle));
+                     : server_words_fail(h, " during the key exchange");
         ssh_set_callbacks(h->handle, &nobody); /* libssh calls them at every rekey */
     }
     if (!taking.taken)
@@ -209,6 +230,24 @@ bool handshake_is_checked(struct handshake *h)
     return false;
 }
 
+/* Match exec of ssh_config(5) may renew a certificate or unlock a key: it is run again before each
+ * login, as a new ssh(1) would. What ssh says otherwise is for a reload. */
+static void run_commands_again(const struct handshake *h)
+{
+    const struct string_list *words = &h->upstream->ssh_words;
+    struct ssh_reply reply;
+
+    if (words->count == 0 || ssh_config_is_fresh())
+        return;
+    atomic_store(h->asker.waiting, true); /* the time of a login does not run */
+    if (ssh_ask(&(struct ssh_question){(const char *const *)words->items, words->count - 1,
+                                       words->items[words->count - 1], h->asker.connection},
+                &reply) == SSH_REFUSED)
+        log_warning("%s: ssh_config: ssh -G before the login: %s", h->host, reply.said);
+    ssh_reply_clear(&reply);
+    atomic_store(h->asker.waiting, false);
+}
+
 enum dial_status handshake(struct handshake *h, int fd)
 {
     enum dial_status status;
@@ -219,6 +258,7 @@ enum dial_status handshake(struct handshake *h, int fd)
         close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
     }
+    run_commands_again(h);
     set_names(h);
     if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
         close(fd);
@@ -229,6 +269,9 @@ enum dial_status handshake(struct handshake *h, int fd)
         return status;
     gather_info(h);
     status = host_key_verify(h);
+    /* (Once it has read a disconnection, libssh waits in vain for whatever it asks.) */
+    if (status == DIAL_OK && !ssh_is_connected(h->handle))
+        status = server_words_fail(h, " before the login");
     if (status == DIAL_OK)
         status = handshake_authenticate(h);
     if (status == DIAL_OK)

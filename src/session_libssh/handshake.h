@@ -23,7 +23,9 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
-    unsigned long checks; /* integrity_checks() before it connected */
+    char *banner;            /* the one shown last, libssh's; NULL: none */
+    char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
+    unsigned long checks;    /* integrity_checks() before it connected */
     char error[1024];
 };
 
@@ -31,12 +33,16 @@ struct handshake {
  * may be NULL) is the caller's to free. */
 enum dial_status handshake(struct handshake *h, int fd);
 
-/* Takes a line of the log of libssh, which alone shows the compression. */
-void handshake_heard(struct handshake *h, const char *text);
+/* A line of libssh's log meanwhile, at the level of packets: libssh tells nowhere else that it
+ * compresses, and forgets why a server disconnected when it finds the socket closed. */
+void handshake_heard(struct handshake *h, const char *function, const char *text);
 
 /* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
  * connection is no TCP connection of this process. */
 bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
+
+/* Whether that address is a loopback one; false also for a connection that is no TCP of ours. */
+bool handshake_is_local(const struct handshake *h);
 
 /* Sets the error of a step. Returns `status`, so that a step can end with the call. */
 __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
@@ -64,6 +70,9 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
 
+/* login_engine's check: whether libssh knows something of each list that is configured. */
+char *algorithms_check(const struct config_upstream *upstream);
+
 /* A list as ssh_config(5) writes it, "+more", "-less", "^first" of `ours`, or a whole one, without
  * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
 char *algorithms_resolve(const char *value, const char *ours, const char *never);
@@ -71,6 +80,11 @@ char *algorithms_resolve(const char *value, const char *ours, const char *never)
 /* The host key against revocations, and pins or known_hosts, as ssh_config(5)
  * StrictHostKeyChecking. */
 enum dial_status host_key_verify(struct handshake *h);
+
+/* "TYPE SHA256:..." of the server's key in the last key exchange; false: libssh has none. On the
+ * thread that calls libssh for the session. */
+#define HOST_KEY_TEXT_MAX sizeof(((struct connection_info *)0)->host_key)
+bool host_key_text(ssh_session handle, char text[static HOST_KEY_TEXT_MAX]);
 
 /* The files with the names of the server, for known_hosts_look_up. */
 struct known_hosts host_key_known(const struct handshake *h);

@@ -221,6 +221,15 @@ static enum dial_status verify_not_revoked(struct host_key_question *q)
     return status;
 }
 
+/* NoHostAuthenticationForLocalhost: by ssh_config(5) "for loopback addresses", and as ssh(1) has it
+ * not where HostKeyAlias names the host. */
+static bool is_exempt(const struct handshake *h)
+{
+    return h->upstream->no_host_authentication_for_localhost &&
+           h->upstream->host_key_alias == NULL && h->upstream->proxy_command == NULL &&
+           handshake_is_local(h);
+}
+
 static enum dial_status verify_key(struct host_key_question *q)
 {
     enum dial_status status;
@@ -231,6 +240,8 @@ static enum dial_status verify_key(struct host_key_question *q)
         return status;
     if (q->h->upstream->host_key == HOST_KEY_PINNED)
         return verify_pins(q);
+    if (is_exempt(q->h))
+        return DIAL_OK;
     switch (q->answer.verdict) {
     case KNOWN_HOSTS_MATCH: return DIAL_OK;
     case KNOWN_HOSTS_UNKNOWN: return decide_unknown(q);
@@ -238,6 +249,31 @@ static enum dial_status verify_key(struct host_key_question *q)
     case KNOWN_HOSTS_REVOKED: break;
     }
     return fail_changed(q);
+}
+
+static void write_key_text(ssh_key key, const char *fingerprint,
+                           char text[static HOST_KEY_TEXT_MAX])
+{
+    snprintf(text, HOST_KEY_TEXT_MAX, "%s %s", ssh_key_type_to_char(ssh_key_type(key)),
+             fingerprint);
+}
+
+bool host_key_text(ssh_session handle, char text[static HOST_KEY_TEXT_MAX])
+{
+    ssh_key key = NULL;
+    unsigned char *hash = NULL;
+    size_t length = 0;
+    bool ok = ssh_get_server_publickey(handle, &key) == SSH_OK &&
+              ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) == SSH_OK;
+    char *fingerprint =
+        ok ? ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length) : NULL;
+
+    if (fingerprint != NULL)
+        write_key_text(key, fingerprint, text);
+    ssh_string_free_char(fingerprint);
+    ssh_clean_pubkey_hash(&hash);
+    ssh_key_free(key);
+    return fingerprint != NULL;
 }
 
 /* False: libssh has no key, or one that OpenSSH would not accept either. */
@@ -252,8 +288,7 @@ static bool read_key(struct host_key_question *q)
     if (ok) {
         q->fingerprint = public_key_fingerprint(&q->key);
         q->kind = public_key_brief(q->key.type);
-        snprintf(q->h->info.host_key, sizeof(q->h->info.host_key), "%s %s",
-                 ssh_key_type_to_char(ssh_key_type(key)), q->fingerprint);
+        write_key_text(key, q->fingerprint, q->h->info.host_key);
     }
     free(blob.bytes);
     ssh_key_free(key);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ssh(1) reads no larger key files. */
 #define SIZE_MAX_BYTES ((size_t)1024 * 1024)
@@ -44,6 +45,18 @@ static int note_encrypted(const char *prompt, char *out, size_t size, int echo, 
     return -1;
 }
 
+/* Why a file that others may read holds no secret; NULL: only its owner may, or it is not ours. */
+static char *exposure_of(const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0 || info.st_uid != getuid() || (info.st_mode & 077) == 0)
+        return NULL;
+    return mem_printf("is not used: its permissions %04o are too open, others may read it: `chmod "
+                      "go= %s` mends that",
+                      info.st_mode & 0777, path);
+}
+
 /* Why libssh is not given the key; NULL: libssh gets it. */
 static char *refusal_of(const char *path, const char *text, size_t length)
 {
@@ -58,6 +71,10 @@ static char *refusal_of(const char *path, const char *text, size_t length)
             name, path);
     case OPENSSH_KEY_KDF:
         return mem_printf("is encrypted with a key from %s, which libssh does not know", name);
+    case OPENSSH_KEY_TOKEN:
+        return mem_printf("is of type %s, a key in a FIDO token, which libssh cannot use: an agent "
+                          "can (ssh-add %s)",
+                          name, path);
     case OPENSSH_KEY_DAMAGED:
         return mem_strdup("cannot be read: it is a damaged OpenSSH private key");
     case OPENSSH_KEY_NONE:
@@ -112,7 +129,9 @@ struct key_import key_file_import(const char *path, const char *passphrase)
         import.problem = mem_printf("cannot be read: %s", wrong);
     } else {
         /* (libssh takes a string, and does not see what is behind a NUL.) */
-        import.problem = refusal_of(path, text, strlen(text));
+        import.problem = exposure_of(path);
+        if (import.problem == NULL)
+            import.problem = refusal_of(path, text, strlen(text));
         if (import.problem == NULL)
             decode(&import, path, text, passphrase);
     }

@@ -106,6 +106,12 @@ struct session_forwarded {
     bool more;          /* perhaps: the turn's share was handled */
 };
 
+/* The server's host key, which is to stay the same: session.c. */
+struct session_host_key {
+    struct ssh_callbacks_struct callbacks;
+    char *text; /* that of the login, as host_key_text has it */
+};
+
 /* How it ends: session.c. */
 struct session_end {
     bool freed;      /* the owner has freed it */
@@ -134,6 +140,7 @@ struct libssh_session {
     struct session_rekey rekey;
     struct session_channels channels;
     struct session_forwarded forwarded;
+    struct session_host_key host_key;
     struct session_end end;
     struct open_replies open_replies;
     struct global_requests global_requests;

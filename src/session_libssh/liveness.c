@@ -2,6 +2,8 @@
  * the way to it and back is. */
 #include "session_libssh/channel.h"
 
+#include "io/socket_calls.h"
+
 /* After this long with an unanswered open and nothing received, a keepalive asks whether the server
  * is busy resolving a name. */
 #define PROBE_MS 250
@@ -26,7 +28,19 @@ static void send_keepalive(struct libssh_session *s, const char *why)
     if (s->keepalive.awaited == 0)
         s->keepalive.awaited = loop_now(s->loop);
     session_debug(s, "%s, %u unanswered", why, s->keepalive.unanswered);
-    global_requests_keepalive(s);
+    /* (The first one also finds out whether the server answers at all, and how fast.) */
+    if (!s->round_trip.known && !s->global_requests.unimplemented)
+        global_requests_probe(s);
+    else
+        global_requests_keepalive(s);
+}
+
+/* Whether the server, which does not answer keepalives but with UNIMPLEMENTED (libssh forgets no
+ * keepalive that was answered so, and sends no other), has acknowledged by TCP the packet that was
+ * sent in the place of one. */
+static bool is_acknowledged(const struct libssh_session *s)
+{
+    return s->global_requests.unimplemented && socket_is_acknowledged(s->socket.watch_fd);
 }
 
 /* Any byte received shows that the server lives: keepalives are sent only in silence. */
@@ -37,6 +51,9 @@ static void keepalive_due(struct deadline *deadline)
     if (s->bytes.in_bytes != s->keepalive.heard_bytes) {
         s->keepalive.heard_bytes = s->bytes.in_bytes;
         s->keepalive.unanswered = 0;
+    } else if (is_acknowledged(s)) {
+        s->keepalive.unanswered = 1;
+        send_keepalive(s, "packet to be ignored sent");
     } else if (s->keepalive.unanswered >= s->options.keepalive_max) {
         s->end.why = "no answer to keepalives";
         session_turn(s, false);

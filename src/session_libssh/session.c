@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "io/socket_calls.h"
 #include "session_libssh/breach.h"
+#include "session_libssh/handshake.h"
 #include "session_libssh/logged_in.h"
 #include "session_libssh/transport.h"
 
@@ -97,11 +98,37 @@ void session_breach(struct libssh_session *s, const char *how)
     session_touch(s);
 }
 
+/* libssh has exchanged keys: it has verified the signature, but by whatever host key came with it.
+ * (Inside a callback: libssh is only asked.) */
+static void on_keys_exchanged(void *arg, float status)
+{
+    struct libssh_session *s = arg;
+    char text[HOST_KEY_TEXT_MAX];
+
+    if (status < 1.0F)
+        return;
+    if (!host_key_text(s->handle, text))
+        session_breach(s, "the host key of a key exchange cannot be read");
+    else if (strcmp(text, s->host_key.text) != 0)
+        session_breach(s, "the server came with another host key at a key exchange");
+}
+
+static void watch_host_key(struct libssh_session *s, const char *text)
+{
+    s->host_key.text = mem_strdup(text);
+    s->host_key.callbacks =
+        (struct ssh_callbacks_struct){.size = sizeof(s->host_key.callbacks),
+                                      .userdata = s,
+                                      .connect_status_function = on_keys_exchanged};
+    ssh_set_callbacks(s->handle, &s->host_key.callbacks);
+}
+
 static void destroyed(uv_handle_t *handle)
 {
     struct libssh_session *s =
         container_of((uv_poll_t *)handle, struct libssh_session, socket.poll);
 
+    free(s->host_key.text);
     free(s->name);
     free(s);
 }
@@ -219,6 +246,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     s->socket.fd = ssh_get_fd(s->handle);
     s->socket.watch_fd = l->watch_fd;
     s->socket.buffered = l->buffered;
+    watch_host_key(s, logged_in->info.host_key);
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);

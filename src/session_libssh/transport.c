@@ -43,6 +43,8 @@ static _Thread_local struct {
     bool watching;
     int fd;
     bool received, polled;
+    transport_wait_fn *wait;
+    void *arg;
 } watched;
 
 static void make_key(void)
@@ -66,10 +68,12 @@ static struct transport *transport_new(void)
     return t;
 }
 
-void transport_watch(int fd)
+void transport_watch(int fd, transport_wait_fn *wait, void *arg)
 {
     watched.watching = true;
     watched.fd = fd;
+    watched.wait = wait;
+    watched.arg = arg;
     watched.received = watched.polled = false;
 }
 
@@ -212,12 +216,16 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds)
 {
     if (count == 1 && serves(current, fds->fd))
         return poll_served(current, fds);
-    watched.polled |= count == 1 && is_watched(fds->fd);
     /* A login whose request could not be sent: libssh has closed its socket, and waits for the
      * answer all the same, until its own time-out. */
-    if (count == 1 && fds->fd < 0 && watched.watching) {
+    if (watched.watching && count == 1 && fds->fd < 0) {
         errno = EBADF;
         return -1;
+    }
+    if (count == 1 && is_watched(fds->fd)) {
+        watched.polled = true;
+        if (milliseconds != 0 && watched.wait != NULL)
+            watched.wait(watched.arg);
     }
     return kernel_poll(fds, count, milliseconds);
 }

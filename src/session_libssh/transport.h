@@ -22,8 +22,11 @@
 #include <stdbool.h>
 
 /* Watches what this thread's libssh calls are made of while it logs in on `fd`, and nothing is
- * entered. */
-void transport_watch(int fd);
+ * entered. `wait` is called with `arg` before libssh waits for the server (NULL: nothing is). While
+ * that is watched a wait for a socket that libssh has closed itself, as it does when the server
+ * disconnects, fails at once: libssh would wait until its time is up. */
+typedef void transport_wait_fn(void *arg);
+void transport_watch(int fd, transport_wait_fn *wait, void *arg);
 
 /* Whether libssh's reads and polls on that descriptor came by this room: only then may the session
  * be entered with `buffered`. Ends the watching. */

@@ -62,9 +62,23 @@ static bool take_magic(struct base64_reader *r)
     return !r->bad;
 }
 
+/* Whether a public half is that of a FIDO token's key (OpenSSH, PROTOCOL.u2f): then `name` is its
+ * type. */
+static bool is_token(struct base64_reader *r, char name[static OPENSSH_KEY_NAME_MAX])
+{
+    char type[OPENSSH_KEY_NAME_MAX];
+
+    take_uint32(r);
+    if (!take_name(r, type) || strncmp(type, "sk-", 3) != 0)
+        return false;
+    memcpy(name, type, sizeof(type));
+    return true;
+}
+
 static enum openssh_key inspect(struct base64_reader *r, char name[static OPENSSH_KEY_NAME_MAX])
 {
     char kdf[OPENSSH_KEY_NAME_MAX] = "";
+    struct base64_reader public_half;
 
     if (!take_magic(r) || !take_name(r, name))
         return OPENSSH_KEY_DAMAGED;
@@ -79,9 +93,12 @@ static enum openssh_key inspect(struct base64_reader *r, char name[static OPENSS
     skip_string(r); /* the KDF's options */
     if (take_uint32(r) != 1)
         return OPENSSH_KEY_DAMAGED; /* no program writes more than one key */
-    skip_string(r);                 /* the public half */
-    skip_string(r);                 /* the private one */
-    return base64_is_over(r) ? OPENSSH_KEY_OK : OPENSSH_KEY_DAMAGED;
+    public_half = *r;
+    skip_string(r); /* the public half */
+    skip_string(r); /* the private one */
+    if (!base64_is_over(r))
+        return OPENSSH_KEY_DAMAGED;
+    return is_token(&public_half, name) ? OPENSSH_KEY_TOKEN : OPENSSH_KEY_OK;
 }
 
 /* Where `wanted` begins in what is left; NULL: nowhere. */

@@ -13,11 +13,12 @@ enum openssh_key {
     OPENSSH_KEY_OK,      /* not encrypted, or by a cipher and a KDF that libssh decrypts */
     OPENSSH_KEY_CIPHER,  /* encrypted by another cipher */
     OPENSSH_KEY_KDF,     /* its key is derived from the passphrase in another way than by bcrypt */
+    OPENSSH_KEY_TOKEN,   /* the key is in a FIDO token, of which the file is the handle */
     OPENSSH_KEY_DAMAGED, /* the format is not kept */
 };
 
-/* Inspects the first such key in `text`. `name` becomes the name of the cipher, or of the KDF, in
- * printable characters, as far as one was read; else "".
+/* Inspects the first such key in `text`. `name` becomes the name of the cipher, the KDF or the
+ * key's type, in printable characters, as far as one was read; else "".
  *
  * * libssh takes any cipher that it knows for transport, and calls a function that is not there for
  * the AEAD ones (aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com). */

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Agent, certify, equal, holds, keypair, scratch, tap, true
+from adit_test import (Agent, certify, equal, holds, keypair, sanitized, scratch, tap, true)
 from adit_test.as_ssh import Silence, side_by_side
 from adit_test.agents import Filter
 from adit_test.keys import public
@@ -24,36 +24,6 @@ def authorized(*keys):
     return scratch("authorized_keys", "".join(f"{public(key)}\n" for key in keys), 0o644)
 
 
-# What is known not to be so yet: how the name of a case begins, and why.
-KNOWN = {
-    "publickey,publickey: 2": "a method that succeeded in part is not used again",
-    "publickey,publickey,": "the same",
-    "publickey,keyboard-interactive,publickey": "the same",
-    "publickey,password,publickey": "the same",
-    "password,password": "the same",
-    "keyboard-interactive,keyboard-interactive": "the same",
-    "nine foreign keys": "a disconnection is waited out",
-    "an agent with nine": "the same",
-    "two wrong passwords": "the same",
-    "a server that hangs up in": "the same",
-    "a server that hangs up before": "the same",
-    "a server that hangs up after": "the same",
-    "an agent that refuses to sign": "an agent's failure ends the login",
-    "an agent that refuses the only right key: a": "the same",
-    "an agent that ends": "the same",
-    "a key that others may read": "modes are not looked at",
-    "a certificate in KEY-cert.pub": "the certificate goes before its key",
-    "a certificate in KEY.pub": "it is not looked for there",
-    "a banner is shown": "it is not",
-    "a PAM account": "the words are a banner's",
-}
-
-
-def case(name):
-    why = [reason for begin, reason in KNOWN.items() if name.startswith(begin)]
-    return tap.case(name, todo=why[0] if why else None)
-
-
 def several_steps(silence):
     """AuthenticationMethods: what succeeded in part can be needed again."""
     first, second = keypair("first"), keypair("second")
@@ -61,7 +31,6 @@ def several_steps(silence):
     both = {"KbdInteractiveAuthentication": "yes"}
     cases = [
         # (methods, options of the server, keys of -i, answers, whether it is a login)
-        # (A password that was given once in a login is not asked for again by adit.)
         ("publickey,publickey", {}, [first, second], [], True),
         ("publickey,publickey", {}, [first], [], False),
         ("publickey,publickey,publickey", {}, [first, second], [], False),
@@ -82,16 +51,15 @@ def several_steps(silence):
         ("publickey,keyboard-interactive", keyboard, [first],
          ["wrong", PASSWORD, "000000", PASSWORD, CODE], True),
         ("publickey,keyboard-interactive", keyboard, [first], ["1", "2", "3", "4"], False),
-        ("password,password", {}, [], [PASSWORD] * 2, False),
+        ("password,password", {}, [], [PASSWORD] * 2, True),
     ]
     for methods, options, keys, answers, comes in cases:
         with Sshd(password=PASSWORD, code=CODE if CODE in answers else None, options={
                 **options, "AuthenticationMethods": methods,
                 "AuthorizedKeysFile": authorized(first, second)}) as sshd, \
-                case(f"{methods}: {len(keys)} keys, {len(answers)} answers"):
+                tap.case(f"{methods}: {len(keys)} keys, {len(answers)} answers"):
             adit, _ = side_by_side(sshd, silence, NO_AGENT, "IdentitiesOnly=yes", keys=keys or [
-                scratch("none")], answers=answers,
-                differs=("asked",) if answers.count(PASSWORD) > 1 else ())
+                scratch("none")], answers=answers)
             equal(adit.came, comes, f"a login ({adit.said!r})")
 
 
@@ -120,7 +88,7 @@ def switches(silence):
         with Sshd(password=PASSWORD, options={**server, "MaxAuthTries": "20"}) as sshd:
             what = ", ".join(f"{key} {value}" for key, value in server.items()) or "password"
             for options, answers in cases:
-                with case(f"a server with {what}; {' '.join(options)}; answers {answers}"):
+                with tap.case(f"a server with {what}; {' '.join(options)}; answers {answers}"):
                     # (Where nobody answers, ssh sends an empty password and asks again.)
                     differs = () if PASSWORD in answers else ("asked", "seen")
                     side_by_side(sshd, silence, NO_AGENT, *options, keys=[scratch("none")],
@@ -131,20 +99,20 @@ def too_many(silence):
     """The server has had enough."""
     foreign = [keypair(f"foreign{n}") for n in range(9)]
     with Sshd() as sshd:
-        with case("nine foreign keys on the command line: too many failures, at once"):
+        with tap.case("nine foreign keys on the command line: too many failures, at once"):
             adit, _ = side_by_side(sshd, silence, NO_AGENT, "IdentitiesOnly=yes", keys=foreign)
             holds("Too many authentication failures", adit.said, "what it says")
             true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")
         with Agent(*foreign) as agent:
-            with case("an agent with nine foreign keys: the same"):
+            with tap.case("an agent with nine foreign keys: the same"):
                 adit, _ = side_by_side(sshd, silence, keys=[scratch("none")],
                                        SSH_AUTH_SOCK=agent.socket)
                 holds("Too many authentication failures", adit.said, "what it says")
                 true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")
-            with case("... and -i FILE: with IdentitiesOnly a login"):
+            with tap.case("... and -i FILE: with IdentitiesOnly a login"):
                 side_by_side(sshd, silence, "IdentitiesOnly=yes", SSH_AUTH_SOCK=agent.socket)
     with Sshd(password=PASSWORD, options={"MaxAuthTries": "2"}) as sshd, \
-            case("two wrong passwords where two are too many"):
+            tap.case("two wrong passwords where two are too many"):
         adit, _ = side_by_side(sshd, silence, NO_AGENT, keys=[scratch("none")],
                                answers=["a", "b", "c"])
         holds("Too many authentication failures", adit.said, "what it says")
@@ -186,7 +154,7 @@ def hang_ups(silence):
         class Place(Rogue):
             process = None
 
-        with Place(scenario) as rogue, case(f"a server that hangs up {name}"):
+        with Place(scenario) as rogue, tap.case(f"a server that hangs up {name}"):
             adit, _ = side_by_side(rogue, silence, NO_AGENT, "IdentitiesOnly=yes",
                                    answers=[PASSWORD] * 3)
             true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")
@@ -200,7 +168,7 @@ def agents(silence):
     first, second, third = keypair("first"), keypair("second"), keypair("third")
     with Sshd(user_key=second) as sshd, Agent(first, second, third) as agent:
         def three(name, *options, **keys):
-            with case(f"an agent with three keys: {name}"):
+            with tap.case(f"an agent with three keys: {name}"):
                 side_by_side(sshd, silence, *options, SSH_AUTH_SOCK=agent.socket, **keys)
 
         three("no -i", keys=[scratch("none")])
@@ -214,24 +182,28 @@ def agents(silence):
         three("PubkeyAcceptedAlgorithms of another kind",
              "PubkeyAcceptedAlgorithms=rsa-sha2-512", keys=[scratch("none")])
     with Sshd(user_key=second) as sshd, Agent(first, second) as agent:
-        with Filter(agent, refuses=[first]) as picky:
-            with Sshd(options={"AuthorizedKeysFile": authorized(first, second)}) as both, \
-                    case("an agent that refuses to sign with one key: the next one logs in"):
+        name = "an agent that refuses to sign with one key: the next one logs in"
+        if sanitized():
+            tap.leave_out(name, "libssh 0.10 loses 152 bytes where an agent signs twice")
+        else:
+            with Filter(agent, refuses=[first]) as picky, \
+                    Sshd(options={"AuthorizedKeysFile": authorized(first, second)}) as both, \
+                    tap.case(name):
                 side_by_side(both, silence, keys=[scratch("none")], SSH_AUTH_SOCK=picky.socket)
         with Filter(agent, refuses=[second]) as picky, \
-                case("an agent that refuses the only right key: no login"):
+                tap.case("an agent that refuses the only right key: no login"):
             side_by_side(sshd, silence, keys=[scratch("none")], SSH_AUTH_SOCK=picky.socket)
         with Filter(agent, refuses=[second]) as picky, \
                 Sshd(user_key=second, password=PASSWORD) as with_password, \
-                case("an agent that refuses the only right key: a password"):
+                tap.case("an agent that refuses the only right key: a password"):
             side_by_side(with_password, silence, keys=[scratch("none")], answers=[PASSWORD],
                          SSH_AUTH_SOCK=picky.socket)
         with Filter(agent, hangs_up_at=second) as picky, \
                 Sshd(user_key=second, password=PASSWORD) as with_password, \
-                case("an agent that ends when it shall sign: a password"):
+                tap.case("an agent that ends when it shall sign: a password"):
             side_by_side(with_password, silence, keys=[scratch("none")], answers=[PASSWORD],
                          SSH_AUTH_SOCK=picky.socket)
-        with case("an agent that is gone: -i logs in"):
+        with tap.case("an agent that is gone: -i logs in"):
             side_by_side(sshd, silence, SSH_AUTH_SOCK=scratch("gone"))
 
 
@@ -248,48 +220,48 @@ def formats(silence):
                 subprocess.run(["ssh-keygen", "-q", *arguments, "-N", passphrase, "-f", path],
                                check=True)
                 with Sshd(user_key=path) as other, \
-                        case(f"{name}{', encrypted' if passphrase else ''}"):
+                        tap.case(f"{name}{', encrypted' if passphrase else ''}"):
                     side_by_side(other, silence, NO_AGENT, keys=[path], answers=["no", PASSPHRASE])
         for cipher in ("aes128-ctr", "aes256-cbc"):
             path = scratch("key")
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-Z", cipher, "-N", PASSPHRASE,
                             "-f", path], check=True)
-            with Sshd(user_key=path) as other, case(f"encrypted with {cipher}"):
+            with Sshd(user_key=path) as other, tap.case(f"encrypted with {cipher}"):
                 side_by_side(other, silence, NO_AGENT, keys=[path], answers=["no", PASSPHRASE])
         locked = scratch("key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-Z", "aes256-gcm@openssh.com", "-N",
                         PASSPHRASE, "-f", locked], check=True)
-        with case("a key that libssh cannot decrypt, and a good one"):
+        with tap.case("a key that libssh cannot decrypt, and a good one"):
             side_by_side(sshd, silence, NO_AGENT, keys=[locked, good], answers=["", ""],
                          differs=("asked", "seen"))
         with Sshd(user_key=locked) as other, Agent() as holder:
             subprocess.run(["ssh-add", "-q", locked], check=True, stdin=subprocess.DEVNULL, env={
                 **os.environ, "SSH_AUTH_SOCK": holder.socket, "SSH_ASKPASS_REQUIRE": "force",
                 "SSH_ASKPASS": scratch("askpass", f"#!/bin/sh\necho {PASSPHRASE}\n", 0o755)})
-            with case("a key that libssh cannot decrypt goes by the agent"):
+            with tap.case("a key that libssh cannot decrypt goes by the agent"):
                 side_by_side(other, silence, keys=[locked], SSH_AUTH_SOCK=holder.socket)
         pkcs8 = scratch("key")
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", pkcs8], check=True,
                        capture_output=True)
         os.chmod(pkcs8, 0o600)
-        with case("Ed25519 in PKCS#8, and a good one"):
+        with tap.case("Ed25519 in PKCS#8, and a good one"):
             side_by_side(sshd, silence, NO_AGENT, keys=[pkcs8, good], differs=("seen",))
         open_key = keypair("open")
         os.chmod(open_key, 0o644)
         with Sshd(user_key=open_key) as other, \
-                case("a key that others may read is not used"):
+                tap.case("a key that others may read is not used"):
             adit, _ = side_by_side(other, silence, NO_AGENT, keys=[open_key])
             holds("0644", adit.said, "what it says")
             holds("too open", adit.said, "what it says")
-        with case("... but by the agent it is"):
+        with tap.case("... but by the agent it is"):
             os.chmod(good, 0o644)
             side_by_side(sshd, silence, SSH_AUTH_SOCK=agent.socket)
             os.chmod(good, 0o600)
-        with case("a key of which only the public half is there, and no agent"):
+        with tap.case("a key of which only the public half is there, and no agent"):
             half = scratch("half")
             os.symlink(f"{good}.pub", f"{half}.pub")
             side_by_side(sshd, silence, NO_AGENT, keys=[half])
-        with case("... and an agent"):
+        with tap.case("... and an agent"):
             side_by_side(sshd, silence, keys=[half], SSH_AUTH_SOCK=agent.socket)
 
 
@@ -300,24 +272,24 @@ def certificates(silence):
         certificate = certify(authority, key, sshd.user)
         elsewhere = scratch("elsewhere.pub")
         os.rename(certificate, elsewhere)
-        with case("CertificateFile"):
+        with tap.case("CertificateFile"):
             side_by_side(sshd, silence, NO_AGENT, f"CertificateFile={elsewhere}", keys=[key])
-        with case("CertificateFile of another key"):
+        with tap.case("CertificateFile of another key"):
             side_by_side(sshd, silence, NO_AGENT, f"CertificateFile={elsewhere}", keys=[other],
                          differs=("seen",))
-        with case("CertificateFile, and the key in an agent only"), Agent(key) as agent:
+        with tap.case("CertificateFile, and the key in an agent only"), Agent(key) as agent:
             side_by_side(sshd, silence, f"CertificateFile={elsewhere}", keys=[scratch("none")],
                          SSH_AUTH_SOCK=agent.socket)
-        with case("... and IdentitiesOnly"), Agent(other, key) as agent:
+        with tap.case("... and IdentitiesOnly"), Agent(other, key) as agent:
             side_by_side(sshd, silence, "IdentitiesOnly=yes", f"CertificateFile={elsewhere}",
                          keys=[f"{key}.pub"], SSH_AUTH_SOCK=agent.socket)
-        with case("a certificate in KEY-cert.pub"):
+        with tap.case("a certificate in KEY-cert.pub"):
             os.symlink(elsewhere, f"{key}-cert.pub")
             side_by_side(sshd, silence, NO_AGENT, keys=[key])
-        with case("a certificate in an agent, beside the key"), Agent(key) as agent:
+        with tap.case("a certificate in an agent, beside the key"), Agent(key) as agent:
             side_by_side(sshd, silence, keys=[scratch("none")], SSH_AUTH_SOCK=agent.socket)
         os.unlink(f"{key}-cert.pub")
-        with case("a certificate in KEY.pub"):
+        with tap.case("a certificate in KEY.pub"):
             moved = scratch("moved")
             os.symlink(key, moved)
             os.symlink(elsewhere, f"{moved}.pub")
@@ -326,18 +298,19 @@ def certificates(silence):
 
 def words(silence):
     """What a server tells a person: a banner, and why an account is closed."""
-    banner = scratch("banner", b"Ask \033[31mthe \xc2\x9bowner\x07 first.\nUn caf\xc3\xa9.\n", 0o644)
+    banner = scratch("banner", b"Ask \033[31mthe \xc2\x9bowner\x07 first.\nUn caf\xc3\xa9.\n",
+                     0o644)
     with Sshd(options={"Banner": banner}) as sshd:
-        with case("a banner is shown, without control characters"):
+        with tap.case("a banner is shown, without control characters"):
             adit, _ = side_by_side(sshd, silence, NO_AGENT)
             holds("(?s)Ask .*the .*owner.* first\\..*Un café\\.", adit.said, "what it says")
             true(not any(c in adit.said for c in "\033\u009b\x07"), f"as it is: {adit.said!r}")
         for options in (["LogLevel=ERROR"], ["LogLevel=QUIET"]):
-            with case(f"a banner is not shown with {options[0]}"):
+            with tap.case(f"a banner is not shown with {options[0]}"):
                 adit, _ = side_by_side(sshd, silence, NO_AGENT, *options)
                 equal(adit.said, "", "what it says")
     with Sshd(password=PASSWORD, account="This account is closed until June.") as sshd, \
-            case("a PAM account that is refused: the reason is told, at once"):
+            tap.case("a PAM account that is refused: the reason is told, at once"):
         adit, _ = side_by_side(sshd, silence, NO_AGENT)
         holds("This account is closed until June\\.", adit.said, "what it says")
         true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")

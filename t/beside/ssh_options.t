@@ -14,17 +14,6 @@ from adit_test.gateway import TOP, environment
 from adit_test.sshd import version
 from adit_test.ssh_options import CLASSES, manual, read
 
-# Which rows are known not to be so yet, and why.
-KNOWN = {
-    "NoHostAuthenticationForLocalhost": "not done",
-    "RequiredRSASize": "not done",
-    "KnownHostsCommand": "a warning",
-    "ChannelTimeout": "no word", "ConnectionAttempts": "no word", "FingerprintHash": "no word",
-    "IPQoS": "no word", "KbdInteractiveDevices": "no word", "TCPKeepAlive": "no word",
-    "VerifyHostKeyDNS": "no word", "VersionAddendum": "no word",
-}
-
-
 def ssh_that_says(line):
     """A directory for PATH with an ssh whose -G says that, too, as a newer one would."""
     directory = scratch("bin")
@@ -33,7 +22,8 @@ def ssh_that_says(line):
     with open(path, "w", encoding="ascii") as script:
         script.write(f"""#!/bin/sh
 PATH=${{PATH#*:}} ssh "$@" || exit
-echo '{line}'
+for host; do :; done
+[ "$host" != h ] || echo '{line}'
 """)
     os.chmod(path, 0o755)
     return directory
@@ -73,7 +63,8 @@ class Runs:
         if done is None:
             return
         if row.kind == "error":
-            equal(done.returncode, 255, f"the exit status ({done.stderr!r})")
+            # (78 is adit's own, 255 that of the ssh that it asks.)
+            true(done.returncode in (78, 255), f"the exit status {done.returncode}")
             holds(row.result, done.stderr, "what it says")
             return
         result = self.expand(row.result)
@@ -122,7 +113,7 @@ def pages(rows):
               encoding="utf-8") as page:
         text = page.read()
     text = text[text.index(".Sh SSH CONFIGURATION"):text.index(".Sh DIFFERENCES")]
-    with tap.case("adit(8) names every keyword", todo="it does not"):
+    with tap.case("adit(8) names every keyword"):
         equal([row.keyword for row in rows
                if not re.search(rf"^\.Cm {row.keyword}\b", text, re.MULTILINE)], [],
               "those that are not in it")
@@ -133,7 +124,7 @@ def main():
     table(rows)
     runs = Runs()
     for row in rows:
-        with tap.case(f"{row.keyword}: {row.kind}", todo=KNOWN.get(row.keyword)):
+        with tap.case(f"{row.keyword}: {row.kind}"):
             runs.check(row)
     pages(rows)
 

@@ -17,6 +17,7 @@ from adit_test.gateway import environment
 from adit_test.origins import Blackhole, Origin, echo
 from adit_test.process import processes, workdir
 from adit_test.sshd import Sshd
+from adit_test.terminal import Terminal
 
 
 def is_adit(pid):
@@ -74,24 +75,33 @@ def when_up(hosts, sshd, origin):
             true(works(port), "echo")
             wait_until(lambda: "outcome=ok" in open(log, encoding="utf-8").read(), "its line")
     with tap.case("-f: not before it is up"):
-        sshd.stop()
-        process = start(f"autossh -M 0 {line[4:]}", hosts)
-        time.sleep(1.5)
-        equal(process.poll(), None, "the status while there is no server")
-        child, = children(process.pid)
-        sshd.start()
-        equal(process.wait(patience(60)), 0, "the status when there is one")
+        frozen = sshd.freeze()
+        process = start(line, hosts)
+        child, = wait_until(lambda: [pid for pid in children(process.pid) if is_adit(pid)],
+                            "the child")
+        wait_until(lambda: tunnel_listens(port), "the listener")
+        equal(process.poll(), None, "the status while the server says nothing")
+        sshd.thaw(frozen)
+        equal(process.wait(patience(60)), 0, "the status when it does")
         true(works(port), "echo")
         os.kill(child, signal.SIGTERM)
         wait_until(lambda: child not in processes(), "its end")
     with tap.case("-f: the end of the command that waits ends all of it"):
-        sshd.stop()
-        process = start(f"autossh -M 0 {line[4:]}", hosts)
+        frozen = sshd.freeze()
+        process = start(line, hosts)
         child, = wait_until(lambda: [pid for pid in children(process.pid) if is_adit(pid)],
                             "the child")
         process.kill()
         wait_until(lambda: child not in processes(), "the child's end")
-        sshd.start()
+        sshd.thaw(frozen)
+    for words in (f"autossh -M 0 {line[4:]}", f"{line} --persist"):
+        with tap.case(f"-f with persistence does not wait for the server: {words.split()[0]}"):
+            sshd.stop()
+            with Tunnel(words, hosts) as tunnel:
+                pid, = tunnel.pids()
+                equal(os.getsid(pid), pid, "its session")
+                sshd.start()
+                wait_until(lambda: tunnel_is_there(port), "an echo, once there is a server")
 
 
 def failures(hosts, origin):
@@ -136,7 +146,7 @@ def taken_ports(hosts, origin):
 
 def signals(hosts, origin):
     port = free_port()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         with tap.case(f"{number.name} ends it at once, with connections under way"):
             with Tunnel(f"ssh -N -L {port}:{ANY}:{origin.port} host", hosts) as tunnel:
                 wait_until(lambda: tunnel_is_there(port), "the listener")
@@ -145,6 +155,26 @@ def signals(hosts, origin):
                     began = time.monotonic()
                     tunnel.finish(number)
                     true(time.monotonic() - began < patience(5), "at once")
+    with tap.case("SIGHUP opens the log again, and the tunnel goes on"):
+        log = scratch("log")
+        with Tunnel(f"ssh -v -E {log} -N -L {port}:{ANY}:{origin.port} host", hosts) as tunnel:
+            wait_until(lambda: tunnel_is_there(port), "the listener")
+            os.rename(log, f"{log}.1")
+            tunnel.signal(signal.SIGHUP)
+            wait_until(lambda: os.path.exists(log), "a new log")
+            true(works(port), "echo")
+            wait_until(lambda: "outcome=ok" in open(log, encoding="utf-8").read(), "its line there")
+    with tap.case("SIGHUP of a terminal that is closed ends it"):
+        arguments, variables = parse(f"ssh -N -L {port}:{ANY}:{origin.port} host", hosts)
+        terminal = Terminal(arguments, environment(**variables))
+        pid, = wait_until(lambda: [pid for pid in children(terminal.child.pid) if is_adit(pid)
+                                   and tunnel_is_there(port)], "the tunnel")
+        os.close(terminal.slave)
+        os.close(terminal.master)
+        os.kill(pid, signal.SIGHUP)  # as the shell does that the terminal belongs to
+        wait_until(lambda: pid not in processes(), "its end")
+        terminal.child.kill()
+        terminal.child.wait()
     with Blackhole() as hole:
         with tap.case("SIGINT ends it while it connects"):
             process = start(f"ssh -N -o ConnectTimeout=60 -p {hole.port} -D {port} {hole.address}",
@@ -159,6 +189,14 @@ def signals(hosts, origin):
             wait_until(lambda: mute.connections, "it connects")
             process.send_signal(signal.SIGINT)
             equal(process.wait(patience(5)), 255, "the status")
+
+
+def tunnel_listens(port):
+    try:
+        socket.create_connection((ANY, port), timeout=patience(30)).close()
+        return True
+    except OSError:
+        return False
 
 
 def tunnel_is_there(port):

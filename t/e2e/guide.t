@@ -83,11 +83,13 @@ class Command:
         self.country = country
         self.config = config
         self.marks = {name: sshd.mark() for name, sshd in country.sshds.items()}
+        self.persists = "autossh" in line  # which does not wait for ssh
         self.tunnel = Tunnel(line, config)
 
     def equal(self, ask, wanted, what):
-        """In the background everything is there already; in the foreground it will be."""
-        if not self.tunnel.background or REAL:  # autossh does not wait for ssh
+        """In the background everything is there already; in the foreground, and with persistence,
+        it will be."""
+        if not self.tunnel.background or self.persists or REAL:
             wait_until(lambda: ask() == wanted or not (
                 self.tunnel.alive() or self.tunnel.pids()), what)
         equal(ask(), wanted, what)

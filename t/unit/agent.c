@@ -101,6 +101,7 @@ struct fake {
     uv_thread_t thread;
     struct key_blob identities; /* its answer */
     struct key_blob asked;      /* the last request to sign */
+    atomic_bool ends;           /* at the next request */
 };
 
 static bool exactly(int fd, void *bytes, size_t length)
@@ -148,7 +149,7 @@ static void fake_runs(void *arg)
     struct key_blob request = {0};
     int fd = accept(f->listening, NULL, NULL);
 
-    while (receive(fd, &request)) {
+    while (receive(fd, &request) && !f->ends) {
         answer_one(f, fd, &request);
         free(request.bytes);
         request.bytes = NULL;
@@ -245,18 +246,18 @@ static int scene_end(void **state)
     return 0;
 }
 
-static void named_keys_are_offered_apart_from_the_others(void **state)
+static void named_keys_are_told_from_the_others(void **state)
 {
     struct scene *s = *state;
     struct key_blob stranger = BLOB("ssh-ed25519", "KEY9");
 
-    assert_int_equal(agent_offer(s->agent, true), 0);
-    assert_int_equal(agent_offer(s->agent, false), 4); /* with the certificate */
+    assert_int_equal(agent_count(s->agent), 4); /* with the certificate, before its key */
     agent_name(s->agent, &s->keys[2]);
     agent_name(s->agent, &s->certificate);
     agent_name(s->agent, &stranger);
-    assert_int_equal(agent_offer(s->agent, true), 2);
-    assert_int_equal(agent_offer(s->agent, false), 2);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(agent_is_named(s->agent, i), i == 1 || i == 3);
+    assert_string_equal(agent_comment(s->agent, 3), "c");
     assert_true(agent_has(s->agent, &s->keys[0]));
     assert_true(agent_has(s->agent, &s->certificate));
     assert_false(agent_has(s->agent, &stranger));
@@ -290,13 +291,15 @@ static void libssh_sees_what_is_offered(void **state)
     struct key_blob wanted;
     int fd;
 
-    agent_name(s->agent, &s->keys[0]);
-    agent_offer(s->agent, true);
     fd = serve(s);
-    for (int round = 0; round < 2; round++) {
+    for (size_t round = 0; round < 3; round++) {
+        if (round > 0)
+            agent_offer(s->agent, round == 1 ? 3 : 0);
         transmit(fd, &(struct key_blob){.bytes = &request, .length = 1});
         assert_true(receive(fd, &answer));
-        wanted = identities_answer(&s->keys[0], 1);
+        wanted = identities_answer(&s->keys[round == 1 ? 2 : 0], round > 0);
+        if (round == 1)
+            wanted.bytes[wanted.length - 1] = 'c';
         assert_int_equal(answer.length, wanted.length);
         assert_memory_equal(answer.bytes, wanted.bytes, answer.length);
         free(answer.bytes);
@@ -357,6 +360,27 @@ static void who_signs_for_a_certificate_is_its_key(void **state)
     }
 }
 
+static void an_agent_that_ends_refuses(void **state)
+{
+    struct scene *s = *state;
+    struct key_blob request = sign_request(&s->keys[0]);
+    int fd = serve(s);
+
+    agent_offer(s->agent, 0);
+    assert_false(agent_has_refused(s->agent));
+    s->fake.ends = true;
+    for (int round = 0; round < 2; round++) {
+        struct key_blob answer;
+        transmit(fd, &request);
+        assert_true(receive(fd, &answer));
+        assert_int_equal(answer.length, 1);
+        assert_int_equal(answer.bytes[0], 5);
+        assert_true(agent_has_refused(s->agent));
+        free(answer.bytes);
+    }
+    free(request.bytes);
+}
+
 static void without_an_agent_there_is_a_reason(void **state)
 {
     atomic_bool waiting;
@@ -373,10 +397,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_is_known_by_its_key),
         cmocka_unit_test(a_line_of_a_public_key_file_is_read),
-        cmocka_unit_test_setup_teardown(named_keys_are_offered_apart_from_the_others, scene_begin,
+        cmocka_unit_test_setup_teardown(named_keys_are_told_from_the_others, scene_begin,
                                         scene_end),
         cmocka_unit_test_setup_teardown(libssh_sees_what_is_offered, scene_begin, scene_end),
         cmocka_unit_test_setup_teardown(other_requests_are_refused, scene_begin, scene_end),
+        cmocka_unit_test_setup_teardown(an_agent_that_ends_refuses, scene_begin, scene_end),
         cmocka_unit_test_setup_teardown(who_signs_for_a_certificate_is_its_key, scene_begin,
                                         scene_end),
         cmocka_unit_test(without_an_agent_there_is_a_reason),

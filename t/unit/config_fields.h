@@ -56,10 +56,13 @@ struct field_row {
     F(known_hosts, LIST, {0})                                                                      \
     F(revoked_host_keys, STRING, NULL)                                                             \
     F(hash_known_hosts, VALUE, 0)                                                                  \
+    F(no_host_authentication_for_localhost, VALUE, 0)                                              \
+    F(required_rsa_size, VALUE, 0)                                                                 \
     F(ssh_config, VALUE, 0)                                                                        \
     F(ssh_config_file, STRING, NULL)                                                               \
     F(libssh_config, VALUE, 0)                                                                     \
     F(libssh_hosts, LIST, {0})                                                                     \
+    F(ssh_words, LIST, {0})                                                                        \
     F(sessions_min, VALUE, 0)                                                                      \
     F(sessions_max, VALUE, 0)                                                                      \
     F(channels, VALUE, 0)                                                                          \

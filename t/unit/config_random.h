@@ -318,6 +318,9 @@ static inline struct config *random_config(void)
     for (size_t i = 0; i < config->upstream_count; i++)
         for (unsigned k = pick(3); k > 0; k--)
             string_list_append(&config->upstreams[i].libssh_hosts, random_text());
+    for (size_t i = 0; i < config->upstream_count; i++)
+        for (unsigned k = pick(3); k > 0; k--)
+            string_list_append(&config->upstreams[i].ssh_words, random_text());
     for (size_t i = 0; i < config->listen_count; i++)
         config->listens[i].users = random_users();
     for (size_t i = 0; i < config->forward_count; i++)

@@ -257,6 +257,43 @@ static void names_are_normalised(void **state)
     }
 }
 
+static void a_zone_stays_with_its_address(void **state)
+{
+    static const struct {
+        const char *text;
+        uint16_t default_port;
+        const char *host; /* NULL: refused */
+        uint16_t port;
+    } cases[] = {
+        {"fe80::1%eth0", 22, "fe80::1%eth0", 22},
+        {"[fe80::1%eth0]", 22, "fe80::1%eth0", 22},
+        {"[fe80::1%2]:2222", 22, "fe80::1%2", 2222},
+        {"[fe80::1%eth0]:2222", 0, "fe80::1%eth0", 2222},
+        {"fe80::1", 22, "fe80::1", 22},
+        {"host:5", 22, "host", 5},
+        {"fe80::1%eth0", 0, NULL, 0},
+        {"fe80::1%", 22, NULL, 0},
+        {"[fe80::1%]", 22, NULL, 0},
+        {"fe80::1%an interface", 22, NULL, 0},
+        {"fe80::1%abcdefghijklmnop", 22, NULL, 0},
+        {"host%eth0", 22, NULL, 0},
+        {"10.0.0.1%eth0", 22, NULL, 0},
+        {"%eth0", 22, NULL, 0},
+        {"%", 22, NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char host[HOST_MAX + 1] = "";
+        uint16_t port = 0;
+        bool valid = hostport_split_zoned(cases[i].text, strlen(cases[i].text),
+                                          cases[i].default_port, host, &port);
+        if (valid != (cases[i].host != NULL) ||
+            (valid && (strcmp(host, cases[i].host) != 0 || port != cases[i].port)))
+            fail_msg("\"%s\": \"%s\" %u", cases[i].text, host, port);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +305,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(the_longest_host_is_written_whole),
         cmocka_unit_test(names_are_normalised),
+        cmocka_unit_test(a_zone_stays_with_its_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

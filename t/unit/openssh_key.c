@@ -89,6 +89,21 @@ static void other_ciphers_are_named(void **state)
     assert_string_equal(name, "chacha20-poly1305@openssh.com");
 }
 
+/* (A key that nobody has: the public half is named as a token's, all else is empty.) */
+static void a_key_in_a_token_is_named(void **state)
+{
+    static const uint8_t fields[] = "openssh-key-v1\0\0\0\0\4none\0\0\0\4none\0\0\0\0\0\0\0\1"
+                                    "\0\0\0\36\0\0\0\32sk-ssh-ed25519@openssh.com\0\0\0";
+    char text[300] = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    size_t length = strlen(text);
+
+    (void)state;
+    EVP_EncodeBlock((unsigned char *)text + length, fields, (int)sizeof(fields));
+    strcat(text, "\n-----END OPENSSH PRIVATE KEY-----\n");
+    assert_int_equal(inspect(text, strlen(text)), OPENSSH_KEY_TOKEN);
+    assert_string_equal(name, "sk-ssh-ed25519@openssh.com");
+}
+
 static void other_formats_are_none(void **state)
 {
     (void)state;
@@ -224,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_libssh_decrypts_is_let_through),
         cmocka_unit_test(other_ciphers_are_named),
+        cmocka_unit_test(a_key_in_a_token_is_named),
         cmocka_unit_test(other_formats_are_none),
         cmocka_unit_test(what_stands_before_a_key_does_not_hide_it),
         cmocka_unit_test(what_libssh_skips_is_not_read),

@@ -230,8 +230,8 @@ static void what_cannot_be_done_is_told_with_its_status(void **state)
         {"-O check --config @", 78, "names no control socket"},
         {"--config /nonexistent", 78, "/nonexistent:1: cannot be read"},
         {"-D 10.0.0.1.1:1 host", 78, "is not an IP address of this machine"},
-        {"-L 1:a:1 -D 1 host", 78, "is there twice"},
-        {"-o ClearAllForwardings=yes host", 78, "adit: ClearAllForwardings leaves nothing to do\n"},
+        {"-L 1:a:1 -D 1 host", 0, ""}, /* (the second one fails when it listens) */
+        {"-o ClearAllForwardings=yes host", 0, ""},
     };
 
     write_file(file, "[upstream a]\nhost = h\n[listen l]\naddress = 1080\n", 0600);

@@ -30,6 +30,11 @@ static void on_remark(void *arg, const char *text)
              (int)strcspn(text, ":") + (int)strcspn(strchr(text, ':') + 1, ":") + 1, text);
 }
 
+static void on_problem(void *arg, const char *text)
+{
+    text_add(arg, "! %.*s\n", (int)strcspn(text, " "), text);
+}
+
 static void on_forward(void *arg, enum forward_kind kind, const char *spec)
 {
     text_add(arg, "%c %s\n", "LRD"[kind], spec);
@@ -39,7 +44,7 @@ static void on_forward(void *arg, enum forward_kind kind, const char *spec)
 static char *told(const struct ssh_answer *answer, const struct ssh_answer *usual)
 {
     struct buffer text = {0};
-    const struct ssh_meaning meaning = {on_setting, on_remark, &text};
+    const struct ssh_meaning meaning = {on_setting, on_remark, &text, on_problem};
 
     ssh_answer_tell(answer, usual, "office", &meaning);
     return text_take(&text);
@@ -103,6 +108,8 @@ static void what_a_host_is_given_is_told(void **state)
                        "known_hosts = /home/joe/.ssh/kh_office.example.com, /home/joe/.ssh/kh2, "
                        "/etc/a, /etc/b\n"
                        "hash_known_hosts = no\n"
+                       "no_host_authentication_for_localhost = no\n"
+                       "required_rsa_size = 1024\n"
                        "keepalive = 60\n"
                        "keepalive_max = 5\n"
                        "connect_timeout = 7\n"
@@ -163,6 +170,8 @@ static void what_nobody_configured_is_left_to_adit(void **state)
                                   "/home/joe/.ssh/known_hosts2, /etc/ssh/ssh_known_hosts, "
                                   "/etc/ssh/ssh_known_hosts2\n"
                                   "hash_known_hosts = no\n"
+                                  "no_host_authentication_for_localhost = no\n"
+                                  "required_rsa_size = 1024\n"
                                   "keepalive_max = 3\n"
                                   "exit_on_forward_failure = no\n"
                                   "compression = no\n");
@@ -211,7 +220,7 @@ static void each_keyword_has_its_key(void **state)
         {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
         {"RekeyLimit default none", ""},
         {"RekeyLimit 0 0", ""},
-        {"RekeyLimit 500K", "rekey = 1048576\n"},
+        {"RekeyLimit 500K", "# office: RekeyLimit\nrekey = 1048576\n"},
         {"PermitRemoteOpen any", ""},
         {"PermitRemoteOpen none", "permit_remote_open = none\n"},
         {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
@@ -247,7 +256,11 @@ static void each_keyword_has_its_key(void **state)
         {"RevokedHostKeys /x/%Z", "revoked_host_keys = /x/%Z\n"},
         {"HashKnownHosts yes", "hash_known_hosts = yes\n"},
         {"CheckHostIP yes", "# office: CheckHostIP\n"},
-        {"NoHostAuthenticationForLocalhost yes", "# office: NoHostAuthenticationForLocalhost\n"},
+        {"NoHostAuthenticationForLocalhost yes", "no_host_authentication_for_localhost = yes\n"},
+        {"RequiredRSASize 3072", "required_rsa_size = 3072\n"},
+        {"RequiredRSASize 0", "required_rsa_size = 1024\n"},
+        {"KnownHostsCommand /bin/keys", "! KnownHostsCommand\n"},
+        {"KnownHostsCommand none", ""},
         {"StrictHostKeyChecking no\nUserKnownHostsFile none",
          "host_key = strict\nknown_hosts = /dev/null\n"},
         {"UserKnownHostsFile /a b /c d  e", "known_hosts = /a b, /c d  e\n"},

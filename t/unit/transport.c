@@ -187,36 +187,46 @@ static void a_login_s_calls_are_noticed(void **state)
 {
     struct socket_scene *s = *state;
 
-    transport_watch(s->fd);
+    transport_watch(s->fd, NULL, NULL);
     assert_false(transport_is_called());
-    transport_watch(s->fd);
+    transport_watch(s->fd, NULL, NULL);
     polled(s, POLLIN);
     assert_false(transport_is_called()); /* both are needed */
-    transport_watch(s->fd);
+    transport_watch(s->fd, NULL, NULL);
     polled(s, POLLIN);
     (void)!recv(s->peer, s->got, 1, 0); /* another's */
     assert_false(transport_is_called());
-    transport_watch(s->fd);
+    transport_watch(s->fd, NULL, NULL);
     polled(s, POLLIN);
     (void)!__recv_chk(s->fd, s->got, 1, 1, 0);
     assert_true(transport_is_called());
 }
 
-#define WITH_SOCKETS(test)                                                                         \
-    cmocka_unit_test_setup_teardown(test, socket_scene_make, socket_scene_end)
-
-/* libssh 0.10 polls the socket that it has closed, as long as the time-out of the login. */
-static void a_login_does_not_wait_for_a_closed_socket(void **state)
+static void count_wait(void *arg)
 {
-    struct pollfd closed = {.fd = -1, .events = POLLIN};
+    ++*(int *)arg;
+}
 
-    (void)state;
-    transport_watch(NO_SOCKET);
-    assert_int_equal(poll(&closed, 1, 3000), -1);
+static void a_login_s_waits_are_told_and_end(void **state)
+{
+    struct socket_scene *s = *state;
+    struct pollfd closed = {.fd = -1, .events = POLLIN};
+    int waits = 0;
+
+    transport_watch(s->fd, count_wait, &waits);
+    polled(s, POLLIN); /* (which does not wait) */
+    assert_int_equal(waits, 0);
+    assert_int_equal(write(s->peer, "abc", 3), 3);
+    assert_int_equal(poll(&(struct pollfd){.fd = s->fd, .events = POLLIN}, 1, 1000), 1);
+    assert_int_equal(waits, 1);
+    assert_int_equal(poll(&closed, 1, 60000), -1); /* the socket that libssh has closed */
     assert_int_equal(errno, EBADF);
     transport_is_called();
     assert_int_equal(poll(&closed, 1, 0), 0);
 }
+
+#define WITH_SOCKETS(test)                                                                         \
+    cmocka_unit_test_setup_teardown(test, socket_scene_make, socket_scene_end)
 
 int main(void)
 {
@@ -230,7 +240,7 @@ int main(void)
         WITH_SOCKETS(output_waits_until_it_is_let_out),
         WITH_SOCKETS(a_session_without_a_buffer_has_the_kernel_s),
         WITH_SOCKETS(a_login_s_calls_are_noticed),
-        cmocka_unit_test(a_login_does_not_wait_for_a_closed_socket),
+        WITH_SOCKETS(a_login_s_waits_are_told_and_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,83 @@
+/* Banners and disconnections. */
+#include "session_libssh/server_words.h"
+
+#include "base/mem.h"
+#include "session_libssh/secrets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* RFC 4253 section 11.1 */
+#define NO_MORE_AUTH_METHODS 14
+#define ILLEGAL_USER_NAME 15
+
+char *server_words(const char *text)
+{
+    const unsigned char *from = (const unsigned char *)(text != NULL ? text : "");
+    char *words = mem_strdup((const char *)from);
+    char *to = words;
+
+    for (; *from != '\0'; from++) {
+        if (from[0] == 0xc2 && from[1] >= 0x80 && from[1] <= 0x9f)
+            from++;
+        else if (*from == '\n' || *from == '\t' || (*from >= ' ' && *from != 0x7f))
+            *to++ = *from == '\t' ? ' ' : (char)*from;
+    }
+    *to = '\0';
+    return words;
+}
+
+static void show_lines(const struct handshake *h, enum log_level level, const char *words)
+{
+    while (*words != '\0') {
+        size_t length = strcspn(words, "\n");
+        if (length > 0)
+            log_line(level, "%s: the server says: %.*s", h->host, (int)length, words);
+        words += length + (words[length] == '\n');
+    }
+}
+
+void server_words_show(struct handshake *h)
+{
+    char *banner = ssh_get_issue_banner(h->handle);
+    char *memory, *before;
+
+    if (banner == NULL || (h->banner != NULL && strcmp(h->banner, banner) == 0)) {
+        ssh_string_free_char(banner);
+        return;
+    }
+    ssh_string_free_char(h->banner);
+    h->banner = banner;
+    memory = mem_printf("banner of %s:%u", h->host, h->port);
+    before = secrets_get(memory);
+    char *words = server_words(banner);
+    bool news = before == NULL || strcmp(before, banner) != 0;
+    show_lines(h, news && h->asker.may_ask ? ADIT_LOG_WARNING : ADIT_LOG_INFO, words);
+    secrets_keep(memory, banner);
+    free(words);
+    secret_free(before);
+    free(memory);
+}
+
+enum dial_status server_words_fail(struct handshake *h, const char *when)
+{
+    unsigned long code = strtoul(h->disconnection, NULL, 10);
+    const char *colon = strchr(h->disconnection, ':');
+    char *words = server_words(colon != NULL ? colon + 1 : ssh_get_error(h->handle));
+    enum dial_status status = DIAL_TRANSPORT;
+
+    if (colon != NULL) {
+        /* (OpenSSH says only in words that there were too many failures.) */
+        if (code == NO_MORE_AUTH_METHODS || code == ILLEGAL_USER_NAME ||
+            strstr(words, "authentication failures") != NULL)
+            status = DIAL_AUTHENTICATION;
+        handshake_fail(h, status, "the server disconnected%s: %s", when, words);
+    } else if (strncmp(words, "Socket error: disconnected", 26) == 0 ||
+               strncmp(words, "Socket error: Success", 21) == 0) {
+        handshake_fail(h, status, "the server closed the connection%s", when);
+    } else {
+        handshake_fail(h, status, "%s%s", words, when);
+    }
+    free(words);
+    return status;
+}
