@@ -20,8 +20,8 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
 
 #define PROXY_ENDED_WELL "exited with status 0"
 
-/* How the command ended (PROXY_ENDED_WELL, "exited with status 1", "killed by signal 15"); NULL: it runs. The text is
- * valid as long as the command is. */
+/* How the command ended (PROXY_ENDED_WELL, "exited with status 1", "killed by signal 15"); NULL: it
+ * runs. The text is valid as long as the command is. */
 const char *proxy_command_ended(struct proxy_command *command);
 
 /* Ends the command by SIGHUP. The caller may not use it any more; it is freed when the process has

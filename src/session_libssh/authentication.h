@@ -18,7 +18,7 @@ struct authentication {
     char tried[512];        /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
     char *problem;          /* what kept a key from being tried; NULL: nothing */
     const char *nobody;     /* why a question could not be asked; NULL: none failed so */
-    bool gave_password; /* a person gave one in this run: the next step may want another one */
+    bool gave_password;     /* a person gave one in this run: the next step may want another one */
     bool unanswered;        /* a question got no answer: no more methods are tried */
     bool unchecked;         /* the packets are not authenticated (h->error): no method was tried */
 };

@@ -7,10 +7,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* libssh opens a channel to a unix socket only where it takes the server for OpenSSH, and 0.10 reads
- * the version at a fixed place, where OpenSSH 10 has another digit. ssh(1) asks every server, which
- * can refuse. (The linker prefers a program's own function. Of what adit uses, libssh calls it for
- * nothing else.) */
+/* libssh opens a channel to a unix socket only where it takes the server for OpenSSH, and 0.10
+ * reads the version at a fixed place, where OpenSSH 10 has another digit. ssh(1) asks every server,
+ * which can refuse. (The linker prefers a program's own function. Of what adit uses, libssh calls
+ * it for nothing else.) */
 int ssh_get_openssh_version(ssh_session session)
 {
     (void)session;
