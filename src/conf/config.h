@@ -50,6 +50,9 @@ enum host_key_check {
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
+/* The longest rekey_time: libssh counts milliseconds in an int. */
+#define CONFIG_REKEY_TIME_MAX_MS (UINT64_C(24) * 24 * 60 * 60 * 1000)
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */
@@ -101,7 +104,8 @@ struct config_upstream {
     char *macs;
     char *host_key_algorithms;
     bool compression;
-    uint64_t rekey_bytes; /* 0: the cipher's default */
+    uint64_t rekey_bytes;   /* 0: the cipher's default */
+    uint64_t rekey_time_ms; /* 0: no limit */
     /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
     char *proxy_command;         /* ProxyCommand; NULL: none */
     char *host_key_alias;        /* HostKeyAlias */

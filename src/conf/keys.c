@@ -183,8 +183,11 @@ static const struct key upstream_keys[] = {
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Compress what a session carries."},
     {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
-     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
+     .zero = "default", .min = 16, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
      .help = "New session keys after so many bytes; default is what suits the cipher."},
+    {"rekey_time", &type_duration, FIELD(config_upstream, rekey_time_ms), .initial = "0s",
+     .max = CONFIG_REKEY_TIME_MAX_MS, .flags = KEY_SESSION | KEY_HOP,
+     .help = "New session keys after so long, too, with the next packet; 0s: no limit."},
 };
 
 static const struct key listen_keys[] = {
