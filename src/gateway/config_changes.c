@@ -207,7 +207,7 @@ static struct config_change_result change_result(const struct config_change *cha
     };
 }
 
-/* Tells whoever waits how it went. (They may ask for another change.) */
+/* Calls each waiter's `done` with the result. (The callee may ask for another change.) */
 static void change_tell(struct config_change *change, bool ok,
                         const struct config_change_result *result)
 {
@@ -365,8 +365,8 @@ bool config_changes_reloading(const struct config_changes *changes)
     return changes->running && TAILQ_FIRST(&changes->queue)->kind == CONFIG_RELOAD;
 }
 
-/* (The change under way stays in the queue until its thread has ended. Whoever is told meanwhile
- * cannot add to the queue any more.) */
+/* (The change under way stays in the queue until its thread has ended. A waiter that is told
+ * meanwhile cannot add to the queue any more.) */
 void config_changes_close(struct config_changes *changes)
 {
     struct change_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);

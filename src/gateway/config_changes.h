@@ -36,8 +36,8 @@ struct config_change_forward {
     char *name;
 };
 
-/* Who listens at the path of the new configuration's control socket, if it is another path than
- * before. */
+/* The process that listens at the path of the new configuration's control socket, if that path has
+ * changed. */
 struct control_holder {
     enum control_peer peer;
     pid_t pid; /* with CONTROL_ADIT */
@@ -91,8 +91,8 @@ void config_changes_ask(struct config_changes *changes,
 bool config_changes_busy(const struct config_changes *changes);
 bool config_changes_reloading(const struct config_changes *changes);
 
-/* Ends it all: whoever waits is told that adit is ending, and what the thread waits for is ended if
- * it is a program. */
+/* Ends all changes: each `done` is called with the error that adit is ending, and a program that
+ * the thread waits for is ended. */
 void config_changes_close(struct config_changes *changes);
 
 /* After config_changes_close, while a change is still under way: calls `idle` once, when it no
