@@ -334,20 +334,18 @@ static void add_waiter(struct config_change *change, config_change_done_fn *done
     change->waiters[change->waiter_count++] = (struct change_waiter){done, arg};
 }
 
-void config_changes_ask(struct config_changes *changes, enum config_change_kind kind,
-                        struct config_change_forward *forwards, size_t count,
-                        config_change_done_fn *done, void *arg)
+void config_changes_ask(struct config_changes *changes, const struct config_change_request *request)
 {
-    struct config_change *change = kind == CONFIG_RELOAD ? waiting_reload(changes) : NULL;
+    struct config_change *change = request->kind == CONFIG_RELOAD ? waiting_reload(changes) : NULL;
 
     if (change != NULL) {
-        add_waiter(change, done, arg);
+        add_waiter(change, request->done, request->arg);
         return;
     }
-    change = change_new(changes, kind);
-    change->forwards = forwards;
-    change->forward_count = count;
-    add_waiter(change, done, arg);
+    change = change_new(changes, request->kind);
+    change->forwards = request->forwards;
+    change->forward_count = request->forward_count;
+    add_waiter(change, request->done, request->arg);
     if (changes->closed) {
         tell_ending(change);
         change_free(change);

@@ -73,11 +73,19 @@ struct config_changes_options {
 };
 struct config_changes *config_changes_new(const struct config_changes_options *options);
 
-/* Asks for a change. `forwards` is an array of `count`, which is taken over with its strings.
- * `done` is called once, later or, after config_changes_close, at once; NULL is fine. */
-void config_changes_ask(struct config_changes *changes, enum config_change_kind kind,
-                        struct config_change_forward *forwards, size_t count,
-                        config_change_done_fn *done, void *arg);
+/* A change that is asked for. */
+struct config_change_request {
+    enum config_change_kind kind;
+    struct config_change_forward *forwards; /* of malloc(3), as their strings; NULL for a reload */
+    size_t forward_count;
+    config_change_done_fn *done; /* NULL is fine */
+    void *arg;                   /* of `done` */
+};
+
+/* Asks for a change, and takes over its forwards. `done` is called once, later or, after
+ * config_changes_close, at once. */
+void config_changes_ask(struct config_changes *changes,
+                        const struct config_change_request *request);
 
 /* Whether a change is under way; whether it is a reload. */
 bool config_changes_busy(const struct config_changes *changes);
