@@ -68,7 +68,7 @@ static void forward_log(int priority, const char *function, const char *text, vo
 
     handshake_heard(h, function, text);
     if (priority <= SSH_LOG_PROTOCOL && log_wants(ADIT_LOG_DEBUG))
-        log_debug("%s: libssh: %s", h->host, text);
+        log_debug("upstream %s: login at %s: libssh: %s", h->upstream->name, h->host, text);
 }
 
 static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
