@@ -2,6 +2,7 @@
 #include "conf/keys.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "conf/stores.h"
 #include "conf/types.h"
 
@@ -287,72 +288,22 @@ const struct key *key_find(const struct section *section, const char *name)
     return NULL;
 }
 
-#define NAME_MAX_LENGTH 31 /* no name in the table is longer */
-
-/* How many letters must be put in, taken out, changed or swapped with their neighbour to make one
- * word the other (optimal string alignment); `none` for words too long to be meant. */
-static size_t edit_distance(const char *a, const char *b, size_t none)
-{
-    size_t rows[3][NAME_MAX_LENGTH + 1];
-    size_t width = strlen(b);
-
-    if (width > NAME_MAX_LENGTH || strlen(a) > NAME_MAX_LENGTH)
-        return none;
-    for (size_t j = 0; j <= width; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[strlen(a) % 3][width];
-}
-
-/* Keeps `candidate` as `best` if it is nearer to `name` than `distance`. */
-static void nearer(const char *name, const char *candidate, const char **best, size_t *distance)
-{
-    size_t d = edit_distance(name, candidate, *distance);
-
-    if (d < *distance) {
-        *best = candidate;
-        *distance = d;
-    }
-}
-
-/* From this many edits on, a word is another word. */
-static size_t too_far(const char *name)
-{
-    return strlen(name) / 3 + 1;
-}
-
 const char *section_nearest(const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section_count; i++)
-        nearer(name, sections[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, sections[i].name);
+    return nearest.best;
 }
 
 const char *key_nearest(const struct section *section, const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section->key_count; i++)
-        nearer(name, section->keys[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, section->keys[i].name);
+    return nearest.best;
 }
 
 static void *at(const void *base, size_t offset)
