@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import equal, holds, scratch, tap, true
+from adit_test.algorithms import told_in_manual
 from adit_test.as_ssh import Silence, login, side_by_side
 from adit_test.sshd import Sshd
 from adit_test.together import Together
@@ -64,6 +65,8 @@ def main():
     with tap.case("every type of key that ssh has is tried, but for those of tokens"):
         equal([kind for kind in known if kind not in KINDS and not kind.startswith("sk-")], [],
               "those that are not")
+    with tap.case("types of keys that libssh has not are in adit(8)"):
+        equal(told_in_manual(UNKNOWN), list(UNKNOWN), "those that adit(8) names")
     try:
         for kind, keys in KINDS.items():
             for name, arguments, ways in keys if kind in known else ():

@@ -39,7 +39,7 @@ def told_in_manual(names):
               encoding="utf-8") as page:
         text = page.read()
     text = text[text.index(".Sh DIFFERENCES"):text.index(".Sh ENVIRONMENT")]
-    words = re.split(r"[\s,]+", text)
+    words = re.split(r"[\s,;]+|\.\n", text)
     return [name for name in names if name in words]
 
 
