@@ -66,9 +66,17 @@ void session_table_set_slot(struct session_table *table, int slot, enum slot_sta
         atomic_store(&table->used, slot + 1);
 }
 
-/* Asks policy/balance about all slots but `without`; the index of its choice is made a slot's. */
-static struct balance_choice choose_slot_of(const struct session_table *table, int worker,
-                                            bool may_block, int without)
+/* What policy/balance is asked. */
+struct slot_query {
+    int worker;
+    bool may_block;
+    int without; /* a slot that is not to be chosen; -1: none */
+    bool gone;   /* it does not count as a session either */
+};
+
+/* Asks policy/balance; the index of its choice is made a slot's. */
+static struct balance_choice choose_slot_of(const struct session_table *table,
+                                            const struct slot_query *query)
 {
     struct balance_session sessions[SESSION_TABLE_SLOTS];
     int slots[SESSION_TABLE_SLOTS];
@@ -84,20 +92,20 @@ static struct balance_choice choose_slot_of(const struct session_table *table, i
     for (int i = 0; i < used; i++) {
         const struct session_slot *slot = &table->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
-        if (i == without || (state != SLOT_UP && state != SLOT_DIALLING))
+        if ((i == query->without && query->gone) || (state != SLOT_UP && state != SLOT_DIALLING))
             continue;
         slots[count] = i;
         sessions[count++] = (struct balance_session){
-            .usable = state == SLOT_UP,
+            .usable = state == SLOT_UP && i != query->without,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
             .streaming = atomic_load_explicit(&slot->streaming, memory_order_relaxed),
-            .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
+            .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == query->worker,
             .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed) +
                         atomic_load_explicit(&slot->abandoned, memory_order_relaxed),
             .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
         };
     }
-    choice = balance_choose(sessions, count, &limits, may_block);
+    choice = balance_choose(sessions, count, &limits, query->may_block);
     if (choice.index >= 0)
         choice.index = slots[choice.index];
     return choice;
@@ -105,12 +113,60 @@ static struct balance_choice choose_slot_of(const struct session_table *table, i
 
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)
 {
-    struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
+    struct balance_choice choice = choose_slot_of(
+        table, &(struct slot_query){.worker = worker, .may_block = may_block, .without = -1});
 
     if (choice.index >= 0)
-        atomic_fetch_add_explicit(&table->slots[choice.index].channels, 1, memory_order_relaxed);
+        session_table_reserve_at(table, choice.index);
     *grow = choice.grow;
     return choice.index;
+}
+
+int session_table_reserve_other(struct session_table *table, int worker, bool may_block, int slot,
+                                bool *grow)
+{
+    struct balance_choice choice = choose_slot_of(
+        table, &(struct slot_query){.worker = worker, .may_block = may_block, .without = slot});
+
+    *grow = choice.grow;
+    if (choice.index < 0 ||
+        atomic_load_explicit(&table->slots[choice.index].overdue, memory_order_relaxed))
+        return -1;
+    session_table_reserve_at(table, choice.index);
+    return choice.index;
+}
+
+void session_table_reserve_at(struct session_table *table, int slot)
+{
+    atomic_fetch_add_explicit(&table->slots[slot].channels, 1, memory_order_relaxed);
+}
+
+bool session_table_has_other(const struct session_table *table, int slot)
+{
+    int used = atomic_load(&table->used);
+
+    for (int i = 0; i < used; i++) {
+        const struct session_slot *other = &table->slots[i];
+        if (i != slot && session_table_slot_state(table, i) == SLOT_UP &&
+            !atomic_load_explicit(&other->overdue, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+bool session_table_wants_other(const struct session_table *table, int slot)
+{
+    int used = atomic_load(&table->used);
+    unsigned count = 0;
+
+    for (int i = 0; i < used; i++) {
+        enum slot_state state = session_table_slot_state(table, i);
+        if (i != slot && state == SLOT_DIALLING)
+            return false;
+        count += state == SLOT_UP;
+    }
+    return count < atomic_load_explicit(&table->max_sessions, memory_order_relaxed) &&
+           !session_table_has_other(table, slot);
 }
 
 void session_table_expect_names(struct session_table *table)
@@ -124,12 +180,15 @@ void session_table_expect_names(struct session_table *table)
 bool session_table_wants_quiet(const struct session_table *table, int without)
 {
     return atomic_load_explicit(&table->expects_names, memory_order_relaxed) &&
-           choose_slot_of(table, -1, true, without).grow;
+           choose_slot_of(table,
+                          &(struct slot_query){
+                              .worker = -1, .may_block = true, .without = without, .gone = true})
+               .grow;
 }
 
 int session_table_hint(const struct session_table *table, int worker)
 {
-    int slot = choose_slot_of(table, worker, false, -1).index;
+    int slot = choose_slot_of(table, &(struct slot_query){.worker = worker, .without = -1}).index;
 
     return slot < 0 ? -1 : atomic_load_explicit(&table->slots[slot].worker, memory_order_relaxed);
 }
