@@ -170,10 +170,7 @@ void session_table_expect_names(struct session_table *table)
 bool session_table_wants_quiet(const struct session_table *table, int without)
 {
     return atomic_load_explicit(&table->expects_names, memory_order_relaxed) &&
-           choose_slot_of(table,
-                          &(struct slot_query){
-                              .worker = -1, .may_block = true, .without = without, .gone = true})
-               .grow;
+           choose_slot_of(table, -1, true, without).grow;
 }
 
 int session_table_hint(const struct session_table *table, int worker)
