@@ -152,8 +152,8 @@ void options_usage(FILE *out)
         "  --dump                    print either as a file with every default, and exit\n"
         "  -O COMMAND                check, status, conninfo, forward, cancel, stop, exit, reload\n"
         "  --json                    with -O status: as JSON\n"
-        "  --help                    print this\n"
-        "  -V, --version             print the version\n"
+        "  -h, --help                print this\n"
+        "  -V, --version             print the versions of adit and of its libraries\n"
         "\n"
         "SIGTERM and SIGINT drain and end, SIGHUP reads FILE again, SIGUSR1 logs the state.\n",
         out);

@@ -125,7 +125,13 @@ static void ask_change(struct control *control, enum config_change_kind kind, co
         forwards[i].kind = copy_of(item, "kind");
         forwards[i].spec = copy_of(item, "spec");
     }
-    config_changes_ask(control->gateway->changes, kind, forwards, count, done, arg);
+    config_changes_ask(control->gateway->changes, &(struct config_change_request){
+                                                      .kind = kind,
+                                                      .forwards = forwards,
+                                                      .forward_count = count,
+                                                      .done = done,
+                                                      .arg = arg,
+                                                  });
 }
 
 static void order_free(struct order *order)
@@ -168,8 +174,13 @@ static void order_failed(struct order *order, const char *why)
     for (size_t i = 0; i < order->count; i++)
         if (config_forward(g->generation->config, order->names[i]) != NULL)
             forwards[count++].name = mem_strdup(order->names[i]);
-    config_changes_ask(g->changes, CONFIG_REMOVE_NAMED_FORWARDS, forwards, count, order_taken_back,
-                       order);
+    config_changes_ask(g->changes, &(struct config_change_request){
+                                       .kind = CONFIG_REMOVE_NAMED_FORWARDS,
+                                       .forwards = forwards,
+                                       .forward_count = count,
+                                       .done = order_taken_back,
+                                       .arg = order,
+                                   });
 }
 
 /* How one of them does: FORWARD_UP (and the port that the server chose, or 0), FORWARD_DEGRADED
