@@ -302,6 +302,8 @@ static char *agent_socket(const struct scene *scene, const char *value)
         value = getenv(value + 1);
         return value && *value ? mem_strdup(value) : NULL;
     }
+    if (!scene->answer->raw)
+        return mem_strdup(value);
     char *path = ssh_tokens_expand_path(value, &scene->tokens);
     if (!path)
         remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
@@ -311,8 +313,8 @@ static char *agent_socket(const struct scene *scene, const char *value)
 static char *known_hosts(const struct scene *scene, const char *value)
 {
     const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
-    char *user_list = ssh_paths_list(value, &scene->tokens);
-    char *global_list = ssh_paths_list(global, &scene->tokens);
+    char *user_list = ssh_paths_list(value, scene->answer->raw ? &scene->tokens : NULL);
+    char *global_list = ssh_paths_list(global, NULL);
     /* Nothing may be written to the system's files. */
     char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
                             global_list ? global_list : "");
@@ -324,8 +326,11 @@ static char *known_hosts(const struct scene *scene, const char *value)
 
 static char *revoked_host_keys(const struct scene *scene, const char *value)
 {
-    char *path = ssh_word_is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+    char *path = NULL;
 
+    /* (OpenSSH 9.2 prints it with its tokens, a newer one without them.) */
+    if (!ssh_word_is_none(value) && !path_exists(value))
+        path = ssh_tokens_expand_path(value, &scene->tokens);
     /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
     return path || ssh_word_is_none(value) ? path : mem_strdup(value);
 }

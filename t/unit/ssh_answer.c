@@ -310,7 +310,7 @@ static void of_files_those_that_are_there_count(void **state)
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
-        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/qoffice\n"},
+        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/q%n\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
         {"userknownhostsfile missing a", "known_hosts = missing, a\n"}, /* both of the directory */
         {"userknownhostsfile missing too c ~d", "known_hosts = missing too, c ~d\n"},
@@ -393,6 +393,9 @@ static void tokens_stand_for_what_the_manual_says(void **state)
     /* A command's variables are its shell's business. */
     char *text = ssh_tokens_expand("~ ${HOME} %h", &tokens);
     assert_string_equal(text, "~ ${HOME} office.example.com");
+    free(text);
+    text = ssh_tokens_expand_socket("~ ${ADIT_TEST} %h %%h", &tokens);
+    assert_string_equal(text, "~ value office.example.com %h");
     free(text);
     text = ssh_tokens_expand("%C", &tokens);
     assert_int_equal(strlen(text), 40);
