@@ -3,6 +3,7 @@
 
 #include "base/json_text.h"
 #include "base/log_writer.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -75,11 +76,6 @@ static void output_line(const char *line, size_t length)
     } while ((written > 0 && length > 0) || (written < 0 && errno == EINTR));
 }
 
-static bool is_plain(unsigned char c, bool quotes)
-{
-    return c >= 0x20 && c != 0x7f && !(quotes && (c == '"' || c == '\\'));
-}
-
 /* A line being built. Only a long one takes memory, and if there is none it is cut short: the line
  * that says so must come out. */
 struct log_text {
@@ -119,15 +115,14 @@ static void put_decimal(struct log_text *line, uint64_t number)
     put(line, digits);
 }
 
-/* Text that a peer may have chosen: control characters would let it forge lines or drive a
- * terminal. */
+/* Text that a peer may have chosen, and that must not forge lines or drive a terminal. */
 static void put_escaped(struct log_text *line, const char *text, bool quotes)
 {
     while (*text != '\0') {
-        size_t plain = 0;
+        size_t plain = visible_length(text);
         char escape[8];
-        while (text[plain] != '\0' && is_plain((unsigned char)text[plain], quotes))
-            plain++;
+        if (quotes && plain > strcspn(text, "\"\\"))
+            plain = strcspn(text, "\"\\");
         put_bytes(line, text, plain);
         text += plain;
         if (*text == '\0')
@@ -194,7 +189,8 @@ static void put_json_line(struct log_text *line, enum log_level level, const cha
         else if (fields[i].text != NULL)
             json_object_set_new(object, fields[i].key, json_text(fields[i].text));
     }
-    json_dump_callback(object, put_part, line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_dump_callback(object, put_part, line,
+                       JSON_TEXT_FLAGS | JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(object);
 }
 

@@ -35,8 +35,8 @@ void log_print(const char *line);
 /* Whether a line at `level` would be written: ask before costly formatting. */
 bool log_wants(enum log_level level);
 
-/* Writes one line, formatted as printf(3) does. Control characters are escaped, so that no peer can
- * forge a line. */
+/* Writes one line, formatted as printf(3) does. Characters that a terminal or a reader of the log
+ * acts upon (base/visible.h) are escaped, so that no peer can forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(ADIT_LOG_ERROR, __VA_ARGS__)

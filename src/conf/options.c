@@ -3,9 +3,9 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
-#include "conf/ssh_names.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -89,6 +89,10 @@ static void no_peer_can_forge_a_line_or_drive_a_terminal(void **state)
         {"x\n2026 info: forged", "k=\"x\\x0a2026 info: forged\""},
         {"\x1b[31m\x7f", "k=\\x1b[31m\\x7f"},
         {"\xc3\xa9", "k=\xc3\xa9"},
+        {"\xc2\x9b"
+         "31m",
+         "k=\\xc2\\x9b31m"},
+        {"two \xe2\x80\xa8\"\xff", "k=\"two \\xe2\\x80\\xa8\\\"\\xff\""},
     };
 
     (void)state;
@@ -142,12 +146,13 @@ static void a_json_line_is_one_object(void **state)
         ADIT_LOG_TEXT_FIELD("text", "\"quoted\"\n\x01"),
         ADIT_LOG_TEXT_FIELD("odd", "\xff\xfe!"), /* no UTF-8 */
         ADIT_LOG_NUMBER_FIELD("number", 42),
+        ADIT_LOG_TEXT_FIELD("controls", "\xc2\x9b\xe2\x80\xae"),
     };
     json_t *line;
 
     (void)state;
     log_setup(file, ADIT_LOG_INFO, ADIT_LOG_JSON);
-    log_event(ADIT_LOG_ERROR, "event", fields, 3);
+    log_event(ADIT_LOG_ERROR, "event", fields, 4);
     log_text();
     assert_ptr_equal(strchr(written, '\n'), written + strlen(written) - 1);
     line = json_loads(written, 0, NULL);
@@ -157,6 +162,9 @@ static void a_json_line_is_one_object(void **state)
     assert_string_equal(json_string_value(json_object_get(line, "text")), "\"quoted\"\n\x01");
     assert_string_equal(json_string_value(json_object_get(line, "odd")), "\\xff\\xfe!");
     assert_int_equal(json_integer_value(json_object_get(line, "number")), 42);
+    assert_string_equal(json_string_value(json_object_get(line, "controls")),
+                        "\xc2\x9b\xe2\x80\xae");
+    assert_non_null(strstr(written, "\"controls\":\"\\u009B\\u202E\""));
     json_decref(line);
 }
 
