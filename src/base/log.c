@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +23,37 @@ static atomic_int sink_fd = STDERR_FILENO;
 static struct {
     atomic_int level;
     atomic_int format;
-} sink = {ADIT_LOG_INFO, ADIT_LOG_TEXT};
+    atomic_bool journal; /* systemd's journal reads what is written */
+} sink = {.level = ADIT_LOG_INFO, .format = ADIT_LOG_TEXT};
+
+/* Whether the journal of systemd reads what is written to the descriptor: its socket is the one
+ * that JOURNAL_STREAM names (systemd.exec(5)). */
+static bool leads_to_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char text[64];
+
+    if (stream == NULL || fstat(fd, &status) != 0)
+        return false;
+    snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, text) == 0;
+}
+
+/* Before a line for the journal, which keeps it as the line's priority (sd-daemon(3), syslog(3)).
+ */
+static const char *priority_text(enum log_level level)
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+
+    return priorities[level];
+}
 
 void log_setup(int fd, enum log_level level, enum log_format format)
 {
     if (atomic_exchange(&sink_fd, fd) != fd)
         log_reopen();
+    atomic_store(&sink.journal, leads_to_journal(fd));
     atomic_store(&sink.level, (int)level);
     atomic_store(&sink.format, (int)format);
 }
@@ -158,8 +184,10 @@ static void put_plain_line(struct log_text *line, enum log_level level, const ch
 {
     char when[TIME_TEXT_MAX];
 
-    put(line, format_time(when));
-    put(line, " ");
+    if (!atomic_load_explicit(&sink.journal, memory_order_relaxed)) { /* (which has the time) */
+        put(line, format_time(when));
+        put(line, " ");
+    }
     put(line, level_names[level]);
     put(line, ": ");
     put_escaped(line, event, false);
@@ -201,6 +229,8 @@ static void build_line(struct log_text *line, enum log_level level, const char *
     line->text = line->start;
     line->length = 0;
     line->size = sizeof(line->start);
+    if (atomic_load_explicit(&sink.journal, memory_order_relaxed))
+        put(line, priority_text(level));
     if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
         put_json_line(line, level, event, fields, count);
     else
@@ -255,6 +285,7 @@ bool log_start(void)
 
 void log_reopen(void)
 {
+    atomic_store(&sink.journal, leads_to_journal(atomic_load(&sink_fd)));
     log_writer_reopen();
 }
 
@@ -272,11 +303,14 @@ void log_print(const char *text)
 {
     struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
     size_t length = strlen(text);
-    char *line = malloc(length + 1);
+    const char *priority = leads_to_journal(STDERR_FILENO) ? priority_text(ADIT_LOG_ERROR) : "";
+    char *line = malloc(strlen(priority) + length + 1);
 
     if (line == NULL)
         return;
-    memcpy(line, text, length);
+    memcpy(line, priority, strlen(priority));
+    memcpy(line + strlen(priority), text, length);
+    length += strlen(priority);
     line[length] = '\n';
     if (atomic_load(&sink_fd) == STDERR_FILENO)
         output_line(line, length + 1);

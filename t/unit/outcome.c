@@ -37,6 +37,7 @@ static void the_codes_are_those_of_the_design(void **state)
         {OUTCOME_MALFORMED, 1, 0x5b, 400},
         {OUTCOME_HANDSHAKE_TIMEOUT, 1, 0x5b, 408},
         {OUTCOME_BAD_RESPONSE, 1, 0x5b, 502},
+        {OUTCOME_GIVEN_UP, 1, 0x5b, 400},
     };
     (void)state;
     assert_int_equal(sizeof cases / sizeof cases[0], OUTCOMES);
