@@ -323,7 +323,7 @@ static void what_cannot_be_polled_now_is_tried_again(void **state)
 
     /* It may also go before that. */
     first = acceptor_new(loop, listener, false, accepted, &loop);
-    assert_int_equal(lines_in(log), 2);
+    assert_int_equal(lines_in(log), 3);
     acceptor_free(first);
     log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);
