@@ -43,8 +43,8 @@ def ways(sshd, origin):
     carries("a ProxyCommand of ssh_config", origin, "-F", ssh_config({"somehost": sshd}, **{
         "ProxyCommand": "nc %h %p"}), "somehost")
     carries("ProxyCommand none", origin, "-F", hosts, "-o", "ProxyCommand=none", "somehost")
-    carries("a ProxyCommand with a pipe", origin, "-F", hosts, "-o",
-            "ProxyCommand=nc %h %p | cat", "somehost")
+    carries("a ProxyCommand with quotes", origin, "-F", hosts, "-o",
+            "ProxyCommand=sh -c 'exec nc \"%h\" %p'", "somehost")
     carries("words of the command line alone", origin, "-F", "none", "-p", str(sshd.port), "-l",
             sshd.user, "-i", sshd.user_key, "-o", f"UserKnownHostsFile={sshd.known_hosts}",
             sshd.address)

@@ -49,20 +49,17 @@ def brings(program, sshd, origin, words, size, over):
     true(found > 1 if over else found == 1, f"{found} times new keys")
 
 
-def amounts(origin):
-    together = Together()
-    with contextlib.ExitStack() as stack:
-        plain = stack.enter_context(Sshd())
-        limited = {limit: stack.enter_context(Sshd(
-            host_key=plain.host_key, user_key=plain.user_key, options={"RekeyLimit": limit}))
-            for limit, _, _ in AMOUNTS}
-        for limit, size, over in AMOUNTS:
-            for whose, sshd, words in (("RekeyLimit", plain, ["-o", f"RekeyLimit={limit}"]),
-                                       ("the server's RekeyLimit", limited[limit], [])):
-                for program in PROGRAMS:
-                    together.add(f"{program}: {whose} {limit}, {size} bytes", functools.partial(
-                        brings, program, sshd, origin, words, size, over), alone=sshd)
-        together.tell()
+def amounts(origin, together, stack):
+    plain = stack.enter_context(Sshd())
+    limited = {limit: stack.enter_context(Sshd(
+        host_key=plain.host_key, user_key=plain.user_key, options={"RekeyLimit": limit}))
+        for limit, _, _ in AMOUNTS}
+    for limit, size, over in AMOUNTS:
+        for whose, sshd, words in (("RekeyLimit", plain, ["-o", f"RekeyLimit={limit}"]),
+                                   ("the server's RekeyLimit", limited[limit], [])):
+            for program in PROGRAMS:
+                together.add(f"{program}: {whose} {limit}, {size} bytes", functools.partial(
+                    brings, program, sshd, origin, words, size, over), alone=sshd)
 
 
 def waits(program, origin, words, options):
@@ -79,15 +76,22 @@ def waits(program, origin, words, options):
             process.kill()
 
 
-def times(origin):
-    together = Together()
+def times(origin, together):
     for name, words, options in (
             ("RekeyLimit", ["-o", "RekeyLimit=default 1"], {}),
             ("the server's RekeyLimit", [], {"RekeyLimit": "default 1"})):
         for program in PROGRAMS:
             together.add(f"{program}: {name} default 1", functools.partial(
                 waits, program, origin, words, options))
-    together.tell()
+
+
+def limits(origin):
+    """(Those that wait for a time leave the processors to the others.)"""
+    together = Together(width=8)
+    with contextlib.ExitStack() as stack:
+        times(origin, together)
+        amounts(origin, together, stack)
+        together.tell()
 
 
 def algorithms(origin):
@@ -135,7 +139,7 @@ def many(origin):
 
 def main():
     with Origin(echo) as origin:
-        for part in (amounts, times, algorithms, many):
+        for part in (limits, algorithms, many):
             if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
                 part(origin)
 
