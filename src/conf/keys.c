@@ -13,6 +13,7 @@
 static const char *const words_yes_no[] = {"no", "yes", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
+static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
@@ -140,6 +141,10 @@ static const struct key upstream_keys[] = {
     {"required_rsa_size", &type_count, FIELD(config_upstream, required_rsa_size), .initial = "1024",
      .min = 1024, .max = 16384, .flags = KEY_SESSION | KEY_HOP,
      .help = "The fewest bits of an RSA key, the server's or one to log in with."},
+    {"required", &type_choice, FIELD(config_upstream, required), .initial = "auto",
+     .words = words_required,
+     .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
+             "if all requests of some listener or forward lead there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},
