@@ -29,6 +29,7 @@ bool key_blob_is_certificate(const struct key_blob *blob);
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
 
 struct agent;
+struct host_proof;
 
 /* What an agent is opened with. */
 struct agent_options {
@@ -37,6 +38,7 @@ struct agent_options {
     size_t certificate_count;
     int connection;       /* once it is shut down, nothing is waited for; -1: none */
     atomic_bool *waiting; /* set while the agent is asked to sign, as it may ask its user */
+    const struct host_proof *proof; /* for keys that it lends for some hosts only; NULL: none */
 };
 
 /* Connects to the agent and asks for its keys. NULL: `*error` says why not, static text or

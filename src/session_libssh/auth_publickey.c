@@ -215,7 +215,8 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
                                                .certificates = all->certificates,
                                                .certificate_count = all->certificate_count,
                                                .connection = a->h->asker.connection,
-                                               .waiting = a->h->asker.waiting},
+                                               .waiting = a->h->asker.waiting,
+                                               .proof = &a->h->proof},
                        &error);
     if (agent == NULL) {
         struct wait_limit now = wait_limit(a->h->asker.connection, 0);

@@ -6,6 +6,7 @@
 #include "session_libssh/ask.h"
 #include "session/login.h"
 #include "session_libssh/host_key_files.h"
+#include "session_libssh/host_proof.h"
 
 #include <libssh/libssh.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
+    struct host_proof proof;
     char *banner;            /* the one shown last, libssh's; NULL: none */
     char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
     unsigned long checks;    /* integrity_checks() before it connected */

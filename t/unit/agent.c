@@ -230,7 +230,8 @@ static int scene_begin(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s->ends), 0);
     fake_begin(&s->fake, identities_answer(s->keys, 3));
     s->agent = agent_open(
-        &(struct agent_options){s->fake.path, &s->certificate, 1, s->ends[0], &s->waiting}, &error);
+        &(struct agent_options){s->fake.path, &s->certificate, 1, s->ends[0], &s->waiting, NULL},
+        &error);
     assert_non_null(s->agent);
     *state = s;
     return 0;
@@ -393,8 +394,8 @@ static void without_an_agent_there_is_a_reason(void **state)
     const char *error = NULL;
 
     (void)state;
-    assert_null(
-        agent_open(&(struct agent_options){"/nonexistent/agent", NULL, 0, -1, &waiting}, &error));
+    assert_null(agent_open(
+        &(struct agent_options){"/nonexistent/agent", NULL, 0, -1, &waiting, NULL}, &error));
     assert_string_equal(error, "No such file or directory");
 }
 

@@ -274,7 +274,7 @@ static void each_keyword_has_its_key(void **state)
 
     setenv("ADIT_TEST_AGENT", "/tmp/agent", 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct ssh_answer answer = {0};
+        struct ssh_answer answer = {.raw = true};
         ssh_answer_add(&answer, cases[i].line);
         char *text = told(&answer, NULL);
         assert_string_equal(text, cases[i].told);
