@@ -14,7 +14,7 @@ enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
  * caller's. */
 void log_setup(int fd, enum log_level level, enum log_format format);
 
-/* From here on nobody who logs waits for whoever reads the log: a thread does
+/* From here on no thread that logs waits for the reader of the log: a thread of its own does
  * (base/log_writer.h: what does not fit into a queue is dropped, and told). Before the first other
  * thread, after the last fork(2) that has no exec(3). False: there can be no thread, and lines are
  * written as before.

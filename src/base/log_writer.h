@@ -1,4 +1,4 @@
-/* Writing the log so that no thread that logs waits for whoever reads it: a pipe that is full, a
+/* Writing the log so that no thread that logs waits for the log's reader: a pipe that is full, a
  * terminal that is stopped, a slow disk.
  *
  * While nothing is queued, a line for a pipe, a terminal or a socket is written at once, by the

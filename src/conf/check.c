@@ -194,10 +194,11 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
-            load_problem(load, line,
-                         "%s: anybody who reaches %s could use it: %snarrow it by from= in [acl], "
-                         "or say open = yes",
-                         key, address_text(address, text), ways);
+            load_problem(
+                load, line,
+                "%s: everybody who can reach %s could use it: %snarrow it by from= in [acl], "
+                "or say open = yes",
+                key, address_text(address, text), ways);
     }
 }
 
@@ -267,7 +268,7 @@ static void check_names(struct load *load)
             return;
     }
     load_problem(load, load_line_of(acl, "names"),
-                 "names: resolve has nobody to ask: say servers = ADDRESS in [resolve] (DNS "
+                 "names: resolve has no server to ask: say servers = ADDRESS in [resolve] (DNS "
                  "servers, asked through the SSH session), or order = local there (this machine's "
                  "resolvers, which then see the names)");
 }

@@ -243,7 +243,7 @@ static void add_tunnel_forward(void *arg, enum forward_kind kind, const char *sp
     tunnel->forwards[tunnel->forward_count++] = forward;
 }
 
-/* Whether somebody is to ask for forwards later, by the control socket of -M: as with ssh, none is
+/* Whether forwards may be asked for later, by the control socket of -M: as with ssh, none is
  * made meanwhile. (ControlMaster of ssh_config is no such wish.) */
 static bool waits_for_forwards(const struct tunnel *tunnel)
 {

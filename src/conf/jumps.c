@@ -1,4 +1,4 @@
-/* Jump hosts. */
+/* Jump hosts: parsing hops, and making upstreams of them. */
 #include "conf/jumps.h"
 
 #include "base/buffer.h"
@@ -44,7 +44,7 @@ static bool decode_user(char *text)
     return true;
 }
 
-/* Whether a name is one that ssh takes; else notes why not. A blank in a hop's user is more likely
+/* Whether ssh would accept the name; else notes why not. A blank in a hop's user is more likely
  * a mistake than a name. */
 static bool names_valid(struct hop *hop)
 {
@@ -58,7 +58,7 @@ static bool names_valid(struct hop *hop)
     return !hop->wrong;
 }
 
-/* Reads the host and the port, if there is one. */
+/* Reads the host, and the port if the text has one. */
 static bool hop_read_host(const char *text, size_t length, struct hop *hop)
 {
     if (hostport_split_zoned(text, length, 0, hop->host, &hop->port))
@@ -120,7 +120,7 @@ static size_t make_upstream(struct load *load, size_t namer, const char *text)
     return load->config->upstream_count - 1;
 }
 
-/* Takes it back. */
+/* Removes the upstream that was made last. */
 static void unmake_upstream(struct load *load)
 {
     struct load_section *section = &load->sections[--load->section_count];
@@ -136,7 +136,7 @@ static void set_key(struct load *load, size_t index, const char *key, const char
     load_set(load, section, key, text, section->line);
 }
 
-/* Gives one upstream what another was given, of the keys with one of `flags` (0: of all). */
+/* Copies what was given for one upstream to another: the keys with one of `flags` (0: all keys). */
 static void inherit(struct load *load, size_t from, size_t to, unsigned flags)
 {
     const struct load_section *source = upstream_section(load, from);
@@ -147,7 +147,7 @@ static void inherit(struct load *load, size_t from, size_t to, unsigned flags)
         bool has = source->keys[i].set && !source->keys[i].bad && !section->keys[i].set;
         if (!has || (flags && !(key->flags & flags)))
             continue;
-        /* Fingerprints are those of one server. */
+        /* (Fingerprints belong to one server.) */
         if (flags && key->type == &type_host_key &&
             upstream_at(load, from)->host_key == HOST_KEY_PINNED)
             continue;
@@ -156,7 +156,7 @@ static void inherit(struct load *load, size_t from, size_t to, unsigned flags)
     }
 }
 
-/* That sessions go through `parent` (NULL: it is not said), whatever else is said. */
+/* Makes `parent` the upstream's only jump (NULL: none is set), in the place of what was given. */
 static void set_path(struct load *load, size_t index, const char *parent)
 {
     if (!parent)
@@ -166,7 +166,7 @@ static void set_path(struct load *load, size_t index, const char *parent)
     upstream_section(load, index)->expanded = true;
 }
 
-/* An upstream that leads where upstream `named` does, but behind `parent`. */
+/* A copy of upstream `named` whose sessions go through `parent`. */
 static size_t make_elsewhere(struct load *load, size_t namer, size_t named, const char *parent)
 {
     size_t index = make_upstream(load, namer, upstream_at(load, named)->name);
@@ -176,8 +176,8 @@ static size_t make_elsewhere(struct load *load, size_t namer, size_t named, cons
     return index;
 }
 
-/* An upstream for a hop that has none. With ssh_config its settings are not known yet: `hop` of its
- * section says what they will come from. */
+/* Makes an upstream for a hop that no section describes. With ssh_config its settings are not known
+ * yet; `hop` of its section says what they will come from. */
 static size_t make_of_text(struct load *load, size_t namer, const struct hop *hop,
                            const char *parent)
 {
@@ -209,7 +209,7 @@ static size_t make_of_text(struct load *load, size_t namer, const struct hop *ho
     return index;
 }
 
-/* Whether two upstreams that have no defaults yet would have the same sessions. */
+/* Whether two upstreams, before defaults are filled in, would have the same sessions. */
 static bool same_sessions(const struct load *load, size_t a, size_t b)
 {
     const struct load_section *given_a = upstream_section(load, a),
@@ -223,7 +223,7 @@ static bool same_sessions(const struct load *load, size_t a, size_t b)
     return config_upstream_same_sessions(upstream_at(load, a), upstream_at(load, b));
 }
 
-/* An upstream made before for the same as the last was made for, or the last itself. */
+/* An earlier upstream that would have the same sessions as the last one, else the last one. */
 static size_t find_same(const struct load *load)
 {
     size_t last = load->config->upstream_count - 1;
@@ -241,8 +241,8 @@ static size_t find_same(const struct load *load)
 
 static void expand_jumps(struct load *load, size_t index);
 
-/* The upstream that is described under that name and can be used behind `parent`, or any where that
- * is NULL; else makes one that can. */
+/* The upstream of that name that can be used behind `parent` (NULL: any can); where none can, one
+ * is made. */
 static size_t named_upstream(struct load *load, size_t namer, size_t named, const char *parent)
 {
     const struct string_list *path;
@@ -308,7 +308,7 @@ static void expand_jumps(struct load *load, size_t index)
         string_list_append(&upstream_at(load, index)->jump, parent);
 }
 
-/* Notes a problem if the way of an upstream leads through itself. */
+/* Notes a problem if the jumps of an upstream lead back to it. */
 static void check_circle(struct load *load, size_t index)
 {
     const struct config_upstream *first = upstream_at(load, index);

@@ -15,16 +15,16 @@ struct hop {
     const char *wrong;      /* why its name is refused, as ssh_host_wrong says it */
 };
 
-/* Reads [USER@]HOST[:PORT], or as ssh://[USER@]HOST[:PORT][/] (ssh(1) -J), with names that
- * conf/ssh_names.h lets pass. False: it is neither, and there is nothing to clear; `wrong` says why
- * where that is because of a name. */
+/* Reads [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT][/], as ssh(1) -J does. The names must be
+ * valid by conf/ssh_names.h. False: the text is neither, and there is nothing to clear; `wrong`
+ * says why if a name is invalid. */
 bool hop_parse(const char *text, struct hop *hop);
 void hop_clear(struct hop *hop);
 
 /* Gives every upstream with jump hosts the one upstream that carries its sessions: the last hop. A
- * hop is the [upstream] of that name, or else is made an upstream of its own, one for all that mean
- * the same by it. The path before the last hop is that of `jump`; before the first, the first's
- * own.
+ * hop is the [upstream] of that name; else an upstream is made for the hop, and shared by all that
+ * name the same hop. Each hop is reached through the hop before it in `jump`; the first hop is
+ * reached by its own section's jump.
  *
  * A hop without an [upstream] has its settings from its entry in ssh_config if the upstream that
  * names it does, else from that upstream (keys with KEY_HOP; never the password or the fingerprints

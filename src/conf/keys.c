@@ -2,6 +2,7 @@
 #include "conf/keys.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "conf/stores.h"
 #include "conf/types.h"
 
@@ -12,6 +13,7 @@
 static const char *const words_yes_no[] = {"no", "yes", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
+static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
@@ -28,9 +30,9 @@ static const struct key gateway_keys[] = {
     {"workers", &type_count, FIELD(config_gateway, workers), .initial = "auto", .zero = "auto",
      .min = 1, .max = 256, .help = "Relay threads; auto is one a processor."},
     {"log", &type_choice, FIELD(config_gateway, log), .initial = "info", .words = words_log,
-     .help = "The least important lines that are still written."},
+     .help = "The least important level of which lines are written."},
     {"log_format", &type_choice, FIELD(config_gateway, log_format), .initial = "text",
-     .words = words_log_format, .help = "Lines of words, or a JSON object a line."},
+     .words = words_log_format, .help = "Lines of text, or one JSON object a line."},
     {"control", &type_file, FIELD(config_gateway, control), .otherwise = "none",
      .help = "The socket at which adit -O finds this process."},
     {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
@@ -40,10 +42,10 @@ static const struct key gateway_keys[] = {
      .max = DAY_MS, .help = "How long connections may go on after SIGTERM or SIGINT."},
     {"stream_local_bind_mask", &type_mask, FIELD(config_gateway, stream_local_bind_mask),
      .initial = "0177",
-     .help = "Permissions that unix sockets do not have, as StreamLocalBindMask."},
+     .help = "The permissions that are taken from unix sockets, as StreamLocalBindMask."},
     {"stream_local_bind_unlink", &type_bool, FIELD(config_gateway, stream_local_bind_unlink),
      .initial = "no", .words = words_yes_no,
-     .help = "Replace a file that is where a unix socket shall be, even if it is in use."},
+     .help = "Replace a file at the path of a unix socket, even one that is in use."},
 };
 
 static const struct key upstream_keys[] = {
@@ -52,7 +54,7 @@ static const struct key upstream_keys[] = {
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
-     .help = "The port of hosts that name none."},
+     .help = "The port of each host that is given without one."},
     {"jump", &type_jump, FIELD(config_upstream, jump), .otherwise = "none", .flags = KEY_SESSION,
      .help = "SSH servers to go through, in order, as ProxyJump; each can be another upstream."},
     {"proxy_command", &type_command, FIELD(config_upstream, proxy_command), .otherwise = "none",
@@ -78,29 +80,29 @@ static const struct key upstream_keys[] = {
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Of the agent's keys offer only those that are named as an identity."},
     {"password_file", &type_file, FIELD(config_upstream, password_file),
-     .otherwise = "somebody is asked, where there is somebody", .flags = KEY_SESSION,
+     .otherwise = "the person at the terminal is asked, if there is one", .flags = KEY_SESSION,
      .help = "Its first line is the password; it also answers keyboard-interactive questions."},
     {"passphrase_file", &type_file, FIELD(config_upstream, passphrase_file),
-     .otherwise = "somebody is asked, where there is somebody",
+     .otherwise = "the person at the terminal is asked, if there is one",
      .flags = KEY_SESSION | KEY_HOP | KEY_HOP_ALWAYS,
      .help = "Its first line decrypts the identities."},
     {"askpass", &type_file, FIELD(config_upstream, askpass),
-     .otherwise = "nobody is asked, but a person who started adit as ssh",
+     .otherwise = "nothing is asked, except on a command line as ssh(1)'s",
      .flags = KEY_HOP | KEY_HOP_ALWAYS,
      .help =
-         "A program that is run with each question, and prints the answer; what was accepted is "
-         "kept until adit ends, but for second factors."},
+         "A program that is run with each question and prints the answer. Answers that the server "
+         "accepted are kept until adit ends, except those of second factors."},
     {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
-     .words = words_yes_no, .flags = KEY_HOP, .help = "Ask nobody anything, even at a terminal."},
+     .words = words_yes_no, .flags = KEY_HOP, .help = "Ask no questions, even at a terminal."},
     {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",
      .max = 100, .flags = KEY_HOP,
-     .help = "How often a password or passphrase is asked for; 0: nobody is asked."},
+     .help = "How often a password or passphrase is asked for; with 0 none is asked for."},
     {"pubkey_authentication", &type_bool, FIELD(config_upstream, pubkey_authentication),
      .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
-     .help = "Log in with keys; no: none is offered."},
+     .help = "Log in with keys; with no, none is offered."},
     {"password_authentication", &type_bool, FIELD(config_upstream, password_authentication),
      .initial = "yes", .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
-     .help = "Log in with a password; no: none is sent by this method."},
+     .help = "Log in with a password; with no, none is sent by this method."},
     {"kbd_interactive_authentication", &type_bool,
      FIELD(config_upstream, kbd_interactive_authentication), .initial = "yes",
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
@@ -108,16 +110,19 @@ static const struct key upstream_keys[] = {
     {"preferred_authentications", &type_methods, FIELD(config_upstream, preferred_authentications),
      .initial = "publickey, keyboard-interactive, password", .words = words_methods,
      .flags = KEY_SESSION | KEY_HOP,
-     .help = "The methods to log in with, in order; others are not used. gssapi-with-mic and "
-             "hostbased may be named, but adit knows neither."},
+     .help = "The methods to log in with, in order; others are not used. adit does not "
+             "implement gssapi-with-mic and hostbased, and passes over them."},
     {"host_key", &type_host_key, .initial = "strict", .words = words_host_key,
      .flags = KEY_SESSION | KEY_HOP,
-     .help =
-         "Which host keys are believed: those in known_hosts; new ones, too, always (any) or if "
-         "somebody says so (ask); or these alone; but never a changed or revoked one."},
+     .help = "Which host keys are believed. strict: those of known_hosts files. ask: also a new "
+             "one that "
+             "the person at the terminal confirms. accept-new and any: also new ones, which are "
+             "added to the first of known_hosts. Fingerprints: only these keys. A changed or "
+             "revoked key "
+             "is never believed."},
     {"host_key_alias", &type_alias, FIELD(config_upstream, host_key_alias),
      .otherwise = "the host's own name", .flags = KEY_SESSION,
-     .help = "The name under which known_hosts files have the host keys."},
+     .help = "The name that is looked up in known_hosts files."},
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
      .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION | KEY_HOP,
      .help = "Files of known host keys; accept-new writes to the first."},
@@ -136,23 +141,29 @@ static const struct key upstream_keys[] = {
     {"required_rsa_size", &type_count, FIELD(config_upstream, required_rsa_size), .initial = "1024",
      .min = 1024, .max = 16384, .flags = KEY_SESSION | KEY_HOP,
      .help = "The fewest bits of an RSA key, the server's or one to log in with."},
+    {"required", &type_choice, FIELD(config_upstream, required), .initial = "auto",
+     .words = words_required,
+     .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
+             "if all requests of some listener or forward lead there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
-     .help = "Take what is not said here from ssh_config(5), through ssh -G."},
+     .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},
     {"ssh_config_file", &type_file, FIELD(config_upstream, ssh_config_file),
      .otherwise = "~/.ssh/config and /etc/ssh/ssh_config", .help = "The file that ssh reads then."},
     {"sessions", &type_range, .initial = "1-32", .min = 1, .max = CONFIG_SESSIONS_MAX,
-     .help = "How many SSH sessions are kept, and how many there may be under load."},
+     .help = "How many SSH sessions are kept open, and how many may be open under load."},
     {"channels", &type_count, FIELD(config_upstream, channels), .initial = "100", .min = 1,
-     .max = 65535, .help = "Connections a session carries before another one is opened."},
+     .max = 65535,
+     .help = "How many connections a session carries before another session is opened."},
     {"idle", &type_duration, FIELD(config_upstream, idle_ms), .initial = "60s", .max = DAY_MS,
-     .help = "A session beyond the least number that carried nothing for so long is closed."},
+     .help =
+         "A session beyond the least number is closed when it has carried nothing for this long."},
     {"keepalive", &type_duration, FIELD(config_upstream, keepalive_ms), .initial = "15s",
      .max = DAY_MS, .flags = KEY_HOP,
-     .help = "A session silent for so long is asked for a sign of life; 0 is never."},
+     .help = "A session that was silent for this long is asked for an answer; with 0, never."},
     {"keepalive_max", &type_count, FIELD(config_upstream, keepalive_max), .initial = "3", .min = 1,
      .max = 100, .flags = KEY_HOP,
-     .help = "A session that left so many of them unanswered is dead."},
+     .help = "A session that left this many questions unanswered is given up."},
     {"connect_timeout", &type_duration, FIELD(config_upstream, connect_timeout_ms),
      .initial = "15s", .min = 1, .max = DAY_MS, .flags = KEY_HOP,
      .help = "How long a session may take to connect; to log in, twice as long."},
@@ -162,10 +173,10 @@ static const struct key upstream_keys[] = {
      .help = "How long a client waits for an upstream that is down."},
     {"permit_remote_open", &type_patterns, FIELD(config_upstream, permit_remote_open),
      .otherwise = "any",
-     .help = "Where connections by a remote forward that serves SOCKS may lead."},
+     .help = "The destinations that clients of a remote forward with SOCKS may reach."},
     {"exit_on_forward_failure", &type_bool, FIELD(config_upstream, exit_on_forward_failure),
      .initial = "no", .words = words_yes_no,
-     .help = "A session whose remote forwards the server refuses is no session."},
+     .help = "End a session whose remote forwards the server refuses."},
     {"ciphers", &type_algorithms, FIELD(config_upstream, ciphers), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "AES-GCM first where the processor has instructions for it",
      .help = "Ciphers to offer, as Ciphers of ssh_config."},
@@ -184,34 +195,38 @@ static const struct key upstream_keys[] = {
      .help = "Compress what a session carries."},
     {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
      .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
-     .help = "New session keys after so many bytes; default is what suits the cipher."},
+     .help = "Exchange keys again after this many bytes; default is the cipher's own limit."},
 };
 
 static const struct key listen_keys[] = {
-    {"address", &type_addresses, .flags = KEY_REQUIRED, .help = "Where clients come in."},
+    {"address", &type_addresses, .flags = KEY_REQUIRED,
+     .help = "The addresses at which clients are accepted."},
     {"protocols", &type_protocols, FIELD(config_listen, protocols),
      .initial = "socks5, socks4, http", .words = words_protocols,
-     .help = "What is spoken there; SOCKS4 includes SOCKS4a."},
+     .help = "The protocols that are served; SOCKS4 includes SOCKS4a."},
     {"auth", &type_choice, FIELD(config_listen, auth), .initial = "none", .words = words_auth,
-     .help = "Whether clients must say who they are."},
+     .help = "Whether clients must log in."},
     {"users", &type_file, FIELD(config_listen, users_file), .otherwise = "none",
-     .help = "An htpasswd file: who may come in with auth = password."},
+     .help = "An htpasswd file with the users that auth = password admits."},
     {"open", &type_bool, FIELD(config_listen, open), .initial = "no", .words = words_yes_no,
-     .help = "Yes: it is meant that anybody who reaches the address may use it."},
+     .help = "With yes, everybody who can reach the address may use it."},
     {"bind", &type_bool, FIELD(config_listen, bind), .initial = "no", .words = words_yes_no,
-     .help = "Yes: SOCKS clients may have the SSH server listen for a connection to them (BIND)."},
+     .help = "With yes, SOCKS clients may ask the SSH server to listen for a connection to them "
+             "(BIND)."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };
 
 static const struct key forward_keys[] = {
-    {"local", &type_forward, .help = "Connections here lead to one place there, as ssh -L."},
+    {"local", &type_forward,
+     .help = "Connections to this machine go to one place at the far side, as ssh -L."},
     {"remote", &type_forward,
-     .help = "Connections there lead to one place here, as ssh -R; with no place: SOCKS."},
+     .help = "Connections to the far side come to one place here, as ssh -R; without a place, "
+             "SOCKS is served."},
     {"dynamic", &type_forward,
-     .help = "Connections here lead where they ask to, as ssh -D: a listener."},
+     .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
-     .help = "Yes: it is meant that anybody who reaches a dynamic forward may use it."},
+     .help = "With yes, everybody who can reach a dynamic forward may use it."},
     {"via", &type_text, FIELD(config_forward, via), .otherwise = "the first upstream of the file",
      .help = "The upstream that carries it."},
 };
@@ -219,7 +234,7 @@ static const struct key forward_keys[] = {
 static const struct key resolve_keys[] = {
     {"order", &type_order, .words = words_order,
      .otherwise = "remote, and tunnel after it if there are servers",
-     .help = "Who looks names up, one after another until a name is found."},
+     .help = "Where names are looked up: one after another until a name is found."},
     {"servers", &type_servers, .otherwise = "none",
      .help = "DNS servers, asked over TCP through the upstream by tunnel."},
 };
@@ -227,12 +242,12 @@ static const struct key resolve_keys[] = {
 static const struct key acl_keys[] = {
     {"names", &type_bool, FIELD(config, acl_names_resolve), .initial = "as-given",
      .words = words_names,
-     .help = "Whether names are looked up to be held against rules with networks; resolve needs "
-             "servers or order = local in [resolve]."},
+     .help = "Whether a name's addresses are looked up and compared with rules that have networks; "
+             "resolve needs servers or order = local in [resolve]."},
     {"allow", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,
-     .help = "A rule: what matches it is let through."},
+     .help = "A rule: requests that match it are allowed."},
     {"deny", &type_rule, FIELD(config, acl), .flags = KEY_REPEATED,
-     .help = "A rule: what matches it is refused."},
+     .help = "A rule: requests that match it are refused."},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -278,72 +293,22 @@ const struct key *key_find(const struct section *section, const char *name)
     return NULL;
 }
 
-#define NAME_MAX_LENGTH 31 /* no name in the table is longer */
-
-/* How many letters must be put in, taken out, changed or swapped with their neighbour to make one
- * word the other (optimal string alignment); `none` for words too long to be meant. */
-static size_t edit_distance(const char *a, const char *b, size_t none)
-{
-    size_t rows[3][NAME_MAX_LENGTH + 1];
-    size_t width = strlen(b);
-
-    if (width > NAME_MAX_LENGTH || strlen(a) > NAME_MAX_LENGTH)
-        return none;
-    for (size_t j = 0; j <= width; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[strlen(a) % 3][width];
-}
-
-/* Keeps `candidate` as `best` if it is nearer to `name` than `distance`. */
-static void nearer(const char *name, const char *candidate, const char **best, size_t *distance)
-{
-    size_t d = edit_distance(name, candidate, *distance);
-
-    if (d < *distance) {
-        *best = candidate;
-        *distance = d;
-    }
-}
-
-/* From this many edits on, a word is another word. */
-static size_t too_far(const char *name)
-{
-    return strlen(name) / 3 + 1;
-}
-
 const char *section_nearest(const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section_count; i++)
-        nearer(name, sections[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, sections[i].name);
+    return nearest.best;
 }
 
 const char *key_nearest(const struct section *section, const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section->key_count; i++)
-        nearer(name, section->keys[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, section->keys[i].name);
+    return nearest.best;
 }
 
 static void *at(const void *base, size_t offset)

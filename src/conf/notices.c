@@ -1,4 +1,4 @@
-/* What is no error in a configuration, but worth a line when adit starts. */
+/* Notices: settings that are no errors, but that the person who starts adit should know. */
 #include "conf/config.h"
 
 #include "base/hostport.h"
@@ -38,7 +38,7 @@ static void notice_secret(const struct notices *notices, const char *path)
         notice(notices, "%s is open to every user of this machine: chmod o= %s", path, path);
 }
 
-/* Whether there is a method that may be used and is in the list. (The server may want another.) */
+/* Whether a method of the list may be used. (The server may still want another one.) */
 static bool may_log_in(const struct config_upstream *upstream)
 {
     const struct {
@@ -90,7 +90,8 @@ static void notice_upstream(const struct notices *notices, const struct config_u
                "may be used",
                upstream->name);
     if (upstream->host_key == HOST_KEY_ANY)
-        notice(notices, "[upstream %s] host_key is any: whoever answers is believed",
+        notice(notices,
+               "[upstream %s] host_key is any: new host keys are believed without a question",
                upstream->name);
 }
 
@@ -112,14 +113,16 @@ static void notice_listen(const struct notices *notices, const struct config_lis
                "[listen %s] SOCKS and HTTP send passwords readable: use it in networks you trust",
                listen->name);
     if (beyond && listen->auth == LISTEN_AUTH_NONE && listen->open)
-        notice(notices, "[listen %s] open = yes: anybody who reaches it may use it", listen->name);
+        notice(notices, "[listen %s] open = yes: everybody who can reach it may use it",
+               listen->name);
     notice_secret(notices, listen->users_file);
     if (listen->users && users_count(listen->users) == 0)
-        notice(notices, "[listen %s] %s has no users: nobody can come in", listen->name,
+        notice(notices, "[listen %s] %s has no users: no client can log in", listen->name,
                listen->users_file);
 }
 
-/* Rules that would be about clients of a remote forward, were their addresses believed. */
+/* A rule that names networks never matches clients of a remote forward, whose addresses are the SSH
+ * server's claim. */
 static void notice_remote_rules(const struct notices *notices, const struct acl *acl,
                                 const struct config_forward *forward)
 {
@@ -132,7 +135,7 @@ static void notice_remote_rules(const struct notices *notices, const struct acl 
                forward->name, acl_rule_line(rule), acl_rule_text(rule), forward->name);
 }
 
-/* Forwards that lead anywhere, and whom they serve. */
+/* Forwards whose clients name their destinations. */
 static void notice_forward(const struct notices *notices, const struct config *config,
                            const struct config_forward *forward)
 {
@@ -142,13 +145,14 @@ static void notice_forward(const struct notices *notices, const struct config *c
     if (!leads_anywhere)
         return;
     if (forward->kind == FORWARD_DYNAMIC && forward->open && is_beyond_loopback(&forward->listen))
-        notice(notices, "[forward %s] open = yes: anybody who reaches it may use it",
+        notice(notices, "[forward %s] open = yes: everybody who can reach it may use it",
                forward->name);
     if (forward->kind == FORWARD_REMOTE && upstream->permit_remote_open.count == 0 && !config->acl)
-        notice(notices,
-               "[forward %s] whoever reaches its port at the server gets wherever this machine "
-               "does: say permit_remote_open in [upstream %s], or [acl]",
-               forward->name, upstream->name);
+        notice(
+            notices,
+            "[forward %s] everybody who can reach its port at the server can reach all that this "
+            "machine can: say permit_remote_open in [upstream %s], or [acl]",
+            forward->name, upstream->name);
     if (forward->kind == FORWARD_REMOTE)
         notice_remote_rules(notices, config->acl, forward);
 }
@@ -197,7 +201,7 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
         notice_upstream(&notices, &config->upstreams[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         notice_listen(&notices, &config->listens[i]);
-    /* Who gives a forward on the command line knows it; a file is read by others too. */
+    /* (A forward of the command line was just typed by the person who would read the notice.) */
     for (size_t i = 0; i < config->forward_count && config->file; i++)
         notice_forward(&notices, config, &config->forwards[i]);
     notice_resolve(&notices, &config->resolve);

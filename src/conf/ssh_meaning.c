@@ -1,4 +1,4 @@
-/* From the keywords of ssh_config(5) to the keys of adit.ini(5): one table. */
+/* The keywords of ssh_config(5) as keys of adit.ini(5): one table. */
 #include "conf/ssh_answer.h"
 
 #include "base/mem.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a value is seen in. */
+/* What a value's meaning depends on. */
 struct scene {
     const struct ssh_answer *answer;
     const struct ssh_answer *usual; /* NULL: not known */
@@ -44,7 +44,8 @@ static void remark(const struct scene *scene, const char *format, ...)
     free(what);
 }
 
-/* Each of these turns a value into that of a key, which the caller frees; NULL: it says nothing. */
+/* Each of these functions turns a keyword's value into a key's value, which the caller frees; NULL:
+ * the key is left at its default. */
 
 static char *as_is(const struct scene *scene, const char *value)
 {
@@ -62,7 +63,7 @@ static char *expanded(const struct scene *scene, const char *value)
     return text;
 }
 
-/* A command that is to mean the same when its tokens are replaced once more, for a connection. */
+/* A command whose '%' are doubled, since its tokens are replaced again for each connection. */
 static char *command(const struct scene *scene, const char *value)
 {
     char *text = expanded(scene, value);
@@ -75,7 +76,7 @@ static char *command(const struct scene *scene, const char *value)
     return known ? text_take(&out) : NULL;
 }
 
-/* What is neither is for the key to refuse. */
+/* (Another word is passed on; the key's own parser refuses it.) */
 static char *yes_no(const struct scene *scene, const char *value)
 {
     (void)scene;
@@ -116,7 +117,7 @@ static char *methods(const struct scene *scene, const char *value)
     return buffer_length(&text) > 0 ? text_take(&text) : mem_strdup("none");
 }
 
-/* A number that the key has only up to 100. */
+/* A number; the key's greatest is 100. */
 static char *up_to_100(const char *value, uint64_t least)
 {
     uint64_t number;
@@ -139,7 +140,7 @@ static char *keepalive_max(const struct scene *scene, const char *value)
     return up_to_100(value, 1);
 }
 
-/* (0 is ssh's default: it turns keepalives off only if it was configured.) */
+/* (0 is ssh's default. Only a configured 0 turns keepalives off.) */
 static char *seconds(const struct scene *scene, const char *value)
 {
     uint64_t milliseconds;
@@ -150,7 +151,7 @@ static char *seconds(const struct scene *scene, const char *value)
     return mem_strdup(value);
 }
 
-/* (ssh takes less than its own least for that.) */
+/* (ssh uses its own minimum in the place of a smaller value.) */
 static char *rsa_size(const struct scene *scene, const char *value)
 {
     uint64_t bits;
@@ -159,8 +160,8 @@ static char *rsa_size(const struct scene *scene, const char *value)
     return mem_strdup(integer_parse(value, 0, UINT64_MAX, &bits) && bits < 1024 ? "1024" : value);
 }
 
-/* ServerAliveInterval. With BatchMode Debian's ssh has 5 minutes where nobody asked for anything,
- * which is what `usual` says then. */
+/* ServerAliveInterval. With BatchMode, the default of Debian's ssh is 5 minutes; `usual` has that
+ * value then, and it does not count as configured. */
 static char *interval(const struct scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
@@ -183,7 +184,7 @@ static char *host_key(const struct scene *scene, const char *value)
     return mem_strdup(value); /* ask, accept-new */
 }
 
-/* An algorithm list in ssh's default order was not configured; adit's own order is faster. */
+/* A list of algorithms that equals ssh's default was not configured: adit's own order is faster. */
 static char *algorithms(const struct scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
@@ -227,7 +228,7 @@ static char *patterns(const struct scene *scene, const char *value)
     return text;
 }
 
-/* Whether every value of the keyword is the usual one. */
+/* Whether each value of the keyword is ssh's default. */
 static bool all_usual(const struct scene *scene)
 {
     const char *value, *usual;
@@ -243,8 +244,8 @@ static bool all_usual(const struct scene *scene)
     return !value && !usual;
 }
 
-/* The file that an IdentityFile or CertificateFile stands for, or NULL. A key of which there is
- * only the public half is one that an agent has. The caller frees. */
+/* The file that an IdentityFile or CertificateFile stands for, or NULL. Where only the public half
+ * of a key exists, an agent holds the private half. The caller frees. */
 static char *key_file(const struct scene *scene, const char *value)
 {
     char *path = ssh_tokens_expand_path(value, &scene->tokens);
@@ -291,7 +292,7 @@ static char *agent_wanted(const struct scene *scene, const char *value)
     return ssh_word_is_none(value) ? mem_strdup("no") : NULL;
 }
 
-/* IdentityAgent: a path, or the name of a variable that has one. */
+/* IdentityAgent: a path, or the name of an environment variable that holds one. */
 static char *agent_socket(const struct scene *scene, const char *value)
 {
     if (ssh_word_is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
@@ -324,7 +325,7 @@ static char *revoked_host_keys(const struct scene *scene, const char *value)
 {
     char *path = ssh_word_is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
 
-    /* (The name as it is is a file that does not exist, and so no key is believed.) */
+    /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
     return path || ssh_word_is_none(value) ? path : mem_strdup(value);
 }
 

@@ -1,4 +1,4 @@
-/* ssh -G prints a list of files without the quotes that paths with blanks had. */
+/* Lists of files that ssh -G prints, which lack the quotes that paths with blanks had. */
 #include "conf/ssh_paths.h"
 
 #include "base/buffer.h"
@@ -13,15 +13,15 @@
 
 #define BLANKS " \t"
 
-/* Whether a word begins a path, and cannot go on with one that has a blank. */
+/* Whether a word begins a path, so that it cannot be the rest of a path with a blank. */
 static bool begins_path(const char *word)
 {
     return strchr("/~%$", *word) != NULL;
 }
 
-/* The path that a word is; the caller frees. ssh has replaced the tokens of UserKnownHostsFile by
- * the time it prints them, so that a '%' may be one of the name: what there is as it stands is
- * meant. */
+/* The path that a word stands for; the caller frees. ssh replaces the tokens of UserKnownHostsFile
+ * before it prints the list, so a '%' may belong to the file's name: if a file of exactly that name
+ * exists, the word is that file. */
 static char *path_of(const char *text, size_t length, const struct ssh_tokens *tokens)
 {
     char *word = mem_strndup(text, length);
@@ -42,7 +42,7 @@ static bool is_there(const char *text, size_t length, const struct ssh_tokens *t
     return there;
 }
 
-/* Where the word after the one that ends at `end` ends; `end` again: there is none. */
+/* The end of the word that follows the one that ends at `end`; `end` again: no word follows. */
 static size_t next_end(const char *list, size_t end)
 {
     size_t begin = end + strspn(list + end, BLANKS);
@@ -50,7 +50,7 @@ static size_t next_end(const char *list, size_t end)
     return list[begin] ? begin + strcspn(list + begin, BLANKS) : end;
 }
 
-/* The longest path at the beginning of the list that there is; 0: there is none. */
+/* The length of the longest path at the beginning of the list whose file exists; 0: none does. */
 static size_t longest_there(const char *list, const struct ssh_tokens *tokens)
 {
     size_t end = strcspn(list, BLANKS);
@@ -64,9 +64,9 @@ static size_t longest_there(const char *list, const struct ssh_tokens *tokens)
     return longest;
 }
 
-/* How much of the list the next path takes: the longest that there is; else a word, with those
- * behind it that cannot begin a path. A file that is there is never passed over: it could hold the
- * host's key or a revocation. */
+/* The length of the next path of the list: the longest one whose file exists, else one word
+ * together with the words behind it that cannot begin a path. A file that exists is never passed
+ * over: it could hold the host's key or a revocation. */
 static size_t path_length(const char *list, const struct ssh_tokens *tokens)
 {
     size_t length = longest_there(list, tokens);

@@ -10,6 +10,7 @@
 #include "control/server.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 
 #include <stdio.h>
@@ -44,9 +45,9 @@ static void obey_check(struct control *control, struct control_request *request,
 {
     json_t *answer = control_ok();
 
-    (void)control;
     (void)object;
     json_object_set_new(answer, "pid", json_integer(getpid()));
+    gateway_add_readiness(control->gateway, answer);
     control_answer(request, answer);
 }
 
@@ -125,7 +126,13 @@ static void ask_change(struct control *control, enum config_change_kind kind, co
         forwards[i].kind = copy_of(item, "kind");
         forwards[i].spec = copy_of(item, "spec");
     }
-    config_changes_ask(control->gateway->changes, kind, forwards, count, done, arg);
+    config_changes_ask(control->gateway->changes, &(struct config_change_request){
+                                                      .kind = kind,
+                                                      .forwards = forwards,
+                                                      .forward_count = count,
+                                                      .done = done,
+                                                      .arg = arg,
+                                                  });
 }
 
 static void order_free(struct order *order)
@@ -168,8 +175,13 @@ static void order_failed(struct order *order, const char *why)
     for (size_t i = 0; i < order->count; i++)
         if (config_forward(g->generation->config, order->names[i]) != NULL)
             forwards[count++].name = mem_strdup(order->names[i]);
-    config_changes_ask(g->changes, CONFIG_REMOVE_NAMED_FORWARDS, forwards, count, order_taken_back,
-                       order);
+    config_changes_ask(g->changes, &(struct config_change_request){
+                                       .kind = CONFIG_REMOVE_NAMED_FORWARDS,
+                                       .forwards = forwards,
+                                       .forward_count = count,
+                                       .done = order_taken_back,
+                                       .arg = order,
+                                   });
 }
 
 /* How one of them does: FORWARD_UP (and the port that the server chose, or 0), FORWARD_DEGRADED
@@ -304,10 +316,13 @@ static void obey_cancel(struct control *control, struct control_request *request
 static const struct {
     const char *name;
     void (*obey)(struct control *control, struct control_request *request, const json_t *object);
+    bool often; /* asked by monitors: it is not logged */
 } commands[] = {
-    {"check", obey_check},     {"status", obey_status}, {"conninfo", obey_conninfo},
-    {"forward", obey_forward}, {"cancel", obey_cancel}, {"reload", obey_reload},
-    {"stop", obey_stop},       {"exit", obey_exit},
+    {"check", obey_check, true},      {"ready", obey_check, true},
+    {"status", obey_status, true},    {"conninfo", obey_conninfo, false},
+    {"forward", obey_forward, false}, {"cancel", obey_cancel, false},
+    {"reload", obey_reload, false},   {"stop", obey_stop, false},
+    {"exit", obey_exit, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,
@@ -321,7 +336,7 @@ static void on_command(void *arg, struct control_request *request, const char *c
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, command) == 0) {
-            if (strcmp(command, "check") != 0 && strcmp(command, "status") != 0)
+            if (!commands[i].often)
                 log_info("control: %s", command);
             commands[i].obey(control, request, object);
             return;

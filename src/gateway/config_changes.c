@@ -207,7 +207,7 @@ static struct config_change_result change_result(const struct config_change *cha
     };
 }
 
-/* Tells whoever waits how it went. (They may ask for another change.) */
+/* Calls each waiter's `done` with the result. (The callee may ask for another change.) */
 static void change_tell(struct config_change *change, bool ok,
                         const struct config_change_result *result)
 {
@@ -334,20 +334,18 @@ static void add_waiter(struct config_change *change, config_change_done_fn *done
     change->waiters[change->waiter_count++] = (struct change_waiter){done, arg};
 }
 
-void config_changes_ask(struct config_changes *changes, enum config_change_kind kind,
-                        struct config_change_forward *forwards, size_t count,
-                        config_change_done_fn *done, void *arg)
+void config_changes_ask(struct config_changes *changes, const struct config_change_request *request)
 {
-    struct config_change *change = kind == CONFIG_RELOAD ? waiting_reload(changes) : NULL;
+    struct config_change *change = request->kind == CONFIG_RELOAD ? waiting_reload(changes) : NULL;
 
     if (change != NULL) {
-        add_waiter(change, done, arg);
+        add_waiter(change, request->done, request->arg);
         return;
     }
-    change = change_new(changes, kind);
-    change->forwards = forwards;
-    change->forward_count = count;
-    add_waiter(change, done, arg);
+    change = change_new(changes, request->kind);
+    change->forwards = request->forwards;
+    change->forward_count = request->forward_count;
+    add_waiter(change, request->done, request->arg);
     if (changes->closed) {
         tell_ending(change);
         change_free(change);
@@ -367,8 +365,8 @@ bool config_changes_reloading(const struct config_changes *changes)
     return changes->running && TAILQ_FIRST(&changes->queue)->kind == CONFIG_RELOAD;
 }
 
-/* (The change under way stays in the queue until its thread has ended. Whoever is told meanwhile
- * cannot add to the queue any more.) */
+/* (The change under way stays in the queue until its thread has ended. A waiter that is told
+ * meanwhile cannot add to the queue any more.) */
 void config_changes_close(struct config_changes *changes)
 {
     struct change_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);

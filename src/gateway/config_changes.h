@@ -36,8 +36,8 @@ struct config_change_forward {
     char *name;
 };
 
-/* Who listens at the path of the new configuration's control socket, if it is another path than
- * before. */
+/* The process that listens at the path of the new configuration's control socket, if that path has
+ * changed. */
 struct control_holder {
     enum control_peer peer;
     pid_t pid; /* with CONTROL_ADIT */
@@ -73,18 +73,26 @@ struct config_changes_options {
 };
 struct config_changes *config_changes_new(const struct config_changes_options *options);
 
-/* Asks for a change. `forwards` is an array of `count`, which is taken over with its strings.
- * `done` is called once, later or, after config_changes_close, at once; NULL is fine. */
-void config_changes_ask(struct config_changes *changes, enum config_change_kind kind,
-                        struct config_change_forward *forwards, size_t count,
-                        config_change_done_fn *done, void *arg);
+/* A change that is asked for. */
+struct config_change_request {
+    enum config_change_kind kind;
+    struct config_change_forward *forwards; /* of malloc(3), as their strings; NULL for a reload */
+    size_t forward_count;
+    config_change_done_fn *done; /* NULL is fine */
+    void *arg;                   /* of `done` */
+};
+
+/* Asks for a change, and takes over its forwards. `done` is called once, later or, after
+ * config_changes_close, at once. */
+void config_changes_ask(struct config_changes *changes,
+                        const struct config_change_request *request);
 
 /* Whether a change is under way; whether it is a reload. */
 bool config_changes_busy(const struct config_changes *changes);
 bool config_changes_reloading(const struct config_changes *changes);
 
-/* Ends it all: whoever waits is told that adit is ending, and what the thread waits for is ended if
- * it is a program. */
+/* Ends all changes: each `done` is called with the error that adit is ending, and a program that
+ * the thread waits for is ended. */
 void config_changes_close(struct config_changes *changes);
 
 /* After config_changes_close, while a change is still under way: calls `idle` once, when it no

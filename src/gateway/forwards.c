@@ -102,8 +102,9 @@ static int choose_slot(const struct forward *f)
 
 static void forward_set_state(struct forward *f, enum forward_state state)
 {
-    log_debug("remote forward %s: %s -> %s", f->config->name, forward_state_name(f->state),
-              forward_state_name(state));
+    if (state != f->state)
+        log_debug("remote forward %s: %s -> %s", f->config->name, forward_state_name(f->state),
+                  forward_state_name(state));
     f->state = state;
 }
 

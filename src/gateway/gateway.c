@@ -148,7 +148,7 @@ static bool has_hung_up(const struct gateway *g)
     return g->had_terminal && is_command_line(g->generation->config) && !background_has_terminal();
 }
 
-/* SIGHUP that somebody sent: the log's file is opened again, and a configuration file is read
+/* SIGHUP from outside: the log's file is opened again, and a configuration file is read
  * again. */
 static void read_again(struct gateway *g)
 {

@@ -106,7 +106,10 @@ void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, b
         host->proved = true;
         return;
     }
-    if (host->failures > 0 && began <= host->failed_at)
+    /* A dial that began in the millisecond of the last failure began after that failure if no wait
+     * followed it. */
+    if (host->failures > 0 &&
+        (began < host->failed_at || (began == host->failed_at && host->wait_ms > 0)))
         return;
     host->kind = status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY ? NEEDS_A_PERSON
                  : reached                                                ? REACHED

@@ -36,7 +36,7 @@ void listeners_each(const struct listeners *listeners,
                                  const char *address),
                     void *arg);
 
-/* Closes them all, before the workers are told to stop: nobody can connect any more when this
+/* Closes them all, before the workers are told to stop: no client can connect any more when this
  * returns. */
 void listeners_close(struct listeners *listeners);
 

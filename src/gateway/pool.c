@@ -197,6 +197,8 @@ static void pool_fill(struct pool *pool)
         struct place *place = choose_place(pool, &wait);
         if (place == NULL)
             break;
+        log_debug("upstream %s: session %d: dialling %s: %u of %u sessions are up or dialled",
+                  pool->upstream->name, slot, place->label, there, wanted);
         place->sessions++;
         pool->slots[slot].place = place;
         session_table_set_slot(pool->table, slot, SLOT_DIALLING);

@@ -169,7 +169,8 @@ void gateway_reload(struct gateway *g, config_change_done_fn *done, void *arg)
 {
     if (g->generation->config->file != NULL)
         notify_reloading();
-    config_changes_ask(g->changes, CONFIG_RELOAD, NULL, 0, done, arg);
+    config_changes_ask(g->changes, &(struct config_change_request){
+                                       .kind = CONFIG_RELOAD, .done = done, .arg = arg});
 }
 
 struct config *gateway_current_config(void *gateway)

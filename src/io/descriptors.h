@@ -8,8 +8,8 @@
  * limit of RLIMIT_NOFILE; the kernel gives the lowest descriptor that is free, so that a descriptor
  * beyond a bound shows that all below are taken. */
 enum descriptor_use {
-    /* Connections from this machine for clients of remote forwards: anybody who reaches the port of
-     * the server causes them. They leave a quarter of all descriptors to local clients. */
+    /* Connections from this machine for clients of remote forwards: everybody who can reach the
+     * port of the server causes them. They leave a quarter of all descriptors to local clients. */
     DESCRIPTOR_REMOTE_FORWARD,
     /* Clients that are accepted here, and DNS through the tunnel for them. They leave the last 64,
      * or the last quarter if that is less. */

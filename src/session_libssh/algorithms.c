@@ -180,7 +180,8 @@ static void log_unknown(const struct handshake *h, const struct list *list, cons
         return;
     each_name(text, try_name, &u);
     if (u.text != NULL)
-        log_debug("%s: %s: libssh does not know %s", h->host, list->key, u.text);
+        log_debug("upstream %s: login at %s: %s: libssh does not know %s", h->upstream->name,
+                  h->host, list->key, u.text);
     free(u.text);
     ssh_free(u.probe);
 }

@@ -68,7 +68,7 @@ static void forward_log(int priority, const char *function, const char *text, vo
 
     handshake_heard(h, function, text);
     if (priority <= SSH_LOG_PROTOCOL && log_wants(ADIT_LOG_DEBUG))
-        log_debug("%s: libssh: %s", h->host, text);
+        log_debug("upstream %s: login at %s: libssh: %s", h->upstream->name, h->host, text);
 }
 
 static struct logged_in *logged_in_made(const struct handshake *h, int watch_fd, bool buffered)
@@ -241,7 +241,13 @@ static void libssh_dial_cancel(struct dial *dial)
     libssh_dial_shutdown(dial);
 }
 
+static const char *library_version(void)
+{
+    return ssh_version(0);
+}
+
 const struct login_engine libssh_engine = {
+    .version = library_version,
     .check = algorithms_check,
     .find = libssh_config_find,
     .start = libssh_dial_start,

@@ -66,7 +66,7 @@ void global_requests_keepalive(struct libssh_session *session);
  * not longer: they wait for the server's own connections, and the first for its start. */
 void global_requests_probe(struct libssh_session *session);
 
-/* From time to time: gives up a measurement that nobody answers. */
+/* Called from time to time: gives up a measurement that stays unanswered. */
 void global_requests_tick(struct libssh_session *session);
 
 /* After each of libssh's looks at its input: collects an answer that came last. */

@@ -190,7 +190,7 @@ static void on_status(void *arg, float status)
 
 static enum dial_status connect_on(struct handshake *h, int fd)
 {
-    static struct ssh_callbacks_struct nobody = {.size = sizeof(nobody)};
+    static struct ssh_callbacks_struct no_callbacks = {.size = sizeof(no_callbacks)};
     struct taking taking = {.handle = h->handle};
     struct ssh_callbacks_struct callbacks = {
         .size = sizeof(callbacks), .userdata = &taking, .connect_status_function = on_status};
@@ -201,7 +201,7 @@ static enum dial_status connect_on(struct handshake *h, int fd)
         status = ssh_connect(h->handle) == SSH_OK
                      ? DIAL_OK
                      : server_words_fail(h, " during the key exchange");
-        ssh_set_callbacks(h->handle, &nobody); /* libssh calls them at every rekey */
+        ssh_set_callbacks(h->handle, &no_callbacks); /* libssh calls them at every rekey */
     }
     if (!taking.taken)
         close(fd);

@@ -22,12 +22,11 @@ void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
     s->round_trip.known = true;
 }
 
-/* `why`: for the log. */
-static void send_keepalive(struct libssh_session *s, const char *why)
+/* Keepalives are counted by the caller. */
+static void send_keepalive(struct libssh_session *s)
 {
     if (s->keepalive.awaited == 0)
         s->keepalive.awaited = loop_now(s->loop);
-    session_debug(s, "%s, %u unanswered", why, s->keepalive.unanswered);
     /* (The first one also finds out whether the server answers at all, and how fast.) */
     if (!s->round_trip.known && !s->global_requests.unimplemented)
         global_requests_probe(s);
@@ -53,14 +52,17 @@ static void keepalive_due(struct deadline *deadline)
         s->keepalive.unanswered = 0;
     } else if (is_acknowledged(s)) {
         s->keepalive.unanswered = 1;
-        send_keepalive(s, "packet to be ignored sent");
+        session_debug(s, "packet to be ignored sent, as the server acknowledged the last one");
+        send_keepalive(s);
     } else if (s->keepalive.unanswered >= s->options.keepalive_max) {
         s->end.why = "no answer to keepalives";
         session_turn(s, false);
         return;
     } else {
         s->keepalive.unanswered++;
-        send_keepalive(s, "keepalive sent");
+        session_debug(s, "keepalive sent, %u of %u unanswered", s->keepalive.unanswered,
+                      s->options.keepalive_max);
+        send_keepalive(s);
     }
     deadline_arm(s->loop, &s->keepalive.deadline, s->options.keepalive_ms, keepalive_due);
 }
@@ -99,7 +101,8 @@ void libssh_session_probe(struct session *session)
         return;
     s->keepalive.heard_bytes = s->bytes.in_bytes;
     s->keepalive.unanswered = s->options.keepalive_max;
-    send_keepalive(s, "asked whether it lives");
+    session_debug(s, "keepalive sent: lost if the server sends nothing for %d ms", PROBE_ANSWER_MS);
+    send_keepalive(s);
     deadline_arm(s->loop, &s->keepalive.deadline, PROBE_ANSWER_MS, keepalive_due);
 }
 
@@ -127,7 +130,8 @@ void libssh_session_tick(struct session *session)
      * packet after another. */
     if (!s->end.dead && !s->silence.probed && session_silent_ms(s) >= PROBE_MS) {
         s->silence.probed = true;
-        send_keepalive(s, "silent while an open waits: keepalive sent");
+        session_debug(s, "silent while an open waits: keepalive sent");
+        send_keepalive(s);
     }
     if (!s->end.dead && !s->silence.is_overdue && session_silent_ms(s) >= OVERDUE_MS) {
         s->silence.is_overdue = true;

@@ -24,11 +24,24 @@ static void log_key_exchange(struct libssh_session *s)
     s->rekey.logged_at = s->packets.out_packets;
 }
 
-/* (0.10 says with each key exchange that it forgets the old keys.) */
+/* Whether libssh warns of what is in order: a server refuses a keepalive, which is how it answers
+ * one. */
+static bool is_false_alarm(const char *function, const char *text)
+{
+    return strcmp(function, "ssh_global_request") == 0 && strstr(text, " keepalive@") != NULL;
+}
+
+/* (0.10 says with each key exchange that it forgets the old keys, and of each global request that
+ * it does not know, as OpenSSH's hostkeys-00@openssh.com after each login, that it is invalid.) */
 static void log_warning_of_libssh(struct libssh_session *s, const char *function, const char *text)
 {
+    if (is_false_alarm(function, text))
+        return;
     if (strcmp(function, "ssh_packet_set_newkeys") == 0)
         session_debug(s, "new keys in one direction");
+    else if (strcmp(function, "ssh_packet_global_request") == 0)
+        session_debug(
+            s, "ignored: a global request of the server that libssh does not know or cannot read");
     else if (strcmp(function, "ssh_strict_fopen") == 0)
         log_key_exchange(s);
     else if (strcmp(function, "ssh_known_hosts_read_entries") != 0)
@@ -161,7 +174,8 @@ static void libssh_session_free(struct session *session)
 {
     struct libssh_session *s = libssh_session_of(session);
 
-    session_debug(s, "ends with %u channels", s->channels.count);
+    if (!s->end.dead)
+        session_debug(s, "ended by adit with %u channels", s->channels.count);
     s->end.freed = true;
     if (!s->turn.driving)
         session_destroy(s);
@@ -174,7 +188,8 @@ void session_die(struct libssh_session *s)
     snprintf(why, sizeof(why), "%s", s->end.why != NULL ? s->end.why : ssh_get_error(s->handle));
     if (why[0] == '\0')
         snprintf(why, sizeof(why), "connection closed by the server");
-    session_debug(s, "lost: %s", why);
+    session_debug(s, "lost: %s (%u channels, last packet from the server %llu ms ago)", why,
+                  s->channels.count, (unsigned long long)(loop_now(s->loop) - s->silence.heard_at));
     s->end.dead = true;
     uv_poll_stop(&s->socket.poll);
     session_liveness_end(s);

@@ -9,7 +9,7 @@
 #include "shared/workers.h"
 #include "wire/outcome.h"
 
-/* What an internal connection is for, and who is told of it. */
+/* What an internal connection is for, and the callbacks that are told of it. */
 struct internal_request {
     const char *via;        /* the upstream whose sessions carry it */
     struct config_place to; /* a name is resolved by the SSH server */

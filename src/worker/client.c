@@ -337,29 +337,29 @@ static void on_forwarded_lost(void *arg)
 }
 
 void client_new_forwarded(struct worker *worker, struct generation *generation,
-                          const struct config_forward *forward, int slot,
-                          struct forwarded_open *forwarded, const char *origin,
-                          uint16_t origin_port)
+                          const struct forwarded_connection *connection)
 {
+    const struct config_forward *forward = connection->forward;
     struct client *c = client_make(worker, generation, NULL);
 
     atomic_fetch_add(&worker->workers->clients, 1);
     c->listen = &forward->listen;
     c->origin.via_remote_forward = true;
     c->session.upstream = generation_upstream(generation, forward->via, &c->session.table);
-    c->session.slot = slot;
-    atomic_fetch_add_explicit(&c->session.table->slots[slot].channels, 1, memory_order_relaxed);
-    c->origin.is_ip = ip_parse(origin, &c->origin.ip);
-    c->origin.port = origin_port;
+    c->session.slot = connection->slot;
+    atomic_fetch_add_explicit(&c->session.table->slots[connection->slot].channels, 1,
+                              memory_order_relaxed);
+    c->origin.is_ip = ip_parse(connection->origin, &c->origin.ip);
+    c->origin.port = connection->origin_port;
     metric_add(&worker->metrics.accepted, 1);
     log_debug("connection %llu: forwarded to worker %u by remote forward %s", c->number,
               worker->index, c->listen->name);
     if (config_listen_leads(c->listen)) {
-        c->forwarded = forwarded;
-        forwarded_open_own(forwarded, on_forwarded_lost, c);
+        c->forwarded = connection->open;
+        forwarded_open_own(connection->open, on_forwarded_lost, c);
         take_target(c, &c->listen->target);
     } else {
-        c->endpoint = forwarded_open_accept(forwarded);
+        c->endpoint = forwarded_open_accept(connection->open);
     }
     begin(c);
 }

@@ -20,13 +20,18 @@ void client_new(struct worker *worker, struct generation *generation,
 bool client_new_internal(struct worker *worker, struct generation *generation,
                          const struct internal_request *request, int fd);
 
-/* A client for a connection that came in at the far side by a remote forward of the generation,
- * which is referenced. The client answers `forwarded`. `slot` is the session's; `origin` is where
- * the connection came from, in the server's words. */
+/* A connection that came in at the far side by a remote forward. */
+struct forwarded_connection {
+    const struct config_forward *forward; /* of the generation */
+    int slot;                             /* of the session that the connection came by */
+    struct forwarded_open *open;          /* the client answers it */
+    const char *origin; /* where the connection came from, in the server's words */
+    uint16_t origin_port;
+};
+
+/* A client for a forwarded connection, on the worker's thread. The generation is referenced. */
 void client_new_forwarded(struct worker *worker, struct generation *generation,
-                          const struct config_forward *forward, int slot,
-                          struct forwarded_open *forwarded, const char *origin,
-                          uint16_t origin_port);
+                          const struct forwarded_connection *connection);
 
 /* The session table of a client of worker->waiting has a session: the client tries again. */
 void client_retry(struct client *client);

@@ -20,7 +20,7 @@ enum client_state {
     CLIENT_MOVING,     /* it is a message to the worker that has the session */
     CLIENT_CONNECTING, /* this machine connects to the target (remote forwards) */
     CLIENT_OPENING,    /* the server was asked for a channel */
-    CLIENT_BINDING,    /* the server was asked to listen, then: somebody is to connect there */
+    CLIENT_BINDING, /* the server was asked to listen; then a connection to that port is awaited */
     CLIENT_ANSWERING,  /* momentary: the target is reached, and the client is told */
     CLIENT_RELAYING,   /* bytes flow; the relay has the client's endpoint */
     CLIENT_EXCHANGING, /* the same, for one HTTP request and its response */
@@ -58,7 +58,7 @@ enum client_event {
     CLIENT_SESSION,   /* a session is up (waiting); one of this worker was chosen (routing) */
     CLIENT_MOVED,     /* the message has reached the worker, and the client is one of its own */
     CLIENT_LISTENING, /* the server listens (BIND) */
-    CLIENT_OPENED,    /* the target is reached; to a BIND: somebody has connected */
+    CLIENT_OPENED,    /* the target is reached; for BIND: a connection has come in */
     CLIENT_LOST,      /* the session ended before the server answered: another one may do */
     CLIENT_NEXT,      /* this did not lead there, but there is another address or another look-up */
     CLIENT_REFUSED,   /* this did not lead there, and nothing else is left; or it is not allowed */

@@ -113,7 +113,7 @@ struct client_session {
 struct client_bind {
     struct session_listen *listen; /* in CLIENT_BINDING */
     char *bound;                   /* where the server listens, as the client was told */
-    char *peer;                    /* who connected there, in the server's words */
+    char *peer;                    /* the address that connected, in the server's words */
 };
 
 struct password_check;
@@ -126,7 +126,7 @@ struct client {
     enum client_state state;
     struct generation *generation;
     const struct config_listen *listen; /* NULL: an internal connection */
-    struct internal_request *internal;  /* its strings are not kept; NULL: nobody is told */
+    struct internal_request *internal;  /* its strings are not kept; NULL: the connection is none */
     struct endpoint *endpoint;          /* NULL: the relay has it, or it is no endpoint (yet) */
     struct deadline deadline;           /* see client_state_has_deadline */
     struct later parse_later;           /* a channel has brought bytes, or their end */
@@ -172,7 +172,7 @@ void client_forget_request(struct client *client);
 enum client_event client_parse(struct client *client); /* an action */
 enum client_event client_check(struct client *client); /* an action */
 
-/* Nobody waits any more for the password check that is under way. */
+/* Gives up the password check that is under way: its result is ignored. */
 void client_forget_check(struct client *client);
 
 /* client_route.c */

@@ -94,7 +94,7 @@ static bool names_resolve_here(const struct config *config)
     return config->acl != NULL && config->acl_names_resolve;
 }
 
-/* Who looks the name up in this step of [resolve] order. */
+/* Looks the name up as this step of [resolve] order says. */
 static enum resolve_step resolve_step_of(const struct client *c)
 {
     const struct config *config = c->generation->config;

@@ -50,8 +50,14 @@ static void on_forwarded(void *arg, struct forwarded_open *forwarded, const char
     const struct remote_listen *remote = arg;
     const struct listen_order *order = &remote->order;
 
-    client_new_forwarded(remote->ws->worker, order->generation, order->forward, order->slot,
-                         forwarded, origin, origin_port);
+    client_new_forwarded(remote->ws->worker, order->generation,
+                         &(struct forwarded_connection){
+                             .forward = order->forward,
+                             .slot = order->slot,
+                             .open = forwarded,
+                             .origin = origin,
+                             .origin_port = origin_port,
+                         });
 }
 
 static void on_listen_lost(void *arg)

@@ -138,7 +138,8 @@ static void addresses(void **state)
 }
 
 #define ANYBODY(address)                                                                           \
-    "address: anybody who reaches " address " could use it: set auth = password, narrow it by "    \
+    "address: everybody who can reach " address                                                    \
+    " could use it: set auth = password, narrow it by "                                            \
     "from= in [acl], or say open = yes\n"
 
 static void the_bind_rule(void **state)
@@ -219,7 +220,7 @@ static void resolving(void **state)
 }
 
 #define NOBODY                                                                                     \
-    "names: resolve has nobody to ask: say servers = ADDRESS in [resolve] (DNS servers, asked "    \
+    "names: resolve has no server to ask: say servers = ADDRESS in [resolve] (DNS servers, asked " \
     "through the SSH session), or order = local there (this machine's resolvers, which then see "  \
     "the names)\n"
 

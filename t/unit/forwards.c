@@ -158,7 +158,8 @@ static void a_bind_address_that_is_meant_need_not_be_said_so(void **state)
 
 #define NO_LOCAL " is not [BIND:]PORT:HOST:HOSTPORT, with a socket's path in place of either end\n"
 #define ANYBODY(address)                                                                           \
-    "f:4: dynamic: anybody who reaches " address " could use it: narrow it by from= in [acl], or " \
+    "f:4: dynamic: everybody who can reach " address                                               \
+    " could use it: narrow it by from= in [acl], or "                                              \
     "say open = yes\n"
 
 static void what_is_wrong_with_a_forward_is_told(void **state)

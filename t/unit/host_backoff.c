@@ -182,6 +182,20 @@ static void only_the_second_of_sessions_lost_too_soon_is_waited_for(void **state
     host_backoffs_free(hosts);
 }
 
+static void a_dial_refused_in_the_millisecond_of_the_loss_is_waited_for(void **state)
+{
+    struct host_backoffs *hosts = host_backoffs_new();
+    struct host_backoff *host = any_host(hosts);
+
+    (void)state;
+    succeeds(host, START);
+    host_backoff_lost(host, START, START + 10);
+    assert_int_equal(host_backoff_wait(host, START + 10, false), 0);
+    assert_half_to_whole(fails(host, START + 10, unreachable), 500);
+    assert_half_to_whole(fails(host, START + 10, unreachable), 500);
+    host_backoffs_free(hosts);
+}
+
 /* ---- a client waits */
 
 static void a_waiting_client_shortens_only_the_unreachable_kind(void **state)
@@ -413,6 +427,7 @@ int main(void)
         cmocka_unit_test(the_last_failure_says_of_what_kind_the_wait_is),
         cmocka_unit_test(failures_count_until_the_host_was_well_for_a_while),
         cmocka_unit_test(only_the_second_of_sessions_lost_too_soon_is_waited_for),
+        cmocka_unit_test(a_dial_refused_in_the_millisecond_of_the_loss_is_waited_for),
         cmocka_unit_test(a_waiting_client_shortens_only_the_unreachable_kind),
         cmocka_unit_test(one_at_a_time_until_the_host_has_let_us_in),
         cmocka_unit_test(a_proved_host_is_dialled_at_most_so_often_at_once),
