@@ -54,13 +54,16 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
+#define CONFIG_IDENTITY_NONE "none"
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */
     struct string_list hosts;
     char *user; /* NULL: the user who runs adit */
     uint16_t port;
-    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist. */
+    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist.
+     * CONFIG_IDENTITY_NONE alone stands for no file at all. */
     struct string_list identities;
     struct string_list certificates; /* besides the FILE-cert.pub of each identity */
     bool agent;                      /* ask $SSH_AUTH_SOCK */

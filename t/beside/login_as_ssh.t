@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (Agent, certify, equal, holds, keypair, sanitized, scratch, tap, true)
+from adit_test import (Agent, certify, equal, false, holds, keypair, sanitized, scratch, tap, true)
 from adit_test.as_ssh import Silence, side_by_side
 from adit_test.agents import Filter
 from adit_test.keys import public
@@ -203,6 +203,19 @@ def agents(silence):
                 tap.case("an agent that ends when it shall sign: a password"):
             side_by_side(with_password, silence, keys=[scratch("none")], answers=[PASSWORD],
                          SSH_AUTH_SOCK=picky.socket)
+        for value in ("$ADIT_TEST_UNSET", "$ADIT_TEST_EMPTY"):
+            with tap.case(f"IdentityAgent {value}, which is not set, while SSH_AUTH_SOCK is"):
+                side_by_side(sshd, silence, f"IdentityAgent={value}", keys=[scratch("none")],
+                             SSH_AUTH_SOCK=agent.socket, ADIT_TEST_EMPTY="")
+        home = scratch("home")
+        os.makedirs(f"{home}/.ssh")
+        os.symlink(second, f"{home}/.ssh/id_ed25519")
+        for value in ("none", "/nonexistent/key"):
+            for options in ([NO_AGENT], ["IdentitiesOnly=yes"]):
+                with tap.case(f"IdentityFile {value}, {options[0]}: no key in ~/.ssh either"):
+                    adit, _ = side_by_side(sshd, silence, f"IdentityFile={value}", *options,
+                                           keys=[], SSH_AUTH_SOCK=agent.socket, HOME=home)
+                    false(adit.came, "a login")
         with tap.case("an agent that is gone: -i logs in"):
             side_by_side(sshd, silence, SSH_AUTH_SOCK=scratch("gone"))
 
