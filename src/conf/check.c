@@ -54,7 +54,7 @@ static void check_identity(struct load *load, const struct load_section *section
 {
     char *beside = mem_printf("%s.pub", path);
 
-    if (path_unreadable(beside) != NULL)
+    if (strcmp(path, CONFIG_IDENTITY_NONE) != 0 && path_unreadable(beside) != NULL)
         check_readable(load, section, "identity", path);
     free(beside);
 }

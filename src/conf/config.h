@@ -57,13 +57,16 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 /* The longest rekey_time: libssh counts milliseconds in an int. */
 #define CONFIG_REKEY_TIME_MAX_MS (UINT64_C(24) * 24 * 60 * 60 * 1000)
 
+#define CONFIG_IDENTITY_NONE "none"
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */
     struct string_list hosts;
     char *user; /* NULL: the user who runs adit */
     uint16_t port;
-    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist. */
+    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist.
+     * CONFIG_IDENTITY_NONE alone stands for no file at all. */
     struct string_list identities;
     struct string_list certificates; /* besides the FILE-cert.pub of each identity */
     bool agent;                      /* ask $SSH_AUTH_SOCK */

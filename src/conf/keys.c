@@ -68,7 +68,7 @@ static const struct key upstream_keys[] = {
      .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
-     .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order."},
+     .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order; none: no file's."},
     {"certificate", &type_files, FIELD(config_upstream, certificates),
      .otherwise = "what lies beside an identity as FILE-cert.pub", .flags = KEY_SESSION | KEY_HOP,
      .help = "Certificates for the identities."},

@@ -245,6 +245,15 @@ static bool all_usual(const struct scene *scene)
     return !value && !usual;
 }
 
+/* ssh does not connect then. */
+static void unexpanded(const struct scene *scene, const char *value)
+{
+    char *text = mem_printf("%s '%s' cannot be expanded", scene->keyword, value);
+
+    scene->meaning->problem(scene->meaning->arg, text);
+    free(text);
+}
+
 /* The file that an IdentityFile or CertificateFile stands for, or NULL. Where only the public half
  * of a key exists, an agent holds the private half. The caller frees. */
 static char *key_file(const struct scene *scene, const char *value)
@@ -261,7 +270,7 @@ static char *key_file(const struct scene *scene, const char *value)
         free(public);
     }
     if (!path)
-        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+        unexpanded(scene, value);
     else if (wrong && (!scene->usual || path_exists(path)))
         remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
     else if (!wrong)
@@ -287,26 +296,52 @@ static char *key_files(const struct scene *scene, const char *value)
     return buffer_length(&text) > 0 ? text_take(&text) : NULL;
 }
 
-static char *agent_wanted(const struct scene *scene, const char *value)
+/* Where none of the files named is there, those that are tried without IdentityFile are not
+ * either. */
+static char *identity_files(const struct scene *scene, const char *value)
 {
-    (void)scene;
-    return ssh_word_is_none(value) ? mem_strdup("no") : NULL;
+    char *files = key_files(scene, value);
+
+    if (files || all_usual(scene))
+        return files;
+    if (!ssh_word_is_none(value))
+        remark(scene, "%s: %s cannot be used, and no other file is", scene->keyword, value);
+    return mem_strdup(CONFIG_IDENTITY_NONE);
 }
 
-/* IdentityAgent: a path, or the name of an environment variable that holds one. */
+/* The name of an environment variable that holds the path of the agent's socket; NULL: the value is
+ * the path. */
+static const char *agent_variable(const char *value)
+{
+    return value[0] == '$' && value[1] != '{' ? value + 1 : NULL;
+}
+
+/* With a variable that is not set, ssh asks no agent, not even that of SSH_AUTH_SOCK. */
+static char *agent_wanted(const struct scene *scene, const char *value)
+{
+    const char *variable = agent_variable(value);
+    const char *path = variable ? getenv(variable) : value;
+
+    (void)scene;
+    return !path || !*path || ssh_word_is_none(value) ? mem_strdup("no") : NULL;
+}
+
+/* IdentityAgent. */
 static char *agent_socket(const struct scene *scene, const char *value)
 {
+    const char *variable = agent_variable(value);
+
     if (ssh_word_is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
         return NULL;
-    if (value[0] == '$' && value[1] != '{') {
-        value = getenv(value + 1);
-        return value && *value ? mem_strdup(value) : NULL;
+    if (variable) {
+        const char *path = getenv(variable);
+        return path && *path ? mem_strdup(path) : NULL;
     }
     if (!scene->answer->raw)
         return mem_strdup(value);
     char *path = ssh_tokens_expand_path(value, &scene->tokens);
     if (!path)
-        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+        unexpanded(scene, value);
     return path;
 }
 
@@ -390,7 +425,7 @@ static const struct meaning {
     {"proxycommand", "proxy_command", command},
     {"addressfamily", "address_family", family},
     {"bindaddress", "bind_address", as_is},
-    {"identityfile", "identity", key_files},
+    {"identityfile", "identity", identity_files},
     {"certificatefile", "certificate", key_files},
     {"identityagent", "agent", agent_wanted},
     {"identityagent", "identity_agent", agent_socket},

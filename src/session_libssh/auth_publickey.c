@@ -250,17 +250,21 @@ static int probe_agent_key(struct authentication *a, const struct agent *agent, 
     return answer;
 }
 
+/* An agent that refuses, or whose signature is none that libssh can send, loses that key alone. */
 static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
 {
+    const char *comment = agent_comment(agent, key);
     int answer;
 
     agent_offer(agent, key);
     answer = ssh_userauth_agent(a->h->handle, NULL);
-    if (answer != SSH_AUTH_ERROR || !agent_has_refused(agent) || !ssh_is_connected(a->h->handle))
+    if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(
         a, ADIT_LOG_INFO,
-        mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
+        agent_has_refused(agent)
+            ? mem_printf("the agent refused to sign with key %s", comment)
+            : mem_printf("the agent's signature with key %s cannot be used", comment));
     return SSH_AUTH_DENIED;
 }
 

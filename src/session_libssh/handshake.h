@@ -26,6 +26,7 @@ struct handshake {
     struct connection_info info;
     struct host_proof proof;
     char *banner;            /* the one shown last, libssh's; NULL: none */
+    unsigned banner_lines;   /* of banners that were shown */
     char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
     unsigned long checks;    /* integrity_checks() before it connected */
     char error[1024];

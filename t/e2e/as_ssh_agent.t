@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (Agent, certify, equal, holds, keypair, run_adit, sanitized, scratch, tap,
+from adit_test import (Agent, certify, equal, false, holds, keypair, run_adit, sanitized, scratch, tap,
                        true)
 from adit_test.agents import Filter
 from adit_test.as_ssh import Silence, side_by_side
@@ -99,6 +99,18 @@ def order(silence):
         three("IdentityAgent none", "IdentityAgent=none", keys=[scratch("none")])
         three("PubkeyAcceptedAlgorithms of another kind",
               "PubkeyAcceptedAlgorithms=rsa-sha2-512", keys=[scratch("none")])
+        for value in ("$ADIT_TEST_UNSET", "$ADIT_TEST_EMPTY"):
+            three(f"IdentityAgent {value}, which is not set, while SSH_AUTH_SOCK is",
+                  f"IdentityAgent={value}", keys=[scratch("none")], ADIT_TEST_EMPTY="")
+        home = scratch("home")
+        os.makedirs(f"{home}/.ssh")
+        os.symlink(second, f"{home}/.ssh/id_ed25519")
+        for value in ("none", "/nonexistent/key"):
+            for option in ("IdentityAgent=none", "IdentitiesOnly=yes"):
+                with tap.case(f"IdentityFile {value}, {option}: no key in ~/.ssh either"):
+                    adit, _ = side_by_side(sshd, silence, f"IdentityFile={value}", option,
+                                           keys=[], SSH_AUTH_SOCK=agent.socket, HOME=home)
+                    false(adit.came, "a login")
 
 
 def refusals(silence):

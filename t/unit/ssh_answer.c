@@ -214,8 +214,11 @@ static void each_keyword_has_its_key(void **state)
         {"IdentityAgent SSH_AUTH_SOCK", ""},
         {"IdentityAgent $ADIT_TEST_AGENT", "identity_agent = /tmp/agent\n"},
         {"IdentityAgent ${ADIT_TEST_AGENT}.1", "identity_agent = /tmp/agent.1\n"},
-        {"IdentityAgent $ADIT_TEST_UNSET", ""},
-        {"IdentityFile none", ""},
+        {"IdentityAgent $ADIT_TEST_UNSET", "agent = no\n"},
+        {"IdentityAgent $ADIT_TEST_EMPTY", "agent = no\n"},
+        {"IdentityAgent /x/%Z", "! identityagent\n"},
+        {"IdentityFile none", "identity = none\n"},
+        {"IdentityFile /x/%Z", "! identityfile\n# office: identityfile\nidentity = none\n"},
         {"UserKnownHostsFile none\nGlobalKnownHostsFile none", "known_hosts = /dev/null\n"},
         {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
         {"RekeyLimit default none", ""},
@@ -273,6 +276,7 @@ static void each_keyword_has_its_key(void **state)
     };
 
     setenv("ADIT_TEST_AGENT", "/tmp/agent", 1);
+    setenv("ADIT_TEST_EMPTY", "", 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ssh_answer answer = {.raw = true};
         ssh_answer_add(&answer, cases[i].line);
@@ -303,7 +307,10 @@ static void of_files_those_that_are_there_count(void **state)
     } cases[] = {
         {"identityfile @/a\nidentityfile @/missing\nidentityfile @/b", "identity = @/a, @/b\n"},
         {"identityfile @/only", "identity = @/only.pub\n"}, /* the agent has the other half */
-        {"identityfile @/missing", ""},
+        {"identityfile @/missing", "# office: identityfile\nidentity = none\n"},
+        {"identityfile none", "identity = none\n"},
+        {"identityfile none\nidentityfile @/a", "identity = @/a\n"},
+        {"identityfile ~/.ssh/id_rsa", ""}, /* the usual one */
         {"identityfile @/%n", "identity = @/office\n"},
         {"identityfile @/with,comma", "identity = @/with\\,comma\n"},
         {"certificatefile @/a\ncertificatefile @/missing", "certificate = @/a\n"},
