@@ -114,7 +114,8 @@ static void log_in(struct libssh_dial *d, struct handshake *h)
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
-        d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
+        d->status = handshake_fail(
+            h, DIAL_TRANSPORT, "no descriptors are left: raise the limit (ulimit -n, LimitNOFILE)");
         return;
     }
     transport_watch(d->request.fd, show_banner, h);

@@ -43,6 +43,8 @@ static _Thread_local struct {
     bool watching;
     int fd;
     bool received, polled;
+    size_t greeted;
+    char greeting[TRANSPORT_GREETING_MAX];
     transport_wait_fn *wait;
     void *arg;
 } watched;
@@ -75,6 +77,22 @@ void transport_watch(int fd, transport_wait_fn *wait, void *arg)
     watched.wait = wait;
     watched.arg = arg;
     watched.received = watched.polled = false;
+    watched.greeted = 0;
+    watched.greeting[0] = '\0';
+}
+
+const char *transport_greeting(void)
+{
+    return watched.greeting;
+}
+
+/* Of the first bytes that came: as many as there is room for. */
+static void keep_greeting(const char *bytes, ssize_t count)
+{
+    for (ssize_t i = 0; i < count && watched.greeted < sizeof(watched.greeting) - 1; i++)
+        if (bytes[i] != '\0')
+            watched.greeting[watched.greeted++] = bytes[i];
+    watched.greeting[watched.greeted] = '\0';
 }
 
 bool transport_is_called(void)
@@ -174,8 +192,12 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags)
     struct transport *t = current;
 
     if (!serves(t, fd)) {
-        watched.received |= is_watched(fd);
-        return kernel_recv(fd, buffer, size, flags);
+        ssize_t got = kernel_recv(fd, buffer, size, flags);
+        if (is_watched(fd)) {
+            watched.received = true;
+            keep_greeting(buffer, got);
+        }
+        return got;
     }
     if (size > available(t))
         size = available(t);

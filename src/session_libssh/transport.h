@@ -28,6 +28,11 @@
 typedef void transport_wait_fn(void *arg);
 void transport_watch(int fd, transport_wait_fn *wait, void *arg);
 
+/* What the server said first, while that was watched: a string without the NULs that came. Where
+ * the server speaks another protocol, this tells which. */
+#define TRANSPORT_GREETING_MAX 128
+const char *transport_greeting(void);
+
 /* Whether libssh's reads and polls on that descriptor came by this room: only then may the session
  * be entered with `buffered`. Ends the watching. */
 bool transport_is_called(void);

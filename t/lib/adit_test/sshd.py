@@ -96,9 +96,10 @@ class Sshd:
 
     def configure(self, **options):
         """Writes the configuration; a running sshd sees it when it is started again."""
+        self.authorized_keys = scratch("authorized_keys", public(self.user_key) + "\n", 0o644)
         settings = {
             "ListenAddress": self.address, "Port": self.port, "HostKey": self.host_key,
-            "AuthorizedKeysFile": scratch("authorized_keys", public(self.user_key) + "\n", 0o644),
+            "AuthorizedKeysFile": self.authorized_keys,
             "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PermitRootLogin": "yes",
             "PasswordAuthentication": "yes" if "UsePAM" in options else "no",
             "KbdInteractiveAuthentication": "no", "MaxStartups": "1000", "LogLevel": "DEBUG1",
