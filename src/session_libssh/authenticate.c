@@ -311,7 +311,8 @@ static bool read_secret(struct handshake *h, const char *path, const char *what,
         return true;
     *secret = read_first_line(path);
     if (*secret == NULL)
-        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path, strerror(errno));
+        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
+                       errno == ENODATA ? "the file is empty" : strerror(errno));
     return *secret != NULL;
 }
 

@@ -1,6 +1,7 @@
 """Keys, certificates, known_hosts lines and an agent, by OpenSSH's own tools."""
 
 import os
+import socket
 import subprocess
 
 from .process import Process, scratch, wait_until
@@ -51,10 +52,15 @@ class Agent:
     def __init__(self, *keys):
         self.socket = scratch("agent")
         self.process = Process("ssh-agent", ["ssh-agent", "-D", "-a", self.socket])
-        wait_until(lambda: os.path.exists(self.socket), "ssh-agent's socket")
+        wait_until(self._listens, "ssh-agent's socket")
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], check=True, stdin=subprocess.DEVNULL,
                            env={**os.environ, "SSH_AUTH_SOCK": self.socket})
+
+    def _listens(self):
+        """(The socket is there before anybody listens on it.)"""
+        with socket.socket(socket.AF_UNIX) as conn:
+            return conn.connect_ex(self.socket) == 0
 
     def __enter__(self):
         return self
