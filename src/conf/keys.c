@@ -90,8 +90,11 @@ static const struct key upstream_keys[] = {
      .otherwise = "nothing is asked, except on a command line as ssh(1)'s",
      .flags = KEY_HOP | KEY_HOP_ALWAYS,
      .help =
-         "A program that is run with each question and prints the answer. Answers that the server "
-         "accepted are kept until adit ends, except those of second factors."},
+         "A program that is run with each question as its argument, and with the names of the "
+         "upstream and the host in ADIT_UPSTREAM and ADIT_HOST, and prints the answer. Answers "
+         "that "
+         "the server accepted are kept until adit ends, except those of second factors. EXAMPLES "
+         "has one that computes one-time codes."},
     {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
      .words = words_yes_no, .flags = KEY_HOP, .help = "Ask no questions, even at a terminal."},
     {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",

@@ -334,7 +334,8 @@ static void forward_was_refused(struct forward *f)
     /* (SSH_MSG_REQUEST_FAILURE says no more, RFC 4254 section 4.) */
     f->error =
         mem_printf("remote port forwarding failed for listen port %u: the server refuses, as "
-                   "the port is taken or not allowed",
+                   "the port is taken or not allowed (there: `ss -tln`; AllowTcpForwarding and "
+                   "PermitListen of sshd_config)",
                    f->config->bind.port);
     if (!report_change(f) && first)
         log_warning("remote forward %s: %s; trying again", f->config->name, f->error);

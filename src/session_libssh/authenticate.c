@@ -11,12 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-void auth_note_tried(struct authentication *a, const char *method, const char *what)
+static void add_tried(struct authentication *a, const char *separator, const char *text)
 {
     size_t length = strlen(a->tried);
 
-    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? ", " : "",
-             what != NULL ? what : method);
+    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? separator : "",
+             text);
+}
+
+void auth_note_key(struct authentication *a, const char *what, ssh_key key)
+{
+    unsigned char *hash = NULL;
+    size_t length = 0;
+    char *fingerprint = NULL;
+
+    auth_note_tried(a, "publickey", what);
+    a->tried_key = true;
+    if (key != NULL &&
+        ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) == SSH_OK)
+        fingerprint = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length);
+    if (fingerprint != NULL)
+        add_tried(a, " ", fingerprint);
+    ssh_string_free_char(fingerprint);
+    ssh_clean_pubkey_hash(&hash);
+}
+
+void auth_note_tried(struct authentication *a, const char *method, const char *what)
+{
+    add_tried(a, ", ", what != NULL ? what : method);
     snprintf(a->h->info.login, sizeof(a->h->info.login), "%s%s%s", method, what != NULL ? " " : "",
              what != NULL ? what : "");
 }
@@ -205,7 +227,7 @@ static enum dial_status fail_denied(struct authentication *a, const char *ssh_er
     list_offered(a, offered, sizeof(offered));
     list_forbidden(a, forbidden, sizeof(forbidden));
     return handshake_fail(
-        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s",
+        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s%s%s",
         offered, a->user,
         a->tried[0] != '\0'                          ? a->tried
         : a->problem != NULL || forbidden[0] != '\0' ? "nothing"
@@ -214,8 +236,12 @@ static enum dial_status fail_denied(struct authentication *a, const char *ssh_er
 
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
-        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? ": " : "",
-        ssh_error != NULL ? ssh_error : "");
+        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? "; libssh says \"" : "",
+        ssh_error != NULL ? ssh_error : "", ssh_error != NULL ? "\"" : "",
+        a->tried_key && a->nobody == NULL && !a->unanswered && ssh_error == NULL
+            ? "; the server must have the public half of a key in the user's authorized_keys, or "
+              "name another key by identity (-i)"
+            : "");
 }
 
 /* The connection has ended; what was tried until then is part of the reason. */
@@ -225,7 +251,11 @@ static enum dial_status fail_ended(struct authentication *a)
     size_t length = strlen(a->h->error);
 
     if (a->tried[0] != '\0')
-        snprintf(a->h->error + length, sizeof(a->h->error) - length, " (tried: %s)", a->tried);
+        snprintf(a->h->error + length, sizeof(a->h->error) - length, " (tried: %s)%s", a->tried,
+                 a->tried_key && status == DIAL_AUTHENTICATION
+                     ? "; offer the right key alone: identities_only = yes with identity (-o "
+                       "IdentitiesOnly=yes -i FILE)"
+                     : "");
     return status;
 }
 
@@ -284,7 +314,8 @@ static bool read_secret(struct handshake *h, const char *path, const char *what,
         return true;
     *secret = read_first_line(path);
     if (*secret == NULL)
-        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path, strerror(errno));
+        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
+                       errno == ENODATA ? "the file is empty" : strerror(errno));
     return *secret != NULL;
 }
 

@@ -89,7 +89,9 @@ static struct handshake handshake_of(struct libssh_dial *d)
         .host = d->host,
         .port = d->request.port,
         .alias = d->alias,
-        .asker = {.askpass = upstream->askpass,
+        .asker = {.upstream = upstream->name,
+                  .host = d->host,
+                  .askpass = upstream->askpass,
                   .batch_mode = upstream->batch_mode,
                   .may_ask = d->request.may_ask,
                   .connection = d->watch_fd,
@@ -119,7 +121,8 @@ static void log_in(struct libssh_dial *d, struct handshake *h)
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
-        d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
+        d->status = handshake_fail(
+            h, DIAL_TRANSPORT, "no descriptors are left: raise the limit (ulimit -n, LimitNOFILE)");
         return;
     }
     transport_watch(d->request.fd, &(struct transport_watcher){show_banner, keep_proof, h});

@@ -23,8 +23,8 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
 {
     if (value == NULL || ssh_options_set(h->handle, option, value) == 0)
         return true;
-    handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\" cannot be used: %s", what, (const char *)value,
-                   ssh_get_error(h->handle));
+    handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\" cannot be used: libssh says \"%s\"", what,
+                   (const char *)value, ssh_get_error(h->handle));
     return false;
 }
 
@@ -56,11 +56,15 @@ static bool set_options(struct handshake *h, int fd)
     int no = 0;
 
     if (fd > LIBSSH_FD_MAX) {
-        handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
+        handshake_fail(h, DIAL_TRANSPORT,
+                       "too many files are open for libssh, which takes descriptors up to %d: "
+                       "lower the limit (ulimit -n)",
+                       LIBSSH_FD_MAX);
         return false;
     }
     if (u->libssh_config && !libssh_config_read(h->handle, u, h->alias)) {
-        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
+        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: libssh says \"%s\"",
+                       ssh_get_error(h->handle));
         return false;
     }
     /* libssh must look up nothing by itself: not the name, not ~/.ssh/config, and no host key,

@@ -29,7 +29,7 @@ struct handshake {
     unsigned banner_lines;   /* of banners that were shown */
     char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
     unsigned long checks;    /* integrity_checks() before it connected */
-    char error[1024];
+    char error[3072];        /* (two lists of algorithms, or the keys that were tried) */
 };
 
 /* Runs the whole handshake on `fd`, which is taken. On failure h->error says why; h->handle (which

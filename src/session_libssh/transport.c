@@ -44,6 +44,8 @@ static _Thread_local struct {
     int fd;
     bool received, polled;
     struct transport_watcher by;
+    size_t greeted;
+    char greeting[TRANSPORT_GREETING_MAX];
 } watched;
 
 static void make_key(void)
@@ -73,6 +75,22 @@ void transport_watch(int fd, const struct transport_watcher *watcher)
     watched.fd = fd;
     watched.by = *watcher;
     watched.received = watched.polled = false;
+    watched.greeted = 0;
+    watched.greeting[0] = '\0';
+}
+
+const char *transport_greeting(void)
+{
+    return watched.greeting;
+}
+
+/* Of the first bytes that came: as many as there is room for. */
+static void keep_greeting(const char *bytes, ssize_t count)
+{
+    for (ssize_t i = 0; i < count && watched.greeted < sizeof(watched.greeting) - 1; i++)
+        if (bytes[i] != '\0')
+            watched.greeting[watched.greeted++] = bytes[i];
+    watched.greeting[watched.greeted] = '\0';
 }
 
 bool transport_is_called(void)
@@ -172,6 +190,7 @@ static ssize_t recv_watched(int fd, void *buffer, size_t size, int flags)
     ssize_t got = kernel_recv(fd, buffer, size, flags);
 
     watched.received = true;
+    keep_greeting(buffer, got);
     if (got > 0 && watched.by.received != NULL)
         watched.by.received(watched.by.arg, buffer, (size_t)got);
     return got;

@@ -37,6 +37,11 @@ struct transport_watcher {
  * the server disconnects, fails at once: libssh would wait until its time is up. */
 void transport_watch(int fd, const struct transport_watcher *watcher);
 
+/* What the server said first, while that was watched: a string without the NULs that came. Where
+ * the server speaks another protocol, this tells which. */
+#define TRANSPORT_GREETING_MAX 128
+const char *transport_greeting(void);
+
 /* Whether libssh's reads and polls on that descriptor came by this room: only then may the session
  * be entered with `buffered`. Ends the watching. */
 bool transport_is_called(void);

@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (Agent, certify, equal, false, holds, keypair, run_adit, sanitized, scratch, tap,
-                       true)
+from adit_test import (Agent, certify, equal, false, holds, keypair, run_adit, sanitized, scratch,
+                       tap, true)
 from adit_test.agents import Filter
 from adit_test.as_ssh import Silence, side_by_side
 from adit_test.keys import authorized, fingerprint, public
