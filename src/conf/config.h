@@ -163,9 +163,10 @@ struct config_listen {
     bool protocols[WIRE_PROTOCOLS]; /* by enum wire_protocol */
     enum listen_auth auth;
     char *users_file;
-    struct users *users; /* read and parsed; NULL with LISTEN_AUTH_NONE */
-    bool open;           /* the file says that any client may use it */
-    bool bind;           /* clients may use SOCKS BIND: the SSH server listens for them */
+    struct users *users;      /* read and parsed; NULL with LISTEN_AUTH_NONE */
+    bool open;                /* the file says that any client may use it */
+    bool bind;                /* clients may use SOCKS BIND: the SSH server listens for them */
+    uint64_t idle_timeout_ms; /* 0: a connection may be idle for ever */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;
@@ -182,6 +183,7 @@ struct config_forward {
         bind; /* the end that listens: on this machine; FORWARD_REMOTE: at the server */
     struct config_place target; /* FORWARD_DYNAMIC, and a remote one that serves SOCKS: none */
     bool open;                  /* as of a listener */
+    uint64_t idle_timeout_ms;   /* likewise */
     char *via;                  /* an upstream's name; never NULL once loaded */
     /* The forward as a listener, made by the load; without addresses if FORWARD_REMOTE. */
     struct config_listen listen;

@@ -25,6 +25,7 @@ static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
 #define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
+#define IDLE_MAX_MS (30 * DAY_MS)
 
 static const struct key gateway_keys[] = {
     {"workers", &type_count, FIELD(config_gateway, workers), .initial = "auto", .zero = "auto",
@@ -219,6 +220,10 @@ static const struct key listen_keys[] = {
     {"bind", &type_bool, FIELD(config_listen, bind), .initial = "no", .words = words_yes_no,
      .help = "With yes, SOCKS clients may ask the SSH server to listen for a connection to them "
              "(BIND)."},
+    {"idle_timeout", &type_duration, FIELD(config_listen, idle_timeout_ms), .initial = "0s",
+     .max = IDLE_MAX_MS,
+     .help = "A connection is cut when nothing has passed for this long, or up to an eighth "
+             "longer; with 0, never, as over ssh(1): many protocols are silent for hours."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };
@@ -233,6 +238,8 @@ static const struct key forward_keys[] = {
      .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach a dynamic forward may use it."},
+    {"idle_timeout", &type_duration, FIELD(config_forward, idle_timeout_ms), .initial = "0s",
+     .max = IDLE_MAX_MS, .help = "As a listener's."},
     {"via", &type_text, FIELD(config_forward, via), .otherwise = "the first upstream of the file",
      .help = "The upstream that carries it."},
 };

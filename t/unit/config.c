@@ -87,6 +87,7 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(listen->auth, LISTEN_AUTH_NONE);
     assert_null(listen->users);
     assert_false(listen->open);
+    assert_int_equal(listen->idle_timeout_ms, 0);
     assert_string_equal(listen->via, "a");
 
     assert_int_equal(config->resolve.order_count, 1);
@@ -198,7 +199,8 @@ static void every_key_of_a_listener_is_read(void **state)
     char *file = write_file("bob:$5$saltsalt$Lm4OymldDH5bRkp6TZ4lrfKsqNRpHFQIOTTBoHHVlT3\n", 0600);
     char *text = mem_printf(UPSTREAM "[upstream b]\nhost = h\n[listen x]\naddress = *:1\n"
                                      "protocols = http, socks5\nauth = password\nusers = %s\n"
-                                     "via = b\n[listen y]\naddress = *:2\nopen = yes\n",
+                                     "idle_timeout = 90m\nvia = b\n"
+                                     "[listen y]\naddress = *:2\nopen = yes\n",
                             file);
     struct config *config = load_good(text);
     const struct config_listen *listen = &config->listens[0];
@@ -209,6 +211,7 @@ static void every_key_of_a_listener_is_read(void **state)
     assert_int_equal(listen->auth, LISTEN_AUTH_PASSWORD);
     assert_string_equal(listen->users_file, file);
     assert_int_equal(users_count(listen->users), 1);
+    assert_int_equal(listen->idle_timeout_ms, 90 * 60 * 1000);
     assert_string_equal(listen->via, "b");
     assert_true(config->listens[1].open);
     config_unref(config);

@@ -120,6 +120,7 @@ struct field_row {
     F(users, PARTS, NULL)                                                                          \
     F(open, VALUE, 0)                                                                              \
     F(bind, VALUE, 0)                                                                              \
+    F(idle_timeout_ms, VALUE, 0)                                                                   \
     F(via, STRING, NULL)                                                                           \
     F(target, PARTS, {0})
 
@@ -130,6 +131,7 @@ struct field_row {
     F(bind, PARTS, {0})                                                                            \
     F(target, PARTS, {0})                                                                          \
     F(open, VALUE, 0)                                                                              \
+    F(idle_timeout_ms, VALUE, 0)                                                                   \
     F(via, STRING, NULL)                                                                           \
     F(listen, PARTS, {0})
 
