@@ -320,6 +320,11 @@ void resolver_flush(struct resolver *resolver)
     cache_clear(&resolver->cache);
 }
 
+bool resolver_is_idle(const struct resolver *resolver)
+{
+    return resolver->resolves == 0;
+}
+
 void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts)
 {
     *counts = resolver->counts;

@@ -78,6 +78,9 @@ void resolve_cancel(struct resolve *resolve);
  * SIGHUP, or a resume from sleep). Questions under way are asked again. */
 void resolver_flush(struct resolver *resolver);
 
+/* Whether no look-up is under way. */
+bool resolver_is_idle(const struct resolver *resolver);
+
 void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts);
 
 #endif
