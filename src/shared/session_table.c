@@ -66,17 +66,9 @@ void session_table_set_slot(struct session_table *table, int slot, enum slot_sta
         atomic_store(&table->used, slot + 1);
 }
 
-/* What policy/balance is asked. */
-struct slot_query {
-    int worker;
-    bool may_block;
-    int without; /* a slot that is not to be chosen; -1: none */
-    bool gone;   /* it does not count as a session either */
-};
-
-/* Asks policy/balance; the index of its choice is made a slot's. */
-static struct balance_choice choose_slot_of(const struct session_table *table,
-                                            const struct slot_query *query)
+/* Asks policy/balance about all slots but `without`; the index of its choice is made a slot's. */
+static struct balance_choice choose_slot_of(const struct session_table *table, int worker,
+                                            bool may_block, int without)
 {
     struct balance_session sessions[SESSION_TABLE_SLOTS];
     int slots[SESSION_TABLE_SLOTS];
@@ -92,20 +84,20 @@ static struct balance_choice choose_slot_of(const struct session_table *table,
     for (int i = 0; i < used; i++) {
         const struct session_slot *slot = &table->slots[i];
         int state = atomic_load_explicit(&slot->state, memory_order_acquire);
-        if ((i == query->without && query->gone) || (state != SLOT_UP && state != SLOT_DIALLING))
+        if (i == without || (state != SLOT_UP && state != SLOT_DIALLING))
             continue;
         slots[count] = i;
         sessions[count++] = (struct balance_session){
-            .usable = state == SLOT_UP && i != query->without,
+            .usable = state == SLOT_UP,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
             .streaming = atomic_load_explicit(&slot->streaming, memory_order_relaxed),
-            .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == query->worker,
+            .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
             .channels = atomic_load_explicit(&slot->channels, memory_order_relaxed) +
                         atomic_load_explicit(&slot->abandoned, memory_order_relaxed),
             .rate = atomic_load_explicit(&slot->rate, memory_order_relaxed),
         };
     }
-    choice = balance_choose(sessions, count, &limits, query->may_block);
+    choice = balance_choose(sessions, count, &limits, may_block);
     if (choice.index >= 0)
         choice.index = slots[choice.index];
     return choice;
@@ -113,8 +105,7 @@ static struct balance_choice choose_slot_of(const struct session_table *table,
 
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)
 {
-    struct balance_choice choice = choose_slot_of(
-        table, &(struct slot_query){.worker = worker, .may_block = may_block, .without = -1});
+    struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
 
     if (choice.index >= 0)
         session_table_reserve_at(table, choice.index);
@@ -125,11 +116,10 @@ int session_table_reserve(struct session_table *table, int worker, bool may_bloc
 int session_table_reserve_other(struct session_table *table, int worker, bool may_block, int slot,
                                 bool *grow)
 {
-    struct balance_choice choice = choose_slot_of(
-        table, &(struct slot_query){.worker = worker, .may_block = may_block, .without = slot});
+    struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
 
     *grow = choice.grow;
-    if (choice.index < 0 ||
+    if (choice.index < 0 || choice.index == slot ||
         atomic_load_explicit(&table->slots[choice.index].overdue, memory_order_relaxed))
         return -1;
     session_table_reserve_at(table, choice.index);
@@ -180,15 +170,12 @@ void session_table_expect_names(struct session_table *table)
 bool session_table_wants_quiet(const struct session_table *table, int without)
 {
     return atomic_load_explicit(&table->expects_names, memory_order_relaxed) &&
-           choose_slot_of(table,
-                          &(struct slot_query){
-                              .worker = -1, .may_block = true, .without = without, .gone = true})
-               .grow;
+           choose_slot_of(table, -1, true, without).grow;
 }
 
 int session_table_hint(const struct session_table *table, int worker)
 {
-    int slot = choose_slot_of(table, &(struct slot_query){.worker = worker, .without = -1}).index;
+    int slot = choose_slot_of(table, worker, false, -1).index;
 
     return slot < 0 ? -1 : atomic_load_explicit(&table->slots[slot].worker, memory_order_relaxed);
 }

@@ -55,6 +55,11 @@ static void promote_beside(struct client *c)
     r->beside.under_way = false;
 }
 
+static bool has_more_addresses(const struct client *c)
+{
+    return c->request->way.address_next < c->request->way.address_count;
+}
+
 /* Events of the race. */
 
 static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel)
@@ -94,7 +99,8 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
     if (failure->lost) {
         /* Nothing was confirmed, so nothing can have been carried: another session may do. */
         metric_add(&c->worker->metrics.retries, 1);
-        client_event(c, CLIENT_LOST, NULL);
+        c->request->way.address_next = 0;
+        client_event(c, has_more_addresses(c) ? CLIENT_NEXT : CLIENT_LOST, NULL);
     } else if (client_has_next(c, outcome)) {
         client_event(c, CLIENT_NEXT, failure->text);
     } else {
@@ -170,11 +176,6 @@ static uint64_t attempt_delay(const struct client *c)
     delay = 2 * state.round_trip_ms;
     return delay <= DELAY_MS ? DELAY_MS
                              : (delay + DELAY_STEP_MS - 1) / DELAY_STEP_MS * DELAY_STEP_MS;
-}
-
-static bool has_more_addresses(const struct client *c)
-{
-    return c->request->way.address_next < c->request->way.address_count;
 }
 
 enum client_event client_open(struct client *c)
