@@ -174,7 +174,8 @@ static const struct key upstream_keys[] = {
     {"open_timeout", &type_duration, FIELD(config_upstream, open_timeout_ms), .initial = "30s",
      .min = 1, .max = DAY_MS, .help = "How long the server may take to reach one destination."},
     {"hold", &type_duration, FIELD(config_upstream, hold_ms), .initial = "10s", .max = DAY_MS,
-     .help = "How long a client waits for an upstream that is down."},
+     .help = "How long a client waits for an upstream that is down. It does not wait where only a "
+             "person can help (a refused login, a wrong host key)."},
     {"permit_remote_open", &type_patterns, FIELD(config_upstream, permit_remote_open),
      .otherwise = "any",
      .help = "The destinations that clients of a remote forward with SOCKS may reach."},

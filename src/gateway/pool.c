@@ -121,6 +121,18 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
                     pool->upstream->name, s->place->label);
 }
 
+/* Tells clients at once that a session will not come before a person has mended the cause, rather
+ * than holding them: `status` if that is so at each host. DIAL_OK: dials go on. */
+static void set_failing(struct pool *pool, enum dial_status status)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (!host_backoff_needs_person(pool->places[i].host))
+            status = DIAL_OK;
+    if (atomic_exchange(&pool->table->failing, (int)status) == (int)status || status == DIAL_OK)
+        return;
+    workers_send_session_up(pool->room->workers, pool->table); /* those that wait choose again */
+}
+
 static void on_dialled(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
                        const char *error)
 {
@@ -134,7 +146,9 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
         s->place->sessions--;
         slot_clear(s);
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);
+        set_failing(pool, status);
     } else {
+        atomic_store(&pool->table->failing, DIAL_OK);
         free(pool->error);
         pool->error = NULL;
         worker = worker_for_slot(pool, slot);
@@ -303,6 +317,14 @@ void pool_retry_now(struct pool *pool)
 {
     for (size_t i = 0; i < pool->place_count; i++)
         host_backoff_retry_now(pool->places[i].host);
+    pool_fill(pool);
+}
+
+void pool_forget_waits(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        host_backoff_forget(pool->places[i].host);
+    atomic_store(&pool->table->failing, DIAL_OK);
     pool_fill(pool);
 }
 

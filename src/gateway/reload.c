@@ -138,6 +138,8 @@ static void after_reload(struct gateway *g, unsigned workers_before)
     if (config->gateway.workers != workers_before)
         log_warning("reload: workers is read at start only");
     gateway_apply_log(g, config);
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_forget_waits(g->pools[i]);
     resolver_flush(g->room.resolver);
     workers_send_flush(&g->workers);
     gateway_log_notices(config);

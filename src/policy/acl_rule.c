@@ -2,6 +2,7 @@
 #include "policy/acl_rule.h"
 
 #include "base/hostport.h"
+#include "base/idna.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -152,8 +153,33 @@ static bool is_glob_text(const char *text)
     return true;
 }
 
+/* The ASCII form of a name, or of a pattern of names, label by label, as clients send it. NULL; or
+ * what is wrong with it. */
+static const char *pattern_to_ascii(const char *item, char host[static HOST_MAX + 1])
+{
+    size_t length = 0;
+
+    for (const char *label = item;; label++) {
+        size_t size = strcspn(label, ".");
+        char text[HOST_MAX + 1] = "";
+
+        memcpy(text, label, size);
+        if (!idna_is_ascii(text) && (strchr(text, '*') != NULL || !idna_to_ascii(text, text)))
+            return strchr(text, '*') != NULL ? "has a * in a label that is not ASCII"
+                                             : idna_refusal();
+        length += (size_t)snprintf(host + length, HOST_MAX + 1 - length, "%s%s",
+                                   label > item ? "." : "", text);
+        if (length > HOST_MAX)
+            return "is too long for a name";
+        label += size;
+        if (*label == '\0')
+            return NULL;
+    }
+}
+
 static const char *to_add(struct acl_rule *rule, const char *item)
 {
+    const char *problem;
     char host[HOST_MAX + 1];
     struct cidr network;
 
@@ -170,7 +196,9 @@ static const char *to_add(struct acl_rule *rule, const char *item)
     if (item[strspn(item, "0123456789.")] == '\0')
         return "is no complete address";
 
-    strcpy(host, item);
+    problem = pattern_to_ascii(item, host);
+    if (problem != NULL)
+        return problem;
     host_normalise(host);
     if (host[0] == '.') {
         names_add(&rule->to_globs, mem_strdup(host + 1));

@@ -50,6 +50,8 @@ struct session_table {
     atomic_uint waiting;      /* clients waiting for a session */
     atomic_uint waited;       /* clients that have ever begun to wait for one */
     atomic_bool asking;       /* a login waits for a person's answer */
+    atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
+                                 DIAL_HOST_KEY; DIAL_OK: no such cause is known */
     atomic_uint max_channels; /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */

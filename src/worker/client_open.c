@@ -60,6 +60,16 @@ static bool has_more_addresses(const struct client *c)
     return c->request->way.address_next < c->request->way.address_count;
 }
 
+/* The address of the attempt on client_session's slot got no answer, while the next one is tried,
+ * or was. */
+static void note_silent_address(struct client *c)
+{
+    const struct client_way *way = &c->request->way;
+
+    if (way->address_next >= 2)
+        client_note_silent(c, &way->addresses[way->address_next - 2]);
+}
+
 /* Events of the race. */
 
 static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel)
@@ -69,10 +79,13 @@ static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel
 
     metric_add(&c->worker->metrics.channels, 1);
     deadline_cancel(&r->beside.delay);
-    if (r->beside.under_way && attempt == r->beside.attempt)
+    if (r->beside.under_way && attempt == r->beside.attempt) {
+        if (r->beside.slot == c->session.slot) /* (else it is the same address elsewhere) */
+            note_silent_address(c);
         promote_beside(c);
-    else
+    } else {
         release_beside(c);
+    }
     note_name(c);
     r->opened = channel;
     client_event(c, CLIENT_OPENED, NULL);
@@ -216,6 +229,7 @@ static bool make_attempt_room(struct client *c)
     if (r->beside.abandoned >= ABANDONED_MAX - 1) /* (the loser of the race is one more) */
         return false;
     r->beside.abandoned++;
+    note_silent_address(c);
     open_race_abandon(&r->race, r->attempt);
     promote_beside(c);
     return true;

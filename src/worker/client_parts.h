@@ -206,6 +206,9 @@ enum client_event client_look_up(struct client *client);  /* an action */
 struct acl_verdict client_ask_rules(const struct client *client, const char *host,
                                     const struct ip *ip);
 
+/* The address did not answer before another one did: for a while it is tried last. */
+void client_note_silent(struct client *client, const struct ip *address);
+
 /* Judges the target as named, or one of its addresses. If that is allowed the upstream is set. */
 bool client_judge(struct client *client, const struct ip *ip);
 

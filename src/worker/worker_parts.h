@@ -38,6 +38,9 @@ struct worker {
                                    their waiting_link */
     LIST_HEAD(, worker_session) sessions;
     struct resolvers *resolvers;
+    /* Addresses that another one of their name had to be tried beside, with their upstreams:
+     * "office 192.0.2.1" (client_route.c). For ten minutes they are tried last. */
+    struct fast_names *silent_addresses;
     struct credential_cache *credentials;
     unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;

@@ -49,6 +49,14 @@ static void a_word_holds_or_does_not(void **state)
         {"to=www.example.com", {.host = "xwww.example.com"}, false},
         {"to=www.example.com", {.host = "www.example.com.evil.net"}, false},
         {"to=www.example.com", {.host = "wwwxexample.com"}, false},
+#ifdef HAVE_LIBIDN2
+        {"to=b\u00fccher.example", {.host = "xn--bcher-kva.example"}, true},
+        {"to=B\u00dcCHER.example", {.host = "xn--bcher-kva.example"}, true},
+        {"to=b\u00fccher.example", {.host = "bcher.example"}, false},
+        {"to=*.b\u00fccher.example", {.host = "www.xn--bcher-kva.example"}, true},
+        {"to=.b\u00fccher.example.", {.host = "xn--bcher-kva.example"}, true},
+        {"to=.b\u00fccher.example.", {.host = "www.xn--bcher-kva.example"}, true},
+#endif
         {"to=*.example.com", {0}, true},
         {"to=*.example.com", {.host = "a.b.example.com"}, true},
         {"to=*.example.com", {.host = "example.com"}, false},
