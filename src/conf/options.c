@@ -78,7 +78,7 @@ static int read_mode(const struct command_line *line, struct options *options)
             fprintf(stderr, "adit: %s\n", line->warnings[i]);
         status =
             line->config_file ? load(line->config_file, options) : compose_tunnel(line, options);
-        if (status == 0 && !line->config_file)
+        if (status == 0 && (!line->config_file || line->check))
             print_notices(line, options);
         return status;
     }

@@ -79,7 +79,7 @@ static const struct outcome_row rows[OUTCOMES] = {
         "http_protocol_error", "the origin's answer is not HTTP/1.x"},
     [OUTCOME_GIVEN_UP] = {
         "given-up", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
-        "http_request_error", "the client gave up"},
+        "http_request_error", "the client left before it was answered"},
 };
 /* clang-format on */
 
