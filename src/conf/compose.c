@@ -4,12 +4,12 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_names.h"
 #include "conf/forward_spec.h"
 #include "conf/load.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
-#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 

@@ -192,28 +192,29 @@ static char *algorithms(const struct scene *scene, const char *value)
     return usual && strcmp(usual, value) == 0 ? NULL : mem_strdup(value);
 }
 
-/* RekeyLimit BYTES SECONDS, 0 being the cipher's default. */
+/* RekeyLimit BYTES SECONDS, where 0, "default" and "none" are no limit of one's own. */
 static char *rekey(const struct scene *scene, const char *value)
 {
-    size_t length = strcspn(value, " \t");
-    char *amount = mem_strndup(value, length);
-    const char *time = value + length + strspn(value + length, " \t");
-    const uint64_t least = UINT64_C(1) << 20;
+    char *amount = mem_strndup(value, strcspn(value, " \t"));
     uint64_t bytes;
-    char *text = NULL;
 
-    if (*time && strcmp(time, "0") != 0 && !ssh_word_is_none(time))
-        remark(scene, "RekeyLimit: adit counts bytes, not time");
-    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount)) {
-        if (!size_parse(amount, &bytes))
-            text = mem_strdup(amount); /* refused with the key's own words */
-        else if (bytes > 0)
-            text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
-        if (text && bytes > 0 && bytes < least)
-            remark(scene, "RekeyLimit: %s is less than adit can count to, 1M is taken", amount);
-    }
+    (void)scene;
+    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount) &&
+        !(size_parse(amount, &bytes) && bytes == 0))
+        return amount;
     free(amount);
-    return text;
+    return NULL;
+}
+
+static char *rekey_time(const struct scene *scene, const char *value)
+{
+    const char *time = value + strcspn(value, " \t");
+    uint64_t milliseconds;
+
+    time += strspn(time, " \t");
+    if (duration_parse(time, &milliseconds) && milliseconds > CONFIG_REKEY_TIME_MAX_MS)
+        return mem_printf("%llu", (unsigned long long)CONFIG_REKEY_TIME_MAX_MS / 1000);
+    return *time ? seconds(scene, time) : NULL;
 }
 
 /* PermitRemoteOpen: blanks between patterns become commas. */
@@ -419,6 +420,7 @@ static const struct meaning {
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
     {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
+    {"rekeylimit", "rekey_time", rekey_time},
 };
 
 static void tell_undone(void *arg, const char *text, bool is_problem)

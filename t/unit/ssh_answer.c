@@ -118,8 +118,8 @@ static void what_a_host_is_given_is_told(void **state)
                        "ciphers = %s\n"
                        "kex = curve25519-sha256\n"
                        "compression = yes\n"
-                       "# office: RekeyLimit\n"
                        "rekey = 1073741824\n"
+                       "rekey_time = 3600\n"
                        "# office: ForwardAgent\n"
                        "# office: LocalCommand\n"
                        "# office: PKCS11Provider\n"
@@ -220,7 +220,9 @@ static void each_keyword_has_its_key(void **state)
         {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
         {"RekeyLimit default none", ""},
         {"RekeyLimit 0 0", ""},
-        {"RekeyLimit 500K", "# office: RekeyLimit\nrekey = 1048576\n"},
+        {"RekeyLimit 512000 0", "rekey = 512000\n"},
+        {"RekeyLimit 16 60", "rekey = 16\nrekey_time = 60\n"},
+        {"RekeyLimit 0 2592000", "rekey_time = 2073600\n"},
         {"PermitRemoteOpen any", ""},
         {"PermitRemoteOpen none", "permit_remote_open = none\n"},
         {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
