@@ -50,7 +50,8 @@ static void read_payload(struct host_proof *proof, struct span payload)
 static bool take_line(struct host_proof *proof)
 {
     const uint8_t *data = buffer_data(&proof->heard);
-    const uint8_t *end = memchr(data, '\n', buffer_length(&proof->heard));
+    size_t length = buffer_length(&proof->heard);
+    const uint8_t *end = length > 0 ? memchr(data, '\n', length) : NULL;
 
     if (end == NULL)
         return false;

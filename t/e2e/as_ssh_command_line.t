@@ -154,7 +154,7 @@ def ways(silence):
     with Sshd(options={"KexAlgorithms": "curve25519-sha256"}) as sshd:
         with tap.case("ProxyCommand: why the key exchange failed"):
             done = run("adit", ["-F", "none", "-o", "KexAlgorithms=ecdh-sha2-nistp256", "-o",
-                                f"ProxyCommand=nc {sshd.address} {sshd.port}", "-W", "a:1",
+                                f"ProxyCommand=ncat {sshd.address} {sshd.port}", "-W", "a:1",
                                 f"{sshd.user}@h"])
             equal(done.status, 255, "the status")
             holds("(?i)kex", done.said, "what it says")

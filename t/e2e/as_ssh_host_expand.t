@@ -37,7 +37,7 @@ def main():
         for program in programs:
             note = scratch("note", "")
             hosts = ssh_config({"somehost": sshd}, "Host somehost",
-                               f"  ProxyCommand {noting(note, 'nc')} %n %h %h %p")
+                               f"  ProxyCommand {noting(note, 'ncat')} %n %h %h %p")
             with tap.case(f"{program}: ProxyCommand has %n and %h"):
                 done = call(program, ["-F", hosts, "-W", to, "somehost"])
                 true(done.came, f"a login ({done.said!r})")
@@ -52,7 +52,7 @@ def main():
                 equal(notes(note), {f"somehost {ANY}"}, "the words")
             note = scratch("note", "")
             hosts = ssh_config({"somehost": sshd, "gate": sshd}, "Host gate",
-                               f"  ProxyCommand {noting(note, 'nc')} %n %h %h %p")
+                               f"  ProxyCommand {noting(note, 'ncat')} %n %h %h %p")
             with tap.case(f"{program}: those of a jump host are its own"):
                 done = call(program, ["-F", hosts, "-J", "gate", "-W", to, "somehost"])
                 true(done.came, f"a login ({done.said!r})")

@@ -180,7 +180,7 @@ shift 2
                 options = {"HostName": ANY, "Port": scene.sshd.port, "User": scene.sshd.user,
                            "HostKeyAlias": ALIAS}
                 if what == "ProxyCommand":
-                    options["ProxyCommand"] = f"{words} nc %h %p"
+                    options["ProxyCommand"] = f"{words} ncat %h %p"
                 else:
                     options["Match"] = f'exec "{words} true"'
                 done = scene.login(program, file=scene.write(options))
