@@ -123,14 +123,60 @@ FORWARDS = {
     "ServerAliveInterval": [("1", 1)],
 }
 
-# What adit does otherwise, by the keyword, or (keyword, value): the field of the record, or
-# "status" (of the program) or "connected", and why. A row's field must differ.
-DIFFERS = {
+# Names that ssh proposes and adit never does, since the SSH library does not know them or adit
+# cannot use them (adit(8), DIFFERENCES): a host's certificates and keys of FIDO tokens.
+LACKS = {
+    "umac-64-etm@openssh.com", "umac-128-etm@openssh.com", "umac-64@openssh.com",
+    "umac-128@openssh.com", "zlib",
+    "ssh-ed25519-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "sk-ssh-ed25519-cert-v01@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-256-cert-v01@openssh.com",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+}
+
+# The same, of which later versions of the SSH library know some.
+LACKS_SO_FAR = {
+    "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com", "mlkem768x25519-sha256",
 }
 
 # What adit proposes where no option says: the fields that are not ssh's, and why.
 USUAL_DIFFERS = {
+    "ciphers": "AES-GCM comes first where the processor has it",
+    "ciphers back": "the same",
+    "macs": "those that sign what is encrypted come first, but for SHA-1",
+    "macs back": "the same",
+    "host keys": "the longer curve comes first",
+    "kex": "the larger group comes first",
 }
 
-# Names that ssh proposes and the SSH library does not know.
-LACKS = set()
+OWN_ORDER = "adit's own order stays where the option adds to ssh's list or takes from it"
+SHA_512 = "libssh signs with SHA-512 where both are allowed"
+PUBLIC_HALF = "a key whose private half is nowhere is not offered"
+AGENT_LAST = "keys in files come before the agent's others (a server counts those that it refuses)"
+
+PROPOSED = ("kex", "host keys", "ciphers", "ciphers back", "macs", "macs back", "compression",
+            "compression back", "marks")
+EVERYTHING = (*PROPOSED, "auth", "after", "peer", "connected")
+
+# What adit does otherwise with a pair: by the keyword, or (keyword, value), or (mode, keyword,
+# value), the fields of the record, or "status" (whether the program succeeded) or "connected", and
+# why. Each field must differ.
+DIFFERS = {
+    ("HostKeyAlgorithms", "-rsa*"): {"host keys": OWN_ORDER},
+    ("HostKeyAlgorithms", "+ssh-rsa"): {"host keys": OWN_ORDER},
+    ("PubkeyAcceptedAlgorithms", "rsa-sha2-*"): {"auth": SHA_512},
+    ("PubkeyAcceptedAlgorithms", "rsa-sha2-256,rsa-sha2-512"): {"auth": SHA_512},
+    ("RevokedHostKeys", "{missing}"): dict.fromkeys(
+        PROPOSED, "adit reads the files before the key exchange, and fails as ssh does after it"),
+    ("IdentityFile", "{key}.pub"): {"auth": PUBLIC_HALF},
+    ("IdentityFile", "{agent_key}.pub"): {"auth": PUBLIC_HALF},
+    ("IdentitiesOnly", "no"): {"auth": AGENT_LAST},
+    ("accepted", "IdentityAgent", "{agent}"): {"auth": AGENT_LAST},
+    ("refused", "IdentityAgent", "{agent}"): {"auth": AGENT_LAST},
+    ("IdentityAgent", "$TEST_AGENT"): {"auth": AGENT_LAST},
+    ("KnownHostsCommand", "{known_command}"): dict.fromkeys(
+        (*EVERYTHING, "status"), "adit reads files of host keys only, and refuses the option"),
+    ("RemoteForward", "/run/there.sock db:1"): dict.fromkeys(
+        EVERYTHING, "libssh cannot ask for it, and adit refuses the option"),
+}
