@@ -49,7 +49,7 @@ enum client_event {
     CLIENT_NAME,       /* the target's name is to be looked up */
     CLIENT_NEAR,       /* this machine is to connect to the target */
     CLIENT_NO_SESSION, /* no session is up: one is to be waited for */
-    CLIENT_ELSEWHERE,  /* the session that was chosen is another worker's */
+    CLIENT_ELSEWHERE,  /* the session that was chosen is another worker's (also while opening) */
     CLIENT_LISTEN,     /* the session that was chosen is to listen (BIND) */
 
     /* Answers to what was asked for. */
@@ -63,6 +63,7 @@ enum client_event {
     CLIENT_NEXT,      /* this did not lead there, but there is another address or another look-up */
     CLIENT_REFUSED,   /* this did not lead there, and nothing else is left; or it is not allowed */
     CLIENT_OVERDUE,   /* the server of the session has been silent for long while it is asked */
+    CLIENT_DELAYED,   /* it is time to try the next address beside (RFC 8305 section 5) */
 
     /* What answering finds. */
     CLIENT_ANSWERED,  /* the client knows that it is connected */
@@ -93,14 +94,16 @@ enum client_action {
     CLIENT_WAIT = 1 << 12,    /* begin to wait for a session */
     CLIENT_MOVE = 1 << 13,    /* send the client to the other worker, whose it is from here on */
     CLIENT_OPEN = 1 << 14,    /* ask the server for a channel */
-    CLIENT_BIND = 1 << 15,    /* ask the server to listen */
-    CLIENT_ANSWER = 1 << 16,  /* tell it that it is connected */
-    CLIENT_RELAY = 1 << 17,   /* start the relay */
-    CLIENT_LINGER = 1 << 18,  /* stop all that is under way; wait until the reply is taken */
-    CLIENT_END = 1 << 19,     /* write its access line, stop all that is under way, free it */
-    CLIENT_DISCARD = 1 << 20, /* free it without an access line */
+    CLIENT_OPEN_ELSEWHERE = 1 << 15, /* ask for the same on another session, if there is one */
+    CLIENT_OPEN_NEXT = 1 << 16,      /* ask for a channel to the next address, too */
+    CLIENT_BIND = 1 << 17,           /* ask the server to listen */
+    CLIENT_ANSWER = 1 << 18,         /* tell it that it is connected */
+    CLIENT_RELAY = 1 << 19,          /* start the relay */
+    CLIENT_LINGER = 1 << 20,         /* stop all that is under way; wait until the reply is taken */
+    CLIENT_END = 1 << 21,     /* write its access line, stop all that is under way, free it */
+    CLIENT_DISCARD = 1 << 22, /* free it without an access line */
 };
-#define CLIENT_ACTIONS 21
+#define CLIENT_ACTIONS 23
 #define CLIENT_DOES_NOT_FIND (CLIENT_PARSE - 1)
 
 struct client_step {

@@ -56,16 +56,28 @@ struct client_hold {
     uint64_t began;     /* that wait */
 };
 
+/* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
+struct client_beside {
+    bool under_way;
+    unsigned attempt;      /* its number in the race */
+    int slot;              /* reserved for it, in client_session's table */
+    unsigned abandoned;    /* attempts that were given up for others so far */
+    struct deadline delay; /* until the next address is tried */
+};
+
 /* What is needed until the relay starts, and not after. */
 struct client_request {
+    struct client *client; /* for deadlines that lie here; set while opening */
     struct wire_target target;
     struct client_reading reading;
     struct buffer head;    /* WIRE_FORWARD: the head for the origin ... */
     struct http_body body; /* ... and how the body after it ends */
     struct client_way way;
     struct client_hold hold;
-    struct session *chosen;  /* the session that client_choose found, for the next action only */
-    struct open_race race;   /* client_open.c */
+    struct session *chosen; /* the session that client_choose found, for the next action only */
+    struct open_race race;  /* client_open.c */
+    unsigned attempt;       /* the number there of the attempt on client_session's slot */
+    struct client_beside beside;
     uint64_t asked_at;       /* when the server was asked for a channel */
     struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
     bool bound;              /* BIND: the reply names an address, which is: */
@@ -206,14 +218,22 @@ enum client_event client_move(struct client *client);   /* an action */
 /* The client waits no more. */
 void client_stop_waiting(struct client *client);
 
+/* Whether the server may take long to resolve the name that is to be opened (policy/balance). */
+bool client_open_may_block(const struct client *client);
+
 /* Gives the reservation on a session back. */
 void client_release_slot(struct client *client);
 
 /* client_open.c */
 
-enum client_event client_open(struct client *client); /* an action */
+enum client_event client_open(struct client *client);           /* an action */
+enum client_event client_open_elsewhere(struct client *client); /* an action */
+enum client_event client_open_next(struct client *client);      /* an action */
 
-/* Stops that. */
+/* Whether client_open_elsewhere would ask on another session now. */
+bool client_may_open_elsewhere(const struct client *client);
+
+/* Stops opening. */
 void client_unopen(struct client *client);
 
 /* client_connect.c */

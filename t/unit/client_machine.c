@@ -13,13 +13,13 @@
 /* The table as it should be. A cell is the next state by its first three letters, then behind "+"
  * the actions by these letters, then behind ":" the outcome of a refusal:
  *
- *   k keep      t tell bound   R route      u look up   m move   a answer   E end
- *   d drop      p parse        N route on   n connect   o open   y relay    D discard
- *   x reset     c check        C choose     w wait      b bind   g linger
- *   r refuse
+ *   k keep      t tell bound   R route      u look up   m move             a answer   E end
+ *   d drop      p parse        N route on   n connect   o open             y relay    D discard
+ *   x reset     c check        C choose     w wait      b bind             g linger
+ *   r refuse                                            e open elsewhere   v open next
  *
  * or "-" and why there can be no such event, as a letter of `reasons`. */
-static const char action_letters[] = "kdxrtpcRNCunwmobaygED";
+static const char action_letters[] = "kdxrtpcRNCunwmoevbaygED";
 
 static const struct {
     char letter;
@@ -87,7 +87,7 @@ static const struct part parts[] = {
     "waiting     -R       -R       -R       -R       -R\n"
     "moving      -R       -R       -R       -R       -R\n"
     "connecting  -R       -R       -R       -R       -R\n"
-    "opening     -R       -R       -R       -R       -R\n"
+    "opening     -R       -R       -R       mov+m    -R\n"
     "binding     -R       -R       -R       -R       -R\n"
     "answering   -R       -R       -R       -R       -R\n"
     "relaying    -R       -R       -R       -R       -R\n"
@@ -109,21 +109,22 @@ static const struct part parts[] = {
     "exchanging  -?       -?       -?       -?       -?\n"
     "lingering   -?       -?       -?       -?       -?\n"
     "ended       -f       -f       -f       -f       -f\n"},
-    {{CLIENT_OPENED, CLIENT_LOST, CLIENT_NEXT, CLIENT_REFUSED, CLIENT_OVERDUE}, 5,
-    "asking      -?       -?       -?       lin+rg   -o\n"
-    "checking    -?       -?       -?       lin+rg   -o\n"
-    "routing     -?       -?       -?       lin+rg   -o\n"
-    "resolving   -?       -?       rou+N    lin+rg   -o\n"
-    "waiting     -?       -?       -?       -?       -o\n"
-    "moving      -?       -?       -?       -?       -o\n"
-    "connecting  ans+a    -?       -?       lin+rg   -o\n"
-    "opening     ans+a    rou+C    rou+N    lin+rg   ope\n"
-    "binding     ans+a    -?       -?       lin+rg   -o\n"
-    "answering   -?       -?       -?       lin+rg   -o\n"
-    "relaying    -?       -?       -?       -?       -o\n"
-    "exchanging  -?       -?       -?       -?       -o\n"
-    "lingering   -?       -?       -?       -?       -o\n"
-    "ended       -f       -f       -f       -f       -f\n"},
+    {{CLIENT_OPENED, CLIENT_LOST, CLIENT_NEXT, CLIENT_REFUSED, CLIENT_OVERDUE,
+      CLIENT_DELAYED}, 6,
+    "asking      -?       -?       -?       lin+rg   -o       -o\n"
+    "checking    -?       -?       -?       lin+rg   -o       -o\n"
+    "routing     -?       -?       -?       lin+rg   -o       -o\n"
+    "resolving   -?       -?       rou+N    lin+rg   -o       -o\n"
+    "waiting     -?       -?       -?       -?       -o       -o\n"
+    "moving      -?       -?       -?       -?       -o       -o\n"
+    "connecting  ans+a    -?       -?       lin+rg   -o       -o\n"
+    "opening     ans+a    rou+C    rou+N    lin+rg   ope+e    ope+v\n"
+    "binding     ans+a    -?       -?       lin+rg   -o       -o\n"
+    "answering   -?       -?       -?       lin+rg   -o       -o\n"
+    "relaying    -?       -?       -?       -?       -o       -o\n"
+    "exchanging  -?       -?       -?       -?       -o       -o\n"
+    "lingering   -?       -?       -?       -?       -o       -o\n"
+    "ended       -f       -f       -f       -f       -f       -f\n"},
     {{CLIENT_ANSWERED, CLIENT_FORWARDED, CLIENT_TIMED_OUT, CLIENT_ABORTED}, 4,
     "asking      -W                       -W                       lin+rg:handshake-timeout end+xE\n"
     "checking    -W                       -W                       lin+rg:handshake-timeout end+xE\n"
