@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Agent, certify, equal, keypair, patience, scratch, tap, true, workdir
+from adit_test import (ANY, Agent, certify, equal, keypair, patience, scratch, tap, true,
+                       wait_until, workdir)
 from adit_test.gateway import binary, environment
 from adit_test.keys import public
 from adit_test.option_pairs import (ACCEPTED, DIFFERS, FORWARDS, LACKS, LACKS_SO_FAR, REFUSED,

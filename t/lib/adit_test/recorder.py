@@ -59,8 +59,8 @@ class Recorder(Rogue):
 
     verb = "record"
 
-    def __init__(self, keys, accepts=("publickey",), methods="publickey,keyboard-interactive,password",
-                 until=1):
+    def __init__(self, keys, accepts=("publickey",),
+                 methods="publickey,keyboard-interactive,password", until=1):
         self.names = {self._blob(path): name for name, path in keys.items()}
         self.accepts = accepts
         self.methods = methods
