@@ -76,6 +76,14 @@ def words_of(pair, names, recorder):
     return ["-F", "none", *(word for option in options for word in ("-o", option)), *asked, ANY]
 
 
+def after(pair, requests):
+    """What a pair is about of the requests after the login. (adit asks a server that takes its time
+    with an open whether it lives, without any option: on a slow machine that can be this one.)"""
+    if pair.mode == "forwards":
+        return requests[:pair.until]
+    return [request for request in requests if not request.startswith("keepalive@openssh.com")]
+
+
 def run(program, pair, files):
     accepts = () if pair.mode == "refused" else ("publickey",)
     with Recorder(files.keys, accepts, until=pair.until) as recorder:
@@ -97,6 +105,7 @@ def run(program, pair, files):
         for record in recorder.records:
             record.over.wait(patience(30))
         fields = recorder.records[-1].fields() if recorder.records else {}
+        fields["after"] = after(pair, fields.get("after", []))
         fields["connected"] = len(recorder.records)
         fields["said"] = said
         if pair.mode != "forwards":

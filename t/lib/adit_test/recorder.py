@@ -175,9 +175,9 @@ class Recorder(Rogue):
         wants, fields.rest = fields.rest[0], fields.rest[1:]
         where = f" {fields.text().decode()}:{fields.number()}" if "tcpip-forward" in name else ""
         path = f" {fields.text().decode()}" if "streamlocal-forward" in name else ""
+        self._after(record, f"{name}{where}{path}{'' if wants else ' without a reply'}")
         if wants:
             session.send(REQUEST_SUCCESS, numbers(4711) if where.endswith(":0") else b"")
-        self._after(record, f"{name}{where}{path}{'' if wants else ' without a reply'}")
 
     def _open(self, session, record, fields):
         kind, number = fields.text().decode(), fields.number()
@@ -185,10 +185,10 @@ class Recorder(Rogue):
         where = f" {fields.text().decode()}"
         if kind == "direct-tcpip":
             where += f":{fields.number()}"
+        self._after(record, kind + where)  # first: the client may leave at any answer
         session.confirm(number)
         session.eof(number)
         session.shut(number)
-        self._after(record, kind + where)
 
     def _channel_request(self, _session, record, fields):
         fields.number()
