@@ -222,6 +222,8 @@ struct config_problems {
     char **lines; /* "FILE:LINE: message" */
     size_t count;
 };
+/* Adds one, of which it keeps a copy. */
+void config_problems_add(struct config_problems *problems, const char *text);
 void config_problems_clear(struct config_problems *problems);
 
 /* Reads and checks an INI file (adit.ini(5)), with the users files it names. NULL when there

@@ -85,6 +85,21 @@ static int read_mode(const struct command_line *line, struct options *options)
     return EX_USAGE;
 }
 
+struct config *options_read_again(char *const *argv, struct config *base, int connection,
+                                  struct config_problems *problems)
+{
+    struct command_line line;
+    char error[COMMAND_LINE_ERROR_MAX];
+    struct config *config = NULL;
+
+    if (command_line_parse(argv, &line, error))
+        config = compose_again(&line, base, connection, problems);
+    else
+        config_problems_add(problems, error);
+    command_line_clear(&line);
+    return config;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
     struct command_line line;
@@ -92,7 +107,7 @@ int options_parse(int argc, char **argv, struct options *options)
     int status = EX_USAGE;
 
     (void)argc;
-    *options = (struct options){0};
+    *options = (struct options){.argv = argv};
     if (command_line_parse(argv, &line, error)) {
         options->mode = mode_of(&line);
         options->background = line.background;
@@ -158,6 +173,7 @@ void options_usage(FILE *out)
           "  -h, --help                print this\n"
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"
-          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE again, SIGUSR1 logs the state.\n",
+          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
+          "ssh_config again, SIGUSR1 logs the state.\n",
           out);
 }

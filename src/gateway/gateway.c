@@ -147,13 +147,13 @@ static bool has_hung_up(const struct gateway *g)
     return g->had_terminal && is_command_line(g->generation->config) && !background_has_terminal();
 }
 
-/* SIGHUP from outside: the log's file is opened again, and a configuration file is read
- * again. */
+/* SIGHUP from outside: the log's file is opened again, and the configuration file or ssh_config is
+ * read again. (Nothing is left to change for -W, whose one connection has begun.) */
 static void read_again(struct gateway *g)
 {
     if (g->options.reopen_log != NULL)
         g->options.reopen_log(g->options.arg);
-    if (is_command_line(g->generation->config))
+    if (is_command_line(g->generation->config) && g->options.read_again == NULL)
         log_info("SIGHUP: the log goes on");
     else
         gateway_reload(g, NULL, NULL);
@@ -306,6 +306,8 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .current = gateway_current_config,
         .apply = gateway_apply,
         .arg = g,
+        .read_again = g->options.read_again,
+        .read_again_arg = g->options.arg,
     });
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
