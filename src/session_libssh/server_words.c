@@ -2,6 +2,7 @@
 #include "session_libssh/server_words.h"
 
 #include "base/mem.h"
+#include "base/visible.h"
 #include "session_libssh/secrets.h"
 
 #include <stdlib.h>
@@ -15,47 +16,18 @@
  * as it likes. */
 #define BANNER_LINES_MAX 100
 
-/* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. */
-static size_t character_length(const unsigned char *text)
-{
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = *text < 0x80 ? 1 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : 4;
-    unsigned number = length == 1 ? *text : *text & (0x7fu >> length);
-
-    if (*text >= 0xf8 || (*text >= 0x80 && *text < 0xc0))
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        number = number << 6 | (text[i] & 0x3fu);
-    }
-    if (number < least[length] || number > 0x10ffff || (number >= 0xd800 && number <= 0xdfff))
-        return 0;
-    return length;
-}
-
-/* Of a character: C0, DEL, C1. */
-static bool is_control_character(const unsigned char *text)
-{
-    return *text < ' ' || *text == 0x7f || (*text == 0xc2 && text[1] <= 0x9f);
-}
-
 char *server_words(const char *text)
 {
-    const unsigned char *from = (const unsigned char *)(text != NULL ? text : "");
-    char *words = mem_strdup((const char *)from);
+    const char *from = text != NULL ? text : "";
+    char *words = mem_strdup(from);
     char *to = words;
 
     while (*from != '\0') {
-        size_t length = character_length(from);
-        if (length == 0) {
-            *to++ = '?';
-        } else if (*from == '\t') {
-            *to++ = ' ';
-        } else if (*from == '\n' || !is_control_character(from)) {
-            memcpy(to, from, length);
-            to += length;
-        }
+        size_t length = visible_character(from);
+        if (length == 0 && (*from == '\n' || *from == '\t'))
+            *to++ = *from == '\t' ? ' ' : '\n';
+        memmove(to, from, length);
+        to += length;
         from += length > 0 ? length : 1;
     }
     *to = '\0';
