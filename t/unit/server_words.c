@@ -30,25 +30,25 @@ static const struct {
     /* Controls of C1, plain, and such as are left when others are taken out. */
     {"a\xc2\x9b"
      "31m",
-     "a??31m"},
+     "a31m"},
     {"a\xc2\xa0z", "a\xc2\xa0z"},
     {"\xc2\xc2\x9b\x9b"
      "31m",
-     "????31m"},
-    {"\xc2\007\x9b", "??"},
-    {"\xc2\xc2\x80\xc2\x9b\x9b", "??????"},
+     "31m"},
+    {"\xc2\007\x9b", ""},
+    {"\xc2\xc2\x80\xc2\x9b\x9b", ""},
     /* Bytes that are no characters, on which terminals act that are not set to UTF-8. */
     {"\x9b"
      "31m",
-     "?31m"},
-    {"\xe9t\xe9", "?t?"},
-    {"\xc0\x9b", "??"},
-    {"\xe0\x82\x9b", "???"},
-    {"\xf0\x80\x82\x9b", "????"},
-    {"\xf4\x90\x80\x80", "????"},
-    {"\xed\xa0\x80", "???"},
-    {"\xf8\x88\x80\x80\x80", "?????"},
-    {"\xff\xfe", "??"},
+     "31m"},
+    {"\xe9t\xe9", "t"},
+    {"\xc0\x9b", ""},
+    {"\xe0\x82\x9b", ""},
+    {"\xf0\x80\x82\x9b", ""},
+    {"\xf4\x90\x80\x80", ""},
+    {"\xed\xa0\x80", ""},
+    {"\xf8\x88\x80\x80\x80", ""},
+    {"\xff\xfe", ""},
 };
 
 static void a_text_is_shown_without_what_a_terminal_acts_on(void **state)
@@ -79,8 +79,8 @@ static void a_text_that_ends_early_is_shown(void **state)
             free(part);
         }
     }
-    assert_shown("\xe2\x82", "??");
-    assert_shown("\xf0\x9f\x98", "???");
+    assert_shown("\xe2\x82", "");
+    assert_shown("\xf0\x9f\x98", "");
 }
 
 int main(void)
