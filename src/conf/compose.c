@@ -4,12 +4,12 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_names.h"
 #include "conf/forward_spec.h"
 #include "conf/load.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
-#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -27,6 +27,7 @@ struct tunnel {
     char *host; /* what known.host points to */
     struct config_forward *forwards;
     size_t forward_count;
+    bool raw_forwards; /* those that are added have tokens that nobody has replaced */
 };
 
 /* Writes each line of the text. */
@@ -72,6 +73,7 @@ static void answer_alone(struct tunnel *tunnel)
     tunnel->host = destination_host(tunnel->line->destination, answer);
     ssh_answer_add_line(answer, "hostname", tunnel->host);
     ssh_answer_add_line(answer, "stricthostkeychecking", "ask");
+    answer->raw = true;
     tunnel->known.absent = true;
 }
 
@@ -199,16 +201,18 @@ static void write_upstream(struct tunnel *tunnel)
         tunnel_entry(tunnel, "sessions", "1");
 }
 
-/* Expands the tokens (ssh_config(5) TOKENS) in the path of a socket. */
+/* Expands the tokens and variables (ssh_config(5) TOKENS) in the path of a socket. */
 static void expand_socket(struct tunnel *tunnel, struct config_place *place)
 {
     struct ssh_tokens tokens = ssh_answer_tokens(&tunnel->known.answer, tunnel->host);
-    char *path = place->path ? ssh_tokens_expand(place->path, &tokens) : NULL;
+    char *path;
 
-    if (!place->path)
+    if (!place->path || !tunnel->raw_forwards)
         return;
+    path = ssh_tokens_expand_socket(place->path, &tokens);
     if (!path)
-        load_problem(&tunnel->load, 0, "'%s' has a token that is not known", place->path);
+        load_problem(&tunnel->load, 0, "'%s' has a token or a variable that is not known",
+                     place->path);
     free(place->path);
     place->path = path;
 }
@@ -260,8 +264,10 @@ static void write_forwards(struct tunnel *tunnel)
 
     if (line->stdio || ssh_answer_is_yes(&tunnel->known.answer, "clearallforwardings"))
         return;
+    tunnel->raw_forwards = true;
     for (size_t i = 0; i < line->forward_count; i++)
         add_tunnel_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
+    tunnel->raw_forwards = tunnel->known.answer.raw;
     ssh_answer_each_forward(&tunnel->known.answer, add_tunnel_forward, tunnel);
     if (tunnel->forward_count == 0 && !waits_for_forwards(tunnel))
         add_tunnel_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);

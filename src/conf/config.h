@@ -54,6 +54,9 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
+/* The longest rekey_time: libssh counts milliseconds in an int. */
+#define CONFIG_REKEY_TIME_MAX_MS (UINT64_C(24) * 24 * 60 * 60 * 1000)
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */
@@ -105,7 +108,8 @@ struct config_upstream {
     char *macs;
     char *host_key_algorithms;
     bool compression;
-    uint64_t rekey_bytes; /* 0: the cipher's default */
+    uint64_t rekey_bytes;   /* 0: the cipher's default */
+    uint64_t rekey_time_ms; /* 0: no limit */
     /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
     char *proxy_command;         /* ProxyCommand; NULL: none */
     char *host_key_alias;        /* HostKeyAlias */

@@ -195,8 +195,11 @@ static const struct key upstream_keys[] = {
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Compress what a session carries."},
     {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
-     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
+     .zero = "default", .min = 16, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
      .help = "Exchange keys again after this many bytes; default is the cipher's own limit."},
+    {"rekey_time", &type_duration, FIELD(config_upstream, rekey_time_ms), .initial = "0s",
+     .max = CONFIG_REKEY_TIME_MAX_MS, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Exchange keys again after this time, with the next packet; 0s is never."},
 };
 
 static const struct key listen_keys[] = {

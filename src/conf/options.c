@@ -2,10 +2,11 @@
 #include "conf/options.h"
 
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
-#include "conf/ssh_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static int load(const char *file, struct options *options)
     options->config = config_load(file, &problems);
     for (size_t i = 0; i < problems.count; i++) {
         char *visible = text_visible(problems.lines[i]);
-        fprintf(stderr, "%s\n", visible);
+        log_print(visible);
         free(visible);
     }
     config_problems_clear(&problems);
@@ -104,7 +105,9 @@ int options_parse(int argc, char **argv, struct options *options)
         status = read_mode(&line, options);
         line.forwards = NULL;
     } else {
-        fprintf(stderr, "adit: %s (adit --help says more)\n", error);
+        char *text = mem_printf("adit: %s (adit --help says more)", error);
+        log_print(text);
+        free(text);
     }
     command_line_clear(&line);
     return status;

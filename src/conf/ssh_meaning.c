@@ -192,28 +192,29 @@ static char *algorithms(const struct scene *scene, const char *value)
     return usual && strcmp(usual, value) == 0 ? NULL : mem_strdup(value);
 }
 
-/* RekeyLimit BYTES SECONDS, 0 being the cipher's default. */
+/* RekeyLimit BYTES SECONDS, where 0, "default" and "none" are no limit of one's own. */
 static char *rekey(const struct scene *scene, const char *value)
 {
-    size_t length = strcspn(value, " \t");
-    char *amount = mem_strndup(value, length);
-    const char *time = value + length + strspn(value + length, " \t");
-    const uint64_t least = UINT64_C(1) << 20;
+    char *amount = mem_strndup(value, strcspn(value, " \t"));
     uint64_t bytes;
-    char *text = NULL;
 
-    if (*time && strcmp(time, "0") != 0 && !ssh_word_is_none(time))
-        remark(scene, "RekeyLimit: adit counts bytes, not time");
-    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount)) {
-        if (!size_parse(amount, &bytes))
-            text = mem_strdup(amount); /* refused with the key's own words */
-        else if (bytes > 0)
-            text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
-        if (text && bytes > 0 && bytes < least)
-            remark(scene, "RekeyLimit: %s is less than adit can count to, 1M is taken", amount);
-    }
+    (void)scene;
+    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount) &&
+        !(size_parse(amount, &bytes) && bytes == 0))
+        return amount;
     free(amount);
-    return text;
+    return NULL;
+}
+
+static char *rekey_time(const struct scene *scene, const char *value)
+{
+    const char *time = value + strcspn(value, " \t");
+    uint64_t milliseconds;
+
+    time += strspn(time, " \t");
+    if (duration_parse(time, &milliseconds) && milliseconds > CONFIG_REKEY_TIME_MAX_MS)
+        return mem_printf("%llu", (unsigned long long)CONFIG_REKEY_TIME_MAX_MS / 1000);
+    return *time ? seconds(scene, time) : NULL;
 }
 
 /* PermitRemoteOpen: blanks between patterns become commas. */
@@ -301,6 +302,8 @@ static char *agent_socket(const struct scene *scene, const char *value)
         value = getenv(value + 1);
         return value && *value ? mem_strdup(value) : NULL;
     }
+    if (!scene->answer->raw)
+        return mem_strdup(value);
     char *path = ssh_tokens_expand_path(value, &scene->tokens);
     if (!path)
         remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
@@ -310,8 +313,8 @@ static char *agent_socket(const struct scene *scene, const char *value)
 static char *known_hosts(const struct scene *scene, const char *value)
 {
     const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
-    char *user_list = ssh_paths_list(value, &scene->tokens);
-    char *global_list = ssh_paths_list(global, &scene->tokens);
+    char *user_list = ssh_paths_list(value, scene->answer->raw ? &scene->tokens : NULL);
+    char *global_list = ssh_paths_list(global, NULL);
     /* Nothing may be written to the system's files. */
     char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
                             global_list ? global_list : "");
@@ -323,8 +326,11 @@ static char *known_hosts(const struct scene *scene, const char *value)
 
 static char *revoked_host_keys(const struct scene *scene, const char *value)
 {
-    char *path = ssh_word_is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+    char *path = NULL;
 
+    /* (OpenSSH 9.2 prints it with its tokens, a newer one without them.) */
+    if (!ssh_word_is_none(value) && !path_exists(value))
+        path = ssh_tokens_expand_path(value, &scene->tokens);
     /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
     return path || ssh_word_is_none(value) ? path : mem_strdup(value);
 }
@@ -414,6 +420,7 @@ static const struct meaning {
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
     {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
+    {"rekeylimit", "rekey_time", rekey_time},
 };
 
 static void tell_undone(void *arg, const char *text, bool is_problem)

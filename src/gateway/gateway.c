@@ -4,6 +4,7 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
@@ -31,9 +32,7 @@ static void print_failure(const struct gateway *g, const char *sentence)
 {
     char *line = mem_printf("adit: %s", sentence);
 
-    for (char *c = line; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' '; /* (a server's words must not control the terminal) */
+    text_mark_invisible(line, ' '); /* (a server's words must not control the terminal) */
     log_print(line);
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);

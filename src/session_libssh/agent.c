@@ -24,6 +24,8 @@
 #define AGENT_SIGN_REQUEST 13
 #define AGENT_SIGN_RESPONSE 14
 
+#define CERTIFICATE_OF_USER 1 /* SSH_CERT_TYPE_USER of PROTOCOL.certkeys */
+
 #define MESSAGE_MAX (256 * 1024) /* as OpenSSH's */
 #define KEYS_MAX 1024            /* as libssh's */
 
@@ -118,15 +120,19 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
 {
     struct ssh_reader certified = {.rest = {certificate->bytes, certificate->length}};
     struct ssh_reader plain = {.rest = {key->bytes, key->length}};
+    struct span fields;
 
-    /* A certificate is its type, a nonce, the fields of the key, and more; a key is its type and
-     * those fields. */
+    /* A certificate is its type, a nonce, the fields of the key, a serial number, whom it is for,
+     * and more; a key is its type and those fields. */
     ssh_take_string(&certified);
     ssh_take_string(&certified);
     ssh_take_string(&plain);
-    return !certified.bad && !plain.bad && plain.rest.length > 0 &&
-           certified.rest.length > plain.rest.length &&
-           memcmp(certified.rest.bytes, plain.rest.bytes, plain.rest.length) == 0;
+    if (certified.bad || plain.bad || plain.rest.length == 0)
+        return false;
+    fields = ssh_take(&certified, plain.rest.length);
+    ssh_take(&certified, sizeof(uint64_t));
+    return ssh_take_uint32(&certified) == CERTIFICATE_OF_USER && !certified.bad &&
+           memcmp(fields.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
 /* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
@@ -229,6 +235,11 @@ size_t agent_count(const struct agent *a)
 bool agent_is_named(const struct agent *a, size_t key)
 {
     return a->keys[key].named;
+}
+
+bool agent_is_certificate(const struct agent *a, size_t key)
+{
+    return key_blob_is_certificate(&a->keys[key].blob);
 }
 
 const char *agent_comment(const struct agent *a, size_t key)

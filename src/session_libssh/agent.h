@@ -24,7 +24,8 @@ bool key_blob_export(ssh_key key, struct key_blob *blob);
 bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
 /* Whether its type is that of a certificate. */
 bool key_blob_is_certificate(const struct key_blob *blob);
-/* Whether `certificate` certifies the key (PROTOCOL.certkeys of OpenSSH). */
+/* Whether `certificate` certifies the key as that of a user, not of a host (PROTOCOL.certkeys of
+ * OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
 
 struct agent;
@@ -51,6 +52,7 @@ bool agent_has(const struct agent *agent, const struct key_blob *key);
 /* The keys, with certificates of them before each, are numbered from 0. */
 size_t agent_count(const struct agent *agent);
 bool agent_is_named(const struct agent *agent, size_t key);
+bool agent_is_certificate(const struct agent *agent, size_t key);
 const char *agent_comment(const struct agent *agent, size_t key);
 
 /* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */

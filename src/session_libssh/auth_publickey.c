@@ -372,8 +372,15 @@ void auth_keys_free(struct auth_keys *keys)
     free(keys);
 }
 
+static bool has_certificate(const struct authentication *a, const struct key_attempt *attempt)
+{
+    return attempt->identity == NULL ? agent_is_certificate(a->keys->agent, attempt->agent_key)
+                                     : attempt->certificate != NULL;
+}
+
 static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
 {
+    algorithms_set_signatures(a->h, has_certificate(a, attempt));
     if (attempt->identity == NULL)
         return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)

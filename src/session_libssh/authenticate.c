@@ -1,5 +1,6 @@
 /* Authentication, RFC 4252: which methods are tried in which order, and the error when none was
  * enough. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -140,8 +141,10 @@ static int run_methods(struct authentication *a)
 {
     bool spent[METHODS] = {false};
     unsigned steps = 0;
+    uint64_t began = clock_now();
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
+    a->h->info.answer_ms = clock_now() - began;
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
     if (answer == SSH_AUTH_ERROR || answer == SSH_AUTH_AGAIN)
         return answer;

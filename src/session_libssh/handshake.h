@@ -70,6 +70,15 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
 
+/* The list of PubkeyAcceptedAlgorithms again, as the next key of a login needs it: a plain one or
+ * one with a certificate. libssh picks the hash of an RSA certificate's signature by the names of
+ * plain keys, and then uses it only if the certificate's name is there, too. */
+void algorithms_set_signatures(struct handshake *h, bool certificate);
+
+/* What stands in such a list for certificates: their names, and for those of RSA also the name of
+ * the plain key. The caller frees; NULL: none is there. */
+char *algorithms_for_certificates(const char *names);
+
 /* login_engine's check: whether libssh knows something of each list that is configured. */
 char *algorithms_check(const struct config_upstream *upstream);
 

@@ -2,6 +2,7 @@
 #include "session_libssh/server_words.h"
 
 #include "base/mem.h"
+#include "base/visible.h"
 #include "session_libssh/secrets.h"
 
 #include <stdlib.h>
@@ -13,15 +14,17 @@
 
 char *server_words(const char *text)
 {
-    const unsigned char *from = (const unsigned char *)(text != NULL ? text : "");
-    char *words = mem_strdup((const char *)from);
+    const char *from = text != NULL ? text : "";
+    char *words = mem_strdup(from);
     char *to = words;
 
-    for (; *from != '\0'; from++) {
-        if (from[0] == 0xc2 && from[1] >= 0x80 && from[1] <= 0x9f)
-            from++;
-        else if (*from == '\n' || *from == '\t' || (*from >= ' ' && *from != 0x7f))
-            *to++ = *from == '\t' ? ' ' : (char)*from;
+    while (*from != '\0') {
+        size_t length = visible_character(from);
+        if (length == 0 && (*from == '\n' || *from == '\t'))
+            *to++ = *from == '\t' ? ' ' : '\n';
+        memmove(to, from, length);
+        to += length;
+        from += length > 0 ? length : 1;
     }
     *to = '\0';
     return words;

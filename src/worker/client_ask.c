@@ -61,6 +61,8 @@ static void on_password_checked(uv_work_t *work, int status)
             credential_cache_add(c->worker->credentials, users_tag(c), check->credentials.user,
                                  check->credentials.password, loop_now(c->worker->loop));
     }
+    if (c != NULL && !accepted)
+        c->wish.tried = mem_strdup(check->credentials.user);
     generation_unref(check->generation);
     mem_free_secret(check, sizeof(*check));
     if (c == NULL)
@@ -113,6 +115,7 @@ static enum client_event request_is_whole(struct client *c)
     const struct wire_target *target = &c->request->target;
 
     c->wish.target = mem_strdup(hostport_format(target->host, target->port, text));
+    c->outcome = OUTCOME_GIVEN_UP; /* (until it is answered) */
     return CLIENT_REQUESTED;
 }
 
@@ -266,6 +269,7 @@ static enum client_event parse_protocol(struct client *c)
         return CLIENT_NOTHING;
     c->wish.protocol = wire_sniff(buffer_data(&reading->in)[0]);
     c->wish.protocol_known = true;
+    c->outcome = OUTCOME_MALFORMED; /* (until the request is whole) */
     if (c->listen->protocols[c->wish.protocol])
         return PARSE_ON;
     c->words = "protocol not served";

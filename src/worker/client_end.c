@@ -83,10 +83,17 @@ static const char *command_name(enum wire_command command)
     return NULL;
 }
 
+/* A connection that came and went without a byte: a health check, or a browser that was early. */
+static bool asked_nothing(const struct client *c)
+{
+    return c->outcome == OUTCOME_GIVEN_UP && !c->wish.protocol_known &&
+           !config_listen_leads(c->listen) && buffer_length(&c->request->reading.in) == 0;
+}
+
 static void log_access(const struct client *c)
 {
     char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
-    struct log_field fields[20];
+    struct log_field fields[21];
     size_t n = 0;
     /* (The clock of another loop than the one of `began`, if the client has moved.) */
     uint64_t now = loop_now(c->worker->loop);
@@ -94,6 +101,7 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_NUMBER_FIELD("connection", c->number);
     fields[n++] = ADIT_LOG_TEXT_FIELD("client", origin_text(&c->origin, origin));
     fields[n++] = ADIT_LOG_TEXT_FIELD("user", c->wish.user);
+    fields[n++] = ADIT_LOG_TEXT_FIELD("tried", c->wish.tried);
     fields[n++] = ADIT_LOG_TEXT_FIELD("listen", c->listen->name);
     fields[n++] = ADIT_LOG_TEXT_FIELD("protocol", protocol_name(c));
     if (c->wish.target != NULL && !config_listen_leads(c->listen))
@@ -114,7 +122,7 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_NUMBER_FIELD("down", c->bytes[1]);
     fields[n++] = ADIT_LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
     fields[n++] = ADIT_LOG_TEXT_FIELD("end", c->words);
-    log_event(ADIT_LOG_INFO, "connection", fields, n);
+    log_event(asked_nothing(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection", fields, n);
 }
 
 static void account(const struct client *c)
@@ -148,6 +156,7 @@ static void client_free(struct client *c)
     free(c->internal);
     generation_unref(c->generation);
     free(c->wish.user);
+    free(c->wish.tried);
     free(c->wish.target);
     free(c->bind.bound);
     free(c->bind.peer);

@@ -276,12 +276,17 @@ static bool is_being_resolved(const struct client *c)
     return open_race_has(&c->request->race, state.oldest) && state.silent_ms < RESOLVING_MS;
 }
 
+static bool is_overdue(const struct client *c, int slot)
+{
+    return atomic_load_explicit(&c->session.table->slots[slot].overdue, memory_order_relaxed);
+}
+
+/* Whether all that it has asked is overdue, and it may ask once more. */
 static bool wants_elsewhere(const struct client *c)
 {
-    const struct session_slot *slot = &c->session.table->slots[c->session.slot];
     const struct client_beside *beside = &c->request->beside;
 
-    return atomic_load_explicit(&slot->overdue, memory_order_relaxed) && !beside->under_way &&
+    return is_overdue(c, c->session.slot) && (!beside->under_way || is_overdue(c, beside->slot)) &&
            beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_being_resolved(c);
 }
 
@@ -293,7 +298,7 @@ bool client_may_open_elsewhere(const struct client *c)
 /* The client asks there instead: its late answer here closes the channel. */
 static enum client_event leave_for(struct client *c, int slot)
 {
-    c->request->beside.abandoned++;
+    c->request->beside.abandoned += 1 + c->request->beside.under_way;
     client_unopen(c);
     client_release_slot(c);
     c->session.slot = slot;
@@ -317,8 +322,10 @@ enum client_event client_open_elsewhere(struct client *c)
     metric_add(&c->worker->metrics.retries, 1);
     if (atomic_load(&s->table->slots[slot].worker) != (int)c->worker->index)
         return leave_for(c, slot);
-    if (start_beside(c, slot))
-        c->request->beside.abandoned++;
+    if (make_attempt_room(c))
+        start_beside(c, slot);
+    else
+        session_table_release(s->table, slot);
     return CLIENT_NOTHING;
 }
 

@@ -53,7 +53,7 @@ struct client_way {
 struct client_hold {
     uint64_t limit_ms;  /* 0: the upstream's */
     uint64_t waited_ms; /* of it, until the wait that is under way */
-    uint64_t began;     /* that wait */
+    uint64_t began;     /* that wait, or the last one; 0: there was none */
 };
 
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
@@ -100,6 +100,7 @@ struct client_wish {
     enum wire_protocol protocol;
     enum wire_command command;
     char *user;   /* authenticated; NULL */
+    char *tried;  /* the user whose login failed; NULL */
     char *target; /* "host:port", or a path */
 };
 

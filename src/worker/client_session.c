@@ -122,6 +122,8 @@ enum client_event client_wait(struct client *c)
     struct client_hold *hold = &c->request->hold;
     uint64_t left = hold_of(c) - hold->waited_ms;
 
+    if (hold->began == 0)
+        atomic_fetch_add(&c->session.table->waited, 1);
     hold->began = loop_now(c->worker->loop);
     c->session.waiting = true;
     TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);

@@ -147,6 +147,16 @@ void workers_send_probe(struct workers *workers)
     send_note_to_all(workers, NULL, act_probe);
 }
 
+static void act_check(struct worker *worker, struct session_table *table)
+{
+    worker_check_sessions(worker, table);
+}
+
+void workers_send_check(struct workers *workers, struct session_table *table)
+{
+    send_note_to_all(workers, table, act_check);
+}
+
 static void act_flush(struct worker *worker, struct session_table *table)
 {
     (void)table;

@@ -139,9 +139,6 @@ def settings(silence):
                         for words in ((), ("-o", "BatchMode=yes")))
         lines = [re.findall(r"^keepalive.*", text, re.MULTILINE) for text in (plain, batch)]
         equal(lines[1], lines[0], "the lines")
-    with tap.case("RekeyLimit of less than a megabyte: a word about it"):
-        holds("RekeyLimit", run_adit("--dump", "-F", "none", "-o", "RekeyLimit=128k", "h").stderr,
-              "what it says")
     with tap.case("an unknown MAC alone: --check finds it"):
         done = run_adit("--check", "-F", "none", "-o", "MACs=umac-64-etm@openssh.com", "h")
         equal(done.returncode, 78, "the status")

@@ -56,8 +56,11 @@ def bad(adit, origin):
     for name, credentials in table:
         with tap.case(name):
             for protocol, code in (("socks5", FAILURE), ("http", 407)):
+                mark = adit.mark()
                 equal(refusal(adit.address, ANY, origin.port, protocol, credentials=credentials),
                       code, f"{protocol}'s answer")
+                found = adit.access(mark, tried=credentials[0], outcome="authentication")
+                false("user" in found, f"a user in the access line: {found}")
     with tap.case("no credentials at all"):
         equal(refusal(adit.address, ANY, origin.port, "socks5"), FF, "SOCKS5's method")
         equal(refusal(adit.address, ANY, origin.port, "socks4"), REJECTED, "SOCKS4's code")

@@ -87,8 +87,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '1000' is not an octal number up to 0777"),
         OF_GATEWAY("stream_local_bind_mask = 00177",
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
-        OF_UPSTREAM("rekey = 1k",
-                    "rekey: '1k' is not a size of at least 1m, such as 512m or 1g, or default"),
+        OF_UPSTREAM("rekey = 15",
+                    "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
+                                        "as 15s or 2m30s"),
     };
 
     ASSERT_PROBLEMS(cases);

@@ -78,6 +78,7 @@ struct field_row {
     F(host_key_algorithms, STRING, NULL)                                                           \
     F(compression, VALUE, 0)                                                                       \
     F(rekey_bytes, VALUE, 0)                                                                       \
+    F(rekey_time_ms, VALUE, 0)                                                                     \
     F(proxy_command, STRING, NULL)                                                                 \
     F(host_key_alias, STRING, NULL)                                                                \
     F(identity_agent, STRING, NULL)                                                                \

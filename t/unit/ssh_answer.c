@@ -118,8 +118,8 @@ static void what_a_host_is_given_is_told(void **state)
                        "ciphers = %s\n"
                        "kex = curve25519-sha256\n"
                        "compression = yes\n"
-                       "# office: RekeyLimit\n"
                        "rekey = 1073741824\n"
+                       "rekey_time = 3600\n"
                        "# office: ForwardAgent\n"
                        "# office: LocalCommand\n"
                        "# office: PKCS11Provider\n"
@@ -220,7 +220,9 @@ static void each_keyword_has_its_key(void **state)
         {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
         {"RekeyLimit default none", ""},
         {"RekeyLimit 0 0", ""},
-        {"RekeyLimit 500K", "# office: RekeyLimit\nrekey = 1048576\n"},
+        {"RekeyLimit 512000 0", "rekey = 512000\n"},
+        {"RekeyLimit 16 60", "rekey = 16\nrekey_time = 60\n"},
+        {"RekeyLimit 0 2592000", "rekey_time = 2073600\n"},
         {"PermitRemoteOpen any", ""},
         {"PermitRemoteOpen none", "permit_remote_open = none\n"},
         {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
@@ -308,7 +310,7 @@ static void of_files_those_that_are_there_count(void **state)
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
-        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/qoffice\n"},
+        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/q%n\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
         {"userknownhostsfile missing a", "known_hosts = missing, a\n"}, /* both of the directory */
         {"userknownhostsfile missing too c ~d", "known_hosts = missing too, c ~d\n"},
@@ -391,6 +393,9 @@ static void tokens_stand_for_what_the_manual_says(void **state)
     /* A command's variables are its shell's business. */
     char *text = ssh_tokens_expand("~ ${HOME} %h", &tokens);
     assert_string_equal(text, "~ ${HOME} office.example.com");
+    free(text);
+    text = ssh_tokens_expand_socket("~ ${ADIT_TEST} %h %%h", &tokens);
+    assert_string_equal(text, "~ value office.example.com %h");
     free(text);
     text = ssh_tokens_expand("%C", &tokens);
     assert_int_equal(strlen(text), 40);

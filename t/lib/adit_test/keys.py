@@ -19,6 +19,11 @@ def public(key):
         return source.read().strip()
 
 
+def authorized(*keys):
+    """An authorized_keys file with these keys."""
+    return scratch("authorized_keys", "".join(f"{public(key)}\n" for key in keys), 0o644)
+
+
 def fingerprint(key):
     """SHA256:... of a key pair."""
     line = subprocess.run(["ssh-keygen", "-l", "-E", "sha256", "-f", f"{key}.pub"], check=True,
