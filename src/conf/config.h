@@ -155,6 +155,13 @@ struct config_place {
 
 enum listen_auth { LISTEN_AUTH_NONE, LISTEN_AUTH_PASSWORD };
 
+/* Users by a name, for rules and listeners. */
+struct config_group {
+    char *name;
+    unsigned line;
+    struct string_list users;
+};
+
 struct config_listen {
     char *name;
     unsigned line;
@@ -163,10 +170,11 @@ struct config_listen {
     bool protocols[WIRE_PROTOCOLS]; /* by enum wire_protocol */
     enum listen_auth auth;
     char *users_file;
-    struct users *users;      /* read and parsed; NULL with LISTEN_AUTH_NONE */
-    bool open;                /* the file says that any client may use it */
-    bool bind;                /* clients may use SOCKS BIND: the SSH server listens for them */
-    uint64_t idle_timeout_ms; /* 0: a connection may be idle for ever */
+    struct users *users;       /* read and parsed; NULL with LISTEN_AUTH_NONE */
+    struct string_list groups; /* only members of one of these are admitted; none: all users */
+    bool open;                 /* the file says that any client may use it */
+    bool bind;                 /* clients may use SOCKS BIND: the SSH server listens for them */
+    uint64_t idle_timeout_ms;  /* 0: a connection may be idle for ever */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;
@@ -210,6 +218,8 @@ struct config {
     size_t listen_count;
     struct config_forward *forwards;
     size_t forward_count;
+    struct config_group *groups;
+    size_t group_count;
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
@@ -269,6 +279,16 @@ struct config *config_remove_forward(struct config *config, const struct config_
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
 const struct config_forward *config_forward(const struct config *config, const char *name);
+
+const struct config_group *config_group(const struct config *config, const char *name);
+
+/* Whether the user is in the group of that name: an acl_group_fn, whose `groups` is the
+ * configuration. */
+bool config_group_has(const void *config, const char *group, const char *user);
+
+/* Whether the listener admits the user, whose password was right. */
+bool config_listen_admits(const struct config *config, const struct config_listen *listen,
+                          const char *user);
 
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */

@@ -216,6 +216,8 @@ static const struct key listen_keys[] = {
      .help = "Whether clients must log in."},
     {"users", &type_file, FIELD(config_listen, users_file), .otherwise = "none",
      .help = "An htpasswd file with the users that auth = password admits."},
+    {"groups", &type_names, FIELD(config_listen, groups), .otherwise = "all users of the file",
+     .help = "Of the users only members of these groups are admitted."},
     {"open", &type_bool, FIELD(config_listen, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach the address may use it."},
     {"bind", &type_bool, FIELD(config_listen, bind), .initial = "no", .words = words_yes_no,
@@ -243,6 +245,11 @@ static const struct key forward_keys[] = {
      .max = IDLE_MAX_MS, .help = "As a listener's."},
     {"via", &type_text, FIELD(config_forward, via), .otherwise = "the first upstream of the file",
      .help = "The upstream that carries it."},
+};
+
+static const struct key group_keys[] = {
+    {"users", &type_names, FIELD(config_group, users), .flags = KEY_REQUIRED,
+     .help = "The members: names of users files."},
 };
 
 static const struct key resolve_keys[] = {
@@ -275,6 +282,7 @@ const struct section sections[] = {
     {"upstream", ARRAY(config_upstream, upstreams, upstream_count), KEYS(upstream_keys)},
     {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
     {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
+    {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
@@ -287,6 +295,7 @@ const size_t section_count = COUNT(sections);
 HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
+HEADED(config_group);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)

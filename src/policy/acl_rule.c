@@ -131,6 +131,20 @@ static bool user_holds(const struct acl_rule *rule, const struct acl_query *quer
     return query->user && acl_names_have(&rule->users, query->user);
 }
 
+static const char *group_add(struct acl_rule *rule, const char *item)
+{
+    return plain_name_add(&rule->groups, item);
+}
+
+static bool group_holds(const struct acl_rule *rule, const struct acl_query *query)
+{
+    for (size_t i = 0; query->user && query->in_group && i < rule->groups.count; i++) {
+        if (query->in_group(query->groups, rule->groups.items[i], query->user))
+            return true;
+    }
+    return false;
+}
+
 static const char *listen_add(struct acl_rule *rule, const char *item)
 {
     return plain_name_add(&rule->listens, item);
@@ -263,9 +277,13 @@ static const char *via_add(struct acl_rule *rule, const char *item)
 }
 
 static const struct acl_key acl_keys[] = {
-    {"from", from_add, from_holds},       {"user", add_rule_user, user_holds},
-    {"listen", listen_add, listen_holds}, {"to", to_add, to_holds},
-    {"port", port_add, port_holds},       {"via", via_add, NULL},
+    {"from", from_add, from_holds},
+    {"user", add_rule_user, user_holds},
+    {"group", group_add, group_holds},
+    {"listen", listen_add, listen_holds},
+    {"to", to_add, to_holds},
+    {"port", port_add, port_holds},
+    {"via", via_add, NULL},
 };
 #define ACL_KEYS (sizeof(acl_keys) / sizeof(acl_keys[0]))
 
@@ -320,7 +338,7 @@ static bool add_rule_word(struct acl_rule *rule, const char *word, char *error, 
     else if (word[length] == '\0')
         wrong = "a rule is made of words KEY=LIST";
     else if (!key)
-        wrong = "no such key: there are from, user, listen, to, port and via";
+        wrong = "no such key: there are from, user, group, listen, to, port and via";
     else if (rule->given & 1u << (key - acl_keys))
         wrong = "the key is there already: put all items into one list";
     if (wrong) {
@@ -373,6 +391,7 @@ void acl_rule_free(struct acl_rule *rule)
     free(rule->text);
     free(rule->from.items);
     names_free(&rule->users);
+    names_free(&rule->groups);
     names_free(&rule->listens);
     free(rule->to_networks.items);
     names_free(&rule->to_globs);

@@ -53,7 +53,9 @@ static void on_password_checked(uv_work_t *work, int status)
 {
     struct password_check *check = container_of(work, struct password_check, work);
     struct client *c = check->client;
-    bool accepted = status == 0 && check->accepted;
+    bool accepted = status == 0 && check->accepted &&
+                    (c == NULL || config_listen_admits(c->generation->config, c->listen,
+                                                       check->credentials.user));
 
     if (c != NULL) {
         c->check = NULL;

@@ -14,7 +14,10 @@
 struct acl_verdict client_ask_rules(const struct client *c, const char *host, const struct ip *ip)
 {
     bool remote = c->origin.via_remote_forward;
+    const struct config *config = c->generation->config;
     struct acl_query query = {
+        .in_group = config_group_has,
+        .groups = config,
         .from = c->origin.is_ip && !remote ? &c->origin.ip : NULL,
         .remote = remote,
         .user = c->wish.user,
@@ -24,7 +27,7 @@ struct acl_verdict client_ask_rules(const struct client *c, const char *host, co
         .port = c->request->target.port,
     };
 
-    return acl_decide(c->generation->config->acl, &query);
+    return acl_decide(config->acl, &query);
 }
 
 bool client_judge(struct client *c, const struct ip *ip)
