@@ -149,6 +149,8 @@ bool session_table_wants_other(const struct session_table *table, int slot)
     int used = atomic_load(&table->used);
     unsigned count = 0;
 
+    if (atomic_load_explicit(&table->asks_anew, memory_order_relaxed))
+        return false;
     for (int i = 0; i < used; i++) {
         enum slot_state state = session_table_slot_state(table, i);
         if (i != slot && state == SLOT_DIALLING)

@@ -403,6 +403,20 @@ static void a_name_that_may_block_has_another_session_dialled(void **state)
     close(name);
 }
 
+static void a_name_has_none_dialled_where_a_person_would_be_asked(void **state)
+{
+    struct fake_session *session = scene_session(0, 0);
+    int name;
+
+    (void)state;
+    atomic_store(&scene.gateway.tables[0]->asks_anew, true);
+    name = asks_for("slow");
+    asked(session, 0, "slow");
+    scene_settle();
+    assert_int_equal(scene.grows, 0);
+    close(name);
+}
+
 static void a_name_has_none_dialled_where_there_is_another(void **state)
 {
     struct fake_session *session;
@@ -444,6 +458,7 @@ int main(void)
         TEST_REMOTE(the_name_that_is_being_resolved_stays_for_a_while),
         TEST_TWO(a_client_goes_elsewhere_a_few_times_at_most),
         TEST_REMOTE(a_name_that_may_block_has_another_session_dialled),
+        TEST_REMOTE(a_name_has_none_dialled_where_a_person_would_be_asked),
         TEST_REMOTE(a_name_has_none_dialled_where_there_is_another),
     };
 
