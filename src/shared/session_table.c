@@ -19,6 +19,7 @@ struct session_table *session_table_new(const char *upstream, struct pool *pool)
     table->upstream = mem_strdup(upstream);
     table->pool = pool;
     table->fast_names = fast_names_new();
+    table->slow_names = fast_names_new();
     atomic_store(&table->references, 1);
     return table;
 }
@@ -35,6 +36,7 @@ void session_table_unref(struct session_table *table)
         return;
     session_table_unref(atomic_load(&table->successor));
     fast_names_free(table->fast_names);
+    fast_names_free(table->slow_names);
     free(table->upstream);
     free(table);
 }

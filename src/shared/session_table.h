@@ -59,6 +59,7 @@ struct session_table {
     atomic_uint quiet_sessions;    /* see policy/balance */
     atomic_bool expects_names;     /* opens that may block may come */
     struct fast_names *fast_names; /* names that the server resolved quickly of late */
+    struct fast_names *slow_names; /* worker/client_open.c */
     struct session_slot slots[SESSION_TABLE_SLOTS];
 };
 
