@@ -223,7 +223,8 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
                                                .certificates = all->certificates,
                                                .certificate_count = all->certificate_count,
                                                .connection = a->h->asker.connection,
-                                               .waiting = a->h->asker.waiting},
+                                               .waiting = a->h->asker.waiting,
+                                               .proof = &a->h->proof},
                        &error);
     if (agent == NULL) {
         struct wait_limit now = wait_limit(a->h->asker.connection, 0);
@@ -257,17 +258,21 @@ static int probe_agent_key(struct authentication *a, const struct agent *agent, 
     return answer;
 }
 
+/* An agent that refuses, or whose signature is none that libssh can send, loses that key alone. */
 static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
 {
+    const char *comment = agent_comment(agent, key);
     int answer;
 
     agent_offer(agent, key);
     answer = ssh_userauth_agent(a->h->handle, NULL);
-    if (answer != SSH_AUTH_ERROR || !agent_has_refused(agent) || !ssh_is_connected(a->h->handle))
+    if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(
         a, ADIT_LOG_INFO,
-        mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
+        agent_has_refused(agent)
+            ? mem_printf("the agent refused to sign with key %s", comment)
+            : mem_printf("the agent's signature with key %s cannot be used", comment));
     return SSH_AUTH_DENIED;
 }
 
@@ -382,8 +387,15 @@ void auth_keys_free(struct auth_keys *keys)
     free(keys);
 }
 
+static bool has_certificate(const struct authentication *a, const struct key_attempt *attempt)
+{
+    return attempt->identity == NULL ? agent_is_certificate(a->keys->agent, attempt->agent_key)
+                                     : attempt->certificate != NULL;
+}
+
 static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
 {
+    algorithms_set_signatures(a->h, has_certificate(a, attempt));
     if (attempt->identity == NULL)
         return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)

@@ -1,5 +1,6 @@
 /* Authentication, RFC 4252: which methods are tried in which order, and the error when none was
  * enough. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -162,8 +163,10 @@ static int run_methods(struct authentication *a)
 {
     bool spent[METHODS] = {false};
     unsigned steps = 0;
+    uint64_t began = clock_now();
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
+    a->h->info.answer_ms = clock_now() - began;
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
     if (answer == SSH_AUTH_ERROR || answer == SSH_AUTH_AGAIN)
         return answer;
@@ -270,7 +273,7 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
         return fail_denied(a, NULL);
     if (answer == SSH_AUTH_AGAIN && ssh_is_connected(h->handle))
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
-                              a->tried);
+                              a->tried[0] != '\0' ? a->tried : "nothing");
     /* A connection that broke is no verdict on keys and passwords, unless the server says that it
      * ended the connection because of them. */
     if ((ssh_error != NULL || answer == SSH_AUTH_AGAIN) && !ssh_is_connected(h->handle))
@@ -332,15 +335,25 @@ static char *login_user(const struct handshake *h)
     return user;
 }
 
+/* The key under which a password that a person gave is kept: the same name behind another jump
+ * host, or by another ProxyCommand, is another server, and so may be another name with the same
+ * HostKeyAlias. */
+static char *memory_of(const struct handshake *h, const char *user)
+{
+    const struct config_upstream *upstream = h->upstream;
+    const char *jump = upstream->jump.count > 0 ? upstream->jump.items[0] : "none";
+    const char *command = upstream->proxy_command != NULL ? upstream->proxy_command : "none";
+
+    return mem_printf("password of %s@%s:%u, known as %s, by jump host %s and ProxyCommand %s",
+                      user, h->host, h->port, h->known_as, jump, command);
+}
+
 enum dial_status handshake_authenticate(struct handshake *h)
 {
-    const struct string_list *jump = &h->upstream->jump;
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
-    /* (A "localhost" behind another jump host is another server.) */
-    a.memory = mem_printf("password of %s@%s:%u by way of %s", a.user, h->known_as, h->port,
-                          jump->count > 0 ? jump->items[0] : "none");
+    a.memory = memory_of(h, a.user);
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))

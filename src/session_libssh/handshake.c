@@ -33,6 +33,18 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
 
 #define SSH_PORT 22
 
+/* (libssh counts blocks, of which there is at least one, and seconds.) */
+static void set_rekey_limits(ssh_session handle, const struct config_upstream *u)
+{
+    uint64_t bytes = u->rekey_bytes;
+    uint32_t seconds = (uint32_t)((u->rekey_time_ms + 999) / 1000);
+
+    if (bytes > 0)
+        ssh_options_set(handle, SSH_OPTIONS_REKEY_DATA, &bytes);
+    if (seconds > 0)
+        ssh_options_set(handle, SSH_OPTIONS_REKEY_TIME, &seconds);
+}
+
 static bool set_options(struct handshake *h, int fd)
 {
     const struct config_upstream *u = h->upstream;
@@ -69,10 +81,7 @@ static bool set_options(struct handshake *h, int fd)
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT, &seconds);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT_USEC, &microseconds);
     ssh_options_set(h->handle, SSH_OPTIONS_RSA_MIN_SIZE, &rsa_bits);
-    if (u->rekey_bytes > 0) {
-        uint64_t bytes = u->rekey_bytes;
-        ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
-    }
+    set_rekey_limits(h->handle, u);
     return true;
 }
 

@@ -77,6 +77,9 @@ static const struct outcome_row rows[OUTCOMES] = {
     [OUTCOME_BAD_RESPONSE] = {
         "bad-response", GENERAL_FAILURE, REJECTED, 502, "Bad Gateway",
         "http_protocol_error", "the origin's answer is not HTTP/1.x"},
+    [OUTCOME_GIVEN_UP] = {
+        "given-up", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
+        "http_request_error", "the client left before it was answered"},
 };
 /* clang-format on */
 

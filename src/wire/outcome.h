@@ -24,8 +24,9 @@ enum outcome {
     OUTCOME_MALFORMED,           /* not in the form of the protocol that its first byte announces */
     OUTCOME_HANDSHAKE_TIMEOUT,   /* the client did not finish its request in time */
     OUTCOME_BAD_RESPONSE,        /* the origin's response has no HTTP head */
+    OUTCOME_GIVEN_UP,            /* the client went before it was answered, or before it asked */
 };
-#define OUTCOMES (OUTCOME_BAD_RESPONSE + 1)
+#define OUTCOMES (OUTCOME_GIVEN_UP + 1)
 
 struct outcome_row {
     const char *name;         /* for the log: "refused", "no-session", ... */

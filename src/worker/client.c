@@ -258,7 +258,7 @@ static struct client *client_make(struct worker *worker, struct generation *gene
     c->endpoint = endpoint;
     c->request = mem_zalloc(sizeof(*c->request));
     c->session.slot = -1;
-    c->outcome = OUTCOME_MALFORMED;
+    c->outcome = OUTCOME_GIVEN_UP;
     c->began = loop_now(worker->loop);
     TAILQ_INSERT_TAIL(&worker->clients, c, link);
     probe_connection_start(c->number);

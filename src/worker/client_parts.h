@@ -9,6 +9,7 @@
  *   client_connect.c  a connection from this machine (remote forwards)
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
+ *   client_idle.c     ending a relay through which nothing passes (idle_timeout)
  *   client_end.c      lingering, the access line, freeing
  *
  * A function that is an action (client_machine.h) returns the event that it found out, or
@@ -53,7 +54,7 @@ struct client_way {
 struct client_hold {
     uint64_t limit_ms;  /* 0: the upstream's */
     uint64_t waited_ms; /* of it, until the wait that is under way */
-    uint64_t began;     /* that wait */
+    uint64_t began;     /* that wait, or the last one; 0: there was none */
 };
 
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
@@ -100,6 +101,7 @@ struct client_wish {
     enum wire_protocol protocol;
     enum wire_command command;
     char *user;   /* authenticated; NULL */
+    char *tried;  /* the user whose login failed; NULL */
     char *target; /* "host:port", or a path */
 };
 
@@ -128,6 +130,12 @@ struct client_bind {
     char *peer;                    /* the address that connected, in the server's words */
 };
 
+/* client_idle.c: what has passed of late. */
+struct client_idle {
+    uint64_t bytes; /* both ways, when that was looked at last */
+    uint64_t since; /* since when they have been so many */
+};
+
 struct password_check;
 
 struct client {
@@ -153,6 +161,7 @@ struct client {
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
+    struct client_idle idle;          /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
     bool cut; /* the relay did not end in order */
@@ -196,6 +205,9 @@ enum client_event client_look_up(struct client *client);  /* an action */
 /* What the rules say to such a host and address, with the target's port. Changes nothing. */
 struct acl_verdict client_ask_rules(const struct client *client, const char *host,
                                     const struct ip *ip);
+
+/* The address did not answer before another one did: for a while it is tried last. */
+void client_note_silent(struct client *client, const struct ip *address);
 
 /* Judges the target as named, or one of its addresses. If that is allowed the upstream is set. */
 bool client_judge(struct client *client, const struct ip *ip);
@@ -267,6 +279,12 @@ void client_say_bound(struct client *client);
 
 /* Tells the owner of an internal connection how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);
+
+/* client_idle.c */
+
+/* Ends the relay, which has just begun, when nothing has passed for the listener's idle_timeout.
+ * What passes is looked at now and then, so that no byte costs more. */
+void client_watch_idle(struct client *client);
 
 /* client_end.c */
 

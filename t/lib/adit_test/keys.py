@@ -20,6 +20,11 @@ def public(key):
         return source.read().strip()
 
 
+def authorized(*keys):
+    """An authorized_keys file with these keys."""
+    return scratch("authorized_keys", "".join(f"{public(key)}\n" for key in keys), 0o644)
+
+
 def fingerprint(key):
     """SHA256:... of a key pair."""
     line = subprocess.run(["ssh-keygen", "-l", "-E", "sha256", "-f", f"{key}.pub"], check=True,
@@ -52,15 +57,15 @@ class Agent:
     def __init__(self, *keys):
         self.socket = scratch("agent")
         self.process = Process("ssh-agent", ["ssh-agent", "-D", "-a", self.socket])
-        wait_until(self._listens, "ssh-agent's socket")
+        wait_until(self._answers, "ssh-agent's socket")
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], check=True, stdin=subprocess.DEVNULL,
                            env={**os.environ, "SSH_AUTH_SOCK": self.socket})
 
-    def _listens(self):
-        """(The socket is there before anybody listens on it.)"""
-        with socket.socket(socket.AF_UNIX) as conn:
-            return conn.connect_ex(self.socket) == 0
+    def _answers(self):
+        """(The path is there before anybody listens at it.)"""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     def __enter__(self):
         return self
