@@ -44,6 +44,10 @@ struct client *client_next_waiting(const struct client *client);
  * asked for are told. */
 void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot);
 
+/* Ends the worker's clients that wait for their next HTTP request and may not do so any longer:
+ * adit drains, or their configuration is not the newest one. */
+void clients_end_idle(struct worker *worker);
+
 /* Cuts the client, whatever its state, and ends it; `why` is for the access line. */
 void client_abort(struct client *client, const char *why);
 
