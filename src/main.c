@@ -7,16 +7,21 @@
 #include "control/client.h"
 #include "gateway/gateway.h"
 #include "io/background.h"
+#include "session/login.h"
 #include "session_libssh/engine.h"
 
+#include <ares.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <uv.h>
 
 /* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
 #define DESCRIPTORS_MAX 65536
@@ -213,6 +218,15 @@ static int run_control(const struct options *options)
     });
 }
 
+/* The libraries that are loaded, which may be newer than those that adit was built with. */
+static void print_versions(void)
+{
+    printf("adit %s\n", PACKAGE_VERSION);
+    printf("libssh %s, c-ares %s, libuv %s, Jansson %s, %s\n", dial_version(&libssh_engine),
+           ares_version(NULL), uv_version_string(), jansson_version_str(),
+           OpenSSL_version(OPENSSL_VERSION));
+}
+
 static int run_mode(struct options *options)
 {
     switch (options->mode) {
@@ -221,7 +235,7 @@ static int run_mode(struct options *options)
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
-    case MODE_VERSION: printf("adit %s\n", PACKAGE_VERSION); return EXIT_SUCCESS;
+    case MODE_VERSION: print_versions(); return EXIT_SUCCESS;
     }
     return EXIT_FAILURE;
 }

@@ -3,6 +3,7 @@
 #include "conf/command_line.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "conf/forward_spec.h"
 
 #include <stdarg.h>
@@ -113,6 +114,13 @@ static bool take_stdio(struct reader *reader, const char *place)
     if (reader->line->stdio)
         return refuse_word(reader, "-W can be given only once");
     reader->line->stdio = place;
+    return true;
+}
+
+static bool take_help(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->line->help = true;
     return true;
 }
 
@@ -239,6 +247,7 @@ static const struct letter letters[] = {
     {"-V", TAKE(take_version)},
     {"-W", VALUE, TAKE(take_stdio)},
     {"-f", TAKE(take_background)},
+    {"-h", TAKE(take_help)},
     {"-o", VALUE, TAKE(take_option_line)},
     {"-q", TAKE(take_quiet)},
     {"-v", TAKE(take_verbose)},
@@ -337,6 +346,20 @@ static const struct long_option {
     {"version", .flag = offsetof(struct command_line, version)},
 };
 
+static bool refuse_unknown(struct reader *reader, const char *word, size_t length)
+{
+    char *name = mem_strndup(word, length);
+    struct nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; i < sizeof(long_options) / sizeof(long_options[0]); i++)
+        nearest_offer(&nearest, long_options[i].name);
+    refuse_word(reader, "unknown option --%.100s%s%s%s", name,
+                nearest.best ? "; did you mean --" : "", nearest.best ? nearest.best : "",
+                nearest.best ? "?" : "");
+    free(name);
+    return false;
+}
+
 static bool take_long_option(struct reader *reader, const char *word)
 {
     size_t length = strcspn(word, "=");
@@ -360,7 +383,7 @@ static bool take_long_option(struct reader *reader, const char *word)
         *(const char **)(line + option->value) = value;
         return true;
     }
-    return refuse_word(reader, "unknown option --%.*s", (int)length, word);
+    return refuse_unknown(reader, word, length);
 }
 
 static bool take_word(struct reader *reader, const char *word)
@@ -409,7 +432,8 @@ static const char *contradiction(const struct command_line *line)
     if (line->config_file && (tunnel || line->forward_count > 0 || line->stdio))
         return "--config FILE says it all: no host, and no option of ssh, goes with it";
     if (!line->config_file && !line->destination)
-        return "a host is missing, or --config FILE";
+        return "a host is missing: adit [USER@]HOST makes a SOCKS and HTTP proxy at 127.0.0.1:1080 "
+               "that leads through HOST, adit --config FILE runs a gateway";
     if (line->stdio && line->dump)
         return "--dump: a file has no place for -W";
     if (line->stdio && line->background)

@@ -47,6 +47,10 @@ enum host_key_check {
     HOST_KEY_PINNED,
 };
 
+/* Whether adit counts as ready only while the upstream has a session. UPSTREAM_REQUIRED_AUTO: if
+ * all requests of some listener or forward lead there (config_upstream_is_required). */
+enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM_REQUIRED };
+
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
@@ -121,6 +125,7 @@ struct config_upstream {
     char *preferred_authentications;       /* PreferredAuthentications: a comma list, in order */
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
+    enum upstream_required required;
 };
 
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
@@ -260,6 +265,10 @@ const struct config_listen *config_listen_at(const struct config *config, size_t
 
 /* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);
+
+/* Whether adit is ready only while the upstream, one of this configuration's, has a session. */
+bool config_upstream_is_required(const struct config *config,
+                                 const struct config_upstream *upstream);
 
 /* Whether two upstreams have the same sessions, which a reload then keeps: all settings but the
  * pool's bounds and timeouts are equal. */

@@ -2,6 +2,7 @@
 #include "conf/keys.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "conf/stores.h"
 #include "conf/types.h"
 
@@ -12,6 +13,7 @@
 static const char *const words_yes_no[] = {"no", "yes", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
+static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
@@ -139,6 +141,10 @@ static const struct key upstream_keys[] = {
     {"required_rsa_size", &type_count, FIELD(config_upstream, required_rsa_size), .initial = "1024",
      .min = 1024, .max = 16384, .flags = KEY_SESSION | KEY_HOP,
      .help = "The fewest bits of an RSA key, the server's or one to log in with."},
+    {"required", &type_choice, FIELD(config_upstream, required), .initial = "auto",
+     .words = words_required,
+     .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
+             "if all requests of some listener or forward lead there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},
@@ -287,72 +293,22 @@ const struct key *key_find(const struct section *section, const char *name)
     return NULL;
 }
 
-#define NAME_MAX_LENGTH 31 /* no name in the table is longer */
-
-/* How many letters must be put in, taken out, changed or swapped with their neighbour to make one
- * word the other (optimal string alignment); `none` for words too long to be meant. */
-static size_t edit_distance(const char *a, const char *b, size_t none)
-{
-    size_t rows[3][NAME_MAX_LENGTH + 1];
-    size_t width = strlen(b);
-
-    if (width > NAME_MAX_LENGTH || strlen(a) > NAME_MAX_LENGTH)
-        return none;
-    for (size_t j = 0; j <= width; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[strlen(a) % 3][width];
-}
-
-/* Keeps `candidate` as `best` if it is nearer to `name` than `distance`. */
-static void nearer(const char *name, const char *candidate, const char **best, size_t *distance)
-{
-    size_t d = edit_distance(name, candidate, *distance);
-
-    if (d < *distance) {
-        *best = candidate;
-        *distance = d;
-    }
-}
-
-/* From this many edits on, a word is another word. */
-static size_t too_far(const char *name)
-{
-    return strlen(name) / 3 + 1;
-}
-
 const char *section_nearest(const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section_count; i++)
-        nearer(name, sections[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, sections[i].name);
+    return nearest.best;
 }
 
 const char *key_nearest(const struct section *section, const char *name)
 {
-    size_t distance = too_far(name);
-    const char *best = NULL;
+    struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < section->key_count; i++)
-        nearer(name, section->keys[i].name, &best, &distance);
-    return best;
+        nearest_offer(&nearest, section->keys[i].name);
+    return nearest.best;
 }
 
 static void *at(const void *base, size_t offset)

@@ -50,7 +50,8 @@ static void mdoc_put_text(const char *text)
             fputs("\\&", stdout);
         for (size_t i = 0; i < length; i++)
             put_char(text[i]);
-        column += length;
+        /* (A new sentence begins a new line: mdoc(7).) */
+        column = text[length - 1] == '.' ? WIDTH : column + length;
         text += length;
         text += *text == ' ';
     }

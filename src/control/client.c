@@ -120,6 +120,13 @@ static void print_check(const struct control_order *order, const json_t *answer)
             (long long)json_integer_value(json_object_get(answer, "pid")));
 }
 
+static void print_ready(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    if (json_is_true(json_object_get(answer, "ready")))
+        puts("ready");
+}
+
 static void print_stop(const struct control_order *order, const json_t *answer)
 {
     (void)order;
@@ -168,10 +175,11 @@ static const struct command {
     bool forwards; /* the command is about forwards */
     void (*print)(const struct control_order *order, const json_t *answer);
 } commands[] = {
-    {"check", false, print_check},       {"status", false, print_status},
-    {"conninfo", false, print_conninfo}, {"forward", true, print_forward},
-    {"cancel", true, print_nothing},     {"reload", false, print_nothing},
-    {"stop", false, print_stop},         {"exit", false, print_exit},
+    {"check", false, print_check},    {"ready", false, print_ready},
+    {"status", false, print_status},  {"conninfo", false, print_conninfo},
+    {"forward", true, print_forward}, {"cancel", true, print_nothing},
+    {"reload", false, print_nothing}, {"stop", false, print_stop},
+    {"exit", false, print_exit},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -191,13 +199,24 @@ static bool is_sensible(const struct control_order *order, const struct command 
     if (strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0)
         wrong = "not supported: adit does not speak ssh's multiplexing protocol";
     else if (command == NULL)
-        wrong = "no such command: there are check, status, conninfo, forward, cancel, reload, stop "
-                "and exit";
+        wrong =
+            "no such command: there are check, ready, status, conninfo, forward, cancel, reload, "
+            "stop and exit";
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
     if (wrong != NULL)
         fprintf(stderr, "adit: -O %s: %s\n", order->command, wrong);
     return wrong == NULL;
+}
+
+/* 1, with the reason on standard error, if the answer says that adit is not ready. */
+static int readiness_status(const json_t *answer)
+{
+    if (!json_is_false(json_object_get(answer, "ready")))
+        return 0;
+    fputs("adit: not ready: ", stderr);
+    report_line(stderr, control_text(answer, "reason"));
+    return EXIT_FAILURE;
 }
 
 static int print_answer(const struct control_order *order, const struct command *command,
@@ -210,7 +229,7 @@ static int print_answer(const struct control_order *order, const struct command 
         command->print(order, answer);
     }
     if (fflush(stdout) == 0)
-        return 0;
+        return readiness_status(answer);
     fprintf(stderr, "adit: standard output: %s\n", strerror(errno));
     return EXIT_SSH;
 }

@@ -10,6 +10,7 @@
 #include "control/server.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 
 #include <stdio.h>
@@ -44,9 +45,9 @@ static void obey_check(struct control *control, struct control_request *request,
 {
     json_t *answer = control_ok();
 
-    (void)control;
     (void)object;
     json_object_set_new(answer, "pid", json_integer(getpid()));
+    gateway_add_readiness(control->gateway, answer);
     control_answer(request, answer);
 }
 
@@ -315,10 +316,13 @@ static void obey_cancel(struct control *control, struct control_request *request
 static const struct {
     const char *name;
     void (*obey)(struct control *control, struct control_request *request, const json_t *object);
+    bool often; /* asked by monitors: it is not logged */
 } commands[] = {
-    {"check", obey_check},     {"status", obey_status}, {"conninfo", obey_conninfo},
-    {"forward", obey_forward}, {"cancel", obey_cancel}, {"reload", obey_reload},
-    {"stop", obey_stop},       {"exit", obey_exit},
+    {"check", obey_check, true},      {"ready", obey_check, true},
+    {"status", obey_status, true},    {"conninfo", obey_conninfo, false},
+    {"forward", obey_forward, false}, {"cancel", obey_cancel, false},
+    {"reload", obey_reload, false},   {"stop", obey_stop, false},
+    {"exit", obey_exit, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,
@@ -332,7 +336,7 @@ static void on_command(void *arg, struct control_request *request, const char *c
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, command) == 0) {
-            if (strcmp(command, "check") != 0 && strcmp(command, "status") != 0)
+            if (!commands[i].often)
                 log_info("control: %s", command);
             commands[i].obey(control, request, object);
             return;

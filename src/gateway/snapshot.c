@@ -6,6 +6,7 @@
 #include "conf/forward_spec.h"
 #include "control/protocol.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/readiness.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -220,6 +221,7 @@ json_t *status_json(const struct gateway *g)
     put_number(status, "pid", (uint64_t)getpid());
     put_text(status, "file", g->generation->config->file);
     put_text(status, "state", atomic_load(&g->workers.draining) ? "draining" : "running");
+    gateway_add_readiness(g, status);
     json_object_set_new(status, "reloading", json_boolean(config_changes_reloading(g->changes)));
     put_number(status, "seconds", (loop_now(g->loop) - g->began) / 1000);
     put_number(status, "connections", atomic_load(&g->workers.clients));

@@ -5,6 +5,7 @@
 #include "policy/acl_rule.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct acl {
     struct acl_rule **rules;
@@ -78,6 +79,22 @@ bool acl_has_networks(const struct acl *acl)
     return false;
 }
 
+/* Whether the rule's listen= excludes clients of the listener. */
+static bool is_about_others(const struct acl_rule *rule, const char *name)
+{
+    return rule->listens.count > 0 && !acl_names_have(&rule->listens, name);
+}
+
+bool acl_sends_elsewhere(const struct acl *acl, const char *name, const char *via)
+{
+    for (size_t i = 0; acl && i < acl->count; i++) {
+        const struct acl_rule *rule = acl->rules[i];
+        if (rule->via && strcmp(rule->via, via) != 0 && !is_about_others(rule, name))
+            return true;
+    }
+    return false;
+}
+
 void acl_each_via(const struct acl *acl, acl_name_fn *each, void *arg)
 {
     for (size_t i = 0; acl && i < acl->count; i++) {
@@ -130,8 +147,8 @@ bool acl_narrows(const struct acl *acl, const char *name)
      * rule allows would be a hole. */
     for (size_t i = 0; i < acl->count; i++) {
         const struct acl_rule *rule = acl->rules[i];
-        bool elsewhere = rule->listens.count > 0 && !acl_names_have(&rule->listens, name);
-        if (rule->allow && !elsewhere && rule->users.count == 0 && !from_narrows(rule))
+        if (rule->allow && !is_about_others(rule, name) && rule->users.count == 0 &&
+            !from_narrows(rule))
             return false;
     }
     return true;

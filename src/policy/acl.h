@@ -72,6 +72,10 @@ const struct acl_rule *acl_rule_at(const struct acl *acl, size_t index);
  * name is resolved first. */
 bool acl_has_networks(const struct acl *acl);
 
+/* Whether a rule that can apply to clients of listener `name` sends requests to another upstream
+ * than `via`. */
+bool acl_sends_elsewhere(const struct acl *acl, const char *name, const char *via);
+
 /* A name that a rule has, and the line of the rule. */
 typedef void acl_name_fn(void *arg, const char *name, unsigned line);
 

@@ -98,6 +98,7 @@ struct session_options {
 
 /* What an engine fills in. Each is described at the function named in its comment. */
 struct login_engine {
+    const char *(*version)(void);                           /* dial_version */
     char *(*check)(const struct config_upstream *upstream); /* dial_check */
     void (*find)(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
                  uint16_t *port);                              /* dial_find */
@@ -112,6 +113,12 @@ struct login_engine {
     struct session *(*session_new)(struct loop *loop, struct logged_in *logged_in,
                                    const struct session_options *options); /* session_new */
 };
+
+/* The version of the engine's library. Static. Any thread. */
+static inline const char *dial_version(const struct login_engine *engine)
+{
+    return engine->version();
+}
 
 /* Why no dial for the upstream can succeed, as far as that is known without a server: a sentence,
  * which the caller frees; NULL: nothing is known. Any thread. */

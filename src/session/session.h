@@ -55,6 +55,11 @@ struct session_state {
     uint32_t abandoned; /* opens that were cancelled and that the server has not answered */
     uint64_t silent_ms; /* while an open waits: how long the server has sent nothing at all; else 0
                          */
+    uint64_t round_trip_ms; /* the way to the server and back, as far as it is known; else 0 */
+    /* The open that waits for its answer for the longest time, of cancelled ones too; NULL: none
+     * waits. A server that resolves names one after another resolves this one's. Only to be
+     * compared. */
+    const struct session_open *oldest;
 };
 
 struct session {

@@ -241,7 +241,13 @@ static void libssh_dial_cancel(struct dial *dial)
     libssh_dial_shutdown(dial);
 }
 
+static const char *library_version(void)
+{
+    return ssh_version(0);
+}
+
 const struct login_engine libssh_engine = {
+    .version = library_version,
     .check = algorithms_check,
     .find = libssh_config_find,
     .start = libssh_dial_start,

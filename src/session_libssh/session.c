@@ -215,6 +215,7 @@ static bool libssh_session_peer(const struct session *session, struct ip *peer)
 static void libssh_session_state(const struct session *session, struct session_state *state)
 {
     const struct libssh_session *s = libssh_session_of(session);
+    const struct channel *oldest = TAILQ_FIRST(&s->channels.opening);
 
     *state = (struct session_state){
         .bytes_in = s->bytes.in_bytes,
@@ -223,6 +224,8 @@ static void libssh_session_state(const struct session *session, struct session_s
         .channels = s->channels.count,
         .abandoned = s->channels.abandoned,
         .silent_ms = s->end.dead ? 0 : session_silent_ms(s),
+        .round_trip_ms = s->round_trip.ms,
+        .oldest = oldest != NULL ? &oldest->open.base : NULL,
     };
 }
 

@@ -108,9 +108,55 @@ int session_table_reserve(struct session_table *table, int worker, bool may_bloc
     struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
 
     if (choice.index >= 0)
-        atomic_fetch_add_explicit(&table->slots[choice.index].channels, 1, memory_order_relaxed);
+        session_table_reserve_at(table, choice.index);
     *grow = choice.grow;
     return choice.index;
+}
+
+int session_table_reserve_other(struct session_table *table, int worker, bool may_block, int slot,
+                                bool *grow)
+{
+    struct balance_choice choice = choose_slot_of(table, worker, may_block, -1);
+
+    *grow = choice.grow;
+    if (choice.index < 0 || choice.index == slot ||
+        atomic_load_explicit(&table->slots[choice.index].overdue, memory_order_relaxed))
+        return -1;
+    session_table_reserve_at(table, choice.index);
+    return choice.index;
+}
+
+void session_table_reserve_at(struct session_table *table, int slot)
+{
+    atomic_fetch_add_explicit(&table->slots[slot].channels, 1, memory_order_relaxed);
+}
+
+bool session_table_has_other(const struct session_table *table, int slot)
+{
+    int used = atomic_load(&table->used);
+
+    for (int i = 0; i < used; i++) {
+        const struct session_slot *other = &table->slots[i];
+        if (i != slot && session_table_slot_state(table, i) == SLOT_UP &&
+            !atomic_load_explicit(&other->overdue, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+bool session_table_wants_other(const struct session_table *table, int slot)
+{
+    int used = atomic_load(&table->used);
+    unsigned count = 0;
+
+    for (int i = 0; i < used; i++) {
+        enum slot_state state = session_table_slot_state(table, i);
+        if (i != slot && state == SLOT_DIALLING)
+            return false;
+        count += state == SLOT_UP;
+    }
+    return count < atomic_load_explicit(&table->max_sessions, memory_order_relaxed) &&
+           !session_table_has_other(table, slot);
 }
 
 void session_table_expect_names(struct session_table *table)

@@ -67,6 +67,20 @@ void session_table_unref(struct session_table *table);
  * channel there; -1: no session is up. `*grow` is set if the pool should have another session. */
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow);
 
+/* The same for an open that waits on `slot`, whose server is overdue: a session that is not
+ * overdue, or -1. */
+int session_table_reserve_other(struct session_table *table, int worker, bool may_block, int slot,
+                                bool *grow);
+
+/* Reserves one more channel on a slot. */
+void session_table_reserve_at(struct session_table *table, int slot);
+
+/* Whether there is another session than that of `slot`, up and not overdue. */
+bool session_table_has_other(const struct session_table *table, int slot);
+
+/* Whether there is none, none is being dialled, and there may be one more. */
+bool session_table_wants_other(const struct session_table *table, int slot);
+
 /* From now on opens that may block are expected; before that, no quiet session is wanted. */
 void session_table_expect_names(struct session_table *table);
 

@@ -27,12 +27,15 @@ typedef enum client_event client_action_fn(struct client *client);
 
 /* In the order of enum client_action. */
 static client_action_fn *const performers[CLIENT_ACTIONS] = {
-    client_bytes_handled, client_bytes_handled, client_reset,  client_tell_refusal,
-    client_tell_bound,    client_begin_request, client_parse,  client_check,
-    client_route,         client_route_on,      client_choose, client_look_up,
-    client_connect,       client_wait,          client_move,   client_open,
-    client_bind,          client_answer,        client_relay,  client_exchange,
-    client_renew,         client_linger,        client_end,    client_discard,
+    client_bytes_handled, client_bytes_handled,  client_reset,
+    client_tell_refusal,  client_tell_bound,     client_begin_request,
+    client_parse,         client_check,          client_route,
+    client_route_on,      client_choose,         client_look_up,
+    client_connect,       client_wait,           client_move,
+    client_open,          client_open_elsewhere, client_open_next,
+    client_bind,          client_answer,         client_relay,
+    client_exchange,      client_renew,          client_linger,
+    client_end,           client_discard,
 };
 
 /* The last action of a set may free the client. */
@@ -118,12 +121,27 @@ void client_retry(struct client *c)
 
 void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot)
 {
-    struct client *c;
+    struct client *c = TAILQ_FIRST(&worker->clients);
 
-    /* (The event changes no state.) */
-    TAILQ_FOREACH (c, &worker->clients, link)
+    /* (The event may make the client another worker's.) */
+    while (c != NULL) {
+        struct client *next = TAILQ_NEXT(c, link);
         if (c->state == CLIENT_OPENING && c->session.table == table && c->session.slot == slot)
             client_event(c, CLIENT_OVERDUE, NULL);
+        c = next;
+    }
+}
+
+void clients_look_elsewhere(struct worker *worker)
+{
+    struct client *c = TAILQ_FIRST(&worker->clients);
+
+    while (c != NULL) {
+        struct client *next = TAILQ_NEXT(c, link);
+        if (c->state == CLIENT_OPENING && client_may_open_elsewhere(c))
+            client_event(c, CLIENT_OVERDUE, NULL);
+        c = next;
+    }
 }
 
 void client_abort(struct client *c, const char *why)

@@ -50,7 +50,7 @@ enum client_event {
     CLIENT_NAME,       /* the target's name is to be looked up */
     CLIENT_NEAR,       /* this machine is to connect to the target */
     CLIENT_NO_SESSION, /* no session is up: one is to be waited for */
-    CLIENT_ELSEWHERE,  /* the session that was chosen is another worker's */
+    CLIENT_ELSEWHERE,  /* the session that was chosen is another worker's (also while opening) */
     CLIENT_LISTEN,     /* the session that was chosen is to listen (BIND) */
     CLIENT_KEPT,       /* a connection to the target was kept, from a request before */
 
@@ -65,6 +65,7 @@ enum client_event {
     CLIENT_NEXT,      /* this did not lead there, but there is another address or another look-up */
     CLIENT_REFUSED,   /* this did not lead there, and nothing else is left; or it is not allowed */
     CLIENT_OVERDUE,   /* the server of the session has been silent for long while it is asked */
+    CLIENT_DELAYED,   /* it is time to try the next address beside (RFC 8305 section 5) */
 
     /* What answering finds. */
     CLIENT_ANSWERED,  /* the client knows that it is connected */
@@ -91,26 +92,28 @@ enum client_action {
     CLIENT_TELL_BOUND = 1 << 4, /* tell it where the server listens */
     CLIENT_BEGIN = 1 << 5,      /* another request begins: its time runs */
 
-    CLIENT_PARSE = 1 << 6,     /* parse the bytes that have come */
-    CLIENT_CHECK = 1 << 7,     /* have the password checked */
-    CLIENT_ROUTE = 1 << 8,     /* judge the request, and decide */
-    CLIENT_ROUTE_ON = 1 << 9,  /* decide about the next address, or the next way to look up */
-    CLIENT_CHOOSE = 1 << 10,   /* choose a session (again) for the same target */
-    CLIENT_LOOK_UP = 1 << 11,  /* have the name looked up */
-    CLIENT_CONNECT = 1 << 12,  /* connect from this machine */
-    CLIENT_WAIT = 1 << 13,     /* begin to wait for a session */
-    CLIENT_MOVE = 1 << 14,     /* send the client to the other worker, whose it is from here on */
-    CLIENT_OPEN = 1 << 15,     /* ask the server for a channel */
-    CLIENT_BIND = 1 << 16,     /* ask the server to listen */
-    CLIENT_ANSWER = 1 << 17,   /* tell it that it is connected */
-    CLIENT_RELAY = 1 << 18,    /* start the relay */
-    CLIENT_EXCHANGE = 1 << 19, /* start the HTTP exchange */
-    CLIENT_RENEW = 1 << 20,    /* write the request's access line, and wait for the next request */
-    CLIENT_LINGER = 1 << 21,   /* stop all that is under way; wait until the reply is taken */
-    CLIENT_END = 1 << 22,      /* write its access line, stop all that is under way, free it */
-    CLIENT_DISCARD = 1 << 23,  /* free it without an access line */
+    CLIENT_PARSE = 1 << 6,    /* parse the bytes that have come */
+    CLIENT_CHECK = 1 << 7,    /* have the password checked */
+    CLIENT_ROUTE = 1 << 8,    /* judge the request, and decide */
+    CLIENT_ROUTE_ON = 1 << 9, /* decide about the next address, or the next way to look up */
+    CLIENT_CHOOSE = 1 << 10,  /* choose a session (again) for the same target */
+    CLIENT_LOOK_UP = 1 << 11, /* have the name looked up */
+    CLIENT_CONNECT = 1 << 12, /* connect from this machine */
+    CLIENT_WAIT = 1 << 13,    /* begin to wait for a session */
+    CLIENT_MOVE = 1 << 14,    /* send the client to the other worker, whose it is from here on */
+    CLIENT_OPEN = 1 << 15,    /* ask the server for a channel */
+    CLIENT_OPEN_ELSEWHERE = 1 << 16, /* ask for the same on another session, if there is one */
+    CLIENT_OPEN_NEXT = 1 << 17,      /* ask for a channel to the next address, too */
+    CLIENT_BIND = 1 << 18,           /* ask the server to listen */
+    CLIENT_ANSWER = 1 << 19,         /* tell it that it is connected */
+    CLIENT_RELAY = 1 << 20,          /* start the relay */
+    CLIENT_EXCHANGE = 1 << 21,       /* start the HTTP exchange */
+    CLIENT_RENEW = 1 << 22,   /* write the request's access line, and wait for the next request */
+    CLIENT_LINGER = 1 << 23,  /* stop all that is under way; wait until the reply is taken */
+    CLIENT_END = 1 << 24,     /* write its access line, stop all that is under way, free it */
+    CLIENT_DISCARD = 1 << 25, /* free it without an access line */
 };
-#define CLIENT_ACTIONS 24
+#define CLIENT_ACTIONS 26
 #define CLIENT_DOES_NOT_FIND (CLIENT_PARSE - 1)
 
 struct client_step {

@@ -1,8 +1,28 @@
-/* A client's channel: the session's server is asked to connect to the target. */
+/* A client's channel: the session's server is asked to connect to the target, and after a while it
+ * is asked again beside that: for the next address of the target (RFC 8305 section 5), or, if it
+ * has been silent for long, on another session. The first channel that opens is the client's. */
 #include "worker/client_parts.h"
+
+#include "shared/main_messages.h"
+
+#include <string.h>
 
 /* A server that connects sooner was not long at the name. */
 #define QUICK_MS 1000
+
+/* RFC 8305's Connection Attempt Delay: this long, or two round trips to the server if these take
+ * longer, in steps of DELAY_STEP_MS (deadlines are cheap for few different durations). */
+#define DELAY_MS 250
+#define DELAY_STEP_MS 50
+
+/* How long the older of two attempts lasts at least before a third address takes its place. */
+#define ATTEMPT_MS 2000
+
+/* Attempts that one client gives up for others. (An open cannot be taken back from a server.) */
+#define ABANDONED_MAX 2
+
+/* A server that has been silent for longer is not believed to be resolving a name. */
+#define RESOLVING_MS 1500
 
 static void note_name(const struct client *c)
 {
@@ -12,15 +32,61 @@ static void note_name(const struct client *c)
         fast_names_add(c->session.table->fast_names, c->request->way.opening, now);
 }
 
+/* The attempt beside the first one. */
+
+/* It has ended, or takes the first one's place. */
+static void release_beside(struct client *c)
+{
+    struct client_beside *beside = &c->request->beside;
+
+    if (beside->under_way)
+        session_table_release(c->session.table, beside->slot);
+    beside->under_way = false;
+}
+
+/* The first attempt has ended: the other one is the only one. */
+static void promote_beside(struct client *c)
+{
+    struct client_request *r = c->request;
+
+    client_release_slot(c);
+    c->session.slot = r->beside.slot;
+    r->attempt = r->beside.attempt;
+    r->beside.under_way = false;
+}
+
+static bool has_more_addresses(const struct client *c)
+{
+    return c->request->way.address_next < c->request->way.address_count;
+}
+
+/* Events of the race. */
+
 static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel)
 {
     struct client *c = arg;
+    struct client_request *r = c->request;
 
-    (void)attempt;
     metric_add(&c->worker->metrics.channels, 1);
+    deadline_cancel(&r->beside.delay);
+    if (r->beside.under_way && attempt == r->beside.attempt)
+        promote_beside(c);
+    else
+        release_beside(c);
     note_name(c);
-    c->request->opened = channel;
+    r->opened = channel;
     client_event(c, CLIENT_OPENED, NULL);
+}
+
+static void on_race_failed(void *arg, unsigned attempt)
+{
+    struct client *c = arg;
+
+    if (attempt == c->request->beside.attempt)
+        release_beside(c);
+    else
+        promote_beside(c);
+    client_event(c, CLIENT_DELAYED, NULL);
 }
 
 static void on_race_refused(void *arg, const struct open_failure *failure)
@@ -28,11 +94,13 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
     struct client *c = arg;
     enum outcome outcome = outcome_from_open_failure(failure->reason, failure->text);
 
+    deadline_cancel(&c->request->beside.delay);
     client_release_slot(c);
     if (failure->lost) {
         /* Nothing was confirmed, so nothing can have been carried: another session may do. */
         metric_add(&c->worker->metrics.retries, 1);
-        client_event(c, CLIENT_LOST, NULL);
+        c->request->way.address_next = 0;
+        client_event(c, has_more_addresses(c) ? CLIENT_NEXT : CLIENT_LOST, NULL);
     } else if (client_has_next(c, outcome)) {
         client_event(c, CLIENT_NEXT, failure->text);
     } else {
@@ -42,16 +110,14 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
 
 static const struct open_race_events race_events = {
     .opened = on_race_opened,
+    .failed = on_race_failed,
     .refused = on_race_refused,
 };
 
-static void open_expired(struct deadline *deadline)
-{
-    client_event(container_of(deadline, struct client, deadline), CLIENT_TIMED_OUT, NULL);
-}
+/* Attempts. */
 
-/* (There is one attempt at a time: each address may have an upstream of its own.) */
-enum client_event client_open(struct client *c)
+/* Starts one for what is being opened; its number, or -1. */
+static int start_attempt(struct client *c, struct session *session)
 {
     struct client_request *r = c->request;
     char origin[IP_TEXT_MAX] = "127.0.0.1"; /* OpenSSH says so too for a unix socket */
@@ -65,15 +131,188 @@ enum client_event client_open(struct client *c)
 
     if (c->origin.is_ip)
         ip_format(&c->origin.ip, origin);
+    return open_race_start(&r->race, session, &target);
+}
+
+/* Starts one beside the first; `slot` has a reservation for it, which is given back if it cannot be
+ * started. */
+static bool start_beside(struct client *c, int slot)
+{
+    struct client_request *r = c->request;
+    struct session *session = worker_session_at(c->worker, c->session.table, slot);
+    int attempt = session != NULL ? start_attempt(c, session) : -1;
+
+    r->beside.slot = slot;
+    r->beside.under_way = true;
+    if (attempt < 0) {
+        release_beside(c);
+        return false;
+    }
+    r->beside.attempt = (unsigned)attempt;
+    return true;
+}
+
+static void open_expired(struct deadline *deadline)
+{
+    client_event(container_of(deadline, struct client, deadline), CLIENT_TIMED_OUT, NULL);
+}
+
+static void delay_expired(struct deadline *deadline)
+{
+    struct client_request *r = container_of(deadline, struct client_request, beside.delay);
+
+    client_event(r->client, CLIENT_DELAYED, NULL);
+}
+
+/* RFC 8305 section 5. */
+static uint64_t attempt_delay(const struct client *c)
+{
+    struct session *session = worker_session_at(c->worker, c->session.table, c->session.slot);
+    struct session_state state = {0};
+    uint64_t delay;
+
+    if (session != NULL)
+        session_state(session, &state);
+    delay = 2 * state.round_trip_ms;
+    return delay <= DELAY_MS ? DELAY_MS
+                             : (delay + DELAY_STEP_MS - 1) / DELAY_STEP_MS * DELAY_STEP_MS;
+}
+
+enum client_event client_open(struct client *c)
+{
+    struct client_request *r = c->request;
+    int attempt;
+
+    r->client = c;
     r->asked_at = loop_now(c->worker->loop);
     deadline_arm(c->worker->loop, &c->deadline, c->session.upstream->open_timeout_ms, open_expired);
     open_race_begin(&r->race, &race_events, c);
-    open_race_start(&r->race, r->chosen, &target);
+    attempt = start_attempt(c, r->chosen);
+    r->attempt = (unsigned)attempt; /* (the first is always started) */
+    if (has_more_addresses(c))
+        deadline_arm(c->worker->loop, &r->beside.delay, attempt_delay(c), delay_expired);
+    return CLIENT_NOTHING;
+}
+
+/* The next address. */
+
+/* Whether the rules send the address where the first one went. (Else it is tried when all others
+ * have failed.) */
+static bool goes_the_same_way(const struct client *c, const struct ip *address)
+{
+    struct acl_verdict verdict = client_ask_rules(c, c->request->target.host, address);
+    const char *via = verdict.via != NULL ? verdict.via : c->listen->via;
+
+    return verdict.allow && strcmp(via, c->session.upstream->name) == 0;
+}
+
+/* Makes room for another attempt. False: there is none. */
+static bool make_attempt_room(struct client *c)
+{
+    struct client_request *r = c->request;
+
+    if (!r->beside.under_way)
+        return true;
+    if (r->beside.abandoned >= ABANDONED_MAX - 1) /* (the loser of the race is one more) */
+        return false;
+    r->beside.abandoned++;
+    open_race_abandon(&r->race, r->attempt);
+    promote_beside(c);
+    return true;
+}
+
+enum client_event client_open_next(struct client *c)
+{
+    struct client_way *way = &c->request->way;
+    struct client_beside *beside = &c->request->beside;
+    const struct ip *address = &way->addresses[way->address_next];
+
+    deadline_cancel(&beside->delay);
+    if (!has_more_addresses(c) || !goes_the_same_way(c, address) || !make_attempt_room(c))
+        return CLIENT_NOTHING;
+    ip_format(address, way->opening);
+    session_table_reserve_at(c->session.table, c->session.slot);
+    if (start_beside(c, c->session.slot))
+        way->address_next++;
+    if (has_more_addresses(c))
+        deadline_arm(c->worker->loop, &beside->delay, ATTEMPT_MS, delay_expired);
+    return CLIENT_NOTHING;
+}
+
+/* Another session. */
+
+/* Whether every connection to the client's listener has the same target: a second connection there
+ * may be noticed (a database counts them), so that it is made only when the first session is lost.
+ */
+static bool has_fixed_target(const struct client *c)
+{
+    return c->listen != NULL && config_listen_leads(c->listen);
+}
+
+/* Whether the server is probably resolving this client's name, for which another session would
+ * take as long. */
+static bool is_being_resolved(const struct client *c)
+{
+    struct session *session = worker_session_at(c->worker, c->session.table, c->session.slot);
+    struct session_state state;
+
+    if (session == NULL || !client_opens_name(c))
+        return false;
+    session_state(session, &state);
+    return open_race_has(&c->request->race, state.oldest) && state.silent_ms < RESOLVING_MS;
+}
+
+static bool wants_elsewhere(const struct client *c)
+{
+    const struct session_slot *slot = &c->session.table->slots[c->session.slot];
+    const struct client_beside *beside = &c->request->beside;
+
+    return atomic_load_explicit(&slot->overdue, memory_order_relaxed) && !beside->under_way &&
+           beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_being_resolved(c);
+}
+
+bool client_may_open_elsewhere(const struct client *c)
+{
+    return wants_elsewhere(c) && session_table_has_other(c->session.table, c->session.slot);
+}
+
+/* The client asks there instead: its late answer here closes the channel. */
+static enum client_event leave_for(struct client *c, int slot)
+{
+    c->request->beside.abandoned++;
+    client_unopen(c);
+    client_release_slot(c);
+    c->session.slot = slot;
+    return CLIENT_ELSEWHERE;
+}
+
+enum client_event client_open_elsewhere(struct client *c)
+{
+    struct client_session *s = &c->session;
+    bool grow = false;
+    int slot;
+
+    if (!wants_elsewhere(c))
+        return CLIENT_NOTHING;
+    slot = session_table_reserve_other(s->table, (int)c->worker->index, client_open_may_block(c),
+                                       s->slot, &grow);
+    if (grow)
+        main_send_grow(c->worker->workers, s->table);
+    if (slot < 0)
+        return CLIENT_NOTHING;
+    metric_add(&c->worker->metrics.retries, 1);
+    if (atomic_load(&s->table->slots[slot].worker) != (int)c->worker->index)
+        return leave_for(c, slot);
+    if (start_beside(c, slot))
+        c->request->beside.abandoned++;
     return CLIENT_NOTHING;
 }
 
 void client_unopen(struct client *c)
 {
-    if (c->request != NULL)
-        open_race_cancel(&c->request->race);
+    if (c->request == NULL)
+        return;
+    deadline_cancel(&c->request->beside.delay);
+    open_race_cancel(&c->request->race);
+    release_beside(c);
 }

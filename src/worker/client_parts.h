@@ -74,9 +74,19 @@ struct client_http {
     char upgrade[HTTP_UPGRADE_MAX + 1];
 };
 
+/* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
+struct client_beside {
+    bool under_way;
+    unsigned attempt;      /* its number in the race */
+    int slot;              /* reserved for it, in client_session's table */
+    unsigned abandoned;    /* attempts that were given up for others so far */
+    struct deadline delay; /* until the next address is tried */
+};
+
 /* What is needed until the relay starts, and not after; of an HTTP request until its exchange ends.
  */
 struct client_request {
+    struct client *client; /* for deadlines that lie here; set while opening */
     struct wire_target target;
     struct client_reading reading;
     struct client_http http;   /* WIRE_FORWARD */
@@ -84,8 +94,10 @@ struct client_request {
     struct buffer from_origin; /* after an upgrade: what has come from the origin already */
     struct client_way way;
     struct client_hold hold;
-    struct session *chosen;  /* the session that client_choose found, for the next action only */
-    struct open_race race;   /* client_open.c */
+    struct session *chosen; /* the session that client_choose found, for the next action only */
+    struct open_race race;  /* client_open.c */
+    unsigned attempt;       /* the number there of the attempt on client_session's slot */
+    struct client_beside beside;
     uint64_t asked_at;       /* when the server was asked for a channel */
     struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
     bool bound;              /* BIND: the reply names an address, which is: */
@@ -233,14 +245,22 @@ enum client_event client_move(struct client *client);   /* an action */
 /* The client waits no more. */
 void client_stop_waiting(struct client *client);
 
+/* Whether the server may take long to resolve the name that is to be opened (policy/balance). */
+bool client_open_may_block(const struct client *client);
+
 /* Gives the reservation on a session back. */
 void client_release_slot(struct client *client);
 
 /* client_open.c */
 
-enum client_event client_open(struct client *client); /* an action */
+enum client_event client_open(struct client *client);           /* an action */
+enum client_event client_open_elsewhere(struct client *client); /* an action */
+enum client_event client_open_next(struct client *client);      /* an action */
 
-/* Stops that. */
+/* Whether client_open_elsewhere would ask on another session now. */
+bool client_may_open_elsewhere(const struct client *client);
+
+/* Stops opening. */
 void client_unopen(struct client *client);
 
 /* client_connect.c */

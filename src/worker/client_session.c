@@ -34,8 +34,7 @@ static bool may_bring_names(const struct client *c)
     return false;
 }
 
-/* See policy/balance. */
-static bool open_may_block(const struct client *c)
+bool client_open_may_block(const struct client *c)
 {
     struct session_table *table = c->session.table;
 
@@ -57,12 +56,14 @@ static uint64_t hold_of(const struct client *c)
 static bool reserve(struct client *c)
 {
     struct client_session *s = &c->session;
+    bool may_block = client_open_may_block(c);
     bool grow = false;
 
     /* A reload may have put another pool in the place of its upstream's. */
     s->table = session_table_current(s->table);
-    s->slot = session_table_reserve(s->table, (int)c->worker->index, open_may_block(c), &grow);
-    if (grow)
+    s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
+    /* (While the server resolves a name, the session's other opens need another session.) */
+    if (grow || (may_block && session_table_wants_other(s->table, s->slot)))
         main_send_grow(c->worker->workers, s->table);
     return s->slot >= 0;
 }

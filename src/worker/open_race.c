@@ -124,6 +124,22 @@ int open_race_start(struct open_race *race, struct session *session,
     return (int)number_of(attempt);
 }
 
+void open_race_abandon(struct open_race *race, unsigned attempt)
+{
+    assert(count_running(race) > 1 && race->attempts[attempt].open != NULL &&
+           "one of several attempts that are under way");
+    session_open_cancel(race->attempts[attempt].open);
+    race->attempts[attempt].open = NULL;
+}
+
+bool open_race_has(const struct open_race *race, const struct session_open *open)
+{
+    for (unsigned i = 0; i < OPEN_RACE_ATTEMPTS; i++)
+        if (open != NULL && race->attempts[i].open == open)
+            return true;
+    return false;
+}
+
 void open_race_cancel(struct open_race *race)
 {
     for (unsigned i = 0; i < OPEN_RACE_ATTEMPTS; i++) {

@@ -58,6 +58,12 @@ void open_race_begin(struct open_race *race, const struct open_race_events *even
 int open_race_start(struct open_race *race, struct session *session,
                     const struct race_target *target);
 
+/* Gives one attempt up, of several that are under way; no event comes of it. */
+void open_race_abandon(struct open_race *race, unsigned attempt);
+
+/* Whether this open is one of the race's attempts. */
+bool open_race_has(const struct open_race *race, const struct session_open *open);
+
 /* Cancels what is under way: no event comes any more. A race that is over is left alone. */
 void open_race_cancel(struct open_race *race);
 

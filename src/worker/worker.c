@@ -112,7 +112,8 @@ static void send_note_to_all(struct workers *workers, struct session_table *tabl
         send_note(workers->all[i], table, act);
 }
 
-/* Clients that wait for a session of that table try again, in the order they came. A client that
+/* Clients that wait for a session of that table try again, in the order they came, and those that
+ * wait for an overdue server ask the new session. A client that
  * has to wait on goes to the end of the list, behind all that were there when this began. */
 static void act_session_up(struct worker *worker, struct session_table *table)
 {
@@ -127,6 +128,7 @@ static void act_session_up(struct worker *worker, struct session_table *table)
             client_retry(client);
         client = next;
     }
+    clients_look_elsewhere(worker);
 }
 
 void workers_send_session_up(struct workers *workers, struct session_table *table)

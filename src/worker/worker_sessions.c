@@ -88,8 +88,8 @@ static bool is_retired(const struct worker_session *ws, const struct session_sta
            atomic_load(&ws->table->slots[ws->slot].channels) == 0;
 }
 
-/* Puts what the session does into its slot, for the other threads. */
-static void publish(struct worker_session *ws)
+/* Puts what the session does into its slot, for the other threads. Whether it is overdue. */
+static bool publish(struct worker_session *ws)
 {
     struct session_slot *slot = &ws->table->slots[ws->slot];
     struct session_state state;
@@ -116,18 +116,22 @@ static void publish(struct worker_session *ws)
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance, so that the next slow name need not go to a session with transfers. */
         main_send_grow(ws->worker->workers, ws->table);
+    return overdue;
 }
 
 static void on_worker_tick(struct deadline *deadline)
 {
     struct worker *worker = container_of(deadline, struct worker, tick);
     struct worker_session *ws = LIST_FIRST(&worker->sessions);
+    bool overdue = false;
 
     while (ws != NULL) {
         struct worker_session *next = LIST_NEXT(ws, link);
-        publish(ws);
+        overdue |= publish(ws);
         ws = next;
     }
+    if (overdue)
+        clients_look_elsewhere(worker);
     resolvers_publish(worker->resolvers);
     if (!LIST_EMPTY(&worker->sessions))
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);

@@ -252,7 +252,7 @@ def schema(answer, adit, port, origin):
                "bytes_out": number, "seconds": number, "overdue": (bool,)}
     fits({key: value for key, value in answer.items() if key != "counters"}, {
         "ok": (bool,), "version": text, "pid": number, "file": maybe, "state": text,
-        "reloading": (bool,),
+        "ready": (bool,), "reason": maybe, "reloading": (bool,),
         "seconds": number, "connections": number,
         "upstreams": [{"name": text, "via": maybe, "hosts": [text], "state": text, "error": maybe,
                        "retry_ms": some, "up": number, "dialling": number, "wanted": number,

@@ -220,7 +220,7 @@ def usage():
             done = run_adit(*arguments)
             equal(done.returncode, USAGE, "the exit status")
             true(done.stderr.strip(), "it says why")
-    for argument in ("--help", "--version"):
+    for argument in ("-h", "--help", "-V", "--version"):
         with tap.case(f"adit {argument}: on standard output, 0"):
             done = run_adit(argument)
             equal((done.returncode, done.stderr), (OK, ""), "the exit status, standard error")

@@ -210,6 +210,31 @@ static void a_listener_is_narrowed_when_no_rule_lets_all_the_world_in(void **sta
     }
 }
 
+static void rules_may_send_a_listener_s_requests_elsewhere(void **state)
+{
+    static const struct {
+        const char *rules;
+        bool elsewhere;
+    } cases[] = {
+        {"", false},
+        {"allow = to=*", false},
+        {"allow = to=* via=office", false},
+        {"allow = to=10.0.0.0/8 via=spare", true},
+        {"allow = to=* listen=other via=spare", false},
+        {"allow = to=* listen=other,main via=spare", true},
+        {"allow = to=* via=office\nallow = user=alice via=spare", true},
+    };
+
+    (void)state;
+    assert_false(acl_sends_elsewhere(NULL, "main", "office"));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct acl *acl = acl_of(cases[i].rules);
+        if (acl_sends_elsewhere(acl, "main", "office") != cases[i].elsewhere)
+            fail_msg("%s", cases[i].rules);
+        acl_free(acl);
+    }
+}
+
 static void a_rule_with_networks_misses_clients_of_a_remote_forward(void **state)
 {
     static const struct {
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(networks_in_to_are_seen),
         cmocka_unit_test(names_that_rules_refer_to_are_told_with_their_lines),
         cmocka_unit_test(a_listener_is_narrowed_when_no_rule_lets_all_the_world_in),
+        cmocka_unit_test(rules_may_send_a_listener_s_requests_elsewhere),
         cmocka_unit_test(a_rule_with_networks_misses_clients_of_a_remote_forward),
     };
 

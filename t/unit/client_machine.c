@@ -13,13 +13,14 @@
 /* The table as it should be. A cell is the next state by its first three letters, then behind "+"
  * the actions by these letters, then behind ":" the outcome of a refusal:
  *
- *   k keep      t tell bound   R route      u look up   m move   a answer     g linger
- *   d drop      B begin        N route on   n connect   o open   y relay      E end
- *   x reset     p parse        C choose     w wait      b bind   X exchange   D discard
- *   r refuse    c check                                          e renew
+ *   k keep      t tell bound   R route      u look up   m move             a answer     g linger
+ *   d drop      B begin        N route on   n connect   o open             y relay      E end
+ *   x reset     p parse        C choose     w wait      b bind             X exchange   D discard
+ *   r refuse    c check                                 f open elsewhere   e renew
+ *                                                       v open next
  *
  * or "-" and why there can be no such event, as a letter of `reasons`. */
-static const char action_letters[] = "kdxrtBpcRNCunwmobayXegED";
+static const char action_letters[] = "kdxrtBpcRNCunwmofvbayXegED";
 
 static const struct {
     char letter;
@@ -92,7 +93,7 @@ static const struct part parts[] = {
     "waiting     -R       -R       -R       -R       -R      -R\n"
     "moving      -R       -R       -R       -R       -R      -R\n"
     "connecting  -R       -R       -R       -R       -R      -R\n"
-    "opening     -R       -R       -R       -R       -R      -R\n"
+    "opening     -R       -R       -R       mov+m    -R      -R\n"
     "binding     -R       -R       -R       -R       -R      -R\n"
     "answering   -R       -R       -R       -R       -R      -R\n"
     "relaying    -R       -R       -R       -R       -R      -R\n"
@@ -115,22 +116,23 @@ static const struct part parts[] = {
     "exchanging  -?       -?       -?       -?       -?\n"
     "lingering   -?       -?       -?       -?       -?\n"
     "ended       -f       -f       -f       -f       -f\n"},
-    {{CLIENT_OPENED, CLIENT_LOST, CLIENT_NEXT, CLIENT_REFUSED, CLIENT_OVERDUE}, 5,
-    "idle        -?       -?       -?       -?       -o\n"
-    "asking      -?       -?       -?       lin+rg   -o\n"
-    "checking    -?       -?       -?       lin+rg   -o\n"
-    "routing     -?       -?       -?       lin+rg   -o\n"
-    "resolving   -?       -?       rou+N    lin+rg   -o\n"
-    "waiting     -?       -?       -?       -?       -o\n"
-    "moving      -?       -?       -?       -?       -o\n"
-    "connecting  ans+a    -?       -?       lin+rg   -o\n"
-    "opening     ans+a    rou+C    rou+N    lin+rg   ope\n"
-    "binding     ans+a    -?       -?       lin+rg   -o\n"
-    "answering   -?       -?       -?       -?       -o\n"
-    "relaying    -?       -?       -?       -?       -o\n"
-    "exchanging  -?       -?       -?       -?       -o\n"
-    "lingering   -?       -?       -?       -?       -o\n"
-    "ended       -f       -f       -f       -f       -f\n"},
+    {{CLIENT_OPENED, CLIENT_LOST, CLIENT_NEXT, CLIENT_REFUSED, CLIENT_OVERDUE,
+      CLIENT_DELAYED}, 6,
+    "idle        -?       -?       -?       -?       -o       -o\n"
+    "asking      -?       -?       -?       lin+rg   -o       -o\n"
+    "checking    -?       -?       -?       lin+rg   -o       -o\n"
+    "routing     -?       -?       -?       lin+rg   -o       -o\n"
+    "resolving   -?       -?       rou+N    lin+rg   -o       -o\n"
+    "waiting     -?       -?       -?       -?       -o       -o\n"
+    "moving      -?       -?       -?       -?       -o       -o\n"
+    "connecting  ans+a    -?       -?       lin+rg   -o       -o\n"
+    "opening     ans+a    rou+C    rou+N    lin+rg   ope+f    ope+v\n"
+    "binding     ans+a    -?       -?       lin+rg   -o       -o\n"
+    "answering   -?       -?       -?       -?       -o       -o\n"
+    "relaying    -?       -?       -?       -?       -o       -o\n"
+    "exchanging  -?       -?       -?       -?       -o       -o\n"
+    "lingering   -?       -?       -?       -?       -o       -o\n"
+    "ended       -f       -f       -f       -f       -f       -f\n"},
     {{CLIENT_ANSWERED, CLIENT_FORWARDED, CLIENT_TIMED_OUT, CLIENT_ABORTED}, 4,
     "idle        -W                       -W                       end+D                    end+xD\n"
     "asking      -W                       -W                       lin+rg:handshake-timeout end+xE\n"

@@ -93,7 +93,8 @@ struct field_row {
     F(kbd_interactive_authentication, VALUE, 0)                                                    \
     F(preferred_authentications, STRING, NULL)                                                     \
     F(permit_remote_open, LIST, {0})                                                               \
-    F(exit_on_forward_failure, VALUE, 0)
+    F(exit_on_forward_failure, VALUE, 0)                                                           \
+    F(required, VALUE, 0)
 
 #define ADDRESS_FIELDS(F)                                                                          \
     F(is_unix, VALUE, 0)                                                                           \

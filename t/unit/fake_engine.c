@@ -354,6 +354,8 @@ static void fake_session_state(const struct session *session, struct session_sta
         state->channels += f->state == FAKE_WAITING;
     TAILQ_FOREACH (open, &s->opens, link) {
         state->channels += open->state == FAKE_WAITING;
+        if (open->state == FAKE_WAITING && state->oldest == NULL)
+            state->oldest = &open->base;
         state->abandoned += open->state == FAKE_WAITING && open->cancelled;
     }
 }

@@ -217,8 +217,10 @@ static void what_cannot_be_done_is_told_with_its_status(void **state)
         int status;
         const char *said;
     } cases[] = {
-        {"", 64, "adit: a host is missing, or --config FILE (adit --help says more)\n"},
+        {"", 64, "adit: a host is missing: adit [USER@]HOST makes a SOCKS"},
         {"host ls", 64, "adit: 'ls' after the host"},
+        {"--confg f", 64, "adit: unknown option --confg; did you mean --config? ("},
+        {"--quiet host", 64, "adit: unknown option --quiet (adit --help"},
         {"-o Bad=1 host", 255, "adit: Bad configuration option: bad\n"},
         {"-O check -o Bad=1 host", 255, "adit: Bad configuration option: bad\n"},
         /* before ssh is asked */

@@ -1,0 +1,34 @@
+/* Whether the gateway can serve. */
+#include "gateway/readiness.h"
+
+#include "base/json_text.h"
+#include "base/mem.h"
+#include "gateway/gateway_parts.h"
+
+#include <stdlib.h>
+
+char *gateway_unready(const struct gateway *g)
+{
+    const struct config *config = g->generation->config;
+
+    if (atomic_load(&g->workers.draining))
+        return mem_strdup("adit is draining: it accepts no new connections");
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct config_upstream *upstream = pool_upstream(g->pools[i]);
+        struct pool_state state;
+        pool_state(g->pools[i], &state);
+        if (state.up == 0 && config_upstream_is_required(config, upstream))
+            return mem_printf("upstream %s has no session: %s", upstream->name,
+                              state.error != NULL ? state.error : "not connected yet");
+    }
+    return NULL;
+}
+
+void gateway_add_readiness(const struct gateway *g, json_t *answer)
+{
+    char *why = gateway_unready(g);
+
+    json_object_set_new(answer, "ready", json_boolean(why == NULL));
+    json_object_set_new(answer, "reason", json_text(why));
+    free(why);
+}
