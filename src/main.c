@@ -151,6 +151,15 @@ static void reopen_log(void *arg)
     log_reopen();
 }
 
+/* (On another thread. The words of the command line do not change.) */
+static struct config *command_line_again(void *arg, struct config *base, int connection,
+                                         struct config_problems *problems)
+{
+    const struct run *run = arg;
+
+    return options_read_again(run->options->argv, base, connection, problems);
+}
+
 static int run_gateway(struct options *options)
 {
     struct run run = {.options = options, .log_fd = open_log(options->log_file)};
@@ -158,6 +167,7 @@ static int run_gateway(struct options *options)
         .engine = &libssh_engine,
         .log_fd = run.log_fd,
         .reopen_log = reopen_log,
+        .read_again = options->stdio ? NULL : command_line_again,
         .verbose = options->verbose,
         .may_ask = options->may_ask,
         .first_failure_ends = options->first_failure_ends,

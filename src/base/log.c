@@ -3,6 +3,7 @@
 
 #include "base/json_text.h"
 #include "base/log_writer.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,12 +23,37 @@ static atomic_int sink_fd = STDERR_FILENO;
 static struct {
     atomic_int level;
     atomic_int format;
-} sink = {ADIT_LOG_INFO, ADIT_LOG_TEXT};
+    atomic_bool journal; /* systemd's journal reads what is written */
+} sink = {.level = ADIT_LOG_INFO, .format = ADIT_LOG_TEXT};
+
+/* Whether the journal of systemd reads what is written to the descriptor: its socket is the one
+ * that JOURNAL_STREAM names (systemd.exec(5)). */
+static bool leads_to_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char text[64];
+
+    if (stream == NULL || fstat(fd, &status) != 0)
+        return false;
+    snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, text) == 0;
+}
+
+/* Before a line for the journal, which keeps it as the line's priority (sd-daemon(3), syslog(3)).
+ */
+static const char *priority_text(enum log_level level)
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+
+    return priorities[level];
+}
 
 void log_setup(int fd, enum log_level level, enum log_format format)
 {
     if (atomic_exchange(&sink_fd, fd) != fd)
         log_reopen();
+    atomic_store(&sink.journal, leads_to_journal(fd));
     atomic_store(&sink.level, (int)level);
     atomic_store(&sink.format, (int)format);
 }
@@ -75,11 +102,6 @@ static void output_line(const char *line, size_t length)
     } while ((written > 0 && length > 0) || (written < 0 && errno == EINTR));
 }
 
-static bool is_plain(unsigned char c, bool quotes)
-{
-    return c >= 0x20 && c != 0x7f && !(quotes && (c == '"' || c == '\\'));
-}
-
 /* A line being built. Only a long one takes memory, and if there is none it is cut short: the line
  * that says so must come out. */
 struct log_text {
@@ -119,15 +141,14 @@ static void put_decimal(struct log_text *line, uint64_t number)
     put(line, digits);
 }
 
-/* Text that a peer may have chosen: control characters would let it forge lines or drive a
- * terminal. */
+/* Text that a peer may have chosen, and that must not forge lines or drive a terminal. */
 static void put_escaped(struct log_text *line, const char *text, bool quotes)
 {
     while (*text != '\0') {
-        size_t plain = 0;
+        size_t plain = visible_length(text);
         char escape[8];
-        while (text[plain] != '\0' && is_plain((unsigned char)text[plain], quotes))
-            plain++;
+        if (quotes && plain > strcspn(text, "\"\\"))
+            plain = strcspn(text, "\"\\");
         put_bytes(line, text, plain);
         text += plain;
         if (*text == '\0')
@@ -163,8 +184,10 @@ static void put_plain_line(struct log_text *line, enum log_level level, const ch
 {
     char when[TIME_TEXT_MAX];
 
-    put(line, format_time(when));
-    put(line, " ");
+    if (!atomic_load_explicit(&sink.journal, memory_order_relaxed)) { /* (which has the time) */
+        put(line, format_time(when));
+        put(line, " ");
+    }
     put(line, level_names[level]);
     put(line, ": ");
     put_escaped(line, event, false);
@@ -194,7 +217,8 @@ static void put_json_line(struct log_text *line, enum log_level level, const cha
         else if (fields[i].text != NULL)
             json_object_set_new(object, fields[i].key, json_text(fields[i].text));
     }
-    json_dump_callback(object, put_part, line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_dump_callback(object, put_part, line,
+                       JSON_TEXT_FLAGS | JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(object);
 }
 
@@ -205,6 +229,8 @@ static void build_line(struct log_text *line, enum log_level level, const char *
     line->text = line->start;
     line->length = 0;
     line->size = sizeof(line->start);
+    if (atomic_load_explicit(&sink.journal, memory_order_relaxed))
+        put(line, priority_text(level));
     if (atomic_load_explicit(&sink.format, memory_order_relaxed) == ADIT_LOG_JSON)
         put_json_line(line, level, event, fields, count);
     else
@@ -259,6 +285,7 @@ bool log_start(void)
 
 void log_reopen(void)
 {
+    atomic_store(&sink.journal, leads_to_journal(atomic_load(&sink_fd)));
     log_writer_reopen();
 }
 
@@ -276,11 +303,14 @@ void log_print(const char *text)
 {
     struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
     size_t length = strlen(text);
-    char *line = malloc(length + 1);
+    const char *priority = leads_to_journal(STDERR_FILENO) ? priority_text(ADIT_LOG_ERROR) : "";
+    char *line = malloc(strlen(priority) + length + 1);
 
     if (line == NULL)
         return;
-    memcpy(line, text, length);
+    memcpy(line, priority, strlen(priority));
+    memcpy(line + strlen(priority), text, length);
+    length += strlen(priority);
     line[length] = '\n';
     if (atomic_load(&sink_fd) == STDERR_FILENO)
         output_line(line, length + 1);

@@ -11,7 +11,8 @@ enum log_format { ADIT_LOG_TEXT, ADIT_LOG_JSON };
 
 /* Sets where lines go, from which level on and in which form; may be called again at any time, from
  * the main thread. The log begins as standard error, ADIT_LOG_INFO, ADIT_LOG_TEXT. `fd` stays the
- * caller's. */
+ * caller's. Where systemd's journal reads it, a line begins with its priority (sd-daemon(3)), and a
+ * line of text has no time, which the journal adds. */
 void log_setup(int fd, enum log_level level, enum log_format format);
 
 /* From here on no thread that logs waits for the reader of the log: a thread of its own does
@@ -27,7 +28,8 @@ void log_reopen(void);
 void log_flush(void);
 void log_stop(void);
 
-/* A line on standard error without time and level: for the person who started this. It keeps its
+/* A line on standard error without time and level, for the person who started this: an error to
+ * systemd's journal, if that reads it. It keeps its
  * place among the log's lines if those go there. It never waits; what standard error does not take
  * is lost. */
 void log_print(const char *line);
@@ -35,8 +37,8 @@ void log_print(const char *line);
 /* Whether a line at `level` would be written: ask before costly formatting. */
 bool log_wants(enum log_level level);
 
-/* Writes one line, formatted as printf(3) does. Control characters are escaped, so that no peer can
- * forge a line. */
+/* Writes one line, formatted as printf(3) does. Characters that a terminal or a reader of the log
+ * acts upon (base/visible.h) are escaped, so that no peer can forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(ADIT_LOG_ERROR, __VA_ARGS__)

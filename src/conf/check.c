@@ -54,7 +54,7 @@ static void check_identity(struct load *load, const struct load_section *section
 {
     char *beside = mem_printf("%s.pub", path);
 
-    if (path_unreadable(beside) != NULL)
+    if (strcmp(path, CONFIG_IDENTITY_NONE) != 0 && path_unreadable(beside) != NULL)
         check_readable(load, section, "identity", path);
     free(beside);
 }
@@ -123,6 +123,13 @@ static void check_users(struct load *load, struct config_listen *listen,
         read_users(load, listen, users->line);
     else if (listen->users_file)
         load_problem(load, users->line, "users = FILE needs auth = password");
+    if (listen->groups.count > 0 && listen->auth != LISTEN_AUTH_PASSWORD)
+        load_problem(load, load_line_of(section, "groups"), "groups needs auth = password");
+    for (size_t i = 0; i < listen->groups.count; i++) {
+        if (!config_group(load->config, listen->groups.items[i]))
+            load_problem(load, load_line_of(section, "groups"), "groups: there is no [group %s]",
+                         listen->groups.items[i]);
+    }
 }
 
 /* An address as the file would name it. */
@@ -290,6 +297,14 @@ static void check_acl_listen(void *arg, const char *name, unsigned line)
                      name, name);
 }
 
+static void check_acl_group(void *arg, const char *name, unsigned line)
+{
+    struct load *load = arg;
+
+    if (!config_group(load->config, name))
+        load_problem(load, line, "group=%s: there is no [group %s]", name, name);
+}
+
 void load_check(struct load *load)
 {
     const struct config *config = load->config;
@@ -306,5 +321,6 @@ void load_check(struct load *load)
     if (config->acl) {
         acl_each_via(config->acl, check_acl_via, load);
         acl_each_listen(config->acl, check_acl_listen, load);
+        acl_each_group(config->acl, check_acl_group, load);
     }
 }

@@ -4,12 +4,12 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_names.h"
 #include "conf/forward_spec.h"
 #include "conf/load.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
-#include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
 #include "conf/types.h"
 
@@ -27,16 +27,22 @@ struct tunnel {
     char *host; /* what known.host points to */
     struct config_forward *forwards;
     size_t forward_count;
+    bool raw_forwards; /* those that are added have tokens that nobody has replaced */
+    int connection;    /* ends a question to ssh; -1: none */
+    struct config_problems *problems; /* NULL: problems go to standard error */
+    char *warned;                     /* what ssh warned of, if there is `problems` */
 };
 
-/* Writes each line of the text. */
-static void print_lines(const char *text)
+/* Tells each line of the text: to standard error, or as a problem. */
+static void print_lines(const struct tunnel *tunnel, const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, "\r\n");
         char *line = mem_strndup(text, length);
         char *visible = text_visible(line);
-        if (length > 0)
+        if (length > 0 && tunnel->problems)
+            config_problems_add(tunnel->problems, visible);
+        else if (length > 0)
             fprintf(stderr, "adit: %s\n", visible);
         free(visible);
         free(line);
@@ -47,20 +53,30 @@ static void print_lines(const char *text)
 
 /* Writes why ssh refused: in its own words, but for its usage, which is what it says of some
  * destinations. */
-static void print_refusal(const char *said, const char *destination)
+static void print_refusal(const struct tunnel *tunnel, const char *said)
 {
-    char *visible;
+    char *text;
 
     if (strncmp(said, "usage:", 6) != 0) {
-        print_lines(said);
+        print_lines(tunnel, said);
         return;
     }
-    visible = text_visible(destination);
-    fprintf(stderr,
-            "adit: ssh does not take the destination '%s' (an IPv6 address goes without ssh://: "
-            "-p PORT [USER@]ADDRESS)\n",
-            visible);
-    free(visible);
+    text = mem_printf("ssh does not take the destination '%s' (an IPv6 address goes without "
+                      "ssh://: -p PORT [USER@]ADDRESS)",
+                      tunnel->line->destination);
+    print_lines(tunnel, text);
+    free(text);
+}
+
+/* What ssh warned of: to standard error at the start, later among the remarks. */
+static void take_warnings(struct tunnel *tunnel, const char *said)
+{
+    if (tunnel->line->quiet)
+        return;
+    if (tunnel->problems)
+        tunnel->warned = mem_strdup(said);
+    else
+        print_lines(tunnel, said);
 }
 
 /* Without ssh on this machine, the settings of the command line are the answer. */
@@ -72,6 +88,7 @@ static void answer_alone(struct tunnel *tunnel)
     tunnel->host = destination_host(tunnel->line->destination, answer);
     ssh_answer_add_line(answer, "hostname", tunnel->host);
     ssh_answer_add_line(answer, "stricthostkeychecking", "ask");
+    answer->raw = true;
     tunnel->known.absent = true;
 }
 
@@ -84,26 +101,26 @@ static int ask_ssh(struct tunnel *tunnel)
     char *wrong = command_names_wrong(line);
 
     if (wrong) {
-        print_lines(wrong);
+        print_lines(tunnel, wrong);
         free(wrong);
         return EXIT_SSH;
     }
-    enum ssh_ask_outcome outcome = ssh_ask(
-        &(struct ssh_question){line->ssh_words, line->ssh_word_count, line->destination, -1},
-        &reply);
+    enum ssh_ask_outcome outcome =
+        ssh_ask(&(struct ssh_question){line->ssh_words, line->ssh_word_count, line->destination,
+                                       tunnel->connection},
+                &reply);
     bool ok = outcome != SSH_REFUSED;
     switch (outcome) {
     case SSH_ANSWERED:
         ssh_answer_add(&tunnel->known.answer, reply.text);
         tunnel->host = destination_host(line->destination, &unused);
         ssh_answer_clear(&unused);
-        if (!line->quiet)
-            print_lines(reply.said);
+        take_warnings(tunnel, reply.said);
         ok = ssh_answer_value(&tunnel->known.answer, "hostname") != NULL;
         if (!ok)
-            print_lines("ssh -G printed no hostname: ssh_config cannot be followed");
+            print_lines(tunnel, "ssh -G printed no hostname: ssh_config cannot be followed");
         break;
-    case SSH_REFUSED: print_refusal(reply.said, line->destination); break;
+    case SSH_REFUSED: print_refusal(tunnel, reply.said); break;
     case SSH_ABSENT: answer_alone(tunnel); break;
     }
     ssh_reply_clear(&reply);
@@ -199,16 +216,18 @@ static void write_upstream(struct tunnel *tunnel)
         tunnel_entry(tunnel, "sessions", "1");
 }
 
-/* Expands the tokens (ssh_config(5) TOKENS) in the path of a socket. */
+/* Expands the tokens and variables (ssh_config(5) TOKENS) in the path of a socket. */
 static void expand_socket(struct tunnel *tunnel, struct config_place *place)
 {
     struct ssh_tokens tokens = ssh_answer_tokens(&tunnel->known.answer, tunnel->host);
-    char *path = place->path ? ssh_tokens_expand(place->path, &tokens) : NULL;
+    char *path;
 
-    if (!place->path)
+    if (!place->path || !tunnel->raw_forwards)
         return;
+    path = ssh_tokens_expand_socket(place->path, &tokens);
     if (!path)
-        load_problem(&tunnel->load, 0, "'%s' has a token that is not known", place->path);
+        load_problem(&tunnel->load, 0, "'%s' has a token or a variable that is not known",
+                     place->path);
     free(place->path);
     place->path = path;
 }
@@ -260,8 +279,10 @@ static void write_forwards(struct tunnel *tunnel)
 
     if (line->stdio || ssh_answer_is_yes(&tunnel->known.answer, "clearallforwardings"))
         return;
+    tunnel->raw_forwards = true;
     for (size_t i = 0; i < line->forward_count; i++)
         add_tunnel_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
+    tunnel->raw_forwards = tunnel->known.answer.raw;
     ssh_answer_each_forward(&tunnel->known.answer, add_tunnel_forward, tunnel);
     if (tunnel->forward_count == 0 && !waits_for_forwards(tunnel))
         add_tunnel_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
@@ -278,6 +299,7 @@ static void tunnel_clear(struct tunnel *tunnel)
     free(tunnel->forwards);
     ssh_answer_clear(&tunnel->known.answer);
     free(tunnel->host);
+    free(tunnel->warned);
 }
 
 /* Ends the load. Returns 0 or the exit status. */
@@ -288,10 +310,12 @@ static int build_tunnel(struct tunnel *tunnel, struct options *options)
     tunnel->load.ssh_known = &tunnel->known;
     options->config = load_end(&tunnel->load, &problems);
     for (size_t i = 0; i < problems.count; i++)
-        print_lines(problems.lines[i]);
+        print_lines(tunnel, problems.lines[i]);
     config_problems_clear(&problems);
     if (!options->config)
         return EX_CONFIG;
+    if (tunnel->warned && *tunnel->warned)
+        string_list_append(&options->config->remarks, text_visible(tunnel->warned));
     if (tunnel->known.absent)
         string_list_append(&options->config->remarks,
                            mem_strdup("there is no ssh on this machine: ssh_config is read by the "
@@ -322,28 +346,67 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     }
 }
 
+/* From the question to ssh to options->config. Returns 0 or the exit status. */
+static int make_tunnel(struct tunnel *tunnel, struct options *options)
+{
+    int status = ask_ssh(tunnel);
+
+    if (status != 0)
+        return status;
+    load_begin(&tunnel->load, NULL);
+    tunnel->load.connection = tunnel->connection;
+    write_gateway(tunnel);
+    write_upstream(tunnel);
+    write_forwards(tunnel);
+    return build_tunnel(tunnel, options);
+}
+
 int compose_tunnel(const struct command_line *line, struct options *options)
 {
-    struct tunnel tunnel = {.line = line};
-    int status = ask_ssh(&tunnel);
+    struct tunnel tunnel = {.line = line, .connection = -1};
+    int status = make_tunnel(&tunnel, options);
 
-    if (status == 0) {
-        load_begin(&tunnel.load, NULL);
-        write_gateway(&tunnel);
-        write_upstream(&tunnel);
-        write_forwards(&tunnel);
-        status = build_tunnel(&tunnel, options);
-    }
     if (status == 0)
         set_run(&tunnel, options);
     tunnel_clear(&tunnel);
     return status;
 }
 
+/* `config` with a forward, unless it has the same one; takes the reference. NULL: `problems` has
+ * the reason. */
+static struct config *keep_forward(struct config *config, const struct config_forward *forward,
+                                   struct config_problems *problems)
+{
+    char why[FORWARD_ERROR_MAX];
+    struct config *next;
+
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (forward_spec_same(&config->forwards[i], forward))
+            return config;
+    next = config_add_forward(config, forward, NULL, why, sizeof(why));
+    if (!next)
+        config_problems_add(problems, why);
+    config_unref(config);
+    return next;
+}
+
+struct config *compose_again(const struct command_line *line, struct config *base, int connection,
+                             struct config_problems *problems)
+{
+    struct tunnel tunnel = {.line = line, .connection = connection, .problems = problems};
+    struct options options = {0};
+    struct config *config = make_tunnel(&tunnel, &options) == 0 ? options.config : NULL;
+
+    for (size_t i = 0; config && i < base->forward_count; i++)
+        config = keep_forward(config, &base->forwards[i], problems);
+    tunnel_clear(&tunnel);
+    return config;
+}
+
 int compose_control(const struct command_line *line, struct options *options)
 {
     static const struct ssh_tokens nothing;
-    struct tunnel tunnel = {.line = line};
+    struct tunnel tunnel = {.line = line, .connection = -1};
     int status = 0;
 
     if (line->destination) {
@@ -353,11 +416,12 @@ int compose_control(const struct command_line *line, struct options *options)
     } else {
         options->control_path = ssh_tokens_expand_path(line->control_path, &nothing);
     }
-    tunnel_clear(&tunnel);
     if (status == 0 && !options->control_path) {
-        print_lines(
-            "no control socket is known: ControlPath in ssh_config or -S PATH says where it is");
+        print_lines(&tunnel,
+                    "no control socket is known: ControlPath in ssh_config or -S PATH says "
+                    "where it is");
         status = EXIT_SSH;
     }
+    tunnel_clear(&tunnel);
     return status;
 }

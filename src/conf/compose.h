@@ -8,6 +8,10 @@
  * the exit status after the reason was written to standard error. */
 int compose_tunnel(const struct command_line *line, struct options *options);
 
+/* For options_read_again. */
+struct config *compose_again(const struct command_line *line, struct config *base, int connection,
+                             struct config_problems *problems);
+
 /* Finds out where the adit of the command line's host, or at its -S, listens: sets control_path.
  * The same. */
 int compose_control(const struct command_line *line, struct options *options);

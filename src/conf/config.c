@@ -91,6 +91,36 @@ const struct config_listen *config_listen(const struct config *config, const cha
     return NULL;
 }
 
+const struct config_group *config_group(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->group_count; i++) {
+        if (strcmp(config->groups[i].name, name) == 0)
+            return &config->groups[i];
+    }
+    return NULL;
+}
+
+bool config_group_has(const void *config, const char *group, const char *user)
+{
+    const struct config_group *found = config_group(config, group);
+
+    for (size_t i = 0; found && i < found->users.count; i++) {
+        if (strcmp(found->users.items[i], user) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool config_listen_admits(const struct config *config, const struct config_listen *listen,
+                          const char *user)
+{
+    for (size_t i = 0; i < listen->groups.count; i++) {
+        if (config_group_has(config, listen->groups.items[i], user))
+            return true;
+    }
+    return listen->groups.count == 0;
+}
+
 const struct config_forward *config_forward(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->forward_count; i++) {

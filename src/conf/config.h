@@ -54,13 +54,19 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
+/* The longest rekey_time: libssh counts milliseconds in an int. */
+#define CONFIG_REKEY_TIME_MAX_MS (UINT64_C(24) * 24 * 60 * 60 * 1000)
+
+#define CONFIG_IDENTITY_NONE "none"
+
 struct config_upstream {
     char *name;
     unsigned line; /* of its section, for messages */
     struct string_list hosts;
     char *user; /* NULL: the user who runs adit */
     uint16_t port;
-    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist. */
+    /* Private key files; empty: those of ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist.
+     * CONFIG_IDENTITY_NONE alone stands for no file at all. */
     struct string_list identities;
     struct string_list certificates; /* besides the FILE-cert.pub of each identity */
     bool agent;                      /* ask $SSH_AUTH_SOCK */
@@ -105,7 +111,8 @@ struct config_upstream {
     char *macs;
     char *host_key_algorithms;
     bool compression;
-    uint64_t rekey_bytes; /* 0: the cipher's default */
+    uint64_t rekey_bytes;   /* 0: the cipher's default */
+    uint64_t rekey_time_ms; /* 0: no limit */
     /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
     char *proxy_command;         /* ProxyCommand; NULL: none */
     char *host_key_alias;        /* HostKeyAlias */
@@ -148,6 +155,13 @@ struct config_place {
 
 enum listen_auth { LISTEN_AUTH_NONE, LISTEN_AUTH_PASSWORD };
 
+/* Users by a name, for rules and listeners. */
+struct config_group {
+    char *name;
+    unsigned line;
+    struct string_list users;
+};
+
 struct config_listen {
     char *name;
     unsigned line;
@@ -156,9 +170,11 @@ struct config_listen {
     bool protocols[WIRE_PROTOCOLS]; /* by enum wire_protocol */
     enum listen_auth auth;
     char *users_file;
-    struct users *users; /* read and parsed; NULL with LISTEN_AUTH_NONE */
-    bool open;           /* the file says that any client may use it */
-    bool bind;           /* clients may use SOCKS BIND: the SSH server listens for them */
+    struct users *users;       /* read and parsed; NULL with LISTEN_AUTH_NONE */
+    struct string_list groups; /* only members of one of these are admitted; none: all users */
+    bool open;                 /* the file says that any client may use it */
+    bool bind;                 /* clients may use SOCKS BIND: the SSH server listens for them */
+    uint64_t idle_timeout_ms;  /* 0: a connection may be idle for ever */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;
@@ -175,6 +191,7 @@ struct config_forward {
         bind; /* the end that listens: on this machine; FORWARD_REMOTE: at the server */
     struct config_place target; /* FORWARD_DYNAMIC, and a remote one that serves SOCKS: none */
     bool open;                  /* as of a listener */
+    uint64_t idle_timeout_ms;   /* likewise */
     char *via;                  /* an upstream's name; never NULL once loaded */
     /* The forward as a listener, made by the load; without addresses if FORWARD_REMOTE. */
     struct config_listen listen;
@@ -201,6 +218,8 @@ struct config {
     size_t listen_count;
     struct config_forward *forwards;
     size_t forward_count;
+    struct config_group *groups;
+    size_t group_count;
     struct config_resolve resolve;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
@@ -213,6 +232,8 @@ struct config_problems {
     char **lines; /* "FILE:LINE: message" */
     size_t count;
 };
+/* Adds one, of which it keeps a copy. */
+void config_problems_add(struct config_problems *problems, const char *text);
 void config_problems_clear(struct config_problems *problems);
 
 /* Reads and checks an INI file (adit.ini(5)), with the users files it names. NULL when there
@@ -258,6 +279,16 @@ struct config *config_remove_forward(struct config *config, const struct config_
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
 const struct config_forward *config_forward(const struct config *config, const char *name);
+
+const struct config_group *config_group(const struct config *config, const char *name);
+
+/* Whether the user is in the group of that name: an acl_group_fn, whose `groups` is the
+ * configuration. */
+bool config_group_has(const void *config, const char *group, const char *user);
+
+/* Whether the listener admits the user, whose password was right. */
+bool config_listen_admits(const struct config *config, const struct config_listen *listen,
+                          const char *user);
 
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */

@@ -85,6 +85,7 @@ bool forward_listener_make(struct config_forward *forward)
         .line = forward->line,
         .auth = LISTEN_AUTH_NONE,
         .open = forward->open,
+        .idle_timeout_ms = forward->idle_timeout_ms,
         .via = forward->via,
         .target = forward->target,
     };

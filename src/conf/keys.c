@@ -25,6 +25,7 @@ static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
 #define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
+#define IDLE_MAX_MS (30 * DAY_MS)
 
 static const struct key gateway_keys[] = {
     {"workers", &type_count, FIELD(config_gateway, workers), .initial = "auto", .zero = "auto",
@@ -68,7 +69,7 @@ static const struct key upstream_keys[] = {
      .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
-     .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order."},
+     .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order; none: no file's."},
     {"certificate", &type_files, FIELD(config_upstream, certificates),
      .otherwise = "what lies beside an identity as FILE-cert.pub", .flags = KEY_SESSION | KEY_HOP,
      .help = "Certificates for the identities."},
@@ -90,8 +91,11 @@ static const struct key upstream_keys[] = {
      .otherwise = "nothing is asked, except on a command line as ssh(1)'s",
      .flags = KEY_HOP | KEY_HOP_ALWAYS,
      .help =
-         "A program that is run with each question and prints the answer. Answers that the server "
-         "accepted are kept until adit ends, except those of second factors."},
+         "A program that is run with each question as its argument, and with the names of the "
+         "upstream and the host in ADIT_UPSTREAM and ADIT_HOST, and prints the answer. Answers "
+         "that "
+         "the server accepted are kept until adit ends, except those of second factors. EXAMPLES "
+         "has one that computes one-time codes."},
     {"batch_mode", &type_bool, FIELD(config_upstream, batch_mode), .initial = "no",
      .words = words_yes_no, .flags = KEY_HOP, .help = "Ask no questions, even at a terminal."},
     {"password_prompts", &type_count, FIELD(config_upstream, password_prompts), .initial = "3",
@@ -170,7 +174,8 @@ static const struct key upstream_keys[] = {
     {"open_timeout", &type_duration, FIELD(config_upstream, open_timeout_ms), .initial = "30s",
      .min = 1, .max = DAY_MS, .help = "How long the server may take to reach one destination."},
     {"hold", &type_duration, FIELD(config_upstream, hold_ms), .initial = "10s", .max = DAY_MS,
-     .help = "How long a client waits for an upstream that is down."},
+     .help = "How long a client waits for an upstream that is down. It does not wait where only a "
+             "person can help (a refused login, a wrong host key)."},
     {"permit_remote_open", &type_patterns, FIELD(config_upstream, permit_remote_open),
      .otherwise = "any",
      .help = "The destinations that clients of a remote forward with SOCKS may reach."},
@@ -194,8 +199,11 @@ static const struct key upstream_keys[] = {
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Compress what a session carries."},
     {"rekey", &type_size, FIELD(config_upstream, rekey_bytes), .initial = "default",
-     .zero = "default", .min = 1024 * 1024, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
+     .zero = "default", .min = 16, .max = UINT64_MAX, .flags = KEY_SESSION | KEY_HOP,
      .help = "Exchange keys again after this many bytes; default is the cipher's own limit."},
+    {"rekey_time", &type_duration, FIELD(config_upstream, rekey_time_ms), .initial = "0s",
+     .max = CONFIG_REKEY_TIME_MAX_MS, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Exchange keys again after this time, with the next packet; 0s is never."},
 };
 
 static const struct key listen_keys[] = {
@@ -208,11 +216,17 @@ static const struct key listen_keys[] = {
      .help = "Whether clients must log in."},
     {"users", &type_file, FIELD(config_listen, users_file), .otherwise = "none",
      .help = "An htpasswd file with the users that auth = password admits."},
+    {"groups", &type_names, FIELD(config_listen, groups), .otherwise = "all users of the file",
+     .help = "Of the users only members of these groups are admitted."},
     {"open", &type_bool, FIELD(config_listen, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach the address may use it."},
     {"bind", &type_bool, FIELD(config_listen, bind), .initial = "no", .words = words_yes_no,
      .help = "With yes, SOCKS clients may ask the SSH server to listen for a connection to them "
              "(BIND)."},
+    {"idle_timeout", &type_duration, FIELD(config_listen, idle_timeout_ms), .initial = "0s",
+     .max = IDLE_MAX_MS,
+     .help = "A connection is cut when nothing has passed for this long, or up to an eighth "
+             "longer; with 0, never, as over ssh(1): many protocols are silent for hours."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };
@@ -227,8 +241,15 @@ static const struct key forward_keys[] = {
      .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach a dynamic forward may use it."},
+    {"idle_timeout", &type_duration, FIELD(config_forward, idle_timeout_ms), .initial = "0s",
+     .max = IDLE_MAX_MS, .help = "As a listener's."},
     {"via", &type_text, FIELD(config_forward, via), .otherwise = "the first upstream of the file",
      .help = "The upstream that carries it."},
+};
+
+static const struct key group_keys[] = {
+    {"users", &type_names, FIELD(config_group, users), .flags = KEY_REQUIRED,
+     .help = "The members: names of users files."},
 };
 
 static const struct key resolve_keys[] = {
@@ -261,6 +282,7 @@ const struct section sections[] = {
     {"upstream", ARRAY(config_upstream, upstreams, upstream_count), KEYS(upstream_keys)},
     {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
     {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
+    {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
@@ -273,6 +295,7 @@ const size_t section_count = COUNT(sections);
 HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
+HEADED(config_group);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)

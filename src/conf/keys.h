@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define KEY_ERROR_MAX 400
-#define SECTION_KEYS_MAX 48
+#define SECTION_KEYS_MAX 64
 
 struct key_store;
 

@@ -2,6 +2,7 @@
  * keys in place of each line
  * `.\" KEYS section`. A section that is not asked for, or not known, is an error. */
 #include "conf/keys.h"
+#include "conf/mdoc.h"
 #include "conf/types.h"
 
 #include <stdio.h>
@@ -10,70 +11,22 @@
 
 #define MARK ".\\\" KEYS "
 
-#define WIDTH 70
-
-/* One character of text: nothing may be taken for an escape. */
-static void put_char(char c)
-{
-    switch (c) {
-    case '\\': fputs("\\e", stdout); break;
-    case '~': fputs("\\(ti", stdout); break;
-    case '"': fputs("\\(dq", stdout); break;
-    default: putchar(c);
-    }
-}
-
-/* One argument of a macro line, which is not taken for a macro itself. */
-static void put_argument(const char *macro, const char *text)
-{
-    printf(" %s \"\\&", macro);
-    for (; *text; text++)
-        put_char(*text);
-    putchar('"');
-}
-
-/* Lines of text. */
-static void mdoc_put_text(const char *text)
-{
-    size_t column = 0;
-
-    while (*text) {
-        size_t length = strcspn(text, " ");
-        if (column > 0 && column + 1 + length > WIDTH) {
-            putchar('\n');
-            column = 0;
-        } else if (column > 0) {
-            putchar(' ');
-            column++;
-        }
-        if (column == 0 && (*text == '.' || *text == '\''))
-            fputs("\\&", stdout);
-        for (size_t i = 0; i < length; i++)
-            put_char(text[i]);
-        /* (A new sentence begins a new line: mdoc(7).) */
-        column = text[length - 1] == '.' ? WIDTH : column + length;
-        text += length;
-        text += *text == ' ';
-    }
-    putchar('\n');
-}
-
 /* The key, and what may follow its "=". */
 static void put_head(const struct key *key)
 {
     printf(".It");
-    put_argument("Cm", key->name);
+    mdoc_put_argument("Cm", key->name);
     printf(" No =");
     if (key->zero) {
-        put_argument("Cm", key->zero);
+        mdoc_put_argument("Cm", key->zero);
         printf(" |");
     }
     if (key->type->metavar) {
-        put_argument("Ar", key->type->metavar);
+        mdoc_put_argument("Ar", key->type->metavar);
     } else {
         for (size_t i = 0; key->words[i]; i++) {
             printf("%s", i > 0 ? " |" : "");
-            put_argument("Cm", key->words[i]);
+            mdoc_put_argument("Cm", key->words[i]);
         }
     }
     putchar('\n');

@@ -68,6 +68,26 @@ const struct key_type type_files = {.metavar = "file, ...",
                                     .store = &store_list,
                                     .free = list_free};
 
+static bool names_item(struct key_slot slot, struct key_input *in, const char *item)
+{
+    if (strchr(item, '*'))
+        return input_refuse(in, "'%s' must be a plain name", item);
+    string_list_append(slot.field, mem_strdup(item));
+    return true;
+}
+
+static bool names_parse(struct key_slot slot, struct key_input *in)
+{
+    return list_each_item(slot, in, names_item);
+}
+
+const struct key_type type_names = {.metavar = "name, ...",
+                                    .join = JOIN_COMMAS,
+                                    .parse = names_parse,
+                                    .print = list_print,
+                                    .store = &store_list,
+                                    .free = list_free};
+
 static bool hosts_item(struct key_slot slot, struct key_input *in, const char *item)
 {
     char host[HOST_MAX + 1];

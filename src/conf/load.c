@@ -474,6 +474,13 @@ struct config *config_load(const char *path, struct config_problems *problems)
     return config_load_until(path, -1, problems);
 }
 
+void config_problems_add(struct config_problems *problems, const char *text)
+{
+    problems->lines =
+        mem_realloc(problems->lines, (problems->count + 1) * sizeof(*problems->lines));
+    problems->lines[problems->count++] = mem_strdup(text);
+}
+
 void config_problems_clear(struct config_problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++)

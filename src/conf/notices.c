@@ -4,12 +4,15 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/paths.h"
+#include "conf/types.h"
 
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct notices {
     void (*each)(void *arg, const char *text);
@@ -30,12 +33,78 @@ static void notice(const struct notices *notices, const char *format, ...)
     notices->each(notices->arg, text);
 }
 
+/* The path as one word of a shell; the caller frees. */
+static char *shell_word(const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/._-+:@%,";
+    struct buffer word = {0};
+
+    if (path[strspn(path, plain)] == '\0')
+        return mem_strdup(path);
+    text_add(&word, "'");
+    for (; *path; path++)
+        text_add(&word, *path == '\'' ? "'\\''" : "%c", *path);
+    text_add(&word, "'");
+    return text_take(&word);
+}
+
+static bool is_own_group(gid_t group)
+{
+    gid_t groups[64];
+    int count = getgroups(64, groups);
+
+    for (int i = 0; i < count; i++)
+        if (groups[i] == group)
+            return true;
+    return group == getegid();
+}
+
+/* The name of the group that this process has; or its number. The caller frees. */
+static char *own_group(void)
+{
+    struct group entry, *found = NULL;
+    char text[4096];
+
+    if (getgrgid_r(getegid(), &entry, text, sizeof(text), &found) == 0 && found)
+        return mem_strdup(found->gr_name);
+    return mem_printf("%u", (unsigned)getegid());
+}
+
+/* What closes the file to others, and leaves it readable for adit; the caller frees. The super-user
+ * can read it in any case, but may be asking on behalf of a service that has a user of its own. */
+static char *advice_for_secret(const char *path, const struct stat *status)
+{
+    char *file = shell_word(path);
+    bool stays_readable = (status->st_uid == geteuid() && (status->st_mode & S_IRUSR)) ||
+                          (is_own_group(status->st_gid) && (status->st_mode & S_IRGRP));
+    char *advice, *group;
+
+    if (geteuid() == 0) {
+        advice = mem_printf("chown root:GROUP %s && chmod 640 %s, where GROUP is that of the user "
+                            "who runs adit",
+                            file, file);
+    } else if (stays_readable) {
+        advice = mem_printf("chmod o= %s", file);
+    } else {
+        group = own_group();
+        advice = mem_printf("chown :%s %s && chmod 640 %s", group, file, file);
+        free(group);
+    }
+    free(file);
+    return advice;
+}
+
 static void notice_secret(const struct notices *notices, const char *path)
 {
     struct stat status;
+    char *advice;
 
-    if (path && stat(path, &status) == 0 && (status.st_mode & S_IRWXO))
-        notice(notices, "%s is open to every user of this machine: chmod o= %s", path, path);
+    if (!path || stat(path, &status) != 0 || !(status.st_mode & S_IRWXO))
+        return;
+    advice = advice_for_secret(path, &status);
+    notice(notices, "%s is open to every user of this machine: %s", path, advice);
+    free(advice);
 }
 
 /* Whether a method of the list may be used. (The server may still want another one.) */

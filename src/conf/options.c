@@ -2,10 +2,11 @@
 #include "conf/options.h"
 
 #include "base/exit_status.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
-#include "conf/ssh_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static int load(const char *file, struct options *options)
     options->config = config_load(file, &problems);
     for (size_t i = 0; i < problems.count; i++) {
         char *visible = text_visible(problems.lines[i]);
-        fprintf(stderr, "%s\n", visible);
+        log_print(visible);
         free(visible);
     }
     config_problems_clear(&problems);
@@ -77,11 +78,26 @@ static int read_mode(const struct command_line *line, struct options *options)
             fprintf(stderr, "adit: %s\n", line->warnings[i]);
         status =
             line->config_file ? load(line->config_file, options) : compose_tunnel(line, options);
-        if (status == 0 && !line->config_file)
+        if (status == 0 && (!line->config_file || line->check))
             print_notices(line, options);
         return status;
     }
     return EX_USAGE;
+}
+
+struct config *options_read_again(char *const *argv, struct config *base, int connection,
+                                  struct config_problems *problems)
+{
+    struct command_line line;
+    char error[COMMAND_LINE_ERROR_MAX];
+    struct config *config = NULL;
+
+    if (command_line_parse(argv, &line, error))
+        config = compose_again(&line, base, connection, problems);
+    else
+        config_problems_add(problems, error);
+    command_line_clear(&line);
+    return config;
 }
 
 int options_parse(int argc, char **argv, struct options *options)
@@ -91,7 +107,7 @@ int options_parse(int argc, char **argv, struct options *options)
     int status = EX_USAGE;
 
     (void)argc;
-    *options = (struct options){0};
+    *options = (struct options){.argv = argv};
     if (command_line_parse(argv, &line, error)) {
         options->mode = mode_of(&line);
         options->background = line.background;
@@ -104,7 +120,9 @@ int options_parse(int argc, char **argv, struct options *options)
         status = read_mode(&line, options);
         line.forwards = NULL;
     } else {
-        fprintf(stderr, "adit: %s (adit --help says more)\n", error);
+        char *text = mem_printf("adit: %s (adit --help says more)", error);
+        log_print(text);
+        free(text);
     }
     command_line_clear(&line);
     return status;
@@ -155,6 +173,7 @@ void options_usage(FILE *out)
           "  -h, --help                print this\n"
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"
-          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE again, SIGUSR1 logs the state.\n",
+          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
+          "ssh_config again, SIGUSR1 logs the state.\n",
           out);
 }

@@ -41,6 +41,7 @@ struct options {
     bool stdio;              /* -W: standard input and output lead to `stdio_target` ... */
     struct config_place stdio_target; /* (owned) */
     const char *stdio_via;            /* ... through this upstream (owned by the config) */
+    char *const *argv;                /* what all this was read from */
 
     /* MODE_CONTROL. */
     const char *control_command; /* "check", "forward", ...: as given */
@@ -61,6 +62,14 @@ struct options {
  * Warnings go to standard error too. Whatever it returns, options_clear frees. */
 int options_parse(int argc, char **argv, struct options *options);
 void options_clear(struct options *options);
+
+/* What the command line of a tunnel means now: ssh is asked again, whose files may have changed.
+ * The forwards of `base`, the configuration in use, are all in it, those too that only the control
+ * socket was asked for. `connection` as ssh_ask's. Returns a configuration with one reference;
+ * NULL: the reasons are added to `problems`. Nothing goes to standard error. Any thread that may
+ * block. */
+struct config *options_read_again(char *const *argv, struct config *base, int connection,
+                                  struct config_problems *problems);
 
 /* What --help prints. */
 void options_usage(FILE *out);

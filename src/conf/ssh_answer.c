@@ -95,7 +95,9 @@ char *ssh_answer_control_path(const struct ssh_answer *answer, const char *host)
     const char *value = ssh_answer_value(answer, "controlpath");
     struct ssh_tokens tokens = ssh_answer_tokens(answer, host);
 
-    return value && !ssh_word_is_none(value) ? ssh_tokens_expand_path(value, &tokens) : NULL;
+    if (!value || ssh_word_is_none(value))
+        return NULL;
+    return answer->raw ? ssh_tokens_expand_path(value, &tokens) : mem_strdup(value);
 }
 
 enum log_level ssh_answer_log_level(const struct ssh_answer *answer)

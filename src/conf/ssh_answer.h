@@ -16,6 +16,9 @@ struct ssh_line {
 struct ssh_answer {
     struct ssh_line *lines; /* in order */
     size_t count;
+    /* The values are those of a command line. ssh -G replaces the tokens of ControlPath,
+     * IdentityAgent, UserKnownHostsFile and forwards, so that a '%' in its answer is one. */
+    bool raw;
 };
 
 /* Adds the lines of the text: a keyword, blanks or "=", a value. Those without a value are left
@@ -68,7 +71,7 @@ void ssh_answer_each_forward(const struct ssh_answer *answer,
                              void (*each)(void *arg, enum forward_kind kind, const char *spec),
                              void *arg);
 
-/* ControlPath with nothing left to expand; NULL: none. `host` as above. The caller frees. */
+/* ControlPath with its tokens replaced; NULL: none. `host` as above. The caller frees. */
 char *ssh_answer_control_path(const struct ssh_answer *answer, const char *host);
 
 /* LogLevel as adit's: INFO, ssh's default, hides what goes well. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_files.h"
 #include "conf/ssh_names.h"

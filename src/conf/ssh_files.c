@@ -90,6 +90,15 @@ static void take_revoked(struct findings *found, const char *file)
                        found->revoked, file);
 }
 
+/* What the command says of a key may be that it is another one, or revoked. */
+static void take_keys_command(struct findings *found, const char *command)
+{
+    if (strcasecmp(command, "none") != 0 && !found->wrong)
+        found->wrong =
+            mem_strdup("KnownHostsCommand is not supported: adit reads files of host keys "
+                       "only");
+}
+
 static void take_file_line(struct findings *found, const char *keyword, const char *word)
 {
     bool no = strcasecmp(word, "no") == 0 || strcasecmp(word, "false") == 0;
@@ -107,6 +116,8 @@ static void take_file_line(struct findings *found, const char *keyword, const ch
         narrow_preferred(found, word);
     else if (strcmp(keyword, "revokedhostkeys") == 0)
         take_revoked(found, word);
+    else if (strcmp(keyword, "knownhostscommand") == 0)
+        take_keys_command(found, word);
     else if (strcmp(keyword, "numberofpasswordprompts") == 0) {
         char *end;
         unsigned long prompts = strtoul(word, &end, 10);

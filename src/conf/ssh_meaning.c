@@ -192,28 +192,29 @@ static char *algorithms(const struct scene *scene, const char *value)
     return usual && strcmp(usual, value) == 0 ? NULL : mem_strdup(value);
 }
 
-/* RekeyLimit BYTES SECONDS, 0 being the cipher's default. */
+/* RekeyLimit BYTES SECONDS, where 0, "default" and "none" are no limit of one's own. */
 static char *rekey(const struct scene *scene, const char *value)
 {
-    size_t length = strcspn(value, " \t");
-    char *amount = mem_strndup(value, length);
-    const char *time = value + length + strspn(value + length, " \t");
-    const uint64_t least = UINT64_C(1) << 20;
+    char *amount = mem_strndup(value, strcspn(value, " \t"));
     uint64_t bytes;
-    char *text = NULL;
 
-    if (*time && strcmp(time, "0") != 0 && !ssh_word_is_none(time))
-        remark(scene, "RekeyLimit: adit counts bytes, not time");
-    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount)) {
-        if (!size_parse(amount, &bytes))
-            text = mem_strdup(amount); /* refused with the key's own words */
-        else if (bytes > 0)
-            text = mem_printf("%llu", (unsigned long long)(bytes < least ? least : bytes));
-        if (text && bytes > 0 && bytes < least)
-            remark(scene, "RekeyLimit: %s is less than adit can count to, 1M is taken", amount);
-    }
+    (void)scene;
+    if (strcasecmp(amount, "default") != 0 && !ssh_word_is_none(amount) &&
+        !(size_parse(amount, &bytes) && bytes == 0))
+        return amount;
     free(amount);
-    return text;
+    return NULL;
+}
+
+static char *rekey_time(const struct scene *scene, const char *value)
+{
+    const char *time = value + strcspn(value, " \t");
+    uint64_t milliseconds;
+
+    time += strspn(time, " \t");
+    if (duration_parse(time, &milliseconds) && milliseconds > CONFIG_REKEY_TIME_MAX_MS)
+        return mem_printf("%llu", (unsigned long long)CONFIG_REKEY_TIME_MAX_MS / 1000);
+    return *time ? seconds(scene, time) : NULL;
 }
 
 /* PermitRemoteOpen: blanks between patterns become commas. */
@@ -244,6 +245,15 @@ static bool all_usual(const struct scene *scene)
     return !value && !usual;
 }
 
+/* ssh does not connect then. */
+static void unexpanded(const struct scene *scene, const char *value)
+{
+    char *text = mem_printf("%s '%s' cannot be expanded", scene->keyword, value);
+
+    scene->meaning->problem(scene->meaning->arg, text);
+    free(text);
+}
+
 /* The file that an IdentityFile or CertificateFile stands for, or NULL. Where only the public half
  * of a key exists, an agent holds the private half. The caller frees. */
 static char *key_file(const struct scene *scene, const char *value)
@@ -260,7 +270,7 @@ static char *key_file(const struct scene *scene, const char *value)
         free(public);
     }
     if (!path)
-        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+        unexpanded(scene, value);
     else if (wrong && (!scene->usual || path_exists(path)))
         remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
     else if (!wrong)
@@ -286,32 +296,60 @@ static char *key_files(const struct scene *scene, const char *value)
     return buffer_length(&text) > 0 ? text_take(&text) : NULL;
 }
 
-static char *agent_wanted(const struct scene *scene, const char *value)
+/* Where none of the files named is there, those that are tried without IdentityFile are not
+ * either. */
+static char *identity_files(const struct scene *scene, const char *value)
 {
-    (void)scene;
-    return ssh_word_is_none(value) ? mem_strdup("no") : NULL;
+    char *files = key_files(scene, value);
+
+    if (files || all_usual(scene))
+        return files;
+    if (!ssh_word_is_none(value))
+        remark(scene, "%s: %s cannot be used, and no other file is", scene->keyword, value);
+    return mem_strdup(CONFIG_IDENTITY_NONE);
 }
 
-/* IdentityAgent: a path, or the name of an environment variable that holds one. */
+/* The name of an environment variable that holds the path of the agent's socket; NULL: the value is
+ * the path. */
+static const char *agent_variable(const char *value)
+{
+    return value[0] == '$' && value[1] != '{' ? value + 1 : NULL;
+}
+
+/* With a variable that is not set, ssh asks no agent, not even that of SSH_AUTH_SOCK. */
+static char *agent_wanted(const struct scene *scene, const char *value)
+{
+    const char *variable = agent_variable(value);
+    const char *path = variable ? getenv(variable) : value;
+
+    (void)scene;
+    return !path || !*path || ssh_word_is_none(value) ? mem_strdup("no") : NULL;
+}
+
+/* IdentityAgent. */
 static char *agent_socket(const struct scene *scene, const char *value)
 {
+    const char *variable = agent_variable(value);
+
     if (ssh_word_is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
         return NULL;
-    if (value[0] == '$' && value[1] != '{') {
-        value = getenv(value + 1);
-        return value && *value ? mem_strdup(value) : NULL;
+    if (variable) {
+        const char *path = getenv(variable);
+        return path && *path ? mem_strdup(path) : NULL;
     }
+    if (!scene->answer->raw)
+        return mem_strdup(value);
     char *path = ssh_tokens_expand_path(value, &scene->tokens);
     if (!path)
-        remark(scene, "%s '%s' cannot be expanded", scene->keyword, value);
+        unexpanded(scene, value);
     return path;
 }
 
 static char *known_hosts(const struct scene *scene, const char *value)
 {
     const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
-    char *user_list = ssh_paths_list(value, &scene->tokens);
-    char *global_list = ssh_paths_list(global, &scene->tokens);
+    char *user_list = ssh_paths_list(value, scene->answer->raw ? &scene->tokens : NULL);
+    char *global_list = ssh_paths_list(global, NULL);
     /* Nothing may be written to the system's files. */
     char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
                             global_list ? global_list : "");
@@ -323,8 +361,11 @@ static char *known_hosts(const struct scene *scene, const char *value)
 
 static char *revoked_host_keys(const struct scene *scene, const char *value)
 {
-    char *path = ssh_word_is_none(value) ? NULL : ssh_tokens_expand_path(value, &scene->tokens);
+    char *path = NULL;
 
+    /* (OpenSSH 9.2 prints it with its tokens, a newer one without them.) */
+    if (!ssh_word_is_none(value) && !path_exists(value))
+        path = ssh_tokens_expand_path(value, &scene->tokens);
     /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
     return path || ssh_word_is_none(value) ? path : mem_strdup(value);
 }
@@ -384,7 +425,7 @@ static const struct meaning {
     {"proxycommand", "proxy_command", command},
     {"addressfamily", "address_family", family},
     {"bindaddress", "bind_address", as_is},
-    {"identityfile", "identity", key_files},
+    {"identityfile", "identity", identity_files},
     {"certificatefile", "certificate", key_files},
     {"identityagent", "agent", agent_wanted},
     {"identityagent", "identity_agent", agent_socket},
@@ -414,6 +455,7 @@ static const struct meaning {
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},
     {"compression", "compression", compression},
     {"rekeylimit", "rekey", rekey},
+    {"rekeylimit", "rekey_time", rekey_time},
 };
 
 static void tell_undone(void *arg, const char *text, bool is_problem)

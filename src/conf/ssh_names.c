@@ -1,10 +1,6 @@
 /* Which host and user names are refused. */
 #include "conf/ssh_names.h"
 
-#include "base/buffer.h"
-#include "base/mem.h"
-#include "conf/types.h"
-
 #include <stdbool.h>
 #include <string.h>
 
@@ -54,21 +50,4 @@ const char *ssh_user_wrong(const char *name)
             return "it has a '-' in it after a blank";
     }
     return NULL;
-}
-
-char *text_visible(const char *text)
-{
-    struct buffer out = {0};
-
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f;
-        if (is_control((char)*c))
-            text_add(&out, "\\x%02x", *c);
-        else if (c1)
-            text_add(&out, "\\x%02x\\x%02x", c[0], c[1]);
-        else
-            buffer_append(&out, c, 1);
-        c += c1;
-    }
-    return text_take(&out);
 }

@@ -8,8 +8,4 @@
 const char *ssh_host_wrong(const char *name);
 const char *ssh_user_wrong(const char *name);
 
-/* A copy in which control characters (C0, DEL, and C1 in UTF-8) are "\xNN", so that a terminal that
- * shows it does not obey it. The caller frees. */
-char *text_visible(const char *text);
-
 #endif

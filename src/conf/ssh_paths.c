@@ -19,14 +19,14 @@ static bool begins_path(const char *word)
     return strchr("/~%$", *word) != NULL;
 }
 
-/* The path that a word stands for; the caller frees. ssh replaces the tokens of UserKnownHostsFile
- * before it prints the list, so a '%' may belong to the file's name: if a file of exactly that name
- * exists, the word is that file. */
+/* The path that a word is; the caller frees. What there is as it stands is meant. */
 static char *path_of(const char *text, size_t length, const struct ssh_tokens *tokens)
 {
     char *word = mem_strndup(text, length);
-    char *path = path_exists(word) ? NULL : ssh_tokens_expand_path(word, tokens);
+    char *path = NULL;
 
+    if (!path_exists(word))
+        path = tokens ? ssh_tokens_expand_path(word, tokens) : ssh_tilde_expand(word);
     if (!path)
         return word;
     free(word);

@@ -5,8 +5,9 @@
 #include "conf/ssh_tokens.h"
 
 /* The paths of UserKnownHostsFile or GlobalKnownHostsFile, expanded, as the value of a key that
- * takes several files. NULL: there are none (`value` is NULL, or "none"). A path that cannot be
- * expanded is left as it is: the file could hold a revocation. The caller frees. */
+ * takes several files. NULL: there are none (`value` is NULL, or "none"). Without `tokens` a '%' is
+ * one of a name. A path that cannot be expanded is left as it is: the file could hold a revocation.
+ * The caller frees. */
 char *ssh_paths_list(const char *value, const struct ssh_tokens *tokens);
 
 #endif

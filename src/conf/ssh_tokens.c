@@ -155,6 +155,16 @@ char *ssh_tokens_expand(const char *text, const struct ssh_tokens *tokens)
     return expand_token(text, tokens, false);
 }
 
+char *ssh_tokens_expand_socket(const char *text, const struct ssh_tokens *tokens)
+{
+    return expand_token(text, tokens, true);
+}
+
+char *ssh_tilde_expand(const char *path)
+{
+    return expand_tilde(mem_strdup(path));
+}
+
 char *ssh_tokens_expand_path(const char *text, const struct ssh_tokens *tokens)
 {
     char *path = expand_token(text, tokens, true);

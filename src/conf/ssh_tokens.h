@@ -22,4 +22,11 @@ char *ssh_tokens_expand(const char *text, const struct ssh_tokens *tokens);
  * a variable is not set or a user unknown. */
 char *ssh_tokens_expand_path(const char *text, const struct ssh_tokens *tokens);
 
+/* The same for a forward's socket: also ${VARIABLE}. NULL also where a variable is not set. */
+char *ssh_tokens_expand_socket(const char *text, const struct ssh_tokens *tokens);
+
+/* A name with ~/ or ~user/ at its beginning expanded; NULL: the user is unknown. The caller frees.
+ */
+char *ssh_tilde_expand(const char *path);
+
 #endif

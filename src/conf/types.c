@@ -152,7 +152,7 @@ static char *size_print(struct key_slot slot)
 }
 
 const struct key_type type_size = {.metavar = "size",
-                                   .form = "a size of at least 1m, such as 512m or 1g",
+                                   .form = "a size of at least 16, such as 512m or 1g",
                                    .parse = size_value_parse,
                                    .print = size_print,
                                    .store = &store_u64};

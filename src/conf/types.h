@@ -22,6 +22,7 @@ extern const struct key_type type_ip;       /* char *, an IP address */
 extern const struct key_type type_mask;     /* unsigned, octal, as umask(2) */
 
 extern const struct key_type type_files;      /* struct string_list of paths */
+extern const struct key_type type_names;      /* struct string_list of names */
 extern const struct key_type type_hosts;      /* struct string_list of HOST[:PORT] */
 extern const struct key_type type_jump;       /* struct string_list of hops; "none" is empty */
 extern const struct key_type type_patterns;   /* struct string_list of HOST:PORT */

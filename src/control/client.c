@@ -223,7 +223,7 @@ static int print_answer(const struct control_order *order, const struct command 
                         const json_t *answer)
 {
     if (order->json) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
+        json_dumpf(answer, stdout, JSON_TEXT_FLAGS | JSON_INDENT(2));
         putchar('\n');
     } else {
         command->print(order, answer);

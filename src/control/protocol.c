@@ -35,7 +35,7 @@ enum wire_status control_parse(const uint8_t *bytes, size_t length, size_t max,
 
 char *control_print(const json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    char *text = json_dumps(object, JSON_TEXT_FLAGS | JSON_COMPACT);
     char *line;
 
     if (text == NULL) /* every object here is valid: memory is lacking */

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "base/visible.h"
 #include "control/protocol.h"
 
 #include <stdarg.h>
@@ -12,8 +13,11 @@
 
 static void put_plain(FILE *out, const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++)
-        fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+    char *shown = mem_strdup(text);
+
+    text_mark_invisible(shown, '?');
+    fputs(shown, out);
+    free(shown);
 }
 
 void report_line(FILE *out, const char *text)

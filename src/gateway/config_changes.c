@@ -78,16 +78,27 @@ static bool same_control(const struct config *a, const struct config *b)
     return path_a != NULL && path_b != NULL ? strcmp(path_a, path_b) == 0 : path_a == path_b;
 }
 
+/* The file, or what a command line leads to, as it is now. */
+static struct config *load_again(struct config_change *change)
+{
+    const struct config_changes_options *options = &change->changes->options;
+
+    if (change->base->file != NULL)
+        return config_load_until(change->base->file, change->connection, &change->problems);
+    return options->read_again(options->read_again_arg, change->base, change->connection,
+                               &change->problems);
+}
+
 static void make_reloaded(struct config_change *change)
 {
     const struct config *base = change->base;
     struct config *config;
 
-    if (base->file == NULL) {
+    if (base->file == NULL && change->changes->options.read_again == NULL) {
         snprintf(change->error, sizeof(change->error), "there is no file to read again");
         return;
     }
-    config = config_load_until(base->file, change->connection, &change->problems);
+    config = load_again(change);
     if (config == NULL) {
         snprintf(change->error, sizeof(change->error), "nothing was changed");
         return;

@@ -22,7 +22,7 @@ struct login_engine;
 struct config_changes;
 
 enum config_change_kind {
-    CONFIG_RELOAD,                /* the file of the configuration in use is read again */
+    CONFIG_RELOAD,                /* what the configuration in use was read from is read again */
     CONFIG_ADD_FORWARDS,          /* those that are there already stay */
     CONFIG_REMOVE_FORWARDS,       /* all, or none if one is not there */
     CONFIG_REMOVE_NAMED_FORWARDS, /* by the names of their sections; those that have gone are left
@@ -63,6 +63,12 @@ typedef bool config_change_apply_fn(void *arg, const struct config_change_result
 /* The change is in use (`ok`), or was not made (`error` says why). */
 typedef void config_change_done_fn(void *arg, bool ok, const struct config_change_result *result);
 
+/* Makes the configuration that a command line means now, with one reference, from `base`, which is
+ * in use; NULL: the reasons are added to `problems`. When `connection` is shut down it is to end.
+ * On a thread that may block. */
+typedef struct config *config_read_again_fn(void *arg, struct config *base, int connection,
+                                            struct config_problems *problems);
+
 struct config_changes_options {
     struct mailbox *mailbox; /* the main thread's; must live until no change is under way */
     const struct login_engine *engine;
@@ -70,6 +76,9 @@ struct config_changes_options {
     struct config *(*current)(void *arg);
     config_change_apply_fn *apply;
     void *arg; /* of both */
+    /* For a reload of a configuration that no file has; NULL: there is none. */
+    config_read_again_fn *read_again;
+    void *read_again_arg;
 };
 struct config_changes *config_changes_new(const struct config_changes_options *options);
 

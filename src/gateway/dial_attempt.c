@@ -39,6 +39,7 @@ struct dial_attempt {
     unsigned prompts;      /* the dial's, when the deadline last looked */
     bool timed_out;        /* the dial timed out, and its thread has not ended yet */
     char *login_error;     /* while a ProxyCommand's end is waited for */
+    bool no_address;       /* none of the family that is allowed */
     unsigned zone;         /* of the address; 0: none */
     uint64_t began;
 };
@@ -111,9 +112,10 @@ static void proxy_failed(struct deadline *deadline)
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
     const char *ended = proxy_command_ended(*a->r.proxy);
     bool failed = ended != NULL && strcmp(ended, PROXY_ENDED_WELL) != 0;
-    char *error = failed          ? mem_printf("ProxyCommand %s before there was a session", ended)
-                  : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
-                                  : mem_strdup(a->login_error);
+    char *error =
+        failed ? mem_printf("ProxyCommand %s before there was a session: %s", ended, a->login_error)
+        : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
+                        : mem_strdup(a->login_error);
 
     dial_attempt_finish(a, !failed, DIAL_TRANSPORT, NULL, error);
     free(error);
@@ -186,13 +188,18 @@ static void dial(struct dial_attempt *a, int fd)
 static void on_tcp_connected(void *arg, int fd, const struct ip *address, const char *error)
 {
     struct dial_attempt *a = arg;
+    char text[HOST_MAX + 200];
 
     (void)address;
     a->connect = NULL;
-    if (fd < 0)
-        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
-    else
+    if (fd >= 0) {
         dial(a, fd);
+        return;
+    }
+    snprintf(text, sizeof(text),
+             "%s has no address of the family that address_family (-4, -6) allows",
+             a->r.place->name);
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, a->no_address ? text : error);
 }
 
 static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
@@ -214,6 +221,7 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
     for (size_t i = 0; i < count; i++)
         if (family_suits(a, &addresses[i]))
             suitable[n++] = addresses[i];
+    a->no_address = n == 0;
     a->connect = connect_start(a->r.room->loop,
                                &(struct connect_options){
                                    .addresses = suitable,
@@ -319,7 +327,8 @@ static void start_proxy(struct dial_attempt *a)
         dial(a, fd);
         return;
     }
-    snprintf(error, sizeof(error), "ProxyCommand cannot be run: %s", strerror(errno));
+    snprintf(error, sizeof(error), "ProxyCommand cannot be run by %s: %s",
+             getenv("SHELL") != NULL ? getenv("SHELL") : "/bin/sh", strerror(errno));
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
 }
 
@@ -329,7 +338,7 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
 {
     struct dial_attempt *a = arg;
     const char *jump = a->r.upstream->jump.items[0];
-    char error[400];
+    char *error;
     int fd = a->fd;
 
     a->connection = NULL;
@@ -338,9 +347,10 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
         dial(a, fd);
         return;
     }
-    snprintf(error, sizeof(error), outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s",
-             jump, detail);
+    error =
+        mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s", jump, detail);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
+    free(error);
 }
 
 /* The other end of a socketpair becomes an internal connection through the jump host's pool. It
@@ -351,7 +361,9 @@ static void start_jump(struct dial_attempt *a)
     int ends[2];
 
     if (!socket_pair(true, ends)) {
-        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, strerror(errno));
+        char *error = mem_printf("jump host %s: no socket can be had: %s", jump, strerror(errno));
+        dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
+        free(error);
         return;
     }
     a->fd = ends[0];

@@ -22,6 +22,7 @@ struct forward {
     int slot;       /* of that session */
     uint16_t port;
     bool failing; /* refused since it was last up */
+    uint64_t failing_since;
     char *error;
     unsigned refusals; /* in a row */
     uint64_t next_at;  /* loop_now */
@@ -298,6 +299,11 @@ static void log_up(const struct forward *f)
 
 static void forward_came_up(struct forward *f, uint16_t port)
 {
+    uint64_t failed_ms = loop_now(f->forwards->loop) - f->failing_since;
+
+    if (f->failing)
+        log_warning("remote forward %s: the server listens after %llu s and %u refusals",
+                    f->config->name, (unsigned long long)failed_ms / 1000, f->refusals);
     f->port = port;
     f->failing = false;
     f->refusals = 0;
@@ -321,12 +327,15 @@ static void forward_was_refused(struct forward *f)
     f->next_at += loop_now(f->forwards->loop);
     forward_set_state(f, FORWARD_DEGRADED);
     first = !f->failing;
+    if (first)
+        f->failing_since = loop_now(f->forwards->loop);
     f->failing = true;
     free(f->error);
     /* (SSH_MSG_REQUEST_FAILURE says no more, RFC 4254 section 4.) */
     f->error =
         mem_printf("remote port forwarding failed for listen port %u: the server refuses, as "
-                   "the port is taken or not allowed",
+                   "the port is taken or not allowed (there: `ss -tln`; AllowTcpForwarding and "
+                   "PermitListen of sshd_config)",
                    f->config->bind.port);
     if (!report_change(f) && first)
         log_warning("remote forward %s: %s; trying again", f->config->name, f->error);

@@ -4,6 +4,7 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "base/visible.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
@@ -31,9 +32,7 @@ static void print_failure(const struct gateway *g, const char *sentence)
 {
     char *line = mem_printf("adit: %s", sentence);
 
-    for (char *c = line; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' '; /* (a server's words must not control the terminal) */
+    text_mark_invisible(line, ' '); /* (a server's words must not control the terminal) */
     log_print(line);
     if (g->options.log_fd != STDERR_FILENO)
         log_error("%s", sentence);
@@ -148,13 +147,13 @@ static bool has_hung_up(const struct gateway *g)
     return g->had_terminal && is_command_line(g->generation->config) && !background_has_terminal();
 }
 
-/* SIGHUP from outside: the log's file is opened again, and a configuration file is read
- * again. */
+/* SIGHUP from outside: the log's file is opened again, and the configuration file or ssh_config is
+ * read again. (Nothing is left to change for -W, whose one connection has begun.) */
 static void read_again(struct gateway *g)
 {
     if (g->options.reopen_log != NULL)
         g->options.reopen_log(g->options.arg);
-    if (is_command_line(g->generation->config))
+    if (is_command_line(g->generation->config) && g->options.read_again == NULL)
         log_info("SIGHUP: the log goes on");
     else
         gateway_reload(g, NULL, NULL);
@@ -307,6 +306,8 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .current = gateway_current_config,
         .apply = gateway_apply,
         .arg = g,
+        .read_again = g->options.read_again,
+        .read_again_arg = g->options.arg,
     });
     g->signals = signals_new(g->loop, handled, signals, on_signal, g);
     if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||

@@ -4,6 +4,7 @@
 #define ADIT_GATEWAY_GATEWAY_H
 
 #include "conf/config.h"
+#include "gateway/config_changes.h"
 
 struct gateway;
 struct login_engine;
@@ -13,12 +14,15 @@ struct login_engine;
 struct gateway_options {
     const struct login_engine *engine; /* that dials and carries sessions */
     int log_fd;                        /* where the log goes */
-    void (*reopen_log)(void *arg);     /* called on SIGHUP: the log's file may have been moved */
-    unsigned verbose;                  /* levels to add to what the configuration says */
-    bool may_ask;                      /* a person may be asked for what a login needs */
-    bool first_failure_ends;           /* a dial that fails ends it, until all is up once */
-    const struct config_place *stdio;  /* -W: where standard input and output lead; NULL: nowhere */
-    const char *stdio_via;             /* the upstream that they lead through */
+    /* What a command line means now, for SIGHUP, on a thread that may block; see
+     * options_read_again. NULL: it is not read again. */
+    config_read_again_fn *read_again;
+    void (*reopen_log)(void *arg);    /* called on SIGHUP: the log's file may have been moved */
+    unsigned verbose;                 /* levels to add to what the configuration says */
+    bool may_ask;                     /* a person may be asked for what a login needs */
+    bool first_failure_ends;          /* a dial that fails ends it, until all is up once */
+    const struct config_place *stdio; /* -W: where standard input and output lead; NULL: nowhere */
+    const char *stdio_via;            /* the upstream that they lead through */
     /* Called once, when every upstream has a session and everything that listens does. NULL is
      * fine. */
     void (*up)(void *arg);

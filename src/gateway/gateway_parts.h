@@ -56,8 +56,9 @@ void gateway_log_notices(const struct config *config);
  * from now on. */
 void gateway_change_pools(struct gateway *gateway, struct config *config);
 
-/* Reads the file again, and changes over to it if it is right: later, on the way of
- * gateway/config_changes, which calls `done` (NULL is fine). What comes of it is logged. */
+/* Reads the file again, or for a command line ssh_config, and changes over to what it says if that
+ * is right: later, on the way of gateway/config_changes, which calls `done` (NULL is fine). What
+ * comes of it is logged. */
 void gateway_reload(struct gateway *gateway, config_change_done_fn *done, void *arg);
 
 /* For gateway/config_changes: what `gateway` uses, and its change to another. */

@@ -149,3 +149,15 @@ void host_backoff_retry_now(struct host_backoff *host)
     if (host->kind != NEEDS_A_PERSON)
         host->wait_ms = 0;
 }
+
+void host_backoff_forget(struct host_backoff *host)
+{
+    host->failures = 0;
+    host->wait_ms = 0;
+    host->kind = UNREACHABLE;
+}
+
+bool host_backoff_needs_person(const struct host_backoff *host)
+{
+    return host->failures > 0 && host->kind == NEEDS_A_PERSON;
+}

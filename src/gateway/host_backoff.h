@@ -49,4 +49,12 @@ void host_backoff_abandon(struct host_backoff *host);
  * these. */
 void host_backoff_retry_now(struct host_backoff *host);
 
+/* A person says that all may be well now (a reload): earlier failures and waits are forgotten, of
+ * every kind. */
+void host_backoff_forget(struct host_backoff *host);
+
+/* Whether the last dial failed for a cause that only a person can mend, and nothing was said or
+ * seen since that it is mended. */
+bool host_backoff_needs_person(const struct host_backoff *host);
+
 #endif

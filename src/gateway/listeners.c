@@ -59,13 +59,19 @@ static void format_failure(const struct config *config, const struct config_list
 {
     char ip[IP_TEXT_MAX];
 
+    const char *advice = failure->why != EADDRINUSE ? ""
+                         : address->is_unix         ? " (`ss -xlp` shows who listens there)"
+                                                    : " (`ss -tlnp` shows who listens there)";
+
     if (config->file != NULL)
-        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s", listen->name, failure->words);
+        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s%s", listen->name, failure->words,
+                 advice);
     else if (address->is_unix)
-        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s", address->path, strerror(failure->why));
+        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s%s", address->path, strerror(failure->why),
+                 advice);
     else
-        snprintf(error, LISTENERS_ERROR_MAX, "bind [%s]:%u: %s", ip_format(&address->ip, ip),
-                 address->port, strerror(failure->why));
+        snprintf(error, LISTENERS_ERROR_MAX, "bind [%s]:%u: %s%s", ip_format(&address->ip, ip),
+                 address->port, strerror(failure->why), advice);
 }
 
 /* Opens an address that was not listened on before. Its `listen` stays NULL until the change has

@@ -6,6 +6,7 @@
 #include "base/probe.h"
 #include "gateway/dial_attempt.h"
 #include "gateway/forwards.h"
+#include "gateway/trouble.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct pool {
     size_t place_count;
     unsigned wanted; /* sessions, within the bounds */
     char *error;     /* why the last dial failed; NULL: it did not */
+    struct trouble *trouble;
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
@@ -46,6 +48,12 @@ static void pool_fill(struct pool *pool);
 static uint64_t now(const struct pool *pool)
 {
     return loop_now(pool->room->loop);
+}
+
+/* Clients that have ever begun to wait for one of its sessions. */
+static unsigned waited(const struct pool *pool)
+{
+    return atomic_load(&pool->table->waited);
 }
 
 static unsigned count(const struct pool *pool, enum slot_state state)
@@ -101,16 +109,28 @@ static void slot_clear(struct pool_slot *s)
 static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
                                 enum dial_status status, const char *error)
 {
-    const char *name = pool->upstream->name;
+    bool first;
 
     free(pool->error);
     pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
-    log_warning("upstream %s: %s: %s", name, s->place->label, error);
-    if (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY)
-        log_warning("upstream %s: %s is dialled rarely until a person has mended that", name,
-                    s->place->label);
+    first = trouble_dial_failed(pool->trouble, now(pool), waited(pool), s->place->label, error);
+    if (first && (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY))
+        log_warning("upstream %s: %s is dialled rarely until a person has mended that",
+                    pool->upstream->name, s->place->label);
+}
+
+/* Tells clients at once that a session will not come before a person has mended the cause, rather
+ * than holding them: `status` if that is so at each host. DIAL_OK: dials go on. */
+static void set_failing(struct pool *pool, enum dial_status status)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        if (!host_backoff_needs_person(pool->places[i].host))
+            status = DIAL_OK;
+    if (atomic_exchange(&pool->table->failing, (int)status) == (int)status || status == DIAL_OK)
+        return;
+    workers_send_session_up(pool->room->workers, pool->table); /* those that wait choose again */
 }
 
 static void on_dialled(void *arg, int slot, enum dial_status status, struct logged_in *logged_in,
@@ -126,7 +146,9 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
         s->place->sessions--;
         slot_clear(s);
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);
+        set_failing(pool, status);
     } else {
+        atomic_store(&pool->table->failing, DIAL_OK);
         free(pool->error);
         pool->error = NULL;
         worker = worker_for_slot(pool, slot);
@@ -247,6 +269,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
+        trouble_lost(pool->trouble, now(pool), waited(pool));
         if (now(pool) - s->since < SHORT_LIFE_MS)
             host_backoff_lost(s->place->host, s->since, now(pool));
     }
@@ -283,6 +306,8 @@ void pool_tick(struct pool *pool)
         }
     }
     atomic_store(&pool->table->asking, asking);
+    if (up > 0 && up >= target_size(pool)) /* (What was lost may not be needed any more.) */
+        trouble_over(pool->trouble, now(pool), waited(pool), up);
     /* While clients wait an unreachable host is dialled sooner than its backoff says. */
     if (atomic_load(&pool->table->waiting) > 0)
         pool_fill(pool);
@@ -292,6 +317,14 @@ void pool_retry_now(struct pool *pool)
 {
     for (size_t i = 0; i < pool->place_count; i++)
         host_backoff_retry_now(pool->places[i].host);
+    pool_fill(pool);
+}
+
+void pool_forget_waits(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->place_count; i++)
+        host_backoff_forget(pool->places[i].host);
+    atomic_store(&pool->table->failing, DIAL_OK);
     pool_fill(pool);
 }
 
@@ -357,6 +390,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->config = config_ref(config);
     pool->upstream = upstream;
     pool->table = session_table_new(upstream->name, pool);
+    pool->trouble = trouble_new(upstream->name);
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
     for (size_t i = 0; i < pool->place_count; i++)
@@ -395,6 +429,7 @@ void pool_free(struct pool *pool)
     config_unref(pool->config);
     free(pool->places);
     free(pool->error);
+    trouble_free(pool->trouble);
     free(pool);
 }
 
@@ -427,6 +462,7 @@ static void on_slot_up(struct session_table *table, int slot)
     probe_session_up(table->upstream, slot);
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
+    trouble_over(pool->trouble, now(pool), waited(pool), count(pool, SLOT_UP));
     forwards_session_up(pool->room->forwards, table);
     pool->room->up(pool->room, pool->upstream);
 }

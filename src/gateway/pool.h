@@ -53,6 +53,9 @@ void pool_tick(struct pool *pool);
  * only a person can help. */
 void pool_retry_now(struct pool *pool);
 
+/* The configuration was read again: every host is dialled as if it had not failed before. */
+void pool_forget_waits(struct pool *pool);
+
 /* How the upstream does. */
 struct pool_state {
     unsigned up;

@@ -130,7 +130,7 @@ static bool take_into_use(struct gateway *g, const struct config_change_result *
     return ok;
 }
 
-/* What follows from a file that was read again. */
+/* What follows from a file that was read again, or ssh_config. */
 static void after_reload(struct gateway *g, unsigned workers_before)
 {
     const struct config *config = g->generation->config;
@@ -138,10 +138,15 @@ static void after_reload(struct gateway *g, unsigned workers_before)
     if (config->gateway.workers != workers_before)
         log_warning("reload: workers is read at start only");
     gateway_apply_log(g, config);
+    for (size_t i = 0; i < g->pool_count; i++)
+        pool_forget_waits(g->pools[i]);
     resolver_flush(g->room.resolver);
     workers_send_flush(&g->workers);
     gateway_log_notices(config);
-    log_info("reloaded %s", config->file);
+    if (config->file != NULL)
+        log_info("reloaded %s", config->file);
+    else
+        log_info("reloaded ssh_config");
 }
 
 bool gateway_apply(void *gateway, const struct config_change_result *change,
@@ -151,13 +156,14 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
     unsigned workers = g->generation->config->gateway.workers;
     bool ok = change->config != NULL && take_into_use(g, change, error);
 
-    if (!change->reload || g->generation->config->file == NULL)
+    if (!change->reload)
         return ok;
     for (size_t i = 0; i < change->problems->count; i++)
         log_error("%s", change->problems->lines[i]);
     if (change->config != NULL && !ok)
         log_error("%s", error);
-    notify_send("READY=1");
+    if (g->generation->config->file != NULL)
+        notify_send("READY=1");
     if (ok)
         after_reload(g, workers);
     else

@@ -20,6 +20,7 @@
 struct stdio {
     struct loop *loop;
     struct internal_connection *connection;
+    char *to;           /* where it leads, for the error */
     int fd;             /* adit's end of the socketpair; -1: the pumps have it */
     uv_poll_t *written; /* readable when all output was written; NULL: the pumps have not begun */
     int written_fd;
@@ -35,10 +36,10 @@ static void stdio_finish(struct stdio *s, const char *failed)
 {
     void (*done)(void *arg, const char *failed) = s->done;
     void *arg = s->arg;
-    char text[400];
+    char text[HOSTPORT_TEXT_MAX + 400];
 
     if (failed != NULL)
-        snprintf(text, sizeof(text), "stdio forwarding failed: %s", failed);
+        snprintf(text, sizeof(text), "stdio forwarding failed: %s: %s", s->to, failed);
     stdio_free(s);
     done(arg, failed != NULL ? text : NULL);
 }
@@ -124,6 +125,14 @@ static void on_stdio_answered(void *arg, enum outcome outcome, const char *detai
     }
 }
 
+/* "HOST:PORT" or the path of a socket; the caller frees. */
+static char *target_text(const struct config_place *to)
+{
+    char text[HOSTPORT_TEXT_MAX];
+
+    return mem_strdup(to->path != NULL ? to->path : hostport_format(to->host, to->port, text));
+}
+
 struct stdio *stdio_start(const struct stdio_request *r)
 {
     struct stdio *s = mem_zalloc(sizeof(*s));
@@ -134,6 +143,7 @@ struct stdio *stdio_start(const struct stdio_request *r)
     if (!socket_pair(true, ends))
         abort(); /* (at the start of the process there are descriptors) */
     s->fd = ends[0];
+    s->to = target_text(r->to);
     s->connection = workers_send_internal(r->workers, r->generation,
                                           &(struct internal_request){.via = r->via,
                                                                      .to = *r->to,
@@ -161,6 +171,7 @@ void stdio_free(struct stdio *s)
         close(s->written_fd);
     if (s->fd >= 0)
         close(s->fd);
+    free(s->to);
     free(s->failed);
     free(s);
 }

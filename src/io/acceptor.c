@@ -22,13 +22,15 @@ struct acceptor {
     bool polled; /* libuv has `poll` */
     bool freed;
     bool warned;              /* of starving; until the backlog is empty */
+    uint64_t starved_at;      /* when that began */
     struct deadline starving; /* armed: there was no descriptor or no memory */
     int bound;                /* descriptors from this number on are not for its connections */
     acceptor_accepted *accepted;
     void *arg;
 };
 
-static void acceptor_begin(struct acceptor *a);
+static bool acceptor_begin(struct acceptor *a);
+static void acceptor_take(struct acceptor *a);
 
 /* Whether the next descriptor would be one of the last, or there is none. */
 static bool is_short_of_descriptors(const struct acceptor *a)
@@ -46,18 +48,31 @@ static void acceptor_try_again(struct deadline *starving)
 
     if (is_short_of_descriptors(a))
         deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, acceptor_try_again);
-    else
-        acceptor_begin(a);
+    else if (acceptor_begin(a))
+        acceptor_take(a); /* (no event comes if nobody waits any more) */
 }
 
 static void acceptor_starve(struct acceptor *a, int error)
 {
-    if (!a->warned)
+    if (!a->warned) {
         log_warning("%s: accepting is suspended: %s", listener_name(a->listener), strerror(error));
+        a->starved_at = loop_now(a->loop);
+    }
     a->warned = true;
     if (a->polled)
         uv_poll_stop(&a->poll);
     deadline_arm(a->loop, &a->starving, ACCEPTOR_STARVED_MS, acceptor_try_again);
+}
+
+/* Nobody waits to be accepted. */
+static void acceptor_recover(struct acceptor *a)
+{
+    uint64_t tenths = (loop_now(a->loop) - a->starved_at + 50) / 100;
+
+    if (a->warned)
+        log_warning("%s: accepting goes on after %llu.%llu s", listener_name(a->listener),
+                    (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+    a->warned = false;
 }
 
 /* Errors of the connection, not of the listener: accept(2) wants them treated as EAGAIN. */
@@ -87,15 +102,9 @@ static void acceptor_hand_over(struct acceptor *a, int fd, const struct sockaddr
     a->accepted(a->arg, &connection);
 }
 
-static void acceptor_on_poll(uv_poll_t *poll, int status, int events)
+/* Accepts those who wait, up to ACCEPT_BURST. */
+static void acceptor_take(struct acceptor *a)
 {
-    struct acceptor *a = container_of(poll, struct acceptor, poll);
-
-    (void)events;
-    if (status < 0 && !listener_is_closed(a->listener)) { /* (libuv has stopped polling.) */
-        acceptor_starve(a, -status);
-        return;
-    }
     for (int i = 0; i < ACCEPT_BURST && !a->freed; i++) {
         struct sockaddr_storage from = {0};
         int fd = accept4(listener_fd(a->listener), (struct sockaddr *)&from,
@@ -112,7 +121,7 @@ static void acceptor_on_poll(uv_poll_t *poll, int status, int events)
             uv_poll_stop(&a->poll);
             return;
         } else if (errno == EAGAIN) {
-            a->warned = false;
+            acceptor_recover(a);
             return;
         } else if (!is_connection_error(errno)) {
             acceptor_starve(a, errno);
@@ -121,7 +130,19 @@ static void acceptor_on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void acceptor_begin(struct acceptor *a)
+static void acceptor_on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct acceptor *a = container_of(poll, struct acceptor, poll);
+
+    (void)events;
+    if (status < 0 && !listener_is_closed(a->listener)) /* (libuv has stopped polling.) */
+        acceptor_starve(a, -status);
+    else
+        acceptor_take(a);
+}
+
+/* False: libuv cannot poll, which is tried again later. */
+static bool acceptor_begin(struct acceptor *a)
 {
     int error = 0;
 
@@ -129,10 +150,11 @@ static void acceptor_begin(struct acceptor *a)
         error = uv_poll_init(loop_uv(a->loop), &a->poll, listener_fd(a->listener));
     if (error != 0) {
         acceptor_starve(a, -error);
-        return;
+        return false;
     }
     a->polled = true;
     uv_poll_start(&a->poll, UV_READABLE, acceptor_on_poll);
+    return true;
 }
 
 struct acceptor *acceptor_new(struct loop *loop, struct listener *listener, bool may_use_last,

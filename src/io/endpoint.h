@@ -87,6 +87,7 @@ struct endpoint {
     enum endpoint_end reported; /* to this owner */
     bool resumed;               /* not paused */
     bool eof_written;           /* the owner has called endpoint_write_eof */
+    bool unanswered; /* the owner has written nothing that the peer might still have to read */
 };
 
 /* For owners. */

@@ -69,6 +69,7 @@ static void relay_close_endpoints(struct relay *relay, bool abort)
     relay->closed = true;
     for (int i = 0; i < 2; i++) {
         buffer_clear(&relay->flows[i].held);
+        relay->flows[i].from->unanswered = relay->flows[!i].bytes == 0;
         endpoint_close(relay->flows[i].from, abort);
     }
 }

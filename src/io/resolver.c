@@ -29,13 +29,27 @@ struct resolver {
     struct resolver_counts counts;
 };
 
-/* A name that a server is asked for. It lives until c-ares calls back. */
+enum { FAMILY_V6, FAMILY_V4, FAMILIES };
+
+/* What a server is asked about one family. */
+struct family_question {
+    struct name_question *question;
+    struct ares_addrinfo *found; /* NULL: nothing, or not ended */
+    bool ended;
+    int status; /* c-ares' */
+};
+
+/* A name that a server is asked for: both families at a time. It lives until c-ares has called back
+ * for both. */
 struct name_question {
     UT_hash_handle hh;
     struct resolver *resolver;
-    struct deadline deadline;
+    struct deadline deadline; /* of the whole question */
+    struct deadline patience; /* for the other family, when one has addresses */
     struct resolve_list waiting;
-    bool settled; /* the look-ups that waited were answered, and no others join */
+    struct family_question families[FAMILIES];
+    struct answer *early; /* what is given until the other family has ended; or NULL */
+    bool settled;         /* the look-ups that waited were answered, and no others join */
     char name[];
 };
 
@@ -97,18 +111,25 @@ void resolve_cancel(struct resolve *resolve)
 
 /* ---- what c-ares says */
 
-/* Moves `*node` past the next address of one family and gives it. False: there is none. */
-static bool take_address(const struct ares_addrinfo_node **node, bool v4, struct ip *ip)
+/* The addresses that were not taken yet. */
+struct family_cursor {
+    const struct ares_addrinfo_node *left[FAMILIES];
+};
+
+/* Moves the cursor past the next address that is IPv4, or IPv6, and gives it. False: there is none.
+ */
+static bool take_address(struct family_cursor *cursor, bool v4, struct ip *ip)
 {
     uint16_t port;
 
-    while (*node != NULL) {
-        const struct sockaddr *address = (*node)->ai_addr;
-        *node = (*node)->ai_next;
-        /* Not by ai_family: a v4-mapped address of an AAAA record is IPv4. */
-        if (ip_from_sockaddr(address, ip, &port) && ip_is_v4(ip) == v4)
-            return true;
-    }
+    for (int i = 0; i < FAMILIES; i++)
+        while (cursor->left[i] != NULL) {
+            const struct sockaddr *address = cursor->left[i]->ai_addr;
+            cursor->left[i] = cursor->left[i]->ai_next;
+            /* Not by ai_family: a v4-mapped address of an AAAA record is IPv4. */
+            if (ip_from_sockaddr(address, ip, &port) && ip_is_v4(ip) == v4)
+                return true;
+        }
     return false;
 }
 
@@ -121,15 +142,37 @@ static bool contains(const struct ip *addresses, size_t count, const struct ip *
     return false;
 }
 
-static struct answer *answer_of(int status, const struct ares_addrinfo *found)
+static bool is_absence(int status)
 {
+    return status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND ||
+           status == ARES_EBADNAME;
+}
+
+/* What both families came to. A failure is never taken for absence. */
+static int status_of(const struct name_question *question)
+{
+    const struct family_question *v6 = &question->families[FAMILY_V6];
+    const struct family_question *v4 = &question->families[FAMILY_V4];
+
+    if (!v6->ended || !v4->ended)
+        return ARES_ETIMEOUT;
+    return is_absence(v4->status) ? v6->status : v4->status;
+}
+
+/* The answer, as far as it is known. */
+static struct answer *answer_so_far(const struct name_question *question)
+{
+    struct family_cursor cursors[FAMILIES] = {0}; /* IPv6, IPv4 */
     struct ip addresses[RESOLVER_ADDRESSES_MAX], ip;
-    const struct ares_addrinfo_node *left[2] = {found->nodes, found->nodes}; /* IPv6, IPv4 */
+    int status = status_of(question);
     size_t count = 0;
     bool v4 = false;
 
+    for (int i = 0; i < FAMILIES; i++)
+        if (question->families[i].found != NULL)
+            cursors[0].left[i] = cursors[1].left[i] = question->families[i].found->nodes;
     while (count < RESOLVER_ADDRESSES_MAX &&
-           (take_address(&left[v4], v4, &ip) || take_address(&left[!v4], !v4, &ip))) {
+           (take_address(&cursors[v4], v4, &ip) || take_address(&cursors[!v4], !v4, &ip))) {
         if (contains(addresses, count, &ip))
             continue;
         addresses[count++] = ip;
@@ -150,54 +193,112 @@ static struct answer *answer_of(int status, const struct ares_addrinfo *found)
 
 /* ---- questions */
 
-/* Gives all look-ups that wait the answer; later ones make a new question. */
-static void question_settle(struct name_question *question, struct answer *answer)
+/* Gives all look-ups that wait the answer. */
+static void question_answer(struct name_question *question, struct answer *answer)
 {
     struct resolve *resolve;
 
-    deadline_cancel(&question->deadline);
-    HASH_DEL(question->resolver->questions, question);
-    question->settled = true;
     while ((resolve = TAILQ_FIRST(&question->waiting)) != NULL) {
         TAILQ_REMOVE(&question->waiting, resolve, next);
         resolve_answer(resolve, answer);
     }
 }
 
+/* The same, and later look-ups make a new question. */
+static void question_settle(struct name_question *question, struct answer *answer)
+{
+    deadline_cancel(&question->deadline);
+    deadline_cancel(&question->patience);
+    if (!question->settled)
+        HASH_DEL(question->resolver->questions, question);
+    question->settled = true;
+    question_answer(question, answer);
+}
+
 static void question_expired(struct deadline *deadline)
 {
     struct name_question *question = container_of(deadline, struct name_question, deadline);
-    struct answer *answer = answer_new(RESOLVE_FAILED, ares_strerror(ARES_ETIMEOUT), NULL, 0);
+    struct answer *answer = answer_so_far(question);
 
     log_debug("resolve %s: timed out", question->name);
     question_settle(question, answer);
     answer_release(answer);
 }
 
-static void question_ended(void *arg, int status, int timeouts, struct ares_addrinfo *found)
+/* One family has addresses, and the other one is late: they are given without it, also to look-ups
+ * that come while it is awaited. */
+static void patience_expired(struct deadline *deadline)
 {
-    static const struct ares_addrinfo nothing;
-    struct name_question *question = arg;
-    struct resolver *resolver = question->resolver;
+    struct name_question *question = container_of(deadline, struct name_question, patience);
 
-    (void)timeouts;
-    if (status == ARES_EDESTRUCTION && !TAILQ_EMPTY(&question->waiting)) {
-        dns_ask(resolver->dns, question->name, question_ended, question); /* after a flush */
-        return;
-    }
-    struct answer *answer = answer_of(status, found != NULL ? found : &nothing);
+    question->early = answer_so_far(question);
+    log_debug("resolve %s: %zu addresses so far, one family is late", question->name,
+              question->early->count);
+    question_answer(question, question->early);
+}
+
+/* For how many seconds the answer may be cached. */
+static uint64_t question_ttl(const struct name_question *question, const struct answer *answer)
+{
+    struct ares_addrinfo *const found[FAMILIES] = {question->families[FAMILY_V6].found,
+                                                   question->families[FAMILY_V4].found};
     uint64_t ttl = answer_ttl(answer, found);
-    log_debug("resolve %s: %s, %zu addresses, ttl %llu", question->name, ares_strerror(status),
-              answer->count, (unsigned long long)ttl);
+    bool whole = is_absence(status_of(question));
+
+    return whole || ttl < RESOLVER_TTL_PARTIAL ? ttl : RESOLVER_TTL_PARTIAL;
+}
+
+static void question_ended(struct name_question *question)
+{
+    struct resolver *resolver = question->resolver;
+    struct answer *answer = answer_so_far(question);
+    uint64_t ttl = question_ttl(question, answer);
+
+    log_debug("resolve %s: %s, %zu addresses, ttl %llu", question->name,
+              ares_strerror(status_of(question)), answer->count, (unsigned long long)ttl);
     if (ttl > 0)
         cache_store(&resolver->cache, question->name, answer,
                     loop_now(resolver->loop) + ttl * 1000);
-    if (!question->settled)
-        question_settle(question, answer);
+    question_settle(question, answer);
     answer_release(answer);
-    ares_freeaddrinfo(found);
+    answer_release(question->early);
+    for (int i = 0; i < FAMILIES; i++)
+        ares_freeaddrinfo(question->families[i].found);
     free(question);
     resolver->questions_asked--;
+}
+
+static void family_ended(void *arg, int status, int timeouts, struct ares_addrinfo *found);
+
+/* The question may end and be freed in this call if both families have been asked for. */
+static void ask_family(struct family_question *family)
+{
+    struct name_question *question = family->question;
+
+    dns_ask(question->resolver->dns, question->name,
+            family == &question->families[FAMILY_V4] ? AF_INET : AF_INET6, family_ended, family);
+}
+
+static void family_ended(void *arg, int status, int timeouts, struct ares_addrinfo *found)
+{
+    struct family_question *family = arg;
+    struct name_question *question = family->question;
+    bool v4 = family == &question->families[FAMILY_V4];
+    const struct family_question *other = &question->families[v4 ? FAMILY_V6 : FAMILY_V4];
+
+    (void)timeouts;
+    if (status == ARES_EDESTRUCTION && !TAILQ_EMPTY(&question->waiting)) {
+        ask_family(family); /* after a flush */
+        return;
+    }
+    family->ended = true;
+    family->status = status;
+    family->found = found;
+    if (other->ended)
+        question_ended(question);
+    else if (!question->settled && found != NULL && found->nodes != NULL)
+        deadline_arm(question->resolver->loop, &question->patience,
+                     v4 ? RESOLVER_LATE_V6_MS : RESOLVER_LATE_V4_MS, patience_expired);
 }
 
 static struct name_question *question_new(struct resolver *resolver, const char *name)
@@ -210,6 +311,8 @@ static struct name_question *question_new(struct resolver *resolver, const char 
     memcpy(question->name, name, size);
     HASH_ADD_STR(resolver->questions, name, question);
     resolver->questions_asked++;
+    for (int i = 0; i < FAMILIES; i++)
+        question->families[i].question = question;
     deadline_arm(resolver->loop, &question->deadline, resolver->options.timeout_ms,
                  question_expired);
     return question;
@@ -258,6 +361,8 @@ struct resolve *resolver_lookup(struct resolver *resolver, const char *name, res
     resolver->resolves++;
 
     HASH_FIND_STR(resolver->questions, name, question);
+    if (answer == NULL && question != NULL && question->early != NULL)
+        answer = answer_hold(question->early);
     if (answer == NULL && question == NULL && resolver->questions_asked >= RESOLVER_QUESTIONS_MAX)
         answer = answer_new(RESOLVE_FAILED, "Too many look-ups at a time", NULL, 0);
     if (answer != NULL) {
@@ -270,8 +375,8 @@ struct resolve *resolver_lookup(struct resolver *resolver, const char *name, res
         question = question_new(resolver, name);
     resolve->question = question;
     TAILQ_INSERT_TAIL(&question->waiting, resolve, next);
-    if (ask)
-        dns_ask(resolver->dns, name, question_ended, question); /* may end it */
+    for (int i = 0; ask && i < FAMILIES; i++)
+        ask_family(&question->families[i]);
     return resolve;
 }
 
@@ -318,6 +423,11 @@ void resolver_flush(struct resolver *resolver)
         dns_free(old);
     }
     cache_clear(&resolver->cache);
+}
+
+bool resolver_is_idle(const struct resolver *resolver)
+{
+    return resolver->resolves == 0;
 }
 
 void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts)

@@ -18,6 +18,9 @@ struct resolver_server {
 #define RESOLVER_TIMEOUT_MS 10000   /* for one look-up, all its attempts together */
 #define RESOLVER_TTL_MAX 3600       /* seconds that a found address is believed at most */
 #define RESOLVER_TTL_NEGATIVE 5     /* seconds for "no such name": c-ares hides the SOA's minimum */
+#define RESOLVER_TTL_PARTIAL 60     /* seconds, if the server failed to answer for one family */
+#define RESOLVER_LATE_V6_MS 50      /* how long IPv4 addresses wait for IPv6 (RFC 8305 section 3) */
+#define RESOLVER_LATE_V4_MS 500     /* and the other way round: IPv4 is what mostly works */
 #define RESOLVER_CACHE_MAX 4096     /* names remembered; the oldest is dropped first */
 #define RESOLVER_ADDRESSES_MAX 32   /* of one name; more would never be tried */
 #define RESOLVER_QUESTIONS_MAX 4096 /* names asked for at a time; more look-ups fail at once */
@@ -77,6 +80,9 @@ void resolve_cancel(struct resolve *resolve);
 /* Forgets all answers and connections, and reads this machine's resolver configuration anew (after
  * SIGHUP, or a resume from sleep). Questions under way are asked again. */
 void resolver_flush(struct resolver *resolver);
+
+/* Whether no look-up is under way. */
+bool resolver_is_idle(const struct resolver *resolver);
 
 void resolver_counts(const struct resolver *resolver, struct resolver_counts *counts);
 

@@ -49,7 +49,16 @@ static int least_ttl(int least, int ttl)
     return ttl < least ? ttl : least;
 }
 
-uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *found)
+static int least_ttl_of(int ttl, const struct ares_addrinfo *found)
+{
+    for (const struct ares_addrinfo_node *node = found->nodes; node != NULL; node = node->ai_next)
+        ttl = least_ttl(ttl, node->ai_ttl);
+    for (const struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
+        ttl = least_ttl(ttl, cname->ttl);
+    return ttl;
+}
+
+uint64_t answer_ttl(const struct answer *answer, struct ares_addrinfo *const found[2])
 {
     int ttl = RESOLVER_TTL_MAX;
 
@@ -58,10 +67,9 @@ uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *fou
     case RESOLVE_FAILED: return 0;
     case RESOLVE_FOUND: break;
     }
-    for (const struct ares_addrinfo_node *node = found->nodes; node != NULL; node = node->ai_next)
-        ttl = least_ttl(ttl, node->ai_ttl);
-    for (const struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
-        ttl = least_ttl(ttl, cname->ttl);
+    for (int i = 0; i < 2; i++)
+        if (found[i] != NULL)
+            ttl = least_ttl_of(ttl, found[i]);
     return (uint64_t)ttl;
 }
 

@@ -27,9 +27,9 @@ struct answer *answer_hold(struct answer *answer);
 void answer_release(struct answer *answer);
 
 /* For how many seconds the cache may give this answer again: the smallest TTL of the records that
- * c-ares found, RESOLVER_TTL_MAX at most; a fixed time for a name that does not exist, none for a
- * failure. */
-uint64_t answer_ttl(const struct answer *answer, const struct ares_addrinfo *found);
+ * c-ares found for the two families, RESOLVER_TTL_MAX at most; a fixed time for a name that does
+ * not exist, none for a failure. NULL: nothing was found for the family. */
+uint64_t answer_ttl(const struct answer *answer, struct ares_addrinfo *const found[2]);
 
 /* At most RESOLVER_CACHE_MAX answers by name. Zero-initialise. */
 struct resolver_cache {

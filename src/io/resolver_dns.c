@@ -20,13 +20,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* An attempt's part of a look-up's time; c-ares doubles it with each round: 2.5 s, 5 s and the rest
- * of 10 s. Since 1.33 it learns shorter times (250 ms and up) from quick servers: hence more tries.
- * The only server has all the time there is, as what is asked over TCP does not get lost. */
-#define ATTEMPT_SHARE 4
+/* An attempt's part of a look-up's time, where there are several servers. The only server has all
+ * the time there is, as what is asked over TCP does not get lost. (Since 1.33 c-ares learns shorter
+ * times from quick servers: hence more tries.) */
+#define ATTEMPT_SHARE 2
 #define TRIES 6
-/* How long a connection may owe an answer: less than an attempt. */
+/* How long a connection may owe an answer while there is another server to ask, and otherwise. A
+ * slow server is not a dead one: a question that is asked again takes as long again. */
 #define SILENCE_SHARE 5
+#define LAST_SILENCE_SHARE 2
+/* How long a server that did not answer is asked only when no other one is left. */
+#define LAME_MS 60000
 /* How often that and c-ares' time-outs are looked at while something is under way. A timer for the
  * very next of them would cost each packet a walk over all questions: ares_timeout(3) of 1.18. */
 #define TICK_SHARE 40
@@ -40,6 +44,14 @@ struct dns_socket {
     bool owes; /* a TCP connection that is connecting, or was sent a question after the last answer
                 */
     uint64_t since; /* since when, in loop_now's time */
+    bool answered;  /* something has come by it */
+    size_t server;  /* of dns->servers */
+};
+
+/* A configured server. */
+struct dns_server_state {
+    struct resolver_server server;
+    uint64_t lame_until; /* it did not answer: the others are asked first; loop_now's time */
 };
 
 struct dns {
@@ -51,8 +63,55 @@ struct dns {
     int (*dial)(void *arg, const struct ip *server,
                 uint16_t port); /* NULL: no servers were configured */
     void *dial_arg;
-    uint64_t silence_ms;
+    int timeout_ms; /* of a look-up */
+    struct dns_server_state *servers;
+    size_t server_count;
+    size_t dialled; /* the server that was connected to last */
 };
+
+/* ---- servers that do not answer */
+
+static bool is_lame(const struct dns *dns, size_t server)
+{
+    return loop_now(dns->loop) < dns->servers[server].lame_until;
+}
+
+/* How many servers are not known to be without an answer. */
+static size_t count_well(const struct dns *dns)
+{
+    size_t well = 0;
+
+    for (size_t i = 0; i < dns->server_count; i++)
+        well += !is_lame(dns, i);
+    return well;
+}
+
+static uint64_t silence_ms(const struct dns *dns)
+{
+    unsigned share = count_well(dns) > 1 ? SILENCE_SHARE : LAST_SILENCE_SHARE;
+
+    return (uint64_t)dns->timeout_ms / share;
+}
+
+static void server_failed(struct dns *dns, size_t server)
+{
+    dns->servers[server].lame_until = loop_now(dns->loop) + LAME_MS;
+}
+
+static void server_answered(struct dns *dns, size_t server)
+{
+    dns->servers[server].lame_until = 0;
+}
+
+static size_t find_server(const struct dns *dns, const struct ip *ip, uint16_t port)
+{
+    size_t i = 0;
+
+    while (i + 1 < dns->server_count &&
+           !(dns->servers[i].server.port == port && ip_equal(&dns->servers[i].server.ip, ip)))
+        i++;
+    return i;
+}
 
 /* ---- time */
 
@@ -75,8 +134,9 @@ static void on_tick(uv_timer_t *tick)
     struct timeval left;
 
     /* Before the time-outs: then the questions move to a new connection instead of failing. */
-    while ((s = find_owing(dns, dns->silence_ms)) != NULL) {
-        log_debug("a DNS server fell silent, connecting to it again");
+    while ((s = find_owing(dns, silence_ms(dns))) != NULL) {
+        log_debug("a DNS server fell silent, connecting anew");
+        server_failed(dns, s->server);
         s->owes = false;
         shutdown(s->socket, SHUT_RDWR);
         ares_process_fd(dns->channel, s->socket, ARES_SOCKET_BAD);
@@ -125,6 +185,7 @@ static struct dns_socket *dns_socket_new(struct dns *dns, ares_socket_t socket)
     }
     s->dns = dns;
     s->socket = socket;
+    s->server = dns->dialled;
     dns_socket_asked(s);
     LIST_INSERT_HEAD(&dns->sockets, s, next);
     return s;
@@ -154,6 +215,8 @@ static void on_socket_state(void *data, ares_socket_t socket, int readable, int 
         if (s == NULL)
             return;
         LIST_REMOVE(s, next);
+        if (dns->dial != NULL && !s->answered)
+            server_failed(dns, s->server);
         uv_close((uv_handle_t *)&s->poll, on_dns_socket_closed);
         return;
     }
@@ -186,8 +249,13 @@ static int open_connection(ares_socket_t placeholder, const struct sockaddr *add
 
     (void)length;
     int fd = -1;
-    if (ip_from_sockaddr(address, &ip, &port))
-        fd = dns->dial(dns->dial_arg, &ip, port);
+    if (ip_from_sockaddr(address, &ip, &port)) {
+        dns->dialled = find_server(dns, &ip, port);
+        if (!is_lame(dns, dns->dialled) || count_well(dns) == 0)
+            fd = dns->dial(dns->dial_arg, &ip, port);
+        if (fd < 0)
+            server_failed(dns, dns->dialled);
+    }
     if (fd >= 0) {
         int dialled = dup3(fd, placeholder, O_CLOEXEC);
         close(fd);
@@ -208,8 +276,15 @@ static int close_socket(ares_socket_t socket, void *data)
 static ares_ssize_t receive_from(ares_socket_t socket, void *bytes, size_t size, int flags,
                                  struct sockaddr *from, ares_socklen_t *from_length, void *data)
 {
-    (void)data;
-    return recvfrom(socket, bytes, size, flags, from, from_length);
+    struct dns *dns = data;
+    struct dns_socket *s = find_dns_socket(dns, socket);
+    ares_ssize_t count = recvfrom(socket, bytes, size, flags, from, from_length);
+
+    if (s != NULL && count > 0) {
+        s->answered = true;
+        server_answered(dns, s->server);
+    }
+    return count;
 }
 
 static ares_ssize_t send_vector(ares_socket_t socket, const struct iovec *vector, int count,
@@ -325,15 +400,20 @@ struct dns *dns_new(struct loop *loop, const struct resolver_options *options)
     uv_once(&once, init_library);
     dns->loop = loop;
     LIST_INIT(&dns->sockets);
-    dns->silence_ms = (uint64_t)options->timeout_ms / SILENCE_SHARE;
+    dns->timeout_ms = options->timeout_ms;
     dns->tick_ms = (uint64_t)options->timeout_ms / TICK_SHARE + 1;
     if (options->server_count > 0) {
         dns->dial = options->dial != NULL ? options->dial : dial_tcp;
         dns->dial_arg = options->dial_arg;
+        dns->server_count = options->server_count;
+        dns->servers = mem_zalloc(dns->server_count * sizeof(*dns->servers));
+        for (size_t i = 0; i < dns->server_count; i++)
+            dns->servers[i].server = options->servers[i];
     }
     int status = init_channel(dns, options);
     if (status != ARES_SUCCESS) {
         log_error("cannot start the resolver: %s", ares_strerror(status));
+        free(dns->servers);
         free(dns);
         return NULL;
     }
@@ -344,6 +424,7 @@ struct dns *dns_new(struct loop *loop, const struct resolver_options *options)
 
 static void tick_closed(uv_handle_t *tick)
 {
+    free(((struct dns *)tick->data)->servers);
     free(tick->data);
 }
 
@@ -356,11 +437,11 @@ void dns_free(struct dns *dns)
     uv_close((uv_handle_t *)&dns->tick, tick_closed);
 }
 
-void dns_ask(struct dns *dns, const char *name, ares_addrinfo_callback done, void *arg)
+void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callback done, void *arg)
 {
     /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
-    static const struct ares_addrinfo_hints hints = {
-        .ai_family = AF_UNSPEC,
+    const struct ares_addrinfo_hints hints = {
+        .ai_family = family,
         .ai_flags = ARES_AI_NOSORT,
     };
 

@@ -16,8 +16,8 @@ struct dns *dns_new(struct loop *loop, const struct resolver_options *options);
  * callbacks may ask another channel. NULL is fine. */
 void dns_free(struct dns *dns);
 
-/* Asks for the addresses of both families. `done` is called once, as ares_getaddrinfo(3) has it,
- * possibly from inside this call, and must not call dns_free. */
-void dns_ask(struct dns *dns, const char *name, ares_addrinfo_callback done, void *arg);
+/* Asks for the addresses of one family, AF_INET or AF_INET6. `done` is called once, as
+ * ares_getaddrinfo(3) has it, possibly from inside this call, and must not call dns_free. */
+void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callback done, void *arg);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "io/loop_internal.h"
+#include "io/socket_calls.h"
 #include "io/watch.h"
 
 #include <assert.h>
@@ -65,6 +66,7 @@ struct socket {
     struct later more;
     struct later failing;
     struct deadline linger;
+    uint64_t linger_end;
     LIST_ENTRY(socket) next;
 };
 
@@ -229,18 +231,38 @@ static void socket_read_to_owner(struct socket *s)
     }
 }
 
+static void socket_linger_expired(struct deadline *linger)
+{
+    socket_destroy(container_of(linger, struct socket, linger), false);
+}
+
+/* Waits for the peer's next bytes, or its end of data. */
+static void socket_linger_on(struct socket *s)
+{
+    uint64_t now = loop_now(s->loop);
+    uint64_t left = now < s->linger_end ? s->linger_end - now : 0;
+
+    deadline_cancel(&s->linger);
+    deadline_arm(s->loop, &s->linger, left < SOCKET_LINGER_MS ? left : SOCKET_LINGER_MS,
+                 socket_linger_expired);
+}
+
 static void socket_read_to_nowhere(struct socket *s)
 {
     for (int i = 0; i < RECEIVE_BURST; i++) {
         ssize_t n = socket_receive(s, LOOP_SCRATCH_SIZE);
 
-        if (is_would_block(n))
+        if (is_would_block(n)) {
+            if (i > 0)
+                socket_linger_on(s);
             return;
+        }
         if (n <= 0) {
             socket_destroy(s, false);
             return;
         }
     }
+    socket_linger_on(s);
     later_post(s->loop, &s->more, socket_read_more);
 }
 
@@ -393,11 +415,6 @@ static void socket_resume(struct endpoint *endpoint)
         later_post(s->loop, &s->more, socket_read_more);
 }
 
-static void socket_linger_expired(struct deadline *linger)
-{
-    socket_destroy(container_of(linger, struct socket, linger), false);
-}
-
 static void socket_close(struct endpoint *endpoint, bool abort)
 {
     struct socket *s = socket_of(endpoint);
@@ -408,13 +425,15 @@ static void socket_close(struct endpoint *endpoint, bool abort)
     abort = abort || buffer_length(&endpoint->unsent) > 0;
     if (!abort)
         socket_write_eof(endpoint);
-    if (abort || s->eof || s->error != 0) {
+    if (abort || s->eof || s->error != 0 || endpoint->unanswered ||
+        !socket_sent_lately(s->fd, SOCKET_ANSWERED_MS)) {
         socket_destroy(s, abort);
         return;
     }
     s->state = SOCKET_LINGERING;
     LIST_INSERT_HEAD(loop_lingering(s->loop), s, next);
-    deadline_arm(s->loop, &s->linger, SOCKET_LINGER_MS, socket_linger_expired);
+    s->linger_end = loop_now(s->loop) + SOCKET_LINGER_MOST_MS;
+    socket_linger_on(s);
     later_post(s->loop, &s->more, socket_read_more);
 }
 

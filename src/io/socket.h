@@ -8,12 +8,17 @@
 /* Takes `fd` over (on success only), which may be a blocking one. NULL: the kernel would not watch
  * it; errno says why.
  *
- * A close without abort lingers: after our end of data the socket reads on and drops what comes,
- * for up to SOCKET_LINGER_MS or until the peer's end of data. For a socket that is closed with
+ * A close without abort lingers, if the peer may still have something to read: after our end of
+ * data the socket reads on and drops what comes, until the peer's end of data, or until nothing has
+ * come for SOCKET_LINGER_MS, or for SOCKET_LINGER_MOST_MS in all. For a socket that is closed with
  * unread bytes is reset (RFC 2525 section 2.17), which can destroy what the peer has not read yet.
+ * A peer that is not answered shall see the reset: it only writes, and learns so that nobody takes
+ * that (`unanswered` of the endpoint, or nothing was sent for SOCKET_ANSWERED_MS).
  *
  * What was written may wait until the end of the loop's turn, to be sent with more of that turn. */
 #define SOCKET_LINGER_MS 3000
+#define SOCKET_LINGER_MOST_MS 30000
+#define SOCKET_ANSWERED_MS 3000
 struct endpoint *socket_endpoint_new(struct loop *loop, int fd);
 
 /* Gives the descriptor back and frees the endpoint: for a client that moves to another loop. What

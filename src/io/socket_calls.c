@@ -51,6 +51,17 @@ bool socket_is_acknowledged(int fd)
     return ioctl(fd, SIOCOUTQ, &left) == 0 && left == 0;
 }
 
+bool socket_sent_lately(int fd, unsigned milliseconds)
+{
+    struct tcp_info info = {0};
+    int left = 0;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){sizeof(info)}) != 0)
+        return true;
+    /* (An end of data counts as one byte.) */
+    return info.tcpi_last_data_sent < milliseconds || (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 1);
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -24,6 +24,11 @@ bool socket_peer_address(int fd, struct ip *peer);
 /* Whether the other end has acknowledged all that was sent (SIOCOUTQ, tcp(7)). */
 bool socket_is_acknowledged(int fd);
 
+/* Whether the peer may still have to read what was sent: more than one byte is not acknowledged, or
+ * the last was sent, or the connection made, within so many milliseconds (SIOCOUTQ and TCP_INFO,
+ * tcp(7)). A socket that is not TCP does not tell: true. */
+bool socket_sent_lately(int fd, unsigned milliseconds);
+
 /* The error that waits at the socket, which is taken from it (SO_ERROR, socket(7)); 0: none. */
 int socket_error(int fd);
 

@@ -112,6 +112,15 @@ void acl_each_listen(const struct acl *acl, acl_name_fn *each, void *arg)
     }
 }
 
+void acl_each_group(const struct acl *acl, acl_name_fn *each, void *arg)
+{
+    for (size_t i = 0; acl && i < acl->count; i++) {
+        const struct acl_names *groups = &acl->rules[i]->groups;
+        for (size_t j = 0; j < groups->count; j++)
+            each(arg, groups->items[j], acl->rules[i]->line);
+    }
+}
+
 /* Whether the rule has `from=`, and in each address family excludes some address. */
 static bool from_narrows(const struct acl_rule *rule)
 {
@@ -148,7 +157,7 @@ bool acl_narrows(const struct acl *acl, const char *name)
     for (size_t i = 0; i < acl->count; i++) {
         const struct acl_rule *rule = acl->rules[i];
         if (rule->allow && !is_about_others(rule, name) && rule->users.count == 0 &&
-            !from_narrows(rule))
+            rule->groups.count == 0 && !from_narrows(rule))
             return false;
     }
     return true;

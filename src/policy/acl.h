@@ -28,13 +28,17 @@ void acl_free(struct acl *acl);
 /* Appends a rule from what follows "allow =" or "deny =": words KEY=LIST, whose lists have commas.
  * A rule matches when each word holds; a word holds when one item of its list does. Keys: from
  * (CIDR, "unix" for clients of a unix socket, or "remote" for clients of a remote forward), user,
- * listen (a [listen NAME]), to (CIDR, address, name, name with `*` globs, ".suffix" which matches
- * the suffix itself and all below it, "*" which matches everything), port (N or N-M), via (for
- * allow only: the upstream to use; one). `*` is the only special character of a glob, and only
- * names in `to` are globs; it matches any characters, dots too. A rule without words is an error.
- * Returns 0, or -1 with a message in `error` that names the word.
+ * group (a [group NAME] that the user is in), listen (a [listen NAME]), to (CIDR, address, name,
+ * name with `*` globs, ".suffix" which matches the suffix itself and all below it, "*" which
+ * matches everything), port (N or N-M), via (for allow only: the upstream to use; one). `*` is the
+ * only special character of a glob, and only names in `to` are globs; it matches any characters,
+ * dots too. A rule without words is an error. Returns 0, or -1 with a message in `error` that names
+ * the word.
  */
 int acl_add(struct acl *acl, const struct acl_words *words, char *error, size_t error_size);
+
+/* Whether the user is in the group; `groups` is the query's. */
+typedef bool acl_group_fn(const void *groups, const char *group, const char *user);
 
 /* The request to judge. */
 struct acl_query {
@@ -42,6 +46,8 @@ struct acl_query {
     bool remote;      /* came in by a remote forward: what the SSH server says of the address is not
                          believed, so that only from=remote holds */
     const char *user; /* NULL: not authenticated */
+    acl_group_fn *in_group; /* NULL: nobody is in any group */
+    const void *groups;
     const char *listen;  /* the listener's name; NULL: internal */
     const char *host;    /* normalised (host_normalise): a name, or an address as text */
     const struct ip *ip; /* the literal's address, or one `host` resolved to; NULL: not known */
@@ -83,6 +89,7 @@ typedef void acl_name_fn(void *arg, const char *name, unsigned line);
 void acl_each_via(const struct acl *acl, acl_name_fn *each, void *arg);
 /* The same for the listeners that rules name (listen=). */
 void acl_each_listen(const struct acl *acl, acl_name_fn *each, void *arg);
+void acl_each_group(const struct acl *acl, acl_name_fn *each, void *arg);
 
 /* The first rule with from= networks or addresses that could be meant for clients of the remote
  * forward `name`, although no network matches them. NULL: there is no such rule, or another rule is

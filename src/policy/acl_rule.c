@@ -2,6 +2,7 @@
 #include "policy/acl_rule.h"
 
 #include "base/hostport.h"
+#include "base/idna.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -130,6 +131,20 @@ static bool user_holds(const struct acl_rule *rule, const struct acl_query *quer
     return query->user && acl_names_have(&rule->users, query->user);
 }
 
+static const char *group_add(struct acl_rule *rule, const char *item)
+{
+    return plain_name_add(&rule->groups, item);
+}
+
+static bool group_holds(const struct acl_rule *rule, const struct acl_query *query)
+{
+    for (size_t i = 0; query->user && query->in_group && i < rule->groups.count; i++) {
+        if (query->in_group(query->groups, rule->groups.items[i], query->user))
+            return true;
+    }
+    return false;
+}
+
 static const char *listen_add(struct acl_rule *rule, const char *item)
 {
     return plain_name_add(&rule->listens, item);
@@ -152,8 +167,33 @@ static bool is_glob_text(const char *text)
     return true;
 }
 
+/* The ASCII form of a name, or of a pattern of names, label by label, as clients send it. NULL; or
+ * what is wrong with it. */
+static const char *pattern_to_ascii(const char *item, char host[static HOST_MAX + 1])
+{
+    size_t length = 0;
+
+    for (const char *label = item;; label++) {
+        size_t size = strcspn(label, ".");
+        char text[HOST_MAX + 1] = "";
+
+        memcpy(text, label, size);
+        if (!idna_is_ascii(text) && (strchr(text, '*') != NULL || !idna_to_ascii(text, text)))
+            return strchr(text, '*') != NULL ? "has a * in a label that is not ASCII"
+                                             : idna_refusal();
+        length += (size_t)snprintf(host + length, HOST_MAX + 1 - length, "%s%s",
+                                   label > item ? "." : "", text);
+        if (length > HOST_MAX)
+            return "is too long for a name";
+        label += size;
+        if (*label == '\0')
+            return NULL;
+    }
+}
+
 static const char *to_add(struct acl_rule *rule, const char *item)
 {
+    const char *problem;
     char host[HOST_MAX + 1];
     struct cidr network;
 
@@ -170,7 +210,9 @@ static const char *to_add(struct acl_rule *rule, const char *item)
     if (item[strspn(item, "0123456789.")] == '\0')
         return "is no complete address";
 
-    strcpy(host, item);
+    problem = pattern_to_ascii(item, host);
+    if (problem != NULL)
+        return problem;
     host_normalise(host);
     if (host[0] == '.') {
         names_add(&rule->to_globs, mem_strdup(host + 1));
@@ -235,9 +277,13 @@ static const char *via_add(struct acl_rule *rule, const char *item)
 }
 
 static const struct acl_key acl_keys[] = {
-    {"from", from_add, from_holds},       {"user", add_rule_user, user_holds},
-    {"listen", listen_add, listen_holds}, {"to", to_add, to_holds},
-    {"port", port_add, port_holds},       {"via", via_add, NULL},
+    {"from", from_add, from_holds},
+    {"user", add_rule_user, user_holds},
+    {"group", group_add, group_holds},
+    {"listen", listen_add, listen_holds},
+    {"to", to_add, to_holds},
+    {"port", port_add, port_holds},
+    {"via", via_add, NULL},
 };
 #define ACL_KEYS (sizeof(acl_keys) / sizeof(acl_keys[0]))
 
@@ -292,7 +338,7 @@ static bool add_rule_word(struct acl_rule *rule, const char *word, char *error, 
     else if (word[length] == '\0')
         wrong = "a rule is made of words KEY=LIST";
     else if (!key)
-        wrong = "no such key: there are from, user, listen, to, port and via";
+        wrong = "no such key: there are from, user, group, listen, to, port and via";
     else if (rule->given & 1u << (key - acl_keys))
         wrong = "the key is there already: put all items into one list";
     if (wrong) {
@@ -345,6 +391,7 @@ void acl_rule_free(struct acl_rule *rule)
     free(rule->text);
     free(rule->from.items);
     names_free(&rule->users);
+    names_free(&rule->groups);
     names_free(&rule->listens);
     free(rule->to_networks.items);
     names_free(&rule->to_globs);

@@ -31,6 +31,7 @@ struct acl_rule {
     bool from_remote;
     struct acl_networks from;
     struct acl_names users;
+    struct acl_names groups;
     struct acl_names listens;
     struct acl_networks to_networks;
     struct acl_names to_globs;

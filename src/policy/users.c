@@ -19,6 +19,9 @@ struct user {
 
 struct users {
     struct user *table; /* in the file's order */
+    /* One user of each kind of hash: the hashes of a kind take the same time. */
+    const struct user **kinds;
+    size_t kind_count;
 };
 
 /* The methods of crypt(5) that are accepted, and how many characters follow the last '$' of a whole
@@ -40,6 +43,41 @@ static const struct hash_method *method_of(const char *hash)
             return &methods[i];
     }
     return NULL;
+}
+
+/* How many characters at the beginning of a hash decide how long it takes: the method, and its cost
+ * (crypt(5)). (Of $sha1$ and $md5 the rounds vary a little from hash to hash on purpose.) */
+static size_t cost_length(const char *hash)
+{
+    const struct hash_method *method = method_of(hash);
+    size_t length = strlen(method->prefix);
+    const char *more = hash + length;
+
+    switch (hash[1]) {
+    case 'y':                                     /* $y$j9T$ */
+    case 'g':                                     /* $gy$j9T$ */
+    case '2': return length + strcspn(more, "$"); /* $2y$12$ */
+    case '7': return length + strnlen(more, 11);  /* $7$CU..../.... */
+    case '5':                                     /* $5$rounds=5000$ */
+    case '6': return strncmp(more, "rounds=", 7) == 0 ? length + strcspn(more, "$") : length;
+    default: return length;
+    }
+}
+
+static bool is_same_kind(const struct user *a, const struct user *b)
+{
+    size_t length = cost_length(a->hash);
+
+    return length == cost_length(b->hash) && memcmp(a->hash, b->hash, length) == 0;
+}
+
+static void add_kind(struct users *users, const struct user *user)
+{
+    for (size_t i = 0; i < users->kind_count; i++)
+        if (is_same_kind(users->kinds[i], user))
+            return;
+    users->kinds = mem_realloc(users->kinds, (users->kind_count + 1) * sizeof(users->kinds[0]));
+    users->kinds[users->kind_count++] = user;
 }
 
 /* NULL, or why no password can ever match the hash. */
@@ -85,6 +123,7 @@ static const char *user_add(struct users *users, const char *line)
     user->name = mem_strndup(line, name_length);
     user->hash = hash;
     HASH_ADD_KEYPTR(hh, users->table, user->name, name_length, user);
+    add_kind(users, user);
     return NULL;
 }
 
@@ -143,6 +182,7 @@ void users_free(struct users *users)
         free(user->hash);
         free(user);
     }
+    free(users->kinds);
     free(users);
 }
 
@@ -185,11 +225,12 @@ bool users_verify(const struct users *users, const char *name, const char *passw
     struct user *user;
 
     HASH_FIND_STR(users->table, name, user);
-    if (user)
-        return hash_verifies(user->hash, password);
-    /* The time must not show which users exist: the hash of another user is computed, and ignored.
-     */
-    if (users->table)
-        hash_verifies(users->table->hash, password);
+    if (user && hash_verifies(user->hash, password))
+        return true;
+    /* The time must not show which users exist, whatever their hashes cost: each refusal takes one
+     * hash of each kind, the user's own among them. */
+    for (size_t i = 0; i < users->kind_count; i++)
+        if (!user || !is_same_kind(users->kinds[i], user))
+            hash_verifies(users->kinds[i]->hash, password);
     return false;
 }

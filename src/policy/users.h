@@ -26,8 +26,9 @@ char *users_text(const struct users *users);
 size_t users_count(const struct users *users);
 
 /* Whether the password is the user's: crypt_r(3) on the hash, compared in constant time. Takes up
- * to a second of processor time for strong hashes: never call it on a worker's thread. An unknown
- * user costs as much as a known one. */
+ * to a second of processor time for strong hashes: never call it on a worker's thread. A
+ * refusal costs one hash of each kind (method and cost) that the file has, whether the user is
+ * known or not. */
 bool users_verify(const struct users *users, const char *name, const char *password);
 
 /* A cache of credentials that were verified a short time ago, as HMAC-SHA256 under a random key of

@@ -31,6 +31,9 @@ struct connection_info {
     char login[128];      /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
     bool asks_anew;       /* a person was asked for something that is not kept: so it will be at
                              every dial */
+    /* How long the server took to answer the first request of the login: no less than the way there
+     * and back. */
+    uint64_t answer_ms;
 };
 
 /* A session that was authenticated and that no thread drives yet. Whoever holds it owns it. */

@@ -50,11 +50,11 @@ struct session_listen_events {
 struct session_state {
     uint64_t bytes_in; /* over the connection, so far */
     uint64_t bytes_out;
-    uint64_t carried;   /* of these, what channels brought and took */
-    uint32_t channels;  /* open or being opened, abandoned ones too */
-    uint32_t abandoned; /* opens that were cancelled and that the server has not answered */
-    uint64_t silent_ms; /* while an open waits: how long the server has sent nothing at all; else 0
-                         */
+    uint64_t carried;       /* of these, what channels brought and took */
+    uint32_t channels;      /* open or being opened, abandoned ones too */
+    uint32_t abandoned;     /* opens that were cancelled and that the server has not answered */
+    uint64_t silent_ms;     /* while an open waits, or session_check: how long the server has sent
+                               nothing     at all; else 0 */
     uint64_t round_trip_ms; /* the way to the server and back, as far as it is known; else 0 */
     /* The open that waits for its answer for the longest time, of cancelled ones too; NULL: none
      * waits. A server that resolves names one after another resolves this one's. Only to be
@@ -83,6 +83,7 @@ struct session_operations {
     void (*forwarded_refuse)(struct forwarded_open *forwarded);
     bool (*peer)(const struct session *session, struct ip *peer);
     void (*probe)(struct session *session);
+    void (*check)(struct session *session);
     void (*state)(const struct session *session, struct session_state *state);
     void (*tick)(struct session *session);
 };
@@ -197,6 +198,12 @@ static inline bool session_peer(const struct session *session, struct ip *peer)
 static inline void session_probe(struct session *session)
 {
     session->operations->probe(session);
+}
+
+/* Asks for a sign of life: until one comes, the session counts as silent (session_state). */
+static inline void session_check(struct session *session)
+{
+    session->operations->check(session);
 }
 
 static inline void session_state(const struct session *session, struct session_state *state)

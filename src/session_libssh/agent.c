@@ -9,6 +9,7 @@
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
 #include "io/whole.h"
+#include "session_libssh/host_proof.h"
 #include "session_libssh/key_file.h"
 
 #include <errno.h>
@@ -24,6 +25,8 @@
 #define AGENT_SIGN_REQUEST 13
 #define AGENT_SIGN_RESPONSE 14
 
+#define CERTIFICATE_OF_USER 1 /* SSH_CERT_TYPE_USER of PROTOCOL.certkeys */
+
 #define MESSAGE_MAX (256 * 1024) /* as OpenSSH's */
 #define KEYS_MAX 1024            /* as libssh's */
 
@@ -38,6 +41,7 @@ struct agent {
     int fd; /* the descriptor of the real agent */
     int connection;
     atomic_bool *waiting;
+    const struct host_proof *proof; /* NULL: none, or the agent has had it */
     struct agent_key *keys;
     size_t count;
     atomic_size_t offered; /* the key that libssh sees */
@@ -118,15 +122,19 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
 {
     struct ssh_reader certified = {.rest = {certificate->bytes, certificate->length}};
     struct ssh_reader plain = {.rest = {key->bytes, key->length}};
+    struct span fields;
 
-    /* A certificate is its type, a nonce, the fields of the key, and more; a key is its type and
-     * those fields. */
+    /* A certificate is its type, a nonce, the fields of the key, a serial number, whom it is for,
+     * and more; a key is its type and those fields. */
     ssh_take_string(&certified);
     ssh_take_string(&certified);
     ssh_take_string(&plain);
-    return !certified.bad && !plain.bad && plain.rest.length > 0 &&
-           certified.rest.length > plain.rest.length &&
-           memcmp(certified.rest.bytes, plain.rest.bytes, plain.rest.length) == 0;
+    if (certified.bad || plain.bad || plain.rest.length == 0)
+        return false;
+    fields = ssh_take(&certified, plain.rest.length);
+    ssh_take(&certified, sizeof(uint64_t));
+    return ssh_take_uint32(&certified) == CERTIFICATE_OF_USER && !certified.bad &&
+           memcmp(fields.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
 /* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
@@ -231,6 +239,11 @@ bool agent_is_named(const struct agent *a, size_t key)
     return a->keys[key].named;
 }
 
+bool agent_is_certificate(const struct agent *a, size_t key)
+{
+    return key_blob_is_certificate(&a->keys[key].blob);
+}
+
 const char *agent_comment(const struct agent *a, size_t key)
 {
     return a->keys[key].comment;
@@ -323,6 +336,36 @@ static bool send_failure(const struct agent *a)
     return send_message(a->ours, a->connection, &(struct key_blob){.bytes = &no, .length = 1});
 }
 
+/* Tells the agent to which server the login is that it is to sign for. The identifier of the
+ * session is the first field of what is to be signed (RFC 4252 section 7). An agent may refuse, as
+ * old ones do. False: it has ended. */
+static bool bind_session(struct agent *a, const struct key_blob *request)
+{
+    struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
+    struct ssh_reader signed_data;
+    struct buffer message = {0};
+    struct span session_id;
+    struct key_blob answer;
+    bool ok;
+
+    ssh_take_string(&reader);
+    signed_data.rest = ssh_take_string(&reader);
+    signed_data.bad = reader.bad;
+    session_id = ssh_take_string(&signed_data);
+    if (signed_data.bad)
+        return true;
+    host_proof_request(a->proof, session_id, &message);
+    a->proof = NULL;
+    ok = send_message(a->fd, a->connection,
+                      &(struct key_blob){.bytes = (uint8_t *)buffer_data(&message),
+                                         .length = buffer_length(&message)}) &&
+         receive_message(a->fd, a->connection, &answer);
+    if (ok)
+        free(answer.bytes);
+    buffer_clear(&message);
+    return ok;
+}
+
 /* Has the agent sign, and passes its answer on. An agent that has ended refuses each time. */
 static bool pass_signature(struct agent *a, const struct key_blob *request)
 {
@@ -331,7 +374,8 @@ static bool pass_signature(struct agent *a, const struct key_blob *request)
 
     if (!a->ended) {
         atomic_store(a->waiting, true);
-        a->ended = !pass_sign_request(a, request) || !receive_message(a->fd, a->connection, &reply);
+        a->ended = (a->proof != NULL && !bind_session(a, request)) ||
+                   !pass_sign_request(a, request) || !receive_message(a->fd, a->connection, &reply);
         atomic_store(a->waiting, false);
     }
     if (a->ended) {
@@ -402,6 +446,8 @@ struct agent *agent_open(const struct agent_options *options, const char **error
     a = mem_zalloc(sizeof(*a));
     *a = (struct agent){
         .fd = fd, .connection = options->connection, .waiting = options->waiting, .ours = -1};
+    if (options->proof != NULL && host_proof_known(options->proof))
+        a->proof = options->proof;
     atomic_init(&a->offered, SIZE_MAX);
     ok =
         send_message(fd, options->connection, &(struct key_blob){.bytes = &request, .length = 1}) &&

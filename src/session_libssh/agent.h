@@ -24,10 +24,12 @@ bool key_blob_export(ssh_key key, struct key_blob *blob);
 bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
 /* Whether its type is that of a certificate. */
 bool key_blob_is_certificate(const struct key_blob *blob);
-/* Whether `certificate` certifies the key (PROTOCOL.certkeys of OpenSSH). */
+/* Whether `certificate` certifies the key as that of a user, not of a host (PROTOCOL.certkeys of
+ * OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
 
 struct agent;
+struct host_proof;
 
 /* What an agent is opened with. */
 struct agent_options {
@@ -36,6 +38,7 @@ struct agent_options {
     size_t certificate_count;
     int connection;       /* once it is shut down, nothing is waited for; -1: none */
     atomic_bool *waiting; /* set while the agent is asked to sign, as it may ask its user */
+    const struct host_proof *proof; /* for keys that it lends for some hosts only; NULL: none */
 };
 
 /* Connects to the agent and asks for its keys. NULL: `*error` says why not, static text or
@@ -51,6 +54,7 @@ bool agent_has(const struct agent *agent, const struct key_blob *key);
 /* The keys, with certificates of them before each, are numbered from 0. */
 size_t agent_count(const struct agent *agent);
 bool agent_is_named(const struct agent *agent, size_t key);
+bool agent_is_certificate(const struct agent *agent, size_t key);
 const char *agent_comment(const struct agent *agent, size_t key);
 
 /* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */

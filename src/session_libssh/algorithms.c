@@ -53,6 +53,8 @@ struct list {
 
 #define FIELD(name) #name, offsetof(struct config_upstream, name)
 
+#define PUBLIC_KEY_ALGORITHMS 4 /* the place in `lists` */
+
 static const struct list lists[] = {
     {FIELD(ciphers), {SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C}, 2, NULL, ""},
     {FIELD(kex),
@@ -75,14 +77,15 @@ static const struct list lists[] = {
      1,
      SIGNATURES,
      "*-cert-v01@openssh.com,sk-*"},
-    {FIELD(public_key_algorithms),
-     {SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES},
-     1,
-     "ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,"
-     "ecdsa-sha2-nistp521-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,"
-     "ecdsa-sha2-nistp256-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,"
-     "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," SIGNATURES,
-     ""},
+    [PUBLIC_KEY_ALGORITHMS] =
+        {FIELD(public_key_algorithms),
+         {SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES},
+         1,
+         "ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,"
+         "ecdsa-sha2-nistp521-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,"
+         "ecdsa-sha2-nistp256-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,"
+         "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," SIGNATURES,
+         ""},
 };
 
 /* Calls `each` for every name of a comma list; it may change the name. */
@@ -220,6 +223,44 @@ static bool set(struct handshake *h, const struct list *list)
     free(never);
     free(text);
     return ok;
+}
+
+#define CERTIFICATE_SUFFIX "-cert-v01@openssh.com"
+
+static void keep_for_certificates(void *arg, char *name)
+{
+    static const char rsa[] = "rsa-sha2-";
+    struct selection *s = arg;
+    char *suffix = strstr(name, CERTIFICATE_SUFFIX);
+
+    if (suffix == NULL)
+        return;
+    select_name(s, name);
+    *suffix = '\0';
+    if (strncmp(name, rsa, sizeof(rsa) - 1) == 0)
+        select_name(s, name);
+}
+
+char *algorithms_for_certificates(const char *names)
+{
+    struct selection s = {.patterns = ""};
+
+    each_name(names, keep_for_certificates, &s);
+    return s.text;
+}
+
+void algorithms_set_signatures(struct handshake *h, bool certificate)
+{
+    const struct list *list = &lists[PUBLIC_KEY_ALGORITHMS];
+    const char *configured = h->upstream->public_key_algorithms;
+    char *all = algorithms_resolve(configured != NULL ? configured : list->defaults, list->defaults,
+                                   list->never);
+    char *some = certificate && all != NULL ? algorithms_for_certificates(all) : NULL;
+
+    if (all != NULL)
+        ssh_options_set(h->handle, list->options[0], some != NULL ? some : all);
+    free(some);
+    free(all);
 }
 
 bool algorithms_set(struct handshake *h)

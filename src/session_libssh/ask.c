@@ -117,7 +117,7 @@ char *ask_prompt(struct asker *asker, const char *prompt, bool echo)
     atomic_fetch_add(asker->prompts, 1);
     switch (way_now(asker, &program)) {
     case ASK_TERMINAL: return terminal_ask(prompt, echo, asker->connection);
-    case ASK_PROGRAM: return program_ask(program, prompt, asker->connection);
+    case ASK_PROGRAM: return program_ask(asker, program, prompt);
     case ASK_NOBODY: break;
     }
     return NULL;

@@ -28,6 +28,8 @@ enum ask_way ask_way(const struct ask_scene *scene, const char **program);
 
 /* What one dial asks with. */
 struct asker {
+    const char *upstream; /* its name in the configuration */
+    const char *host;     /* where the login is */
     const char *askpass;
     bool batch_mode;
     bool may_ask;
@@ -67,7 +69,11 @@ int terminal_open(void);
 char *terminal_ask(const char *prompt, bool echo, int connection);
 void terminal_show(const char *text);
 
-/* ask_program.c: a program with the prompt as its argument, and its first line as the answer. */
-char *program_ask(const char *program, const char *prompt, int connection);
+/* ask_program.c: a program with the prompt as its argument, and its first line as the answer, as
+ * SSH_ASKPASS of ssh(1). Its environment is this process's with ADIT_UPSTREAM and ADIT_HOST, the
+ * names of what asks: a program that answers for several upstreams tells them apart. As by ssh(1),
+ * which sets it only for questions that a yes or no is the answer to, SSH_ASKPASS_PROMPT is not set
+ * here. */
+char *program_ask(const struct asker *asker, const char *program, const char *prompt);
 
 #endif

@@ -4,18 +4,49 @@
 #include "io/subprocess.h"
 #include "session_libssh/ask.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ANSWER_MAX 4096
 
-char *program_ask(const char *program, const char *prompt, int connection)
+/* What the program gets beside this process's environment. */
+#define OURS 2
+
+/* This process's environment with `ours` in it, "NAME=value" each; the caller frees the array. */
+static const char **environment_with(const char *const ours[static OURS])
+{
+    size_t count = 0, n = 0;
+    const char **all;
+
+    while (environ[count] != NULL)
+        count++;
+    all = mem_zalloc((count + OURS + 1) * sizeof(*all));
+    for (; n < OURS; n++)
+        all[n] = ours[n];
+    for (size_t i = 0; i < count; i++) {
+        bool replaced = false;
+        for (size_t j = 0; j < OURS; j++)
+            replaced = replaced || strncmp(environ[i], ours[j],
+                                           (size_t)(strchr(ours[j], '=') - ours[j]) + 1) == 0;
+        if (!replaced)
+            all[n++] = environ[i];
+    }
+    return all;
+}
+
+char *program_ask(const struct asker *asker, const char *program, const char *prompt)
 {
     const char *const arguments[] = {program, prompt, NULL};
+    char *upstream = mem_printf("ADIT_UPSTREAM=%s", asker->upstream);
+    char *host = mem_printf("ADIT_HOST=%s", asker->host);
+    const char **environment = environment_with((const char *const[OURS]){upstream, host});
     char answer[ANSWER_MAX];
     struct subprocess askpass = {
         .arguments = arguments,
+        .environment = environment,
         .output = {.text = answer, .size = sizeof(answer)},
-        .limit = wait_limit(connection, -1),
+        .limit = wait_limit(asker->connection, -1),
     };
     struct subprocess_end end = subprocess_run(&askpass);
     char words[SUBPROCESS_END_MAX];
@@ -24,10 +55,14 @@ char *program_ask(const char *program, const char *prompt, int connection)
     if (subprocess_succeeded(end))
         given = mem_strndup(answer, strcspn(answer, "\r\n"));
     else if (end.outcome == SUBPROCESS_EXITED || end.outcome == SUBPROCESS_KILLED)
-        log_info("askpass %s gave no answer: the program %s", program,
+        log_info("upstream %s: askpass %s gave no answer: the program %s", asker->upstream, program,
                  subprocess_describe(end, words));
     else if (end.outcome != SUBPROCESS_ABORTED)
-        log_warning("askpass %s %s", program, subprocess_describe(end, words));
+        log_warning("upstream %s: askpass %s %s", asker->upstream, program,
+                    subprocess_describe(end, words));
     explicit_bzero(answer, sizeof(answer));
+    free(environment);
+    free(host);
+    free(upstream);
     return given;
 }

@@ -39,19 +39,22 @@ static ssh_key import_with(const char *path, const char *passphrase)
     return import.key;
 }
 
-/* Whether the server would accept the key or certificate whose public half is in that file: else no
- * passphrase is asked for. */
-static bool is_welcome(struct authentication *a, const char *offer)
+/* The public key or the certificate in a file; NULL: there is none that libssh can read. */
+static ssh_key public_half(const char *path)
 {
     ssh_key key = NULL;
-    int answer = SSH_AUTH_DENIED;
 
-    if (!key_file_is_plain(offer) || (ssh_pki_import_pubkey_file(offer, &key) != SSH_OK &&
-                                      ssh_pki_import_cert_file(offer, &key) != SSH_OK))
-        return true; /* not known */
-    answer = ssh_userauth_try_publickey(a->h->handle, NULL, key);
-    ssh_key_free(key);
-    return answer == SSH_AUTH_SUCCESS;
+    if (!key_file_is_plain(path) || (ssh_pki_import_pubkey_file(path, &key) != SSH_OK &&
+                                     ssh_pki_import_cert_file(path, &key) != SSH_OK))
+        return NULL;
+    return key;
+}
+
+/* Whether the server would accept the key or certificate: else no passphrase is asked for. */
+static bool is_welcome(struct authentication *a, ssh_key half)
+{
+    /* (Where the public half is not known, the passphrase is asked for.) */
+    return half == NULL || ssh_userauth_try_publickey(a->h->handle, NULL, half) == SSH_AUTH_SUCCESS;
 }
 
 static ssh_key import_kept(const char *path, const char *memory)
@@ -108,24 +111,29 @@ static ssh_key import_locked(struct authentication *a, struct identity *identity
 {
     char *memory = mem_printf("passphrase of %s", identity->path);
     char *offer = certificate != NULL ? mem_strdup(certificate) : public_file(identity->path);
+    ssh_key half = public_half(offer);
     ssh_key key = import_kept(identity->path, memory);
 
-    if (key == NULL && is_welcome(a, offer)) {
+    if (key == NULL && is_welcome(a, half)) {
         key = import_asked(a, identity->path, memory);
         identity->given_up = key == NULL;
         if (key == NULL)
             auth_note_problem(a, ADIT_LOG_INFO,
-                              mem_printf("identity %s is encrypted and %s", identity->path,
+                              mem_printf("identity %s is encrypted and %s: give passphrase_file, "
+                                         "or an agent the key (`ssh-add '%s'`)",
+                                         identity->path,
                                          a->passphrase != NULL
                                              ? "passphrase_file has not its passphrase"
                                          : a->nobody != NULL ? "there is no passphrase_file"
-                                                             : "no right passphrase was given"));
+                                                             : "no right passphrase was given",
+                                         identity->path));
     } else if (key == NULL) {
-        auth_note_tried(a, "publickey", identity->path);
+        auth_note_key(a, identity->path, half);
         auth_note_problem(
             a, ADIT_LOG_DEBUG,
             mem_printf("the server does not take identity %s, which is encrypted", identity->path));
     }
+    ssh_key_free(half);
     free(offer);
     free(memory);
     return key;
@@ -160,13 +168,13 @@ static int offer_key(struct authentication *a, ssh_key key, const char *path)
 {
     int answer;
 
-    auth_note_tried(a, "publickey", path);
+    auth_note_key(a, path, key);
     answer = ssh_userauth_publickey(a->h->handle, NULL, key);
     if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
-    auth_note_problem(
-        a, ADIT_LOG_INFO,
-        mem_printf("libssh cannot sign with identity %s: %s", path, ssh_get_error(a->h->handle)));
+    auth_note_problem(a, ADIT_LOG_INFO,
+                      mem_printf("libssh cannot sign with identity %s; libssh says \"%s\"", path,
+                                 ssh_get_error(a->h->handle)));
     return SSH_AUTH_DENIED;
 }
 
@@ -215,7 +223,8 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
                                                .certificates = all->certificates,
                                                .certificate_count = all->certificate_count,
                                                .connection = a->h->asker.connection,
-                                               .waiting = a->h->asker.waiting},
+                                               .waiting = a->h->asker.waiting,
+                                               .proof = &a->h->proof},
                        &error);
     if (agent == NULL) {
         struct wait_limit now = wait_limit(a->h->asker.connection, 0);
@@ -249,17 +258,21 @@ static int probe_agent_key(struct authentication *a, const struct agent *agent, 
     return answer;
 }
 
+/* An agent that refuses, or whose signature is none that libssh can send, loses that key alone. */
 static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
 {
+    const char *comment = agent_comment(agent, key);
     int answer;
 
     agent_offer(agent, key);
     answer = ssh_userauth_agent(a->h->handle, NULL);
-    if (answer != SSH_AUTH_ERROR || !agent_has_refused(agent) || !ssh_is_connected(a->h->handle))
+    if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(
         a, ADIT_LOG_INFO,
-        mem_printf("the agent refused to sign with key %s", agent_comment(agent, key)));
+        agent_has_refused(agent)
+            ? mem_printf("the agent refused to sign with key %s", comment)
+            : mem_printf("the agent's signature with key %s cannot be used", comment));
     return SSH_AUTH_DENIED;
 }
 
@@ -269,9 +282,11 @@ static int try_agent(struct authentication *a, size_t key)
 {
     struct agent *agent = a->keys->agent;
     char *what = mem_printf("agent key %s", agent_comment(agent, key));
+    ssh_key key_tried = agent_public_key(agent, key);
     int answer = SSH_AUTH_SUCCESS;
 
-    auth_note_tried(a, "publickey", what);
+    auth_note_key(a, what, key_tried);
+    ssh_key_free(key_tried);
     if (a->keys->of_agent > 1)
         answer = probe_agent_key(a, agent, key);
     if (answer == SSH_AUTH_SUCCESS)
@@ -372,8 +387,15 @@ void auth_keys_free(struct auth_keys *keys)
     free(keys);
 }
 
+static bool has_certificate(const struct authentication *a, const struct key_attempt *attempt)
+{
+    return attempt->identity == NULL ? agent_is_certificate(a->keys->agent, attempt->agent_key)
+                                     : attempt->certificate != NULL;
+}
+
 static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
 {
+    algorithms_set_signatures(a->h, has_certificate(a, attempt));
     if (attempt->identity == NULL)
         return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)

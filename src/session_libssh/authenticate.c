@@ -1,5 +1,6 @@
 /* Authentication, RFC 4252: which methods are tried in which order, and the error when none was
  * enough. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/secrets.h"
@@ -10,12 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-void auth_note_tried(struct authentication *a, const char *method, const char *what)
+static void add_tried(struct authentication *a, const char *separator, const char *text)
 {
     size_t length = strlen(a->tried);
 
-    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? ", " : "",
-             what != NULL ? what : method);
+    snprintf(a->tried + length, sizeof(a->tried) - length, "%s%s", length > 0 ? separator : "",
+             text);
+}
+
+void auth_note_key(struct authentication *a, const char *what, ssh_key key)
+{
+    unsigned char *hash = NULL;
+    size_t length = 0;
+    char *fingerprint = NULL;
+
+    auth_note_tried(a, "publickey", what);
+    a->tried_key = true;
+    if (key != NULL &&
+        ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) == SSH_OK)
+        fingerprint = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length);
+    if (fingerprint != NULL)
+        add_tried(a, " ", fingerprint);
+    ssh_string_free_char(fingerprint);
+    ssh_clean_pubkey_hash(&hash);
+}
+
+void auth_note_tried(struct authentication *a, const char *method, const char *what)
+{
+    add_tried(a, ", ", what != NULL ? what : method);
     snprintf(a->h->info.login, sizeof(a->h->info.login), "%s%s%s", method, what != NULL ? " " : "",
              what != NULL ? what : "");
 }
@@ -140,8 +163,10 @@ static int run_methods(struct authentication *a)
 {
     bool spent[METHODS] = {false};
     unsigned steps = 0;
+    uint64_t began = clock_now();
     int answer = ssh_userauth_none(a->h->handle, NULL);
 
+    a->h->info.answer_ms = clock_now() - began;
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");
     if (answer == SSH_AUTH_ERROR || answer == SSH_AUTH_AGAIN)
         return answer;
@@ -202,7 +227,7 @@ static enum dial_status fail_denied(struct authentication *a, const char *ssh_er
     list_offered(a, offered, sizeof(offered));
     list_forbidden(a, forbidden, sizeof(forbidden));
     return handshake_fail(
-        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s",
+        a->h, DIAL_AUTHENTICATION, "Permission denied (%s) for %s; tried: %s%s%s%s%s%s%s%s%s%s%s",
         offered, a->user,
         a->tried[0] != '\0'                          ? a->tried
         : a->problem != NULL || forbidden[0] != '\0' ? "nothing"
@@ -211,8 +236,12 @@ static enum dial_status fail_denied(struct authentication *a, const char *ssh_er
 
         a->problem != NULL ? "; " : "", a->problem != NULL ? a->problem : "",
         a->nobody != NULL ? "; nobody was asked: " : "", a->nobody != NULL ? a->nobody : "",
-        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? ": " : "",
-        ssh_error != NULL ? ssh_error : "");
+        a->unanswered ? "; no answer was given" : "", ssh_error != NULL ? "; libssh says \"" : "",
+        ssh_error != NULL ? ssh_error : "", ssh_error != NULL ? "\"" : "",
+        a->tried_key && a->nobody == NULL && !a->unanswered && ssh_error == NULL
+            ? "; the server must have the public half of a key in the user's authorized_keys, or "
+              "name another key by identity (-i)"
+            : "");
 }
 
 /* The connection has ended; what was tried until then is part of the reason. */
@@ -222,7 +251,11 @@ static enum dial_status fail_ended(struct authentication *a)
     size_t length = strlen(a->h->error);
 
     if (a->tried[0] != '\0')
-        snprintf(a->h->error + length, sizeof(a->h->error) - length, " (tried: %s)", a->tried);
+        snprintf(a->h->error + length, sizeof(a->h->error) - length, " (tried: %s)%s", a->tried,
+                 a->tried_key && status == DIAL_AUTHENTICATION
+                     ? "; offer the right key alone: identities_only = yes with identity (-o "
+                       "IdentitiesOnly=yes -i FILE)"
+                     : "");
     return status;
 }
 
@@ -240,7 +273,7 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
         return fail_denied(a, NULL);
     if (answer == SSH_AUTH_AGAIN && ssh_is_connected(h->handle))
         return handshake_fail(h, DIAL_TRANSPORT, "timed out while logging in (tried: %s)",
-                              a->tried);
+                              a->tried[0] != '\0' ? a->tried : "nothing");
     /* A connection that broke is no verdict on keys and passwords, unless the server says that it
      * ended the connection because of them. */
     if ((ssh_error != NULL || answer == SSH_AUTH_AGAIN) && !ssh_is_connected(h->handle))
@@ -281,7 +314,8 @@ static bool read_secret(struct handshake *h, const char *path, const char *what,
         return true;
     *secret = read_first_line(path);
     if (*secret == NULL)
-        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path, strerror(errno));
+        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
+                       errno == ENODATA ? "the file is empty" : strerror(errno));
     return *secret != NULL;
 }
 
@@ -301,15 +335,25 @@ static char *login_user(const struct handshake *h)
     return user;
 }
 
+/* The key under which a password that a person gave is kept: the same name behind another jump
+ * host, or by another ProxyCommand, is another server, and so may be another name with the same
+ * HostKeyAlias. */
+static char *memory_of(const struct handshake *h, const char *user)
+{
+    const struct config_upstream *upstream = h->upstream;
+    const char *jump = upstream->jump.count > 0 ? upstream->jump.items[0] : "none";
+    const char *command = upstream->proxy_command != NULL ? upstream->proxy_command : "none";
+
+    return mem_printf("password of %s@%s:%u, known as %s, by jump host %s and ProxyCommand %s",
+                      user, h->host, h->port, h->known_as, jump, command);
+}
+
 enum dial_status handshake_authenticate(struct handshake *h)
 {
-    const struct string_list *jump = &h->upstream->jump;
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
-    /* (A "localhost" behind another jump host is another server.) */
-    a.memory = mem_printf("password of %s@%s:%u by way of %s", a.user, h->known_as, h->port,
-                          jump->count > 0 ? jump->items[0] : "none");
+    a.memory = memory_of(h, a.user);
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
         read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))

@@ -15,9 +15,10 @@ struct authentication {
     char *memory;           /* the key of secrets.h for a password that a person gave */
     int offered;            /* SSH_AUTH_METHOD_...: the methods that the server offered last */
     struct auth_keys *keys; /* NULL: publickey was not tried yet */
-    char tried[512];        /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
+    char tried[1024];       /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
     char *problem;          /* what kept a key from being tried; NULL: nothing */
     const char *nobody;     /* why a question could not be asked; NULL: none failed so */
+    bool tried_key;         /* a key was offered */
     bool gave_password;     /* a person gave one in this run: the next step may want another one */
     bool unanswered;        /* a question got no answer: no more methods are tried */
     bool unchecked;         /* the packets are not authenticated (h->error): no method was tried */
@@ -33,6 +34,10 @@ static inline bool auth_is_final(int answer)
 /* Notes that `method` is tried with `what` (NULL: nothing to name), for the error and for
  * connection_info. */
 void auth_note_tried(struct authentication *a, const char *method, const char *what);
+
+/* The same for a public key, with its fingerprint in the error (NULL: libssh does not know its
+ * type). */
+void auth_note_key(struct authentication *a, const char *what, ssh_key key);
 
 /* Logs a problem, whose text is taken, and makes it part of the error if no method succeeds. A
  * problem of level ADIT_LOG_DEBUG does not replace another one. */

@@ -89,7 +89,9 @@ static struct handshake handshake_of(struct libssh_dial *d)
         .host = d->host,
         .port = d->request.port,
         .alias = d->alias,
-        .asker = {.askpass = upstream->askpass,
+        .asker = {.upstream = upstream->name,
+                  .host = d->host,
+                  .askpass = upstream->askpass,
                   .batch_mode = upstream->batch_mode,
                   .may_ask = d->request.may_ask,
                   .connection = d->watch_fd,
@@ -105,6 +107,13 @@ static void show_banner(void *arg)
     server_words_show(arg);
 }
 
+static void keep_proof(void *arg, const void *bytes, size_t length)
+{
+    struct handshake *h = arg;
+
+    host_proof_hear(&h->proof, bytes, length);
+}
+
 /* Logs in; sets status, logged_in and error. */
 static void log_in(struct libssh_dial *d, struct handshake *h)
 {
@@ -112,10 +121,11 @@ static void log_in(struct libssh_dial *d, struct handshake *h)
 
     if (d->watch_fd < 0) {
         close(d->request.fd);
-        d->status = handshake_fail(h, DIAL_TRANSPORT, "no descriptors");
+        d->status = handshake_fail(
+            h, DIAL_TRANSPORT, "no descriptors are left: raise the limit (ulimit -n, LimitNOFILE)");
         return;
     }
-    transport_watch(d->request.fd, show_banner, h);
+    transport_watch(d->request.fd, &(struct transport_watcher){show_banner, keep_proof, h});
     d->status = handshake(h, d->request.fd);
     buffered = transport_is_called();
     if (d->status == DIAL_OK)
@@ -139,6 +149,7 @@ static void dial_thread(void *arg)
     free(h.without_port);
     ssh_string_free_char(h.banner);
     host_key_files_clear(&h.files);
+    host_proof_clear(&h.proof);
     mailbox_post(d->request.reply, &d->message);
 }
 

@@ -118,12 +118,12 @@ static void finish_first(struct libssh_session *s, bool accepted)
 void global_requests_turn(struct libssh_session *s)
 {
     struct global_request *r;
-    bool accepted;
+    bool accepted = false;
 
     s->global_requests.fresh = false;
     while (session_is_alive(s) && (r = TAILQ_FIRST(&s->global_requests.queue)) != NULL &&
-           is_answered(s, r, &accepted))
-        finish_first(s, accepted);
+           (s->global_requests.unimplemented || is_answered(s, r, &accepted)))
+        finish_first(s, !s->global_requests.unimplemented && accepted);
 }
 
 void global_requests_keepalive(struct libssh_session *s)
@@ -141,6 +141,7 @@ void global_requests_keepalive(struct libssh_session *s)
     /* While a keepalive is pending the first call only collects its answer. */
     if (s->packets.out_packets == packets && !s->global_requests.unimplemented)
         ssh_send_keepalive(s->handle);
+    s->global_requests.kept_alive = true;
     session_leave(before);
     session_touch(s);
 }
@@ -206,7 +207,8 @@ static bool is_answer(const char *function, const char *text)
            strstr(text, "Received") != NULL;
 }
 
-/* A server that does not know global requests (RFC 4253 section 11.4). */
+/* A server that does not know global requests (RFC 4253 section 11.4). (Which of adit's packets it
+ * means need not be found out: nothing else that adit sends is unknown to a server.) */
 static bool is_unimplemented(const char *function, const char *text)
 {
     return strcmp(function, "ssh_packet_unimplemented") == 0 && strstr(text, "Received") != NULL;
@@ -225,9 +227,9 @@ void global_requests_read_log(struct libssh_session *s, const char *function, co
         g->probing = false;
         session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
     }
-    if (g->probing && is_unimplemented(function, text)) {
+    if (is_unimplemented(function, text)) {
         g->probing = false;
-        g->unimplemented = true;
+        g->unimplemented |= g->kept_alive || g->asked;
     }
     if (!wants_port(g) || g->collected)
         return;

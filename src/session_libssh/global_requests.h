@@ -32,7 +32,9 @@ struct global_requests {
     uint64_t asked_at;  /* loop_now */
     uint64_t probed_at; /* the same */
     bool probing;       /* a keepalive is out that measures the way there and back */
-    bool unimplemented; /* the server answered a keepalive with UNIMPLEMENTED */
+    bool kept_alive;    /* a keepalive was sent */
+    bool unimplemented; /* the server answered one, or a request, with UNIMPLEMENTED: libssh waits
+                           for an answer ever after and sends no other */
     bool asked;         /* libssh has the first request of the queue */
     bool fresh;         /* a request was queued that libssh was not called for yet */
     /* What the log said. */

@@ -23,8 +23,8 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
 {
     if (value == NULL || ssh_options_set(h->handle, option, value) == 0)
         return true;
-    handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\" cannot be used: %s", what, (const char *)value,
-                   ssh_get_error(h->handle));
+    handshake_fail(h, DIAL_TRANSPORT, "%s \"%s\" cannot be used: libssh says \"%s\"", what,
+                   (const char *)value, ssh_get_error(h->handle));
     return false;
 }
 
@@ -32,6 +32,18 @@ static bool set_option(struct handshake *h, enum ssh_options_e option, const voi
 #define LIBSSH_FD_MAX 0xffff
 
 #define SSH_PORT 22
+
+/* (libssh counts blocks, of which there is at least one, and seconds.) */
+static void set_rekey_limits(ssh_session handle, const struct config_upstream *u)
+{
+    uint64_t bytes = u->rekey_bytes;
+    uint32_t seconds = (uint32_t)((u->rekey_time_ms + 999) / 1000);
+
+    if (bytes > 0)
+        ssh_options_set(handle, SSH_OPTIONS_REKEY_DATA, &bytes);
+    if (seconds > 0)
+        ssh_options_set(handle, SSH_OPTIONS_REKEY_TIME, &seconds);
+}
 
 static bool set_options(struct handshake *h, int fd)
 {
@@ -44,11 +56,15 @@ static bool set_options(struct handshake *h, int fd)
     int no = 0;
 
     if (fd > LIBSSH_FD_MAX) {
-        handshake_fail(h, DIAL_TRANSPORT, "too many open files for libssh");
+        handshake_fail(h, DIAL_TRANSPORT,
+                       "too many files are open for libssh, which takes descriptors up to %d: "
+                       "lower the limit (ulimit -n)",
+                       LIBSSH_FD_MAX);
         return false;
     }
     if (u->libssh_config && !libssh_config_read(h->handle, u, h->alias)) {
-        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: %s", ssh_get_error(h->handle));
+        handshake_fail(h, DIAL_TRANSPORT, "ssh_config: libssh says \"%s\"",
+                       ssh_get_error(h->handle));
         return false;
     }
     /* libssh must look up nothing by itself: not the name, not ~/.ssh/config, and no host key,
@@ -65,10 +81,7 @@ static bool set_options(struct handshake *h, int fd)
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT, &seconds);
     ssh_options_set(h->handle, SSH_OPTIONS_TIMEOUT_USEC, &microseconds);
     ssh_options_set(h->handle, SSH_OPTIONS_RSA_MIN_SIZE, &rsa_bits);
-    if (u->rekey_bytes > 0) {
-        uint64_t bytes = u->rekey_bytes;
-        ssh_options_set(h->handle, SSH_OPTIONS_REKEY_DATA, &bytes);
-    }
+    set_rekey_limits(h->handle, u);
     return true;
 }
 

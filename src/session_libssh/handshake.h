@@ -6,6 +6,7 @@
 #include "session_libssh/ask.h"
 #include "session/login.h"
 #include "session_libssh/host_key_files.h"
+#include "session_libssh/host_proof.h"
 
 #include <libssh/libssh.h>
 #include <stdarg.h>
@@ -23,10 +24,12 @@ struct handshake {
     struct host_key_files files;
     struct asker asker;
     struct connection_info info;
+    struct host_proof proof;
     char *banner;            /* the one shown last, libssh's; NULL: none */
+    unsigned banner_lines;   /* of banners that were shown */
     char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
     unsigned long checks;    /* integrity_checks() before it connected */
-    char error[1024];
+    char error[3072];        /* (two lists of algorithms, or the keys that were tried) */
 };
 
 /* Runs the whole handshake on `fd`, which is taken. On failure h->error says why; h->handle (which
@@ -69,6 +72,15 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
  * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
+
+/* The list of PubkeyAcceptedAlgorithms again, as the next key of a login needs it: a plain one or
+ * one with a certificate. libssh picks the hash of an RSA certificate's signature by the names of
+ * plain keys, and then uses it only if the certificate's name is there, too. */
+void algorithms_set_signatures(struct handshake *h, bool certificate);
+
+/* What stands in such a list for certificates: their names, and for those of RSA also the name of
+ * the plain key. The caller frees; NULL: none is there. */
+char *algorithms_for_certificates(const char *names);
 
 /* login_engine's check: whether libssh knows something of each list that is configured. */
 char *algorithms_check(const struct config_upstream *upstream);

@@ -48,11 +48,15 @@ static enum dial_status verify_pins(struct host_key_question *q)
  */
 static enum dial_status fail_changed(struct host_key_question *q)
 {
+    const char *colon = strrchr(q->answer.place, ':'); /* "FILE:LINE" */
+
     return handshake_fail(
         q->h, DIAL_HOST_KEY,
         "host key of %s has changed: the server offers %s, but %s has %s; if the change is "
-        "meant, remove that line, else somebody may be listening in",
-        q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint);
+        "meant, `ssh-keygen -f '%.*s' -R '%s'` removes that line, else somebody may be listening "
+        "in",
+        q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint,
+        (int)(colon != NULL ? colon - q->answer.place : 0), q->answer.place, q->h->known_as);
 }
 
 static enum dial_status fail_unknown(struct host_key_question *q, const char *why)
@@ -60,10 +64,10 @@ static enum dial_status fail_unknown(struct host_key_question *q, const char *wh
     return handshake_fail(
         q->h, DIAL_HOST_KEY,
         "Host key verification failed: the %s key %s of %s is not known%s%s; "
-        "compare it with the server's and add it to known_hosts, or pin it with "
-        "host_key%s%s%s%s",
+        "compare it with the server's, then accept it once by host_key = accept-new (-o "
+        "StrictHostKeyChecking=accept-new), or pin it by host_key = %s%s%s%s%s",
         q->kind, q->fingerprint, q->h->host, why != NULL ? ", and " : "", why != NULL ? why : "",
-        q->answer.authority != NULL ? " (the certificate authority of " : "",
+        q->fingerprint, q->answer.authority != NULL ? " (the certificate authority of " : "",
         q->answer.authority != NULL ? q->answer.authority : "",
         q->answer.authority != NULL ? " does not count: host certificates are not "
                                       "supported"

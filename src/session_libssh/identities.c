@@ -94,10 +94,11 @@ struct identities identities_find(const struct handshake *h)
     struct identities all = {0};
 
     for (size_t i = 0; i < upstream->identities.count; i++)
-        add_identity(&all, upstream->identities.items[i]);
+        if (strcmp(upstream->identities.items[i], CONFIG_IDENTITY_NONE) != 0)
+            add_identity(&all, upstream->identities.items[i]);
     if (upstream->identities.count == 0 && upstream->libssh_config)
         add_libssh_identity(&all, h->handle);
-    if (all.count == 0)
+    if (upstream->identities.count == 0 && all.count == 0)
         add_default_identities(&all);
     for (size_t i = 0; i < upstream->certificates.count; i++)
         add_certificate(&all, upstream->certificates.items[i]);

@@ -56,14 +56,15 @@ struct session_keepalive {
 struct session_silence {
     uint64_t heard_at;      /* when packets last came in (loop_now) */
     uint64_t heard_packets; /* packets.in_packets at that time */
+    uint64_t checked_at;    /* when session_check asked for a sign of life; 0: one has come */
     bool probed;            /* a keepalive is on its way because an open waits */
     bool is_overdue;        /* the log says so */
 };
 
 /* How long the way to the server and back is: liveness.c. */
 struct session_round_trip {
-    uint64_t ms; /* the shortest seen; 0 until it is known */
-    bool known;
+    uint64_t ms;   /* the shortest seen */
+    bool measured; /* since the login, too */
 };
 
 /* What waits to be sent: writing.c. */
@@ -232,6 +233,7 @@ void session_note_round_trip(struct libssh_session *session, uint64_t millisecon
 uint64_t session_silent_ms(const struct libssh_session *session);
 /* Operations of struct session_operations. */
 void libssh_session_probe(struct session *session);
+void libssh_session_check(struct session *session);
 void libssh_session_tick(struct session *session);
 
 /* forwarded_open.c */

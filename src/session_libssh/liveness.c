@@ -14,12 +14,13 @@
 /* After a sleep of the machine: how long a peer has to show that it is still there. */
 #define PROBE_ANSWER_MS 5000
 
-/* The shortest answer counts: the way there and back, and little besides. */
+/* The shortest answer counts, that of the login to begin with: the way there and back, and little
+ * besides. */
 void session_note_round_trip(struct libssh_session *s, uint64_t milliseconds)
 {
-    if (!s->round_trip.known || milliseconds < s->round_trip.ms)
+    if (milliseconds < s->round_trip.ms)
         s->round_trip.ms = milliseconds;
-    s->round_trip.known = true;
+    s->round_trip.measured = true;
 }
 
 /* Keepalives are counted by the caller. */
@@ -28,7 +29,7 @@ static void send_keepalive(struct libssh_session *s)
     if (s->keepalive.awaited == 0)
         s->keepalive.awaited = loop_now(s->loop);
     /* (The first one also finds out whether the server answers at all, and how fast.) */
-    if (!s->round_trip.known && !s->global_requests.unimplemented)
+    if (!s->round_trip.measured && !s->global_requests.unimplemented)
         global_requests_probe(s);
     else
         global_requests_keepalive(s);
@@ -85,6 +86,7 @@ void session_liveness_turn(struct libssh_session *s)
         return;
     s->silence.heard_packets = s->packets.in_packets;
     s->silence.heard_at = loop_now(s->loop);
+    s->silence.checked_at = 0;
     s->silence.probed = false;
     s->silence.is_overdue = false;
     if (s->keepalive.awaited > 0)
@@ -106,18 +108,40 @@ void libssh_session_probe(struct session *session)
     deadline_arm(s->loop, &s->keepalive.deadline, PROBE_ANSWER_MS, keepalive_due);
 }
 
-/* How long the server has been silent while an open waits for it, beyond what the way there and
- * back takes. */
-uint64_t session_silent_ms(const struct libssh_session *s)
+void libssh_session_check(struct session *session)
+{
+    struct libssh_session *s = libssh_session_of(session);
+
+    if (s->end.dead || s->silence.checked_at > 0 || s->options.keepalive_ms == 0)
+        return;
+    s->silence.checked_at = loop_now(s->loop);
+    session_debug(s, "keepalive sent: whether the server answers, as another session's does not");
+    send_keepalive(s);
+}
+
+/* When the server was asked for what it owes an answer to; 0: it owes none. */
+static uint64_t asked_since(const struct libssh_session *s)
 {
     const struct channel *oldest = TAILQ_FIRST(&s->channels.opening);
-    uint64_t since;
 
     if (oldest == NULL)
+        return s->silence.checked_at;
+    return s->silence.checked_at > 0 && s->silence.checked_at < oldest->open.asked_at
+               ? s->silence.checked_at
+               : oldest->open.asked_at;
+}
+
+/* How long the server has been silent while it owes an answer, beyond what the way there and back
+ * takes. */
+uint64_t session_silent_ms(const struct libssh_session *s)
+{
+    uint64_t since = asked_since(s);
+
+    if (since == 0)
         return 0;
-    since = (oldest->open.asked_at > s->silence.heard_at ? oldest->open.asked_at
-                                                         : s->silence.heard_at) +
-            2 * s->round_trip.ms;
+    if (since < s->silence.heard_at)
+        since = s->silence.heard_at;
+    since += 2 * s->round_trip.ms;
     return loop_now(s->loop) > since ? loop_now(s->loop) - since : 0;
 }
 

@@ -5,13 +5,13 @@
 
 #include "session_libssh/handshake.h"
 
-/* A copy of a server's text for a terminal, a dialogue or the log: without control characters (C0,
- * DEL, and C1 in UTF-8) but line ends. NULL is "". The caller frees. */
+/* A copy of a server's text for a terminal, a dialogue or the log: without what
+ * is not shown (base/visible.h) but line ends. NULL is "". The caller frees. */
 char *server_words(const char *text);
 
 /* Shows a banner (RFC 4252 section 5.4) that has come and was not shown yet: each line is a warning
  * on a command line, where ssh(1) shows it, too, unless the same server has said it before; else it
- * is an info line. */
+ * is an info line. One login shows 100 lines at most. */
 void server_words_show(struct handshake *h);
 
 /* Fails the dial because the connection has ended: with the server's words where it disconnected by

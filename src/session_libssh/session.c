@@ -241,6 +241,7 @@ static const struct session_operations libssh_session_operations = {
     .forwarded_refuse = libssh_forwarded_open_refuse,
     .peer = libssh_session_peer,
     .probe = libssh_session_probe,
+    .check = libssh_session_check,
     .state = libssh_session_state,
     .tick = libssh_session_tick,
 };
@@ -264,6 +265,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     s->socket.fd = ssh_get_fd(s->handle);
     s->socket.watch_fd = l->watch_fd;
     s->socket.buffered = l->buffered;
+    s->round_trip.ms = logged_in->info.answer_ms;
     watch_host_key(s, logged_in->info.host_key);
     free(l);
     TAILQ_INIT(&s->channels.opening);

@@ -43,8 +43,9 @@ static _Thread_local struct {
     bool watching;
     int fd;
     bool received, polled;
-    transport_wait_fn *wait;
-    void *arg;
+    struct transport_watcher by;
+    size_t greeted;
+    char greeting[TRANSPORT_GREETING_MAX];
 } watched;
 
 static void make_key(void)
@@ -68,13 +69,28 @@ static struct transport *transport_new(void)
     return t;
 }
 
-void transport_watch(int fd, transport_wait_fn *wait, void *arg)
+void transport_watch(int fd, const struct transport_watcher *watcher)
 {
     watched.watching = true;
     watched.fd = fd;
-    watched.wait = wait;
-    watched.arg = arg;
+    watched.by = *watcher;
     watched.received = watched.polled = false;
+    watched.greeted = 0;
+    watched.greeting[0] = '\0';
+}
+
+const char *transport_greeting(void)
+{
+    return watched.greeting;
+}
+
+/* Of the first bytes that came: as many as there is room for. */
+static void keep_greeting(const char *bytes, ssize_t count)
+{
+    for (ssize_t i = 0; i < count && watched.greeted < sizeof(watched.greeting) - 1; i++)
+        if (bytes[i] != '\0')
+            watched.greeting[watched.greeted++] = bytes[i];
+    watched.greeting[watched.greeted] = '\0';
 }
 
 bool transport_is_called(void)
@@ -169,14 +185,24 @@ static bool is_watched(int fd)
     return watched.watching && fd == watched.fd;
 }
 
+static ssize_t recv_watched(int fd, void *buffer, size_t size, int flags)
+{
+    ssize_t got = kernel_recv(fd, buffer, size, flags);
+
+    watched.received = true;
+    keep_greeting(buffer, got);
+    if (got > 0 && watched.by.received != NULL)
+        watched.by.received(watched.by.arg, buffer, (size_t)got);
+    return got;
+}
+
 ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
     struct transport *t = current;
 
-    if (!serves(t, fd)) {
-        watched.received |= is_watched(fd);
-        return kernel_recv(fd, buffer, size, flags);
-    }
+    if (!serves(t, fd))
+        return is_watched(fd) ? recv_watched(fd, buffer, size, flags)
+                              : kernel_recv(fd, buffer, size, flags);
     if (size > available(t))
         size = available(t);
     if (size == 0) {
@@ -224,8 +250,8 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds)
     }
     if (count == 1 && is_watched(fds->fd)) {
         watched.polled = true;
-        if (milliseconds != 0 && watched.wait != NULL)
-            watched.wait(watched.arg);
+        if (milliseconds != 0 && watched.by.wait != NULL)
+            watched.by.wait(watched.by.arg);
     }
     return kernel_poll(fds, count, milliseconds);
 }

@@ -20,13 +20,27 @@
 #define ADIT_SESSION_LIBSSH_TRANSPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+/* Who is told of a login's calls; each may be NULL. `wait` is called before libssh waits for the
+ * server, `received` with what libssh has received. */
+typedef void transport_wait_fn(void *arg);
+typedef void transport_received_fn(void *arg, const void *bytes, size_t length);
+struct transport_watcher {
+    transport_wait_fn *wait;
+    transport_received_fn *received;
+    void *arg;
+};
 
 /* Watches what this thread's libssh calls are made of while it logs in on `fd`, and nothing is
- * entered. `wait` is called with `arg` before libssh waits for the server (NULL: nothing is). While
- * that is watched a wait for a socket that libssh has closed itself, as it does when the server
- * disconnects, fails at once: libssh would wait until its time is up. */
-typedef void transport_wait_fn(void *arg);
-void transport_watch(int fd, transport_wait_fn *wait, void *arg);
+ * entered. While that is watched a wait for a socket that libssh has closed itself, as it does when
+ * the server disconnects, fails at once: libssh would wait until its time is up. */
+void transport_watch(int fd, const struct transport_watcher *watcher);
+
+/* What the server said first, while that was watched: a string without the NULs that came. Where
+ * the server speaks another protocol, this tells which. */
+#define TRANSPORT_GREETING_MAX 128
+const char *transport_greeting(void);
 
 /* Whether libssh's reads and polls on that descriptor came by this room: only then may the session
  * be entered with `buffered`. Ends the watching. */

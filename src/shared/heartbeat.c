@@ -24,7 +24,7 @@ bool heartbeat_tick(struct heartbeat *h, unsigned index, uint64_t now)
         return false;
     }
     if (h->stalled)
-        log_info("worker %u goes on after %u s", index, seconds_since(h->asked_at, now));
+        log_error("worker %u goes on after %u s", index, seconds_since(h->asked_at, now));
     h->stalled = false;
     h->asked = true;
     h->ticks = 0;

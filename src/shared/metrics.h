@@ -55,4 +55,8 @@ void metrics_each(const struct metrics *metrics,
                   void (*each)(void *arg, const char *group, const char *name, uint64_t value),
                   void *arg);
 
+/* Calls `each` for every counter, in the same order, with what it counts, for the manual. */
+typedef void metrics_describe_fn(void *arg, const char *group, const char *name, const char *help);
+void metrics_describe(metrics_describe_fn *each, void *arg);
+
 #endif

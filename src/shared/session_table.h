@@ -48,7 +48,10 @@ struct session_table {
         successor;            /* of the pool that replaced this one in a reload; referenced */
     atomic_bool grow_asked;   /* a message is on its way */
     atomic_uint waiting;      /* clients waiting for a session */
+    atomic_uint waited;       /* clients that have ever begun to wait for one */
     atomic_bool asking;       /* a login waits for a person's answer */
+    atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
+                                 DIAL_HOST_KEY; DIAL_OK: no such cause is known */
     atomic_uint max_channels; /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */

@@ -1,6 +1,8 @@
 /* The proxy's own answers to an HTTP client. */
 #include "wire/http.h"
 
+#include "base/visible.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <strings.h>
@@ -65,13 +67,14 @@ size_t http_reply(enum outcome outcome, const struct wire_target *target, const 
     bool known = target != NULL && target->host[0] != '\0';
     if (known)
         hostport_format(target->host, target->port, where);
+    text_mark_invisible(where, '?');
     int body_length = snprintf(body, sizeof body, "adit: %s%s%s\n", where, known ? ": " : "", text);
 
     int length = snprintf(out, HTTP_REPLY_MAX,
                           "HTTP/1.1 %u %s\r\n"
                           "Proxy-Status: adit; error=%s; details=\"%s\"\r\n"
                           "%s"
-                          "Content-Type: text/plain\r\n"
+                          "Content-Type: text/plain; charset=utf-8\r\n"
                           "X-Content-Type-Options: nosniff\r\n"
                           "Content-Length: %d\r\n"
                           "Connection: close\r\n"

@@ -30,8 +30,9 @@ enum outcome {
     OUTCOME_BAD_RESPONSE,        /* the origin's response has no HTTP head */
     OUTCOME_NO_RESPONSE,         /* the origin ended before its response's head was whole */
     OUTCOME_RESPONSE_TOO_LARGE,  /* the head of its response is longer than HTTP_HEAD_MAX */
+    OUTCOME_GIVEN_UP,            /* the client went before it was answered, or before it asked */
 };
-#define OUTCOMES (OUTCOME_RESPONSE_TOO_LARGE + 1)
+#define OUTCOMES (OUTCOME_GIVEN_UP + 1)
 
 struct outcome_row {
     const char *name;         /* for the log: "refused", "no-session", ... */

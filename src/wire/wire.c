@@ -1,6 +1,8 @@
 /* The first byte and the target: what all three protocols share. */
 #include "wire/wire.h"
 
+#include "base/idna.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -15,6 +17,10 @@ bool wire_target_set(struct wire_target *target, const char *host, size_t length
     }
     struct wire_target made = {.port = port};
     memcpy(made.host, host, length);
+    /* What a client types is what the rules and the server know by its ASCII form. A name without
+     * one is no other name, and stays as it is. */
+    if (!idna_is_ascii(made.host))
+        idna_to_ascii(made.host, made.host);
     host_normalise(made.host);
     if (made.host[strlen(made.host) - 1] == '.')
         return false;

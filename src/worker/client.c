@@ -278,7 +278,7 @@ static struct client *client_make(struct worker *worker, struct generation *gene
     c->endpoint = endpoint;
     c->request = mem_zalloc(sizeof(*c->request));
     c->session.slot = -1;
-    c->outcome = OUTCOME_MALFORMED;
+    c->outcome = OUTCOME_GIVEN_UP;
     c->began = loop_now(worker->loop);
     LIST_INIT(&c->kept);
     TAILQ_INSERT_TAIL(&worker->clients, c, link);

@@ -148,6 +148,7 @@ enum client_event client_relay(struct client *c)
     r->opened = NULL;
     c->relay = relay_new(c->worker->loop, &start);
     client_forget_request(c);
+    client_watch_idle(c);
     client_report(c, OUTCOME_OK, NULL);
     return CLIENT_NOTHING;
 }

@@ -53,7 +53,9 @@ static void on_password_checked(uv_work_t *work, int status)
 {
     struct password_check *check = container_of(work, struct password_check, work);
     struct client *c = check->client;
-    bool accepted = status == 0 && check->accepted;
+    bool accepted = status == 0 && check->accepted &&
+                    (c == NULL || config_listen_admits(c->generation->config, c->listen,
+                                                       check->credentials.user));
 
     if (c != NULL) {
         c->check = NULL;
@@ -61,6 +63,8 @@ static void on_password_checked(uv_work_t *work, int status)
             credential_cache_add(c->worker->credentials, users_tag(c), check->credentials.user,
                                  check->credentials.password, loop_now(c->worker->loop));
     }
+    if (c != NULL && !accepted)
+        c->wish.tried = mem_strdup(check->credentials.user);
     generation_unref(check->generation);
     mem_free_secret(check, sizeof(*check));
     if (c == NULL)
@@ -113,6 +117,7 @@ static enum client_event request_is_whole(struct client *c)
     const struct wire_target *target = &c->request->target;
 
     c->wish.target = mem_strdup(hostport_format(target->host, target->port, text));
+    c->outcome = OUTCOME_GIVEN_UP; /* (until it is answered) */
     return CLIENT_REQUESTED;
 }
 
@@ -287,6 +292,7 @@ static enum client_event parse_protocol(struct client *c)
         return CLIENT_NOTHING;
     c->wish.protocol = wire_sniff(buffer_data(&reading->in)[0]);
     c->wish.protocol_known = true;
+    c->outcome = OUTCOME_MALFORMED; /* (until the request is whole) */
     if (c->listen->protocols[c->wish.protocol])
         return PARSE_ON;
     c->words = "protocol not served";

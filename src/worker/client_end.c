@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/probe.h"
+#include "worker/access_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,38 +84,48 @@ static const char *command_name(enum wire_command command)
     return NULL;
 }
 
+/* A connection that came and went without a byte: a health check, or a browser that was early. */
+static bool asked_nothing(const struct client *c)
+{
+    return c->outcome == OUTCOME_GIVEN_UP && !c->wish.protocol_known &&
+           !config_listen_leads(c->listen) && buffer_length(&c->request->reading.in) == 0;
+}
+
+#define KEY(field) access_fields[ACCESS_##field].key
+
 static void log_access(const struct client *c)
 {
     char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
-    struct log_field fields[20];
+    struct log_field fields[ACCESS_FIELDS];
     size_t n = 0;
     /* (The clock of another loop than the one of `began`, if the client has moved.) */
     uint64_t now = loop_now(c->worker->loop);
 
-    fields[n++] = ADIT_LOG_NUMBER_FIELD("connection", c->number);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("client", origin_text(&c->origin, origin));
-    fields[n++] = ADIT_LOG_TEXT_FIELD("user", c->wish.user);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("listen", c->listen->name);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("protocol", protocol_name(c));
+    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(CONNECTION), c->number);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(CLIENT), origin_text(&c->origin, origin));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(USER), c->wish.user);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TRIED), c->wish.tried);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(LISTEN), c->listen->name);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(PROTOCOL), protocol_name(c));
     if (c->wish.target != NULL && !config_listen_leads(c->listen))
-        fields[n++] = ADIT_LOG_TEXT_FIELD("command", command_name(c->wish.command));
-    fields[n++] = ADIT_LOG_TEXT_FIELD("target", c->wish.target);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("bound", c->bind.bound);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("peer", c->bind.peer);
+        fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(COMMAND), command_name(c->wish.command));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TARGET), c->wish.target);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(BOUND), c->bind.bound);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(PEER), c->bind.peer);
     if (c->verdict.judged) {
-        fields[n++] = ADIT_LOG_TEXT_FIELD("verdict", c->verdict.allowed ? "allow" : "deny");
-        fields[n++] = ADIT_LOG_TEXT_FIELD("rule", acl_rule_text(c->verdict.rule));
+        fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(VERDICT), c->verdict.allowed ? "allow" : "deny");
+        fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(RULE), acl_rule_text(c->verdict.rule));
     }
     if (c->session.upstream != NULL)
-        fields[n++] = ADIT_LOG_TEXT_FIELD("upstream", c->session.upstream->name);
+        fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(UPSTREAM), c->session.upstream->name);
     if (c->session.slot >= 0)
-        fields[n++] = ADIT_LOG_NUMBER_FIELD("session", (uint64_t)c->session.slot);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("outcome", outcome_row(c->outcome)->name);
-    fields[n++] = ADIT_LOG_NUMBER_FIELD("up", c->bytes[0]);
-    fields[n++] = ADIT_LOG_NUMBER_FIELD("down", c->bytes[1]);
-    fields[n++] = ADIT_LOG_NUMBER_FIELD("ms", now > c->began ? now - c->began : 0);
-    fields[n++] = ADIT_LOG_TEXT_FIELD("end", c->words);
-    log_event(ADIT_LOG_INFO, "connection", fields, n);
+        fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(SESSION), (uint64_t)c->session.slot);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(OUTCOME), outcome_row(c->outcome)->name);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(UP), c->bytes[0]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(DOWN), c->bytes[1]);
+    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(MS), now > c->began ? now - c->began : 0);
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(END), c->words);
+    log_event(asked_nothing(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection", fields, n);
 }
 
 void client_log_request(struct client *c)
@@ -150,6 +161,7 @@ static void client_free(struct client *c)
     free(c->internal);
     generation_unref(c->generation);
     free(c->wish.user);
+    free(c->wish.tried);
     free(c->wish.target);
     free(c->bind.bound);
     free(c->bind.peer);

@@ -114,6 +114,7 @@ enum client_event client_exchange(struct client *c)
     c->endpoint = NULL;
     r->opened = NULL;
     c->exchange = http_exchange_new(c->worker->loop, &start);
+    client_watch_idle(c);
     return CLIENT_NOTHING;
 }
 
@@ -123,12 +124,13 @@ enum client_event client_exchange(struct client *c)
 static void forget_wish(struct client *c)
 {
     free(c->wish.user);
+    free(c->wish.tried);
     free(c->wish.target);
-    c->wish.user = NULL;
+    c->wish.user = c->wish.tried = NULL;
     c->wish.target = NULL;
     c->verdict = (struct client_verdict){0};
     c->bytes[0] = c->bytes[1] = 0;
-    c->outcome = OUTCOME_MALFORMED;
+    c->outcome = OUTCOME_MALFORMED; /* (until the next request is whole) */
     if (c->origin.via_remote_forward)
         return; /* its session stays the one that it came by */
     client_release_slot(c);

@@ -54,7 +54,8 @@
     [CLIENT_BYTES ... CLIENT_EOF] = NEVER(AT_RELAY),                                               \
     [CLIENT_CLOSED] = END,                                                                         \
     [CLIENT_FAILED] = END,                                                                         \
-    [CLIENT_TAKEN] = NEVER(AT_RELAY)
+    [CLIENT_TAKEN] = NEVER(AT_RELAY),                                                              \
+    [CLIENT_TIMED_OUT] = CUT /* nothing has passed for idle_timeout */
 
 #define READS_NOTHING [CLIENT_TRUNCATED ... CLIENT_REQUESTED] = NEVER(ONLY_ASKING)
 #define ROUTES_NOTHING [CLIENT_NAME ... CLIENT_KEPT] = NEVER(ONLY_ROUTING)
@@ -244,7 +245,6 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         [CLIENT_CHECKED ... CLIENT_REFUSED] = NEVER(NOT_ASKED_FOR),
         [CLIENT_OVERDUE ... CLIENT_DELAYED] = NEVER(NO_OPEN),
         ANSWERS_NOTHING,
-        [CLIENT_TIMED_OUT] = NEVER(NO_DEADLINE),
         [CLIENT_ABORTED] = CUT,
     },
     [CLIENT_EXCHANGING] = {
@@ -258,7 +258,6 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         [CLIENT_EXCHANGED] = GO(IDLE, CLIENT_RENEW),
         [CLIENT_UPGRADED] = GO(RELAYING, CLIENT_RELAY),
         [CLIENT_STALE] = GO(ROUTING, CLIENT_ROUTE),
-        [CLIENT_TIMED_OUT] = NEVER(NO_DEADLINE),
         [CLIENT_ABORTED] = CUT,
     },
     [CLIENT_LINGERING] = {
@@ -297,14 +296,14 @@ bool client_state_has_deadline(enum client_state state)
     case CLIENT_WAITING:
     case CLIENT_OPENING:
     case CLIENT_BINDING:
+    case CLIENT_RELAYING:
+    case CLIENT_EXCHANGING:
     case CLIENT_LINGERING: return true;
     case CLIENT_ROUTING:
     case CLIENT_RESOLVING:
     case CLIENT_MOVING:
     case CLIENT_CONNECTING:
     case CLIENT_ANSWERING:
-    case CLIENT_RELAYING:
-    case CLIENT_EXCHANGING:
     case CLIENT_ENDED: return false;
     }
     return false;

@@ -60,6 +60,16 @@ static bool has_more_addresses(const struct client *c)
     return c->request->way.address_next < c->request->way.address_count;
 }
 
+/* The address of the attempt on client_session's slot got no answer, while the next one is tried,
+ * or was. */
+static void note_silent_address(struct client *c)
+{
+    const struct client_way *way = &c->request->way;
+
+    if (way->address_next >= 2)
+        client_note_silent(c, &way->addresses[way->address_next - 2]);
+}
+
 /* Events of the race. */
 
 static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel)
@@ -69,10 +79,13 @@ static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel
 
     metric_add(&c->worker->metrics.channels, 1);
     deadline_cancel(&r->beside.delay);
-    if (r->beside.under_way && attempt == r->beside.attempt)
+    if (r->beside.under_way && attempt == r->beside.attempt) {
+        if (r->beside.slot == c->session.slot) /* (else it is the same address elsewhere) */
+            note_silent_address(c);
         promote_beside(c);
-    else
+    } else {
         release_beside(c);
+    }
     note_name(c);
     r->opened = channel;
     client_event(c, CLIENT_OPENED, NULL);
@@ -216,6 +229,7 @@ static bool make_attempt_room(struct client *c)
     if (r->beside.abandoned >= ABANDONED_MAX - 1) /* (the loser of the race is one more) */
         return false;
     r->beside.abandoned++;
+    note_silent_address(c);
     open_race_abandon(&r->race, r->attempt);
     promote_beside(c);
     return true;
@@ -262,12 +276,17 @@ static bool is_being_resolved(const struct client *c)
     return open_race_has(&c->request->race, state.oldest) && state.silent_ms < RESOLVING_MS;
 }
 
+static bool is_overdue(const struct client *c, int slot)
+{
+    return atomic_load_explicit(&c->session.table->slots[slot].overdue, memory_order_relaxed);
+}
+
+/* Whether all that it has asked is overdue, and it may ask once more. */
 static bool wants_elsewhere(const struct client *c)
 {
-    const struct session_slot *slot = &c->session.table->slots[c->session.slot];
     const struct client_beside *beside = &c->request->beside;
 
-    return atomic_load_explicit(&slot->overdue, memory_order_relaxed) && !beside->under_way &&
+    return is_overdue(c, c->session.slot) && (!beside->under_way || is_overdue(c, beside->slot)) &&
            beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_being_resolved(c);
 }
 
@@ -279,7 +298,7 @@ bool client_may_open_elsewhere(const struct client *c)
 /* The client asks there instead: its late answer here closes the channel. */
 static enum client_event leave_for(struct client *c, int slot)
 {
-    c->request->beside.abandoned++;
+    c->request->beside.abandoned += 1 + c->request->beside.under_way;
     client_unopen(c);
     client_release_slot(c);
     c->session.slot = slot;
@@ -303,8 +322,10 @@ enum client_event client_open_elsewhere(struct client *c)
     metric_add(&c->worker->metrics.retries, 1);
     if (atomic_load(&s->table->slots[slot].worker) != (int)c->worker->index)
         return leave_for(c, slot);
-    if (start_beside(c, slot))
-        c->request->beside.abandoned++;
+    if (make_attempt_room(c))
+        start_beside(c, slot);
+    else
+        session_table_release(s->table, slot);
     return CLIENT_NOTHING;
 }
 

@@ -11,6 +11,7 @@
  *   client_answer.c   what the client is told, and the relay
  *   client_exchange.c one HTTP request and its response; then the next request
  *   client_kept.c     connections to origins that are kept for the next requests
+ *   client_idle.c     ending what nothing passes through (idle_timeout)
  *   client_end.c      lingering, the access line, freeing
  *
  * A function that is an action (client_machine.h) returns the event that it found out, or
@@ -58,7 +59,7 @@ struct client_way {
 struct client_hold {
     uint64_t limit_ms;  /* 0: the upstream's */
     uint64_t waited_ms; /* of it, until the wait that is under way */
-    uint64_t began;     /* that wait */
+    uint64_t began;     /* that wait, or the last one; 0: there was none */
 };
 
 /* client_exchange.c: what an HTTP request says of itself. */
@@ -120,6 +121,7 @@ struct client_wish {
     enum wire_protocol protocol;
     enum wire_command command;
     char *user;   /* authenticated; NULL */
+    char *tried;  /* the user whose login failed; NULL */
     char *target; /* "host:port", or a path */
 };
 
@@ -147,6 +149,12 @@ struct client_bind {
     struct session_listen *listen; /* in CLIENT_BINDING */
     char *bound;                   /* where the server listens, as the client was told */
     char *peer;                    /* the address that connected, in the server's words */
+};
+
+/* client_idle.c: what has passed of late. */
+struct client_idle {
+    uint64_t bytes; /* both ways, when that was looked at last */
+    uint64_t since; /* since when they have been so many */
 };
 
 struct http_exchange;
@@ -178,6 +186,7 @@ struct client {
     struct relay *relay;              /* client_answer.c */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
+    struct client_idle idle;          /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
     bool cut; /* the relay did not end in order */
@@ -223,6 +232,9 @@ enum client_event client_look_up(struct client *client);  /* an action */
 /* What the rules say to such a host and address, with the target's port. Changes nothing. */
 struct acl_verdict client_ask_rules(const struct client *client, const char *host,
                                     const struct ip *ip);
+
+/* The address did not answer before another one did: for a while it is tried last. */
+void client_note_silent(struct client *client, const struct ip *address);
 
 /* Judges the target as named, or one of its addresses. If that is allowed the upstream is set. */
 bool client_judge(struct client *client, const struct ip *ip);
@@ -318,6 +330,12 @@ bool client_take_kept(struct client *client);
 
 /* Closes all that are kept. */
 void client_drop_kept(struct client *client);
+
+/* client_idle.c */
+
+/* Ends the relay or exchange, which has just begun, when nothing has passed for the listener's
+ * idle_timeout. What passes is looked at now and then, so that no byte costs more. */
+void client_watch_idle(struct client *client);
 
 /* client_end.c */
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "worker/resolvers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,10 @@
 struct acl_verdict client_ask_rules(const struct client *c, const char *host, const struct ip *ip)
 {
     bool remote = c->origin.via_remote_forward;
+    const struct config *config = c->generation->config;
     struct acl_query query = {
+        .in_group = config_group_has,
+        .groups = config,
         .from = c->origin.is_ip && !remote ? &c->origin.ip : NULL,
         .remote = remote,
         .user = c->wish.user,
@@ -23,7 +27,7 @@ struct acl_verdict client_ask_rules(const struct client *c, const char *host, co
         .port = c->request->target.port,
     };
 
-    return acl_decide(c->generation->config->acl, &query);
+    return acl_decide(config->acl, &query);
 }
 
 bool client_judge(struct client *c, const struct ip *ip)
@@ -51,18 +55,59 @@ static bool may_go(struct client *c, const struct ip *address)
 
 /* Names. */
 
+/* Addresses that lately did not answer. Each attempt there leaves the server an open that it cannot
+ * be relieved of, so that they are tried after the others. */
+
+#define SILENT_KEY_MAX (HOST_MAX + IP_TEXT_MAX)
+
+static void silent_key(const struct client *c, const struct ip *address,
+                       char key[static SILENT_KEY_MAX])
+{
+    char text[IP_TEXT_MAX];
+
+    snprintf(key, SILENT_KEY_MAX, "%s %s", c->session.upstream->name, ip_format(address, text));
+}
+
+void client_note_silent(struct client *c, const struct ip *address)
+{
+    char key[SILENT_KEY_MAX];
+
+    silent_key(c, address, key);
+    fast_names_add(c->worker->silent_addresses, key, loop_now(c->worker->loop));
+}
+
+static bool was_silent(const struct client *c, const struct ip *address)
+{
+    char key[SILENT_KEY_MAX];
+
+    if (c->origin.via_remote_forward) /* (this machine connects, and io/connect tries them all) */
+        return false;
+    silent_key(c, address, key);
+    return fast_names_has(c->worker->silent_addresses, key, loop_now(c->worker->loop));
+}
+
 /* Keeps those of the target's addresses that are allowed. False: there are none. */
 static bool keep_allowed(struct client *c, const struct ip *addresses, size_t count)
 {
     struct client_way *way = &c->request->way;
+    size_t silent_count = 0;
+    struct ip *silent = mem_zalloc(count * sizeof(struct ip));
 
     free(way->addresses);
     way->addresses = mem_zalloc(count * sizeof(struct ip));
     way->address_count = 0;
     way->address_next = 0;
-    for (size_t i = 0; i < count; i++)
-        if (may_go(c, &addresses[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (!may_go(c, &addresses[i]))
+            continue;
+        if (was_silent(c, &addresses[i]))
+            silent[silent_count++] = addresses[i];
+        else
             way->addresses[way->address_count++] = addresses[i];
+    }
+    for (size_t i = 0; i < silent_count; i++)
+        way->addresses[way->address_count++] = silent[i];
+    free(silent);
     return way->address_count > 0;
 }
 

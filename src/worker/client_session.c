@@ -68,6 +68,24 @@ static bool reserve(struct client *c)
     return s->slot >= 0;
 }
 
+/* No session is up: the client waits for one, unless it has waited long enough or would wait in
+ * vain. The words are adit's own, so that nothing of the server's reaches a client. */
+static enum client_event without_session(struct client *c)
+{
+    int failing = atomic_load(&c->session.table->failing);
+
+    if (failing == DIAL_AUTHENTICATION)
+        return client_refused(c, OUTCOME_NO_SESSION,
+                              "the SSH server refuses this proxy's login, which only the proxy's "
+                              "operator can mend");
+    if (failing == DIAL_HOST_KEY)
+        return client_refused(c, OUTCOME_NO_SESSION,
+                              "this proxy does not accept the SSH server's host key, which only "
+                              "the proxy's operator can mend");
+    return c->request->hold.waited_ms < hold_of(c) ? CLIENT_NO_SESSION
+                                                   : client_refused(c, OUTCOME_NO_SESSION, NULL);
+}
+
 /* A reservation that a move brought along is used if its session is still there. A session that has
  * ended since it was chosen is not up any more for the next choice. */
 enum client_event client_choose(struct client *c)
@@ -75,9 +93,7 @@ enum client_event client_choose(struct client *c)
     client_stop_waiting(c);
     for (;;) {
         if (c->session.slot < 0 && !reserve(c))
-            return c->request->hold.waited_ms < hold_of(c)
-                       ? CLIENT_NO_SESSION
-                       : client_refused(c, OUTCOME_NO_SESSION, NULL);
+            return without_session(c);
         if (atomic_load(&c->session.table->slots[c->session.slot].worker) != (int)c->worker->index)
             return CLIENT_ELSEWHERE;
         c->request->chosen = worker_session_at(c->worker, c->session.table, c->session.slot);
@@ -106,6 +122,8 @@ enum client_event client_wait(struct client *c)
     struct client_hold *hold = &c->request->hold;
     uint64_t left = hold_of(c) - hold->waited_ms;
 
+    if (hold->began == 0)
+        atomic_fetch_add(&c->session.table->waited, 1);
     hold->began = loop_now(c->worker->loop);
     c->session.waiting = true;
     TAILQ_INSERT_TAIL(&c->worker->waiting, c, waiting_link);

@@ -16,7 +16,7 @@
 #define OPEN_RACE_ATTEMPTS 2
 
 /* A session with so many abandoned opens gets no attempt beside another one. */
-#define OPEN_RACE_ABANDONED 8
+#define OPEN_RACE_ABANDONED 64
 
 struct open_race_events {
     /* A channel is open: it is paused and the owner's. `attempt` is the number that

@@ -24,6 +24,7 @@ struct resolvers {
     struct worker *worker;
     struct resolver *local;
     LIST_HEAD(, tunnel_resolver) tunnels;
+    struct resolver_counts past; /* of resolvers that were freed */
 };
 
 struct resolvers *resolvers_new(struct worker *worker)
@@ -35,8 +36,21 @@ struct resolvers *resolvers_new(struct worker *worker)
     return resolvers;
 }
 
+static void add_counts(struct resolver_counts *sum, const struct resolver *resolver)
+{
+    struct resolver_counts counts = {0};
+
+    if (resolver != NULL)
+        resolver_counts(resolver, &counts);
+    sum->found += counts.found;
+    sum->no_such_name += counts.no_such_name;
+    sum->failed += counts.failed;
+    sum->cached += counts.cached;
+}
+
 static void tunnel_resolver_free(struct tunnel_resolver *tunnel)
 {
+    add_counts(&tunnel->worker->resolvers->past, tunnel->resolver);
     LIST_REMOVE(tunnel, link);
     resolver_free(tunnel->resolver);
     generation_unref(tunnel->generation);
@@ -125,11 +139,12 @@ void resolvers_flush(struct resolvers *resolvers)
         resolver_flush(resolvers->local);
     while (tunnel != NULL) {
         struct tunnel_resolver *next = LIST_NEXT(tunnel, link);
-        if (tunnel->resolver != NULL)
-            resolver_flush(tunnel->resolver);
-        /* (No client is of that generation any more, so no look-up is under way.) */
-        if (atomic_load(&tunnel->generation->references) == 1)
+        /* A flush leaves nothing of a resolver without look-ups that is worth keeping, and a kept
+         * resolver would keep its generation. The next look-up makes a new resolver. */
+        if (tunnel->resolver == NULL || resolver_is_idle(tunnel->resolver))
             tunnel_resolver_free(tunnel);
+        else
+            resolver_flush(tunnel->resolver);
         tunnel = next;
     }
 }
@@ -137,20 +152,12 @@ void resolvers_flush(struct resolvers *resolvers)
 void resolvers_publish(struct resolvers *resolvers)
 {
     struct metrics *m = &resolvers->worker->metrics;
-    struct resolver_counts sum = {0};
+    struct resolver_counts sum = resolvers->past;
     struct tunnel_resolver *tunnel;
 
-    if (resolvers->local != NULL)
-        resolver_counts(resolvers->local, &sum);
-    LIST_FOREACH (tunnel, &resolvers->tunnels, link) {
-        struct resolver_counts counts = {0};
-        if (tunnel->resolver != NULL)
-            resolver_counts(tunnel->resolver, &counts);
-        sum.found += counts.found;
-        sum.no_such_name += counts.no_such_name;
-        sum.failed += counts.failed;
-        sum.cached += counts.cached;
-    }
+    add_counts(&sum, resolvers->local);
+    LIST_FOREACH (tunnel, &resolvers->tunnels, link)
+        add_counts(&sum, tunnel->resolver);
     metric_set(&m->names_found, sum.found);
     metric_set(&m->names_missing, sum.no_such_name);
     metric_set(&m->names_failed, sum.failed);

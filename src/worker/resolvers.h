@@ -16,7 +16,8 @@ void resolvers_free(struct resolvers *resolvers);
 struct resolver *resolvers_get(struct resolvers *resolvers, struct generation *generation,
                                enum resolve_step step, const char *via);
 
-/* Forgets all answers, and the resolvers of generations that are gone. */
+/* Forgets all answers. A tunnel resolver without look-ups is freed, so that it does not keep its
+ * generation. */
 void resolvers_flush(struct resolvers *resolvers);
 
 /* Puts the resolvers' counts into the worker's metrics. */

@@ -147,6 +147,16 @@ void workers_send_probe(struct workers *workers)
     send_note_to_all(workers, NULL, act_probe);
 }
 
+static void act_check(struct worker *worker, struct session_table *table)
+{
+    worker_check_sessions(worker, table);
+}
+
+void workers_send_check(struct workers *workers, struct session_table *table)
+{
+    send_note_to_all(workers, table, act_check);
+}
+
 static void act_flush(struct worker *worker, struct session_table *table)
 {
     (void)table;
@@ -276,6 +286,7 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->waiting);
     LIST_INIT(&worker->sessions);
     worker->resolvers = resolvers_new(worker);
+    worker->silent_addresses = fast_names_new();
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);
     return worker;
 }
@@ -304,6 +315,7 @@ void worker_free(struct worker *worker)
 {
     mailbox_free(worker->mailbox);
     credential_cache_free(worker->credentials);
+    fast_names_free(worker->silent_addresses);
     resolvers_free(worker->resolvers);
     loop_free(worker->loop);
     free(worker);

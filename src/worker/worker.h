@@ -60,6 +60,10 @@ void workers_send_session_up(struct workers *workers, struct session_table *tabl
  * whether their servers live. */
 void workers_send_probe(struct workers *workers);
 
+/* To every worker: a session of that table is overdue, so that the others are asked for a sign of
+ * life. */
+void workers_send_check(struct workers *workers, struct session_table *table);
+
 /* To every worker: forget looked-up names. */
 void workers_send_flush(struct workers *workers);
 

@@ -38,6 +38,9 @@ struct worker {
                                    their waiting_link */
     LIST_HEAD(, worker_session) sessions;
     struct resolvers *resolvers;
+    /* Addresses that another one of their name had to be tried beside, with their upstreams:
+     * "office 192.0.2.1" (client_route.c). For ten minutes they are tried last. */
+    struct fast_names *silent_addresses;
     struct credential_cache *credentials;
     unsigned binds; /* SOCKS BINDs under way */
     struct metrics metrics;
@@ -54,8 +57,10 @@ void worker_accept(struct worker *worker, struct generation *generation,
 /* The session of that slot; NULL: another worker has it, or it is not up any more. */
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
 
-/* worker_sessions.c: all sessions are asked whether their servers live; all sessions end. */
+/* worker_sessions.c: all sessions, or those of one table, are asked whether their servers live
+ * (session_probe, session_check); all sessions end. */
 void worker_probe_sessions(struct worker *worker);
+void worker_check_sessions(struct worker *worker, const struct session_table *table);
 void worker_end_sessions(struct worker *worker);
 
 #endif

@@ -105,8 +105,11 @@ static bool publish(struct worker_session *ws)
     ws->carried = state.carried;
     atomic_store_explicit(&slot->rate, (unsigned)ws->rate, memory_order_relaxed);
     was_overdue = atomic_exchange_explicit(&slot->overdue, overdue, memory_order_relaxed);
-    if (overdue && !was_overdue)
+    if (overdue && !was_overdue) {
+        /* (What holds this server up may hold others up, to which its clients would go.) */
+        workers_send_check(ws->worker->workers, ws->table);
         clients_session_overdue(ws->worker, ws->table, ws->slot);
+    }
     atomic_store_explicit(&slot->streaming, streaming, memory_order_relaxed);
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
@@ -230,6 +233,15 @@ void worker_probe_sessions(struct worker *worker)
 
     LIST_FOREACH (ws, &worker->sessions, link)
         session_probe(ws->session);
+}
+
+void worker_check_sessions(struct worker *worker, const struct session_table *table)
+{
+    struct worker_session *ws;
+
+    LIST_FOREACH (ws, &worker->sessions, link)
+        if (ws->table == table)
+            session_check(ws->session);
 }
 
 void worker_end_sessions(struct worker *worker)

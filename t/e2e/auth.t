@@ -9,7 +9,8 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Adit, acl, config, equal, false, holds, listen, scratch, tap, true
+from adit_test import (ANY, Adit, acl, config, equal, false, holds, listen, scratch, section, tap,
+                       true, wait_until)
 from adit_test.clients import (Line, Refused, connect, connected, exchange, http_fields, read_all,
                                read_head, refusal, request, works)
 from adit_test.origins import Origin, echo
@@ -56,8 +57,11 @@ def bad(adit, origin):
     for name, credentials in table:
         with tap.case(name):
             for protocol, code in (("socks5", FAILURE), ("http", 407)):
+                mark = adit.mark()
                 equal(refusal(adit.address, ANY, origin.port, protocol, credentials=credentials),
                       code, f"{protocol}'s answer")
+                found = adit.access(mark, tried=credentials[0], outcome="authentication")
+                false("user" in found, f"a user in the access line: {found}")
     with tap.case("no credentials at all"):
         equal(refusal(adit.address, ANY, origin.port, "socks5"), FF, "SOCKS5's method")
         equal(refusal(adit.address, ANY, origin.port, "socks4"), REJECTED, "SOCKS4's code")
@@ -93,6 +97,35 @@ def users_in_rules(adit, origin):
         true(works(other, origin, credentials=("alice", PASSWORDS["alice"])), "alice gets through")
         equal(refusal(other, ANY, origin.port, credentials=("bob", PASSWORDS["bob"])), 2,
               "what bob hears")
+
+
+def groups(sshd, users, origin):
+    """Who is in a group: rules and listeners know, and a reload changes it."""
+    def text(members):
+        return config(sshd, section("group staff", {"users": members}),
+                      section("group none", {"users": "nobody"}),
+                      listen("members", auth="password", users=users, groups="none, staff"),
+                      acl("allow group=staff to=*", "deny to=*"),
+                      at={"auth": "password", "users": users})
+
+    def heard(place, user):
+        return refusal(place, ANY, origin.port, credentials=(user, PASSWORDS[user]))
+
+    with Adit(text("carol, alice"), name="adit, groups") as adit:
+        with tap.case("rules know who is in a group"):
+            equal((heard(adit.address, "alice"), heard(adit.address, "bob")), (0, 2),
+                  "what alice and bob hear")
+        with tap.case("a listener admits the members of its groups alone"):
+            place = adit.listener("members")
+            equal((heard(place, "alice"), heard(place, "bob")), (0, FAILURE),
+                  "what alice and bob hear")
+            adit.access(listen="members", outcome="authentication", tried="bob")
+        with tap.case("a reload changes who is in it"):
+            mark = adit.reload(text("bob"))
+            adit.wait_log(r"reload", mark)
+            wait_until(lambda: heard(place, "bob") == 0, "bob is a member")
+            equal(heard(place, "alice"), FAILURE, "what alice hears")
+            equal(heard(adit.address, "alice"), 2, "what the rules say to alice")
 
 
 def cache(adit, origin):
@@ -175,6 +208,7 @@ def main():
         aside(adit, origin)
         with_curl(adit)
         secrets(adit)
+        groups(sshd, users, origin)
 
 
 tap.run(main)

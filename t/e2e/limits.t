@@ -72,6 +72,7 @@ def reached(sshd, origin):
             for _ in range(20):
                 true(works(adit.address, origin), "echo")
             wait_until(lambda: adit.descriptors() < 60, "the descriptors are closed")
+            adit.wait_log(r"warning: .*: accepting goes on after \d+\.\d s", mark)
 
 
 def by_remote_forwards(sshd, origin):

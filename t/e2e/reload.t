@@ -3,14 +3,17 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, false, free_port, listen, raises, scratch,
-                       tap, true, upstream, wait_until)
-from adit_test.clients import Closed, Refused, closed, connect, exchange, refusal, works
+from adit_test import (ANY, Adit, acl, config, equal, false, free_port, holds, listen, raises,
+                       scratch, tap, true, upstream, wait_until)
+from adit_test.clients import (Closed, Refused, closed, connect, exchange, http_request, read_all,
+                               refusal, works)
+from adit_test.keys import known_hosts_lines
 from adit_test.origins import BLOCK, Origin, body_then_digest, digest, echo, read_digest
 from adit_test.process import send_signal
 from adit_test.sshd import Sshd
@@ -211,6 +214,30 @@ def without_upstream(sshd):
             adit.finish(None)
 
 
+def mended(sshd, other):
+    with Origin(echo) as origin:
+        wrong = scratch("known_hosts", known_hosts_lines(other.host_key,
+                                                         (sshd.address, sshd.port)))
+        up = {"hold": "1h", "known_hosts": wrong}
+        with Adit(config(sshd, up=up), name="adit with a wrong host key") as adit:
+            with tap.case("a wrong host key: clients are told at once, and why"):
+                adit.wait_log("dialled rarely until a person has mended that")
+                for protocol, code in (("socks5", 1), ("socks4", 0x5b)):
+                    equal(refusal(adit.address, ANY, origin.port, protocol), code, protocol)
+                with socket.create_connection(adit.address) as conn:
+                    conn.sendall(http_request(ANY, origin.port))
+                    answer = read_all(conn).decode("utf-8")
+                holds("^HTTP/1.1 503 ", answer, "the status line")
+                holds("does not accept the SSH server's host key", answer, "the answer")
+            with tap.case("... the known_hosts file is mended, and SIGHUP is enough"):
+                with open(sshd.known_hosts, "rb") as right, open(wrong, "wb") as file:
+                    file.write(right.read())
+                mark = adit.mark()
+                adit.reload()
+                adit.sessions_up(1, mark)
+                true(works(adit.address, origin), "echo")
+
+
 def signals_at_the_end(sshd):
     with tap.case("signals that come while it ends do no harm"):
         for _ in range(20):
@@ -225,6 +252,7 @@ def signals_at_the_end(sshd):
 def main():
     with Sshd() as sshd, Sshd() as other:
         reloads(sshd, other)
+        mended(sshd, other)
         drains(sshd)
         signals_at_the_end(sshd)
         without_upstream(sshd)

@@ -5,6 +5,7 @@ import glob
 import os
 import queue
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,11 +15,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, scratch, tap,
-                       true)
+from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
+                       scratch, tap, true)
 from adit_test.clients import connect
 from adit_test.command import Tunnel, ssh_config
-from adit_test.gateway import binary
+from adit_test.gateway import binary, environment
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
@@ -155,6 +156,84 @@ def units():
             true(float(exposure[1]) <= 2.0, f"an exposure of {exposure[1]}")
 
 
+def unit_keys(name):
+    """{key: value} of [Service]."""
+    with open(os.path.join(UNITS, name), encoding="ascii") as source:
+        return dict(re.findall(r"^(\w+)=(.*)$", source.read(), re.M))
+
+
+def reload_of_unit(sshd):
+    """What adit.service runs for `systemctl reload`, with this test's paths."""
+    socket_path = scratch("control.sock")
+    words = shlex.split(unit_keys("adit.service")["ExecReload"].replace("/usr/bin/adit", binary())
+                        .replace("/run/adit/control.sock", socket_path))
+
+    def ask(adit):
+        return subprocess.run(words, env={**os.environ, "MAINPID": str(adit.pid)}, check=False,
+                              capture_output=True, text=True, timeout=patience(60))
+
+    with Adit(config(sshd, gate={"control": socket_path})) as adit:
+        with tap.case("a unit's reload succeeds"):
+            mark = adit.mark()
+            equal(ask(adit).returncode, 0, "the status")
+            adit.wait_log("reload", mark)
+        with tap.case("a unit's reload of a wrong file fails, and says why"):
+            adit.write(config(sshd, gate={"control": socket_path, "log": "loud"}))
+            done = ask(adit)
+            equal(done.returncode, 78, "the status")
+            holds(r"adit\.ini:\d+: .*loud", done.stderr, "the problem")
+    with tap.case("a unit's reload without a control socket is a signal"), \
+            Adit(config(sshd)) as adit:
+        mark = adit.mark()
+        equal(ask(adit).returncode, 0, "the status")
+        adit.wait_log("reload", mark)
+
+
+def restarts():
+    with tap.case("what only a person can mend is not tried again"):
+        wrong = run_adit("--config", scratch("adit.ini", "[gateway]\nnonsense = 1\n"))
+        usage = run_adit("--nonsense")
+        for name in ("adit.service", "adit@.service"):
+            keys = unit_keys(name)
+            equal(keys["Restart"], "on-failure", name)
+            equal(keys["RestartPreventExitStatus"].split(),
+                  [str(usage.returncode), str(wrong.returncode)], name)
+
+
+def journal(sshd):
+    """JOURNAL_STREAM names the socket that standard error is, as under systemd."""
+    ours, theirs = socket.socketpair()
+    status = os.fstat(theirs.fileno())
+    env = environment(JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}")
+    with tap.case("the journal gets priorities, and no second time"):
+        with open(scratch("adit.ini", config(sshd, up={"port": free_port()})), encoding="ascii") as file:
+            child = subprocess.Popen([binary(), "--config", file.name], stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=theirs, env=env)
+        theirs.close()
+        try:
+            ours.settimeout(patience(30))
+            text = b""
+            while b"refused" not in text or not text.endswith(b"\n"):
+                text += ours.recv(65536)
+        finally:
+            child.terminate()
+            child.wait(patience(30))
+        for line in text.decode().splitlines():
+            holds(r"^(<3>error|<4>warning|<6>info): ", line, "a line")
+        holds(r"(?m)^<4>warning: upstream office: .*refused", text.decode(), "the warning")
+    ours.close()
+    with tap.case("the journal gets the problems of a file as errors"):
+        ours, theirs = socket.socketpair()
+        status = os.fstat(theirs.fileno())
+        with ours, theirs:
+            subprocess.run([binary(), "--config", scratch("adit.ini", "[gateway]\nnonsense = 1\n")],
+                           stdin=subprocess.DEVNULL, stderr=theirs, check=False,
+                           timeout=patience(30),
+                           env=environment(JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}"))
+            theirs.close()
+            holds(r"^<3>.*adit\.ini:2: .*nonsense", ours.recv(65536).decode(), "the line")
+
+
 def run(*arguments):
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=patience(60), check=False)
@@ -165,6 +244,9 @@ def main():
         gateways(sshd)
         tunnels(sshd)
         deaf(sshd)
+        reload_of_unit(sshd)
+        journal(sshd)
+    restarts()
     units()
 
 

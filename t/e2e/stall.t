@@ -38,7 +38,7 @@ def noticed(sshd, origin):
             equal(len(adit.find("stood still", mark)), 1, "lines about it")
         with tap.case("... and again when it goes on"):
             os.unlink(marker)
-            adit.wait_log(rf"info: worker {found[1]} goes on after \d+ s", mark)
+            adit.wait_log(rf"error: worker {found[1]} goes on after \d+ s", mark)
             true(works(adit.address, origin), "echo")
 
 

@@ -4,9 +4,13 @@
  *
  *   rogue_transport public SEED            prints the host key's public half, as in known_hosts
  *   rogue_transport serve SEED FD [STEP HOW]
+ *   rogue_transport record SEED FD
  *
  * SEED is the private key, 64 hexadecimal digits; FD the connection. STEP ends the connection there
  * (see `steps`), and HOW says how: "close", "reset", "disconnect", "garbage" or "hang".
+ *
+ * "record" is "serve", and the client's version line, after a byte 0, and its KEXINITs come out,
+ * too.
  *
  * Standard input and output carry payloads of packets, each after its length (uint32, as SSH has
  * it). What the client sends comes out, except for the messages of key exchange; what comes in is
@@ -36,6 +40,7 @@ static uint8_t session_id[HASH_SIZE];
 static bool has_session_id;
 static bool deaf;     /* nothing is read from the client */
 static bool stubborn; /* the client's KEXINIT is not answered */
+static bool record;   /* the test sees all that comes before the keys, too */
 static const char *stop_step = "", *stop_how = "close";
 
 /* Ends. */
@@ -248,6 +253,8 @@ static void exchange_keys(struct bytes theirs)
     step("kexinit");
     if (x.theirs.data == NULL)
         x.theirs = expect(MSG_KEXINIT);
+    if (record)
+        give(&x.theirs);
     step("their-kexinit");
     b = expect(MSG_ECDH_INIT);
     if (b.length != 1 + 4 + 32)
@@ -278,6 +285,17 @@ static void exchange_keys(struct bytes theirs)
 
 /* Life. */
 
+static void give_version(void)
+{
+    struct bytes b = {0};
+
+    put_u8(&b, 0);
+    put(&b, their_version, strlen(their_version));
+    if (record)
+        give(&b);
+    free(b.data);
+}
+
 static void exchange_versions(void)
 {
     char line[256];
@@ -294,6 +312,7 @@ static void exchange_versions(void)
     while (their_version[length] != '\n' && ++length < sizeof(their_version) - 1);
     while (length > 0 && strchr("\r\n", their_version[length]) != NULL)
         their_version[length--] = '\0';
+    give_version();
     step("their-version");
 }
 
@@ -388,7 +407,7 @@ int main(int argc, char **argv)
 
     if (argc < 3 || OPENSSL_hexstr2buf_ex(seed, sizeof(seed), &length, argv[2], '\0') != 1 ||
         length != sizeof(seed))
-        fail("usage: rogue_transport public SEED | serve SEED FD [STEP HOW]");
+        fail("usage: rogue_transport public SEED | serve SEED FD [STEP HOW] | record SEED FD");
     host_key = key_of(seed);
     if (strcmp(argv[1], "public") == 0) {
         print_public();
@@ -397,6 +416,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         fail("no connection");
     connection = atoi(argv[3]);
+    record = strcmp(argv[1], "record") == 0;
     if (argc > 5) {
         stop_step = argv[4];
         stop_how = argv[5];

@@ -5,14 +5,18 @@
  * so long. Other names below .test are unknown; all else is asked as always. ADIT_TEST_USERS: names
  * parted by spaces, under which the user who runs sshd can log in. ADIT_TEST_PASSWORD: what the
  * stand-in for PAM takes as every user's password; ADIT_TEST_CODE: what it asks for then;
- * ADIT_TEST_ACCOUNT: the words with which it then refuses the account. */
+ * ADIT_TEST_CODE_CHECK: a program that exits with 0 if its argument is the right code, which is
+ * then all that is asked for; ADIT_TEST_ACCOUNT: the words with which it then refuses the account.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pwd.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
@@ -78,7 +82,7 @@ enum { PROMPT_ECHO_OFF = 1, ERROR_MSG = 3, ITEM_USER = 2, ITEM_CONV = 5 };
 static struct pam_conv conversation;
 static const char *pam_user;
 /* Kept from the start: sshd's PAM process empties its environment. */
-static const char *pam_password, *pam_code, *pam_refusal;
+static const char *pam_password, *pam_code, *pam_code_check, *pam_refusal;
 
 int pam_start(const char *service, const char *user, const struct pam_conv *conv, void **handle)
 {
@@ -87,6 +91,7 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
     pam_user = strdup(user);
     pam_password = getenv("ADIT_TEST_PASSWORD");
     pam_code = getenv("ADIT_TEST_CODE");
+    pam_code_check = getenv("ADIT_TEST_CODE_CHECK");
     pam_refusal = getenv("ADIT_TEST_ACCOUNT");
     *handle = &conversation;
     return SUCCESS;
@@ -107,21 +112,44 @@ int pam_get_item(const void *handle, int item, const void **value)
     return SUCCESS;
 }
 
-/* Whether the user answers that. */
-static int answers(const char *text, const char *wanted)
+/* The user's answer; NULL: none. */
+static const char *answer_to(const char *text)
 {
     const struct pam_message prompt = {PROMPT_ECHO_OFF, text}, *prompts = &prompt;
     struct pam_response *answer = NULL;
 
-    return wanted != NULL && conversation.ask != NULL &&
-           conversation.ask(1, &prompts, &answer, conversation.arg) == SUCCESS && answer != NULL &&
-           answer->text != NULL && strcmp(answer->text, wanted) == 0;
+    return conversation.ask != NULL &&
+                   conversation.ask(1, &prompts, &answer, conversation.arg) == SUCCESS &&
+                   answer != NULL
+               ? answer->text
+               : NULL;
+}
+
+static int answers(const char *text, const char *wanted)
+{
+    const char *answer = wanted != NULL ? answer_to(text) : NULL;
+
+    return answer != NULL && strcmp(answer, wanted) == 0;
+}
+
+static int code_is_right(const char *code)
+{
+    char *const arguments[] = {(char *)pam_code_check, (char *)code, NULL};
+    char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+    pid_t pid;
+    int status;
+
+    return code != NULL &&
+           posix_spawn(&pid, pam_code_check, NULL, NULL, arguments, environment) == 0 &&
+           waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 int pam_authenticate(void *handle, int flags)
 {
     (void)handle;
     (void)flags;
+    if (pam_code_check != NULL)
+        return code_is_right(answer_to("Verification code: ")) ? SUCCESS : AUTH_ERR;
     if (!answers("Password: ", pam_password))
         return AUTH_ERR;
     return pam_code == NULL || answers("Verification code: ", pam_code) ? SUCCESS : AUTH_ERR;

@@ -293,7 +293,7 @@ static void without_descriptors_accepting_waits_and_warns_once(void **state)
     run_now(loop);
     assert_int_equal(accepted_count, 1);
     turn_until_accepted(2);
-    assert_int_equal(lines_in(log), 1);
+    assert_int_equal(lines_in(log), 2); /* (accepting goes on) */
 
     log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);
@@ -318,11 +318,12 @@ static void what_cannot_be_polled_now_is_tried_again(void **state)
     acceptor_free(first);
     fd = tcp_connect("127.0.0.1", listener_port(listener));
     turn_until_accepted(1);
-    assert_int_equal(lines_in(log), 1);
+    run_now(loop);
+    assert_int_equal(lines_in(log), 2); /* (accepting goes on) */
 
     /* It may also go before that. */
     first = acceptor_new(loop, listener, false, accepted, &loop);
-    assert_int_equal(lines_in(log), 2);
+    assert_int_equal(lines_in(log), 3);
     acceptor_free(first);
     log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
     close(log);

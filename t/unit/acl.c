@@ -49,6 +49,14 @@ static void a_word_holds_or_does_not(void **state)
         {"to=www.example.com", {.host = "xwww.example.com"}, false},
         {"to=www.example.com", {.host = "www.example.com.evil.net"}, false},
         {"to=www.example.com", {.host = "wwwxexample.com"}, false},
+#ifdef HAVE_LIBIDN2
+        {"to=b\u00fccher.example", {.host = "xn--bcher-kva.example"}, true},
+        {"to=B\u00dcCHER.example", {.host = "xn--bcher-kva.example"}, true},
+        {"to=b\u00fccher.example", {.host = "bcher.example"}, false},
+        {"to=*.b\u00fccher.example", {.host = "www.xn--bcher-kva.example"}, true},
+        {"to=.b\u00fccher.example.", {.host = "xn--bcher-kva.example"}, true},
+        {"to=.b\u00fccher.example.", {.host = "www.xn--bcher-kva.example"}, true},
+#endif
         {"to=*.example.com", {0}, true},
         {"to=*.example.com", {.host = "a.b.example.com"}, true},
         {"to=*.example.com", {.host = "example.com"}, false},
@@ -235,6 +243,38 @@ static void without_a_list_all_is_allowed_and_with_an_empty_one_nothing(void **s
     acl_free(NULL);
 }
 
+/* alice and bob are in staff, and erin smith is in "night shift". */
+static bool in_group(const void *groups, const char *group, const char *user)
+{
+    assert_string_equal(groups, "the groups");
+    return strcmp(group, "staff") == 0 ? strcmp(user, "alice") == 0 || strcmp(user, "bob") == 0
+                                       : strcmp(group, "night") == 0 && strcmp(user, "erin") == 0;
+}
+
+static void a_group_holds_for_its_members(void **state)
+{
+    static const struct {
+        const char *user;
+        bool allowed;
+    } cases[] = {{"alice", true}, {"bob", true}, {"erin", true}, {"mallory", false}, {NULL, false}};
+    struct acl *acl = acl_of("allow = group=staff,night");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct acl_query query = {.host = "a",
+                                  .port = 1,
+                                  .user = cases[i].user,
+                                  .in_group = in_group,
+                                  .groups = "the groups"};
+        assert_int_equal(acl_decide(acl, &query).allow, cases[i].allowed);
+        query.in_group = NULL;
+        assert_false(acl_decide(acl, &query).allow);
+    }
+    /* A rule for a group makes a listener beyond loopback no open one. */
+    assert_true(acl_narrows(acl, "main"));
+    acl_free(acl);
+}
+
 static void an_internal_request_meets_no_listen_word(void **state)
 {
     struct acl *acl = acl_of("allow = listen=main\ndeny = to=*");
@@ -253,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_hostile_pattern_takes_no_time),
         cmocka_unit_test(the_first_match_decides),
         cmocka_unit_test(without_a_list_all_is_allowed_and_with_an_empty_one_nothing),
+        cmocka_unit_test(a_group_holds_for_its_members),
         cmocka_unit_test(an_internal_request_meets_no_listen_word),
     };
 

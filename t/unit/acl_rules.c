@@ -43,6 +43,8 @@ static void a_wrong_rule_is_refused_with_the_word_named(void **state)
         {"allow = to=www?.example.com", "www?.example.com"},
         {"allow = to=!example.com", "!example.com"},
         {"allow = to=::1%lo", "::1%lo"},
+        {"allow = to=b\xfc" "cher.example", "is not ASCII"},
+        {"allow = to=b\u00fc*.example", "a label that is not ASCII"},
         {"allow = to=1:2", "1:2"},
 
         {"allow = port=0", "\"0\""},

@@ -40,20 +40,26 @@ static void a_certificate_is_known_by_its_key(void **state)
 {
     struct key_blob key = BLOB("ssh-ed25519", "KKKK");
     struct key_blob other = BLOB("ssh-ed25519", "LLLL");
-    struct key_blob certificate = BLOB("ssh-ed25519-cert-v01@openssh.com", "nonce", "KKKK", "more");
+    /* (Behind the key: eight bytes of a serial number, and 1 or 2, for a user or a host.) */
+    struct key_blob certificate =
+        BLOB("ssh-ed25519-cert-v01@openssh.com", "nonce", "KKKK", "SSSS", "u");
+    struct key_blob of_host =
+        BLOB("ssh-ed25519-cert-v01@openssh.com", "nonce", "KKKK", "SSSS", "hh");
     struct key_blob empty = {0};
     struct key_blob cut = {.bytes = certificate.bytes, .length = certificate.length};
 
     (void)state;
     assert_true(key_blob_certifies(&certificate, &key));
     assert_false(key_blob_certifies(&certificate, &other));
+    assert_false(key_blob_certifies(&of_host, &key));
     assert_false(key_blob_certifies(&key, &key));
     assert_false(key_blob_certifies(&certificate, &certificate));
     assert_false(key_blob_certifies(&certificate, &empty));
     assert_false(key_blob_certifies(&empty, &key));
-    /* Cut short within the key, it certifies nothing; so does a key cut short. */
-    for (cut.length = 0; cut.length < certificate.length - 8; cut.length++)
+    /* Cut short before it says for whom it is, it certifies nothing; so does a key cut short. */
+    for (cut.length = 0; cut.length < certificate.length - 1; cut.length++)
         assert_false(key_blob_certifies(&cut, &key));
+    free(of_host.bytes);
     free(key.bytes);
     free(other.bytes);
     free(certificate.bytes);
@@ -220,11 +226,12 @@ static int scene_begin(void **state)
     s->keys[0] = BLOB("ssh-ed25519", "KEY0");
     s->keys[1] = BLOB("ssh-ed25519", "KEY1");
     s->keys[2] = BLOB("ssh-ed25519", "KEY2");
-    s->certificate = BLOB("cert", "nonce", "KEY1", "more");
+    s->certificate = BLOB("cert", "nonce", "KEY1", "SSSS", "u");
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s->ends), 0);
     fake_begin(&s->fake, identities_answer(s->keys, 3));
     s->agent = agent_open(
-        &(struct agent_options){s->fake.path, &s->certificate, 1, s->ends[0], &s->waiting}, &error);
+        &(struct agent_options){s->fake.path, &s->certificate, 1, s->ends[0], &s->waiting, NULL},
+        &error);
     assert_non_null(s->agent);
     *state = s;
     return 0;
@@ -387,8 +394,8 @@ static void without_an_agent_there_is_a_reason(void **state)
     const char *error = NULL;
 
     (void)state;
-    assert_null(
-        agent_open(&(struct agent_options){"/nonexistent/agent", NULL, 0, -1, &waiting}, &error));
+    assert_null(agent_open(
+        &(struct agent_options){"/nonexistent/agent", NULL, 0, -1, &waiting, NULL}, &error));
     assert_string_equal(error, "No such file or directory");
 }
 

@@ -83,12 +83,40 @@ static void a_list_of_which_nothing_is_known_is_an_error_with_its_name(void **st
     assert_string_equal(h.error, "public_key_algorithms \"-*\": libssh knows none of them");
 }
 
+static void certificates_of_rsa_need_the_names_of_plain_keys(void **state)
+{
+#define CERT "-cert-v01@openssh.com"
+    static const struct {
+        const char *names;
+        const char *kept; /* NULL: nothing */
+    } cases[] = {
+        {"rsa-sha2-512" CERT, "rsa-sha2-512" CERT ",rsa-sha2-512"},
+        {"rsa-sha2-512,rsa-sha2-256" CERT, "rsa-sha2-256" CERT ",rsa-sha2-256"},
+        {"ssh-ed25519" CERT ",ssh-rsa" CERT ",ssh-ed25519", "ssh-ed25519" CERT ",ssh-rsa" CERT},
+        {"ssh-ed25519,rsa-sha2-512", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *kept = algorithms_for_certificates(cases[i].names);
+        if (cases[i].kept == NULL) {
+            assert_null(kept);
+        } else {
+            assert_non_null(kept);
+            assert_string_equal(kept, cases[i].kept);
+        }
+        free(kept);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_resolved_against_ours),
         cmocka_unit_test(our_own_lists_are_known),
         cmocka_unit_test(a_list_of_which_nothing_is_known_is_an_error_with_its_name),
+        cmocka_unit_test(certificates_of_rsa_need_the_names_of_plain_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

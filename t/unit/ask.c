@@ -153,6 +153,14 @@ static void stage_end(struct stage *s)
     close(s->ends[1]);
 }
 
+static char *ask_at(const struct stage *s, const char *program, const char *prompt)
+{
+    const struct asker asker = {
+        .upstream = "office", .host = "vault.example", .connection = s->ends[0]};
+
+    return program_ask(&asker, program, prompt);
+}
+
 static void a_programs_first_line_is_the_answer(void **state)
 {
     static const struct {
@@ -168,15 +176,20 @@ static void a_programs_first_line_is_the_answer(void **state)
         {"echo secret; exit 1", NULL},
         {"exit 3", NULL},
         {"kill -9 $$", NULL},
+        {"echo $ADIT_UPSTREAM@$ADIT_HOST $ADIT_TEST_MORE", "office@vault.example and more"},
+        {"env | grep -c '^ADIT_UPSTREAM='", "1"},
+        {"echo ${SSH_ASKPASS_PROMPT-unset}", "unset"},
         {"cat", ""}, /* standard input is empty, not ours */
     };
 
     (void)state;
+    setenv("ADIT_UPSTREAM", "of who started this", 1);
+    setenv("ADIT_TEST_MORE", "and more", 1);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct stage s;
         char *answer;
         stage_begin(&s, cases[i].script);
-        answer = program_ask(s.path, "Say it: ", s.ends[0]);
+        answer = ask_at(&s, s.path, "Say it: ");
         if (cases[i].answer == NULL) {
             assert_null(answer);
         } else {
@@ -194,7 +207,7 @@ static void a_program_that_is_not_there_gives_no_answer(void **state)
 
     (void)state;
     stage_begin(&s, "");
-    assert_null(program_ask("/nonexistent/askpass", "?", s.ends[0]));
+    assert_null(ask_at(&s, "/nonexistent/askpass", "?"));
     stage_end(&s);
 }
 
@@ -205,7 +218,7 @@ static void who_waits_for_a_program_hears_that_the_connection_ended(void **state
     (void)state;
     stage_begin(&s, "exec sleep 60");
     close(s.ends[1]);
-    assert_null(program_ask(s.path, "?", s.ends[0]));
+    assert_null(ask_at(&s, s.path, "?"));
     s.ends[1] = dup(s.ends[0]);
     stage_end(&s);
 }

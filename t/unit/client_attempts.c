@@ -294,6 +294,41 @@ static void the_session_may_be_another_worker_s(void **state)
     is_served_by(fd, asked(second, 0, "192.0.2.1"));
 }
 
+static void with_one_server_silent_the_others_are_asked_for_a_sign_of_life(void **state)
+{
+    struct fake_session *first = scene_session(0, 0), *second, *third;
+    int fd = asks_for("192.0.2.1");
+
+    (void)state;
+    asked(first, 0, "192.0.2.1");
+    second = scene_session(1, 0);
+    third = scene_session(2, 1);
+    falls_silent(first, 500);
+    UNTIL(second->checks == 1 && third->checks == 1);
+    falls_silent(first, 750);
+    assert_int_equal(second->checks, 1);
+    close(fd);
+}
+
+/* The other session's server turns out to be silent, too. */
+static void an_open_that_waits_for_two_silent_servers_is_asked_for_on_a_third(void **state)
+{
+    struct fake_session *first = scene_session(0, 0), *second, *third;
+    const struct fake_open *open;
+    int fd = asks_for("192.0.2.1");
+
+    (void)state;
+    open = asked(first, 0, "192.0.2.1");
+    second = scene_session(1, 0);
+    falls_silent(first, 500);
+    asked(second, 0, "192.0.2.1");
+    third = scene_session(2, 0);
+    assert_int_equal(count_opens(third), 0);
+    falls_silent(second, 500);
+    assert_true(open->cancelled);
+    is_served_by(fd, asked(third, 0, "192.0.2.1"));
+}
+
 static void a_forward_s_target_is_asked_for_again_only_when_its_session_is_lost(void **state)
 {
     struct fake_session *first = scene_session(0, 0), *second;
@@ -403,6 +438,8 @@ int main(void)
         TEST_REMOTE(the_silent_server_may_still_answer_first),
         TEST_REMOTE(without_another_session_one_is_asked_for_and_used_when_it_is_up),
         TEST_TWO(the_session_may_be_another_worker_s),
+        TEST_TWO(with_one_server_silent_the_others_are_asked_for_a_sign_of_life),
+        TEST_REMOTE(an_open_that_waits_for_two_silent_servers_is_asked_for_on_a_third),
         TEST_REMOTE(a_forward_s_target_is_asked_for_again_only_when_its_session_is_lost),
         TEST_REMOTE(the_name_that_is_being_resolved_stays_for_a_while),
         TEST_TWO(a_client_goes_elsewhere_a_few_times_at_most),

@@ -145,8 +145,8 @@ static const struct part parts[] = {
     "opening     -W                       -W                       lin+rg:open-timeout      end+xE\n"
     "binding     -W                       -W                       lin+rg:open-timeout      end+xE\n"
     "answering   rel+y                    exc+X                    -d                       end+xE\n"
-    "relaying    -W                       -W                       -d                       end+xE\n"
-    "exchanging  -W                       -W                       -d                       end+xE\n"
+    "relaying    -W                       -W                       end+xE                   end+xE\n"
+    "exchanging  -W                       -W                       end+xE                   end+xE\n"
     "lingering   -W                       -W                       end+xE                   end+xE\n"
     "ended       -f                       -f                       -f                       -f\n"},
     {{CLIENT_EXCHANGED, CLIENT_UPGRADED, CLIENT_STALE}, 3,

@@ -60,6 +60,7 @@ static void every_key_has_its_default(void **state)
     assert_null(upstream->host_key_algorithms);
     assert_false(upstream->compression);
     assert_int_equal(upstream->rekey_bytes, 0);
+    assert_int_equal(upstream->rekey_time_ms, 0);
     assert_null(upstream->proxy_command);
     assert_null(upstream->host_key_alias);
     assert_null(upstream->identity_agent);
@@ -86,6 +87,7 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(listen->auth, LISTEN_AUTH_NONE);
     assert_null(listen->users);
     assert_false(listen->open);
+    assert_int_equal(listen->idle_timeout_ms, 0);
     assert_string_equal(listen->via, "a");
 
     assert_int_equal(config->resolve.order_count, 1);
@@ -127,7 +129,7 @@ static void every_key_of_an_upstream_is_read(void **state)
         "ssh_config = no\nsessions = 2-5\nchannels = 3\nidle = 0\nkeepalive = 0\n"
         "keepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0\n"
         "ciphers = a , b\nkex = c\nmacs = d,e\nhost_key_algorithms = f\ncompression = yes\n"
-        "rekey = 1g\n",
+        "rekey = 1g\nrekey_time = 1h\n",
         file, file, file, file, file);
     struct config *config = load_good(text);
     const struct config_upstream *upstream = &config->upstreams[0];
@@ -157,6 +159,7 @@ static void every_key_of_an_upstream_is_read(void **state)
     assert_string_equal(upstream->host_key_algorithms, "f");
     assert_true(upstream->compression);
     assert_int_equal(upstream->rekey_bytes, 1 << 30);
+    assert_int_equal(upstream->rekey_time_ms, 3600 * 1000);
     config_unref(config);
     free(text);
     remove_file(file);
@@ -196,7 +199,8 @@ static void every_key_of_a_listener_is_read(void **state)
     char *file = write_file("bob:$5$saltsalt$Lm4OymldDH5bRkp6TZ4lrfKsqNRpHFQIOTTBoHHVlT3\n", 0600);
     char *text = mem_printf(UPSTREAM "[upstream b]\nhost = h\n[listen x]\naddress = *:1\n"
                                      "protocols = http, socks5\nauth = password\nusers = %s\n"
-                                     "via = b\n[listen y]\naddress = *:2\nopen = yes\n",
+                                     "idle_timeout = 90m\nvia = b\n"
+                                     "[listen y]\naddress = *:2\nopen = yes\n",
                             file);
     struct config *config = load_good(text);
     const struct config_listen *listen = &config->listens[0];
@@ -207,6 +211,7 @@ static void every_key_of_a_listener_is_read(void **state)
     assert_int_equal(listen->auth, LISTEN_AUTH_PASSWORD);
     assert_string_equal(listen->users_file, file);
     assert_int_equal(users_count(listen->users), 1);
+    assert_int_equal(listen->idle_timeout_ms, 90 * 60 * 1000);
     assert_string_equal(listen->via, "b");
     assert_true(config->listens[1].open);
     config_unref(config);
@@ -300,6 +305,7 @@ static void same_sessions_are_told_by_what_leads_to_them(void **state)
         {"permit_remote_open = h:1\nexit_on_forward_failure = yes\n", true},
         {"compression = yes\n", false},
         {"rekey = 1g\n", false},
+        {"rekey_time = 1h\n", false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -55,6 +55,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "exit_on_forward_failure = no\n"
                               "compression = no\n"
                               "rekey = default\n"
+                              "rekey_time = 0s\n"
                               "\n"
                               "[listen x]\n"
                               "address = localhost:1080\n"
@@ -62,6 +63,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "auth = none\n"
                               "open = no\n"
                               "bind = no\n"
+                              "idle_timeout = 0s\n"
                               "via = a\n"
                               "\n"
                               "[resolve]\n"
@@ -104,28 +106,33 @@ static void every_key_comes_back(void **state)
         "accept-new\nhost_key_alias = z\n"
         "known_hosts = ~/k\\,1, /etc/k, ~/l m\nhash_known_hosts = yes\n"
         "revoked_host_keys = /dev/null\nno_host_authentication_for_localhost = yes\n"
-        "required_rsa_size = 3072\nrequired = auto\nssh_config = no\nsessions = 2-5\nchannels = 3\nidle = 0s\n"
+        "required_rsa_size = 3072\nrequired = auto\nssh_config = no\nsessions = 2-5\nchannels = "
+        "3\nidle = 0s\n"
         "keepalive = 0s\nkeepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0s\n"
         "permit_remote_open = *:80, h:*, [::1]:22\nexit_on_forward_failure = yes\n"
         "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\n"
-        "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\n",
+        "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\nrekey_time = 1h\n",
         "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
         "address_family = any\nagent = yes\nidentities_only = no\nbatch_mode = no\n"
         "password_prompts = 3\npubkey_authentication = yes\npassword_authentication = yes\n"
         "kbd_interactive_authentication = yes\npreferred_authentications = none\n"
         "host_key = ask\nknown_hosts = /k\nhash_known_hosts = no\n"
-        "no_host_authentication_for_localhost = no\nrequired_rsa_size = 1024\nrequired = auto\nssh_config = no\n"
+        "no_host_authentication_for_localhost = no\nrequired_rsa_size = 1024\nrequired = "
+        "auto\nssh_config = no\n"
         "sessions = 1-32\nchannels = 100\nidle = 1m\nkeepalive = 15s\nkeepalive_max = 3\n"
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
-        "exit_on_forward_failure = no\ncompression = no\nrekey = default\n",
+        "exit_on_forward_failure = no\ncompression = no\nrekey = default\n"
+        "rekey_time = 0s\n",
         "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
-        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nvia = a\n",
-        "[forward f]\nlocal = 5 h:6\nopen = no\nvia = b\n",
-        "[forward g]\nremote = 0\nopen = yes\nvia = a\n",
-        "[forward h]\ndynamic = *:7\nopen = yes\nvia = a\n",
+        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\nvia = "
+        "a\n",
+        "[forward f]\nlocal = 5 h:6\nopen = no\nidle_timeout = 90s\nvia = b\n",
+        "[forward g]\nremote = 0\nopen = yes\nidle_timeout = 0s\nvia = a\n",
+        "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",
+        "[group s]\nusers = alice, erin smith\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
         "[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
-        "deny = to=x listen=g,h\n",
+        "deny = to=x listen=g,h\nallow = group=s to=y\n",
     };
     char *text = mem_strdup("");
 

@@ -87,8 +87,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '1000' is not an octal number up to 0777"),
         OF_GATEWAY("stream_local_bind_mask = 00177",
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
-        OF_UPSTREAM("rekey = 1k",
-                    "rekey: '1k' is not a size of at least 1m, such as 512m or 1g, or default"),
+        OF_UPSTREAM("rekey = 15",
+                    "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
+                                        "as 15s or 2m30s"),
     };
 
     ASSERT_PROBLEMS(cases);
@@ -252,6 +254,11 @@ static void rules(void **state)
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
         {MINIMAL "[acl]\ndeny = to=* listen=y\n",
          "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
+        {MINIMAL "[group s]\nusers = a\n[acl]\nallow = group=s,t\n",
+         "f:8: group=t: there is no [group t]\n"},
+        {MINIMAL "[group s]\nusers = a, b*\n", "f:6: users: 'b*' must be a plain name\n"},
+        {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
+         "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
          "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y')\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",

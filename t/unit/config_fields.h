@@ -78,6 +78,7 @@ struct field_row {
     F(host_key_algorithms, STRING, NULL)                                                           \
     F(compression, VALUE, 0)                                                                       \
     F(rekey_bytes, VALUE, 0)                                                                       \
+    F(rekey_time_ms, VALUE, 0)                                                                     \
     F(proxy_command, STRING, NULL)                                                                 \
     F(host_key_alias, STRING, NULL)                                                                \
     F(identity_agent, STRING, NULL)                                                                \
@@ -117,8 +118,10 @@ struct field_row {
     F(auth, VALUE, 0)                                                                              \
     F(users_file, STRING, NULL)                                                                    \
     F(users, PARTS, NULL)                                                                          \
+    F(groups, LIST, {0})                                                                           \
     F(open, VALUE, 0)                                                                              \
     F(bind, VALUE, 0)                                                                              \
+    F(idle_timeout_ms, VALUE, 0)                                                                   \
     F(via, STRING, NULL)                                                                           \
     F(target, PARTS, {0})
 
@@ -129,8 +132,14 @@ struct field_row {
     F(bind, PARTS, {0})                                                                            \
     F(target, PARTS, {0})                                                                          \
     F(open, VALUE, 0)                                                                              \
+    F(idle_timeout_ms, VALUE, 0)                                                                   \
     F(via, STRING, NULL)                                                                           \
     F(listen, PARTS, {0})
+
+#define GROUP_FIELDS(F)                                                                            \
+    F(name, STRING, NULL)                                                                          \
+    F(line, VALUE, 0)                                                                              \
+    F(users, LIST, {0})
 
 #define SERVER_FIELDS(F)                                                                           \
     F(ip, VALUE, {{0}})                                                                            \
@@ -151,6 +160,8 @@ struct field_row {
     F(listen_count, VALUE, 0)                                                                      \
     F(forwards, PARTS, NULL)                                                                       \
     F(forward_count, VALUE, 0)                                                                     \
+    F(groups, PARTS, NULL)                                                                         \
+    F(group_count, VALUE, 0)                                                                       \
     F(resolve, PARTS, {.order_count = 0})                                                          \
     F(acl, PARTS, NULL)                                                                            \
     F(acl_names_resolve, VALUE, 0)                                                                 \
@@ -170,6 +181,7 @@ struct field_row {
 #define PLACE_ROW(field, kind, ...) ROW_OF(config_place, field, kind)
 #define LISTEN_ROW(field, kind, ...) ROW_OF(config_listen, field, kind)
 #define FORWARD_ROW(field, kind, ...) ROW_OF(config_forward, field, kind)
+#define GROUP_ROW(field, kind, ...) ROW_OF(config_group, field, kind)
 #define SERVER_ROW(field, kind, ...) ROW_OF(config_server, field, kind)
 #define RESOLVE_ROW(field, kind, ...) ROW_OF(config_resolve, field, kind)
 #define CONFIG_ROW(field, kind, ...) ROW_OF(config, field, kind)
@@ -179,6 +191,7 @@ FIELD_ROWS(config_address, ADDRESS_FIELDS, ADDRESS_ROW)
 FIELD_ROWS(config_place, PLACE_FIELDS, PLACE_ROW)
 FIELD_ROWS(config_listen, LISTEN_FIELDS, LISTEN_ROW)
 FIELD_ROWS(config_forward, FORWARD_FIELDS, FORWARD_ROW)
+FIELD_ROWS(config_group, GROUP_FIELDS, GROUP_ROW)
 FIELD_ROWS(config_server, SERVER_FIELDS, SERVER_ROW)
 FIELD_ROWS(config_resolve, RESOLVE_FIELDS, RESOLVE_ROW)
 FIELD_ROWS(config, CONFIG_FIELDS, CONFIG_ROW)
@@ -284,6 +297,8 @@ static inline void visit_config(const struct field_visit *v, const struct config
         VISIT(v, config_place, &forward_a->target, &forward_b->target);
         visit_listen(v, &forward_a->listen, &forward_b->listen);
     }
+    for (size_t i = 0; i < fewer(a->group_count, b->group_count); i++)
+        VISIT(v, config_group, &a->groups[i], &b->groups[i]);
     VISIT(v, config_resolve, &a->resolve, &b->resolve);
     for (size_t i = 0; i < fewer(a->resolve.server_count, b->resolve.server_count); i++)
         VISIT(v, config_server, &a->resolve.servers[i], &b->resolve.servers[i]);

@@ -40,6 +40,9 @@ static const struct {
     {"briefalias.example", CNAME, 0, "four.example"},
     {"negative.example", A, 0x80000000, "192.0.2.11"},
     {"slow.example", A, 300, "192.0.2.12"},
+    {"nosix.example", A, 300, "192.0.2.13"},
+    {"failsix.example", A, 300, "192.0.2.14"},
+    {"nofour.example", AAAA, 300, "2001:db8::13"},
 };
 
 /* Names that are not answered from the zone. */
@@ -47,11 +50,13 @@ static const struct {
     const char *name;
     enum { FAILS, SILENT, WAITS, HANGS_UP, LIES, FLOODS } conduct;
     int rcode;
+    uint16_t only; /* questions of this type; 0: all */
 } conducts[] = {
-    {"servfail.example", FAILS, SERVFAIL}, {"refused.example", FAILS, REFUSED},
-    {"silent.example", SILENT, NO_ERROR},  {"hangup.example", HANGS_UP, NO_ERROR},
-    {"liar.example", LIES, NO_ERROR},      {"many.example", FLOODS, NO_ERROR},
-    {"slow.example", WAITS, NO_ERROR},
+    {"servfail.example", FAILS, SERVFAIL, 0}, {"refused.example", FAILS, REFUSED, 0},
+    {"silent.example", SILENT, NO_ERROR, 0},  {"hangup.example", HANGS_UP, NO_ERROR, 0},
+    {"liar.example", LIES, NO_ERROR, 0},      {"many.example", FLOODS, NO_ERROR, 0},
+    {"slow.example", WAITS, NO_ERROR, 0},     {"nosix.example", SILENT, NO_ERROR, AAAA},
+    {"nofour.example", SILENT, NO_ERROR, A},  {"failsix.example", FAILS, SERVFAIL, AAAA},
 };
 
 struct dns_peer {
@@ -215,7 +220,8 @@ static bool peer_answer(struct dns_peer *peer, const uint8_t *id, const char *na
     put_name(&m, name);
     put16(&m, type);
     put16(&m, 1);
-    while (i < COUNT(conducts) && strcmp(conducts[i].name, name) != 0)
+    while (i < COUNT(conducts) && !(strcmp(conducts[i].name, name) == 0 &&
+                                    (conducts[i].only == 0 || conducts[i].only == type)))
         i++;
     if (i == COUNT(conducts)) {
         rcode = put_zone(&m, name, type, &answers);

@@ -10,7 +10,7 @@
 enum end { OPEN, CLOSED, ABORTED };
 
 #ifndef GOT_MAX
-#define GOT_MAX 256
+#define GOT_MAX 512
 #endif
 
 /* What happens at the far side of an endpoint, and what was seen there. It outlives the endpoint.

@@ -335,6 +335,11 @@ static void fake_probe(struct session *session)
     session_of(session)->probes++;
 }
 
+static void fake_check(struct session *session)
+{
+    session_of(session)->checks++;
+}
+
 static void fake_tick(struct session *session)
 {
     session_of(session)->ticks++;
@@ -447,6 +452,7 @@ static const struct session_operations fake_session_operations = {
     .forwarded_refuse = fake_forwarded_refuse,
     .peer = fake_peer,
     .probe = fake_probe,
+    .check = fake_check,
     .state = fake_session_state,
     .tick = fake_tick,
 };

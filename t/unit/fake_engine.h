@@ -138,6 +138,7 @@ struct fake_session {
     bool dead;
     bool freed;
     unsigned probes;
+    unsigned checks;
     unsigned ticks;
     struct session_state added; /* to what the engine counts: set by the test */
     TAILQ_HEAD(, fake_open) opens;

@@ -110,7 +110,8 @@ static void every_forward_comes_back_from_a_dump(void **state)
         char *dump = config_dump(config);
         struct config *again = load_good(dump);
         char *dump_again = config_dump(again);
-        char *section = mem_printf("\n[forward f]\n%s\nopen = no\nvia = a\n", values[i]);
+        char *section =
+            mem_printf("\n[forward f]\n%s\nopen = no\nidle_timeout = 0s\nvia = a\n", values[i]);
         assert_string_equal(dump, dump_again);
         assert_non_null(strstr(dump, section));
         free(section);
@@ -264,16 +265,18 @@ static void a_forward_can_be_added(void **state)
         const char *section;
     } cases[] = {
         {FORWARD_LOCAL, "5432:db:5432", NULL,
-         "[forward local-5432]\nlocal = 5432 db:5432\nopen = no\nvia = a\n\n"},
+         "[forward local-5432]\nlocal = 5432 db:5432\nopen = no\nidle_timeout = 0s\nvia = a\n\n"},
         {FORWARD_LOCAL, "*:80:h:1", "b",
-         "[forward local-80]\nlocal = *:80 h:1\nopen = no\nvia = b\n\n"},
+         "[forward local-80]\nlocal = *:80 h:1\nopen = no\nidle_timeout = 0s\nvia = b\n\n"},
         {FORWARD_REMOTE, "0:h:1", "b",
-         "[forward remote-0]\nremote = 0 h:1\nopen = no\nvia = b\n\n"},
+         "[forward remote-0]\nremote = 0 h:1\nopen = no\nidle_timeout = 0s\nvia = b\n\n"},
         {FORWARD_REMOTE, "1080", NULL,
-         "[forward remote-1080]\nremote = 1080\nopen = no\nvia = a\n\n"},
-        {FORWARD_DYNAMIC, "7", NULL, "[forward dynamic-7]\ndynamic = 7\nopen = no\nvia = a\n\n"},
+         "[forward remote-1080]\nremote = 1080\nopen = no\nidle_timeout = 0s\nvia = a\n\n"},
+        {FORWARD_DYNAMIC, "7", NULL,
+         "[forward dynamic-7]\ndynamic = 7\nopen = no\nidle_timeout = 0s\nvia = a\n\n"},
         {FORWARD_DYNAMIC, "0.0.0.0:7", NULL,
-         "[forward dynamic-0.0.0.0-7]\ndynamic = 0.0.0.0:7\nopen = yes\nvia = a\n\n"},
+         "[forward dynamic-0.0.0.0-7]\ndynamic = 0.0.0.0:7\nopen = yes\nidle_timeout = 0s\nvia = "
+         "a\n\n"},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {

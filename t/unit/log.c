@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -89,6 +91,10 @@ static void no_peer_can_forge_a_line_or_drive_a_terminal(void **state)
         {"x\n2026 info: forged", "k=\"x\\x0a2026 info: forged\""},
         {"\x1b[31m\x7f", "k=\\x1b[31m\\x7f"},
         {"\xc3\xa9", "k=\xc3\xa9"},
+        {"\xc2\x9b"
+         "31m",
+         "k=\\xc2\\x9b31m"},
+        {"two \xe2\x80\xa8\"\xff", "k=\"two \\xe2\\x80\\xa8\\\"\\xff\""},
     };
 
     (void)state;
@@ -142,12 +148,13 @@ static void a_json_line_is_one_object(void **state)
         ADIT_LOG_TEXT_FIELD("text", "\"quoted\"\n\x01"),
         ADIT_LOG_TEXT_FIELD("odd", "\xff\xfe!"), /* no UTF-8 */
         ADIT_LOG_NUMBER_FIELD("number", 42),
+        ADIT_LOG_TEXT_FIELD("controls", "\xc2\x9b\xe2\x80\xae"),
     };
     json_t *line;
 
     (void)state;
     log_setup(file, ADIT_LOG_INFO, ADIT_LOG_JSON);
-    log_event(ADIT_LOG_ERROR, "event", fields, 3);
+    log_event(ADIT_LOG_ERROR, "event", fields, 4);
     log_text();
     assert_ptr_equal(strchr(written, '\n'), written + strlen(written) - 1);
     line = json_loads(written, 0, NULL);
@@ -157,7 +164,59 @@ static void a_json_line_is_one_object(void **state)
     assert_string_equal(json_string_value(json_object_get(line, "text")), "\"quoted\"\n\x01");
     assert_string_equal(json_string_value(json_object_get(line, "odd")), "\\xff\\xfe!");
     assert_int_equal(json_integer_value(json_object_get(line, "number")), 42);
+    assert_string_equal(json_string_value(json_object_get(line, "controls")),
+                        "\xc2\x9b\xe2\x80\xae");
+    assert_non_null(strstr(written, "\"controls\":\"\\u009B\\u202E\""));
     json_decref(line);
+}
+
+/* JOURNAL_STREAM names the descriptor's device and inode. */
+static void set_journal(int fd, int more)
+{
+    struct stat status;
+    char stream[64];
+
+    assert_int_equal(fstat(fd, &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev,
+             (uintmax_t)status.st_ino + (uintmax_t)more);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+}
+
+static void the_journal_gets_priorities_and_no_time(void **state)
+{
+    static const struct log_field field = ADIT_LOG_TEXT_FIELD("k", "v");
+
+    (void)state;
+    set_journal(file, 0);
+    log_setup(file, ADIT_LOG_DEBUG, ADIT_LOG_TEXT);
+    log_error("one");
+    log_warning("two");
+    log_event(ADIT_LOG_INFO, "three", &field, 1);
+    log_debug("four");
+    assert_string_equal(log_text(), "<3>error: one\n<4>warning: two\n<6>info: three k=v\n"
+                                    "<7>debug: four\n");
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+}
+
+static void the_journal_gets_json_behind_a_priority(void **state)
+{
+    (void)state;
+    set_journal(file, 0);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_JSON);
+    log_warning("two");
+    log_text();
+    assert_memory_equal(written, "<4>{\"time\":\"", 12);
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+}
+
+static void another_stream_is_not_the_journal(void **state)
+{
+    (void)state;
+    set_journal(file, 1);
+    log_setup(file, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_warning("two");
+    assert_string_equal(only_line(), "warning: two");
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 }
 
 int main(void)
@@ -170,6 +229,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_field_without_a_value_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_line_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_json_line_is_one_object, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_journal_gets_priorities_and_no_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_journal_gets_json_behind_a_priority, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_stream_is_not_the_journal, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "conf/load.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void collect_notice(void *arg, const char *text)
 {
@@ -48,7 +49,7 @@ static void notices_say_what_a_person_should_know(void **state)
          "is open to every user of this machine"},
         {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassword_file = %s\n",
                     open_file),
-         "chmod o= /tmp/adit-config-"},
+         geteuid() == 0 ? "chown root:GROUP /tmp/adit-config-" : "chmod o= /tmp/adit-config-"},
         {mem_printf("[upstream y]\nhost = h\nhost_key = accept-new\npassphrase_file = %s\n",
                     open_file),
          "is open to every user of this machine"},

@@ -47,7 +47,7 @@ static const char script[] =
     "test -z \"$jump\" || echo proxyjump $jump\n"
     "case $host in\n"
     "office) echo hostname 10.0.0.1; echo controlmaster auto\n"
-    "  echo controlpath /run/%n-%p; echo localforward 5432 '[localhost]':5432\n"
+    "  echo controlpath /run/$host-$port; echo localforward 5432 '[localhost]':5432\n"
     "  echo remoteforward 1081 '[socks]':0; echo forkafterauthentication yes\n"
     "  echo loglevel VERBOSE; echo serveraliveinterval 60; echo batchmode yes\n"
     "  echo streamlocalbindmask 0111; echo tunnel yes\n"

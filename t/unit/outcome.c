@@ -43,6 +43,7 @@ static void the_codes_are_those_of_the_design(void **state)
         {OUTCOME_BAD_RESPONSE, 1, 0x5b, 502},
         {OUTCOME_NO_RESPONSE, 1, 0x5b, 502},
         {OUTCOME_RESPONSE_TOO_LARGE, 1, 0x5b, 502},
+        {OUTCOME_GIVEN_UP, 1, 0x5b, 400},
     };
     (void)state;
     assert_int_equal(sizeof cases / sizeof cases[0], OUTCOMES);
@@ -144,7 +145,7 @@ static void a_failure_names_target_and_cause(void **state)
                         "HTTP/1.1 502 Bad Gateway\r\n"
                         "Proxy-Status: adit; error=connection_refused; "
                         "details=\"connection refused: open failed\"\r\n"
-                        "Content-Type: text/plain\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n"
                         "X-Content-Type-Options: nosniff\r\n"
                         "Content-Length: 49\r\n"
                         "Connection: close\r\n"
@@ -199,6 +200,15 @@ static void a_detail_cannot_write_fields(void **state)
                                        "????z\n");
 }
 
+/* A name with U+009B (CSI of a terminal), one with U+00E9, and a byte that is no UTF-8. */
+static void a_target_cannot_drive_a_terminal(void **state)
+{
+    struct wire_target target = {.host = "\xc2\x9b[31m\xc3\xa9\xff.example", .port = 80};
+    (void)state;
+    assert_string_equal(body_of(reply(OUTCOME_REFUSED, &target, NULL)),
+                        "adit: ??[31m\xc3\xa9?.example:80: connection refused\n");
+}
+
 static void the_longest_reply_fits(void **state)
 {
     struct wire_target target = {.port = 65535};
@@ -230,6 +240,7 @@ int main(void)
         cmocka_unit_test(statuses_that_need_a_field_have_it),
         cmocka_unit_test(a_target_that_is_not_known_is_left_out),
         cmocka_unit_test(a_detail_cannot_write_fields),
+        cmocka_unit_test(a_target_cannot_drive_a_terminal),
         cmocka_unit_test(the_longest_reply_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,32 @@ static void retry_now_helps_but_where_a_person_has_to(void **state)
     dials_stay(2);
 }
 
+/* After a reload. */
+static void forgotten_waits_help_where_a_person_has_been(void **state)
+{
+    struct pool *pool;
+    atomic_int *cause;
+
+    (void)state;
+    fake.script.dials = FAKE_NO;
+    fake.script.dial_status = DIAL_HOST_KEY;
+    pool = pool_with("sessions = 1-3\n");
+    cause = &pool_table(pool)->failing;
+    UNTIL(pools.failures == 1);
+    assert_int_equal(atomic_load(cause), DIAL_HOST_KEY);
+    scene_skip(1);
+    pool_forget_waits(pool);
+    assert_int_equal(state_of(pool).dialling, 1);
+    assert_int_equal(atomic_load(cause), DIAL_OK); /* (clients wait for this dial) */
+    fake.script.dial_status = DIAL_TRANSPORT;
+    UNTIL(pools.failures == 2);
+    assert_int_equal(atomic_load(cause), DIAL_OK);
+    scene_skip(1);
+    fake.script.dials = FAKE_YES;
+    pool_forget_waits(pool);
+    UNTIL(up(pool) == 1);
+}
+
 static void a_login_that_takes_too_long_is_shut_down(void **state)
 {
     struct pool *pool;
@@ -243,6 +269,7 @@ int main(void)
         TEST(a_host_that_nobody_reaches_is_tried_soon),
         TEST(while_clients_wait_an_unreachable_host_is_tried_each_second),
         TEST(retry_now_helps_but_where_a_person_has_to),
+        TEST(forgotten_waits_help_where_a_person_has_been),
         TEST(a_login_that_takes_too_long_is_shut_down),
         TEST(a_person_may_take_their_time),
         TEST(a_host_that_asks_gets_one_dial_at_a_time_and_no_more_for_load),

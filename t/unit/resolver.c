@@ -170,12 +170,15 @@ static void an_answer_is_believed_for_its_least_ttl_and_not_for_ever(void **stat
         struct ares_addrinfo_node first = {.ai_ttl = INT_MAX, .ai_next = &second};
         struct ares_addrinfo_cname cname = {.ttl = cases[i].alias};
         struct ares_addrinfo records = {.nodes = &first, .cnames = &cname};
-        uint64_t seconds = answer_ttl(&found, &records);
+        struct ares_addrinfo *const both[] = {&records, &records};
+        struct ares_addrinfo *const one[] = {NULL, &records};
+        uint64_t seconds = answer_ttl(&found, both);
         if (seconds != cases[i].seconds)
             fail_msg("%d and %d: %llu s", cases[i].address, cases[i].alias,
                      (unsigned long long)seconds);
-        assert_int_equal(answer_ttl(&failed, &records), 0);
-        assert_int_equal(answer_ttl(&absent, &records), RESOLVER_TTL_NEGATIVE);
+        assert_int_equal(answer_ttl(&found, one), seconds);
+        assert_int_equal(answer_ttl(&failed, both), 0);
+        assert_int_equal(answer_ttl(&absent, both), RESOLVER_TTL_NEGATIVE);
     }
 }
 

@@ -58,6 +58,69 @@ static void a_slow_answer_on_a_connection_that_is_alive_is_waited_for(void **sta
     assert_int_equal(w->server.connections, 1);
 }
 
+/* Longer than a server may be silent that is not the only one. */
+static void the_only_server_is_asked_once_however_slow(void **state)
+{
+    struct world *w = *state;
+    struct result slow = {0};
+    uint64_t start = uv_hrtime();
+
+    use_server(w, "127.0.0.1", w->server.port, NULL, 6000);
+    look_up(w, "slow.example", &slow);
+    await_questions(w, 2);
+    while ((uv_hrtime() - start) / 1000000 < 1500)
+        run_a_little(w);
+    dns_server_release(&w->server);
+    await(w);
+    expect(&slow, "slow.example", RESOLVE_FOUND, "192.0.2.12");
+    assert_int_equal(w->server.connections, 1);
+    assert_int_equal(w->server.questions, 2);
+}
+
+static void addresses_do_not_wait_for_a_late_family(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *addresses;
+    } cases[] = {{"nosix.example", "192.0.2.13"}, {"nofour.example", "2001:db8::13"}};
+    struct world *w = *state;
+
+    use_server(w, "127.0.0.1", w->server.port, NULL, 3600000);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned questions;
+
+        look_up_and_expect(w, cases[i].name, RESOLVE_FOUND, cases[i].addresses);
+        questions = w->server.questions; /* (a look-up meanwhile asks nothing) */
+        look_up_and_expect(w, cases[i].name, RESOLVE_FOUND, cases[i].addresses);
+        assert_int_equal(w->server.questions, questions);
+    }
+}
+
+/* The look-up's time is over before anybody lost patience. */
+static void what_came_in_time_is_not_thrown_away(void **state)
+{
+    struct world *w = *state;
+    struct result first = {0}, second = {0};
+
+    use_server(w, "127.0.0.1", w->server.port, NULL, RESOLVER_LATE_V4_MS / 2);
+    look_up_and_expect(w, "nofour.example", RESOLVE_FOUND, "2001:db8::13");
+    use_server(w, "127.0.0.1", w->server.port, NULL, 0);
+    look_up(w, "nosix.example", &first);
+    look_up(w, "nosix.example", &second);
+    await(w);
+    expect(&first, "nosix.example", RESOLVE_FOUND, "192.0.2.13");
+    expect(&second, "nosix.example", RESOLVE_FOUND, "192.0.2.13");
+    resolver_flush(w->resolver); /* while the other family is awaited */
+    look_up_and_expect(w, "nosix.example", RESOLVE_FOUND, "192.0.2.13");
+}
+
+static void a_family_that_fails_costs_the_other_nothing(void **state)
+{
+    struct world *w = *state;
+
+    look_up_and_expect(w, "failsix.example", RESOLVE_FOUND, "192.0.2.14");
+}
+
 static void a_connection_closed_in_the_middle_of_an_answer_is_replaced(void **state)
 {
     struct world *w = *state;
@@ -107,6 +170,29 @@ static void a_second_server_is_asked_when_the_first_cannot_be_dialled(void **sta
     look_up_and_expect(w, "servfail.example", RESOLVE_FAILED, "");
 }
 
+/* The first server takes connections and never says anything. */
+static void a_server_that_does_not_answer_is_asked_last(void **state)
+{
+    struct world *w = *state;
+    struct resolver_server servers[2] = {{.port = 2}, {.port = 53}};
+    struct resolver_options options = {.servers = servers,
+                                       .server_count = 2,
+                                       .dial = dial_silent_port_2,
+                                       .dial_arg = w,
+                                       .timeout_ms = 4000};
+
+    ip_parse("127.0.0.1", &servers[0].ip);
+    ip_parse("127.0.0.1", &servers[1].ip);
+    resolver_free(w->resolver);
+    w->resolver = resolver_new(w->loop, &options);
+    look_up_and_expect(w, "four.example", RESOLVE_FOUND, "192.0.2.4");
+    assert_int_equal(w->silent_dials, 1);
+    look_up_and_expect(w, "both.example", RESOLVE_FOUND, BOTH);
+    look_up_and_expect(w, "six.example", RESOLVE_FOUND, "2001:db8::6");
+    assert_int_equal(w->silent_dials, 1);
+    assert_int_equal(w->server.connections, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +200,11 @@ int main(void)
         test(a_silent_server_fails_the_look_up_in_time),
         test(a_connection_that_fell_silent_is_replaced),
         test(a_slow_answer_on_a_connection_that_is_alive_is_waited_for),
+        test(the_only_server_is_asked_once_however_slow),
+        test(addresses_do_not_wait_for_a_late_family),
+        test(what_came_in_time_is_not_thrown_away),
+        test(a_family_that_fails_costs_the_other_nothing),
+        test(a_server_that_does_not_answer_is_asked_last),
         test(a_connection_closed_in_the_middle_of_an_answer_is_replaced),
         test(a_connection_is_used_again_until_the_server_closes_it),
         test(a_server_that_cannot_be_dialled_is_a_failure),

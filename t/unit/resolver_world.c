@@ -34,6 +34,17 @@ int dial_but_port_1(void *arg, const struct ip *server, uint16_t port)
     return port == 1 ? dial_nothing(arg, server, port) : dial_pair(arg, server, port);
 }
 
+int dial_silent_port_2(void *arg, const struct ip *server, uint16_t port)
+{
+    struct world *w = arg;
+
+    if (port == 2) {
+        w->silent_dials++;
+        w->server.mute = 1;
+    }
+    return dial_pair(arg, server, port);
+}
+
 /* ---- the world */
 
 void use_server(struct world *w, const char *ip, uint16_t port,

@@ -25,6 +25,7 @@ struct world {
     struct dns_server server;
     struct resolver *resolver;
     unsigned dials;
+    unsigned silent_dials; /* those of dial_silent_port_2 to port 2 */
     char logged_in[IP_TEXT_MAX + 8];
     bool looking_up; /* inside resolver_lookup */
     unsigned waiting;
@@ -45,11 +46,13 @@ struct result {
     const char *looks_up_too; /* a name `done` looks up, once */
 };
 
-/* The ways the resolver dials: through a socketpair, in vain, and in vain for port 1 only. The
+/* The ways the resolver dials: through a socketpair, in vain, in vain for port 1 only. The
  * world is their `arg`. */
 int dial_pair(void *arg, const struct ip *server, uint16_t port);
 int dial_nothing(void *arg, const struct ip *server, uint16_t port);
 int dial_but_port_1(void *arg, const struct ip *server, uint16_t port);
+/* The server at port 2 takes questions and never answers. */
+int dial_silent_port_2(void *arg, const struct ip *server, uint16_t port);
 
 /* A new resolver in place of the old one, with one server. */
 void use_server(struct world *w, const char *ip, uint16_t port,

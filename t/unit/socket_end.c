@@ -121,24 +121,6 @@ static void a_close_after_the_peers_end_does_not_linger(void **state)
     owner->loop = loop_new();
 }
 
-static void a_peer_that_never_ends_is_left_after_a_while(void **state)
-{
-    struct owner *owner = *state;
-    bool eof;
-
-    closes(owner, false);
-    run_for(owner->loop, SOCKET_LINGER_MS - 500);
-    assert_int_equal(far_reads(owner, &eof), 0);
-    assert_true(eof);
-    far_says(owner, "dropped");
-    run_for(owner->loop, 1000);
-    assert_int_equal(send(owner->far, "x", 1, MSG_NOSIGNAL), 1);
-    run_for(owner->loop, 20);
-    assert_int_equal(send(owner->far, "x", 1, MSG_NOSIGNAL), -1);
-    loop_free(owner->loop);
-    owner->loop = loop_new();
-}
-
 static void lingering_sockets_can_be_cut(void **state)
 {
     struct owner *owner = *state;
@@ -239,7 +221,6 @@ int main(void)
         TCP(an_abort_resets_the_peer),
         BOTH(a_close_lets_the_peer_read_all_though_it_still_writes),
         BOTH(a_close_after_the_peers_end_does_not_linger),
-        TCP(a_peer_that_never_ends_is_left_after_a_while),
         BOTH(lingering_sockets_can_be_cut),
         TCP(the_owner_may_close_inside_any_event),
         BOTH(a_released_socket_keeps_its_unread_bytes),

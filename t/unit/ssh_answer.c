@@ -118,8 +118,8 @@ static void what_a_host_is_given_is_told(void **state)
                        "ciphers = %s\n"
                        "kex = curve25519-sha256\n"
                        "compression = yes\n"
-                       "# office: RekeyLimit\n"
                        "rekey = 1073741824\n"
+                       "rekey_time = 3600\n"
                        "# office: ForwardAgent\n"
                        "# office: LocalCommand\n"
                        "# office: PKCS11Provider\n"
@@ -214,13 +214,18 @@ static void each_keyword_has_its_key(void **state)
         {"IdentityAgent SSH_AUTH_SOCK", ""},
         {"IdentityAgent $ADIT_TEST_AGENT", "identity_agent = /tmp/agent\n"},
         {"IdentityAgent ${ADIT_TEST_AGENT}.1", "identity_agent = /tmp/agent.1\n"},
-        {"IdentityAgent $ADIT_TEST_UNSET", ""},
-        {"IdentityFile none", ""},
+        {"IdentityAgent $ADIT_TEST_UNSET", "agent = no\n"},
+        {"IdentityAgent $ADIT_TEST_EMPTY", "agent = no\n"},
+        {"IdentityAgent /x/%Z", "! identityagent\n"},
+        {"IdentityFile none", "identity = none\n"},
+        {"IdentityFile /x/%Z", "! identityfile\n# office: identityfile\nidentity = none\n"},
         {"UserKnownHostsFile none\nGlobalKnownHostsFile none", "known_hosts = /dev/null\n"},
         {"UserKnownHostsFile /dev/null", "known_hosts = /dev/null\n"},
         {"RekeyLimit default none", ""},
         {"RekeyLimit 0 0", ""},
-        {"RekeyLimit 500K", "# office: RekeyLimit\nrekey = 1048576\n"},
+        {"RekeyLimit 512000 0", "rekey = 512000\n"},
+        {"RekeyLimit 16 60", "rekey = 16\nrekey_time = 60\n"},
+        {"RekeyLimit 0 2592000", "rekey_time = 2073600\n"},
         {"PermitRemoteOpen any", ""},
         {"PermitRemoteOpen none", "permit_remote_open = none\n"},
         {"NumberOfPasswordPrompts 1\nPasswordAuthentication no\nKbdInteractiveAuthentication no",
@@ -271,8 +276,9 @@ static void each_keyword_has_its_key(void **state)
     };
 
     setenv("ADIT_TEST_AGENT", "/tmp/agent", 1);
+    setenv("ADIT_TEST_EMPTY", "", 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct ssh_answer answer = {0};
+        struct ssh_answer answer = {.raw = true};
         ssh_answer_add(&answer, cases[i].line);
         char *text = told(&answer, NULL);
         assert_string_equal(text, cases[i].told);
@@ -301,14 +307,17 @@ static void of_files_those_that_are_there_count(void **state)
     } cases[] = {
         {"identityfile @/a\nidentityfile @/missing\nidentityfile @/b", "identity = @/a, @/b\n"},
         {"identityfile @/only", "identity = @/only.pub\n"}, /* the agent has the other half */
-        {"identityfile @/missing", ""},
+        {"identityfile @/missing", "# office: identityfile\nidentity = none\n"},
+        {"identityfile none", "identity = none\n"},
+        {"identityfile none\nidentityfile @/a", "identity = @/a\n"},
+        {"identityfile ~/.ssh/id_rsa", ""}, /* the usual one */
         {"identityfile @/%n", "identity = @/office\n"},
         {"identityfile @/with,comma", "identity = @/with\\,comma\n"},
         {"certificatefile @/a\ncertificatefile @/missing", "certificate = @/a\n"},
         {"userknownhostsfile @/missing @/a @/missing\nglobalknownhostsfile @/missing @/missing2",
          "known_hosts = @/missing, @/a, @/missing, @/missing, @/missing2\n"},
         {"userknownhostsfile @/with blank @/a b", "known_hosts = @/with blank, @/a, b\n"},
-        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/qoffice\n"},
+        {"userknownhostsfile @/p%n @/q%n", "known_hosts = @/p%n, @/q%n\n"},
         {"userknownhostsfile @/c ~d @/a", "known_hosts = @/c ~d, @/a\n"},
         {"userknownhostsfile missing a", "known_hosts = missing, a\n"}, /* both of the directory */
         {"userknownhostsfile missing too c ~d", "known_hosts = missing too, c ~d\n"},
@@ -391,6 +400,9 @@ static void tokens_stand_for_what_the_manual_says(void **state)
     /* A command's variables are its shell's business. */
     char *text = ssh_tokens_expand("~ ${HOME} %h", &tokens);
     assert_string_equal(text, "~ ${HOME} office.example.com");
+    free(text);
+    text = ssh_tokens_expand_socket("~ ${ADIT_TEST} %h %%h", &tokens);
+    assert_string_equal(text, "~ value office.example.com %h");
     free(text);
     text = ssh_tokens_expand("%C", &tokens);
     assert_int_equal(strlen(text), 40);

@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -67,34 +65,10 @@ static void a_name_is_what_ssh_takes(void **state)
     }
 }
 
-static void what_a_terminal_would_obey_is_shown(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *visible;
-    } cases[] = {
-        {"", ""},
-        {"plain 'text'", "plain 'text'"},
-        {"a\x1b[31m\nb\x7f", "a\\x1b[31m\\x0ab\\x7f"},
-        {"b\xc3\xbc\xc2\xa0", "b\xc3\xbc\xc2\xa0"},
-        {"\xc2\x9b"
-         "31m",
-         "\\xc2\\x9b31m"},
-        {"\xc2", "\xc2"},
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *visible = text_visible(cases[i].text);
-        assert_string_equal(visible, cases[i].visible);
-        free(visible);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_what_ssh_takes),
-        cmocka_unit_test(what_a_terminal_would_obey_is_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,16 +187,16 @@ static void a_login_s_calls_are_noticed(void **state)
 {
     struct socket_scene *s = *state;
 
-    transport_watch(s->fd, NULL, NULL);
+    transport_watch(s->fd, &(struct transport_watcher){0});
     assert_false(transport_is_called());
-    transport_watch(s->fd, NULL, NULL);
+    transport_watch(s->fd, &(struct transport_watcher){0});
     polled(s, POLLIN);
     assert_false(transport_is_called()); /* both are needed */
-    transport_watch(s->fd, NULL, NULL);
+    transport_watch(s->fd, &(struct transport_watcher){0});
     polled(s, POLLIN);
     (void)!recv(s->peer, s->got, 1, 0); /* another's */
     assert_false(transport_is_called());
-    transport_watch(s->fd, NULL, NULL);
+    transport_watch(s->fd, &(struct transport_watcher){0});
     polled(s, POLLIN);
     (void)!__recv_chk(s->fd, s->got, 1, 1, 0);
     assert_true(transport_is_called());
@@ -213,7 +213,7 @@ static void a_login_s_waits_are_told_and_end(void **state)
     struct pollfd closed = {.fd = -1, .events = POLLIN};
     int waits = 0;
 
-    transport_watch(s->fd, count_wait, &waits);
+    transport_watch(s->fd, &(struct transport_watcher){.wait = count_wait, .arg = &waits});
     polled(s, POLLIN); /* (which does not wait) */
     assert_int_equal(waits, 0);
     assert_int_equal(write(s->peer, "abc", 3), 3);

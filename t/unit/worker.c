@@ -276,6 +276,31 @@ static void waiting_clients_are_served_in_the_order_they_came(void **state)
     }
 }
 
+/* What only a person can mend. */
+static void clients_do_not_wait_in_vain(void **state)
+{
+    static const enum dial_status causes[] = {DIAL_AUTHENTICATION, DIAL_HOST_KEY};
+    struct session_table *table = scene.gateway.tables[0];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(causes); i++) {
+        int waits = client_comes("l"), comes;
+
+        client_asks(waits, "web");
+        UNTIL(atomic_load(&table->waiting) == 1);
+        atomic_store(&table->failing, causes[i]);
+        workers_send_session_up(&scene.gateway.workers, table);
+        client_is_told(waits, 1);
+        comes = client_comes("l");
+        client_asks(comes, "web");
+        client_is_told(comes, 1);
+        assert_int_equal(atomic_load(&table->waiting), 0);
+        atomic_store(&table->failing, DIAL_OK);
+        close(waits);
+        close(comes);
+    }
+}
+
 static void a_client_moves_to_the_worker_that_has_the_session(void **state)
 {
     struct fake_session *session;
@@ -387,6 +412,7 @@ int main(void)
         TEST(the_figures_of_a_slot_are_not_the_next_sessions),
         TEST(all_sessions_are_probed),
         TEST(waiting_clients_are_served_in_the_order_they_came),
+        TEST(clients_do_not_wait_in_vain),
         TEST_OF_TWO(a_client_moves_to_the_worker_that_has_the_session),
         TEST_OF_TWO(a_client_whose_session_went_while_it_moved_waits_for_another),
         TEST_OF_TWO(workers_stop_while_a_client_moves),

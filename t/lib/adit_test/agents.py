@@ -9,7 +9,7 @@ import threading
 from .keys import public
 from .process import scratch
 
-FAILURE, SIGN_REQUEST = 5, 13
+FAILURE, SIGN_REQUEST, SIGN_RESPONSE = 5, 13, 14
 
 
 def _receive(conn):
@@ -31,11 +31,13 @@ class Filter:
     """Passes messages on to an Agent and back.
 
     refuses      keys with which it does not sign, as where a person says no (ssh-add -c)
+    refusal      what it answers then
     hangs_up_at  a key at whose use it closes the connection
     """
 
-    def __init__(self, agent, refuses=(), hangs_up_at=None):
+    def __init__(self, agent, refuses=(), hangs_up_at=None, refusal=bytes([FAILURE])):
         self.agent = agent
+        self.refusal = refusal
         self.refused = [_blob(key) for key in refuses]
         self.deadly = _blob(hangs_up_at) if hangs_up_at else None
         self.requests = []  # the type of each message that came
@@ -65,7 +67,7 @@ class Filter:
                     if blob == self.deadly:
                         return
                     if blob in self.refused:
-                        _send(conn, bytes([FAILURE]))
+                        _send(conn, self.refusal)
                         continue
                 _send(real, message)
                 _send(conn, _receive(real))

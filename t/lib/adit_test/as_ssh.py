@@ -51,9 +51,10 @@ printf '%s\\n' "$answer"
 class Result:
     """How one program's login ended."""
 
-    def __init__(self, status, said, asked, seconds):
-        self.status = status
-        self.said = said
+    def __init__(self, done, asked, seconds):
+        self.status = done.returncode
+        self.said = done.stderr
+        self.output = done.stdout
         self.asked = asked
         self.seconds = seconds
         self.seen = None  # what the server's log says: see events()
@@ -77,17 +78,18 @@ def events(lines):
     return found
 
 
-def call(program, words, answers=(), cwd=None, seconds=60, **variables):
-    """Runs ssh's command line to its end, with a program that answers its questions."""
+def call(program, words, answers=(), cwd=None, seconds=60, data="", **variables):
+    """Runs ssh's command line to its end, with a program that answers its questions. `data`: what
+    stands on its standard input."""
     askpass = Askpass(answers)
     began = time.monotonic()
     done = subprocess.run(
-        [binary() if program == "adit" else program, *words], stdin=subprocess.DEVNULL,
+        [binary() if program == "adit" else program, *words], input=data,
         capture_output=True, check=False, cwd=cwd or workdir(), timeout=patience(seconds),
         encoding="utf-8", errors="backslashreplace",
         env=environment(SSH_ASKPASS=askpass.program, SSH_ASKPASS_REQUIRE="force", **variables))
     false(REPORT.search(done.stderr), f"a sanitiser's report:\n{done.stderr}")
-    return Result(done.returncode, done.stderr, askpass.asked, time.monotonic() - began)
+    return Result(done, askpass.asked, time.monotonic() - began)
 
 
 def login(program, sshd, silence, *options, keys=None, words=(), answers=(), **variables):

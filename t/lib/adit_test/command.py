@@ -28,15 +28,18 @@ def _short(letter, words):
     return any(re.fullmatch(rf"-[A-Za-z]*{letter}[A-Za-z]*", word) for word in words)
 
 
-def parse(line, ssh_config="none"):
-    """A shell's command line as (arguments, environment): "VARIABLE=value ssh -N ... host"."""
+def parse(line, ssh_config="none", real=REAL):
+    """A shell's command line as (arguments, environment): "VARIABLE=value ssh -N ... host".
+
+    real   run OpenSSH's (or autossh's) program, not adit in its place
+    """
     words = shlex.split(line)
     variables = {}
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         variables[name] = value
     program = os.path.basename(words.pop(0))
-    if not REAL:
+    if not real:
         return [binary(), "-F", ssh_config, *words], variables
     # What adit never does and always does: run a command there, and have a SOCKS port if told
     # nothing else.
@@ -95,10 +98,11 @@ def bearers(variable):
 
 class Tunnel(Process):
     """A command line that stays, in the foreground or (-f) in the background; that it ends cleanly
-    is part of the case that uses it."""
+    is part of the case that uses it. `real`: as for parse()."""
 
-    def __init__(self, line, ssh_config="none", name=None, **variables):
-        arguments, more = parse(line, ssh_config)
+    def __init__(self, line, ssh_config="none", name=None, real=REAL, **variables):
+        arguments, more = parse(line, ssh_config, real)
+        self.real = real
         variable, value = _marker()
         self.marker = f"{variable}={value}"
         self.background = _short("f", arguments[3:])
@@ -115,14 +119,21 @@ class Tunnel(Process):
         """Ends it, or (number None) waits until it has ended; raises unless it ends cleanly."""
         try:
             if number is not None:
-                for pid in self.pids() if self.background or REAL else [self.pid]:
+                for pid in self.pids() if self.background or self.real else [self.pid]:
                     send_signal(pid, number)
-            wait_until(lambda: not self.pids(), "the tunnel's end", 60)
-            if not self.background and not REAL:
+            wait_until(lambda: not self._left(number), "the tunnel's end", 60)
+            if not self.background and not self.real:
                 equal(self.wait(), 0, "the exit status")
             check_reports(self)
         finally:
             self.kill()
+
+    def _left(self, number):
+        """Its processes. ssh 9.2 can miss a signal that comes just before it waits: again."""
+        pids = self.pids()
+        for pid in pids if self.real and number is not None else ():
+            send_signal(pid, number)
+        return pids
 
     def kill(self):
         for pid in self.pids():

@@ -24,11 +24,12 @@ def write_name(name):
 class Dns(Server):
     """`names`: {name: [address, ...]}. All else does not exist; a name with None fails (SERVFAIL).
 
-    `queries` notes (name, type).
+    `queries` notes (name, type). Those of `unanswered` get no answer.
     """
 
-    def __init__(self, names, ttl=300, negative_ttl=60):
+    def __init__(self, names, ttl=300, negative_ttl=60, unanswered=()):
         self.names = names
+        self.unanswered = unanswered
         self.ttl = ttl
         self.negative_ttl = negative_ttl
         self.queries = []
@@ -39,6 +40,8 @@ class Dns(Server):
             while len(head := read_exactly(conn, 2)) == 2:
                 query = read_exactly(conn, struct.unpack("!H", head)[0])
                 reply = self.reply(query)
+                if self.queries[-1] in self.unanswered:
+                    continue
                 conn.sendall(struct.pack("!H", len(reply)) + reply)
 
     def reply(self, query):

@@ -1,6 +1,7 @@
 """Keys, certificates, known_hosts lines and an agent, by OpenSSH's own tools."""
 
 import os
+import socket
 import subprocess
 
 from .process import Process, scratch, wait_until
@@ -17,6 +18,11 @@ def keypair(name="key", passphrase="", kind="ed25519"):
 def public(key):
     with open(f"{key}.pub", encoding="ascii") as source:
         return source.read().strip()
+
+
+def authorized(*keys):
+    """An authorized_keys file with these keys."""
+    return scratch("authorized_keys", "".join(f"{public(key)}\n" for key in keys), 0o644)
 
 
 def fingerprint(key):
@@ -51,10 +57,15 @@ class Agent:
     def __init__(self, *keys):
         self.socket = scratch("agent")
         self.process = Process("ssh-agent", ["ssh-agent", "-D", "-a", self.socket])
-        wait_until(lambda: os.path.exists(self.socket), "ssh-agent's socket")
+        wait_until(self._answers, "ssh-agent's socket")
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], check=True, stdin=subprocess.DEVNULL,
                            env={**os.environ, "SSH_AUTH_SOCK": self.socket})
+
+    def _answers(self):
+        """(The path is there before anybody listens at it.)"""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     def __enter__(self):
         return self

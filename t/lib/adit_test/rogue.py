@@ -27,7 +27,7 @@ from .tap import BailOut
 DISCONNECT, IGNORE, UNIMPLEMENTED = 1, 2, 3
 SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
 KEXINIT = 20
-USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS = 50, 51, 52
+USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_BANNER = 50, 51, 52, 53
 GLOBAL_REQUEST, REQUEST_SUCCESS, REQUEST_FAILURE = 80, 81, 82
 CHANNEL_OPEN, OPEN_CONFIRMATION, OPEN_FAILURE = 90, 91, 92
 WINDOW_ADJUST, CHANNEL_DATA, EXTENDED_DATA, CHANNEL_EOF, CHANNEL_CLOSE = 93, 94, 95, 96, 97
@@ -84,7 +84,7 @@ class Session:
         self.seen = []  # the type of each message that came
         # (The tests' Process reads lines; this one carries packets.)
         self.child = subprocess.Popen(
-            [program(), "serve", rogue.seed, str(conn.fileno()), *stop], stdin=subprocess.PIPE,
+            [program(), rogue.verb, rogue.seed, str(conn.fileno()), *stop], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, pass_fds=[conn.fileno()], bufsize=0)
         conn.close()
 
@@ -226,6 +226,7 @@ class Rogue(Server):
     """
 
     seed = "5e" * 32
+    verb = "serve"
 
     def __init__(self, *scenarios, stop=()):
         self.scenarios = scenarios
@@ -235,9 +236,9 @@ class Rogue(Server):
         self.count = 0  # connections so far
         listener = listening()
         self.port = listener.getsockname()[1]
-        public = subprocess.run([program(), "public", self.seed], check=True, capture_output=True,
-                                encoding="ascii").stdout
-        self.known_hosts = scratch("known_hosts", f"[{ANY}]:{self.port} {public}")
+        self.host_key = subprocess.run([program(), "public", self.seed], check=True,
+                                       capture_output=True, encoding="ascii").stdout
+        self.known_hosts = scratch("known_hosts", f"[{ANY}]:{self.port} {self.host_key}")
         self.sessions = []
         super().__init__(self._accepted, listener)
 

@@ -37,14 +37,16 @@ class Sshd:
     names     {name: address or (address, seconds)}: what this sshd's resolver knows (sshd_shim.c)
     password  a password (and keyboard-interactive) login that works (sshd_shim.c)
     code      what keyboard-interactive asks for after the password
+    code_check  a program that exits with 0 if its argument is the code, which is all that
+              keyboard-interactive then asks for (sshd_shim.c)
     account   the words with which PAM refuses every account (sshd_shim.c)
     users     {name: keys}: who may log in instead of the test's user, each with these keys only;
               all of them are the test's user by other names (sshd_shim.c)
     """
 
     def __init__(self, address=ANY, port=None, options=None, host_key=None, user_key=None,
-                 names=None, password=None, users=None, code=None, account=None,
-                 start=True):
+                 names=None, password=None, users=None, code=None, code_check=None,
+                 account=None, start=True):
         self.address = address
         self.port = port or free_port(address)
         self.user = getpass.getuser()
@@ -52,11 +54,13 @@ class Sshd:
         self.user_key = user_key or keypair("user_key")
         self.known_hosts = known_hosts(self.host_key, (address, self.port))
         self.environment = self._environment(names, password, users, code)
+        if code_check is not None:
+            self.environment.update(ADIT_TEST_CODE_CHECK=code_check, LD_PRELOAD=shim())
         if account is not None:
             self.environment["ADIT_TEST_ACCOUNT"] = account
         self.process = None
         self.config = scratch("sshd_config")
-        self.configure(**{**({"UsePAM": "yes"} if password else {}),
+        self.configure(**{**({"UsePAM": "yes"} if password or code_check else {}),
                           **({"AuthorizedKeysFile": self._authorize(users)} if users else {}),
                           **(options or {})})
         if start:
@@ -92,9 +96,10 @@ class Sshd:
 
     def configure(self, **options):
         """Writes the configuration; a running sshd sees it when it is started again."""
+        self.authorized_keys = scratch("authorized_keys", public(self.user_key) + "\n", 0o644)
         settings = {
             "ListenAddress": self.address, "Port": self.port, "HostKey": self.host_key,
-            "AuthorizedKeysFile": scratch("authorized_keys", public(self.user_key) + "\n", 0o644),
+            "AuthorizedKeysFile": self.authorized_keys,
             "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PermitRootLogin": "yes",
             "PasswordAuthentication": "yes" if "UsePAM" in options else "no",
             "KbdInteractiveAuthentication": "no", "MaxStartups": "1000", "LogLevel": "DEBUG1",

@@ -59,9 +59,8 @@ class Tap:
         return not missing
 
     @contextlib.contextmanager
-    def case(self, name, limit=CASE_LIMIT, todo=None):
-        """One test point: good if the block ends, not good with diagnostics if it raises. With
-        `todo`, the reason why it is known to be not good, only its end being good is a failure."""
+    def case(self, name, limit=CASE_LIMIT):
+        """One test point: good if the block ends, not good with diagnostics if it raises."""
 
         def overdue(_signal, frame):
             raise Failed(f"still not done after {limit} seconds\n"
@@ -76,25 +75,14 @@ class Tap:
             raise
         except Exception as error:  # pylint: disable=broad-except
             signal.alarm(0)
-            if todo:
-                self.known(name, todo, error)
-            else:
-                self.point(False, name)
-                self.explain(error)
+            self.point(False, name)
+            self.explain(error)
         else:
             signal.alarm(0)
-            self.point(not todo, name)
-            if todo:
-                self.diag(f"this was known not to be so: {todo}")
+            self.point(True, name)
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)
-
-    def known(self, name, reason, error):
-        """A point that is known to be not good: no failure."""
-        self.point(False, name, f" # TODO {reason}")
-        self.failed -= 1
-        self.diag(f"{type(error).__name__}: {error}")
 
     def explain(self, error):
         """Where it happened, and what the logs say about it."""

@@ -69,7 +69,7 @@ class Runs:
             return
         result = self.expand(row.result)
         if row.keyword in ("ClearAllForwardings", "ForkAfterAuthentication"):
-            return  # (no key: t/beside/command_line_as_ssh.t, t/e2e/background.t)
+            return  # (no key: t/e2e/as_ssh_command_line.t, t/e2e/background.t)
         equal(done.returncode, 0, f"the exit status ({done.stderr!r})")
         if row.kind in ("obeyed", "by-ssh"):
             lines = done.stdout.splitlines()

@@ -1,30 +1,23 @@
 #!/usr/bin/env -S python3 -B
-"""Command lines beside ssh(1): destinations, forwards that are there twice or not at all, -f,
-paths, signals, and what a session lives through."""
+"""Command lines beside ssh(1): destinations, forwards that are there twice or not at all, -f, paths,
+and why a connection fails."""
 
-import contextlib
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, free_port, holds, patience, run_adit, scratch,
-                       tap, true, wait_until)
+from adit_test import ANY, equal, free_port, holds, run_adit, scratch, tap, true, wait_until
 from adit_test.as_ssh import Silence, call as run, side_by_side
-from adit_test.clients import echoes, works
+from adit_test.clients import echoes
 from adit_test.command import Tunnel, call, ssh_config
-from adit_test.gateway import binary, environment, section
 from adit_test.keys import known_hosts_lines
 from adit_test.net import has_ipv6
 from adit_test.origins import Origin, echo
-from adit_test.rogue import (CHANNEL_OPEN, GLOBAL_REQUEST, IGNORE, UNIMPLEMENTED, Reader, Rogue,
-                             numbers)
 from adit_test.sshd import Sshd
+
 
 def destinations():
     port = free_port()
@@ -109,39 +102,12 @@ def background(sshd, origin):
                        "its line in the new log")
 
 
-def commands(sshd, origin):
-    """Match exec is run before each login, as by a new ssh."""
-    count = scratch("count", "")
-    hosts = ssh_config({"host": sshd}, f'Match host * exec "echo >>{count}"', "Match all")
-    port = free_port()
-
-    def runs():
-        return os.path.getsize(count)
-
-    with tap.case("Match exec is run again before a login after a loss"), \
-            Tunnel(f"ssh -N -L {port}:{ANY}:{origin.port} host", hosts):
-        wait_until(lambda: echoes_or_refuses(port), "a connection")
-        before = runs()
-        true(before > 0, "it was run at the start")
-
-        def runs_after_loss():
-            for pid in sshd.sessions():
-                sshd.kill_session(pid)
-            return runs() > before
-
-        wait_until(runs_after_loss, "it is run again")
-        wait_until(lambda: echoes_or_refuses(port), "a connection")
-
-
 def settings(silence):
     with tap.case("BatchMode does not change the keepalive"):
         plain, batch = (run_adit("--dump", "-F", "none", *words, "h").stdout
                         for words in ((), ("-o", "BatchMode=yes")))
         lines = [re.findall(r"^keepalive.*", text, re.MULTILINE) for text in (plain, batch)]
         equal(lines[1], lines[0], "the lines")
-    with tap.case("RekeyLimit of less than a megabyte: a word about it"):
-        holds("RekeyLimit", run_adit("--dump", "-F", "none", "-o", "RekeyLimit=128k", "h").stderr,
-              "what it says")
     with tap.case("an unknown MAC alone: --check finds it"):
         done = run_adit("--check", "-F", "none", "-o", "MACs=umac-64-etm@openssh.com", "h")
         equal(done.returncode, 78, "the status")
@@ -188,7 +154,7 @@ def ways(silence):
     with Sshd(options={"KexAlgorithms": "curve25519-sha256"}) as sshd:
         with tap.case("ProxyCommand: why the key exchange failed"):
             done = run("adit", ["-F", "none", "-o", "KexAlgorithms=ecdh-sha2-nistp256", "-o",
-                                f"ProxyCommand=nc {sshd.address} {sshd.port}", "-W", "a:1",
+                                f"ProxyCommand=ncat {sshd.address} {sshd.port}", "-W", "a:1",
                                 f"{sshd.user}@h"])
             equal(done.status, 255, "the status")
             holds("(?i)kex", done.said, "what it says")
@@ -199,129 +165,13 @@ def ways(silence):
             holds("exited with status 3", done.said, "what it says")
 
 
-def life(origin):
-    """What comes while a session lives."""
-
-    def unimplemented(session):
-        session.login()
-        session.rogue.packets = 0
-        while True:
-            payload = session.receive()
-            if payload[0] == GLOBAL_REQUEST:
-                session.send(UNIMPLEMENTED, numbers(0))
-            session.rogue.packets += payload[0] in (GLOBAL_REQUEST, IGNORE)
-
-    with Rogue(unimplemented) as rogue, tap.case("UNIMPLEMENTED is an answer to a keepalive"), \
-            Adit(config(rogue, up={"keepalive": "1s", "keepalive_max": "1",
-                                   "sessions": "1-1"})) as adit:
-        adit.sessions_up(1)
-        wait_until(lambda: rogue.packets >= 5, "five keepalives, or packets in their place")
-        equal(adit.find("session 0 lost"), [], "a session lost")
-
-    asked = []
-
-    def any_server(session):
-        session.login()
-        fields = Reader(session.expect(CHANNEL_OPEN))
-        asked.append(fields.text())
-        session.confirm(fields.number())
-        session.linger()
-
-    port = free_port()
-    with Rogue(any_server) as rogue, \
-            tap.case("a socket of a server that does not call itself OpenSSH"), \
-            Adit(config(rogue, section("forward s", {"local": f"{port} /run/a.sock"}))):
-        with socket.create_connection((ANY, port), timeout=patience(30)):
-            wait_until(lambda: asked, "the server is asked")
-        equal(asked, [b"direct-streamlocal@openssh.com"], "what it is asked for")
-
-    proceed = threading.Event()
-
-    def other_key(session):
-        session.login()
-        proceed.wait()
-        session.rekey("7b" * 32)
-        session.linger()
-
-    with Rogue(other_key) as rogue, tap.case("another host key at a rekey ends the session"), \
-            Adit(config(rogue, up={"sessions": "1-1"})) as adit:
-        adit.sessions_up(1)
-        proceed.set()
-        adit.wait_log("session 0 lost.*host key")
-
-    def same_key(session):
-        session.login()
-        proceed.wait()
-        session.rekey()
-        number, _ = session.opened()
-        session.confirm(number)
-        session.echo(number)
-
-    with Rogue(same_key) as rogue, tap.case("the same host key at a rekey does not"), \
-            Adit(config(rogue, up={"sessions": "1-1"})) as adit:
-        adit.sessions_up(1)
-        true(works(adit.address, origin), "a connection after it")
-
-
-def another_user(number):
-    os.setgroups([])
-    os.setresgid(number, number, number)
-    os.setresuid(number, number, number)
-
-
-def master_of_another(sshd):
-    """A process of another user, which answers as adit would, is not asked and lent nothing."""
-    name = "-S PATH of another user is not believed"
-    if os.geteuid() != 0:
-        tap.leave_out(name, "only root can be another user")
-        return
-    path = scratch("foreign")
-    child = os.fork()
-    if child == 0:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            os.chmod(path, 0o666)
-            another_user(65533)
-            listener.listen()
-            while True:
-                conn, _ = listener.accept()
-                with conn, contextlib.suppress(OSError):
-                    conn.recv(4096)
-                    conn.sendall(b'{"ok":true,"pid":1}\n')
-    try:
-        wait_until(lambda: listens(path), "the socket")
-        with tap.case(name):
-            done = subprocess.run(
-                [binary(), "-F", "none", "-S", path, "-O", "check", "host"], capture_output=True,
-                stdin=subprocess.DEVNULL, preexec_fn=lambda: another_user(65534), check=False,
-                timeout=patience(60), encoding="utf-8", env=environment())
-            equal(done.returncode, 255, f"the status ({done.stderr!r})")
-            holds("another user", done.stderr, "what it says")
-            port = free_port()
-            with Tunnel(f"ssh -v -S {path} -N -L {port}:{ANY}:1 host",
-                        ssh_config({"host": sshd})) as tunnel:
-                tunnel.wait_log("every upstream has a session")
-                true(tunnel.alive(), "it stays")
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def listens(path):
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
-        return any(line.split()[3:4] == ["00010000"] and line.endswith(f" {path}\n")
-                   for line in sockets)
-
-
 def main():
     silence = Silence()
     with Sshd() as sshd, Origin(echo) as origin:
         parts = {"destinations": destinations, "forwards": lambda: forwards(sshd, origin),
                  "background": lambda: background(sshd, origin),
-                 "commands": lambda: commands(sshd, origin),
                  "settings": lambda: settings(silence), "paths": lambda: paths(silence),
-                 "ways": lambda: ways(silence), "life": lambda: life(origin),
-                 "master_of_another": lambda: master_of_another(sshd)}
+                 "ways": lambda: ways(silence)}
         for name, part in parts.items():
             if not sys.argv[1:] or name in sys.argv[1:]:
                 part()

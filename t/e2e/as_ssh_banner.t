@@ -1,0 +1,80 @@
+#!/usr/bin/env -S python3 -B
+"""What a server tells a person at the login, beside ssh(1): banners of every size, none, with
+control characters, and with little said (-q); why PAM refuses an account."""
+
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import equal, holds, scratch, tap, true
+from adit_test.as_ssh import Silence, side_by_side
+from adit_test.sshd import Sshd
+
+NO_AGENT = "IdentityAgent=none"
+PASSWORD = "the tunnel's password"
+
+
+def lines_of(size):
+    """A banner of so many bytes, no two of whose lines are alike."""
+    text, number = "", 0
+    while len(text) < size:
+        text += f"line {number} of the banner\n"
+        number += 1
+    return text[:size - 1] + "\n" if size else ""
+
+
+def shown(said):
+    """The banner's lines as adit shows them: each is a line of its log."""
+    return [line.split("the server says: ", 1)[1] for line in said.splitlines()
+            if "the server says: " in line]
+
+
+def sizes(silence):
+    banner = scratch("banner")
+    with Sshd(options={"Banner": banner}) as sshd:
+        with tap.case("the banner's file is missing: nothing is shown"):
+            adit, ssh = side_by_side(sshd, silence, NO_AGENT)
+            equal((adit.came, shown(adit.said)), (True, []), "a login without a banner")
+            equal(adit.said, "", "what adit says")
+        for size in (0, 10, 100, 1000, 10000, 100000):
+            with open(banner, "w", encoding="ascii") as out:
+                out.write(lines_of(size))
+            with tap.case(f"a banner of {size} bytes is shown whole"):
+                adit, ssh = side_by_side(sshd, silence, NO_AGENT)
+                true(adit.came, f"a login ({adit.said[:200]!r})")
+                equal(shown(adit.said), lines_of(size).splitlines(), "adit's lines")
+                if ssh is not adit:
+                    true(lines_of(size) in ssh.said.replace("\r", ""), "ssh shows it, too")
+        for words, options in ((("-q",), ()), ((), ("LogLevel=QUIET",)), ((), ("LogLevel=ERROR",))):
+            with tap.case(f"no banner is shown with {' '.join((*words, *options))}"):
+                adit, ssh = side_by_side(sshd, silence, NO_AGENT, *options, words=words)
+                equal((adit.said, ssh.said), ("", ""), "what both say")
+
+
+def control_characters(silence):
+    banner = scratch("banner", b"Ask \033[31mthe \xc2\x9bowner\x07 first.\nUn caf\xc3\xa9.\n",
+                     0o644)
+    with Sshd(options={"Banner": banner}) as sshd, \
+            tap.case("a banner is shown, without control characters"):
+        adit, _ = side_by_side(sshd, silence, NO_AGENT)
+        holds("(?s)Ask .*the .*owner.* first\\..*Un café\\.", adit.said, "what it says")
+        true(not re.search("[\033\u009b\x07]", adit.said), f"as it is: {adit.said!r}")
+
+
+def accounts(silence):
+    with Sshd(password=PASSWORD, account="This account is closed until June.") as sshd, \
+            tap.case("a PAM account that is refused: the reason is told, at once"):
+        adit, _ = side_by_side(sshd, silence, NO_AGENT)
+        holds("This account is closed until June\\.", adit.said, "what it says")
+        true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")
+
+
+def main():
+    silence = Silence()
+    for part in (sizes, control_characters, accounts):
+        part(silence)
+
+
+tap.run(main)
