@@ -55,6 +55,31 @@ void buffer_append(struct buffer *b, const void *bytes, size_t length)
     buffer_commit(b, length);
 }
 
+/* (Bytes that are moved within the storage leave copies there, which buffer_wipe overwrites.) */
+void buffer_append_secret(struct buffer *b, const void *bytes, size_t length)
+{
+    if (b->bytes != NULL && b->size - buffer_length(b) < length) {
+        struct buffer larger = {0};
+
+        buffer_reserve(&larger, buffer_length(b) + length);
+        buffer_append(&larger, buffer_data(b), buffer_length(b));
+        buffer_wipe(b);
+        *b = larger;
+    }
+    buffer_append(b, bytes, length);
+}
+
+void buffer_consume_secret(struct buffer *b, size_t length)
+{
+    assert(length <= buffer_length(b));
+    if (length == buffer_length(b)) {
+        buffer_wipe(b);
+        return;
+    }
+    explicit_bzero(b->bytes + b->start, length);
+    b->start += length;
+}
+
 void buffer_consume(struct buffer *b, size_t length)
 {
     assert(length <= buffer_length(b));

@@ -25,6 +25,10 @@ size_t buffer_length(const struct buffer *b);
 /* Copies `length` bytes to the end. */
 void buffer_append(struct buffer *b, const void *bytes, size_t length);
 
+/* The same for bytes that are secret, or may be: storage that the buffer outgrows is overwritten.
+ */
+void buffer_append_secret(struct buffer *b, const void *bytes, size_t length);
+
 /* Room for at least `length` bytes at the end, to be filled and then committed. */
 uint8_t *buffer_reserve(struct buffer *b, size_t length);
 void buffer_commit(struct buffer *b, size_t length);
@@ -33,11 +37,14 @@ void buffer_commit(struct buffer *b, size_t length);
  */
 void buffer_consume(struct buffer *b, size_t length);
 
+/* The same, and overwrites what it drops. */
+void buffer_consume_secret(struct buffer *b, size_t length);
+
 /* Drops everything and gives the storage back; the buffer can be used again. */
 void buffer_clear(struct buffer *b);
 
 /* The same for a buffer with a secret: its storage is overwritten first. Storage that the buffer
- * outgrew before was not. */
+ * outgrew before was not, unless by buffer_append_secret. */
 void buffer_wipe(struct buffer *b);
 
 #endif

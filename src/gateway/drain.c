@@ -166,6 +166,7 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 {
     atomic_store(&g->workers.draining, true);
     accept_no_more(g);
+    workers_send_end_idle(&g->workers);
     log_info("draining %u connections", atomic_load(&g->workers.clients));
     if (is_empty(g))
         gateway_stop(g);

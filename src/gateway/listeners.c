@@ -279,6 +279,8 @@ void listeners_assign(struct listeners *l, struct generation *generation)
         s->worker = worker;
     }
     atomic_store(&l->workers->serial, generation->serial);
+    if (changed)
+        workers_send_end_idle(l->workers);
 }
 
 void listeners_each(const struct listeners *l,

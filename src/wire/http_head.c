@@ -64,28 +64,31 @@ static size_t find_line(const char *bytes, size_t length, struct http_line *line
     return lf != NULL ? (size_t)(lf - bytes) + 1 : 0;
 }
 
-enum wire_status http_head_scan(struct text bytes, size_t start, const struct http_form *form,
-                                size_t *end)
+enum wire_status http_head_scan(struct text bytes, struct http_progress *progress,
+                                const struct http_form *form, size_t *end)
 {
     size_t limit = bytes.length < HTTP_HEAD_MAX ? bytes.length : HTTP_HEAD_MAX;
-    enum wire_status unfinished = bytes.length < HTTP_HEAD_MAX ? WIRE_MORE : WIRE_BAD;
-    http_line_check *check = form->start_line;
 
-    for (size_t at = start; at < limit; check = form->field_line) {
+    if (progress->at < progress->begin)
+        progress->at = progress->begin;
+    while (progress->at < limit) {
+        bool first = progress->at == progress->begin;
+        http_line_check *check = first ? form->start_line : form->field_line;
         struct http_line line;
-        size_t size = find_line(bytes.at + at, limit - at, &line);
-        bool last = check == form->field_line && line.length == 0 && line.ended;
+        size_t size = find_line(bytes.at + progress->at, limit - progress->at, &line);
+        bool last = !first && line.length == 0 && line.ended;
         if (!last && !check(&line))
             return WIRE_BAD;
         if (size == 0)
             break;
-        at += size;
         if (last) {
-            *end = at;
+            *end = progress->at + size;
             return WIRE_OK;
         }
+        progress->at += size;
     }
-    return unfinished;
+    progress->too_long = bytes.length >= HTTP_HEAD_MAX;
+    return progress->too_long ? WIRE_BAD : WIRE_MORE;
 }
 
 static bool is_field_blank(char c)
@@ -179,6 +182,41 @@ bool http_options_gather(struct http_fields fields, struct http_options *options
     return true;
 }
 
+bool http_options_have(const struct http_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->count; i++)
+        if (http_slice_is(options->names[i], name))
+            return true;
+    return false;
+}
+
+bool http_take_length(struct text value, bool *given, uint64_t *length)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(value.at[i] - '0'), &number))
+            return false;
+    }
+    bool same = !*given || *length == number;
+    *given = true;
+    *length = number;
+    return value.length > 0 && same;
+}
+
+bool http_take_codings(struct text value, bool *chunked)
+{
+    struct text coding;
+    while (http_list_next(&value, &coding)) {
+        if (*chunked || http_token_span(coding.at, coding.length) != coding.length)
+            return false;
+        *chunked = http_slice_is(coding, "chunked");
+    }
+    return true;
+}
+
 bool http_field_is_hop_by_hop(const struct http_field *field, const struct http_options *options)
 {
     static const char *const framing[] = {"Content-Length", "Transfer-Encoding"};
@@ -222,4 +260,9 @@ uint8_t *http_put_field(uint8_t *out, const struct http_field *field)
     const char *value_end = field->value.at + field->value.length;
     out = http_put(out, field->name.at, field->name.length);
     return http_put_line(out, (struct text){field->colon, (size_t)(value_end - field->colon)});
+}
+
+uint8_t *http_put_via(uint8_t *out, unsigned minor)
+{
+    return http_put_text(out, minor == 0 ? "Via: 1.0 adit\r\n" : "Via: 1.1 adit\r\n");
 }

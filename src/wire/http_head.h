@@ -4,7 +4,7 @@
 #define ADIT_WIRE_HTTP_HEAD_H
 
 #include "base/text.h"
-#include "wire/wire.h"
+#include "wire/http.h"
 
 /* A line, or as much of it as has come. */
 struct http_line {
@@ -22,11 +22,12 @@ struct http_form {
     http_line_check *field_line;
 };
 
-/* Finds the end of the head that starts at `start` with a line of the form's first kind, then lines
- * of the second, then the empty line; `*end` is the offset after that. WIRE_BAD
- * also when the head would reach beyond HTTP_HEAD_MAX. */
-enum wire_status http_head_scan(struct text bytes, size_t start, const struct http_form *form,
-                                size_t *end);
+/* Finds the end of the head that starts at progress->begin with a line of the form's first kind,
+ * then lines of the second, then the empty line; `*end` is the offset after that. Lines before
+ * progress->at are not judged again. WIRE_BAD also when the head would reach beyond HTTP_HEAD_MAX.
+ */
+enum wire_status http_head_scan(struct text bytes, struct http_progress *progress,
+                                const struct http_form *form, size_t *end);
 
 /* How many of the first `length` bytes make a token (RFC 9110 section 5.6.2). */
 size_t http_token_span(const char *text, size_t length);
@@ -77,6 +78,20 @@ bool http_options_gather(struct http_fields fields, struct http_options *options
 /* Whether a field stays behind at this hop. Fields that frame the body go on whatever Connection
  * says. */
 bool http_field_is_hop_by_hop(const struct http_field *field, const struct http_options *options);
+
+/* Whether one of them is this, without regard to case. */
+bool http_options_have(const struct http_options *options, const char *name);
+
+/* Takes Content-Length, of which `*given` says whether there was one before. False: it is no
+ * number, or another one than before (RFC 9112 section 6.3). */
+bool http_take_length(struct text value, bool *given, uint64_t *length);
+
+/* Takes Transfer-Encoding: codings without parameters. False: something follows chunked, or one is
+ * no token (RFC 9112 section 6.1). */
+bool http_take_codings(struct text value, bool *chunked);
+
+/* "Via: 1.minor adit" with its line end. */
+uint8_t *http_put_via(uint8_t *out, unsigned minor);
 
 /* Reads "Basic" and base64 of user:password (RFC 7617 section 2). False leaves `credentials` alone;
  * http.h says what counts as not given. */

@@ -11,11 +11,13 @@
 #define CAUSE_MAX 64
 #define TEXT_MAX (CAUSE_MAX + 2 + DETAIL_MAX)
 
+#define ALLOW "Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
+
 /* The field that RFC 9110 sections 15.5.6 and 15.5.8 ask for. */
 static const char *field_for(uint16_t status)
 {
     switch (status) {
-    case 405: return "Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n";
+    case 405: return ALLOW;
     case 407: return "Proxy-Authenticate: Basic realm=\"adit\", charset=\"UTF-8\"\r\n";
     default: return "";
     }
@@ -51,6 +53,11 @@ size_t http_reply(enum outcome outcome, const struct wire_target *target, const 
     if (outcome == OUTCOME_OK)
         return (size_t)snprintf(out, HTTP_REPLY_MAX, "HTTP/1.1 %u %s\r\n\r\n", row->http,
                                 row->http_reason);
+    if (outcome == OUTCOME_LAST_HOP)
+        return (size_t)snprintf(out, HTTP_REPLY_MAX,
+                                "HTTP/1.1 %u %s\r\n" ALLOW
+                                "Content-Length: 0\r\nConnection: close\r\n\r\n",
+                                row->http, row->http_reason);
 
     char text[TEXT_MAX + 1], quoted[2 * TEXT_MAX + 1];
     explain(row->cause, detail, text);
@@ -68,6 +75,7 @@ size_t http_reply(enum outcome outcome, const struct wire_target *target, const 
                           "Proxy-Status: adit; error=%s; details=\"%s\"\r\n"
                           "%s"
                           "Content-Type: text/plain; charset=utf-8\r\n"
+                          "X-Content-Type-Options: nosniff\r\n"
                           "Content-Length: %d\r\n"
                           "Connection: close\r\n"
                           "\r\n"

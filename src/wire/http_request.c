@@ -3,6 +3,8 @@
 
 #include "wire/http_head.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_target_char(char c)
@@ -48,29 +50,40 @@ static bool field_line_check(const struct http_line *line)
     return true;
 }
 
-/* How many bytes of empty lines come before the request line (RFC 9112 section 2.2). */
-static size_t leading_empty_lines(const char *bytes, size_t length)
+/* Skips empty lines before the request line (RFC 9112 section 2.2). False: more must come to tell.
+ */
+static bool skip_empty_lines(struct text bytes, struct http_progress *progress)
 {
-    size_t at = 0;
-    for (;;) {
-        size_t cr = at < length && bytes[at] == '\r' ? 1 : 0;
-        if (at + cr == length)
-            return cr == 0 ? at : length;
-        if (bytes[at + cr] != '\n')
-            return at;
-        at += cr + 1;
+    while (progress->begin < bytes.length) {
+        size_t cr = bytes.at[progress->begin] == '\r' ? 1 : 0;
+        if (progress->begin + cr == bytes.length)
+            return false;
+        if (bytes.at[progress->begin + cr] != '\n')
+            return true;
+        progress->begin += cr + 1;
     }
+    return true;
 }
 
 /* What the fields say, gathered before it is judged. */
 struct facts {
     struct http_request *request;
+    struct http_options options;
     bool host;
     bool length;
     bool transfer_encoding;
     bool chunked;
     bool proxy_authorization;
+    bool proxy_close;
+    bool upgrade;
 };
+
+/* Methods are compared with regard to case (RFC 9110 section 9.1). */
+static bool method_is(const struct http_request *request, const char *method)
+{
+    return request->method_length == strlen(method) &&
+           memcmp(request->method, method, request->method_length) == 0;
+}
 
 /* RFC 9112 section 3.2: two Host fields contradict each other. */
 static bool take_host(struct facts *facts, struct text value)
@@ -83,31 +96,13 @@ static bool take_host(struct facts *facts, struct text value)
 
 static bool take_content_length(struct facts *facts, struct text value)
 {
-    uint64_t number = 0;
-    for (size_t i = 0; i < value.length; i++) {
-        if (value.at[i] < '0' || value.at[i] > '9')
-            return false;
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, (uint64_t)(value.at[i] - '0'), &number))
-            return false;
-    }
-    bool same = !facts->length || facts->request->body.left == number;
-    facts->length = true;
-    facts->request->body.left = number;
-    return value.length > 0 && same;
+    return http_take_length(value, &facts->length, &facts->request->body.left);
 }
 
-/* Codings without parameters, "chunked" once and last (RFC 9112 section 6.1). */
 static bool take_transfer_encoding(struct facts *facts, struct text value)
 {
-    struct text coding;
     facts->transfer_encoding = true;
-    while (http_list_next(&value, &coding)) {
-        if (facts->chunked || http_token_span(coding.at, coding.length) != coding.length)
-            return false;
-        facts->chunked = http_slice_is(coding, "chunked");
-    }
-    return true;
+    return http_take_codings(value, &facts->chunked);
 }
 
 static bool take_proxy_authorization(struct facts *facts, struct text value)
@@ -121,6 +116,45 @@ static bool take_proxy_authorization(struct facts *facts, struct text value)
     return true;
 }
 
+static bool take_proxy_connection(struct facts *facts, struct text value)
+{
+    struct text option;
+    while (http_list_next(&value, &option))
+        facts->proxy_close |= http_slice_is(option, "close");
+    return true;
+}
+
+/* Two Upgrade fields, or a long one, count as none. */
+static bool take_upgrade(struct facts *facts, struct text value)
+{
+    bool taken = !facts->upgrade && value.length <= HTTP_UPGRADE_MAX;
+    facts->upgrade = true;
+    facts->request->upgrade = taken ? value : (struct text){0};
+    return true;
+}
+
+/* What is no number is passed on as it is. False: it is none. */
+static bool read_max_forwards(struct text value, uint64_t *number)
+{
+    bool given = false;
+    return http_take_length(value, &given, number);
+}
+
+/* RFC 9110 section 7.6.2: for other methods the field means nothing. */
+static bool counts_forwards(const struct http_request *request)
+{
+    return method_is(request, "TRACE") || method_is(request, "OPTIONS");
+}
+
+static bool take_max_forwards(struct facts *facts, struct text value)
+{
+    uint64_t number;
+    if (counts_forwards(facts->request) && read_max_forwards(value, &number) && number == 0)
+        facts->request->last_hop =
+            method_is(facts->request, "TRACE") ? OUTCOME_COMMAND : OUTCOME_LAST_HOP;
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*take)(struct facts *facts, struct text value);
@@ -129,6 +163,9 @@ static const struct {
     {"Content-Length", take_content_length},
     {"Transfer-Encoding", take_transfer_encoding},
     {"Proxy-Authorization", take_proxy_authorization},
+    {"Proxy-Connection", take_proxy_connection},
+    {"Upgrade", take_upgrade},
+    {"Max-Forwards", take_max_forwards},
 };
 
 static bool take_head_fields(struct http_fields fields, struct facts *facts)
@@ -163,21 +200,32 @@ static bool settle_body(const struct facts *facts)
     return empty;
 }
 
+/* What the message's form and Connection say of what follows it. */
+static void settle_connection(const struct facts *facts)
+{
+    static const char *const idempotent[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    struct http_request *request = facts->request;
+    bool one = request->minor > 0;
+
+    request->is_head = method_is(request, "HEAD");
+    request->close = !one || facts->proxy_close || http_options_have(&facts->options, "close");
+    if (!one || !http_options_have(&facts->options, "Upgrade"))
+        request->upgrade = (struct text){0};
+    for (size_t i = 0; i < sizeof idempotent / sizeof idempotent[0]; i++)
+        if (method_is(request, idempotent[i]))
+            request->repeatable = http_body_done(&request->body);
+}
+
 /* reg-name of RFC 3986 section 3.2.2, and raw UTF-8 as some clients send it. Without '@', '\\' and
  * such, about which two readers of one URI could differ. */
 static bool is_reg_name(const char *text)
 {
     for (; *text != '\0'; text++)
-        if ((uint8_t)*text < 0x80 && !http_is_token_char(*text) && strchr("(),;=", *text) == NULL)
+        if ((uint8_t)*text < 0x80 &&
+            (strchr("#^`|", *text) != NULL ||
+             (!http_is_token_char(*text) && strchr("(),;=", *text) == NULL)))
             return false;
-    return strpbrk(text, "#^`|") == NULL;
-}
-
-/* Methods are compared with regard to case (RFC 9110 section 9.1). */
-static bool method_is(const struct http_request *request, const char *method)
-{
-    return request->method_length == strlen(method) &&
-           memcmp(request->method, method, request->method_length) == 0;
+    return true;
 }
 
 /* "host:port" or "[v6]:port"; `default_port` as for hostport_split. */
@@ -196,12 +244,32 @@ static bool take_authority(struct http_request *request, struct text authority,
     return (authority.at[0] == '[') == v6_literal && (v6_literal || is_reg_name(host));
 }
 
-/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is. */
-static bool take_absolute_form(struct http_request *request, struct text target)
+/* What a target is that does not begin with "http://". */
+static enum outcome outcome_of_target(struct text target)
+{
+    size_t scheme = 0;
+    if (*target.at == '/' || http_slice_is(target, "*"))
+        return OUTCOME_NO_PROXY_REQUEST;
+    while (scheme < target.length &&
+           (http_is_token_char(target.at[scheme]) && target.at[scheme] != '%'))
+        scheme++;
+    text_skip(&target, scheme);
+    return scheme > 0 && http_slice_starts(target, "://") ? OUTCOME_SCHEME : OUTCOME_MALFORMED;
+}
+
+/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is. A fragment is the client's
+ * own business (RFC 9110 section 7.1); some send it all the same. */
+static bool take_absolute_form(struct http_request *request, struct text target,
+                               enum outcome *outcome)
 {
     static const char scheme[] = "http://";
-    if (!http_slice_starts(target, scheme) || memchr(target.at, '#', target.length) != NULL)
+    if (!http_slice_starts(target, scheme)) {
+        *outcome = outcome_of_target(target);
         return false;
+    }
+    const char *fragment = memchr(target.at, '#', target.length);
+    if (fragment != NULL)
+        target.length = (size_t)(fragment - target.at);
     const char *at = target.at + strlen(scheme), *end = target.at + target.length;
     const char *path = at;
     while (path < end && *path != '/' && *path != '?')
@@ -222,7 +290,7 @@ static bool take_absolute_form(struct http_request *request, struct text target)
 }
 
 /* Takes apart a line that passed request_line_check. */
-static bool take_request_line(struct http_request *request)
+static bool take_request_line(struct http_request *request, enum outcome *outcome)
 {
     const char *end = memchr(request->head, '\n', request->head_length);
     const char *space = memchr(request->head, ' ', (size_t)(end - request->head));
@@ -238,36 +306,50 @@ static bool take_request_line(struct http_request *request)
         return take_authority(request, slice, 0);
     }
     request->command = WIRE_FORWARD;
-    return take_absolute_form(request, slice);
+    return take_absolute_form(request, slice, outcome);
 }
 
-enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t *used,
-                                    struct http_request *request, enum outcome *outcome)
+enum wire_status http_request_parse_on(const uint8_t *bytes, size_t length,
+                                       struct http_progress *progress, size_t *used,
+                                       struct http_request *request, enum outcome *outcome)
 {
     static const struct http_form form = {request_line_check, field_line_check};
-    const char *text = (const char *)bytes;
-    size_t start = leading_empty_lines(text, length), end;
+    struct text text = {(const char *)bytes, length};
+    size_t end;
 
     *outcome = OUTCOME_MALFORMED;
-    enum wire_status status = http_head_scan((struct text){text, length}, start, &form, &end);
+    enum wire_status status = WIRE_MORE;
+    if (skip_empty_lines(text, progress) || length >= HTTP_HEAD_MAX)
+        status = http_head_scan(text, progress, &form, &end);
+    if (progress->too_long)
+        *outcome = OUTCOME_HEAD_TOO_LARGE;
     if (status != WIRE_OK)
         return status;
 
-    struct http_request made = {.head = text + start, .head_length = end - start};
+    struct http_request made = {.head = text.at + progress->begin,
+                                .head_length = end - progress->begin};
     struct facts facts = {.request = &made};
     struct http_fields fields = http_fields_of(made.head, made.head_length);
-    struct http_options options;
-    if (!take_request_line(&made) || !take_head_fields(fields, &facts) || !settle_body(&facts) ||
-        !http_options_gather(fields, &options))
+    if (!take_request_line(&made, outcome) || !take_head_fields(fields, &facts) ||
+        !settle_body(&facts) || !http_options_gather(fields, &facts.options))
         return WIRE_BAD;
+    settle_connection(&facts);
     *request = made;
     *used = end;
     return WIRE_OK;
 }
 
-/* What a head gains: a slash before a query, "HTTP/1.1", "Host: ", "Connection: close", line ends.
- */
-#define REWRITE_EXTRA 64
+enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t *used,
+                                    struct http_request *request, enum outcome *outcome)
+{
+    struct http_progress progress = {0};
+
+    return http_request_parse_on(bytes, length, &progress, used, request, outcome);
+}
+
+/* What a head gains: a slash before a query, "HTTP/1.1", "Host: ", Via, Connection, the name of
+ * Upgrade, line ends. */
+#define REWRITE_EXTRA 128
 
 size_t http_rewrite_max(const struct http_request *request)
 {
@@ -275,19 +357,49 @@ size_t http_rewrite_max(const struct http_request *request)
     return request->head_length + request->head_length / 3 + REWRITE_EXTRA;
 }
 
-size_t http_request_rewrite(const struct http_request *request, uint8_t *out)
+static uint8_t *put_start(const struct http_request *request, uint8_t *out)
 {
-    struct http_fields fields = http_fields_of(request->head, request->head_length);
-    struct http_options options;
-    http_options_gather(fields, &options);
-
     uint8_t *at = http_put(out, request->method, request->method_length);
     at = http_put_text(at, request->path[0] == '?' ? " /" : " ");
     at = http_put(at, request->path, request->path_length);
     at = http_put_text(at, request->minor == 0 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ");
     at = http_put(at, request->authority, request->authority_length);
-    at = http_put_text(at, "\r\n");
+    return http_put_text(at, "\r\n");
+}
 
+/* One less than it was, which is not 0: that head goes nowhere. */
+static uint8_t *put_max_forwards(uint8_t *out, const struct http_field *field)
+{
+    char line[sizeof "Max-Forwards: 18446744073709551615"];
+    uint64_t number;
+
+    if (!read_max_forwards(field->value, &number) || number == 0)
+        return http_put_field(out, field);
+    int length = snprintf(line, sizeof line, "Max-Forwards: %" PRIu64, number - 1);
+    return http_put_line(out, (struct text){line, (size_t)length});
+}
+
+static uint8_t *put_end(const struct http_request *request, enum http_connection connection,
+                        uint8_t *out)
+{
+    out = http_put_via(out, request->minor);
+    if (connection == HTTP_UPGRADE) {
+        out = http_put_text(out, "Connection: Upgrade\r\nUpgrade: ");
+        out = http_put_line(out, request->upgrade);
+    } else if (connection == HTTP_CLOSE) {
+        out = http_put_text(out, "Connection: close\r\n");
+    }
+    return http_put_text(out, "\r\n");
+}
+
+size_t http_request_rewrite(const struct http_request *request, enum http_connection connection,
+                            uint8_t *out)
+{
+    struct http_fields fields = http_fields_of(request->head, request->head_length);
+    struct http_options options;
+    http_options_gather(fields, &options);
+
+    uint8_t *at = put_start(request, out);
     bool length_sent = false;
     struct http_field field;
     while (http_field_next(&fields, &field)) {
@@ -296,8 +408,32 @@ size_t http_request_rewrite(const struct http_request *request, uint8_t *out)
             http_field_is_hop_by_hop(&field, &options))
             continue;
         length_sent = length_sent || is_length;
-        at = http_put_field(at, &field);
+        if (counts_forwards(request) && http_slice_is(field.name, "Max-Forwards"))
+            at = put_max_forwards(at, &field);
+        else
+            at = http_put_field(at, &field);
     }
-    at = http_put_text(at, "Connection: close\r\n\r\n");
-    return (size_t)(at - out);
+    return (size_t)(put_end(request, connection, at) - out);
+}
+
+const char *http_foreign(const uint8_t *bytes, size_t length)
+{
+    static const struct {
+        const char *start;
+        size_t length;
+        size_t least; /* so many of them tell */
+        const char *words;
+    } foreign[] = {
+        {"\x16\x03", 2, 1, "a TLS ClientHello came, and no TLS is spoken here"},
+        {"SSH-", 4, 4, "an SSH banner came: this is no SSH server"},
+        {"PROXY ", 6, 6, "a PROXY protocol header came, which is not taken here"},
+        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, "a PROXY protocol header came, which is not taken here"},
+        {"PRI * HTTP/2", 12, 12, "an HTTP/2 preface came: only HTTP/1 is spoken here"},
+    };
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        size_t known = foreign[i].length < length ? foreign[i].length : length;
+        if (known >= foreign[i].least && memcmp(bytes, foreign[i].start, known) == 0)
+            return foreign[i].words;
+    }
+    return NULL;
 }

@@ -74,9 +74,27 @@ static const struct outcome_row rows[OUTCOMES] = {
     [OUTCOME_HANDSHAKE_TIMEOUT] = {
         "handshake-timeout", GENERAL_FAILURE, REJECTED, 408, "Request Timeout",
         "http_request_error", "the request did not arrive in time"},
+    [OUTCOME_HEAD_TOO_LARGE] = {
+        "head-too-large", GENERAL_FAILURE, REJECTED, 431, "Request Header Fields Too Large",
+        "http_request_error", "the request's head is longer than 64 KiB"},
+    [OUTCOME_SCHEME] = {
+        "scheme", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
+        "http_request_error", "only http: URLs are served here; for https: use CONNECT"},
+    [OUTCOME_NO_PROXY_REQUEST] = {
+        "no-proxy-request", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
+        "http_request_error", "a proxy serves CONNECT and whole http: URLs, no paths alone"},
+    [OUTCOME_LAST_HOP] = {
+        "last-hop", GENERAL_FAILURE, REJECTED, 200, "OK",
+        NULL, "Max-Forwards is 0: the proxy itself answers"},
     [OUTCOME_BAD_RESPONSE] = {
         "bad-response", GENERAL_FAILURE, REJECTED, 502, "Bad Gateway",
         "http_protocol_error", "the origin's answer is not HTTP/1.x"},
+    [OUTCOME_NO_RESPONSE] = {
+        "no-response", GENERAL_FAILURE, REJECTED, 502, "Bad Gateway",
+        "http_response_incomplete", "the origin ended without a whole response head"},
+    [OUTCOME_RESPONSE_TOO_LARGE] = {
+        "response-too-large", GENERAL_FAILURE, REJECTED, 502, "Bad Gateway",
+        "http_response_header_section_size", "the response's head is longer than 64 KiB"},
     [OUTCOME_GIVEN_UP] = {
         "given-up", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
         "http_request_error", "the client left before it was answered"},

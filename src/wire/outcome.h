@@ -23,7 +23,13 @@ enum outcome {
     OUTCOME_ADDRESS_TYPE,        /* address type not supported */
     OUTCOME_MALFORMED,           /* not in the form of the protocol that its first byte announces */
     OUTCOME_HANDSHAKE_TIMEOUT,   /* the client did not finish its request in time */
+    OUTCOME_HEAD_TOO_LARGE,      /* the head of an HTTP request is longer than HTTP_HEAD_MAX */
+    OUTCOME_SCHEME,              /* a URL of another scheme than http: */
+    OUTCOME_NO_PROXY_REQUEST,    /* a request as for a web server: no URL, only a path */
+    OUTCOME_LAST_HOP,            /* Max-Forwards is 0: adit itself answers OPTIONS */
     OUTCOME_BAD_RESPONSE,        /* the origin's response has no HTTP head */
+    OUTCOME_NO_RESPONSE,         /* the origin ended before its response's head was whole */
+    OUTCOME_RESPONSE_TOO_LARGE,  /* the head of its response is longer than HTTP_HEAD_MAX */
     OUTCOME_GIVEN_UP,            /* the client went before it was answered, or before it asked */
 };
 #define OUTCOMES (OUTCOME_GIVEN_UP + 1)
@@ -34,7 +40,7 @@ struct outcome_row {
     uint8_t socks4;           /* 0x5a to 0x5d */
     uint16_t http;            /* RFC 9110 section 15 */
     const char *http_reason;  /* "Bad Gateway" */
-    const char *proxy_status; /* RFC 9209 section 2.3 error type; NULL for OUTCOME_OK */
+    const char *proxy_status; /* RFC 9209 section 2.3 error type; NULL: no failure */
     const char *cause;        /* a sentence for a person: "connection refused" */
 };
 

@@ -27,12 +27,15 @@ typedef enum client_event client_action_fn(struct client *client);
 
 /* In the order of enum client_action. */
 static client_action_fn *const performers[CLIENT_ACTIONS] = {
-    client_bytes_handled, client_bytes_handled, client_reset,   client_tell_refusal,
-    client_tell_bound,    client_parse,         client_check,   client_route,
-    client_route_on,      client_choose,        client_look_up, client_connect,
-    client_wait,          client_move,          client_open,    client_open_elsewhere,
-    client_open_next,     client_bind,          client_answer,  client_relay,
-    client_linger,        client_end,           client_discard,
+    client_bytes_handled, client_bytes_handled,  client_reset,
+    client_tell_refusal,  client_tell_bound,     client_begin_request,
+    client_parse,         client_check,          client_route,
+    client_route_on,      client_choose,         client_look_up,
+    client_connect,       client_wait,           client_move,
+    client_open,          client_open_elsewhere, client_open_next,
+    client_bind,          client_answer,         client_relay,
+    client_exchange,      client_renew,          client_linger,
+    client_end,           client_discard,
 };
 
 /* The last action of a set may free the client. */
@@ -167,11 +170,20 @@ static size_t on_client_room(void *owner)
     return length < REQUEST_MAX ? REQUEST_MAX - length : 0;
 }
 
+/* Whether a request has begun that the client's state does not show yet: see parse_soon. */
+static bool owes_request(const struct client *c)
+{
+    return c->state == CLIENT_IDLE && buffer_length(&c->request->reading.in) > 0;
+}
+
 static void parse_now(struct later *later)
 {
     struct client *c = container_of(later, struct client, parse_later);
 
-    client_event(c, c->request->reading.eof ? CLIENT_EOF : CLIENT_BYTES, NULL);
+    /* (An idle client that is at its end may have sent a last request.) */
+    bool at_end = c->request->reading.eof && !owes_request(c);
+
+    client_event(c, at_end ? CLIENT_EOF : CLIENT_BYTES, NULL);
 }
 
 /* Has the bytes parsed that came, or their end. A channel brings bytes from inside libssh's
@@ -193,7 +205,7 @@ static bool on_client_data(void *owner, const uint8_t *bytes, size_t length)
         return true;
     if (on_client_room(c) == 0)
         return false;
-    buffer_append(&c->request->reading.in, bytes, length);
+    buffer_append_secret(&c->request->reading.in, bytes, length);
     if (actions & CLIENT_PARSE)
         parse_soon(c, CLIENT_BYTES);
     return true;
@@ -204,7 +216,7 @@ static void on_client_eof(void *owner)
     struct client *c = owner;
 
     c->request->reading.eof = true;
-    if (client_machine_step(c->state, CLIENT_EOF)->actions & CLIENT_PARSE)
+    if (client_machine_step(c->state, CLIENT_EOF)->actions & CLIENT_PARSE || owes_request(c))
         parse_soon(c, CLIENT_EOF);
     else if (c->listen != NULL)
         client_event(c, CLIENT_EOF, "closed while waiting");
@@ -254,6 +266,14 @@ static void handshake_expired(struct deadline *deadline)
     client_event(container_of(deadline, struct client, deadline), CLIENT_TIMED_OUT, NULL);
 }
 
+enum client_event client_begin_request(struct client *c)
+{
+    c->began = loop_now(c->worker->loop);
+    deadline_arm(c->worker->loop, &c->deadline, c->generation->config->gateway.handshake_timeout_ms,
+                 handshake_expired);
+    return CLIENT_NOTHING;
+}
+
 static struct client *client_make(struct worker *worker, struct generation *generation,
                                   struct endpoint *endpoint)
 {
@@ -268,6 +288,7 @@ static struct client *client_make(struct worker *worker, struct generation *gene
     c->session.slot = -1;
     c->outcome = OUTCOME_GIVEN_UP;
     c->began = loop_now(worker->loop);
+    LIST_INIT(&c->kept);
     TAILQ_INSERT_TAIL(&worker->clients, c, link);
     probe_connection_start(c->number);
     return c;
@@ -301,8 +322,7 @@ static void begin(struct client *c)
     if (c->wish.target != NULL)
         client_event(c, CLIENT_REQUESTED, NULL);
     else
-        deadline_arm(c->worker->loop, &c->deadline,
-                     c->generation->config->gateway.handshake_timeout_ms, handshake_expired);
+        client_begin_request(c);
 }
 
 void client_new(struct worker *worker, struct generation *generation,
@@ -395,7 +415,8 @@ void client_forget_request(struct client *c)
     if (r == NULL)
         return;
     endpoint_close(r->opened, true);
-    buffer_clear(&r->reading.in);
+    buffer_wipe(&r->reading.in);
+    buffer_clear(&r->from_origin);
     buffer_clear(&r->head);
     free(r->way.addresses);
     mem_free_secret(r, sizeof(*r)); /* credentials */

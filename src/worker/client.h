@@ -44,6 +44,10 @@ struct client *client_next_waiting(const struct client *client);
  * asked for are told, and ask on another session if there is one. */
 void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot);
 
+/* Ends the worker's clients that wait for their next HTTP request and may not do so any longer:
+ * adit drains, or their configuration is not the newest one. */
+void clients_end_idle(struct worker *worker);
+
 /* Clients that wait for an overdue server, and can ask on another session by now, do so. */
 void clients_look_elsewhere(struct worker *worker);
 

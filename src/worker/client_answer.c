@@ -92,42 +92,24 @@ enum client_event client_tell_refusal(struct client *c)
 
 /* Success. */
 
-/* Puts the HTTP exchange before the client's endpoint, and after the rewritten head what has come
- * of the body. Bytes after the body are the client's next request, which this connection does not
- * serve. False: the body is malformed. */
-static bool prepare_forward(struct client *c)
-{
-    struct client_request *r = c->request;
-    const struct buffer *in = &r->reading.in;
-    bool bad = false;
-    size_t part = http_body_take(&r->body, buffer_data(in), buffer_length(in), &bad);
-
-    buffer_append(&r->head, buffer_data(in), part);
-    if (bad)
-        return false;
-    c->endpoint = http_exchange_new(c->worker->loop, c->endpoint, &r->body, &r->target);
-    return true;
-}
-
 enum client_event client_answer(struct client *c)
 {
-    struct client_request *r = c->request;
-
-    if (c->wish.command != WIRE_FORWARD) {
-        c->outcome = OUTCOME_OK;
-        say(c, OUTCOME_OK, NULL);
-        return CLIENT_ANSWERED;
-    }
-    if (prepare_forward(c)) {
-        c->outcome = OUTCOME_OK;
+    c->outcome = OUTCOME_OK;
+    if (c->wish.command == WIRE_FORWARD)
         return CLIENT_FORWARDED;
-    }
-    endpoint_close(r->opened, true);
-    r->opened = NULL;
-    return client_refused(c, OUTCOME_MALFORMED, "malformed chunked body");
+    say(c, OUTCOME_OK, NULL);
+    return CLIENT_ANSWERED;
 }
 
-static void count_cut(struct client *c)
+void client_describe_cut(const struct client *c, int side, const char *reason, char *why,
+                         size_t size)
+{
+    const char *const sides[] = {"client", c->origin.via_remote_forward ? "target" : "channel"};
+
+    snprintf(why, size, "%s: %s", sides[side], reason);
+}
+
+void client_count_cut(struct client *c)
 {
     c->cut = true;
     metric_add(&c->worker->metrics.cut, 1);
@@ -136,18 +118,17 @@ static void count_cut(struct client *c)
 static void on_relay_done(void *arg, const struct relay_result *result)
 {
     struct client *c = arg;
-    const char *const sides[] = {"client", c->origin.via_remote_forward ? "target" : "channel"};
     char why[300];
 
     c->relay = NULL;
-    c->bytes[0] = result->bytes[0];
-    c->bytes[1] = result->bytes[1];
+    c->bytes[0] += result->bytes[0];
+    c->bytes[1] += result->bytes[1];
     if (result->failed < 0) {
         client_event(c, CLIENT_CLOSED, result->reason);
         return;
     }
-    count_cut(c);
-    snprintf(why, sizeof(why), "%s: %s", sides[result->failed], result->reason);
+    client_count_cut(c);
+    client_describe_cut(c, result->failed, result->reason, why, sizeof(why));
     client_event(c, CLIENT_FAILED, why);
 }
 
@@ -157,7 +138,8 @@ enum client_event client_relay(struct client *c)
     struct relay_start start = {
         .a = c->endpoint,
         .b = r->opened,
-        .early_a = c->wish.command == WIRE_FORWARD ? &r->head : &r->reading.in,
+        .early_a = &r->reading.in,
+        .early_b = &r->from_origin,
         .done = on_relay_done,
         .arg = c,
     };
@@ -174,10 +156,19 @@ enum client_event client_relay(struct client *c)
 enum client_event client_reset(struct client *c)
 {
     if (c->relay != NULL) {
-        relay_bytes(c->relay, c->bytes);
+        uint64_t bytes[2];
+        relay_bytes(c->relay, bytes);
+        c->bytes[0] += bytes[0];
+        c->bytes[1] += bytes[1];
         relay_abort(c->relay);
         c->relay = NULL;
-        count_cut(c);
+        client_count_cut(c);
+    }
+    if (c->exchange != NULL) {
+        http_exchange_bytes(c->exchange, c->bytes);
+        http_exchange_abort(c->exchange);
+        c->exchange = NULL;
+        client_count_cut(c);
     }
     endpoint_close(c->endpoint, true);
     c->endpoint = NULL;

@@ -225,16 +225,37 @@ static bool is_within_line(const struct client_reading *reading)
 static void take_http(struct client *c, struct http_request *http)
 {
     struct client_request *r = c->request;
+    enum http_connection connection = http->upgrade.length > 0 ? HTTP_UPGRADE
+                                      : http->close            ? HTTP_CLOSE
+                                                               : HTTP_KEEP;
 
     c->wish.command = http->command;
     r->target = http->target;
     r->reading.credentials = http->credentials;
-    r->body = http->body;
+    r->http = (struct client_http){
+        .body = http->body,
+        .old = http->minor == 0,
+        .close = http->close,
+        .is_head = http->is_head,
+        .repeatable = http->repeatable,
+        .last_hop = http->last_hop,
+    };
+    if (http->upgrade.length > 0)
+        memcpy(r->http.upgrade, http->upgrade.at, http->upgrade.length);
     if (http->command == WIRE_FORWARD) {
         uint8_t *head = buffer_reserve(&r->head, http_rewrite_max(http));
-        buffer_commit(&r->head, http_request_rewrite(http, head));
+        buffer_commit(&r->head, http_request_rewrite(http, connection, head));
     }
     explicit_bzero(&http->credentials, sizeof(http->credentials));
+}
+
+/* What is no HTTP may be the mark of another protocol, which the log then names. */
+static enum client_event refuse_http(struct client *c, enum outcome outcome)
+{
+    const struct buffer *in = &c->request->reading.in;
+    const char *foreign = http_foreign(buffer_data(in), buffer_length(in));
+
+    return client_refused(c, outcome, outcome == OUTCOME_MALFORMED ? foreign : NULL);
 }
 
 static enum client_event parse_http(struct client *c)
@@ -247,14 +268,14 @@ static enum client_event parse_http(struct client *c)
     if (is_within_line(reading))
         return CLIENT_NOTHING;
     reading->looked_at = buffer_length(&reading->in);
-    switch (http_request_parse(buffer_data(&reading->in), buffer_length(&reading->in), &used, &http,
-                               &bad)) {
+    switch (http_request_parse_on(buffer_data(&reading->in), buffer_length(&reading->in),
+                                  &reading->progress, &used, &http, &bad)) {
     case WIRE_MORE: return CLIENT_NOTHING;
-    case WIRE_BAD: return client_refused(c, bad, NULL);
+    case WIRE_BAD: return refuse_http(c, bad);
     case WIRE_OK: break;
     }
     take_http(c, &http);
-    buffer_consume(&reading->in, used);
+    buffer_consume_secret(&reading->in, used);
     if (!needs_password(c))
         return request_is_whole(c);
     if (!reading->credentials.given)

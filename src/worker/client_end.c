@@ -128,10 +128,11 @@ static void log_access(const struct client *c)
     log_event(asked_nothing(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection", fields, n);
 }
 
-static void account(const struct client *c)
+void client_log_request(struct client *c)
 {
     struct metrics *m = &c->worker->metrics;
 
+    log_access(c);
     metric_add(&m->outcomes[c->outcome], 1);
     metric_add(&m->bytes_up, c->bytes[0]);
     metric_add(&m->bytes_down, c->bytes[1]);
@@ -151,6 +152,7 @@ static void client_free(struct client *c)
     bool internal = c->listen == NULL;
 
     stop(c);
+    client_drop_kept(c);
     client_release_slot(c);
     endpoint_close(c->endpoint, ends_by_reset(c));
     client_forget_request(c);
@@ -172,8 +174,7 @@ enum client_event client_end(struct client *c)
 {
     probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
     if (c->listen != NULL) {
-        log_access(c);
-        account(c);
+        client_log_request(c);
     } else if (c->outcome == OUTCOME_OK && c->internal->ended != NULL) {
         c->internal->ended(c->internal->arg, c->cut ? c->words : NULL);
     }
@@ -182,10 +183,15 @@ enum client_event client_end(struct client *c)
     return CLIENT_NOTHING;
 }
 
-/* Of a client between two workers: it is on no worker's list. */
+/* (A client between two workers is on no worker's list.) */
 enum client_event client_discard(struct client *c)
 {
-    close(c->session.moving_fd);
+    if (c->session.moving) {
+        close(c->session.moving_fd);
+    } else {
+        probe_connection_end(c->number, outcome_row(c->outcome)->name, 0, 0);
+        TAILQ_REMOVE(&c->worker->clients, c, link);
+    }
     client_free(c);
     return CLIENT_NOTHING;
 }

@@ -1,11 +1,12 @@
-/* Ends relays through which nothing passes. */
+/* Ends relays and HTTP exchanges through which nothing passes. */
 #include "worker/client_parts.h"
 
 #include "base/units.h"
+#include "worker/http_exchange.h"
 
 #include <stdio.h>
 
-/* How often in an idle_timeout it is looked: so much later a relay ends, at the most. */
+/* How often in an idle_timeout it is looked: so much later they end, at the most. */
 #define LOOKS 8
 
 static uint64_t bytes_passed(const struct client *c)
@@ -14,6 +15,8 @@ static uint64_t bytes_passed(const struct client *c)
 
     if (c->relay != NULL)
         relay_bytes(c->relay, bytes);
+    if (c->exchange != NULL)
+        http_exchange_bytes(c->exchange, bytes);
     return bytes[0] + bytes[1];
 }
 

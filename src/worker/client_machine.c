@@ -30,11 +30,12 @@
 #define ONLY_ANSWERING "only answering tells the client of success"
 #define NOT_ASKED_FOR "what it answers was not asked for, or was cancelled when its state ended"
 #define NO_OPEN "no channel is being opened"
+#define NO_EXCHANGE "no HTTP exchange is under way"
 #define NO_DEADLINE "no deadline runs in this state"
 #define OWN_LIMIT "no deadline runs in this state: what is awaited has a time limit of its own"
 #define MOMENTARY "the state ends before another event from outside is handled"
 #define IN_NO_LOOP "the client is in no loop, and the kernel keeps what comes meanwhile"
-#define AT_RELAY "the relay has the client's endpoint"
+#define AT_RELAY "the relay or the exchange has the client's endpoint"
 #define FREED "the client is freed"
 
 /* clang-format off */
@@ -57,10 +58,27 @@
     [CLIENT_TIMED_OUT] = CUT /* nothing has passed for idle_timeout */
 
 #define READS_NOTHING [CLIENT_TRUNCATED ... CLIENT_REQUESTED] = NEVER(ONLY_ASKING)
-#define ROUTES_NOTHING [CLIENT_NAME ... CLIENT_LISTEN] = NEVER(ONLY_ROUTING)
-#define ANSWERS_NOTHING [CLIENT_ANSWERED ... CLIENT_FORWARDED] = NEVER(ONLY_ANSWERING)
+#define ROUTES_NOTHING [CLIENT_NAME ... CLIENT_KEPT] = NEVER(ONLY_ROUTING)
+#define ANSWERS_NOTHING                                                                            \
+    [CLIENT_ANSWERED ... CLIENT_FORWARDED] = NEVER(ONLY_ANSWERING),                                \
+    [CLIENT_EXCHANGED ... CLIENT_STALE] = NEVER(NO_EXCHANGE)
 
 static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
+    [CLIENT_IDLE] = {
+        [CLIENT_NOTHING] = NEVER(NO_EVENT),
+        [CLIENT_BYTES] = GO(ASKING, CLIENT_KEEP | CLIENT_BEGIN | CLIENT_PARSE),
+        [CLIENT_EOF] = GO(ENDED, CLIENT_DISCARD), /* its last request has its access line */
+        [CLIENT_CLOSED] = GO(ENDED, CLIENT_DISCARD),
+        [CLIENT_FAILED] = GO(ENDED, CLIENT_DISCARD),
+        [CLIENT_TAKEN] = STAY(IDLE),
+        READS_NOTHING,
+        ROUTES_NOTHING,
+        [CLIENT_CHECKED ... CLIENT_REFUSED] = NEVER(NOT_ASKED_FOR),
+        [CLIENT_OVERDUE ... CLIENT_DELAYED] = NEVER(NO_OPEN),
+        ANSWERS_NOTHING,
+        [CLIENT_TIMED_OUT] = GO(ENDED, CLIENT_DISCARD),
+        [CLIENT_ABORTED] = GO(ENDED, CLIENT_RESET | CLIENT_DISCARD),
+    },
     [CLIENT_ASKING] = {
         [CLIENT_NOTHING] = NEVER(NO_EVENT),
         [CLIENT_BYTES] = GO(ASKING, CLIENT_KEEP | CLIENT_PARSE),
@@ -102,6 +120,7 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         [CLIENT_NO_SESSION] = GO(WAITING, CLIENT_WAIT),
         [CLIENT_ELSEWHERE] = GO(MOVING, CLIENT_MOVE),
         [CLIENT_LISTEN] = GO(BINDING, CLIENT_BIND),
+        [CLIENT_KEPT] = GO(ANSWERING, CLIENT_ANSWER),
         [CLIENT_CHECKED ... CLIENT_RESOLVED] = NEVER(NOT_ASKED_FOR),
         [CLIENT_SESSION] = GO(OPENING, CLIENT_OPEN),
         [CLIENT_MOVED ... CLIENT_NEXT] = NEVER(NOT_ASKED_FOR),
@@ -174,7 +193,7 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         READS_NOTHING,
         [CLIENT_NAME ... CLIENT_NO_SESSION] = NEVER(ONLY_ROUTING),
         [CLIENT_ELSEWHERE] = GO(MOVING, CLIENT_MOVE), /* found by CLIENT_OPEN_ELSEWHERE */
-        [CLIENT_LISTEN] = NEVER(ONLY_ROUTING),
+        [CLIENT_LISTEN ... CLIENT_KEPT] = NEVER(ONLY_ROUTING),
         [CLIENT_CHECKED ... CLIENT_LISTENING] = NEVER(NOT_ASKED_FOR),
         [CLIENT_OPENED] = GO(ANSWERING, CLIENT_ANSWER),
         [CLIENT_LOST] = GO(ROUTING, CLIENT_CHOOSE),
@@ -210,11 +229,11 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         [CLIENT_BYTES ... CLIENT_TAKEN] = NEVER(MOMENTARY),
         READS_NOTHING,
         ROUTES_NOTHING,
-        [CLIENT_CHECKED ... CLIENT_NEXT] = NEVER(NOT_ASKED_FOR),
-        [CLIENT_REFUSED] = REFUSE, /* the body of an HTTP request is malformed */
+        [CLIENT_CHECKED ... CLIENT_REFUSED] = NEVER(NOT_ASKED_FOR),
         [CLIENT_OVERDUE ... CLIENT_DELAYED] = NEVER(NO_OPEN),
         [CLIENT_ANSWERED] = GO(RELAYING, CLIENT_RELAY),
-        [CLIENT_FORWARDED] = GO(EXCHANGING, CLIENT_RELAY),
+        [CLIENT_FORWARDED] = GO(EXCHANGING, CLIENT_EXCHANGE),
+        [CLIENT_EXCHANGED ... CLIENT_STALE] = NEVER(NO_EXCHANGE),
         [CLIENT_TIMED_OUT] = NEVER(NO_DEADLINE),
         [CLIENT_ABORTED] = CUT,
     },
@@ -235,7 +254,10 @@ static const struct client_step table[CLIENT_STATES][CLIENT_EVENTS] = {
         ROUTES_NOTHING,
         [CLIENT_CHECKED ... CLIENT_REFUSED] = NEVER(NOT_ASKED_FOR),
         [CLIENT_OVERDUE ... CLIENT_DELAYED] = NEVER(NO_OPEN),
-        ANSWERS_NOTHING,
+        [CLIENT_ANSWERED ... CLIENT_FORWARDED] = NEVER(ONLY_ANSWERING),
+        [CLIENT_EXCHANGED] = GO(IDLE, CLIENT_RENEW),
+        [CLIENT_UPGRADED] = GO(RELAYING, CLIENT_RELAY),
+        [CLIENT_STALE] = GO(ROUTING, CLIENT_ROUTE),
         [CLIENT_ABORTED] = CUT,
     },
     [CLIENT_LINGERING] = {
@@ -268,6 +290,7 @@ const struct client_step *client_machine_step(enum client_state state, enum clie
 bool client_state_has_deadline(enum client_state state)
 {
     switch (state) {
+    case CLIENT_IDLE:
     case CLIENT_ASKING:
     case CLIENT_CHECKING:
     case CLIENT_WAITING:
@@ -289,8 +312,9 @@ bool client_state_has_deadline(enum client_state state)
 const char *client_state_name(enum client_state state)
 {
     static const char *const names[CLIENT_STATES] = {
-        "asking",  "checking", "routing",   "resolving", "waiting",    "moving",    "connecting",
-        "opening", "binding",  "answering", "relaying",  "exchanging", "lingering", "ended",
+        "idle",      "asking",   "checking",   "routing",   "resolving",
+        "waiting",   "moving",   "connecting", "opening",   "binding",
+        "answering", "relaying", "exchanging", "lingering", "ended",
     };
     return names[state];
 }
@@ -313,6 +337,7 @@ const char *client_event_name(enum client_event event)
         [CLIENT_NO_SESSION] = "no session",
         [CLIENT_ELSEWHERE] = "session elsewhere",
         [CLIENT_LISTEN] = "listen",
+        [CLIENT_KEPT] = "kept connection",
         [CLIENT_CHECKED] = "checked",
         [CLIENT_RESOLVED] = "resolved",
         [CLIENT_SESSION] = "session",
@@ -326,6 +351,9 @@ const char *client_event_name(enum client_event event)
         [CLIENT_DELAYED] = "delayed",
         [CLIENT_ANSWERED] = "answered",
         [CLIENT_FORWARDED] = "forwarded",
+        [CLIENT_EXCHANGED] = "exchanged",
+        [CLIENT_UPGRADED] = "upgraded",
+        [CLIENT_STALE] = "kept connection closed",
         [CLIENT_TIMED_OUT] = "timed out",
         [CLIENT_ABORTED] = "aborted",
     };

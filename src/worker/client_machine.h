@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 enum client_state {
+    CLIENT_IDLE,       /* HTTP: its last response is whole; no byte of its next request has come */
     CLIENT_ASKING,     /* its request is read, as far as it has come */
     CLIENT_CHECKING,   /* its password is checked, on another thread */
     CLIENT_ROUTING,    /* momentary: it is decided how its target is reached */
@@ -23,7 +24,7 @@ enum client_state {
     CLIENT_BINDING, /* the server was asked to listen; then a connection to that port is awaited */
     CLIENT_ANSWERING,  /* momentary: the target is reached, and the client is told */
     CLIENT_RELAYING,   /* bytes flow; the relay has the client's endpoint */
-    CLIENT_EXCHANGING, /* the same, for one HTTP request and its response */
+    CLIENT_EXCHANGING, /* an HTTP request and its response pass; the exchange has the endpoint */
     CLIENT_LINGERING,  /* it was refused, and its endpoint has not taken the whole reply */
     CLIENT_ENDED,      /* its access line is written, and it is freed */
 };
@@ -51,6 +52,7 @@ enum client_event {
     CLIENT_NO_SESSION, /* no session is up: one is to be waited for */
     CLIENT_ELSEWHERE,  /* the session that was chosen is another worker's (also while opening) */
     CLIENT_LISTEN,     /* the session that was chosen is to listen (BIND) */
+    CLIENT_KEPT,       /* a connection to the target was kept, from a request before */
 
     /* Answers to what was asked for. */
     CLIENT_CHECKED,   /* the password is right */
@@ -69,6 +71,11 @@ enum client_event {
     CLIENT_ANSWERED,  /* the client knows that it is connected */
     CLIENT_FORWARDED, /* the client will be answered by the origin of its HTTP request */
 
+    /* How an HTTP exchange ends, but for CLIENT_CLOSED and CLIENT_FAILED. */
+    CLIENT_EXCHANGED, /* the response is whole, and the client may ask again */
+    CLIENT_UPGRADED,  /* client and origin speak another protocol from here on */
+    CLIENT_STALE,     /* the kept connection was closed, and the request can be asked again */
+
     /* Anything. */
     CLIENT_TIMED_OUT, /* the state has lasted as long as it may */
     CLIENT_ABORTED,   /* the gateway ends */
@@ -83,27 +90,30 @@ enum client_action {
     CLIENT_RESET = 1 << 2,      /* cut the client's connection, so that it sees that */
     CLIENT_REFUSE = 1 << 3,     /* tell it why not, in the words of its protocol */
     CLIENT_TELL_BOUND = 1 << 4, /* tell it where the server listens */
+    CLIENT_BEGIN = 1 << 5,      /* another request begins: its time runs */
 
-    CLIENT_PARSE = 1 << 5,    /* parse the bytes that have come */
-    CLIENT_CHECK = 1 << 6,    /* have the password checked */
-    CLIENT_ROUTE = 1 << 7,    /* judge the request, and decide */
-    CLIENT_ROUTE_ON = 1 << 8, /* decide about the next address, or the next way to look up */
-    CLIENT_CHOOSE = 1 << 9,   /* choose a session (again) for the same target */
-    CLIENT_LOOK_UP = 1 << 10, /* have the name looked up */
-    CLIENT_CONNECT = 1 << 11, /* connect from this machine */
-    CLIENT_WAIT = 1 << 12,    /* begin to wait for a session */
-    CLIENT_MOVE = 1 << 13,    /* send the client to the other worker, whose it is from here on */
-    CLIENT_OPEN = 1 << 14,    /* ask the server for a channel */
-    CLIENT_OPEN_ELSEWHERE = 1 << 15, /* ask for the same on another session, if there is one */
-    CLIENT_OPEN_NEXT = 1 << 16,      /* ask for a channel to the next address, too */
-    CLIENT_BIND = 1 << 17,           /* ask the server to listen */
-    CLIENT_ANSWER = 1 << 18,         /* tell it that it is connected */
-    CLIENT_RELAY = 1 << 19,          /* start the relay */
-    CLIENT_LINGER = 1 << 20,         /* stop all that is under way; wait until the reply is taken */
-    CLIENT_END = 1 << 21,     /* write its access line, stop all that is under way, free it */
-    CLIENT_DISCARD = 1 << 22, /* free it without an access line */
+    CLIENT_PARSE = 1 << 6,    /* parse the bytes that have come */
+    CLIENT_CHECK = 1 << 7,    /* have the password checked */
+    CLIENT_ROUTE = 1 << 8,    /* judge the request, and decide */
+    CLIENT_ROUTE_ON = 1 << 9, /* decide about the next address, or the next way to look up */
+    CLIENT_CHOOSE = 1 << 10,  /* choose a session (again) for the same target */
+    CLIENT_LOOK_UP = 1 << 11, /* have the name looked up */
+    CLIENT_CONNECT = 1 << 12, /* connect from this machine */
+    CLIENT_WAIT = 1 << 13,    /* begin to wait for a session */
+    CLIENT_MOVE = 1 << 14,    /* send the client to the other worker, whose it is from here on */
+    CLIENT_OPEN = 1 << 15,    /* ask the server for a channel */
+    CLIENT_OPEN_ELSEWHERE = 1 << 16, /* ask for the same on another session, if there is one */
+    CLIENT_OPEN_NEXT = 1 << 17,      /* ask for a channel to the next address, too */
+    CLIENT_BIND = 1 << 18,           /* ask the server to listen */
+    CLIENT_ANSWER = 1 << 19,         /* tell it that it is connected */
+    CLIENT_RELAY = 1 << 20,          /* start the relay */
+    CLIENT_EXCHANGE = 1 << 21,       /* start the HTTP exchange */
+    CLIENT_RENEW = 1 << 22,   /* write the request's access line, and wait for the next request */
+    CLIENT_LINGER = 1 << 23,  /* stop all that is under way; wait until the reply is taken */
+    CLIENT_END = 1 << 24,     /* write its access line, stop all that is under way, free it */
+    CLIENT_DISCARD = 1 << 25, /* free it without an access line */
 };
-#define CLIENT_ACTIONS 23
+#define CLIENT_ACTIONS 26
 #define CLIENT_DOES_NOT_FIND (CLIENT_PARSE - 1)
 
 struct client_step {

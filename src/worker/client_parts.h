@@ -9,7 +9,9 @@
  *   client_connect.c  a connection from this machine (remote forwards)
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
- *   client_idle.c     ending a relay through which nothing passes (idle_timeout)
+ *   client_exchange.c one HTTP request and its response; then the next request
+ *   client_kept.c     connections to origins that are kept for the next requests
+ *   client_idle.c     ending what nothing passes through (idle_timeout)
  *   client_end.c      lingering, the access line, freeing
  *
  * A function that is an action (client_machine.h) returns the event that it found out, or
@@ -30,12 +32,13 @@
 
 /* client_ask.c: what has been read of the request. */
 struct client_reading {
-    struct buffer in;    /* bytes that came and are not consumed yet */
-    bool eof;            /* the client has sent its end of data */
-    bool greeted;        /* SOCKS5: a method was agreed on */
-    bool wants_password; /* SOCKS5: the next message is the password's */
-    bool whole;          /* HTTP: only the password is still to be checked */
-    size_t looked_at;    /* HTTP: how much of `in` was parsed in vain */
+    struct buffer in;              /* bytes that came and are not consumed yet */
+    bool eof;                      /* the client has sent its end of data */
+    bool greeted;                  /* SOCKS5: a method was agreed on */
+    bool wants_password;           /* SOCKS5: the next message is the password's */
+    bool whole;                    /* HTTP: only the password is still to be checked */
+    size_t looked_at;              /* HTTP: how much of `in` was parsed in vain */
+    struct http_progress progress; /* HTTP */
     struct wire_credentials credentials;
 };
 
@@ -47,7 +50,9 @@ struct client_way {
     size_t address_count;
     size_t address_next;
     char opening[HOST_MAX + 1]; /* the host or address to be opened */
-    struct resolve *resolve;    /* while a name is looked up */
+    bool by_address;            /* it is an address that a name led to: */
+    struct ip address;
+    struct resolve *resolve; /* while a name is looked up */
 };
 
 /* client_session.c: waiting for a session. */
@@ -55,6 +60,19 @@ struct client_hold {
     uint64_t limit_ms;  /* 0: the upstream's */
     uint64_t waited_ms; /* of it, until the wait that is under way */
     uint64_t began;     /* that wait, or the last one; 0: there was none */
+};
+
+/* client_exchange.c: what an HTTP request says of itself. */
+struct client_http {
+    struct http_body body; /* how its body ends */
+    bool old;              /* HTTP/1.0 */
+    bool close;            /* the connection is to be closed after the response */
+    bool is_head;
+    bool repeatable;
+    enum outcome last_hop; /* what adit itself answers, or OUTCOME_OK: the origin answers */
+    bool kept;             /* it goes by a connection that was kept ... */
+    bool retried;          /* ... or such a one was stale: no other one is tried */
+    char upgrade[HTTP_UPGRADE_MAX + 1];
 };
 
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
@@ -66,13 +84,15 @@ struct client_beside {
     struct deadline delay; /* until the next address is tried */
 };
 
-/* What is needed until the relay starts, and not after. */
+/* What is needed until the relay starts, and not after; of an HTTP request until its exchange ends.
+ */
 struct client_request {
     struct client *client; /* for deadlines that lie here; set while opening */
     struct wire_target target;
     struct client_reading reading;
-    struct buffer head;    /* WIRE_FORWARD: the head for the origin ... */
-    struct http_body body; /* ... and how the body after it ends */
+    struct client_http http;   /* WIRE_FORWARD */
+    struct buffer head;        /* likewise: the head for the origin */
+    struct buffer from_origin; /* after an upgrade: what has come from the origin already */
     struct client_way way;
     struct client_hold hold;
     struct session *chosen; /* the session that client_choose found, for the next action only */
@@ -118,9 +138,10 @@ struct client_session {
     struct session_table *table;            /* the upstream's */
     int slot;                               /* reserved there; -1: none */
     bool waiting;                           /* on worker->waiting */
-    int moving_fd;                          /* in CLIENT_MOVING: the client's socket */
+    bool moving;                            /* in CLIENT_MOVING, between two workers */
+    int moving_fd;                          /* likewise: the client's socket */
     struct buffer moving_unsent;            /* likewise: what its endpoint kept of replies */
-    struct message moving;                  /* likewise */
+    struct message moving_message;          /* likewise */
 };
 
 /* client_bind.c */
@@ -136,6 +157,8 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
+struct http_exchange;
+struct kept_channel;
 struct password_check;
 
 struct client {
@@ -161,6 +184,8 @@ struct client {
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
+    struct http_exchange *exchange;   /* client_exchange.c */
+    LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
     struct client_idle idle;          /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
@@ -187,6 +212,8 @@ void client_listen(struct client *client);
 
 /* Frees what is needed until the relay starts. */
 void client_forget_request(struct client *client);
+
+enum client_event client_begin_request(struct client *client); /* an action: CLIENT_BEGIN */
 
 /* client_ask.c */
 
@@ -284,13 +311,40 @@ void client_say_bound(struct client *client);
 /* Tells the owner of an internal connection how it is answered, once. */
 void client_report(struct client *client, enum outcome outcome, const char *detail);
 
+/* A relay or an exchange was cut. */
+void client_count_cut(struct client *client);
+
+/* Stores why a relay or an exchange was cut in `why`; `side` is 0 for the client. */
+void client_describe_cut(const struct client *client, int side, const char *reason, char *why,
+                         size_t size);
+
+/* client_exchange.c */
+
+enum client_event client_exchange(struct client *client); /* an action */
+enum client_event client_renew(struct client *client);    /* an action */
+
+/* client_kept.c */
+
+/* Keeps the connection that the request used, which is open. Takes its place at the session. */
+void client_keep(struct client *client, struct endpoint *origin);
+
+/* Takes a kept connection to the request's target out, if the rules allow the request and lead it
+ * there. */
+bool client_take_kept(struct client *client);
+
+/* Closes all that are kept. */
+void client_drop_kept(struct client *client);
+
 /* client_idle.c */
 
-/* Ends the relay, which has just begun, when nothing has passed for the listener's idle_timeout.
- * What passes is looked at now and then, so that no byte costs more. */
+/* Ends the relay or exchange, which has just begun, when nothing has passed for the listener's
+ * idle_timeout. What passes is looked at now and then, so that no byte costs more. */
 void client_watch_idle(struct client *client);
 
 /* client_end.c */
+
+/* Writes the access line of the client's request, and counts it. */
+void client_log_request(struct client *client);
 
 enum client_event client_linger(struct client *client);  /* an action */
 enum client_event client_end(struct client *client);     /* an action */

@@ -189,6 +189,8 @@ static enum client_event open_address(struct client *c)
 
     client_judge(c, address); /* each may go by an upstream of its own */
     ip_format(address, way->opening);
+    way->by_address = true;
+    way->address = *address;
     return client_choose(c);
 }
 
@@ -243,12 +245,16 @@ enum client_event client_route(struct client *c)
 
     if (command == WIRE_UDP_ASSOCIATE)
         return client_refused(c, OUTCOME_COMMAND, NULL);
+    if (r->http.last_hop != OUTCOME_OK)
+        return client_refused(c, r->http.last_hop, NULL);
     if (command == WIRE_BIND && bind_outcome(c) != OUTCOME_OK)
         return client_refused(c, bind_outcome(c), NULL);
     if (c->origin.via_remote_forward)
         return route_from_here(c);
     if (c->listen == NULL) /* no rule judges an internal connection */
         return open_target(c);
+    if (client_take_kept(c))
+        return CLIENT_KEPT;
     if (!r->way.to_path && !r->target.is_ip)
         return take_resolve_step(c, NULL);
     if (!client_judge(c, r->target.is_ip ? &r->target.ip : NULL))

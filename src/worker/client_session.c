@@ -148,20 +148,21 @@ void client_stop_waiting(struct client *c)
 /* The gateway ends while the client is between two workers. */
 static void drop_moving(struct message *message)
 {
-    struct client *c = container_of(message, struct client, session.moving);
+    struct client *c = container_of(message, struct client, session.moving_message);
 
     client_event(c, CLIENT_ABORTED, NULL);
 }
 
 static void run_moving(struct message *message, void *owner)
 {
-    struct client *c = container_of(message, struct client, session.moving);
+    struct client *c = container_of(message, struct client, session.moving_message);
     struct worker *worker = owner;
 
     if (worker->stopping) {
         drop_moving(message);
         return;
     }
+    c->session.moving = false;
     TAILQ_INSERT_TAIL(&worker->clients, c, link);
     c->endpoint = socket_endpoint_new(worker->loop, c->session.moving_fd);
     if (c->endpoint == NULL) {
@@ -183,11 +184,13 @@ enum client_event client_move(struct client *c)
     int owner = atomic_load(&c->session.table->slots[c->session.slot].worker);
     struct worker *to = c->worker->workers->all[owner];
 
+    client_drop_kept(c); /* (they are this worker's) */
+    c->session.moving = true;
     TAILQ_REMOVE(&c->worker->clients, c, link);
     c->session.moving_fd = socket_endpoint_release(c->endpoint, &c->session.moving_unsent);
     c->endpoint = NULL;
     c->worker = to;
-    c->session.moving = (struct message){.run = run_moving, .drop = drop_moving};
-    mailbox_post(to->mailbox, &c->session.moving);
+    c->session.moving_message = (struct message){.run = run_moving, .drop = drop_moving};
+    mailbox_post(to->mailbox, &c->session.moving_message);
     return CLIENT_NOTHING;
 }

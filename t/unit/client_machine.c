@@ -13,13 +13,14 @@
 /* The table as it should be. A cell is the next state by its first three letters, then behind "+"
  * the actions by these letters, then behind ":" the outcome of a refusal:
  *
- *   k keep      t tell bound   R route      u look up   m move             a answer   E end
- *   d drop      p parse        N route on   n connect   o open             y relay    D discard
- *   x reset     c check        C choose     w wait      b bind             g linger
- *   r refuse                                            e open elsewhere   v open next
+ *   k keep      t tell bound   R route      u look up   m move             a answer     g linger
+ *   d drop      B begin        N route on   n connect   o open             y relay      E end
+ *   x reset     p parse        C choose     w wait      b bind             X exchange   D discard
+ *   r refuse    c check                                 f open elsewhere   e renew
+ *                                                       v open next
  *
  * or "-" and why there can be no such event, as a letter of `reasons`. */
-static const char action_letters[] = "kdxrtpcRNCunwmoevbaygED";
+static const char action_letters[] = "kdxrtBpcRNCunwmofvbayXegED";
 
 static const struct {
     char letter;
@@ -35,7 +36,8 @@ static const struct {
     {'l', "no deadline runs in this state: what is awaited has a time limit of its own"},
     {'m', "the state ends before another event from outside is handled"},
     {'n', "the client is in no loop, and the kernel keeps what comes meanwhile"},
-    {'y', "the relay has the client's endpoint"},
+    {'y', "the relay or the exchange has the client's endpoint"},
+    {'x', "no HTTP exchange is under way"},
     {'f', "the client is freed"},
 };
 
@@ -50,6 +52,7 @@ struct part {
 /* clang-format off */
 static const struct part parts[] = {
     {{CLIENT_NOTHING, CLIENT_BYTES, CLIENT_EOF, CLIENT_CLOSED, CLIENT_FAILED, CLIENT_TAKEN}, 6,
+    "idle        -0       ask+kBp  end+D    end+D    end+D    idl\n"
     "asking      -0       ask+kp   ask+p    end+E    end+xE   ask\n"
     "checking    -0       che+k    che      end+E    end+xE   che\n"
     "routing     -0       -m       -m       -m       -m       -m\n"
@@ -65,6 +68,7 @@ static const struct part parts[] = {
     "lingering   -0       lin+d    lin      end+E    end+xE   end+E\n"
     "ended       -f       -f       -f       -f       -f       -f\n"},
     {{CLIENT_TRUNCATED, CLIENT_UNSERVED, CLIENT_CREDENTIALS, CLIENT_REQUESTED}, 4,
+    "idle        -A       -A       -A       -A\n"
     "asking      lin+g    end+E    che+c    rou+R\n"
     "checking    -A       -A       -A       -A\n"
     "routing     -A       -A       -A       -A\n"
@@ -79,22 +83,25 @@ static const struct part parts[] = {
     "exchanging  -A       -A       -A       -A\n"
     "lingering   -A       -A       -A       -A\n"
     "ended       -f       -f       -f       -f\n"},
-    {{CLIENT_NAME, CLIENT_NEAR, CLIENT_NO_SESSION, CLIENT_ELSEWHERE, CLIENT_LISTEN}, 5,
-    "asking      -R       -R       -R       -R       -R\n"
-    "checking    -R       -R       -R       -R       -R\n"
-    "routing     res+u    con+n    wai+w    mov+m    bin+b\n"
-    "resolving   -R       -R       -R       -R       -R\n"
-    "waiting     -R       -R       -R       -R       -R\n"
-    "moving      -R       -R       -R       -R       -R\n"
-    "connecting  -R       -R       -R       -R       -R\n"
-    "opening     -R       -R       -R       mov+m    -R\n"
-    "binding     -R       -R       -R       -R       -R\n"
-    "answering   -R       -R       -R       -R       -R\n"
-    "relaying    -R       -R       -R       -R       -R\n"
-    "exchanging  -R       -R       -R       -R       -R\n"
-    "lingering   -R       -R       -R       -R       -R\n"
-    "ended       -f       -f       -f       -f       -f\n"},
+    {{CLIENT_NAME, CLIENT_NEAR, CLIENT_NO_SESSION, CLIENT_ELSEWHERE, CLIENT_LISTEN,
+      CLIENT_KEPT}, 6,
+    "idle        -R       -R       -R       -R       -R      -R\n"
+    "asking      -R       -R       -R       -R       -R      -R\n"
+    "checking    -R       -R       -R       -R       -R      -R\n"
+    "routing     res+u    con+n    wai+w    mov+m    bin+b   ans+a\n"
+    "resolving   -R       -R       -R       -R       -R      -R\n"
+    "waiting     -R       -R       -R       -R       -R      -R\n"
+    "moving      -R       -R       -R       -R       -R      -R\n"
+    "connecting  -R       -R       -R       -R       -R      -R\n"
+    "opening     -R       -R       -R       mov+m    -R      -R\n"
+    "binding     -R       -R       -R       -R       -R      -R\n"
+    "answering   -R       -R       -R       -R       -R      -R\n"
+    "relaying    -R       -R       -R       -R       -R      -R\n"
+    "exchanging  -R       -R       -R       -R       -R      -R\n"
+    "lingering   -R       -R       -R       -R       -R      -R\n"
+    "ended       -f       -f       -f       -f       -f      -f\n"},
     {{CLIENT_CHECKED, CLIENT_RESOLVED, CLIENT_SESSION, CLIENT_MOVED, CLIENT_LISTENING}, 5,
+    "idle        -?       -?       -?       -?       -?\n"
     "asking      -?       -?       -?       -?       -?\n"
     "checking    ask+p    -?       -?       -?       -?\n"
     "routing     -?       -?       ope+o    -?       -?\n"
@@ -111,6 +118,7 @@ static const struct part parts[] = {
     "ended       -f       -f       -f       -f       -f\n"},
     {{CLIENT_OPENED, CLIENT_LOST, CLIENT_NEXT, CLIENT_REFUSED, CLIENT_OVERDUE,
       CLIENT_DELAYED}, 6,
+    "idle        -?       -?       -?       -?       -o       -o\n"
     "asking      -?       -?       -?       lin+rg   -o       -o\n"
     "checking    -?       -?       -?       lin+rg   -o       -o\n"
     "routing     -?       -?       -?       lin+rg   -o       -o\n"
@@ -118,14 +126,15 @@ static const struct part parts[] = {
     "waiting     -?       -?       -?       -?       -o       -o\n"
     "moving      -?       -?       -?       -?       -o       -o\n"
     "connecting  ans+a    -?       -?       lin+rg   -o       -o\n"
-    "opening     ans+a    rou+C    rou+N    lin+rg   ope+e    ope+v\n"
+    "opening     ans+a    rou+C    rou+N    lin+rg   ope+f    ope+v\n"
     "binding     ans+a    -?       -?       lin+rg   -o       -o\n"
-    "answering   -?       -?       -?       lin+rg   -o       -o\n"
+    "answering   -?       -?       -?       -?       -o       -o\n"
     "relaying    -?       -?       -?       -?       -o       -o\n"
     "exchanging  -?       -?       -?       -?       -o       -o\n"
     "lingering   -?       -?       -?       -?       -o       -o\n"
     "ended       -f       -f       -f       -f       -f       -f\n"},
     {{CLIENT_ANSWERED, CLIENT_FORWARDED, CLIENT_TIMED_OUT, CLIENT_ABORTED}, 4,
+    "idle        -W                       -W                       end+D                    end+xD\n"
     "asking      -W                       -W                       lin+rg:handshake-timeout end+xE\n"
     "checking    -W                       -W                       lin+rg:handshake-timeout end+xE\n"
     "routing     -W                       -W                       -d                       end+xE\n"
@@ -135,11 +144,27 @@ static const struct part parts[] = {
     "connecting  -W                       -W                       -l                       end+xE\n"
     "opening     -W                       -W                       lin+rg:open-timeout      end+xE\n"
     "binding     -W                       -W                       lin+rg:open-timeout      end+xE\n"
-    "answering   rel+y                    exc+y                    -d                       end+xE\n"
+    "answering   rel+y                    exc+X                    -d                       end+xE\n"
     "relaying    -W                       -W                       end+xE                   end+xE\n"
     "exchanging  -W                       -W                       end+xE                   end+xE\n"
     "lingering   -W                       -W                       end+xE                   end+xE\n"
     "ended       -f                       -f                       -f                       -f\n"},
+    {{CLIENT_EXCHANGED, CLIENT_UPGRADED, CLIENT_STALE}, 3,
+    "idle        -x       -x       -x\n"
+    "asking      -x       -x       -x\n"
+    "checking    -x       -x       -x\n"
+    "routing     -x       -x       -x\n"
+    "resolving   -x       -x       -x\n"
+    "waiting     -x       -x       -x\n"
+    "moving      -x       -x       -x\n"
+    "connecting  -x       -x       -x\n"
+    "opening     -x       -x       -x\n"
+    "binding     -x       -x       -x\n"
+    "answering   -x       -x       -x\n"
+    "relaying    -x       -x       -x\n"
+    "exchanging  idl+e    rel+y    rou+R\n"
+    "lingering   -x       -x       -x\n"
+    "ended       -f       -f       -f\n"},
 };
 /* clang-format on */
 

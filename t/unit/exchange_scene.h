@@ -1,7 +1,8 @@
-/* A client, scripted, and a relay, played by the test, with an http_exchange between them. */
+/* A client and an origin, both scripted, and an http_exchange between them. */
 #ifndef ADIT_T_EXCHANGE_SCENE_H
 #define ADIT_T_EXCHANGE_SCENE_H
 
+#define GOT_MAX (160 * 1024)
 #include "worker/http_exchange.h"
 #include "fake_endpoint.h"
 
@@ -9,199 +10,188 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Responses that the origin gives, and what the client gets of them. */
+/* What is said, and what comes of it. */
 #define OK "HTTP/1.1 200 OK\r\n"
-#define CLOSE "Connection: close\r\n\r\n"
+#define VIA "Via: 1.1 adit\r\n"
+#define END VIA "\r\n"
+#define CLOSE VIA "Connection: close\r\n\r\n"
+#define HEAD "GET / HTTP/1.1\r\nHost: a\r\n\r\n" /* as the origin gets it */
+#define NEXT "GET http://b/ HTTP/1.1\r\n\r\n"
 
-#define GULP sizeof(((struct far_side *)0)->got)
+#define GULP ((size_t)1 << 20)
+
+/* One exchange, from its beginning to its end. */
+struct script {
+    const char *what;
+    struct http_body body;   /* of the request */
+    const char *early;       /* from the client: before the exchange ... */
+    const char *client_says; /* ... and after */
+    const char *origin_says; /* NULL: "" */
+    const char *upgrade;     /* NULL: none was asked for */
+    size_t origin_length;    /* 0: strlen */
+    bool client_ends, origin_ends;
+    bool old, is_head, close, repeatable, leaves; /* leaves: may not stay */
+    /* What is right. */
+    enum http_exchange_end end;
+    enum outcome outcome; /* not OUTCOME_OK: what the client gets ends with the answer for it */
+    const char *client_gets, *origin_gets; /* behind HEAD */
+    const char *next;                      /* from_client */
+    const char *tunnel;                    /* from_origin */
+    bool origin_kept;
+};
 
 struct scene {
-    const char *what; /* the case, for the message of a failure; NULL: none */
+    const struct script *script;
     struct loop *loop;
-    struct far_side client;
-    char got[2 * HTTP_HEAD_MAX]; /* by the client, all in all */
-    size_t got_length;
-
-    struct endpoint *exchange; /* NULL: closed */
-    /* What the origin says: in pieces of `step` bytes, then the end of data if it `ends`. */
-    const char *says;
-    size_t length;
-    size_t step;
-    bool ends;
-    bool asks_room; /* before each piece */
-    size_t written;
-    size_t offered; /* the end of the piece that is being written */
-    bool eof_written;
-
-    /* What the relay heard. */
-    char heard[256];
-    size_t heard_length;
-    size_t room;
-    int eofs;
-    int closes;
-    int writables;
-    char failed[64];
+    struct far_side client, origin;
+    struct http_exchange *exchange; /* NULL: it has ended, so: */
+    struct http_exchange_result result;
+    char next[4096], tunnel[4096], reason[128];
+    size_t step, appetite;
+    bool may_stay;
+    size_t client_said, origin_said;
 };
 
-/* ---- the relay's part */
-
-/* Writes until the exchange takes no more, as a relay does: what a piece has left goes first. */
-static inline void write_on(struct scene *scene)
-{
-    while (scene->written < scene->length) {
-        size_t left = scene->offered - scene->written;
-        size_t taken;
-        if (left == 0) {
-            size_t room = scene->asks_room ? endpoint_room(scene->exchange) : SIZE_MAX;
-            left = scene->length - scene->written;
-            left = left < scene->step ? left : scene->step;
-            left = left < room ? left : room;
-            if (left == 0)
-                return;
-            scene->offered += left;
-        }
-        taken =
-            endpoint_write(scene->exchange, (const uint8_t *)scene->says + scene->written, left);
-        assert_true(taken <= left);
-        scene->written += taken;
-        if (taken < left)
-            return;
-    }
-    if (scene->ends && !scene->eof_written) {
-        scene->eof_written = true;
-        endpoint_write_eof(scene->exchange);
-    }
-}
-
-static inline size_t on_room(void *owner)
-{
-    return ((struct scene *)owner)->room;
-}
-
-static inline bool on_data(void *owner, const uint8_t *bytes, size_t length)
-{
-    struct scene *scene = owner;
-
-    assert_true(length > 0);
-    if (length > scene->room)
-        return false; /* (A client that asked for the room is not refused: see `sends`.) */
-    assert_true(scene->heard_length + length <= sizeof scene->heard);
-    assert_int_equal(scene->eofs, 0);
-    memcpy(scene->heard + scene->heard_length, bytes, length);
-    scene->heard_length += length;
-    scene->room -= length;
-    return true;
-}
-
-static inline void on_eof(void *owner)
-{
-    ((struct scene *)owner)->eofs++;
-}
-
-static inline void on_closed(void *owner)
-{
-    ((struct scene *)owner)->closes++;
-}
-
-static inline void on_writable(void *owner)
-{
-    ((struct scene *)owner)->writables++;
-    write_on(owner);
-}
-
-static inline void on_failed(void *owner, const char *why)
-{
-    struct scene *scene = owner;
-
-    assert_string_equal(scene->failed, "");
-    snprintf(scene->failed, sizeof scene->failed, "%s", why);
-}
-
-static const struct endpoint_events relay_events = {
-    .room = on_room,
-    .data = on_data,
-    .eof = on_eof,
-    .closed = on_closed,
-    .writable = on_writable,
-    .failed = on_failed,
-};
-
-/* ---- the client's part */
-
-/* Takes up to `appetite` bytes. */
-static inline void client_takes(struct scene *scene, size_t appetite)
-{
-    struct far_side *client = &scene->client;
-
-    takes(client, appetite - client->capacity);
-    assert_true(scene->got_length + client->got_length <= sizeof scene->got);
-    memcpy(scene->got + scene->got_length, client->got, client->got_length);
-    scene->got_length += client->got_length;
-    client->got_length = 0;
-}
-
-/* Takes all that there is, so much at a time; the end of data may only be the last that it sees. */
-static inline void client_takes_all(struct scene *scene, size_t appetite)
-{
-    size_t before;
-
-    do {
-        before = scene->got_length;
-        client_takes(scene, appetite);
-    } while (scene->got_length > before);
-}
-
-static inline void assert_same(const struct scene *scene, const char *is, size_t is_length,
-                               const char *should, size_t should_length)
-{
-    if (is_length != should_length || memcmp(is, should, is_length) != 0)
-        fail_msg("%s: in steps of %zd: \"%.*s\"", scene->what != NULL ? scene->what : "",
-                 (ssize_t)scene->step, (int)is_length, is);
-}
-
-static inline void assert_got(const struct scene *scene, const char *text, size_t length)
-{
-    assert_same(scene, scene->got, scene->got_length, text, length);
-}
-
-static inline void assert_heard(const struct scene *scene, const char *text)
-{
-    assert_same(scene, scene->heard, scene->heard_length, text, strlen(text));
-}
-
-/* ---- a scene */
-
-static const struct http_body no_body = {.framing = HTTP_NO_BODY};
 static struct wire_target target;
 
-static inline void start(struct scene *scene, const struct http_body *body)
+static inline bool stays(void *arg)
 {
-    *scene = (struct scene){
-        .what = scene->what, .loop = scene->loop, .room = SIZE_MAX, .step = SIZE_MAX};
-    scene->client = (struct far_side){.asks_room = true};
-    scene->exchange = http_exchange_new(scene->loop, fake_new(&scene->client), body, &target);
-    endpoint_own(scene->exchange, &relay_events, scene);
-    assert_false(is_flowing(&scene->client));
-    endpoint_resume(scene->exchange);
-    assert_true(is_flowing(&scene->client));
+    return ((struct scene *)arg)->may_stay;
 }
 
-static inline void origin_says(struct scene *scene, const char *bytes, size_t length, bool ends_too)
+static inline void copy_text(char *to, size_t size, struct buffer *from)
 {
-    scene->says = bytes;
-    scene->length = length;
-    scene->written = scene->offered = 0;
-    scene->ends = ends_too;
-    write_on(scene);
+    assert_true(buffer_length(from) < size);
+    memcpy(to, buffer_length(from) > 0 ? buffer_data(from) : (const uint8_t *)"",
+           buffer_length(from));
+    to[buffer_length(from)] = '\0';
+    buffer_clear(from);
 }
 
-static inline void finish(struct scene *scene, bool abort)
+static inline void on_done(void *arg, const struct http_exchange_result *result)
 {
-    bool cut = abort || endpoint_is_draining(scene->exchange);
+    struct scene *scene = arg;
 
-    endpoint_close(scene->exchange, abort);
+    assert_non_null(scene->exchange);
     scene->exchange = NULL;
-    assert_int_equal(scene->client.end, cut ? ABORTED : CLOSED);
+    scene->result = *result;
+    copy_text(scene->next, sizeof scene->next, result->from_client);
+    copy_text(scene->tunnel, sizeof scene->tunnel, result->from_origin);
+    snprintf(scene->reason, sizeof scene->reason, "%s", result->reason);
+}
+
+static inline void start(struct scene *scene, const struct script *script)
+{
+    struct buffer head = {0}, early = {0};
+    const char *upgrade = script->upgrade != NULL ? script->upgrade : "";
+
+    memset(scene->next, 0, sizeof scene->next);
+    scene->script = script;
+    scene->client = (struct far_side){.asks_room = true};
+    scene->origin = (struct far_side){.asks_room = false};
+    scene->may_stay = !script->leaves;
+    scene->client_said = scene->origin_said = 0;
+    buffer_append(&head, HEAD, strlen(HEAD));
+    if (script->early != NULL)
+        buffer_append(&early, script->early, strlen(script->early));
+    scene->exchange = http_exchange_new(scene->loop, &(struct http_exchange_start){
+                                                         .client = fake_new(&scene->client),
+                                                         .origin = fake_new(&scene->origin),
+                                                         .head = &head,
+                                                         .from_client = &early,
+                                                         .body = script->body,
+                                                         .target = &target,
+                                                         .upgrade = {upgrade, strlen(upgrade)},
+                                                         .old = script->old,
+                                                         .is_head = script->is_head,
+                                                         .close = script->close,
+                                                         .repeatable = script->repeatable,
+                                                         .stays = stays,
+                                                         .done = on_done,
+                                                         .arg = scene,
+                                                     });
+    assert_int_equal(buffer_length(&early), 0);
+    buffer_clear(&head);
+}
+
+static inline size_t origin_length(const struct script *script)
+{
+    if (script->origin_says == NULL)
+        return 0;
+    return script->origin_length > 0 ? script->origin_length : strlen(script->origin_says);
+}
+
+static inline size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* It has got what it waits for before it says anything. */
+static inline bool origin_is_asked(const struct scene *scene)
+{
+    const char *gets = scene->script->origin_gets;
+
+    return scene->origin.got_length >= strlen(HEAD) + (gets != NULL ? strlen(gets) : 0);
+}
+
+/* Sends and takes a piece each way. */
+static inline void turn(struct scene *scene)
+{
+    const struct script *script = scene->script;
+    size_t client_length = script->client_says != NULL ? strlen(script->client_says) : 0;
+    size_t left = client_length - scene->client_said;
+
+    if (scene->client.endpoint != NULL && !scene->client.ended)
+        scene->client_said += sends(&scene->client, script->client_says + scene->client_said,
+                                    min_size(left, scene->step));
+    if (scene->client.endpoint != NULL && script->client_ends &&
+        scene->client_said == client_length)
+        ends(&scene->client);
+    run_now(scene->loop);
+    left = origin_length(script) - scene->origin_said;
+    if (scene->origin.endpoint != NULL && !scene->origin.ended && origin_is_asked(scene))
+        scene->origin_said += sends(&scene->origin, script->origin_says + scene->origin_said,
+                                    min_size(left, scene->step));
+    run_now(scene->loop);
+    if (scene->origin.endpoint != NULL && script->origin_ends && origin_is_asked(scene) &&
+        scene->origin_said == origin_length(script))
+        ends(&scene->origin);
+    run_now(scene->loop);
+    if (scene->client.endpoint != NULL)
+        takes(&scene->client, scene->appetite - scene->client.capacity);
+    run_now(scene->loop);
+    if (scene->origin.endpoint != NULL)
+        takes(&scene->origin, scene->appetite - scene->origin.capacity);
+    run_now(scene->loop);
+}
+
+/* Until nothing changes any more. */
+static inline void play(struct scene *scene)
+{
+    size_t before, now = 0;
+
+    do {
+        before = now;
+        turn(scene);
+        turn(scene);
+        now = scene->client.got_length + scene->origin.got_length + scene->client_said +
+              scene->origin_said + (scene->exchange == NULL);
+    } while (now != before);
+}
+
+static inline void assert_same(const struct scene *scene, const char *which, const char *is,
+                               size_t is_length, const char *should, size_t should_length)
+{
+    if (is_length != should_length || memcmp(is, should, is_length) != 0)
+        fail_msg("%s: %s, in steps of %zd and gulps of %zu: \"%.*s\"", scene->script->what, which,
+                 (ssize_t)scene->step, scene->appetite, (int)is_length, is);
+}
+
+/* The endpoints that the exchange has given back are closed by the owner. */
+static inline void close_returned(struct scene *scene)
+{
+    endpoint_close(scene->result.client, false);
+    endpoint_close(scene->result.origin, false);
 }
 
 static inline int set_up(void **state)
@@ -215,7 +205,7 @@ static inline int set_up(void **state)
     return 0;
 }
 
-/* (Work that a closed exchange left behind would be noticed here.) */
+/* (Work that an exchange left behind would be noticed here.) */
 static inline int tear_down(void **state)
 {
     struct scene *scene = *state;
@@ -224,5 +214,7 @@ static inline int tear_down(void **state)
     free(scene);
     return 0;
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

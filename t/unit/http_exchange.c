@@ -1,286 +1,289 @@
-/* Tests of worker/http_exchange: responses. */
+/* Tests of worker/http_exchange: requests and responses that are written out, in all sizes of
+ * pieces. */
 #include "exchange_scene.h"
 
-#define INTERIMS_MAX 32 /* as http_exchange has it */
-
-/* Of the origin, and of the client. */
-static const size_t steps[] = {1, 2, 3, 7, 50, SIZE_MAX};
-static const size_t appetites[] = {1, 2, 5, 64, GULP};
-
-/* Runs one response through in all steps and appetites, with and without asking for room. */
-static void run_all_ways(struct scene *scene, const char *says, size_t length,
-                         void (*check)(struct scene *scene, const void *arg), const void *arg)
-{
-    for (size_t i = 0; i < COUNT(steps) * COUNT(appetites) * 2; i++) {
-        start(scene, &no_body);
-        scene->step = steps[i / 2 % COUNT(steps)];
-        scene->asks_room = i % 2;
-        origin_says(scene, says, length, true);
-        client_takes_all(scene, appetites[i / 2 / COUNT(steps)]);
-        assert_true(scene->eof_written);
-        assert_true(scene->client.got_eof);
-        check(scene, arg);
-        finish(scene, false);
+#define LENGTH_5                                                                                   \
+    {                                                                                              \
+        .framing = HTTP_LENGTH, .left = 5                                                          \
     }
-}
-
-/* ---- responses */
-
-static void is_the_response(struct scene *scene, const void *arg)
-{
-    assert_got(scene, arg, strlen(arg));
-    run_now(scene->loop);
-    assert_int_equal(scene->closes, 0);
-}
-
-static void a_response_arrives_whole_however_it_comes_and_is_taken(void **state)
-{
-    static const struct {
-        const char *what;
-        const char *says;
-        const char *gets;
-    } cases[] = {
-        {"head only", OK "\r\n", OK CLOSE},
-        {"with a body", OK "Content-Length: 5\r\n\r\nhello",
-         OK "Content-Length: 5\r\n" CLOSE "hello"},
-        {"shorter after the rewrite",
-         OK "Connection: keep-alive, x-hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\n\r\nhello",
-         OK CLOSE "hello"},
-        {"longer after the rewrite", "HTTP/1.0 200 OK\nA:b\nC:d\n\nhello",
-         "HTTP/1.0 200 OK\r\nA:b\r\nC:d\r\n" CLOSE "hello"},
-        {"a body like a head", OK "\r\n" OK "Connection: keep-alive\r\n\r\n",
-         OK CLOSE OK "Connection: keep-alive\r\n\r\n"},
-        {"a body of empty lines", OK "\r\n\r\n\n\r\n\n", OK CLOSE "\r\n\n\r\n\n"},
-        {"an interim response first", "HTTP/1.1 100 Continue\r\n\r\n" OK "\r\nhello",
-         "HTTP/1.1 100 Continue\r\n\r\n" OK CLOSE "hello"},
-        {"several",
-         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\n\r\n"
-         "HTTP/1.1 102 Processing\r\n\r\n"
-         "HTTP/1.1 100 Continue\r\n\r\n" OK "\r\nhello",
-         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-         "HTTP/1.1 102 Processing\r\n\r\n"
-         "HTTP/1.1 100 Continue\r\n\r\n" OK CLOSE "hello"},
-        {"an interim head after the final one is body",
-         OK "\r\nHTTP/1.1 100 Continue\r\nConnection: x\r\n\r\n",
-         OK CLOSE "HTTP/1.1 100 Continue\r\nConnection: x\r\n\r\n"},
-        {"101 is final", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x01\x02\x03",
-         "HTTP/1.1 101 Switching Protocols\r\n" CLOSE "\x01\x02\x03"},
-    };
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        scene->what = cases[i].what;
-        run_all_ways(scene, cases[i].says, strlen(cases[i].says), is_the_response, cases[i].gets);
+#define CHUNKED                                                                                    \
+    {                                                                                              \
+        .framing = HTTP_CHUNKED                                                                    \
     }
+#define CONTINUE "HTTP/1.1 100 Continue\r\n"
+
+static const size_t steps[] = {1, 2, 7, 50, SIZE_MAX};
+static const size_t appetites[] = {1, 5, 64, GULP};
+
+/* What the client gets where adit answers itself, behind what came before. */
+static size_t with_answer(const struct script *script, char *gets)
+{
+    size_t length = strlen(script->client_gets);
+
+    memcpy(gets, script->client_gets, length);
+    if (script->outcome != OUTCOME_OK)
+        length += http_reply(script->outcome, &target, NULL, gets + length);
+    return length;
 }
 
-static void a_long_body_passes_untouched(void **state)
+static void is_right(struct scene *scene)
 {
-    static const char head[] = OK "\r\n";
-    static const char new_head[] = OK CLOSE;
-    char says[2000];
-    char gets[sizeof says + sizeof new_head];
-    size_t length = strlen(head);
+    const struct script *script = scene->script;
+    static char gets[HTTP_HEAD_MAX + HTTP_REPLY_MAX];
+    size_t length = with_answer(script, gets);
+    const char *origin_gets = script->origin_gets != NULL ? script->origin_gets : "";
+    const char *next = script->next != NULL ? script->next : "";
+    const char *tunnel = script->tunnel != NULL ? script->tunnel : "";
 
-    memcpy(says, head, length);
-    for (unsigned i = 0; length < sizeof says; i++)
-        says[length++] = (char)(i * 31 + i / 256); /* all bytes, and not in a short circle */
-    strcpy(gets, new_head);
-    memcpy(gets + strlen(new_head), says + strlen(head), length - strlen(head));
-    for (size_t i = 0; i < COUNT(steps); i++)
-        for (size_t n = 0; n < COUNT(appetites); n++) {
-            struct scene *scene = *state;
-            start(scene, &no_body);
-            scene->step = steps[i];
-            origin_says(scene, says, length, true);
-            client_takes_all(scene, appetites[n]);
-            assert_got(scene, gets, length - strlen(head) + strlen(new_head));
-            assert_true(scene->client.got_eof);
-            finish(scene, false);
+    if (scene->exchange != NULL)
+        fail_msg("%s: it does not end", script->what);
+    if (scene->result.end != script->end || scene->result.outcome != script->outcome)
+        fail_msg("%s: end %d, outcome %d", script->what, scene->result.end, scene->result.outcome);
+    assert_same(scene, "the client", scene->client.got, scene->client.got_length, gets, length);
+    assert_same(scene, "the origin", scene->origin.got, strlen(HEAD), HEAD, strlen(HEAD));
+    assert_same(scene, "the body", scene->origin.got + strlen(HEAD),
+                scene->origin.got_length - strlen(HEAD), origin_gets, strlen(origin_gets));
+    /* (What the client had not sent by then comes to its owner.) */
+    assert_same(scene, "behind the request", scene->next, strlen(scene->next), next,
+                script->client_says != NULL ? min_size(strlen(next), strlen(scene->next))
+                                            : strlen(next));
+    assert_same(scene, "the tunnel", scene->tunnel, strlen(scene->tunnel), tunnel,
+                min_size(strlen(tunnel), strlen(scene->tunnel)));
+    assert_int_equal(scene->result.origin != NULL,
+                     script->origin_kept || script->end == HTTP_EXCHANGE_UPGRADED);
+    assert_int_equal(scene->result.client != NULL, script->end <= HTTP_EXCHANGE_STALE);
+    assert_int_equal(scene->client.got_eof, script->end == HTTP_EXCHANGE_CLOSED);
+    if (script->end == HTTP_EXCHANGE_CLOSED)
+        assert_int_equal(scene->client.end, CLOSED);
+    close_returned(scene);
+    assert_null(scene->client.endpoint);
+    assert_null(scene->origin.endpoint);
+}
+
+static void run_all_ways(struct scene *scene, const struct script *scripts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t n = 0; n < COUNT(steps) * COUNT(appetites); n++) {
+            scene->step = steps[n % COUNT(steps)];
+            scene->appetite = appetites[n / COUNT(steps)];
+            start(scene, &scripts[i]);
+            play(scene);
+            is_right(scene);
         }
 }
 
-/* So that the relay does not end what has not arrived. */
-static void an_exchange_drains_until_the_client_has_the_head(void **state)
+static void both_connections_stay_behind_a_response_that_ends(void **state)
 {
-    static const char says[] = OK "\r\n";
-    static const char gets[] = OK CLOSE;
-    struct scene *scene = *state;
+    static const struct script scripts[] = {
+        {"a length", .origin_says = OK "Content-Length: 5\r\n\r\nhello",
+         .client_gets = OK "Content-Length: 5\r\n" END "hello", .origin_kept = true},
+        {"chunks and trailers",
+         .origin_says = OK "Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n",
+         .client_gets =
+             OK "Transfer-Encoding: chunked\r\n" END "5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n",
+         .origin_kept = true},
+        {"no content", .origin_says = "HTTP/1.1 204 No\r\n\r\n",
+         .client_gets = "HTTP/1.1 204 No\r\n" END, .origin_kept = true},
+        {"not modified", .origin_says = "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n",
+         .client_gets = "HTTP/1.1 304 No\r\nContent-Length: 5\r\n" END, .origin_kept = true},
+        {"HEAD", .is_head = true, .origin_says = OK "Content-Length: 5\r\n\r\n",
+         .client_gets = OK "Content-Length: 5\r\n" END, .origin_kept = true},
+        {"interim heads",
+         .origin_says =
+             CONTINUE "\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
+         .client_gets =
+             CONTINUE END "HTTP/1.1 103 Early\r\nA: b\r\n" END OK "Content-Length: 0\r\n" END,
+         .origin_kept = true},
+        {"hop-by-hop fields",
+         .origin_says = OK "Connection: X\r\nX: 1\r\nKeep-Alive: 5\r\nContent-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .origin_kept = true},
+        {"an upgrade that the origin declines", .upgrade = "websocket",
+         .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .origin_kept = true},
+        {"the next request is kept", .client_says = NEXT NEXT,
+         .origin_says = OK "Content-Length: 5\r\n\r\nhello",
+         .client_gets = OK "Content-Length: 5\r\n" END "hello", .next = NEXT NEXT,
+         .origin_kept = true},
+        {"empty lines before it are not", .early = "\r\n\r\n" NEXT,
+         .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .next = NEXT, .origin_kept = true},
+        {"the client's end is behind the next request", .early = NEXT, .client_ends = true,
+         .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .next = NEXT, .origin_kept = true},
+    };
 
-    start(scene, &no_body);
-    origin_says(scene, says, strlen(says), true);
-    assert_int_equal(scene->written, strlen(says));
-    for (size_t n = 1; n < strlen(gets); n++) {
-        client_takes(scene, 1);
-        assert_got(scene, gets, n);
-        assert_true(endpoint_is_draining(scene->exchange));
-        assert_int_equal(endpoint_room(scene->exchange), 0);
-        assert_int_equal(scene->writables, 0);
-        assert_false(scene->client.got_eof);
-    }
-    client_takes(scene, 1);
-    assert_false(endpoint_is_draining(scene->exchange));
-    assert_int_equal(scene->writables, 1);
-    assert_got(scene, gets, strlen(gets));
-    assert_true(scene->client.got_eof);
-    finish(scene, false);
+    run_all_ways(*state, scripts, COUNT(scripts));
 }
 
-static void the_room_is_the_clients(void **state)
+static void the_clients_connection_stays_without_the_origins(void **state)
 {
-    struct scene *scene = *state;
+    static const struct script scripts[] = {
+        {"the origin closes",
+         .origin_says = OK "Connection: close\r\nContent-Length: 5\r\n\r\nhello",
+         .client_gets = OK "Content-Length: 5\r\n" END "hello"},
+        {"the origin has closed", .origin_ends = true,
+         .origin_says = OK "Connection: close\r\nContent-Length: 5\r\n\r\nhello",
+         .client_gets = OK "Content-Length: 5\r\n" END "hello"},
+        {"HTTP/1.0", .origin_says = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+         .client_gets = OK "Content-Length: 5\r\nVia: 1.0 adit\r\n\r\nhello"},
+        {"both framings",
+         .origin_says = OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         .client_gets = OK "Transfer-Encoding: chunked\r\n" END "0\r\n\r\n"},
+    };
 
-    start(scene, &no_body);
-    origin_says(scene, OK "\r\n", strlen(OK "\r\n"), false);
-    client_takes_all(scene, GULP);
-    assert_int_equal(endpoint_room(scene->exchange), scene->client.capacity);
-    origin_says(scene, "hello", 5, false);
-    assert_int_equal(scene->written, 5);
-    assert_int_equal(scene->client.got_length, 5);
-    assert_false(scene->client.got_eof);
-    finish(scene, false);
+    run_all_ways(*state, scripts, COUNT(scripts));
 }
 
-/* ---- responses that are none */
-
-/* The answer that the client gets, after what is sent on before. */
-static size_t bad_response(char *gets, const char *before)
+static void what_cannot_stay_is_closed(void **state)
 {
-    static const char status[] = "HTTP/1.1 502 Bad Gateway\r\n";
-    static const char error[] = "\r\nProxy-Status: adit; error=http_protocol_error; ";
-    char answer[HTTP_REPLY_MAX];
-    size_t length = http_reply(OUTCOME_BAD_RESPONSE, &target, NULL, answer);
+    static const struct script scripts[] = {
+        {"the close ends the body", .origin_says = OK "\r\nhello" OK, .origin_ends = true,
+         .client_gets = OK CLOSE "hello" OK, .end = HTTP_EXCHANGE_CLOSED},
+        {"ICY", .origin_says = "ICY 200 OK\r\nicy-br: 1\r\n\r\nmp3", .origin_ends = true,
+         .client_gets = OK "icy-br: 1\r\nVia: 1.0 adit\r\nConnection: close\r\n\r\nmp3",
+         .end = HTTP_EXCHANGE_CLOSED},
+        {"the client asked for it", .close = true, .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" CLOSE, .end = HTTP_EXCHANGE_CLOSED},
+        {"an HTTP/1.0 client gets no interim heads", .old = true, .close = true,
+         .origin_says = CONTINUE "\r\n" OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" CLOSE, .end = HTTP_EXCHANGE_CLOSED},
+        {"adit drains", .leaves = true, .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" CLOSE, .end = HTTP_EXCHANGE_CLOSED},
+        {"the response came before the request's end", .body = LENGTH_5, .early = "he",
+         .origin_says = "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno", .origin_gets = "he",
+         .client_gets = "HTTP/1.1 413 No\r\nContent-Length: 2\r\n" CLOSE "no",
+         .end = HTTP_EXCHANGE_CLOSED},
+        {"a response that is cut short", .origin_says = OK "Content-Length: 9\r\n\r\nhello",
+         .origin_ends = true, .client_gets = OK "Content-Length: 9\r\n" END "hello",
+         .end = HTTP_EXCHANGE_CLOSED},
+        {"a malformed chunk", .origin_says = OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX",
+         .client_gets = OK "Transfer-Encoding: chunked\r\n" END "5\r\nhello",
+         .end = HTTP_EXCHANGE_CLOSED},
+    };
 
-    assert_memory_equal(answer, status, strlen(status));
-    assert_non_null(memmem(answer, length, error, strlen(error)));
-    assert_non_null(memmem(answer, length, "origin.example:8080", strlen("origin.example:8080")));
-    strcpy(gets, before);
-    memcpy(gets + strlen(before), answer, length);
-    return strlen(before) + length;
+    run_all_ways(*state, scripts, COUNT(scripts));
 }
 
-/* The exchange says that the client has gone, but not from inside a write. */
-static void is_refused_after(struct scene *scene, const void *before)
+static void what_is_no_response_is_answered_by_adit(void **state)
 {
-    char gets[4096];
-    size_t length = bad_response(gets, before);
+#define BAD(outcome_name) .end = HTTP_EXCHANGE_CLOSED, .outcome = OUTCOME_##outcome_name
+    static const struct script scripts[] = {
+        {"nothing", .origin_ends = true, .client_gets = "", BAD(NO_RESPONSE)},
+        {"half a line", .origin_says = "HTTP/1.1 2", .origin_ends = true, .client_gets = "",
+         BAD(NO_RESPONSE)},
+        {"half a head", .origin_says = OK "A: b\r\n", .origin_ends = true, .client_gets = "",
+         BAD(NO_RESPONSE)},
+        {"an interim head only", .origin_says = CONTINUE "\r\n", .origin_ends = true,
+         .client_gets = CONTINUE END, BAD(NO_RESPONSE)},
+        {"a banner", .origin_says = "SSH-2.0-x\r\n", .client_gets = "", BAD(BAD_RESPONSE)},
+        {"HTTP/2", .origin_says = "HTTP/2 200\r\n\r\n", .client_gets = "", BAD(BAD_RESPONSE)},
+        {"a NUL", .origin_says = OK "A: \0\r\n\r\n", .origin_length = 24, .client_gets = "",
+         BAD(BAD_RESPONSE)},
+        {"two lengths", .origin_says = OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+         .client_gets = "", BAD(BAD_RESPONSE)},
+        {"an interim head and a banner", .origin_says = CONTINUE "\r\n220 ready\r\n",
+         .client_gets = CONTINUE END, BAD(BAD_RESPONSE)},
+        {"101 unasked for", .origin_says = "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n\x01\x02",
+         .client_gets = "", BAD(BAD_RESPONSE)},
+        {"101 for another protocol", .upgrade = "websocket",
+         .origin_says = "HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\n", .client_gets = "",
+         BAD(BAD_RESPONSE)},
+        {"101 before the request's end", .upgrade = "a", .body = LENGTH_5, .early = "he",
+         .origin_says = "HTTP/1.1 101 S\r\nUpgrade: a\r\n\r\n", .origin_gets = "he",
+         .client_gets = "", BAD(BAD_RESPONSE)},
+        {"the kept connection was heard, and no more", .repeatable = true, .origin_says = "H",
+         .origin_ends = true, .client_gets = "", BAD(NO_RESPONSE)},
+    };
 
-    assert_got(scene, gets, length);
-    assert_int_equal(scene->written, scene->length);
-    assert_true(endpoint_room(scene->exchange) > 0);
-    assert_int_equal(scene->closes, 0);
-    run_now(scene->loop);
-    assert_int_equal(scene->closes, 1);
-    if (!scene->eof_written)
-        assert_int_equal(endpoint_write(scene->exchange, (const uint8_t *)OK, 5), 5);
-    run_now(scene->loop);
-    assert_int_equal(scene->closes, 1);
-    assert_got(scene, gets, length);
+    run_all_ways(*state, scripts, COUNT(scripts));
 }
 
-static void what_is_no_http_is_answered_502_and_dropped(void **state)
+static void an_upgrade_becomes_a_tunnel(void **state)
 {
-#define CASE(what, says, before)                                                                   \
-    {                                                                                              \
-        what, says, sizeof(says) - 1, before                                                       \
-    }
-    static const struct {
-        const char *what;
-        const char *says;
-        size_t length;
-        const char *before; /* passes */
-    } cases[] = {
-        CASE("nothing", "", ""),
-        CASE("a banner", "SSH-2.0-OpenSSH_9.2\r\nand what follows", ""),
-        CASE("HTTP/0.9", "<html>\n<p>hello</p>\n", ""),
-        CASE("another version", "HTTP/2 200\r\n\r\nhello", ""),
-        CASE("no status", "HTTP/1.1 hello\r\n\r\n", ""),
-        CASE("a NUL", OK "A: \0b\r\n\r\nhello", ""),
-        CASE("less than a line", "HTTP/1.1 20", ""),
-        CASE("half a head", OK "Content-Length: 5\r\n", ""),
-        CASE("a head but its last byte", OK "\r", ""),
-        CASE("an interim response only", "HTTP/1.1 100 Continue\r\n\r\n",
-             "HTTP/1.1 100 Continue\r\n\r\n"),
-        CASE("an interim response and half a head", "HTTP/1.1 100 Continue\r\n\r\n" OK,
-             "HTTP/1.1 100 Continue\r\n\r\n"),
-        CASE("an interim response and a banner", "HTTP/1.1 100 Continue\r\n\r\n220 ready\r\n",
-             "HTTP/1.1 100 Continue\r\n\r\n"),
+#define SWITCH "HTTP/1.1 101 Switching\r\n"
+    static const struct script scripts[] = {
+        {"with bytes of both", .upgrade = "websocket", .early = "\x81\x02hi",
+         .origin_says = SWITCH "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x03you",
+         .client_gets = SWITCH VIA "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+         .next = "\x81\x02hi", .tunnel = "\x81\x03you", .end = HTTP_EXCHANGE_UPGRADED},
+        {"one of two", .upgrade = "a/1, B", .origin_says = SWITCH "Upgrade: b\r\n\r\n",
+         .client_gets = SWITCH VIA "Connection: Upgrade\r\nUpgrade: b\r\n\r\n",
+         .end = HTTP_EXCHANGE_UPGRADED},
+        {"behind a 100", .upgrade = "a", .origin_says = CONTINUE "\r\n" SWITCH "Upgrade: a\r\n\r\n",
+         .client_gets = CONTINUE END SWITCH VIA "Connection: Upgrade\r\nUpgrade: a\r\n\r\n",
+         .end = HTTP_EXCHANGE_UPGRADED},
+    };
+
+    run_all_ways(*state, scripts, COUNT(scripts));
+}
+
+/* The origin answers when it has the whole request, as here the order of a turn has it. */
+static void the_body_of_a_request_passes_and_nothing_behind_it(void **state)
+{
+    static const struct script scripts[] = {
+        {"a length", .body = LENGTH_5, .early = "hello" NEXT, .origin_gets = "hello",
+         .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .next = NEXT, .origin_kept = true},
+        {"chunks", .body = CHUNKED, .early = "5;a\r\nhello\r\n0\r\nA: b\r\n\r\n" NEXT,
+         .origin_gets = "5;a\r\nhello\r\n0\r\nA: b\r\n\r\n",
+         .origin_says = OK "Content-Length: 0\r\n\r\n",
+         .client_gets = OK "Content-Length: 0\r\n" END, .next = NEXT, .origin_kept = true},
+        {"a closed kept connection", .repeatable = true, .origin_ends = true, .client_gets = "",
+         .early = NEXT, .next = NEXT, .end = HTTP_EXCHANGE_STALE},
     };
     struct scene *scene = *state;
 
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        scene->what = cases[i].what;
-        run_all_ways(scene, cases[i].says, cases[i].length, is_refused_after, cases[i].before);
-    }
-}
-
-static void a_slow_client_gets_the_whole_answer_and_no_more_is_asked_for(void **state)
-{
-    static const char banner[] = "SSH-2.0-OpenSSH_9.2\r\n";
-    struct scene *scene = *state;
-
-    start(scene, &no_body);
-    client_takes(scene, 9);
-    origin_says(scene, banner, strlen(banner), false);
-    assert_false(scene->client.got_eof);
-    client_takes_all(scene, 9);
-    assert_true(scene->client.got_eof);
-    assert_int_equal(scene->writables, 0);
-    is_refused_after(scene, "");
-    assert_int_equal(scene->writables, 0);
-    finish(scene, false);
+    for (size_t i = 0; i < COUNT(scripts); i++)
+        for (size_t n = 0; n < COUNT(steps); n++) {
+            scene->step = steps[n];
+            scene->appetite = GULP;
+            start(scene, &scripts[i]);
+            play(scene);
+            is_right(scene);
+        }
 }
 
 static void too_many_interim_responses_are_refused(void **state)
 {
-    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    char says[(INTERIMS_MAX + 2) * sizeof interim] = "";
-    char before[sizeof says] = "";
+    char says[33 * sizeof(CONTINUE "\r\n")] = "";
+    char gets[33 * sizeof(CONTINUE END)] = "";
+    struct script script = {"too many interim heads", .origin_says = says, .client_gets = gets,
+                            BAD(BAD_RESPONSE)};
 
-    for (int i = 0; i < INTERIMS_MAX; i++)
-        strcat(says, interim);
-    strcpy(before, says);
-    strcat(says, OK "\r\n");
-    strcat(before, OK CLOSE);
-    run_all_ways(*state, says, strlen(says), is_the_response, before);
-
-    before[INTERIMS_MAX * strlen(interim)] = '\0';
-    strcpy(says, before);
-    strcat(says, interim);
-    strcat(says, OK "\r\n");
-    run_all_ways(*state, says, strlen(says), is_refused_after, before);
+    for (int i = 0; i < 33; i++)
+        strcat(says, CONTINUE "\r\n");
+    for (int i = 0; i < 32; i++)
+        strcat(gets, CONTINUE END);
+    run_all_ways(*state, &script, 1);
 }
 
-/* One byte after the other of such a head is not looked at; and it ends. */
 static void a_head_that_does_not_end_is_refused(void **state)
 {
     static char says[HTTP_HEAD_MAX + 10] = OK "A: ";
-    static const size_t some_steps[] = {1, 1000, SIZE_MAX};
+    static const size_t some_steps[] = {1000, SIZE_MAX};
+    struct script script = {"an endless head", .origin_says = says, .client_gets = "",
+                            .origin_length = sizeof says, BAD(RESPONSE_TOO_LARGE)};
     struct scene *scene = *state;
 
     memset(says + strlen(says), 'a', sizeof says - strlen(says));
     for (size_t i = 0; i < COUNT(some_steps); i++) {
-        start(scene, &no_body);
         scene->step = some_steps[i];
-        origin_says(scene, says, sizeof says, false);
-        client_takes_all(scene, GULP);
-        assert_true(scene->client.got_eof);
-        is_refused_after(scene, "");
-        finish(scene, false);
+        scene->appetite = GULP;
+        start(scene, &script);
+        play(scene);
+        is_right(scene);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_response_arrives_whole_however_it_comes_and_is_taken),
-        TEST(a_long_body_passes_untouched),
-        TEST(an_exchange_drains_until_the_client_has_the_head),
-        TEST(the_room_is_the_clients),
-        TEST(what_is_no_http_is_answered_502_and_dropped),
-        TEST(a_slow_client_gets_the_whole_answer_and_no_more_is_asked_for),
+        TEST(both_connections_stay_behind_a_response_that_ends),
+        TEST(the_clients_connection_stays_without_the_origins),
+        TEST(what_cannot_stay_is_closed),
+        TEST(what_is_no_response_is_answered_by_adit),
+        TEST(an_upgrade_becomes_a_tunnel),
+        TEST(the_body_of_a_request_passes_and_nothing_behind_it),
         TEST(too_many_interim_responses_are_refused),
         TEST(a_head_that_does_not_end_is_refused),
     };

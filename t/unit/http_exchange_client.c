@@ -1,365 +1,340 @@
-/* Tests of worker/http_exchange: requests, owners, and both directions at once. */
+/* Tests of worker/http_exchange: ends, cuts, and the order of things. */
 #include "exchange_scene.h"
 
-#include "io/relay.h"
+#define LENGTH_5                                                                                   \
+    {                                                                                              \
+        .framing = HTTP_LENGTH, .left = 5                                                          \
+    }
+#define CHUNKED                                                                                    \
+    {                                                                                              \
+        .framing = HTTP_CHUNKED                                                                    \
+    }
 
-static const size_t steps[] = {1, 2, 3, 7, 50, SIZE_MAX}; /* of the client */
+static const struct script plain = {.what = "a GET"};
+static const struct script kept = {.what = "a GET by a kept connection", .repeatable = true};
+static const struct script of_five = {.what = "a POST", .body = LENGTH_5};
+static const struct script chunked = {.what = "a POST in chunks", .body = CHUNKED};
 
-/* ---- requests */
-
-static const struct http_body of_five = {.framing = HTTP_LENGTH, .left = 5};
-static const struct http_body chunked = {.framing = HTTP_CHUNKED};
-static const struct http_body until_close = {.framing = HTTP_UNTIL_CLOSE};
-
-static void one_body_passes_and_what_follows_is_dropped(void **state)
+/* An exchange whose request's head has arrived. */
+static void begin(struct scene *scene, const struct script *script)
 {
-#define CHUNKS "4;x=y\r\nwiki\r\n5\r\npedia\r\n0\r\nA: b\r\n\r\n"
-#define NEXT "GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n"
-    static const struct {
-        const char *what;
-        const struct http_body *body;
-        const char *says;
-        const char *hears;
-    } cases[] = {
-        {"no body", &no_body, "", ""},
-        {"no body, and another request", &no_body, NEXT, ""},
-        {"a counted body", &of_five, "hello", "hello"},
-        {"a counted body, and another request", &of_five, "hello" NEXT NEXT, "hello"},
-        {"less than announced", &of_five, "hell", "hell"},
-        {"a chunked body", &chunked, CHUNKS, CHUNKS},
-        {"a chunked body, and another request", &chunked, CHUNKS NEXT, CHUNKS},
-        {"a chunked body, and another", &chunked, CHUNKS CHUNKS, CHUNKS},
-        {"a body until the end", &until_close, "hello" NEXT, "hello" NEXT},
-    };
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < COUNT(cases); i++)
-        for (size_t n = 0; n < COUNT(steps); n++) {
-            size_t length = strlen(cases[i].says);
-            scene->what = cases[i].what;
-            start(scene, cases[i].body);
-            for (size_t at = 0; at < length;) {
-                size_t left = length - at;
-                scene->room = left; /* (the fake sends what there is room for) */
-                at += sends(&scene->client, cases[i].says + at, left < steps[n] ? left : steps[n]);
-            }
-            assert_heard(scene, cases[i].hears);
-            assert_int_equal(scene->eofs, 0);
-            ends(&scene->client);
-            assert_int_equal(scene->eofs, 1);
-            assert_string_equal(scene->failed, "");
-            assert_false(scene->client.got_eof);
-            finish(scene, false);
-        }
-}
-
-/* Else a client that is done would not be noticed while the relay is busy. */
-static void after_the_body_the_relays_room_does_not_matter(void **state)
-{
-    struct scene *scene = *state;
-
-    start(scene, &of_five);
-    scene->room = 3;
-    assert_int_equal(says(&scene->client, "hello" NEXT), 3);
-    assert_int_equal(scene->room, 0);
-    assert_int_equal(says(&scene->client, "lo" NEXT), 0);
-    assert_false(is_flowing(&scene->client));
-    scene->room = 2;
-    endpoint_resume(scene->exchange);
-    assert_int_equal(says(&scene->client, "lo" NEXT), 2);
-    assert_int_equal(scene->room, 0);
-    assert_int_equal(says(&scene->client, NEXT), strlen(NEXT));
+    start(scene, script);
+    takes(&scene->client, GULP);
+    takes(&scene->origin, GULP);
+    run_now(scene->loop);
+    assert_int_equal(scene->origin.got_length, strlen(HEAD));
     assert_true(is_flowing(&scene->client));
-    assert_heard(scene, "hello");
+    assert_true(is_flowing(&scene->origin));
+}
+
+static void assert_ended(struct scene *scene, enum http_exchange_end end)
+{
+    run_now(scene->loop);
+    if (scene->exchange != NULL)
+        fail_msg("%s: it does not end", scene->script->what);
+    assert_int_equal(scene->result.end, end);
+    close_returned(scene);
+    assert_null(scene->client.endpoint);
+    assert_null(scene->origin.endpoint);
+}
+
+static void assert_got(const struct far_side *far, const char *text)
+{
+    assert_true(far->got_length >= strlen(text));
+    assert_memory_equal(far->got, text, strlen(text));
+}
+
+/* ---- the client ends */
+
+static void the_clients_end_is_passed_on_and_nothing_stays(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
     ends(&scene->client);
-    assert_int_equal(scene->eofs, 1);
-    finish(scene, false);
-}
-
-static void a_malformed_chunked_body_fails(void **state)
-{
-    static const struct {
-        const char *says;
-        const char *hears;
-    } cases[] = {
-        {"x", ""},
-        {"4\r\nwikipedia\r\n", "4\r\nwiki"},
-        {"4\r\nwiki\r\n-1\r\n", "4\r\nwiki\r\n"},
-        {"4\nwiki", "4"},
-        {"11111111111111111\r\n", "1111111111111111"},
-        {"0\r\n: b\r\n", "0\r\n"},
-    };
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < COUNT(cases); i++)
-        for (size_t n = 0; n < COUNT(steps); n++) {
-            size_t length = strlen(cases[i].says);
-            scene->what = cases[i].says;
-            start(scene, &chunked);
-            for (size_t at = 0; at < length && scene->failed[0] == '\0';) {
-                size_t left = length - at;
-                at += sends(&scene->client, cases[i].says + at, left < steps[n] ? left : steps[n]);
-                run_now(scene->loop);
-            }
-            assert_heard(scene, cases[i].hears);
-            assert_string_equal(scene->failed, "malformed chunked body");
-            finish(scene, true);
-        }
-}
-
-/* ---- owners */
-
-/* (The scene is the first owner.) */
-static void gets_owner(struct scene *scene, struct scene *second)
-{
-    *second = (struct scene){.exchange = scene->exchange, .room = SIZE_MAX};
-    endpoint_own(second->exchange, &relay_events, second);
-}
-
-static void each_owner_is_told_of_the_clients_end_once_it_has_resumed(void **state)
-{
-    struct scene *scene = *state;
-
-    for (int gone = 0; gone < 2; gone++) {
-        start(scene, &of_five);
-        if (gone)
-            goes(&scene->client);
-        else
-            ends(&scene->client);
-        for (int i = 0; i < 2; i++) {
-            struct scene second;
-            gets_owner(scene, &second);
-            run_now(scene->loop);
-            assert_int_equal(second.eofs + second.closes, 0);
-            endpoint_resume(second.exchange);
-            assert_int_equal(second.eofs + second.closes, 0);
-            run_now(scene->loop);
-            endpoint_resume(second.exchange);
-            run_now(scene->loop);
-            assert_int_equal(second.eofs, !gone);
-            assert_int_equal(second.closes, gone);
-        }
-        assert_int_equal(scene->eofs + scene->closes, 1);
-        finish(scene, false);
-    }
-}
-
-static void a_new_owner_gets_nothing_before_it_resumes(void **state)
-{
-    struct scene *scene = *state;
-
-    for (int asks_room = 0; asks_room < 2; asks_room++) {
-        struct scene second;
-        start(scene, &of_five);
-        scene->client.asks_room = asks_room;
-        assert_int_equal(says(&scene->client, "he"), 2);
-        gets_owner(scene, &second);
-        assert_int_equal(says(&scene->client, "llo"), 0);
-        assert_false(is_flowing(&scene->client));
-        endpoint_resume(second.exchange);
-        assert_true(is_flowing(&scene->client));
-        assert_int_equal(says(&scene->client, "llo"), 3);
-        assert_heard(scene, "he");
-        assert_heard(&second, "llo");
-        ends(&scene->client);
-        assert_int_equal(second.eofs, 1);
-        finish(scene, false);
-    }
-}
-
-static void a_new_owner_is_told_that_the_exchange_has_ended_itself(void **state)
-{
-    struct scene *scene = *state;
-    struct scene second;
-
-    start(scene, &no_body);
-    client_takes(scene, 9);
-    origin_says(scene, "SSH-2.0-x\r\n", 11, false);
-    gets_owner(scene, &second);
-    endpoint_resume(second.exchange);
-    run_now(scene->loop);
-    assert_int_equal(second.closes, 0);
-    client_takes_all(scene, 9);
-    run_now(scene->loop);
-    assert_int_equal(second.closes, 1);
-    assert_int_equal(scene->closes, 0);
-    finish(scene, false);
-}
-
-/* A channel offers bytes without asking for room. What the relay refuses comes again, and counts as
- * the body's only once. */
-static void what_the_relay_refuses_of_a_body_passes_later(void **state)
-{
-    static const struct {
-        const char *what;
-        const struct http_body *body;
-        const char *first, *second, *hears;
-    } cases[] = {
-        {"a counted body", &of_five, "he", "llo" NEXT, "hello"},
-        {"a chunked body", &chunked, "5\r\nhe", "llo\r\n0\r\n\r\n" NEXT, "5\r\nhello\r\n0\r\n\r\n"},
-    };
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        scene->what = cases[i].what;
-        start(scene, cases[i].body);
-        scene->client.asks_room = false;
-        scene->room = strlen(cases[i].first);
-        assert_int_equal(says(&scene->client, cases[i].first), strlen(cases[i].first));
-        for (int again = 0; again < 3; again++) {
-            assert_int_equal(says(&scene->client, cases[i].second), 0);
-            endpoint_resume(scene->exchange);
-        }
-        scene->room = SIZE_MAX;
-        assert_int_equal(says(&scene->client, cases[i].second), strlen(cases[i].second));
-        assert_heard(scene, cases[i].hears);
-        assert_string_equal(scene->failed, "");
-        finish(scene, false);
-    }
-}
-
-/* ---- both */
-
-static void what_befalls_the_client_is_passed_on(void **state)
-{
-    struct scene *scene = *state;
-
-    start(scene, &of_five);
-    goes(&scene->client);
-    assert_int_equal(scene->closes, 1);
-    assert_int_equal(scene->eofs, 0);
-    finish(scene, false);
-
-    start(scene, &of_five);
-    breaks(&scene->client, "connection reset by peer");
-    assert_string_equal(scene->failed, "connection reset by peer");
-    assert_int_equal(scene->closes, 0);
-    finish(scene, true);
-}
-
-static void a_response_may_come_before_the_requests_end(void **state)
-{
-    struct scene *scene = *state;
-
-    start(scene, &of_five);
-    says(&scene->client, "he");
-    origin_says(scene, OK "\r\ngood day", strlen(OK "\r\ngood day"), true);
-    client_takes_all(scene, GULP);
-    assert_got(scene, OK CLOSE "good day", strlen(OK CLOSE "good day"));
+    assert_true(scene->origin.got_eof);
+    says(&scene->origin, OK "Content-Length: 0\r\n\r\n");
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_got(&scene->client, OK "Content-Length: 0\r\n" CLOSE);
     assert_true(scene->client.got_eof);
-    says(&scene->client, "llo" NEXT);
-    assert_heard(scene, "hello");
+    assert_int_equal(scene->client.end, CLOSED);
+}
+
+static void an_end_inside_the_request_is_passed_on(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &of_five);
+    says(&scene->client, "he");
     ends(&scene->client);
-    assert_int_equal(scene->eofs, 1);
-    finish(scene, false);
+    assert_got(&scene->origin, HEAD "he");
+    assert_true(scene->origin.got_eof);
+    says(&scene->origin, "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n");
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+}
+
+static void an_end_between_head_and_end_of_the_response_closes(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    says(&scene->origin, OK "Content-Length: 5\r\n\r\nhe");
+    run_now(scene->loop);
+    ends(&scene->client);
+    says(&scene->origin, "llo");
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_got(&scene->client, OK "Content-Length: 5\r\n" END "hello");
+}
+
+static void a_client_that_goes_or_breaks_takes_the_origin_along(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    goes(&scene->client);
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+
+    begin(scene, &plain);
+    breaks(&scene->client, "reset");
+    assert_ended(scene, HTTP_EXCHANGE_FAILED);
+    assert_int_equal(scene->result.failed, 0);
+    assert_string_equal(scene->reason, "reset");
+    assert_int_equal(scene->origin.end, ABORTED);
+}
+
+/* The response is whole, and `done` is due. */
+static void what_breaks_at_the_very_end_is_not_given_back(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    says(&scene->origin, OK "Content-Length: 0\r\n\r\n");
+    breaks(&scene->client, "reset");
+    assert_ended(scene, HTTP_EXCHANGE_FAILED);
+
+    begin(scene, &plain);
+    scene->client.capacity = 0;
+    says(&scene->origin, OK "Content-Length: 5\r\n\r\nhello");
+    run_now(scene->loop);
+    breaks(&scene->origin, "session lost");
+    takes(&scene->client, GULP);
+    run_now(scene->loop);
+    assert_null(scene->exchange);
+    assert_null(scene->result.origin);
+    assert_got(&scene->client, OK "Content-Length: 5\r\n" END "hello");
+    assert_ended(scene, HTTP_EXCHANGE_KEPT);
+}
+
+/* ---- the origin ends */
+
+static void an_origin_that_breaks_is_what_it_means_for_the_response(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    breaks(&scene->origin, "session lost");
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_int_equal(scene->result.outcome, OUTCOME_NO_RESPONSE);
+    assert_string_equal(scene->reason, "session lost");
+    assert_got(&scene->client, "HTTP/1.1 502 Bad Gateway\r\n");
+
+    begin(scene, &plain);
+    says(&scene->origin, OK "Content-Length: 5\r\n\r\nhe");
+    run_now(scene->loop);
+    breaks(&scene->origin, "session lost");
+    assert_ended(scene, HTTP_EXCHANGE_FAILED);
+    assert_int_equal(scene->result.failed, 1);
+    assert_int_equal(scene->client.end, ABORTED);
+}
+
+static void a_kept_connection_that_ends_unheard_is_stale(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int how = 0; how < 3; how++) {
+        begin(scene, &kept);
+        says(&scene->client, NEXT);
+        if (how == 0)
+            ends(&scene->origin);
+        else if (how == 1)
+            goes(&scene->origin);
+        else
+            breaks(&scene->origin, "session lost");
+        run_now(scene->loop);
+        assert_null(scene->exchange);
+        assert_string_equal(scene->next, NEXT);
+        assert_int_equal(scene->client.got_length, 0);
+        assert_non_null(scene->result.client);
+        assert_ended(scene, HTTP_EXCHANGE_STALE);
+    }
+}
+
+/* ---- bodies */
+
+static void a_malformed_body_is_answered_or_cuts(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &chunked);
+    says(&scene->client, "5\r\nhel");
+    says(&scene->client, "loX");
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_int_equal(scene->result.outcome, OUTCOME_MALFORMED);
+    assert_got(&scene->client, "HTTP/1.1 400 Bad Request\r\n");
+    assert_got(&scene->origin, HEAD "5\r\nhello");
+    assert_int_equal(scene->origin.got_length, strlen(HEAD "5\r\nhello"));
+    assert_int_equal(scene->origin.end, ABORTED);
+
+    begin(scene, &chunked);
+    says(&scene->origin, OK "Content-Length: 5\r\n\r\nhe");
+    run_now(scene->loop);
+    says(&scene->client, "X");
+    assert_ended(scene, HTTP_EXCHANGE_FAILED);
+    assert_int_equal(scene->result.failed, 0);
+}
+
+static void the_client_is_paused_while_the_origin_takes_nothing(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int asks = 0; asks < 2; asks++) {
+        begin(scene, &of_five);
+        scene->client.asks_room = asks;
+        scene->origin.capacity = asks ? 0 : 1;
+        if (!asks) {
+            assert_int_equal(says(&scene->client, "he"), 2);
+            assert_int_equal(says(&scene->client, "llo"), 0);
+        } else {
+            assert_int_equal(says(&scene->client, "hello"), 0);
+        }
+        assert_false(is_flowing(&scene->client));
+        takes(&scene->origin, GULP);
+        assert_true(is_flowing(&scene->client));
+        says(&scene->client, asks ? "hello" : "llo");
+        assert_got(&scene->origin, HEAD "hello");
+        http_exchange_abort(scene->exchange);
+    }
+}
+
+static void a_client_that_asks_on_and_on_is_paused(void **state)
+{
+    static char requests[512 * 1024];
+    struct scene *scene = *state;
+    size_t taken = 0, now;
+
+    memset(requests, 'x', sizeof requests);
+    begin(scene, &plain);
+    do {
+        now = sends(&scene->client, requests + taken, sizeof requests - taken);
+        taken += now;
+    } while (now > 0);
+    assert_in_range(taken, HTTP_HEAD_MAX, 2 * HTTP_HEAD_MAX);
+    assert_false(is_flowing(&scene->client));
+    http_exchange_abort(scene->exchange);
+}
+
+static void a_body_that_the_client_does_not_take_pauses_the_origin(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    says(&scene->origin, OK "Content-Length: 9\r\n\r\n");
+    run_now(scene->loop);
+    scene->client.capacity = 3;
+    assert_int_equal(says(&scene->origin, "hello"), 5);
+    assert_int_equal(says(&scene->origin, " you"), 0);
+    assert_false(is_flowing(&scene->origin));
+    takes(&scene->client, GULP);
+    run_now(scene->loop);
+    assert_int_equal(says(&scene->origin, " you"), 4);
+    assert_got(&scene->client, OK "Content-Length: 9\r\n" END "hello you");
+    assert_ended(scene, HTTP_EXCHANGE_KEPT);
+}
+
+/* An answer of adit's own goes out whole before the connection is closed. */
+static void a_slow_client_gets_the_whole_answer(void **state)
+{
+    struct scene *scene = *state;
+
+    begin(scene, &plain);
+    scene->client.capacity = 9;
+    says(&scene->origin, "SSH-2.0-x\r\n");
+    run_now(scene->loop);
+    assert_non_null(scene->exchange);
+    assert_int_equal(scene->client.end, OPEN);
+    assert_null(scene->origin.endpoint);
+    says(&scene->client, "what is still sent is dropped");
+    while (scene->exchange != NULL) {
+        takes(&scene->client, 9);
+        run_now(scene->loop);
+    }
+    assert_got(&scene->client, "HTTP/1.1 502 Bad Gateway\r\n");
+    assert_memory_equal(scene->client.got + scene->client.got_length - 1, "\n", 1);
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_int_equal(scene->client.end, CLOSED);
+}
+
+static void bytes_are_counted(void **state)
+{
+    static const char response[] = OK "Content-Length: 5\r\n\r\nhello";
+    struct scene *scene = *state;
+    uint64_t bytes[2];
+
+    begin(scene, &of_five);
+    says(&scene->client, "he");
+    says(&scene->origin, OK);
+    http_exchange_bytes(scene->exchange, bytes);
+    assert_int_equal(bytes[0], strlen(HEAD "he"));
+    assert_int_equal(bytes[1], strlen(OK));
+    says(&scene->client, "llo" NEXT);
+    says(&scene->origin, response + strlen(OK));
+    assert_ended(scene, HTTP_EXCHANGE_KEPT);
+    assert_int_equal(scene->result.bytes[0], strlen(HEAD "hello"));
+    assert_int_equal(scene->result.bytes[1], strlen(response));
 }
 
 /* Whatever it keeps then is freed: run with a sanitizer, or with valgrind. */
-static void it_can_be_closed_at_any_time(void **state)
+static void it_can_be_aborted_at_any_time(void **state)
 {
-    static const struct {
-        const char *what;
-        const char *says;
-        bool ends;
-        size_t capacity;
-        bool turned; /* the loop, since */
-    } cases[] = {
-        {"nothing happened", "", false, GULP, false},
-        {"half a head", OK "A: b", false, GULP, false},
-        {"the head is pending", OK "\r\n", false, 0, false},
-        {"half the head is pending", OK "\r\nhello", false, 9, false},
-        {"an interim head is pending", "HTTP/1.1 100 Continue\r\n\r\n" OK, false, 9, false},
-        {"in the body", OK "\r\nhello", false, GULP, false},
-        {"all is done", OK "\r\nhello", true, GULP, true},
-        {"refused, untold", "SSH-2.0-x\r\n", false, GULP, false},
-        {"refused, told", "SSH-2.0-x\r\n", false, GULP, true},
-        {"refused, the answer is pending, untold", "SSH-2.0-x\r\n", false, 9, false},
-        {"refused, the answer is pending", "SSH-2.0-x\r\n", false, 9, true},
-        {"closed without a head", "", true, 0, false},
-    };
+    static const struct script script = {
+        "aborted", .body = CHUNKED, .client_says = "5\r\nhello\r\n0\r\n\r\n" NEXT,
+        .origin_gets = "5\r\nhello\r\n0\r\n\r\n",
+        .origin_says = "HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 5\r\n\r\nhello"};
     struct scene *scene = *state;
 
-    for (size_t i = 0; i < COUNT(cases) * 2; i++) {
-        int closes;
-        scene->what = cases[i / 2].what;
-        start(scene, &of_five);
-        scene->client.capacity = cases[i / 2].capacity;
-        says(&scene->client, "hel");
-        origin_says(scene, cases[i / 2].says, strlen(cases[i / 2].says), cases[i / 2].ends);
-        if (cases[i / 2].turned)
-            run_now(scene->loop);
-        closes = scene->closes;
-        finish(scene, i % 2);
-        run_now(scene->loop);
-        assert_int_equal(scene->closes, closes);
-    }
-}
-
-static void relay_done(void *arg, const struct relay_result *result)
-{
-    *(bool *)arg = true;
-    assert_int_equal(result->failed, -1);
-}
-
-/* The client has ended its half already and takes slowly; the origin says what is no HTTP, or less
- * than a head, and ends: nothing but the answer keeps the relay from its end. */
-static void an_answer_of_its_own_goes_out_whole_before_the_relay_ends(void **state)
-{
-    static const char *const origins[] = {
-        "SSH-2.0-x\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 2", "HTTP/1.1 2", "", ""};
-    static const char bad[] = "HTTP/1.1 502 Bad Gateway\r\n";
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < COUNT(origins); i++) {
-        struct far_side client = {.capacity = 9, .ended = true};
-        struct far_side origin = {.capacity = 1000};
-        bool done = false;
-
-        relay_new(scene->loop,
-                  &(struct relay_start){
-                      .a = http_exchange_new(scene->loop, fake_new(&client), &no_body, &target),
-                      .b = fake_new(&origin),
-                      .done = relay_done,
-                      .arg = &done,
-                  });
-        tells(&client);
-        says(&origin, origins[i]);
-        ends(&origin);
-        run_now(scene->loop);
-        assert_false(done);
-        assert_int_equal(client.end, OPEN);
-        if (i % 2 == 0)
-            takes(&client, sizeof client.got - 9);
+    scene->step = scene->appetite = 3;
+    for (int turns = 0; turns < 150; turns++) {
+        start(scene, &script);
+        for (int i = 0; i < turns && scene->exchange != NULL; i++)
+            turn(scene);
+        if (scene->exchange != NULL)
+            http_exchange_abort(scene->exchange);
         else
-            goes(&client);
+            close_returned(scene);
         run_now(scene->loop);
-        run_now(scene->loop);
-        assert_true(done);
-        assert_int_equal(client.end, CLOSED);
-        if (i % 2 == 1)
-            continue; /* (A client that has gone is not waited for.) */
-        assert_true(client.got_eof);
-        assert_memory_equal(client.got, bad, strlen(bad));
-        assert_memory_equal(client.got + client.got_length - 1, "\n", 1);
+        assert_null(scene->client.endpoint);
+        assert_null(scene->origin.endpoint);
     }
+    assert_null(scene->exchange);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_body_passes_and_what_follows_is_dropped),
-        TEST(after_the_body_the_relays_room_does_not_matter),
-        TEST(a_malformed_chunked_body_fails),
-        TEST(each_owner_is_told_of_the_clients_end_once_it_has_resumed),
-        TEST(a_new_owner_gets_nothing_before_it_resumes),
-        TEST(a_new_owner_is_told_that_the_exchange_has_ended_itself),
-        TEST(what_the_relay_refuses_of_a_body_passes_later),
-        TEST(what_befalls_the_client_is_passed_on),
-        TEST(a_response_may_come_before_the_requests_end),
-        TEST(it_can_be_closed_at_any_time),
-        TEST(an_answer_of_its_own_goes_out_whole_before_the_relay_ends),
+        TEST(the_clients_end_is_passed_on_and_nothing_stays),
+        TEST(an_end_inside_the_request_is_passed_on),
+        TEST(an_end_between_head_and_end_of_the_response_closes),
+        TEST(a_client_that_goes_or_breaks_takes_the_origin_along),
+        TEST(what_breaks_at_the_very_end_is_not_given_back),
+        TEST(an_origin_that_breaks_is_what_it_means_for_the_response),
+        TEST(a_kept_connection_that_ends_unheard_is_stale),
+        TEST(a_malformed_body_is_answered_or_cuts),
+        TEST(the_client_is_paused_while_the_origin_takes_nothing),
+        TEST(a_client_that_asks_on_and_on_is_paused),
+        TEST(a_body_that_the_client_does_not_take_pauses_the_origin),
+        TEST(a_slow_client_gets_the_whole_answer),
+        TEST(bytes_are_counted),
+        TEST(it_can_be_aborted_at_any_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,13 @@ static void the_codes_are_those_of_the_design(void **state)
         {OUTCOME_ADDRESS_TYPE, 8, 0x5b, 400},
         {OUTCOME_MALFORMED, 1, 0x5b, 400},
         {OUTCOME_HANDSHAKE_TIMEOUT, 1, 0x5b, 408},
+        {OUTCOME_HEAD_TOO_LARGE, 1, 0x5b, 431},
+        {OUTCOME_SCHEME, 1, 0x5b, 400},
+        {OUTCOME_NO_PROXY_REQUEST, 1, 0x5b, 400},
+        {OUTCOME_LAST_HOP, 1, 0x5b, 200},
         {OUTCOME_BAD_RESPONSE, 1, 0x5b, 502},
+        {OUTCOME_NO_RESPONSE, 1, 0x5b, 502},
+        {OUTCOME_RESPONSE_TOO_LARGE, 1, 0x5b, 502},
         {OUTCOME_GIVEN_UP, 1, 0x5b, 400},
     };
     (void)state;
@@ -57,7 +63,7 @@ static void every_row_is_full_and_has_its_own_name(void **state)
         assert_non_null(row->name);
         assert_non_null(row->http_reason);
         assert_in_range(strlen(row->cause), 1, 64);
-        assert_int_equal(row->proxy_status == NULL, i == OUTCOME_OK);
+        assert_int_equal(row->proxy_status == NULL, row->http == 200);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(row->name, outcome_row((enum outcome)j)->name);
     }
@@ -121,6 +127,15 @@ static void success_is_a_bare_status_line(void **state)
                         "HTTP/1.1 200 Connection established\r\n\r\n");
 }
 
+static void the_last_hop_answers_itself(void **state)
+{
+    (void)state;
+    assert_string_equal(reply(OUTCOME_LAST_HOP, NULL, NULL),
+                        "HTTP/1.1 200 OK\r\n"
+                        "Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
+                        "Content-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
 static void a_failure_names_target_and_cause(void **state)
 {
     struct wire_target target;
@@ -131,6 +146,7 @@ static void a_failure_names_target_and_cause(void **state)
                         "Proxy-Status: adit; error=connection_refused; "
                         "details=\"connection refused: open failed\"\r\n"
                         "Content-Type: text/plain; charset=utf-8\r\n"
+                        "X-Content-Type-Options: nosniff\r\n"
                         "Content-Length: 49\r\n"
                         "Connection: close\r\n"
                         "\r\n"
@@ -203,6 +219,8 @@ static void the_longest_reply_fits(void **state)
     detail[sizeof detail - 1] = '\0';
     for (int i = 1; i < OUTCOMES; i++) {
         const char *text = reply((enum outcome)i, &target, detail);
+        if (i == OUTCOME_LAST_HOP)
+            continue; /* it has no body */
         const char *body = body_of(text);
         assert_int_equal(body[strlen(body) - 1], '\n');
         assert_non_null(strstr(body, "]:65535: "));
@@ -216,6 +234,7 @@ int main(void)
         cmocka_unit_test(every_row_is_full_and_has_its_own_name),
         cmocka_unit_test(an_open_failure_is_understood),
         cmocka_unit_test(success_is_a_bare_status_line),
+        cmocka_unit_test(the_last_hop_answers_itself),
         cmocka_unit_test(a_failure_names_target_and_cause),
         cmocka_unit_test(a_detail_that_only_repeats_the_cause_is_left_out),
         cmocka_unit_test(statuses_that_need_a_field_have_it),

@@ -1,0 +1,185 @@
+/* Connections to origins that an HTTP client has used and that its next requests may use again.
+ * They are the client's alone: an origin may have taken a login for the whole connection. A request
+ * uses one only if it could be sent twice, since the origin may close it at the same moment (RFC
+ * 9112 section 9.3.1). */
+#include "worker/client_parts.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* So many a client has, and so long each waits. */
+#define KEPT_MAX 4
+#define KEPT_MS 30000
+
+struct kept_channel {
+    LIST_ENTRY(kept_channel) link; /* the one that was used last is the first */
+    struct client *client;
+    struct endpoint *origin;
+    struct deadline idle;
+    struct later dropping;
+    char host[HOST_MAX + 1];
+    uint16_t port;
+    bool by_address; /* the rules allowed the address, not the name: */
+    struct ip address;
+    const struct config_upstream *upstream;
+    struct session_table *table;
+    int slot; /* reserved there */
+};
+
+/* Everything but the connection, which is closed or somebody else's. */
+static void forget(struct kept_channel *kept)
+{
+    LIST_REMOVE(kept, link);
+    deadline_cancel(&kept->idle);
+    later_cancel(kept->client->worker->loop, &kept->dropping);
+    free(kept);
+}
+
+static void drop(struct kept_channel *kept)
+{
+    endpoint_close(kept->origin, true);
+    session_table_release(kept->table, kept->slot);
+    forget(kept);
+}
+
+static void drop_now(struct later *dropping)
+{
+    drop(container_of(dropping, struct kept_channel, dropping));
+}
+
+static void kept_expired(struct deadline *deadline)
+{
+    drop(container_of(deadline, struct kept_channel, idle));
+}
+
+/* An origin that says something unasked cannot be believed in what it says next. */
+static bool on_kept_data(void *owner, const uint8_t *bytes, size_t length)
+{
+    struct kept_channel *kept = owner;
+
+    (void)bytes;
+    (void)length;
+    later_cancel(kept->client->worker->loop, &kept->dropping);
+    later_post(kept->client->worker->loop, &kept->dropping, drop_now);
+    return true;
+}
+
+static size_t on_kept_room(void *owner)
+{
+    (void)owner;
+    return LOOP_SCRATCH_SIZE;
+}
+
+static void on_kept_end(void *owner)
+{
+    drop(owner);
+}
+
+static void on_kept_writable(void *owner)
+{
+    (void)owner;
+}
+
+static void on_kept_failed(void *owner, const char *why)
+{
+    (void)why;
+    drop(owner);
+}
+
+static const struct endpoint_events kept_events = {
+    .room = on_kept_room,
+    .data = on_kept_data,
+    .eof = on_kept_end,
+    .closed = on_kept_end,
+    .writable = on_kept_writable,
+    .failed = on_kept_failed,
+};
+
+static void drop_oldest(struct client *c)
+{
+    struct kept_channel *kept, *last = NULL;
+    unsigned count = 0;
+
+    LIST_FOREACH (kept, &c->kept, link) {
+        last = kept;
+        count++;
+    }
+    if (count >= KEPT_MAX)
+        drop(last);
+}
+
+void client_keep(struct client *c, struct endpoint *origin)
+{
+    const struct client_request *r = c->request;
+    struct kept_channel *kept;
+
+    if (c->session.slot < 0 || c->origin.via_remote_forward) {
+        /* (To connect from here costs no round trip through the tunnel.) */
+        endpoint_close(origin, false);
+        return;
+    }
+    drop_oldest(c);
+    kept = mem_zalloc(sizeof(*kept));
+    kept->client = c;
+    kept->origin = origin;
+    memcpy(kept->host, r->target.host, sizeof(kept->host));
+    kept->port = r->target.port;
+    kept->by_address = r->way.by_address;
+    kept->address = r->way.address;
+    kept->upstream = c->session.upstream;
+    kept->table = c->session.table;
+    kept->slot = c->session.slot;
+    c->session.slot = -1;
+    LIST_INSERT_HEAD(&c->kept, kept, link);
+    endpoint_own(origin, &kept_events, kept);
+    endpoint_resume(origin);
+    deadline_arm(c->worker->loop, &kept->idle, KEPT_MS, kept_expired);
+}
+
+static struct kept_channel *find(const struct client *c)
+{
+    const struct wire_target *target = &c->request->target;
+    struct kept_channel *kept;
+
+    LIST_FOREACH (kept, &c->kept, link)
+        if (kept->port == target->port && strcmp(kept->host, target->host) == 0)
+            return kept;
+    return NULL;
+}
+
+/* What the rules say to the request as it would go by that connection. */
+static bool leads_there(struct client *c, const struct kept_channel *kept)
+{
+    const struct client_request *r = c->request;
+    const struct ip *address = r->target.is_ip    ? &r->target.ip
+                               : kept->by_address ? &kept->address
+                                                  : NULL;
+
+    return client_judge(c, address) && c->session.upstream == kept->upstream;
+}
+
+bool client_take_kept(struct client *c)
+{
+    struct client_request *r = c->request;
+    struct kept_channel *kept = find(c);
+
+    if (kept == NULL || c->wish.command != WIRE_FORWARD || !r->http.repeatable || r->http.retried ||
+        atomic_load(&kept->table->slots[kept->slot].overdue) || !leads_there(c, kept))
+        return false;
+    r->opened = kept->origin;
+    r->http.kept = true;
+    r->way.by_address = kept->by_address;
+    r->way.address = kept->address;
+    c->session.table = kept->table;
+    c->session.slot = kept->slot;
+    forget(kept);
+    return true;
+}
+
+void client_drop_kept(struct client *c)
+{
+    while (!LIST_EMPTY(&c->kept))
+        drop(LIST_FIRST(&c->kept));
+}
