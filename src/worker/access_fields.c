@@ -27,7 +27,8 @@ const struct access_field_row access_fields[ACCESS_FIELDS] = {
                         "or why not, as below."},
     [ACCESS_UP] = {"up", "Bytes that the target took."},
     [ACCESS_DOWN] = {"down", "Bytes that the client took."},
-    [ACCESS_MS] = {"ms", "How long the connection lasted, in milliseconds."},
-    [ACCESS_END] = {"end", "Why it ended, in words; before a colon the side that failed: client, "
+    [ACCESS_MS] = {"ms", "How long the connection or the HTTP request lasted, in milliseconds."},
+    [ACCESS_END] = {"end", "Why it ended, in words; answered, if an HTTP client may ask again; "
+                           "before a colon the side that failed: client, "
                            "channel or target."},
 };
