@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -131,6 +132,9 @@ def master_of_another(sshd):
     name = "-S PATH of another user is not believed"
     if os.geteuid() != 0:
         tap.leave_out(name, "only root can be another user")
+        return
+    if not all(os.stat(folder).st_mode & 0o001 for folder in pathlib.Path(binary()).parents):
+        tap.leave_out(name, "another user cannot run adit where it lies")
         return
     path = scratch("foreign")
     child = os.fork()
