@@ -251,10 +251,12 @@ static int open_connection(ares_socket_t placeholder, const struct sockaddr *add
     int fd = -1;
     if (ip_from_sockaddr(address, &ip, &port)) {
         dns->dialled = find_server(dns, &ip, port);
-        if (!is_lame(dns, dns->dialled) || count_well(dns) == 0)
+        /* (To pass a server over is no failure of it, which would lengthen its minute.) */
+        if (!is_lame(dns, dns->dialled) || count_well(dns) == 0) {
             fd = dns->dial(dns->dial_arg, &ip, port);
-        if (fd < 0)
-            server_failed(dns, dns->dialled);
+            if (fd < 0)
+                server_failed(dns, dns->dialled);
+        }
     }
     if (fd >= 0) {
         int dialled = dup3(fd, placeholder, O_CLOEXEC);

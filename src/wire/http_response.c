@@ -116,10 +116,11 @@ enum wire_status http_response_parse(const uint8_t *bytes, size_t length,
 
 struct http_body http_response_body(const struct http_response *response, bool is_head)
 {
-    bool none =
-        is_head || response->status < 200 || response->status == 204 || response->status == 304;
+    struct http_body body = response->body;
 
-    return none ? (struct http_body){.framing = HTTP_NO_BODY} : response->body;
+    if (is_head || response->status < 200 || response->status == 204 || response->status == 304)
+        body = (struct http_body){.framing = HTTP_NO_BODY};
+    return body;
 }
 
 bool http_response_upgrades(const struct http_response *response, struct text asked)

@@ -189,7 +189,7 @@ enum client_event client_discard(struct client *c)
     if (c->session.moving) {
         close(c->session.moving_fd);
     } else {
-        probe_connection_end(c->number, outcome_row(c->outcome)->name, 0, 0);
+        probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
         TAILQ_REMOVE(&c->worker->clients, c, link);
     }
     client_free(c);

@@ -149,18 +149,24 @@ void http_exchange_end_by_origin(struct http_exchange *x, const char *why)
     }
 }
 
+/* Whether the client has still to take what it was sent; its `writable` follows. */
+static bool waits_for_client(struct http_exchange *x)
+{
+    uint64_t ignored = 0;
+
+    return (!x->head_done && endpoint_is_draining(x->client)) ||
+           !http_exchange_flush(&x->down, x->client, &ignored) ||
+           (x->answered && endpoint_is_draining(x->client));
+}
+
 void http_exchange_advance_response(struct http_exchange *x)
 {
     enum outcome bad = x->head_done ? OUTCOME_OK : take_heads(x);
-    uint64_t ignored = 0;
 
     if (bad != OUTCOME_OK)
         http_exchange_refuse(x, bad, NULL);
-    else if ((!x->head_done && endpoint_is_draining(x->client)) ||
-             !http_exchange_flush(&x->down, x->client, &ignored))
-        return; /* `writable` follows */
-    else if (x->answered && endpoint_is_draining(x->client))
-        return; /* likewise */
+    else if (waits_for_client(x))
+        return;
     else if (x->answered)
         end_response(x);
     else if (x->origin_eof)
