@@ -22,7 +22,7 @@ static void show_try_again(struct authentication *a)
 static int offer_password(struct authentication *a, const char *password)
 {
     auth_note_tried(a, "password", NULL);
-    return ssh_userauth_password(a->h->handle, NULL, password);
+    return auth_answer(a, ssh_userauth_password(a->h->handle, NULL, password));
 }
 
 static int ask_for_password(struct authentication *a)
@@ -170,11 +170,11 @@ static int run_exchange(struct exchange *e)
     int rounds = 0;
 
     auth_note_tried(e->a, "keyboard-interactive", NULL);
-    answer = ssh_userauth_kbdint(handle, NULL, NULL);
+    answer = auth_answer(e->a, ssh_userauth_kbdint(handle, NULL, NULL));
     while (answer == SSH_AUTH_INFO) {
         if (++rounds > ROUNDS_MAX || !answer_round(e))
             return SSH_AUTH_DENIED;
-        answer = ssh_userauth_kbdint(handle, NULL, NULL);
+        answer = auth_answer(e->a, ssh_userauth_kbdint(handle, NULL, NULL));
     }
     if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL) {
         if (e->learnt != NULL)

@@ -169,7 +169,7 @@ static int offer_key(struct authentication *a, ssh_key key, const char *path)
     int answer;
 
     auth_note_key(a, path, key);
-    answer = ssh_userauth_publickey(a->h->handle, NULL, key);
+    answer = auth_answer(a, ssh_userauth_publickey(a->h->handle, NULL, key));
     if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(a, ADIT_LOG_INFO,
@@ -251,8 +251,8 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
 static int probe_agent_key(struct authentication *a, const struct agent *agent, size_t number)
 {
     ssh_key key = agent_public_key(agent, number);
-    int answer =
-        key != NULL ? ssh_userauth_try_publickey(a->h->handle, NULL, key) : SSH_AUTH_DENIED;
+    int answer = key != NULL ? auth_answer(a, ssh_userauth_try_publickey(a->h->handle, NULL, key))
+                             : SSH_AUTH_DENIED;
 
     ssh_key_free(key);
     return answer;
@@ -265,7 +265,7 @@ static int sign_by_agent(struct authentication *a, struct agent *agent, size_t k
     int answer;
 
     agent_offer(agent, key);
-    answer = ssh_userauth_agent(a->h->handle, NULL);
+    answer = auth_answer(a, ssh_userauth_agent(a->h->handle, NULL));
     if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(

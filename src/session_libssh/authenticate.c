@@ -164,7 +164,7 @@ static int run_methods(struct authentication *a)
     bool spent[METHODS] = {false};
     unsigned steps = 0;
     uint64_t began = clock_now();
-    int answer = ssh_userauth_none(a->h->handle, NULL);
+    int answer = auth_answer(a, ssh_userauth_none(a->h->handle, NULL));
 
     a->h->info.answer_ms = clock_now() - began;
     snprintf(a->h->info.login, sizeof(a->h->info.login), "none");

@@ -31,6 +31,15 @@ static inline bool auth_is_final(int answer)
     return answer != SSH_AUTH_DENIED;
 }
 
+/* What libssh made of a request. 0.11 takes the end of the connection for a refusal, which is none:
+ * SSH_AUTH_ERROR then. */
+static inline int auth_answer(const struct authentication *a, int answer)
+{
+    bool refused = answer == SSH_AUTH_DENIED || answer == SSH_AUTH_PARTIAL;
+
+    return refused && !ssh_is_connected(a->h->handle) ? SSH_AUTH_ERROR : answer;
+}
+
 /* Notes that `method` is tried with `what` (NULL: nothing to name), for the error and for
  * connection_info. */
 void auth_note_tried(struct authentication *a, const char *method, const char *what);
