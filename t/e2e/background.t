@@ -161,7 +161,8 @@ def signals(hosts, origin):
             wait_until(lambda: tunnel_is_there(port), "the listener")
             os.rename(log, f"{log}.1")
             tunnel.signal(signal.SIGHUP)
-            wait_until(lambda: os.path.exists(log), "a new log")
+            wait_until(lambda: os.path.exists(log) and
+                       "reloaded" in open(log, encoding="utf-8").read(), "a new log")
             true(works(port), "echo")
             wait_until(lambda: "outcome=ok" in open(log, encoding="utf-8").read(), "its line there")
     with tap.case("SIGHUP of a terminal that is closed ends it"):
