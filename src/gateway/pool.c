@@ -149,6 +149,7 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
         set_failing(pool, status);
     } else {
         atomic_store(&pool->table->failing, DIAL_OK);
+        atomic_store(&pool->table->asks_anew, logged_in_info(logged_in)->asks_anew);
         free(pool->error);
         pool->error = NULL;
         worker = worker_for_slot(pool, slot);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/visible.h"
 #include "session_libssh/secrets.h"
+#include "session_libssh/transport.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 
 /* How many lines of banners one login may put into the log: a server may send banners for as long
  * as it likes. */
-#define BANNER_LINES_MAX 4000
+#define BANNER_LINES_MAX 1000
 
 char *server_words(const char *text)
 {
@@ -79,6 +80,84 @@ void server_words_show(struct handshake *h)
     show_latest(h);
 }
 
+/* What the server said instead of "SSH-..."; NULL: it said that, or nothing. The caller frees. */
+static char *other_protocol(const struct handshake *h)
+{
+    const char *greeting = transport_greeting();
+    char *words;
+
+    /* (Lines before the version are longer than what is kept of them.) */
+    if (ssh_get_serverbanner(h->handle) != NULL || greeting[0] == '\0' ||
+        strncmp(greeting, "SSH-", 4) == 0 || strstr(greeting, "\nSSH-") != NULL)
+        return NULL;
+    words = server_words(greeting);
+    words[strcspn(words, "\n")] = '\0';
+    return words;
+}
+
+/* libssh's words for an algorithm of which both sides have no common one, RFC 4253 section 7.1, and
+ * what both have then: "kex error : no match for method WHAT: server [LIST], client [LIST]". */
+static bool fail_unmatched(struct handshake *h, const char *words)
+{
+    static const struct {
+        const char *method, *kind, *key, *keyword;
+    } kinds[] = {
+        {"kex algos", "key exchange", "kex", "KexAlgorithms"},
+        {"server host key algo", "host key", "host_key_algorithms", "HostKeyAlgorithms"},
+        {"encryption", "cipher", "ciphers", "Ciphers"},
+        {"mac algo", "MAC", "macs", "MACs"},
+        {"compression algo", "compression", "compression", "Compression"},
+    };
+    static const char begin[] = "no match for method ", server[] = "server [",
+                      client[] = "client [";
+    const char *method = strstr(words, begin);
+    const char *theirs = method != NULL ? strstr(method, server) : NULL;
+    const char *ours = theirs != NULL ? strstr(theirs, client) : NULL;
+
+    if (ours == NULL)
+        return false;
+    method += sizeof(begin) - 1;
+    theirs += sizeof(server) - 1;
+    ours += sizeof(client) - 1;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(method, kinds[i].method, strlen(kinds[i].method)) == 0) {
+            handshake_fail(h, DIAL_TRANSPORT,
+                           "no %s algorithm is common to both sides: the server has %.*s, here are "
+                           "%.*s; allow one of the server's, if it is secure enough, by %s = +NAME "
+                           "(-o %s=+NAME)",
+                           kinds[i].kind, (int)strcspn(theirs, "]"), theirs,
+                           (int)strcspn(ours, "]"), ours, kinds[i].key, kinds[i].keyword);
+            return true;
+        }
+    return false;
+}
+
+/* The connection has ended without a disconnect: `words` are libssh's. */
+static void fail_unsaid(struct handshake *h, const char *words, const char *when)
+{
+    static const char socket_error[] = "Socket error: ", timeout[] = "Timeout connecting";
+    char *other = other_protocol(h);
+    const char *reason = words + sizeof(socket_error) - 1;
+
+    if (other != NULL)
+        handshake_fail(h, DIAL_TRANSPORT,
+                       "this is no SSH server: it begins with %s%s%s; check host and port",
+                       other[0] != '\0' ? "\"" : "bytes that are no text", other,
+                       other[0] != '\0' ? "\"" : "");
+    else if (strncmp(words, timeout, sizeof(timeout) - 1) == 0)
+        handshake_fail(h, DIAL_TRANSPORT,
+                       "the server did not answer in time%s (connect_timeout, -o ConnectTimeout)",
+                       when);
+    else if (strncmp(words, socket_error, sizeof(socket_error) - 1) != 0) {
+        if (!fail_unmatched(h, words))
+            handshake_fail(h, DIAL_TRANSPORT, "libssh says \"%s\"%s", words, when);
+    } else if (strncmp(reason, "disconnected", 12) == 0 || strncmp(reason, "Success", 7) == 0)
+        handshake_fail(h, DIAL_TRANSPORT, "the server closed the connection%s", when);
+    else
+        handshake_fail(h, DIAL_TRANSPORT, "the connection broke%s: %s", when, reason);
+    free(other);
+}
+
 enum dial_status server_words_fail(struct handshake *h, const char *when)
 {
     unsigned long code = strtoul(h->disconnection, NULL, 10);
@@ -92,11 +171,8 @@ enum dial_status server_words_fail(struct handshake *h, const char *when)
             strstr(words, "authentication failures") != NULL)
             status = DIAL_AUTHENTICATION;
         handshake_fail(h, status, "the server disconnected%s: %s", when, words);
-    } else if (strncmp(words, "Socket error: disconnected", 26) == 0 ||
-               strncmp(words, "Socket error: Success", 21) == 0) {
-        handshake_fail(h, status, "the server closed the connection%s", when);
     } else {
-        handshake_fail(h, status, "%s%s", words, when);
+        fail_unsaid(h, words, when);
     }
     free(words);
     return status;

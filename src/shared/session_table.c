@@ -19,6 +19,7 @@ struct session_table *session_table_new(const char *upstream, struct pool *pool)
     table->upstream = mem_strdup(upstream);
     table->pool = pool;
     table->fast_names = fast_names_new();
+    table->slow_names = fast_names_new();
     atomic_store(&table->references, 1);
     return table;
 }
@@ -35,6 +36,7 @@ void session_table_unref(struct session_table *table)
         return;
     session_table_unref(atomic_load(&table->successor));
     fast_names_free(table->fast_names);
+    fast_names_free(table->slow_names);
     free(table->upstream);
     free(table);
 }
@@ -149,6 +151,8 @@ bool session_table_wants_other(const struct session_table *table, int slot)
     int used = atomic_load(&table->used);
     unsigned count = 0;
 
+    if (atomic_load_explicit(&table->asks_anew, memory_order_relaxed))
+        return false;
     for (int i = 0; i < used; i++) {
         enum slot_state state = session_table_slot_state(table, i);
         if (i != slot && state == SLOT_DIALLING)

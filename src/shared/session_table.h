@@ -50,6 +50,7 @@ struct session_table {
     atomic_uint waiting;      /* clients waiting for a session */
     atomic_uint waited;       /* clients that have ever begun to wait for one */
     atomic_bool asking;       /* a login waits for a person's answer */
+    atomic_bool asks_anew;    /* each login asks a person, as the last one did */
     atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
                                  DIAL_HOST_KEY; DIAL_OK: no such cause is known */
     atomic_uint max_channels; /* `channels` */
@@ -58,6 +59,7 @@ struct session_table {
     atomic_uint quiet_sessions;    /* see policy/balance */
     atomic_bool expects_names;     /* opens that may block may come */
     struct fast_names *fast_names; /* names that the server resolved quickly of late */
+    struct fast_names *slow_names; /* worker/client_open.c */
     struct session_slot slots[SESSION_TABLE_SLOTS];
 };
 
@@ -81,7 +83,8 @@ void session_table_reserve_at(struct session_table *table, int slot);
 /* Whether there is another session than that of `slot`, up and not overdue. */
 bool session_table_has_other(const struct session_table *table, int slot);
 
-/* Whether there is none, none is being dialled, and there may be one more. */
+/* Whether there is none, none is being dialled, and there may be one more without a question to a
+ * person. */
 bool session_table_wants_other(const struct session_table *table, int slot);
 
 /* From now on opens that may block are expected; before that, no quiet session is wanted. */

@@ -119,16 +119,24 @@ void client_retry(struct client *c)
     client_event(c, CLIENT_SESSION, NULL);
 }
 
+static bool waits_for(const struct client *c, const struct session_table *table, int slot)
+{
+    return c->state == CLIENT_OPENING && c->session.table == table && c->session.slot == slot;
+}
+
 void clients_session_overdue(struct worker *worker, const struct session_table *table, int slot)
 {
-    struct client *c = TAILQ_FIRST(&worker->clients);
+    struct client *c;
+    struct client *next;
 
+    TAILQ_FOREACH (c, &worker->clients, link)
+        if (waits_for(c, table, slot))
+            client_note_slow_name(c);
     /* (The event may make the client another worker's.) */
-    while (c != NULL) {
-        struct client *next = TAILQ_NEXT(c, link);
-        if (c->state == CLIENT_OPENING && c->session.table == table && c->session.slot == slot)
+    for (c = TAILQ_FIRST(&worker->clients); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (waits_for(c, table, slot))
             client_event(c, CLIENT_OVERDUE, NULL);
-        c = next;
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "shared/main_messages.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A server that connects sooner was not long at the name. */
@@ -21,8 +22,9 @@
 /* Attempts that one client gives up for others. (An open cannot be taken back from a server.) */
 #define ABANDONED_MAX 2
 
-/* A server that has been silent for longer is not believed to be resolving a name. */
-#define RESOLVING_MS 1500
+/* After this long a name that the server is slow to resolve is asked for on another session, too.
+ */
+#define RESOLVING_MS 1250
 
 static void note_name(const struct client *c)
 {
@@ -263,17 +265,65 @@ static bool has_fixed_target(const struct client *c)
     return c->listen != NULL && config_listen_leads(c->listen);
 }
 
-/* Whether the server is probably resolving this client's name, for which another session would
- * take as long. */
-static bool is_being_resolved(const struct client *c)
+/* Slow names: an overdue server was probably resolving them, as their opens were the oldest.
+ * Another session would take as long, and stand still meanwhile, so that such a name is asked for
+ * on one other session at most (the server may be standing still for another reason). Once a server
+ * has answered for the name in time it is slow no more. */
+
+#define RETRIED_MAX (sizeof "retried " + HOST_MAX)
+
+static void retried_key(const struct client *c, char key[static RETRIED_MAX])
+{
+    snprintf(key, RETRIED_MAX, "retried %s", c->request->way.opening);
+}
+
+/* (The session may have ended by now.) */
+static bool session_state_of(const struct client *c, struct session_state *state)
 {
     struct session *session = worker_session_at(c->worker, c->session.table, c->session.slot);
+
+    if (session != NULL)
+        session_state(session, state);
+    return session != NULL;
+}
+
+void client_note_slow_name(const struct client *c)
+{
     struct session_state state;
 
-    if (session == NULL || !client_opens_name(c))
+    if (client_opens_name(c) && session_state_of(c, &state) &&
+        open_race_has(&c->request->race, state.oldest))
+        fast_names_add(c->session.table->slow_names, c->request->way.opening,
+                       loop_now(c->worker->loop));
+}
+
+static bool has_slow_name(const struct client *c)
+{
+    return client_opens_name(c) && client_open_may_block(c) &&
+           fast_names_has(c->session.table->slow_names, c->request->way.opening,
+                          loop_now(c->worker->loop));
+}
+
+/* Whether the client stays where it is, as its name is slow. */
+static bool is_held_by_its_name(const struct client *c)
+{
+    char key[RETRIED_MAX];
+    struct session_state state;
+
+    if (!has_slow_name(c))
         return false;
-    session_state(session, &state);
-    return open_race_has(&c->request->race, state.oldest) && state.silent_ms < RESOLVING_MS;
+    retried_key(c, key);
+    return !session_state_of(c, &state) || state.silent_ms < RESOLVING_MS ||
+           fast_names_has(c->session.table->slow_names, key, loop_now(c->worker->loop));
+}
+
+static void note_retried(const struct client *c)
+{
+    char key[RETRIED_MAX];
+
+    retried_key(c, key);
+    if (has_slow_name(c))
+        fast_names_add(c->session.table->slow_names, key, loop_now(c->worker->loop));
 }
 
 static bool is_overdue(const struct client *c, int slot)
@@ -287,7 +337,7 @@ static bool wants_elsewhere(const struct client *c)
     const struct client_beside *beside = &c->request->beside;
 
     return is_overdue(c, c->session.slot) && (!beside->under_way || is_overdue(c, beside->slot)) &&
-           beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_being_resolved(c);
+           beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_held_by_its_name(c);
 }
 
 bool client_may_open_elsewhere(const struct client *c)
@@ -320,6 +370,7 @@ enum client_event client_open_elsewhere(struct client *c)
     if (slot < 0)
         return CLIENT_NOTHING;
     metric_add(&c->worker->metrics.retries, 1);
+    note_retried(c);
     if (atomic_load(&s->table->slots[slot].worker) != (int)c->worker->index)
         return leave_for(c, slot);
     if (make_attempt_room(c))

@@ -272,6 +272,10 @@ enum client_event client_open_next(struct client *client);      /* an action */
 /* Whether client_open_elsewhere would ask on another session now. */
 bool client_may_open_elsewhere(const struct client *client);
 
+/* The session is overdue: if the client's name is what its server is probably resolving, the name
+ * is noted as slow. */
+void client_note_slow_name(const struct client *client);
+
 /* Stops opening. */
 void client_unopen(struct client *client);
 

@@ -245,7 +245,7 @@ def clients(sshd, origin):
         rows.append(("rule denies", "adit", (answer, "-", seconds)))
         holds(r"^HTTP/1\.1 403 ", answer, "the answer")
         adit.wait_log(rf"target={target} verdict=deny rule=\S", mark)
-        adit.reload(config(sshd, acl(f"allow to={ANY}")))
+        adit.wait_log("reloaded", adit.reload(config(sshd, acl(f"allow to={ANY}"))))
         holds(r"^HTTP/1\.1 200 ", asked_by_http(adit, target)[0], "the answer with another rule")
     users = scratch("users", f"alice:{crypt_of('right')}\n")
     with Adit(config(sshd, at={"auth": "password", "users": users}), name="adit, users") as adit, \

@@ -170,12 +170,12 @@ def usual_proxy(command):
 
 
 def login(machine, *users):
-    """Who logged in to a machine meanwhile."""
+    """Who logged in to a machine meanwhile, however often."""
 
     def logins(command):
-        return command.country.sshds[machine].logins(command.marks[machine])
+        return sorted(set(command.country.sshds[machine].logins(command.marks[machine])))
 
-    return lambda command: command.equal(lambda: logins(command), list(users),
+    return lambda command: command.equal(lambda: logins(command), sorted(set(users)),
                                          f"the users who logged in to {machine}")
 
 

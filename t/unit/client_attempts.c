@@ -359,12 +359,44 @@ static void the_name_that_is_being_resolved_stays_for_a_while(void **state)
     assert_int_equal(count_opens(second), 1);
     fake_open_confirm(asked(second, 0, "web"));
     client_is_told(other, 0);
-    falls_silent(first, 1499);
+    falls_silent(first, 1249);
     assert_int_equal(count_opens(second), 0);
-    falls_silent(first, 1500); /* so the server is not resolving a name */
+    falls_silent(first, 1250);
     asked(second, 0, "slow");
     close(slow);
     close(other);
+}
+
+/* Else clients that ask for it again and again would bring all sessions to a stand. */
+static void a_slow_name_is_asked_for_on_one_other_session_only(void **state)
+{
+    struct fake_session *first = scene_session(0, 0), *second, *third;
+    int fds[3], other;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        fds[i] = asks_for("slow");
+        asked(first, i, "slow");
+    }
+    second = scene_session(1, 0);
+    third = scene_session(2, 0);
+    falls_silent(first, 500);
+    assert_int_equal(count_opens(second) + count_opens(third), 0);
+    falls_silent(first, 1250);
+    falls_silent(first, 5000);
+    assert_int_equal(count_opens(second) + count_opens(third), 1);
+    other = asks_for("192.0.2.1");
+    UNTIL(count_opens(second) + count_opens(third) == 2);
+    close(other);
+    /* Once the name is found the others are not held up any more. */
+    fake_open_confirm(
+        asked(count_opens(second) > 0 && strcmp(fake_open_at(second, 0)->host, "slow") == 0 ? second
+                                                                                            : third,
+              0, "slow"));
+    falls_silent(first, 6000);
+    assert_true(count_opens(second) + count_opens(third) >= 2);
+    for (unsigned i = 0; i < 3; i++)
+        close(fds[i]);
 }
 
 static void a_client_goes_elsewhere_a_few_times_at_most(void **state)
@@ -400,6 +432,20 @@ static void a_name_that_may_block_has_another_session_dialled(void **state)
     scene_settle();
     assert_int_equal(scene.grows, 1);
     close(address);
+    close(name);
+}
+
+static void a_name_has_none_dialled_where_a_person_would_be_asked(void **state)
+{
+    struct fake_session *session = scene_session(0, 0);
+    int name;
+
+    (void)state;
+    atomic_store(&scene.gateway.tables[0]->asks_anew, true);
+    name = asks_for("slow");
+    asked(session, 0, "slow");
+    scene_settle();
+    assert_int_equal(scene.grows, 0);
     close(name);
 }
 
@@ -442,8 +488,10 @@ int main(void)
         TEST_REMOTE(an_open_that_waits_for_two_silent_servers_is_asked_for_on_a_third),
         TEST_REMOTE(a_forward_s_target_is_asked_for_again_only_when_its_session_is_lost),
         TEST_REMOTE(the_name_that_is_being_resolved_stays_for_a_while),
+        TEST_REMOTE(a_slow_name_is_asked_for_on_one_other_session_only),
         TEST_TWO(a_client_goes_elsewhere_a_few_times_at_most),
         TEST_REMOTE(a_name_that_may_block_has_another_session_dialled),
+        TEST_REMOTE(a_name_has_none_dialled_where_a_person_would_be_asked),
         TEST_REMOTE(a_name_has_none_dialled_where_there_is_another),
     };
 
