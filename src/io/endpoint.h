@@ -1,4 +1,4 @@
-/* One side of a relay: a socket, an SSH channel, or an adapter in front of one of them.
+/* One side of a relay or of an HTTP exchange: a socket, or an SSH channel.
  *
  * Bytes leave an endpoint by events, which its owner gets, and enter it by operations, which its
  * owner calls. An endpoint belongs to the thread of its loop and has one owner at a time.
@@ -45,8 +45,6 @@ struct endpoint_operations {
     void (*resume)(struct endpoint *endpoint);
     /* Ends the endpoint and frees it, with `unsent`. */
     void (*close)(struct endpoint *endpoint, bool abort);
-    /* Whether an endpoint behind this one is draining. NULL: there is none. */
-    bool (*is_draining)(const struct endpoint *endpoint);
 };
 
 /* What an owner implements. */
@@ -107,8 +105,7 @@ static inline void endpoint_own(struct endpoint *e, const struct endpoint_events
  * An event follows when they have gone: `writable`, `closed` or `failed`. */
 static inline bool endpoint_is_draining(const struct endpoint *e)
 {
-    return buffer_length(&e->unsent) > 0 ||
-           (e->operations->is_draining != NULL && e->operations->is_draining(e));
+    return buffer_length(&e->unsent) > 0;
 }
 
 /* How many bytes endpoint_write would take now. After 0 the `writable` event follows once. */

@@ -257,12 +257,14 @@ static enum outcome outcome_of_target(struct text target)
     return scheme > 0 && http_slice_starts(target, "://") ? OUTCOME_SCHEME : OUTCOME_MALFORMED;
 }
 
-/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is. A fragment is the client's
+/* RFC 9112 section 3.2.2, of which only http: can be forwarded as it is; some clients
+ * say ws: for it, where they mean to upgrade. A fragment is the client's
  * own business (RFC 9110 section 7.1); some send it all the same. */
 static bool take_absolute_form(struct http_request *request, struct text target,
                                enum outcome *outcome)
 {
-    static const char scheme[] = "http://";
+    static const char http[] = "http://", ws[] = "ws://";
+    const char *scheme = http_slice_starts(target, ws) ? ws : http;
     if (!http_slice_starts(target, scheme)) {
         *outcome = outcome_of_target(target);
         return false;

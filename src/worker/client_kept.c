@@ -1,7 +1,7 @@
 /* Connections to origins that an HTTP client has used and that its next requests may use again.
- * They are the client's alone: an origin may have taken a login for the whole connection. A request
- * uses one only if it could be sent twice, since the origin may close it at the same moment (RFC
- * 9112 section 9.3.1). */
+ * They are the client's alone: an origin may have taken a login for the whole connection, and a
+ * client that asks again over its own connection expects what this may bring (RFC 9112
+ * section 9.3.1): that the origin closes at the same moment. */
 #include "worker/client_parts.h"
 
 #include "base/mem.h"
@@ -165,7 +165,7 @@ bool client_take_kept(struct client *c)
     struct client_request *r = c->request;
     struct kept_channel *kept = find(c);
 
-    if (kept == NULL || c->wish.command != WIRE_FORWARD || !r->http.repeatable || r->http.retried ||
+    if (kept == NULL || c->wish.command != WIRE_FORWARD || r->http.retried ||
         atomic_load(&kept->table->slots[kept->slot].overdue) || !leads_there(c, kept))
         return false;
     r->opened = kept->origin;

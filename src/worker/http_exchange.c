@@ -154,11 +154,12 @@ static void take_request(struct http_exchange *x, const uint8_t *bytes, size_t l
         if (buffer_length(&x->up) == 0)
             taken = endpoint_write(x->origin, bytes, part);
         x->bytes[0] += taken;
-        buffer_append(&x->up, bytes + taken, part - taken);
+        if (taken < part)
+            buffer_append(&x->up, bytes + taken, part - taken);
     }
     if (bad)
         x->spoilt = true;
-    else
+    else if (part < length)
         keep_next(x, bytes + part, length - part);
 }
 

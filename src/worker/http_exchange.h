@@ -12,8 +12,9 @@
  *   the response is whole              ends; the client's connection stays if the request is whole,
  *                                      and the head of the response has promised nothing else
  *   the client's end of data           behind the request's: to the origin, and no more requests
- *   the origin's end before a          the request may be asked again, where it came by a kept
- *     response                         connection; else 502
+ *   the origin's end before a          502; but by a kept connection the request may be sent again
+ *     response                         if it is repeatable, and else the client's connection is
+ *                                      closed without a word (RFC 9110 section 9.2.2)
  *   either has failed                  cuts both
  *
  * On the client's worker. */
@@ -62,7 +63,8 @@ struct http_exchange_start {
     bool old;                         /* the client speaks HTTP/1.0, and gets no 1xx */
     bool is_head;                     /* the method is HEAD */
     bool close;                       /* the client's connection does not stay */
-    bool repeatable;                  /* the origin's end before a response is "stale" */
+    bool kept;                        /* the origin's connection has served other requests */
+    bool repeatable;                  /* the request can be sent twice */
     http_exchange_stays_fn *stays;
     http_exchange_done_fn *done; /* called once, as the last thing; never from inside _new */
     void *arg;

@@ -76,7 +76,8 @@ static void take_body(struct http_exchange *x, const uint8_t *bytes, size_t leng
 
     if (buffer_length(&x->down) == 0 && part > 0)
         taken = endpoint_write(x->client, bytes, part);
-    buffer_append(&x->down, bytes + taken, part - taken);
+    if (taken < part)
+        buffer_append(&x->down, bytes + taken, part - taken);
     if (bad || part < length)
         x->origin_stays = false; /* it sends what is no part of a response */
     if (bad)
@@ -135,9 +136,15 @@ static void end_response(struct http_exchange *x)
 /* The origin has ended: what that means for the response. */
 void http_exchange_end_by_origin(struct http_exchange *x, const char *why)
 {
-    if (!x->heard && x->start.repeatable) {
+    if (!x->heard && x->start.kept && x->start.repeatable) {
         http_exchange_close_origin(x, true);
         http_exchange_finish(x, HTTP_EXCHANGE_STALE);
+    } else if (!x->heard && x->start.kept) {
+        /* The request may have been served, and only the client can know whether to ask again. It
+         * sees what it would see without a proxy. */
+        http_exchange_set_why(x, "the origin closed the kept connection");
+        x->result.outcome = OUTCOME_NO_RESPONSE;
+        http_exchange_close(x);
     } else if (!x->head_done) {
         http_exchange_refuse(x, OUTCOME_NO_RESPONSE, why);
     } else if (x->answer.framing != HTTP_UNTIL_CLOSE) {

@@ -161,6 +161,8 @@ static void world_done(void *arg, const struct http_exchange_result *result)
 
     assert(world->exchange != NULL);
     world->exchange = NULL;
+    /* (What was given back has no owner until the next exchange.) */
+    world->client.endpoint.resumed = world->origin.endpoint.resumed = false;
     world->result = *result;
     assert((result->client != NULL) == (result->end <= HTTP_EXCHANGE_STALE));
     assert(result->client == NULL || result->client == &world->client.endpoint);
@@ -194,23 +196,25 @@ static void world_begin(struct world *world, uint8_t how)
     buffer_append(&head, "GET / HTTP/1.1\r\n\r\n", strlen("GET / HTTP/1.1\r\n\r\n"));
     world->may_stay = how >> 6 & 1;
     world->exchanges++;
-    world->exchange = http_exchange_new(
-        world->loop, &(struct http_exchange_start){
-                         .client = &world->client.endpoint,
-                         .origin = &world->origin.endpoint,
-                         .head = &head,
-                         .from_client = &world->next,
-                         .body = {.framing = (enum http_framing)(how & 3), .left = how & 3 ? 9 : 0},
-                         .target = &target,
-                         .upgrade = {upgrade, strlen(upgrade)},
-                         .old = how >> 2 & 1,
-                         .is_head = how >> 3 & 1,
-                         .close = how >> 2 & 1,
-                         .repeatable = how >> 4 & 1,
-                         .stays = world_stays,
-                         .done = world_done,
-                         .arg = world,
-                     });
+    world->exchange =
+        http_exchange_new(world->loop, &(struct http_exchange_start){
+                                           .client = &world->client.endpoint,
+                                           .origin = &world->origin.endpoint,
+                                           .head = &head,
+                                           .from_client = &world->next,
+                                           .body = {.framing = (enum http_framing)(how & 3),
+                                                    .left = (how & 3) == HTTP_LENGTH ? 9 : 0},
+                                           .target = &target,
+                                           .upgrade = {upgrade, strlen(upgrade)},
+                                           .old = how >> 2 & 1,
+                                           .is_head = how >> 3 & 1,
+                                           .close = how >> 2 & 1,
+                                           .kept = how >> 4 & 1,
+                                           .repeatable = (how & 3) == HTTP_NO_BODY,
+                                           .stays = world_stays,
+                                           .done = world_done,
+                                           .arg = world,
+                                       });
     buffer_clear(&head);
     assert(buffer_length(&world->next) == 0);
 }

@@ -30,7 +30,7 @@ struct script {
     const char *upgrade;     /* NULL: none was asked for */
     size_t origin_length;    /* 0: strlen */
     bool client_ends, origin_ends;
-    bool old, is_head, close, repeatable, leaves; /* leaves: may not stay */
+    bool old, is_head, close, kept, repeatable, leaves; /* leaves: may not stay */
     /* What is right. */
     enum http_exchange_end end;
     enum outcome outcome; /* not OUTCOME_OK: what the client gets ends with the answer for it */
@@ -74,6 +74,11 @@ static inline void on_done(void *arg, const struct http_exchange_result *result)
 
     assert_non_null(scene->exchange);
     scene->exchange = NULL;
+    /* (What was given back has no owner until the next one comes.) */
+    if (result->client != NULL)
+        result->client->resumed = false;
+    if (result->origin != NULL)
+        result->origin->resumed = false;
     scene->result = *result;
     copy_text(scene->next, sizeof scene->next, result->from_client);
     copy_text(scene->tunnel, sizeof scene->tunnel, result->from_origin);
@@ -105,6 +110,7 @@ static inline void start(struct scene *scene, const struct script *script)
                                                          .old = script->old,
                                                          .is_head = script->is_head,
                                                          .close = script->close,
+                                                         .kept = script->kept,
                                                          .repeatable = script->repeatable,
                                                          .stays = stays,
                                                          .done = on_done,

@@ -147,7 +147,7 @@ static void what_is_served_elsewhere_has_outcomes_of_its_own(void **state)
         {"OPTIONS * HTTP/1.1", OUTCOME_NO_PROXY_REQUEST},
         {"GET https://a/ HTTP/1.1", OUTCOME_SCHEME},
         {"GET ftp://a/ HTTP/1.1", OUTCOME_SCHEME},
-        {"GET ws://a/ HTTP/1.1", OUTCOME_SCHEME},
+        {"GET wss://a/ HTTP/1.1", OUTCOME_SCHEME},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -191,8 +191,8 @@ static void what_is_no_response_is_answered_by_adit(void **state)
         {"101 before the request's end", .upgrade = "a", .body = LENGTH_5, .early = "he",
          .origin_says = "HTTP/1.1 101 S\r\nUpgrade: a\r\n\r\n", .origin_gets = "he",
          .client_gets = "", BAD(BAD_RESPONSE)},
-        {"the kept connection was heard, and no more", .repeatable = true, .origin_says = "H",
-         .origin_ends = true, .client_gets = "", BAD(NO_RESPONSE)},
+        {"the kept connection was heard, and no more", .kept = true, .repeatable = true,
+         .origin_says = "H", .origin_ends = true, .client_gets = "", BAD(NO_RESPONSE)},
     };
 
     run_all_ways(*state, scripts, COUNT(scripts));
@@ -228,8 +228,8 @@ static void the_body_of_a_request_passes_and_nothing_behind_it(void **state)
          .origin_gets = "5;a\r\nhello\r\n0\r\nA: b\r\n\r\n",
          .origin_says = OK "Content-Length: 0\r\n\r\n",
          .client_gets = OK "Content-Length: 0\r\n" END, .next = NEXT, .origin_kept = true},
-        {"a closed kept connection", .repeatable = true, .origin_ends = true, .client_gets = "",
-         .early = NEXT, .next = NEXT, .end = HTTP_EXCHANGE_STALE},
+        {"a closed kept connection", .kept = true, .repeatable = true, .origin_ends = true,
+         .client_gets = "", .early = NEXT, .next = NEXT, .end = HTTP_EXCHANGE_STALE},
     };
     struct scene *scene = *state;
 

@@ -11,7 +11,8 @@
     }
 
 static const struct script plain = {.what = "a GET"};
-static const struct script kept = {.what = "a GET by a kept connection", .repeatable = true};
+static const struct script kept = {
+    .what = "a GET by a kept connection", .kept = true, .repeatable = true};
 static const struct script of_five = {.what = "a POST", .body = LENGTH_5};
 static const struct script chunked = {.what = "a POST in chunks", .body = CHUNKED};
 
@@ -167,6 +168,20 @@ static void a_kept_connection_that_ends_unheard_is_stale(void **state)
         assert_non_null(scene->result.client);
         assert_ended(scene, HTTP_EXCHANGE_STALE);
     }
+}
+
+/* What it may have done cannot be known: the client sees what it would see without a proxy. */
+static void a_kept_connection_that_ends_unheard_closes_what_is_not_repeatable(void **state)
+{
+    static const struct script post = {.what = "a POST by a kept connection", .kept = true};
+    struct scene *scene = *state;
+
+    begin(scene, &post);
+    ends(&scene->origin);
+    assert_ended(scene, HTTP_EXCHANGE_CLOSED);
+    assert_int_equal(scene->result.outcome, OUTCOME_NO_RESPONSE);
+    assert_int_equal(scene->client.got_length, 0);
+    assert_true(scene->client.got_eof);
 }
 
 /* ---- bodies */
@@ -328,6 +343,7 @@ int main(void)
         TEST(what_breaks_at_the_very_end_is_not_given_back),
         TEST(an_origin_that_breaks_is_what_it_means_for_the_response),
         TEST(a_kept_connection_that_ends_unheard_is_stale),
+        TEST(a_kept_connection_that_ends_unheard_closes_what_is_not_repeatable),
         TEST(a_malformed_body_is_answered_or_cuts),
         TEST(the_client_is_paused_while_the_origin_takes_nothing),
         TEST(a_client_that_asks_on_and_on_is_paused),

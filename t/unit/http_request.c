@@ -84,6 +84,7 @@ static void absolute_form_gives_target_and_path(void **state)
         {"GET http://a/x#fragment HTTP/1.1\r\n\r\n", "a", "a", "/x", 80},
         {"GET http://a/?q#a#b HTTP/1.1\r\n\r\n", "a", "a", "/?q", 80},
         {"GET http://a:81#f HTTP/1.1\r\n\r\n", "a", "a:81", "/", 81},
+        {"GET ws://a/chat HTTP/1.1\r\n\r\n", "a", "a", "/chat", 80},
         {"GET http://a#@b/ HTTP/1.1\r\n\r\n", "a", "a", "/", 80},
         {"OPTIONS http://a# HTTP/1.1\r\n\r\n", "a", "a", "*", 80},
     };
