@@ -19,6 +19,7 @@ struct kept_channel {
     struct endpoint *origin;
     struct deadline idle;
     struct later dropping;
+    bool spoilt; /* it is to be dropped, and serves no request */
     char host[HOST_MAX + 1];
     uint16_t port;
     bool by_address; /* the rules allowed the address, not the name: */
@@ -61,6 +62,7 @@ static bool on_kept_data(void *owner, const uint8_t *bytes, size_t length)
 
     (void)bytes;
     (void)length;
+    kept->spoilt = true;
     later_cancel(kept->client->worker->loop, &kept->dropping);
     later_post(kept->client->worker->loop, &kept->dropping, drop_now);
     return true;
@@ -144,7 +146,7 @@ static struct kept_channel *find(const struct client *c)
     struct kept_channel *kept;
 
     LIST_FOREACH (kept, &c->kept, link)
-        if (kept->port == target->port && strcmp(kept->host, target->host) == 0)
+        if (!kept->spoilt && kept->port == target->port && strcmp(kept->host, target->host) == 0)
             return kept;
     return NULL;
 }
