@@ -20,6 +20,7 @@ struct kept_channel {
     struct deadline idle;
     struct later dropping;
     bool spoilt; /* it is to be dropped, and serves no request */
+    char *user;  /* who asked; NULL: without a login */
     char host[HOST_MAX + 1];
     uint16_t port;
     bool by_address; /* the rules allowed the address, not the name: */
@@ -35,6 +36,7 @@ static void forget(struct kept_channel *kept)
     LIST_REMOVE(kept, link);
     deadline_cancel(&kept->idle);
     later_cancel(kept->client->worker->loop, &kept->dropping);
+    free(kept->user);
     free(kept);
 }
 
@@ -126,6 +128,7 @@ void client_keep(struct client *c, struct endpoint *origin)
     kept = mem_zalloc(sizeof(*kept));
     kept->client = c;
     kept->origin = origin;
+    kept->user = c->wish.user != NULL ? mem_strdup(c->wish.user) : NULL;
     memcpy(kept->host, r->target.host, sizeof(kept->host));
     kept->port = r->target.port;
     kept->by_address = r->way.by_address;
@@ -140,13 +143,20 @@ void client_keep(struct client *c, struct endpoint *origin)
     deadline_arm(c->worker->loop, &kept->idle, KEPT_MS, kept_expired);
 }
 
+static bool same_user(const char *a, const char *b)
+{
+    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
+}
+
+/* (Behind a proxy that serves several people each request may have a login of its own.) */
 static struct kept_channel *find(const struct client *c)
 {
     const struct wire_target *target = &c->request->target;
     struct kept_channel *kept;
 
     LIST_FOREACH (kept, &c->kept, link)
-        if (!kept->spoilt && kept->port == target->port && strcmp(kept->host, target->host) == 0)
+        if (!kept->spoilt && kept->port == target->port && strcmp(kept->host, target->host) == 0 &&
+            same_user(kept->user, c->wish.user))
             return kept;
     return NULL;
 }
