@@ -68,7 +68,8 @@ def endless(stop):
 
 def get(address, port):
     with socket.create_connection(address, timeout=patience(120)) as conn:
-        conn.sendall(f"GET http://{ANY}:{port}/ HTTP/1.1\r\nHost: {ANY}:{port}\r\n\r\n".encode())
+        conn.sendall(f"GET http://{ANY}:{port}/ HTTP/1.1\r\nHost: {ANY}:{port}\r\n"
+                     "Connection: close\r\n\r\n".encode())
         head, _, page = read_all(conn).partition(b"\r\n\r\n")
         equal((head.split(b"\r\n")[0], page), (b"HTTP/1.1 200 OK", b"hello"), "the page")
 
