@@ -152,8 +152,8 @@ bool http_field_next(struct http_fields *fields, struct http_field *field)
 
 bool http_list_next(struct text *list, struct text *element)
 {
-    const char *end = list->at + list->length;
     while (list->length > 0) {
+        const char *end = list->at + list->length;
         const char *comma = memchr(list->at, ',', list->length);
         const char *element_end = comma != NULL ? comma : end;
         *element = trim(list->at, element_end);

@@ -6,7 +6,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Adit, acl, config, equal, free_port, holds, scratch, tap, true
+from adit_test import ANY, Adit, acl, config, equal, free_port, holds, scratch, tap, true, \
+    wait_until
 from adit_test.clients import Line, basic, closed, http_fields, http_status, read_all, read_head
 from adit_test.origins import Origin, read_exactly
 from adit_test.sshd import Sshd
@@ -81,6 +82,7 @@ def one_connection(adit, sshd):
             mark = adit.mark()
             equal([asks(client, first) for _ in range(100)],
                   [f"1 {count}" for count in range(1, 101)], "answers")
+            wait_until(lambda: len(adit.accesses(mark)) >= 100, "access lines")
             lines = [line for line in adit.accesses(mark) if line["command"] == "request"]
             equal(len(lines), 100, "access lines")
             equal(len({line["connection"] for line in lines}), 1, "numbers of connections")
@@ -138,8 +140,11 @@ def ends(adit):
             for _ in range(2):
                 with Client(adit) as client:
                     asks(client, origin)
-            lines = [line for line in adit.accesses(mark)
-                     if line["target"] == f"{ANY}:{origin.port}"]
+            def seen():
+                return [line for line in adit.accesses(mark)
+                        if line["target"] == f"{ANY}:{origin.port}"]
+            wait_until(lambda: len(seen()) >= 2, "two access lines")
+            lines = seen()
             equal([line["outcome"] for line in lines], ["ok", "ok"], "outcomes")
     with tap.case("an answer of adit's own closes the connection"):
         with Client(adit) as client:
@@ -163,6 +168,7 @@ def logins_and_rules(sshd):
                       ["1 1", "2 1", "1 2"], "answers")
                 equal(client.ask(origin.port)[0], 407, "without a login")
                 equal(read_all(client.socket), b"", "what follows")
+            adit.access(mark, outcome="authentication")
             equal([line.get("user") for line in adit.accesses(mark)],
                   ["alice", "bob", "alice", None], "users")
         with tap.case("each request is judged, although a channel to its target is kept"):
