@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, false, fingerprint, free_port, holds, keypair, scratch, tap,
                        true)
-from adit_test.gateway import TOP, gateway, listen, upstream
+from adit_test.gateway import TOP, gateway, listen, run_adit, upstream
 from adit_test.keys import known_hosts_lines, public
 from adit_test.origins import Origin
 from adit_test.rogue import DISCONNECT, USERAUTH_REQUEST, Rogue, numbers, text
@@ -180,8 +180,13 @@ def connections(sshd):
 def without_ssh(sshd):
     """What libssh finds in ssh_config, where there is no ssh to ask."""
     nowhere = {"PATH": scratch("nowhere")}
-    fails("a line that libssh does not read", sshd, 'ssh_config: libssh says "', ssh_config="yes",
-          ssh_config_file=scratch("ssh_config", "Match nonsense\n"), env=nowhere)
+    name = "a line that libssh does not read"
+    if re.search(r"libssh 0\.10\.", run_adit("-V").stdout):
+        fails(name, sshd, 'ssh_config: libssh says "', ssh_config="yes",
+              ssh_config_file=scratch("ssh_config", "Match nonsense\n"), env=nowhere)
+    else:
+        tap.leave_out(name, "this libssh reads on")
+        UNREACHED.add("ssh_config: libssh says")
     fails("a ProxyCommand without a shell", sshd,
           "ProxyCommand cannot be run by /nowhere/sh: No such file", proxy_command="true",
           env={"SHELL": "/nowhere/sh"})
