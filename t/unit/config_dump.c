@@ -131,8 +131,8 @@ static void every_key_comes_back(void **state)
         "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[group s]\nusers = alice, erin smith\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
-        "[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
-        "deny = to=x listen=g,h\nallow = group=s to=y\n",
+        ("[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
+         "deny = to=x listen=g,h\nallow = group=s to=y\n"),
     };
     char *text = mem_strdup("");
 
