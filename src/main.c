@@ -1,12 +1,12 @@
 /* adit: options, configuration, and the exit status. */
 #include "base/exit_status.h"
-#include "base/log.h"
-#include "base/slow_copies.h"
+#include "base/mem.h"
 #include "conf/config.h"
 #include "conf/options.h"
+#include "conf/types.h"
 #include "control/client.h"
-#include "gateway/gateway.h"
-#include "io/background.h"
+#include "gateway/process.h"
+#include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
 
@@ -19,24 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
-
-/* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
-#define DESCRIPTORS_MAX 65536
-
-/* Each connection takes descriptors: the soft limit becomes the hard one. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
-}
 
 /* What only the engine knows to be wrong. */
 static int check_upstreams(const struct config *config)
@@ -88,120 +72,27 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-/* What the gateway is told about: the options, and what became of them. */
-struct run {
-    const struct options *options;
-    int log_fd;
-    bool detached;
-};
-
-static void detach(struct run *run)
+static void find_upstream_hosts(struct config_upstream *upstream)
 {
-    const struct options *options = run->options;
-
-    /* With debug lines on standard error it stays open, as ssh does with -v. */
-    if (!options->background || run->detached)
-        return;
-    run->detached = true;
-    log_flush(); /* to where it went until now */
-    background_detach(options->log_file == NULL && log_wants(ADIT_LOG_DEBUG));
-    log_reopen();
-}
-
-static void on_all_up(void *arg)
-{
-    detach(arg);
-}
-
-/* Whether -f does not wait for the first session: a tunnel that tries for ever may wait long, and
- * who starts a machine does not. */
-static bool detaches_at_once(const struct options *options)
-{
-    return options->may_ask && !options->first_failure_ends;
-}
-
-/* The descriptor of the log; -1: it cannot be opened, and standard error says why. */
-static int open_log(const char *file)
-{
-    int fd = STDERR_FILENO;
-
-    if (file != NULL)
-        fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0)
-        fprintf(stderr, "adit: %s: %s\n", file, strerror(errno));
-    return fd;
-}
-
-/* The file of -E may have been moved: the descriptor leads to the one of that name from now on. */
-static void reopen_log(void *arg)
-{
-    const struct run *run = arg;
-    int fd;
-
-    if (run->options->log_file == NULL)
-        return;
-    fd = open_log(run->options->log_file);
-    if (fd < 0) {
-        log_error("%s cannot be opened again: %s", run->options->log_file, strerror(errno));
-        return;
+    for (size_t i = 0; i < upstream->hosts.count; i++) {
+        const char *host = upstream->hosts.items[i];
+        char name[HOST_MAX + 1];
+        uint16_t port;
+        hostport_split_zoned(host, strlen(host), upstream->port, name, &port);
+        dial_find(&libssh_engine, upstream, name, &port);
+        string_list_append(&upstream->libssh_hosts, mem_printf("%u %s", port, name));
     }
-    log_flush();
-    dup3(fd, run->log_fd, O_CLOEXEC);
-    close(fd);
-    log_reopen();
 }
 
-/* (On another thread. The words of the command line do not change.) */
-static struct config *command_line_again(void *arg, struct config *base, int connection,
-                                         struct config_problems *problems)
+/* (A find_hosts_fn: the keeper knows no engine.) */
+static void find_hosts(struct config *config)
 {
-    const struct run *run = arg;
-
-    return options_read_again(run->options->argv, base, connection, problems);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        if (config->upstreams[i].libssh_config && config->upstreams[i].libssh_hosts.count == 0)
+            find_upstream_hosts(&config->upstreams[i]);
 }
 
-static int run_gateway(struct options *options)
-{
-    struct run run = {.options = options, .log_fd = open_log(options->log_file)};
-    struct gateway_options gateway_options = {
-        .engine = &libssh_engine,
-        .log_fd = run.log_fd,
-        .reopen_log = reopen_log,
-        .read_again = options->stdio ? NULL : command_line_again,
-        .verbose = options->verbose,
-        .may_ask = options->may_ask,
-        .first_failure_ends = options->first_failure_ends,
-        .stdio = options->stdio ? &options->stdio_target : NULL,
-        .stdio_via = options->stdio_via,
-        .up = on_all_up,
-        .arg = &run,
-    };
-    struct gateway *gateway;
-    int status = EXIT_SSH;
-
-    if (gateway_options.log_fd < 0)
-        return EX_USAGE;
-    if (options->background && !background_begin()) {
-        fprintf(stderr, "adit: fork: %s\n", strerror(errno));
-        return EXIT_SSH;
-    }
-    signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
-    log_setup(gateway_options.log_fd, ADIT_LOG_INFO, ADIT_LOG_TEXT);
-    log_start();
-    gateway = gateway_new(options->config, &gateway_options);
-    options->config = NULL;
-    if (gateway != NULL) {
-        if (detaches_at_once(options))
-            detach(&run);
-        status = gateway_run(gateway);
-        gateway_free(gateway);
-    }
-    log_stop();
-    return status;
-}
-
-/* If an adit that runs already carries the forwards, this process runs no gateway. */
+/* If an adit that runs already carries the forwards, this process starts none. */
 static int share_or_run(struct options *options)
 {
     const struct control_order order = {
@@ -214,7 +105,7 @@ static int share_or_run(struct options *options)
 
     if (order.path != NULL && order.forward_count > 0)
         status = control_share(&order, options->background);
-    return status < 0 ? run_gateway(options) : status;
+    return status < 0 ? keeper_run(options, find_hosts) : status;
 }
 
 static int run_control(const struct options *options)
@@ -255,10 +146,11 @@ int main(int argc, char **argv)
     struct options options;
     int status;
 
-    slow_copies_avoid(argv);
     fill_standard_descriptors();
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
+    if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)
+        return gateway_process_run(&libssh_engine);
     status = options_parse(argc, argv, &options);
     if (status == 0)
         status = run_mode(&options);

@@ -2,18 +2,16 @@
 #include "base/slow_copies.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define VARIABLE "GLIBC_TUNABLES"
+#define NEVER "glibc.cpu.x86_rep_movsb_threshold=0x7fffffff"
 
 #if defined(__x86_64__) && defined(__GLIBC__)
 
 #include <gnu/libc-version.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#define VARIABLE "GLIBC_TUNABLES"
-#define NEVER "glibc.cpu.x86_rep_movsb_threshold=0x7fffffff"
 
 static bool has_slow_copies(void)
 {
@@ -24,33 +22,24 @@ static bool has_slow_copies(void)
            sscanf(gnu_get_libc_version(), "%u.%u", &major, &minor) == 2 && major == 2 && minor < 39;
 }
 
-void slow_copies_avoid(char **argv)
+const char *slow_copies_setting(void)
 {
-    const char *set = getenv(VARIABLE);
-    char path[PATH_MAX];
-    ssize_t length;
-
-    if (set != NULL) {
-        /* The programs that adit starts shall not inherit the setting. */
-        if (strcmp(set, NEVER) == 0)
-            unsetenv(VARIABLE);
-        return;
-    }
-    if (!has_slow_copies())
-        return;
-    length = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    if (length <= 0 || setenv(VARIABLE, NEVER, 1) != 0)
-        return;
-    path[length] = '\0';
-    execv(path, argv);
-    unsetenv(VARIABLE); /* it works without */
+    return getenv(VARIABLE) == NULL && has_slow_copies() ? VARIABLE "=" NEVER : NULL;
 }
 
 #else
 
-void slow_copies_avoid(char **argv)
+const char *slow_copies_setting(void)
 {
-    (void)argv;
+    return NULL;
 }
 
 #endif
+
+void slow_copies_forget(void)
+{
+    const char *set = getenv(VARIABLE);
+
+    if (set != NULL && strcmp(set, NEVER) == 0)
+        unsetenv(VARIABLE);
+}

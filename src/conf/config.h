@@ -2,10 +2,10 @@
  * (by asking ssh -G), the table of keys (keys.h), and how a configuration is serialised
  * (serialise.h). It opens files and runs ssh; it opens no socket and knows no gateway.
  *
- * The thread that starts adit loads the first configuration; in a running gateway a thread of its
- * own does (gateway/config_changes). A configuration is immutable once it is in use, is shared by
- * reference count, and may be read by any thread. main.c, gateway/, worker/, session_libssh/ and
- * control/ call it and read what it makes. */
+ * The thread that starts adit loads the first configuration; later a thread of the keeper's does
+ * (keeper/change), and the gateway is sent them (serialise.h). A configuration is immutable once it
+ * is in use, is shared by reference count, and may be read by any thread. main.c, gateway/,
+ * worker/, session_libssh/ and control/ call it and read what it makes. */
 #ifndef ADIT_CONF_CONFIG_H
 #define ADIT_CONF_CONFIG_H
 

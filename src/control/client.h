@@ -1,6 +1,6 @@
 /* The client of the control socket: `adit -O`. It blocks, in a process that has no other threads;
- * main.c calls it. control_probe alone is also called in a running gateway, by the thread of a
- * change (gateway/config_changes). */
+ * main.c calls it. control_probe alone is also called by the keeper, at the start and on the thread
+ * of a change (keeper/change). */
 #ifndef ADIT_CONTROL_CLIENT_H
 #define ADIT_CONTROL_CLIENT_H
 

@@ -9,7 +9,6 @@
 #include "io/acceptor.h"
 #include "io/socket_calls.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,18 +38,10 @@ struct control_request {
     struct control_connection *connection; /* NULL: the client has gone */
 };
 
-/* The listening socket at a path; all NULL: none. */
-struct listening {
-    struct listener *listener;
-    struct acceptor *acceptor;
-    char *path;
-};
-
 struct control_server {
     struct loop *loop;
-    struct listening listening;
-    struct listening prepared; /* during a change, if `changes` */
-    bool changes;
+    struct listener *listener; /* NULL: none */
+    struct acceptor *acceptor;
     control_asked_fn *asked;
     void *arg;
     LIST_HEAD(, control_connection) connections;
@@ -340,51 +331,14 @@ struct control_server *control_server_new(struct loop *loop, control_asked_fn *a
     return server;
 }
 
-static void listening_close(struct listening *listening)
+void control_server_listen(struct control_server *server, struct listener *listener)
 {
-    acceptor_free(listening->acceptor);
-    listener_close(listening->listener);
-    free(listening->path);
-    *listening = (struct listening){0};
-}
-
-static bool same_path(const char *a, const char *b)
-{
-    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
-}
-
-bool control_server_prepare(struct control_server *server, const char *path, char *error,
-                            size_t error_size)
-{
-    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
-
-    assert(!server->changes);
-    if (same_path(path, server->listening.path))
-        return true;
-    if (path != NULL) {
-        server->prepared.listener = listener_new(&at, error, error_size);
-        if (server->prepared.listener == NULL)
-            return false;
-        server->prepared.acceptor = acceptor_new(server->loop, server->prepared.listener, true,
-                                                 on_control_accepted, server);
-        server->prepared.path = mem_strdup(path);
-    }
-    server->changes = true;
-    return true;
-}
-
-void control_server_commit(struct control_server *server, bool keep_new)
-{
-    struct listening old = server->listening;
-
-    if (!server->changes)
-        return;
-    server->changes = false;
-    if (keep_new) {
-        server->listening = server->prepared;
-        server->prepared = old;
-    }
-    listening_close(&server->prepared);
+    acceptor_free(server->acceptor);
+    listener_close(server->listener);
+    server->listener = listener;
+    server->acceptor = NULL;
+    if (listener != NULL)
+        server->acceptor = acceptor_new(server->loop, listener, true, on_control_accepted, server);
 }
 
 void control_server_free(struct control_server *server)
@@ -393,7 +347,6 @@ void control_server_free(struct control_server *server)
         return;
     while (!LIST_EMPTY(&server->connections))
         connection_close(LIST_FIRST(&server->connections));
-    listening_close(&server->prepared);
-    listening_close(&server->listening);
+    control_server_listen(server, NULL);
     free(server);
 }

@@ -6,6 +6,7 @@
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 
+#include "io/listener.h"
 #include "io/loop.h"
 
 #include <jansson.h>
@@ -25,17 +26,12 @@ typedef void control_asked_fn(void *arg, struct control_request *request, const 
 /* A server that does not listen yet. */
 struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg);
 
-/* Change the path in two steps. The first listens at the new path, a unix socket of mode 0600
- * (io/listener.h: a stale socket is replaced, and the path is removed at the end), unless that is
- * the old path; NULL is no path. False: `error` says why not. The second, whether or not the first
- * succeeded, keeps the new listening socket or the old one and closes the other; clients that are
- * connected stay.
+/* Listens at another socket, which it takes over, or (NULL) at none; the one before is closed.
+ * Clients that are connected stay.
  *
  * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
  * those of others get an error. */
-bool control_server_prepare(struct control_server *server, const char *path, char *error,
-                            size_t error_size);
-void control_server_commit(struct control_server *server, bool keep_new);
+void control_server_listen(struct control_server *server, struct listener *listener);
 
 /* Closes everything. Requests that were not answered must still be answered, to no effect. NULL is
  * fine. */

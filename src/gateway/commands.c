@@ -4,8 +4,6 @@
 #include "base/exit_status.h"
 #include "base/json_text.h"
 #include "base/mem.h"
-#include "conf/forward_spec.h"
-#include "control/client.h"
 #include "control/protocol.h"
 #include "control/server.h"
 #include "gateway/forwards.h"
@@ -16,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How long a server may take to answer for the remote forwards of a request. */
 #define FORWARD_MS 60000
@@ -46,7 +43,7 @@ static void obey_check(struct control *control, struct control_request *request,
     json_t *answer = control_ok();
 
     (void)object;
-    json_object_set_new(answer, "pid", json_integer(getpid()));
+    json_object_set_new(answer, "pid", json_integer(control->gateway->options.process));
     gateway_add_readiness(control->gateway, answer);
     control_answer(request, answer);
 }
@@ -356,34 +353,9 @@ struct control *control_new(struct gateway *gateway)
     return control;
 }
 
-bool control_prepare(struct control *control, const struct config *config,
-                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX])
+void control_listen(struct control *control, struct listener *listener)
 {
-    const char *path = config->gateway.control;
-    char words[LISTENERS_ERROR_MAX - sizeof("control: ")];
-    struct control_holder found;
-
-    if (control_server_prepare(control->server, path, words, sizeof(words)))
-        return true;
-    if (holder == NULL) {
-        found.peer = control_probe(path, &found.pid);
-        holder = &found;
-    }
-    if (config->file == NULL && holder->peer != CONTROL_NOBODY) {
-        log_warning("ControlSocket %s already exists, disabling multiplexing", path);
-        return true;
-    }
-    if (holder->peer == CONTROL_ADIT)
-        snprintf(error, LISTENERS_ERROR_MAX, "control: another adit (pid %d) listens on %s",
-                 (int)holder->pid, path);
-    else
-        snprintf(error, LISTENERS_ERROR_MAX, "control: %s", words);
-    return false;
-}
-
-void control_commit(struct control *control, bool keep_new)
-{
-    control_server_commit(control->server, keep_new);
+    control_server_listen(control->server, listener);
 }
 
 void control_close(struct control *control)
@@ -394,8 +366,7 @@ void control_close(struct control *control)
         answer_refused(order->request, "adit is ending");
         order_free(order);
     }
-    control_server_prepare(control->server, NULL, NULL, 0);
-    control_server_commit(control->server, true);
+    control_server_listen(control->server, NULL);
 }
 
 void control_free(struct control *control)

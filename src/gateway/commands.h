@@ -2,22 +2,16 @@
 #ifndef ADIT_GATEWAY_COMMANDS_H
 #define ADIT_GATEWAY_COMMANDS_H
 
-#include "gateway/config_changes.h"
 #include "gateway/gateway.h"
-#include "gateway/listeners.h"
+#include "io/listener.h"
 
 struct control;
 
 /* Nothing is listened on yet. The gateway's loop must be there. */
 struct control *control_new(struct gateway *gateway);
 
-/* (In a running gateway the main thread must not ask the process that listens at the new path:
- * `holder` says which that is. NULL: the gateway does not run yet, and asks.) The two steps of a
- * change of `[gateway] control` (control/server.h). False: `error` says why not; of a command line
- * that the path is taken is only a warning, as it is to ssh. */
-bool control_prepare(struct control *control, const struct config *config,
-                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX]);
-void control_commit(struct control *control, bool keep_new);
+/* Listens at another socket, which it takes over, or (NULL) at none. */
+void control_listen(struct control *control, struct listener *listener);
 
 /* A remote forward has come up, was refused, or has gone: requests that wait for it are looked at.
  */

@@ -5,7 +5,6 @@
 #include "base/exit_status.h"
 #include "base/mem.h"
 #include "gateway/forwards.h"
-#include "io/notify.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -19,10 +18,6 @@
 #define DIALS_END_MS 5000
 #define DIALS_END_AT_ONCE_MS 300 /* of a command line, where a person has pressed Ctrl-C */
 
-/* A configuration that is being read from a file that does not answer is left behind after this
- * long; a program that is asked for it (ssh -G) is ended before. */
-#define CHANGE_ENDS_MS 1500
-
 /* Without what still runs on other threads. */
 static _Noreturn void exit_at_once(int status)
 {
@@ -30,33 +25,12 @@ static _Noreturn void exit_at_once(int status)
     _exit(status);
 }
 
-static void change_left_behind(struct deadline *deadline)
-{
-    const struct gateway *g = container_of(deadline, struct gateway, drain);
-
-    log_warning("the configuration is still being read: exiting without it");
-    exit_at_once(g->status);
-}
-
-static void on_change_ended(void *arg)
-{
-    struct gateway *g = arg;
-
-    deadline_cancel(&g->drain);
-    loop_stop(g->loop);
-}
-
 static void on_dials_ended(void *arg)
 {
     struct gateway *g = arg;
 
     deadline_cancel(&g->drain);
-    if (config_changes_busy(g->changes)) {
-        config_changes_when_idle(g->changes, on_change_ended, g);
-        deadline_arm(g->loop, &g->drain, CHANGE_ENDS_MS, change_left_behind);
-    } else {
-        loop_stop(g->loop);
-    }
+    loop_stop(g->loop);
 }
 
 static void dials_left_behind(struct deadline *deadline)
@@ -71,10 +45,10 @@ static void dials_left_behind(struct deadline *deadline)
 /* No connection, command or remote forward is accepted from now on. */
 static void accept_no_more(struct gateway *g)
 {
-    notify_send("STOPPING=1");
     listeners_close(g->listeners);
     config_changes_close(g->changes);
     control_close(g->control);
+    keeper_link_notify(g->link, KEEPER_NOTICE_STOPPING, NULL); /* (it closes the sockets, too) */
     forwards_change(g->room.forwards, NULL);
 }
 

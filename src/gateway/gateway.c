@@ -8,10 +8,7 @@
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
-#include "io/background.h"
-#include "io/notify.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +20,6 @@
 /* If a tick comes this much too late, or CLOCK_BOOTTIME counted this much sleep, the machine or
  * this process slept. */
 #define SLEPT_MS 5000
-
-static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
-#define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 /* The one line on standard error that a command line ends with. */
 static void print_failure(const struct gateway *g, const char *sentence)
@@ -51,9 +45,8 @@ void gateway_check_up(struct gateway *g)
     g->up = true;
     log_info("every upstream has a session");
     if (is_command_line(g->generation->config))
-        notify_send("READY=1");
-    if (g->options.up != NULL)
-        g->options.up(g->options.arg);
+        keeper_link_notify(g->link, KEEPER_NOTICE_READY, NULL);
+    keeper_link_send(g->link, GATEWAY_UP, NULL, NULL, 0);
 }
 
 static void on_pool_session_up(struct pool_room *room, const struct config_upstream *upstream)
@@ -140,39 +133,31 @@ static void end_command_line(struct gateway *g)
     gateway_stop(g);
 }
 
-/* Whether the terminal that a command line was started at is gone: that SIGHUP is the terminal's,
- * and ends it as it ends ssh(1). */
-static bool has_hung_up(const struct gateway *g)
-{
-    return g->had_terminal && is_command_line(g->generation->config) && !background_has_terminal();
-}
-
-/* SIGHUP from outside: the log's file is opened again, and the configuration file or ssh_config is
- * read again. (Nothing is left to change for -W, whose one connection has begun.) */
+/* SIGHUP: the configuration file or ssh_config is read again. (The keeper has opened the log's file
+ * again. Nothing is left to change for -W, whose one connection has begun.) */
 static void read_again(struct gateway *g)
 {
-    if (g->options.reopen_log != NULL)
-        g->options.reopen_log(g->options.arg);
-    if (is_command_line(g->generation->config) && g->options.read_again == NULL)
+    if (is_command_line(g->generation->config) && !g->options.reads_again)
         log_info("SIGHUP: the log goes on");
     else
         gateway_reload(g, NULL, NULL);
 }
 
-static void on_signal(void *arg, int number)
+void gateway_signal(struct gateway *g, enum keeper_signal number)
 {
-    struct gateway *g = arg;
-
     if (g->stopping)
         return;
-    if (number == SIGUSR1)
-        status_log(g);
-    else if (number == SIGHUP && !has_hung_up(g))
-        read_again(g);
-    else if (is_command_line(g->generation->config))
-        end_command_line(g);
-    else
-        gateway_end_in_order(g);
+    switch (number) {
+    case KEEPER_SIGNAL_STATE: status_log(g); return;
+    case KEEPER_SIGNAL_RELOAD: read_again(g); return;
+    case KEEPER_SIGNAL_END:
+        if (is_command_line(g->generation->config))
+            end_command_line(g);
+        else
+            gateway_end_in_order(g);
+        return;
+    case KEEPER_SIGNALS: return;
+    }
 }
 
 /* Time. */
@@ -194,7 +179,7 @@ static void report_words(struct gateway *g)
     char *words = status_words(g);
 
     if (g->words == NULL || strcmp(g->words, words) != 0)
-        notify_send("STATUS=%s", words);
+        keeper_link_notify(g->link, KEEPER_NOTICE_STATUS, words);
     free(g->words);
     g->words = words;
 }
@@ -248,37 +233,26 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
-/* (A command line that nohup(1) started goes on ignoring SIGHUP.) */
-static size_t handled_count(const struct config *config)
+static void listen_at(struct gateway *g, const struct config *config, struct given_sockets *given)
 {
-    struct sigaction action;
-    bool ignored = sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-
-    return is_command_line(config) && ignored ? HANDLED - 1 : HANDLED;
+    if (given->control != NULL || !given->has_control)
+        control_listen(g->control, given->control);
+    given->control = NULL;
+    listeners_change(g->listeners, config, given->all, given->count);
 }
 
-static bool start_listeners(struct gateway *g, const struct config *config)
+void gateway_listen(struct gateway *g, const struct config *config)
 {
-    char error[LISTENERS_ERROR_MAX];
-    bool ok = control_prepare(g->control, config, NULL, error) &&
-              listeners_change(g->listeners, config, error);
-
-    control_commit(g->control, ok);
-    if (!ok && is_command_line(config))
-        print_failure(g, error);
-    else if (!ok)
-        log_error("%s", error);
-    return ok;
+    listen_at(g, config, keeper_link_given(g->link));
 }
 
-struct gateway *gateway_new(struct config *config, const struct gateway_options *options)
+struct gateway *gateway_new(struct config *config, struct given_sockets *sockets,
+                            const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
-    size_t signals = handled_count(config);
 
-    signals_hold(handled, signals);
     g->options = *options;
-    g->had_terminal = background_has_terminal();
+    g->up = options->was_up;
     gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)
@@ -301,22 +275,20 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){
-        .mailbox = g->workers.main_mailbox,
-        .engine = g->options.engine,
-        .current = gateway_current_config,
+        .loop = g->loop,
+        .forward_count = gateway_forward_count,
         .apply = gateway_apply,
+        .ask = keeper_link_ask,
+        .taken = keeper_link_taken,
         .arg = g,
-        .read_again = g->options.read_again,
-        .read_again_arg = g->options.arg,
     });
-    g->signals = signals_new(g->loop, handled, signals, on_signal, g);
-    if (g->room.resolver == NULL || g->signals == NULL || !start_listeners(g, config) ||
-        !start_workers(g, worker_count(config))) {
+    g->link = keeper_link_new(g->loop, g->options.link, g);
+    if (g->room.resolver == NULL || g->link == NULL || !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
     }
-    config_find_hosts(g->options.engine, config);
+    listen_at(g, config, sockets);
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
         g->stdio = stdio_start(&(struct stdio_request){
@@ -334,8 +306,9 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
     gateway_log_notices(config);
     log_info("ready");
+    keeper_link_send(g->link, GATEWAY_READY, NULL, NULL, 0);
     if (!is_command_line(config))
-        notify_send("READY=1");
+        keeper_link_notify(g->link, KEEPER_NOTICE_READY, NULL);
     return g;
 }
 
@@ -355,7 +328,7 @@ void gateway_free(struct gateway *g)
         worker_free(g->workers.all[i]);
     free(g->workers.all);
     resolver_free(g->room.resolver);
-    signals_free(g->signals);
+    keeper_link_free(g->link);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
     loop_free(g->loop);

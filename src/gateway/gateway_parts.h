@@ -6,11 +6,11 @@
 #include "gateway/config_changes.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway.h"
+#include "gateway/keeper_link.h"
 #include "gateway/listeners.h"
 #include "gateway/pool.h"
 #include "gateway/stdio.h"
 #include "worker/worker.h"
-#include "io/signals.h"
 
 struct gateway {
     struct workers workers;
@@ -21,7 +21,7 @@ struct gateway {
     struct pool **pools; /* one for each upstream of the generation */
     size_t pool_count;
     struct listeners *listeners;
-    struct signals *signals;
+    struct keeper_link *link;
     struct deadline tick;
     struct deadline drain;
     uint64_t ticked_at;
@@ -35,7 +35,6 @@ struct gateway {
         ending; /* stops after a failure, from the loop, when no other call is on the stack */
     int status; /* to exit with */
     bool up;    /* every upstream and forward has been up once */
-    bool had_terminal; /* at the start */
     bool stopping;
 };
 
@@ -61,12 +60,18 @@ void gateway_change_pools(struct gateway *gateway, struct config *config);
  * comes of it is logged. */
 void gateway_reload(struct gateway *gateway, config_change_done_fn *done, void *arg);
 
-/* For gateway/config_changes: what `gateway` uses, and its change to another. */
-struct config *gateway_current_config(void *gateway);
+/* Listens at the sockets that the keeper has sent for `config`. */
+void gateway_listen(struct gateway *gateway, const struct config *config);
+
+/* For gateway/config_changes. */
+size_t gateway_forward_count(void *gateway);
 bool gateway_apply(void *gateway, const struct config_change_result *change,
                    char error[static CONFIG_CHANGE_ERROR_MAX]);
 
 /* gateway.c */
+
+/* A signal that the keeper was sent. */
+void gateway_signal(struct gateway *gateway, enum keeper_signal number);
 
 /* Reports that everything is up, if it is now: a forward or upstream that was missing may have been
  * removed. */

@@ -1,21 +1,18 @@
-/* Which addresses are listened on, and which worker accepts at each. */
+/* Which sockets are listened on, and which worker accepts at each. */
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/queue.h>
 
-/* One address that is listened on. */
+/* One socket that is listened on. */
 struct listen_socket {
     TAILQ_ENTRY(listen_socket) link;
+    uint32_t id; /* the keeper's */
     struct listener *listener;
-    struct accept_duty *duty;        /* NULL: no worker accepts yet */
-    unsigned worker;                 /* the index of the worker that has the duty */
-    struct listener_address address; /* (its path is a copy) */
+    struct accept_duty *duty; /* NULL: no worker accepts yet */
+    unsigned worker;          /* the index of the worker that has the duty */
     const struct config_listen *listen;
     const struct config_listen *next_listen; /* while changing; NULL: it will be closed */
 };
@@ -41,168 +38,51 @@ static void listen_socket_close(struct listeners *l, struct listen_socket *s)
     TAILQ_REMOVE(&l->sockets, s, link);
     listener_close(s->listener);
     accept_duty_recall(s->duty);
-    free((char *)s->address.path);
     free(s);
 }
 
-/* Why an address of `listen` cannot be listened on: an errno, and words for it. */
-struct listen_failure {
-    int why;
-    char words[400];
-};
-
-/* (On a command line in ssh's words.) */
-static void format_failure(const struct config *config, const struct config_listen *listen,
-                           const struct config_address *address,
-                           const struct listen_failure *failure,
-                           char error[static LISTENERS_ERROR_MAX])
-{
-    char ip[IP_TEXT_MAX];
-
-    const char *advice = failure->why != EADDRINUSE ? ""
-                         : address->is_unix         ? " (`ss -xlp` shows who listens there)"
-                                                    : " (`ss -tlnp` shows who listens there)";
-
-    if (config->file != NULL)
-        snprintf(error, LISTENERS_ERROR_MAX, "listen %s: %s%s", listen->name, failure->words,
-                 advice);
-    else if (address->is_unix)
-        snprintf(error, LISTENERS_ERROR_MAX, "bind %s: %s%s", address->path, strerror(failure->why),
-                 advice);
-    else
-        snprintf(error, LISTENERS_ERROR_MAX, "bind [%s]:%u: %s%s", ip_format(&address->ip, ip),
-                 address->port, strerror(failure->why), advice);
-}
-
-/* Opens an address that was not listened on before. Its `listen` stays NULL until the change has
- * succeeded, so that it is closed if the change fails. */
-static bool listen_socket_open(struct listeners *l, const struct config *config,
-                               const struct config_address *address,
-                               const struct config_listen *listen, struct listen_failure *failure)
-{
-    struct listen_socket *s = mem_zalloc(sizeof(*s));
-
-    s->next_listen = listen;
-    s->address = (struct listener_address){
-        .is_unix = address->is_unix,
-        .path = mem_strdup(address->path),
-        .mode = 0777 & ~config->gateway.stream_local_bind_mask,
-        .unlink = config->gateway.stream_local_bind_unlink,
-        .ip = address->ip,
-        .port = address->port,
-    };
-    TAILQ_INSERT_TAIL(&l->sockets, s, link);
-    s->listener = listener_new(&s->address, failure->words, sizeof(failure->words));
-    if (s->listener == NULL) {
-        failure->why = errno;
-        listen_socket_close(l, s);
-        return false;
-    }
-    log_info("listening on %s (listen %s)", listener_name(s->listener), listen->name);
-    return true;
-}
-
-static struct listen_socket *find_listen_socket(struct listeners *l,
-                                                const struct config_address *address)
+static struct listen_socket *listen_socket_find(struct listeners *l, uint32_t id)
 {
     struct listen_socket *s;
 
-    TAILQ_FOREACH (s, &l->sockets, link) {
-        if (s->next_listen != NULL || s->address.is_unix != address->is_unix)
-            continue;
-        if (address->is_unix
-                ? strcmp(s->address.path, address->path) == 0
-                : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
+    TAILQ_FOREACH (s, &l->sockets, link)
+        if (s->id == id)
             return s;
-    }
     return NULL;
 }
 
-/* Marks the socket of every address of one listener as wanted, or opens it. */
-static bool prepare_one(struct listeners *l, const struct config *config,
-                        const struct config_listen *listen, bool either_family,
-                        char error[static LISTENERS_ERROR_MAX])
+static struct listen_socket *listen_socket_add(struct listeners *l, struct given_socket *given)
 {
-    size_t there = 0;
-    bool ok = true;
+    struct listen_socket *s = mem_zalloc(sizeof(*s));
 
-    for (size_t k = 0; k < listen->address_count; k++) {
-        const struct config_address *address = &listen->addresses[k];
-        struct listen_socket *s = find_listen_socket(l, address);
-        struct listen_failure failure = {0};
-        bool opened = true;
+    s->id = given->id;
+    s->listener = given->listener;
+    given->listener = NULL;
+    TAILQ_INSERT_TAIL(&l->sockets, s, link);
+    return s;
+}
+
+void listeners_change(struct listeners *l, const struct config *config, struct given_socket *given,
+                      size_t count)
+{
+    struct listen_socket *s;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct config_listen *listen = config_listen_at(config, given[i].index);
+        s = given[i].listener != NULL ? listen_socket_add(l, &given[i])
+                                      : listen_socket_find(l, given[i].id);
         if (s != NULL)
             s->next_listen = listen;
-        else
-            opened = listen_socket_open(l, config, address, listen, &failure);
-        there += opened;
-        if (opened || !ok)
-            continue; /* (only the first failure is reported) */
-        format_failure(config, listen, address, &failure, error);
-        ok = (either_family || address->optional) &&
-             (failure.why == EAFNOSUPPORT || failure.why == EADDRNOTAVAIL);
     }
-    return ok && there > 0;
-}
-
-/* Whether adit goes on without this forward (ssh_config(5), ExitOnForwardFailure). */
-static bool dispensable(const struct config *config, const struct config_listen *listen)
-{
-    const struct config_upstream *upstream = config_upstream(config, listen->via);
-
-    return config->file == NULL && !upstream->exit_on_forward_failure;
-}
-
-static bool has_remote_forward(const struct config *config)
-{
-    for (size_t i = 0; i < config->forward_count; i++)
-        if (config->forwards[i].kind == FORWARD_REMOTE)
-            return true;
-    return false;
-}
-
-/* Marks or opens the sockets of all listeners. */
-static bool prepare_all(struct listeners *l, const struct config *config,
-                        char error[static LISTENERS_ERROR_MAX])
-{
-    bool any = has_remote_forward(config);
-    bool missing = false; /* an address cannot be listened on ... */
-    bool needed = false;  /* ... without which adit must not go on */
-    const struct config_listen *listen;
-
-    for (size_t i = 0; (listen = config_listen_at(config, i)) != NULL; i++) {
-        char words[LISTENERS_ERROR_MAX];
-        if (prepare_one(l, config, listen, i >= config->listen_count, words)) {
-            any = true;
-            continue;
-        }
-        if (missing)
-            log_line(needed ? ADIT_LOG_ERROR : ADIT_LOG_WARNING, "%s", error);
-        memcpy(error, words, sizeof(words));
-        missing = true;
-        needed = needed || !dispensable(config, listen);
-    }
-    if (missing && any && !needed)
-        log_warning("%s", error);
-    return !missing || (any && !needed);
-}
-
-bool listeners_change(struct listeners *l, const struct config *config,
-                      char error[static LISTENERS_ERROR_MAX])
-{
-    bool all = prepare_all(l, config, error);
-    struct listen_socket *s = TAILQ_FIRST(&l->sockets);
-
+    s = TAILQ_FIRST(&l->sockets);
     while (s != NULL) {
         struct listen_socket *next = TAILQ_NEXT(s, link);
-        if (all)
-            s->listen = s->next_listen;
+        s->listen = s->next_listen;
         s->next_listen = NULL;
         if (s->listen == NULL)
             listen_socket_close(l, s);
         s = next;
     }
-    return all;
 }
 
 /* Which worker accepts. */

@@ -10,19 +10,19 @@ struct listeners;
 /* None yet. */
 struct listeners *listeners_new(struct workers *workers);
 
-/* Listens on what `config` says: addresses that were there before stay as they are, new ones are
- * opened, others closed. False: nothing was changed, as something could not be opened; `error` says
- * what, and if there was more, that is logged. The configuration must live until the next change.
- * Who connects to a new address waits until listeners_assign; to one that is closed nobody can
- * connect any more when this returns.
- *
- * What is optional may be missing on a machine without IPv6, and a forward that listens in two
- * families does with the one that the machine has. On a command line, where ssh goes on without a
- * forward (ExitOnForwardFailure no), one that cannot be had is a warning, as long as something else
- * is. */
-#define LISTENERS_ERROR_MAX 512
-bool listeners_change(struct listeners *listeners, const struct config *config,
-                      char error[static LISTENERS_ERROR_MAX]);
+/* A socket that the keeper has bound for a configuration. */
+struct given_socket {
+    uint32_t id;               /* of the socket, for its whole life */
+    uint32_t index;            /* of its listener (config_listen_at) */
+    struct listener *listener; /* NULL: it was given before */
+};
+
+/* Listens at the sockets of `config`, and takes over the new ones among them, whose `listener`
+ * becomes NULL; sockets that are not among them are closed. The configuration must live until the
+ * next change. Who connects to a new one waits until listeners_assign; to one that is closed nobody
+ * can connect any more when this returns. */
+void listeners_change(struct listeners *listeners, const struct config *config,
+                      struct given_socket *given, size_t count);
 
 /* Has each address accepted on by the worker that should, with the generation of the configuration
  * last given: to be called once that is there, and whenever sessions may have come or gone. Nothing

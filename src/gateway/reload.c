@@ -4,7 +4,6 @@
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
-#include "io/notify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,33 +100,27 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     free(tables);
 }
 
-static bool is_ending(const struct gateway *g, char error[static LISTENERS_ERROR_MAX])
+static bool is_ending(const struct gateway *g, char error[static CONFIG_CHANGE_ERROR_MAX])
 {
     bool ending = atomic_load(&g->workers.draining) || g->stopping;
 
     if (ending)
-        snprintf(error, LISTENERS_ERROR_MAX, "adit is ending");
+        snprintf(error, CONFIG_CHANGE_ERROR_MAX, "adit is ending");
     return ending;
 }
 
-/* What can still fail comes first. */
 static bool take_into_use(struct gateway *g, const struct config_change_result *change,
-                          char error[static LISTENERS_ERROR_MAX])
+                          char error[static CONFIG_CHANGE_ERROR_MAX])
 {
     struct config *config = change->config;
-    bool ok;
 
     if (is_ending(g, error))
         return false;
-    ok = control_prepare(g->control, config, &change->holder, error) &&
-         listeners_change(g->listeners, config, error);
-    control_commit(g->control, ok);
-    if (ok) {
-        gateway_change_pools(g, config_ref(config));
-        control_forward_changed(g->control); /* a forward that a request waits for may be gone */
-        gateway_check_up(g);
-    }
-    return ok;
+    gateway_listen(g, config);
+    gateway_change_pools(g, config_ref(config));
+    control_forward_changed(g->control); /* a forward that a request waits for may be gone */
+    gateway_check_up(g);
+    return true;
 }
 
 /* What follows from a file that was read again, or ssh_config. */
@@ -160,10 +153,10 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
         return ok;
     for (size_t i = 0; i < change->problems->count; i++)
         log_error("%s", change->problems->lines[i]);
-    if (change->config != NULL && !ok)
-        log_error("%s", error);
+    if (change->config != NULL ? !ok : change->problems->count == 0)
+        log_error("%s", change->config != NULL ? error : change->error);
     if (g->generation->config->file != NULL)
-        notify_send("READY=1");
+        keeper_link_notify(g->link, KEEPER_NOTICE_READY, NULL);
     if (ok)
         after_reload(g, workers);
     else
@@ -174,12 +167,12 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
 void gateway_reload(struct gateway *g, config_change_done_fn *done, void *arg)
 {
     if (g->generation->config->file != NULL)
-        notify_reloading();
+        keeper_link_notify(g->link, KEEPER_NOTICE_RELOADING, NULL);
     config_changes_ask(g->changes, &(struct config_change_request){
                                        .kind = CONFIG_RELOAD, .done = done, .arg = arg});
 }
 
-struct config *gateway_current_config(void *gateway)
+size_t gateway_forward_count(void *gateway)
 {
-    return ((struct gateway *)gateway)->generation->config;
+    return ((struct gateway *)gateway)->generation->config->forward_count;
 }

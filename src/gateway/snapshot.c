@@ -218,7 +218,7 @@ json_t *status_json(const struct gateway *g)
         json_array_append_new(forwards, forward_json(g, &g->generation->config->forwards[i]));
     listeners_each(g->listeners, add_listener, listeners);
     put_text(status, "version", PACKAGE_VERSION);
-    put_number(status, "pid", (uint64_t)getpid());
+    put_number(status, "pid", (uint64_t)g->options.process);
     put_text(status, "file", g->generation->config->file);
     put_text(status, "state", atomic_load(&g->workers.draining) ? "draining" : "running");
     gateway_add_readiness(g, status);
@@ -282,7 +282,7 @@ json_t *status_connections(const struct gateway *g)
             if (pool_session(g->pools[i], slot, &session) && session.info != NULL)
                 json_array_append_new(
                     connections, connection_json(pool_upstream(g->pools[i])->name, slot, &session));
-    put_number(status, "pid", (uint64_t)getpid());
+    put_number(status, "pid", (uint64_t)g->options.process);
     json_object_set_new(status, "connections", connections);
     return status;
 }

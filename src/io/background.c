@@ -61,16 +61,32 @@ bool background_has_terminal(void)
     return fd >= 0;
 }
 
-void background_detach(bool keep_stderr)
+/* Descriptors 0 to `last`. */
+static void lead_to_null(int last)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    prctl(PR_SET_PDEATHSIG, 0);
-    setsid();
-    for (int fd = 0; null >= 0 && fd <= (keep_stderr ? STDOUT_FILENO : STDERR_FILENO); fd++)
+    for (int fd = 0; null >= 0 && fd <= last; fd++)
         dup2(null, fd);
     if (null >= 0)
         close(null);
+}
+
+void background_leave(bool keep_stderr)
+{
+    setsid();
+    lead_to_null(keep_stderr ? STDOUT_FILENO : STDERR_FILENO);
+}
+
+void background_leave_stdio(void)
+{
+    lead_to_null(STDOUT_FILENO);
+}
+
+void background_detach(bool keep_stderr)
+{
+    prctl(PR_SET_PDEATHSIG, 0);
+    background_leave(keep_stderr);
     if (write(ready_fd, "", 1) < 0)
         errno = 0; /* the parent has ended */
     close(ready_fd);

@@ -13,8 +13,14 @@ bool background_begin(void);
 /* Whether this process has a terminal that has not hung up. */
 bool background_has_terminal(void);
 
-/* In the child, once: releases the parent and leaves the terminal: a session of its own, standard
- * input and output become /dev/null, and standard error too unless it is to be kept. */
+/* Leaves the terminal: a session of its own, standard input and output become /dev/null, and
+ * standard error too unless it is to be kept. */
+void background_leave(bool keep_stderr);
+
+/* Standard input and output become /dev/null, as another process has them. */
+void background_leave_stdio(void);
+
+/* In the child of background_begin, once: background_leave, and releases the parent. */
 void background_detach(bool keep_stderr);
 
 #endif

@@ -123,8 +123,7 @@ static void listener_free(struct listener *l)
     free(l);
 }
 
-/* Removes the path, unless another file is there now. */
-static void listener_remove_path(struct listener *l)
+void listener_remove_path(struct listener *l)
 {
     struct stat st;
 
@@ -163,6 +162,17 @@ struct listener *listener_new(const struct listener_address *address, char *erro
         return NULL;
     }
     l->name = listener_name_of(address, l->port);
+    return l;
+}
+
+struct listener *listener_adopt(int fd, const char *name, uint16_t port)
+{
+    struct listener *l = mem_zalloc(sizeof *l);
+
+    atomic_store(&l->references, 1);
+    l->fd = fd;
+    l->name = mem_strdup(name);
+    l->port = port;
     return l;
 }
 

@@ -32,6 +32,13 @@ struct listener;
 struct listener *listener_new(const struct listener_address *address, char *error,
                               size_t error_size);
 
+/* A listening socket that another process has bound: takes over `fd`, and keeps a copy of the name.
+ * (The path of a unix socket is that process's to remove.) */
+struct listener *listener_adopt(int fd, const char *name, uint16_t port);
+
+/* Removes the path of a unix socket, unless another file is there now; who is connected stays. */
+void listener_remove_path(struct listener *listener);
+
 /* Ends the listener, on whatever thread connections are accepted: when this returns, the kernel
  * refuses new connections, a unix socket's path is removed if it still is this listener's, and the
  * address can be listened on again. (On Linux shutdown(2) does that to a listening socket.)

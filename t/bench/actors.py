@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import select
+import signal
 import socket
 import subprocess
 
@@ -13,7 +14,7 @@ from adit_test.checks import Failed
 from adit_test.gateway import binary, environment, section, upstream
 from adit_test.keys import known_hosts
 from adit_test.net import ANY, free_port
-from adit_test.process import scratch, wait_until, workdir
+from adit_test.process import gateway_of, scratch, send_signal, wait_until, workdir
 from report import AGAINST
 
 PATIENCE = 120  # seconds for an answer of the load generator
@@ -29,6 +30,12 @@ def processor(pid):
     with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
         used = stat.read().rpartition(")")[2].split()[11:13]
     return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    """Resident bytes of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
 
 
 class Actor:
@@ -56,7 +63,9 @@ class Actor:
     def end(self):
         atexit.unregister(self.end)
         if self.child.poll() is None:
+            gateway = gateway_of(self.pid)
             self.child.kill()
+            send_signal(gateway, signal.SIGKILL)
         self.child.wait()
 
     def __enter__(self):
@@ -66,13 +75,12 @@ class Actor:
         self.end()
 
     def resident(self):
-        """Resident bytes."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+        """Resident bytes, of adit those of both its processes."""
+        return sum(map(resident, {self.pid, gateway_of(self.pid)}))
 
     def processor(self):
-        """Processor seconds used so far, by all threads."""
-        return processor(self.pid)
+        """Processor seconds used so far, by all threads, of adit by those of both its processes."""
+        return sum(map(processor, {self.pid, gateway_of(self.pid)}))
 
 
 class Adit(Actor):

@@ -16,6 +16,7 @@ from adit_test.command import Tunnel, call, ssh_config
 from adit_test.keys import known_hosts_lines
 from adit_test.net import has_ipv6
 from adit_test.origins import Origin, echo
+from adit_test.process import gateway_of
 from adit_test.sshd import Sshd
 
 
@@ -47,7 +48,8 @@ def forwards(sshd, origin):
         path = scratch("master")
         with Tunnel(f"ssh -fNM -S {path} host", hosts) as master:
             [pid] = master.pids()
-            inodes = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            inodes = [os.readlink(f"/proc/{one}/fd/{fd}") for one in (pid, gateway_of(pid))
+                      for fd in os.listdir(f"/proc/{one}/fd")]
             listening = {f"socket:[{line.split()[9]}]" for name in ("tcp", "tcp6")
                          for line in open(f"/proc/net/{name}", encoding="ascii")
                          if line.split()[3] == "0A"}

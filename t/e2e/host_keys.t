@@ -19,7 +19,7 @@ from adit_test import (ANY, Adit, config, equal, false, fingerprint, holds, keyp
 from adit_test.gateway import REPORT, binary, environment, sanitized
 from adit_test.keys import known_hosts_lines, public
 from adit_test.known_hosts import Expansion, read
-from adit_test.process import patience
+from adit_test.process import gateway_of, patience
 from adit_test.server import Server
 from adit_test.sshd import Sshd, version
 
@@ -244,14 +244,15 @@ def impostor(extra):
     with sshd, Adit(text, name=f"adit, {extra} left") as adit:
         adit.sessions_up(1)
         since = adit.mark()
-        highest = max(int(fd) for fd in os.listdir(f"/proc/{adit.pid}/fd"))
-        limits = resource.prlimit(adit.pid, resource.RLIMIT_NOFILE)
+        gateway = adit.gateway
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{gateway}/fd"))
+        limits = resource.prlimit(gateway, resource.RLIMIT_NOFILE)
         sshd.stop()
-        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, (highest + extra, limits[1]))
+        resource.prlimit(gateway, resource.RLIMIT_NOFILE, (highest + extra, limits[1]))
         with Sshd(port=sshd.port, host_key=keypair("impostor"), password=PASSWORD,
                   options=PASSWORDS) as other:
             adit.wait_log(r"has changed|[Tt]oo many open files|no descriptors", since)
-            resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, limits)
+            resource.prlimit(gateway, resource.RLIMIT_NOFILE, limits)
             adit.wait_log("has changed", since)
             false(other.process.find("^Accepted "), f"a login at the impostor, {extra} left")
         equal(content(sshd.known_hosts), known_hosts_lines(
@@ -401,7 +402,7 @@ def at_once(place):
                 place.command(known, "ask"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE, text=True,
                 env=environment(SSH_ASKPASS=script, SSH_ASKPASS_REQUIRE="force"))
-            wait_until(lambda: os.path.exists(asked) and known in open_files(child.pid),
+            wait_until(lambda: os.path.exists(asked) and known in open_files(gateway_of(child.pid)),
                        "it waits for the lock")
             os.replace(scratch("replacement", place.other), known)
         said = child.communicate(timeout=patience(60))[1]

@@ -27,7 +27,7 @@ def raised(sshd, origin):
     hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4096)
     with tap.case("the soft limit is raised to the hard one at start"):
         with Adit(config(sshd), name="adit with a low soft limit", before=limit(64, hard)) as adit:
-            with open(f"/proc/{adit.pid}/limits", encoding="ascii") as limits:
+            with open(f"/proc/{adit.gateway}/limits", encoding="ascii") as limits:
                 got = re.search(r"Max open files +(\d+) +(\d+)", limits.read())
             true(int(got[1]) == int(got[2]) == hard, f"{got[0]!r}, hard limit {hard}")
             conns = [connect(adit.address, ANY, origin.port) for _ in range(CLIENTS)]

@@ -19,7 +19,7 @@ from adit_test.sshd import Sshd
 
 def sleeps(adit):
     """How often the main thread went to sleep, hence was woken."""
-    with open(f"/proc/{adit.pid}/task/{adit.pid}/status", encoding="ascii") as status:
+    with open(f"/proc/{adit.gateway}/task/{adit.gateway}/status", encoding="ascii") as status:
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read(), re.M)[1])
 
 

@@ -55,9 +55,10 @@ def connected_by(adit, port):
             if words[2].endswith(f":{port:04X}"):
                 inodes.add(f"socket:[{words[9]}]")
     links = set()
-    for name in os.listdir(f"/proc/{adit.pid}/fd"):
+    gateway = adit.gateway
+    for name in os.listdir(f"/proc/{gateway}/fd"):
         try:
-            links.add(os.readlink(f"/proc/{adit.pid}/fd/{name}"))
+            links.add(os.readlink(f"/proc/{gateway}/fd/{name}"))
         except OSError:
             pass  # closed meanwhile
     return bool(inodes & links)

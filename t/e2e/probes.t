@@ -51,7 +51,7 @@ class Trace:
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
                 ["bpftrace", os.path.join(TOP, "contrib", "bpftrace", f"{name}.bt"), "-p",
-                 str(adit.pid)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+                 str(adit.gateway)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         wait_until(lambda: "Attaching" in self.text(), f"{name} is attached", 60)
 
     def __enter__(self):

@@ -132,7 +132,7 @@ static void nothing_is_accepted_once_the_socket_is_closed(void **state)
     (void)state;
     assert_true(load(text));
     turn_all();
-    listeners_close(scene->listeners);
+    close_all();
     /* The workers have not read the message yet. */
     assert_int_equal(tcp_connect("127.0.0.1", port), -1);
     assert_int_equal(errno, ECONNREFUSED);
@@ -180,7 +180,7 @@ static void connections_at_the_start_of_a_drain_are_counted(void **state)
     fd = unix_connect();
     assert_true(fd >= 0);
     atomic_store(&scene->gateway.workers.draining, true);
-    listeners_close(scene->listeners);
+    close_all();
     turn_all();
     assert_int_equal(connections(), 1);
     assert_int_equal(scene->gone, 0);

@@ -52,7 +52,7 @@ static void connections_that_wait_for_a_reload_are_closed_if_it_closes_the_socke
     (void)state;
     atomic_fetch_add(&scene->gateway.workers.serial, 1); /* as another thread does it meanwhile */
     assert_int_equal(accepting_worker(), -1);
-    listeners_close(scene->listeners);
+    close_all();
     turn_all();
     assert_int_equal(connections(), 0);
     assert_int_equal(recv(fd, &byte, 1, 0), 0);

@@ -3,7 +3,8 @@
 #ifndef ADIT_T_LISTEN_SOCKETS_SCENE_H
 #define ADIT_T_LISTEN_SOCKETS_SCENE_H
 
-#include "gateway/listeners.h"
+#include "gateway/keeper_link.h"
+#include "keeper/bound_sockets.h"
 
 #include "gateway_scene.h"
 #include "worker/client_parts.h"
@@ -18,12 +19,14 @@
 
 struct listeners_scene {
     struct gateway_scene gateway;
+    struct bound_sockets *bound; /* the keeper's */
+    uint32_t last_id;            /* that the gateway was given */
     struct listeners *listeners;
     unsigned gone; /* how often the last connection ended while draining */
 };
 
 static struct listeners_scene *scene;
-static char error[LISTENERS_ERROR_MAX];
+static char error[BOUND_SOCKETS_ERROR_MAX];
 
 /* ---- the main thread's part */
 
@@ -32,18 +35,59 @@ static inline void assign(void)
     listeners_assign(scene->listeners, scene->gateway.generation);
 }
 
+/* What the keeper sends of a socket, which the gateway reads. */
+static inline void give_socket(void *arg, const struct bound_socket_info *info)
+{
+    struct given_sockets *given = arg;
+    struct buffer packet = {0};
+    struct keeper_message message;
+    int fd = info->id > scene->last_id ? dup(info->fd) : -1;
+
+    assert_true(keeper_message_write(&packet, KEEPER_SOCKET,
+                                     (const uint32_t[]){info->id, info->index, info->port},
+                                     &info->name, 1));
+    assert_true(keeper_message_parse((struct span){buffer_data(&packet), buffer_length(&packet)},
+                                     fd >= 0, false, &message));
+    given_sockets_add(given, &message, &fd);
+    assert_int_equal(fd, -1);
+    buffer_clear(&packet);
+}
+
+static inline void note_id(void *arg, const struct bound_socket_info *info)
+{
+    (void)arg;
+    if (info->id > scene->last_id)
+        scene->last_id = info->id;
+}
+
 /* As a reload does it. */
 static inline bool load(const char *text)
 {
     struct config *config = gateway_scene_load(UPSTREAMS, text);
+    struct given_sockets given = {0};
+    bool ok = bound_sockets_prepare(scene->bound, config, NULL, error);
 
-    if (!listeners_change(scene->listeners, config, error)) {
+    if (ok) {
+        bound_sockets_each(scene->bound, give_socket, &given);
+        bound_sockets_each(scene->bound, note_id, NULL);
+        listeners_change(scene->listeners, config, given.all, given.count);
+        given_sockets_clear(&given);
+    }
+    bound_sockets_commit(scene->bound, ok);
+    if (!ok) {
         config_unref(config);
         return false;
     }
     generation_unref(gateway_scene_use(&scene->gateway, config));
     assign();
     return true;
+}
+
+/* As both processes do when adit ends. */
+static inline void close_all(void)
+{
+    listeners_close(scene->listeners);
+    bound_sockets_close(scene->bound);
 }
 
 static inline void session_up(int table, int slot, int worker)
@@ -160,6 +204,7 @@ static inline int set_up(void **state)
     for (unsigned i = 0; i < WORKERS; i++)
         scene->gateway.each[i] = worker_new(&scene->gateway.workers, i);
     scene->listeners = listeners_new(&scene->gateway.workers);
+    scene->bound = bound_sockets_new();
     return 0;
 }
 
@@ -167,6 +212,7 @@ static inline int tear_down(void **state)
 {
     (void)state;
     listeners_free(scene->listeners);
+    bound_sockets_free(scene->bound);
     for (int i = 0; i < WORKERS; i++) {
         worker_send_stop(scene->gateway.each[i]);
         loop_run(scene->gateway.each[i]->loop);

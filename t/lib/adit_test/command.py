@@ -12,7 +12,7 @@ import subprocess
 
 from .checks import equal, false
 from .gateway import REPORT, binary, check_reports, environment
-from .process import Process, patience, scratch, send_signal, wait_until, workdir
+from .process import Process, is_gateway, patience, scratch, send_signal, wait_until, workdir
 
 REAL = os.environ.get("ADIT_TEST_PROGRAM") == "ssh"
 
@@ -112,7 +112,11 @@ class Tunnel(Process):
             equal(self.wait(), 0, "the exit status of what went into the background")
 
     def pids(self):
-        """All of its processes: what went into the background is a child of nobody's."""
+        """Its processes, but for the gateways of keepers: what went into the background is a child
+        of nobody's."""
+        return [pid for pid in self.everything() if not is_gateway(pid)]
+
+    def everything(self):
         return bearers(self.marker)
 
     def finish(self, number=signal.SIGTERM):
@@ -130,13 +134,13 @@ class Tunnel(Process):
 
     def _left(self, number):
         """Its processes. ssh 9.2 can miss a signal that comes just before it waits: again."""
-        pids = self.pids()
+        pids = self.everything()
         for pid in pids if self.real and number is not None else ():
             send_signal(pid, number)
         return pids
 
     def kill(self):
-        for pid in self.pids():
+        for pid in self.everything():
             send_signal(pid, signal.SIGKILL)
         super().kill()
 

@@ -7,7 +7,7 @@ import subprocess
 
 from .checks import Failed, equal, false, true
 from .net import ANY
-from .process import Process, patience, scratch, workdir
+from .process import Process, gateway_of, patience, scratch, workdir
 from .tap import BailOut, tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -180,21 +180,26 @@ class Adit(Process):
         self.signal(signal.SIGHUP)
         return mark
 
+    @property
+    def gateway(self):
+        """The process that carries the connections; `pid` is the keeper, which started it."""
+        return gateway_of(self.pid)
+
     def rss(self):
-        """Resident bytes."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
+        """Resident bytes of the gateway."""
+        with open(f"/proc/{self.gateway}/status", encoding="ascii", errors="replace") as status:
             return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
 
     def cpu(self):
-        """Processor seconds used so far."""
-        with open(f"/proc/{self.pid}/stat", encoding="latin-1") as stat:
+        """Processor seconds that the gateway has used so far."""
+        with open(f"/proc/{self.gateway}/stat", encoding="latin-1") as stat:
             used = stat.read().rpartition(")")[2].split()[11:13]
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
     def libssh_file(self):
         """The version in the name of libssh's file: (9, 6) of libssh.so.4.9.6, which is 0.10.6;
         (10, 4) is 0.11.4."""
-        with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="replace") as maps:
+        with open(f"/proc/{self.gateway}/maps", encoding="utf-8", errors="replace") as maps:
             found = re.search(r"/libssh\.so\.4\.(\d+)\.(\d+)", maps.read())
         true(found, "libssh's file has its version in its name")
         return (int(found[1]), int(found[2]))
@@ -203,7 +208,7 @@ class Adit(Process):
         return self.libssh_file() < (10, 0)
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return len(os.listdir(f"/proc/{self.gateway}/fd"))
 
     def finish(self, number=signal.SIGTERM, seconds=90):
         """Ends it (number None: waits until it has ended); raises unless it ends cleanly."""

@@ -85,6 +85,23 @@ def descendants(pid):
     return found
 
 
+def gateway_of(pid):
+    """The process of the gateway that this adit, its keeper, has started: what carries the
+    connections. Any other program is its own."""
+    for child, parent in processes().items():
+        if parent == pid and is_gateway(child):
+            return child
+    return pid
+
+
+def is_gateway(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
+            return comm.read() == "adit-gateway\n"
+    except OSError:
+        return False
+
+
 def is_still(pid):
     """Whether it runs no more: it is stopped, or has ended."""
     try:
@@ -214,7 +231,10 @@ class Process:
         return self.child.poll() is None
 
     def signal(self, number):
+        """(To stand still, or to go on, is meant for an adit's gateway, too.)"""
         if self.alive():
+            if number in (signal.SIGSTOP, signal.SIGCONT):
+                send_signal(gateway_of(self.pid), number)
             self.child.send_signal(number)
 
     def wait(self, seconds=60):

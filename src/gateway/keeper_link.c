@@ -1,0 +1,257 @@
+/* What the keeper sends, and what it is sent. */
+#include "gateway/keeper_link.h"
+
+#include "base/mem.h"
+#include "conf/serialise.h"
+#include "gateway/gateway_parts.h"
+#include "io/background.h"
+#include "io/packets.h"
+#include "io/whole.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct keeper_link {
+    struct gateway *gateway;
+    struct packets *packets;
+    struct given_sockets given;
+};
+
+/* Sockets. */
+
+static struct listener *adopt(struct keeper_message *message, int *fd)
+{
+    struct span text = keeper_message_text(message);
+    char *name = mem_strndup((const char *)text.bytes, text.length);
+    struct listener *listener = NULL;
+
+    if (*fd >= 0)
+        listener = listener_adopt(*fd, name, (uint16_t)message->numbers[2]);
+    *fd = -1;
+    free(name);
+    return listener;
+}
+
+void given_sockets_add(struct given_sockets *given, struct keeper_message *message, int *fd)
+{
+    struct listener *listener = adopt(message, fd);
+    uint32_t index = message->numbers[1];
+
+    if (index == KEEPER_CONTROL) {
+        given->has_control = true;
+        given->control = listener;
+        return;
+    }
+    given->all = mem_realloc(given->all, (given->count + 1) * sizeof(*given->all));
+    given->all[given->count++] =
+        (struct given_socket){.id = message->numbers[0], .index = index, .listener = listener};
+}
+
+void given_sockets_clear(struct given_sockets *given)
+{
+    for (size_t i = 0; i < given->count; i++)
+        if (given->all[i].listener != NULL)
+            listener_unref(given->all[i].listener);
+    if (given->control != NULL)
+        listener_unref(given->control);
+    free(given->all);
+    *given = (struct given_sockets){0};
+}
+
+struct given_sockets *keeper_link_given(struct keeper_link *link)
+{
+    return &link->given;
+}
+
+/* Configurations. */
+
+/* The text of a file in memory; the caller overwrites and frees it. */
+static char *text_of(int fd)
+{
+    struct buffer bytes = {0};
+    char *text = NULL;
+
+    if (descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, &bytes) == NULL)
+        text = mem_strndup((const char *)buffer_data(&bytes), buffer_length(&bytes));
+    buffer_wipe(&bytes);
+    return text;
+}
+
+struct config *keeper_link_config(int fd)
+{
+    char *text = text_of(fd);
+    struct config *config = text != NULL ? config_restore(text) : NULL;
+
+    if (text != NULL)
+        mem_free_secret(text, strlen(text));
+    return config;
+}
+
+static struct config_problems problems_of(int fd)
+{
+    struct config_problems problems = {0};
+    char *text = text_of(fd);
+    char *rest = text;
+    const char *line;
+
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
+        if (line[0] != '\0')
+            config_problems_add(&problems, line);
+    free(text);
+    return problems;
+}
+
+/* A configuration that was asked for, or why there is none. */
+static bool take_config(struct keeper_link *link, struct keeper_message *message, int fd)
+{
+    struct span text = keeper_message_text(message);
+    char *error = mem_strndup((const char *)text.bytes, text.length);
+    struct config_problems problems = {0};
+    struct config *config = NULL;
+    bool good = true;
+
+    if (message->numbers[1] == 0)
+        problems = problems_of(fd);
+    else
+        good = (config = keeper_link_config(fd)) != NULL;
+    if (good)
+        config_changes_made(link->gateway->changes, message->numbers[0], config, error, &problems);
+    given_sockets_clear(&link->given);
+    config_unref(config);
+    config_problems_clear(&problems);
+    free(error);
+    return good;
+}
+
+/* The rest. */
+
+/* The log's descriptor leads to the file of that name from now on. */
+static void take_log(const struct gateway *g, int fd)
+{
+    log_flush();
+    dup3(fd, g->options.log_fd, O_CLOEXEC);
+    log_reopen();
+}
+
+static void detach(struct keeper_link *link, bool keep_stderr)
+{
+    log_flush(); /* to where it went until now */
+    background_leave(keep_stderr);
+    log_reopen();
+    keeper_link_send(link, GATEWAY_DETACHED, NULL, NULL, 0);
+}
+
+/* As by a signal; what is not up by then is a failure of a command line. */
+static void on_keeper_ended(void *arg)
+{
+    struct keeper_link *link = arg;
+
+    log_error("the keeper, adit's first process, has ended: ending");
+    if (!atomic_load(&link->gateway->workers.draining))
+        gateway_signal(link->gateway, KEEPER_SIGNAL_END);
+}
+
+static bool take_keeper_message(struct keeper_link *link, struct keeper_message *message, int *fd)
+{
+    switch (message->kind) {
+    case KEEPER_SOCKET: given_sockets_add(&link->given, message, fd); return true;
+    case KEEPER_CONFIG: return take_config(link, message, *fd);
+    case KEEPER_LOG: take_log(link->gateway, *fd); return true;
+    case KEEPER_DETACH: detach(link, message->numbers[0] != 0); return true;
+    case KEEPER_SIGNAL:
+        if (message->numbers[0] >= KEEPER_SIGNALS)
+            return false;
+        gateway_signal(link->gateway, (enum keeper_signal)message->numbers[0]);
+        return true;
+    case KEEPER_START:
+    case GATEWAY_READY:
+    case GATEWAY_UP:
+    case GATEWAY_DETACHED:
+    case GATEWAY_CHANGE:
+    case GATEWAY_CHANGED:
+    case GATEWAY_NOTIFY:
+    case KEEPER_MESSAGE_KINDS: break;
+    }
+    return false;
+}
+
+static void on_keeper_packet(void *arg, struct span packet, int *fd)
+{
+    struct keeper_link *link = arg;
+    struct keeper_message message;
+
+    if (!keeper_message_parse(packet, *fd >= 0, false, &message) ||
+        !take_keeper_message(link, &message, fd))
+        on_keeper_ended(link);
+}
+
+struct keeper_link *keeper_link_new(struct loop *loop, int end, struct gateway *gateway)
+{
+    struct keeper_link *link = mem_zalloc(sizeof(*link));
+
+    link->gateway = gateway;
+    link->packets = packets_new(loop, end,
+                                &(struct packets_options){
+                                    .max = KEEPER_PACKET_MAX,
+                                    .received = on_keeper_packet,
+                                    .ended = on_keeper_ended,
+                                    .arg = link,
+                                });
+    if (link->packets != NULL)
+        return link;
+    free(link);
+    return NULL;
+}
+
+void keeper_link_free(struct keeper_link *link)
+{
+    if (link == NULL)
+        return;
+    given_sockets_clear(&link->given);
+    packets_free(link->packets);
+    free(link);
+}
+
+bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
+                      const uint32_t *numbers, const char *const *texts, size_t text_count)
+{
+    struct buffer packet = {0};
+    bool ok = keeper_message_write(&packet, kind, numbers, texts, text_count);
+
+    if (ok)
+        packets_send(link->packets, (struct span){buffer_data(&packet), buffer_length(&packet)},
+                     -1);
+    buffer_clear(&packet);
+    return ok;
+}
+
+void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, const char *status)
+{
+    keeper_link_send(link, GATEWAY_NOTIFY, (const uint32_t[]){(uint32_t)notice}, &status, 1);
+}
+
+bool keeper_link_ask(void *arg, uint32_t serial, enum config_change_kind kind,
+                     const struct config_change_forward *forwards, size_t forward_count)
+{
+    const struct gateway *g = arg;
+    const char **texts = mem_zalloc((3 * forward_count + 1) * sizeof(*texts));
+
+    for (size_t i = 0; i < forward_count; i++) {
+        texts[3 * i] = forwards[i].kind;
+        texts[3 * i + 1] = forwards[i].spec;
+        texts[3 * i + 2] = forwards[i].name;
+    }
+    bool ok = keeper_link_send(g->link, GATEWAY_CHANGE, (const uint32_t[]){serial, (uint32_t)kind},
+                               texts, 3 * forward_count);
+    free(texts);
+    return ok;
+}
+
+void keeper_link_taken(void *arg, uint32_t serial, bool in_use)
+{
+    const struct gateway *g = arg;
+
+    keeper_link_send(g->link, GATEWAY_CHANGED, (const uint32_t[]){serial, in_use}, NULL, 0);
+}

@@ -1,0 +1,134 @@
+/* The first messages, which are waited for; then the gateway. */
+#include "gateway/process.h"
+
+#include "base/exit_status.h"
+#include "base/mem.h"
+#include "base/slow_copies.h"
+#include "gateway/gateway.h"
+#include "gateway/keeper_link.h"
+#include "io/own_program.h"
+#include "io/packets.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* What the keeper says first. */
+struct beginning {
+    struct gateway_options options;
+    struct config_place stdio_target;
+    char *stdio_via;
+    struct given_sockets sockets;
+    struct config *config; /* NULL: has still to come */
+    bool started;
+};
+
+/* NULL for "". */
+static char *next_text(struct keeper_message *message)
+{
+    struct span text = keeper_message_text(message);
+
+    return text.length > 0 ? mem_strndup((const char *)text.bytes, text.length) : NULL;
+}
+
+static void take_start(struct beginning *b, struct keeper_message *message, int *fd)
+{
+    uint32_t flags = message->numbers[2];
+    struct gateway_options *o = &b->options;
+
+    o->process = (pid_t)message->numbers[0];
+    o->verbose = message->numbers[1];
+    o->may_ask = (flags & KEEPER_FLAG_MAY_ASK) != 0;
+    o->first_failure_ends = (flags & KEEPER_FLAG_FIRST_FAILURE_ENDS) != 0;
+    o->reads_again = (flags & KEEPER_FLAG_READS_AGAIN) != 0;
+    o->was_up = (flags & KEEPER_FLAG_UP) != 0;
+    o->log_fd = STDERR_FILENO;
+    if ((flags & KEEPER_FLAG_LOG_FILE) != 0) {
+        o->log_fd = *fd;
+        *fd = -1;
+    }
+    b->stdio_via = next_text(message);
+    b->stdio_target.host = next_text(message);
+    b->stdio_target.path = next_text(message);
+    b->stdio_target.port = (uint16_t)message->numbers[3];
+    if ((flags & KEEPER_FLAG_STDIO) != 0) {
+        o->stdio = &b->stdio_target;
+        o->stdio_via = b->stdio_via;
+    }
+    b->started = true;
+}
+
+/* False: the message cannot be the next one. */
+static bool take_first(struct beginning *b, struct keeper_message *message, int *fd)
+{
+    if (b->started != (message->kind != KEEPER_START))
+        return false;
+    if (message->kind == KEEPER_START)
+        take_start(b, message, fd);
+    else if (message->kind == KEEPER_SOCKET)
+        given_sockets_add(&b->sockets, message, fd);
+    else if (message->kind == KEEPER_CONFIG)
+        b->config = keeper_link_config(*fd);
+    return message->kind != KEEPER_CONFIG || b->config != NULL;
+}
+
+/* Waits for all of it. False: it does not come. */
+static bool wait_for_beginning(struct beginning *b)
+{
+    bool ok = true;
+
+    while (ok && b->config == NULL) {
+        struct buffer packet = {0};
+        struct keeper_message message;
+        int fd;
+        ok = packet_wait(OWN_PROGRAM_FD, KEEPER_PACKET_MAX, &packet, &fd);
+        if (ok) {
+            struct span bytes = {buffer_data(&packet), buffer_length(&packet)};
+            ok = keeper_message_parse(bytes, fd >= 0, false, &message) &&
+                 take_first(b, &message, &fd);
+            if (fd >= 0)
+                close(fd);
+        }
+        buffer_clear(&packet);
+    }
+    return ok;
+}
+
+static void beginning_clear(struct beginning *b)
+{
+    given_sockets_clear(&b->sockets);
+    free(b->stdio_via);
+    free(b->stdio_target.host);
+    free(b->stdio_target.path);
+}
+
+int gateway_process_run(const struct login_engine *engine)
+{
+    struct beginning b = {.options = {.engine = engine}};
+    int status = EXIT_SSH;
+    struct gateway *gateway;
+
+    slow_copies_forget();
+    prctl(PR_SET_NAME, "adit-gateway");
+    signal(SIGPIPE, SIG_IGN);
+    if (fcntl(OWN_PROGRAM_FD, F_SETFD, FD_CLOEXEC) != 0 || !wait_for_beginning(&b)) {
+        fprintf(stderr, "adit: a gateway is started by adit itself\n");
+        beginning_clear(&b);
+        return EXIT_SSH;
+    }
+    /* (This descriptor stays open until the process has exited: its end tells the keeper so.) */
+    b.options.link = fcntl(OWN_PROGRAM_FD, F_DUPFD_CLOEXEC, OWN_PROGRAM_FD + 1);
+    log_setup(b.options.log_fd, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_start();
+    gateway = gateway_new(b.config, &b.sockets, &b.options);
+    if (gateway != NULL) {
+        status = gateway_run(gateway);
+        gateway_free(gateway);
+    }
+    log_stop();
+    beginning_clear(&b);
+    return status;
+}

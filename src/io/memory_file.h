@@ -1,0 +1,12 @@
+/* Files in memory (memfd_create(2)), which cannot be changed any more: by their descriptor another
+ * process reads what is in them. Any thread. */
+#ifndef ADIT_IO_MEMORY_FILE_H
+#define ADIT_IO_MEMORY_FILE_H
+
+#include <stddef.h>
+
+/* A file with these bytes, to be read from its beginning; close-on-exec. `name` is shown in /proc.
+ * -1: errno. */
+int memory_file_new(const char *name, const void *bytes, size_t length);
+
+#endif

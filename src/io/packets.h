@@ -1,0 +1,47 @@
+/* Packets between two processes of this program: a pair of sockets that keeps their bounds
+ * (SOCK_SEQPACKET, unix(7)), each with one descriptor at most beside it. Main threads only. */
+#ifndef ADIT_IO_PACKETS_H
+#define ADIT_IO_PACKETS_H
+
+#include "base/ssh_bytes.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+
+/* Two connected ends, close-on-exec, the caller's. False: errno says why. */
+bool packet_pair(int ends[static 2]);
+
+/* Waits for a packet before there is a loop, and appends it to `packet`; `*fd` is its descriptor,
+ * the caller's, or -1. False: the other end has closed, or sent what is no packet of at most `max`
+ * bytes. */
+bool packet_wait(int end, size_t max, struct buffer *packet, int *fd);
+
+/* An end with its loop. */
+struct packets;
+
+/* A packet. The bytes are valid during the call; `*fd` is -1 or a descriptor, which the callee
+ * takes over by setting it to -1. The callee may free the packets. */
+typedef void packet_received_fn(void *arg, struct span packet, int *fd);
+
+/* No more packets come: the other end has closed, or sent something longer than it may. Called
+ * once. The callee may free the packets. */
+typedef void packets_ended_fn(void *arg);
+
+struct packets_options {
+    size_t max; /* bytes of a packet that is received */
+    packet_received_fn *received;
+    packets_ended_fn *ended;
+    void *arg;
+};
+
+/* Takes over `end`. NULL: the loop cannot watch it (logged), and it is closed. */
+struct packets *packets_new(struct loop *loop, int end, const struct packets_options *options);
+
+/* Sends a packet, or queues it behind those that the other end has no room for yet. `fd` is closed
+ * once it is sent; -1: none. To an end that has closed nothing is sent. */
+void packets_send(struct packets *packets, struct span packet, int fd);
+
+/* Closes the end; what is still queued is lost. NULL is fine. */
+void packets_free(struct packets *packets);
+
+#endif

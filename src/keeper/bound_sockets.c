@@ -1,0 +1,302 @@
+/* Which addresses are bound. */
+#include "keeper/bound_sockets.h"
+
+#include "base/mem.h"
+#include "io/listener.h"
+#include "wire/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+/* Of a socket that no listener of a configuration has. */
+#define NO_INDEX (UINT32_MAX - 1)
+
+/* One address that is bound. */
+struct bound_socket {
+    TAILQ_ENTRY(bound_socket) link;
+    struct listener *listener;
+    struct listener_address address; /* (its path is a copy) */
+    uint32_t id;
+    uint32_t index;      /* of the listener that it belongs to; NO_INDEX: it is new */
+    uint32_t next_index; /* while changing; NO_INDEX: it will be closed */
+};
+
+struct bound_sockets {
+    uint32_t last_id;
+    bool changing; /* between prepare and commit */
+    TAILQ_HEAD(, bound_socket) all;
+};
+
+struct bound_sockets *bound_sockets_new(void)
+{
+    struct bound_sockets *b = mem_zalloc(sizeof(*b));
+
+    TAILQ_INIT(&b->all);
+    return b;
+}
+
+/* (The socket is shut down: the kernel refuses connections, whatever the gateway is doing.) */
+static void bound_socket_close(struct bound_sockets *b, struct bound_socket *s)
+{
+    TAILQ_REMOVE(&b->all, s, link);
+    listener_close(s->listener);
+    free((char *)s->address.path);
+    free(s);
+}
+
+/* Why an address cannot be listened on: an errno, and words for it. */
+struct bind_failure {
+    int why;
+    char words[400];
+};
+
+/* (On a command line in ssh's words.) */
+static void format_failure(const struct config *config, const struct config_listen *listen,
+                           const struct config_address *address, const struct bind_failure *failure,
+                           char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    char ip[IP_TEXT_MAX];
+
+    const char *advice = failure->why != EADDRINUSE ? ""
+                         : address->is_unix         ? " (`ss -xlp` shows who listens there)"
+                                                    : " (`ss -tlnp` shows who listens there)";
+
+    if (config->file != NULL)
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "listen %s: %s%s", listen->name, failure->words,
+                 advice);
+    else if (address->is_unix)
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "bind %s: %s%s", address->path,
+                 strerror(failure->why), advice);
+    else
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "bind [%s]:%u: %s%s", ip_format(&address->ip, ip),
+                 address->port, strerror(failure->why), advice);
+}
+
+/* Binds an address that was not bound before. Its index stays NO_INDEX until the change has
+ * succeeded, so that it is closed if the change fails. NULL: `failure` says why. */
+static struct bound_socket *bound_socket_open(struct bound_sockets *b,
+                                              const struct listener_address *address,
+                                              uint32_t index, struct bind_failure *failure)
+{
+    struct bound_socket *s = mem_zalloc(sizeof(*s));
+
+    s->id = ++b->last_id;
+    s->index = NO_INDEX;
+    s->next_index = index;
+    s->address = *address;
+    s->address.path = mem_strdup(address->path);
+    TAILQ_INSERT_TAIL(&b->all, s, link);
+    s->listener = listener_new(&s->address, failure->words, sizeof(failure->words));
+    if (s->listener != NULL)
+        return s;
+    failure->why = errno;
+    bound_socket_close(b, s);
+    return NULL;
+}
+
+/* The socket that is bound to the address already, and that no other listener of the configuration
+ * has; NULL: none. */
+static struct bound_socket *find_bound_socket(struct bound_sockets *b, bool is_control,
+                                              const struct listener_address *address)
+{
+    struct bound_socket *s;
+
+    TAILQ_FOREACH (s, &b->all, link) {
+        if (s->next_index != NO_INDEX || s->address.is_unix != address->is_unix ||
+            (s->index == KEEPER_CONTROL) != is_control)
+            continue;
+        if (address->is_unix
+                ? strcmp(s->address.path, address->path) == 0
+                : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
+            return s;
+    }
+    return NULL;
+}
+
+/* One address of a listener: its socket is marked as wanted, or bound. */
+static bool prepare_address(struct bound_sockets *b, const struct config *config, uint32_t index,
+                            const struct config_address *address, struct bind_failure *failure)
+{
+    struct listener_address at = {
+        .is_unix = address->is_unix,
+        .path = address->path,
+        .mode = 0777 & ~config->gateway.stream_local_bind_mask,
+        .unlink = config->gateway.stream_local_bind_unlink,
+        .ip = address->ip,
+        .port = address->port,
+    };
+    struct bound_socket *s = find_bound_socket(b, false, &at);
+
+    if (s != NULL) {
+        s->next_index = index;
+        return true;
+    }
+    s = bound_socket_open(b, &at, index, failure);
+    if (s != NULL)
+        log_info("listening on %s (listen %s)", listener_name(s->listener),
+                 config_listen_at(config, index)->name);
+    return s != NULL;
+}
+
+/* Every address of one listener. */
+static bool prepare_listener(struct bound_sockets *b, const struct config *config, uint32_t index,
+                             char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    const struct config_listen *listen = config_listen_at(config, index);
+    bool either_family = index >= config->listen_count;
+    size_t there = 0;
+    bool ok = true;
+
+    for (size_t k = 0; k < listen->address_count; k++) {
+        const struct config_address *address = &listen->addresses[k];
+        struct bind_failure failure = {0};
+        bool bound = prepare_address(b, config, index, address, &failure);
+        there += bound;
+        if (bound || !ok)
+            continue; /* (only the first failure is reported) */
+        format_failure(config, listen, address, &failure, error);
+        ok = (either_family || address->optional) &&
+             (failure.why == EAFNOSUPPORT || failure.why == EADDRNOTAVAIL);
+    }
+    return ok && there > 0;
+}
+
+/* Whether adit goes on without this forward (ssh_config(5), ExitOnForwardFailure). */
+static bool dispensable(const struct config *config, const struct config_listen *listen)
+{
+    const struct config_upstream *upstream = config_upstream(config, listen->via);
+
+    return config->file == NULL && !upstream->exit_on_forward_failure;
+}
+
+static bool has_remote_forward(const struct config *config)
+{
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (config->forwards[i].kind == FORWARD_REMOTE)
+            return true;
+    return false;
+}
+
+static bool prepare_listeners(struct bound_sockets *b, const struct config *config,
+                              char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    bool any = has_remote_forward(config);
+    bool missing = false; /* an address cannot be listened on ... */
+    bool needed = false;  /* ... without which adit must not go on */
+    const struct config_listen *listen;
+
+    for (uint32_t i = 0; (listen = config_listen_at(config, i)) != NULL; i++) {
+        char words[BOUND_SOCKETS_ERROR_MAX];
+        if (prepare_listener(b, config, i, words)) {
+            any = true;
+            continue;
+        }
+        if (missing)
+            log_line(needed ? ADIT_LOG_ERROR : ADIT_LOG_WARNING, "%s", error);
+        memcpy(error, words, sizeof(words));
+        missing = true;
+        needed = needed || !dispensable(config, listen);
+    }
+    if (missing && any && !needed)
+        log_warning("%s", error);
+    return !missing || (any && !needed);
+}
+
+/* (Of a command line that the path is taken is only a warning, as it is to ssh.) */
+static bool prepare_control(struct bound_sockets *b, const struct config *config,
+                            const struct control_holder *holder,
+                            char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    const char *path = config->gateway.control;
+    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
+    struct bound_socket *s = path != NULL ? find_bound_socket(b, true, &at) : NULL;
+    struct bind_failure failure;
+    struct control_holder found;
+
+    if (s != NULL)
+        s->next_index = KEEPER_CONTROL;
+    if (path == NULL || s != NULL || bound_socket_open(b, &at, KEEPER_CONTROL, &failure) != NULL)
+        return true;
+    if (holder == NULL) {
+        found.peer = control_probe(path, &found.pid);
+        holder = &found;
+    }
+    if (config->file == NULL && holder->peer != CONTROL_NOBODY) {
+        log_warning("ControlSocket %s already exists, disabling multiplexing", path);
+        return true;
+    }
+    if (holder->peer == CONTROL_ADIT)
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "control: another adit (pid %d) listens on %s",
+                 (int)holder->pid, path);
+    else
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "control: %s", failure.words);
+    return false;
+}
+
+bool bound_sockets_prepare(struct bound_sockets *b, const struct config *config,
+                           const struct control_holder *holder,
+                           char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    b->changing = true;
+    return prepare_control(b, config, holder, error) && prepare_listeners(b, config, error);
+}
+
+void bound_sockets_remove_paths(struct bound_sockets *b)
+{
+    struct bound_socket *s;
+
+    TAILQ_FOREACH (s, &b->all, link)
+        if (s->next_index == NO_INDEX)
+            listener_remove_path(s->listener);
+}
+
+void bound_sockets_commit(struct bound_sockets *b, bool keep_new)
+{
+    struct bound_socket *s = TAILQ_FIRST(&b->all);
+
+    b->changing = false;
+    while (s != NULL) {
+        struct bound_socket *next = TAILQ_NEXT(s, link);
+        if (keep_new)
+            s->index = s->next_index;
+        s->next_index = NO_INDEX;
+        if (s->index == NO_INDEX)
+            bound_socket_close(b, s);
+        s = next;
+    }
+}
+
+void bound_sockets_each(const struct bound_sockets *b, bound_socket_fn *each, void *arg)
+{
+    const struct bound_socket *s;
+
+    TAILQ_FOREACH (s, &b->all, link) {
+        uint32_t index = b->changing ? s->next_index : s->index;
+        if (index == NO_INDEX)
+            continue;
+        each(arg, &(struct bound_socket_info){
+                      .id = s->id,
+                      .index = index,
+                      .port = listener_port(s->listener),
+                      .name = listener_name(s->listener),
+                      .fd = listener_fd(s->listener),
+                  });
+    }
+}
+
+void bound_sockets_close(struct bound_sockets *b)
+{
+    while (!TAILQ_EMPTY(&b->all))
+        bound_socket_close(b, TAILQ_FIRST(&b->all));
+}
+
+void bound_sockets_free(struct bound_sockets *b)
+{
+    if (b == NULL)
+        return;
+    bound_sockets_close(b);
+    free(b);
+}

@@ -1,0 +1,24 @@
+/* The room keeper/ knows the first process: the one that was started, whose number, signals and
+ * exit status are adit's. It reads the configuration, binds what is listened on, opens the log, and
+ * starts the gateway, a child process that does all else. It talks to nobody over the network.
+ *
+ * The gateway is this program, executed once more (gateway/process.h). Both have one end of a pair
+ * of sockets, over which the messages of wire/keeper.h go. If the gateway is killed or crashes, the
+ * keeper starts another one, which gets the listening sockets that the keeper has kept. If the
+ * keeper ends, the gateway sees the end of the pair, drains, and ends.
+ *
+ * All of it runs on the main thread, but for the making of a configuration (keeper/change), which
+ * has a thread. main.c calls it. */
+#ifndef ADIT_KEEPER_KEEPER_H
+#define ADIT_KEEPER_KEEPER_H
+
+#include "keeper/change.h"
+
+/* How the process of a gateway is called in argv, which is nothing that a person would type. */
+#define KEEPER_GATEWAY_NAME "adit: gateway"
+
+/* Runs what `options` (MODE_RUN) asks for, until it ends. Takes the reference to the configuration.
+ * Returns the exit status. */
+int keeper_run(struct options *options, find_hosts_fn *find_hosts);
+
+#endif

@@ -1,0 +1,238 @@
+#!/usr/bin/env -S python3 -B
+"""Two processes: the gateway dies and another one takes its place, the keeper dies, and a gateway
+that was taken over gains nothing by what it sends."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
+                       scratch, tap, true, wait_until)
+from adit_test.clients import connect, echoes, exchange
+from adit_test.command import Tunnel, call, ssh_config
+from adit_test.gateway import environment, listen
+from adit_test.origins import Origin, echo
+from adit_test.process import gateway_of, is_still, processes, send_signal, workdir
+from adit_test.sshd import Sshd
+
+STARTED = "another one is started"
+
+
+def gateway_dies(adit, number=signal.SIGKILL):
+    """Returns the log's mark before."""
+    gateway = wait_until(lambda: adit.gateway != adit.pid and adit.gateway, "a gateway")
+    mark = adit.mark()
+    send_signal(gateway, number)
+    adit.wait_log(rf"error: the gateway was killed by signal {int(number)}\b.*: {STARTED}", mark)
+    return mark
+
+
+def replaced(sshd, origin):
+    path, control = scratch("listening"), scratch("control")
+    text = config(sshd, listen("more", address=f"unix:{path}"), gate={"control": control})
+    with Adit(text) as adit:
+        adit.sessions_up(1)
+        with tap.case("-O check has the keeper's number"):
+            holds(rf"\(pid={adit.pid}\)", run_adit("-S", control, "-O", "check").stderr, "-O check")
+        with tap.case("a gateway that crashes: its connections end, nobody else is refused"):
+            old = connect(adit.address, ANY, origin.port)
+            true(exchange(old), "echo")
+            mark = adit.mark()
+            before = adit.gateway
+            send_signal(before, signal.SIGSEGV)
+            equal(old.recv(1), b"", "the end of the old connection")
+            with socket.create_connection(adit.address, timeout=patience(60)) as waiting:
+                adit.wait_log(rf"signal 11 .*: {STARTED}", mark)
+                waiting.sendall(b"\x05\x01\x00")
+                equal(waiting.recv(2), b"\x05\x00", "the answer to who came meanwhile")
+            with connect(adit.address, ANY, origin.port) as conn:
+                true(exchange(conn), "echo by the new one")
+            true(adit.gateway not in (before, adit.pid), "it is another process")
+            equal(adit.listeners(mark), {}, "what was bound again")
+            true(os.path.exists(path), "the path is there")
+        with tap.case("forwards that were added stay"):
+            port = free_port()
+            equal(run_adit("-S", control, "-O", "forward", "-L",
+                           f"{port}:{ANY}:{origin.port}").returncode, 0, "-O forward")
+            gateway_dies(adit)
+            wait_until(lambda: echoes(port), "an echo")
+        with tap.case("one a second at most"):
+            times = []
+            for _ in range(3):
+                mark = gateway_dies(adit)
+                adit.wait_log(r"info: ready$", mark)
+                times.append(time.monotonic())
+            true(times[2] - times[0] > 1.8, f"the time of two starts ({times})")
+        with tap.case("SIGHUP while there is none"):
+            mark = gateway_dies(adit)
+            adit.reload()
+            adit.wait_log("reloaded", mark)
+        with tap.case("a signal to the gateway itself is none"):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+                send_signal(adit.gateway, number)
+            mark = adit.mark()
+            adit.signal(signal.SIGUSR1)
+            adit.wait_log(r"info: upstream office: 1 up", mark)
+            false(adit.find("draining", mark), "it drains")
+    with tap.case("in the end the paths are gone"):
+        false(os.path.exists(path) or os.path.exists(control), "one is there")
+
+
+def keeper_dies(sshd, origin):
+    with tap.case("the keeper dies: what runs goes on, nothing new, and then the gateway ends"):
+        adit = Adit(config(sshd), name="adit whose keeper dies")
+        adit.sessions_up(1)
+        gateway = adit.gateway
+        with connect(adit.address, ANY, origin.port) as conn:
+            true(exchange(conn), "echo")
+            send_signal(adit.pid, signal.SIGKILL)
+            adit.wait_log("the keeper, adit's first process, has ended")
+            adit.wait_log("draining 1 connections")
+            true(exchange(conn), "echo after it")
+            with tap_refused(adit.address):
+                pass
+        wait_until(lambda: is_still(gateway), "the gateway's end")
+        equal(adit.wait(), -signal.SIGKILL, "the keeper's status")
+
+
+class tap_refused:
+    """Nobody listens there."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def __enter__(self):
+        try:
+            socket.create_connection(self.address, timeout=patience(10)).close()
+        except ConnectionRefusedError:
+            return
+        true(False, "a connection is refused")
+
+    def __exit__(self, *_):
+        pass
+
+
+def stands_still(sshd):
+    with tap.case("a gateway that stands still is ended by a second signal"):
+        adit = Adit(config(sshd), name="adit that stands still")
+        adit.sessions_up(1)
+        send_signal(adit.gateway, signal.SIGSTOP)
+        adit.signal(signal.SIGTERM)
+        adit.signal(signal.SIGTERM)
+        equal(adit.wait(), 255, "the exit status")
+        holds(r"the gateway \(process \d+\) does not end: it is killed", adit.text(), "the log")
+
+
+def command_lines(sshd, origin):
+    hosts = ssh_config({"host": sshd})
+    port = free_port()
+    line = f"ssh -N -L {port}:{ANY}:{origin.port} host"
+    with tap.case("a tunnel's gateway dies before it was up: 255, and a reason"):
+        frozen = sshd.freeze()
+        tunnel = Tunnel(line, hosts)
+        wait_until(lambda: gateway_of(tunnel.pid) != tunnel.pid, "the gateway")
+        gateway = gateway_of(tunnel.pid)
+        wait_until(lambda: sshd_waits(port), "the listener")
+        send_signal(gateway, signal.SIGKILL)
+        equal(tunnel.wait(), 255, "the exit status")
+        holds(r"(?m)^adit: the gateway was killed by signal 9 \(Killed\)$", tunnel.text(), "the log")
+        sshd.thaw(frozen)
+    for words, what in ((line, "in the foreground"), (line.replace("-N", "-fN"), "by -f")):
+        with tap.case(f"after that another one goes on: {what}"):
+            with Tunnel(words, hosts) as tunnel:
+                wait_until(lambda: echoes(port), "an echo")
+                pid, = tunnel.pids()
+                before = gateway_of(pid)
+                send_signal(before, signal.SIGKILL)
+                wait_until(lambda b=before, p=pid: gateway_of(p) not in (b, p), "another one")
+                wait_until(lambda: echoes(port), "an echo by it")
+                equal(os.getsid(gateway_of(pid)) == os.getsid(0), "-f" not in words.split()[1],
+                      "it has this terminal")
+    with tap.case("-W: 255"):
+        process = subprocess.Popen(
+            [os.environ.get("ADIT", "adit"), "-F", hosts, "-W", f"{ANY}:{origin.port}", "host"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=environment(), cwd=workdir())
+        process.stdin.write(b"hello")
+        process.stdin.flush()
+        equal(process.stdout.read(5), b"hello", "echo")
+        send_signal(gateway_of(process.pid), signal.SIGKILL)
+        equal(process.wait(patience(60)), 255, "the exit status")
+        holds(b"adit: the gateway was killed", process.communicate()[1], "standard error")
+
+
+def sshd_waits(port):
+    return f":{port:04X} 00000000:0000 0A" in open("/proc/net/tcp", encoding="ascii").read()
+
+
+# ---- a broken gateway
+
+READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY = range(6, 12)
+
+
+def packet(kind, *parts):
+    """Numbers and texts."""
+    return bytes([kind]) + b"".join(
+        struct.pack(">I", part) if isinstance(part, int) else
+        struct.pack(">I", len(part)) + part for part in parts)
+
+
+BROKEN = {
+    "no kind that there is": bytes([99]),
+    "what only the keeper sends": packet(3, 0),
+    "half a number": bytes([CHANGED, 0, 0]),
+    "a text that is longer than the packet": bytes([NOTIFY, 0, 0, 0, 3, 0, 0, 1, 0, 65]),
+    "a text with a NUL": packet(NOTIFY, 3, b"a\0b"),
+    "more than a packet may have": bytes([READY]) * 98305,
+    "no change that there is": packet(CHANGE, 1, 77),
+    "a reload with forwards": packet(CHANGE, 1, 0, b"local", b"1:a:1", b""),
+    "two texts of a forward": packet(CHANGE, 1, 1, b"local", b"1:a:1"),
+    "that a change is in use which it was not offered": packet(CHANGED, 1, 1),
+    "that it has left a terminal": packet(DETACHED),
+    "no notice that there is": packet(NOTIFY, 9, b""),
+}
+
+
+def broken(sshd):
+    program = os.path.join(os.environ.get("ADIT_BUILDDIR", "build"), "t", "lib", "adit-broken")
+    if not os.path.exists(program):
+        tap.leave_out("a broken gateway", "t/lib/adit-broken is not built")
+        return
+    text = scratch("adit.ini", config(sshd))
+
+    def run(*packets):
+        done = subprocess.run([program, "--config", text], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, cwd=workdir(),
+                              env=environment(ADIT_TEST_PACKETS=scratch(
+                                  "packets", " ".join(p.hex() for p in packets))),
+                              timeout=patience(60))
+        return done
+
+    for what, data in BROKEN.items():
+        with tap.case(f"a gateway that sends {what} is ended"):
+            done = run(data)
+            equal(done.returncode, 255, f"the exit status ({done.stderr})")
+            holds("has sent what it may not: it is killed|was killed by signal 9", done.stderr,
+                  "the log")
+    with tap.case("a second change while one is made"):
+        done = run(packet(CHANGE, 1, 0), packet(CHANGE, 2, 0))
+        equal(done.returncode, 255, "the exit status")
+        holds("has sent what it may not", done.stderr, "the log")
+
+
+def main():
+    with Sshd() as sshd, Origin(echo) as origin:
+        replaced(sshd, origin)
+        keeper_dies(sshd, origin)
+        stands_still(sshd)
+        command_lines(sshd, origin)
+        broken(sshd)
+
+
+tap.run(main)
