@@ -225,9 +225,11 @@ static void expand_socket(struct tunnel *tunnel, struct config_place *place)
     if (!place->path || !tunnel->raw_forwards)
         return;
     path = ssh_tokens_expand_socket(place->path, &tokens);
-    if (!path)
+    if (path == NULL) {
         load_problem(&tunnel->load, 0, "'%s' has a token or a variable that is not known",
                      place->path);
+        return;
+    }
     free(place->path);
     place->path = path;
 }
