@@ -75,6 +75,12 @@ struct client_http {
     char upgrade[HTTP_UPGRADE_MAX + 1];
 };
 
+/* client_open.c: the one limit of time for all that is asked. */
+struct client_limit {
+    uint64_t began;     /* when the first server was asked; 0: none was */
+    uint64_t waited_ms; /* what the client had waited for a session by then */
+};
+
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
 struct client_beside {
     bool under_way;
@@ -99,6 +105,7 @@ struct client_request {
     struct open_race race;  /* client_open.c */
     unsigned attempt;       /* the number there of the attempt on client_session's slot */
     struct client_beside beside;
+    struct client_limit limit;
     uint64_t asked_at;       /* when the server was asked for a channel */
     struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
     bool bound;              /* BIND: the reply names an address, which is: */
