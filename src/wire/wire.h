@@ -1,4 +1,4 @@
-/* The room wire/ knows what clients send (SOCKS, HTTP) and the formats of key files. It has no
+/* The room wire/ knows what clients and balancers send (SOCKS, HTTP, PROXY) and the formats of key files. It has no
  * thread of its own: workers call it, and for key files the threads that log in.
  *
  * What every parser of this room shares: bytes in, a verdict and a struct out. No descriptor, no
