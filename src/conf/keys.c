@@ -269,6 +269,22 @@ static const struct key resolve_keys[] = {
      .help = "DNS servers, asked over TCP through the upstream by tunnel."},
 };
 
+static const struct key status_keys[] = {
+    {"address", &type_addresses,
+     .help = "Where it is served: addresses of loopback, or paths, unless there are users or "
+             "open = yes."},
+    {"users", &type_file, FIELD(config_status, listen.users_file), .otherwise = "none",
+     .help = "An htpasswd file with the users who may see it."},
+    {"open", &type_bool, FIELD(config_status, listen.open), .initial = "no", .words = words_yes_no,
+     .help = "With yes, everybody who can reach the address may see it."},
+    {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
+     .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
+     .max = DAY_MS,
+     .help = "How long, before adit drains, /readyz says that it will while clients are still "
+             "accepted, so that a balancer sends no more of them."},
+};
+
 static const struct key acl_keys[] = {
     {"names", &type_bool, FIELD(config, acl_names_resolve), .initial = "as-given",
      .words = words_names,
@@ -293,6 +309,7 @@ const struct section sections[] = {
     {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
     {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
+    {"status", .offset = offsetof(struct config, status), KEYS(status_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
 const size_t section_count = COUNT(sections);
@@ -305,6 +322,8 @@ HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
 HEADED(config_group);
+_Static_assert(offsetof(struct config_status, listen) == 0,
+               "the addresses of [status] have the type of a listener's");
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)
