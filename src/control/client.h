@@ -36,4 +36,7 @@ enum control_peer {
 };
 enum control_peer control_probe(const char *path, pid_t *pid);
 
+/* The names of the commands, one after another; NULL behind the last. */
+const char *control_command_name(size_t index);
+
 #endif
