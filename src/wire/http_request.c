@@ -428,8 +428,8 @@ const char *http_foreign(const uint8_t *bytes, size_t length)
     } foreign[] = {
         {"\x16\x03", 2, 1, "a TLS ClientHello came, and no TLS is spoken here"},
         {"SSH-", 4, 4, "an SSH banner came: this is no SSH server"},
-        {"PROXY ", 6, 6, "a PROXY protocol header came, which is not taken here"},
-        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, "a PROXY protocol header came, which is not taken here"},
+        {"PROXY ", 6, 6, "a PROXY header came, which is taken only from proxy_from"},
+        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, "a PROXY header came, which is taken only from proxy_from"},
         {"PRI * HTTP/2", 12, 12, "an HTTP/2 preface came: only HTTP/1 is spoken here"},
     };
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
