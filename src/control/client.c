@@ -184,6 +184,11 @@ static const struct command {
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+const char *control_command_name(size_t index)
+{
+    return index < COMMANDS ? commands[index].name : NULL;
+}
+
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)

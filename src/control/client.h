@@ -43,4 +43,7 @@ enum control_peer control_probe(const char *path, pid_t *pid);
  * an error; errno is connect(2)'s, or 0. */
 json_t *control_question(const char *path, const char *command);
 
+/* The names of the commands, one after another; NULL behind the last. */
+const char *control_command_name(size_t index);
+
 #endif

@@ -356,6 +356,7 @@ def sources():
             with open(file, encoding="utf-8") as source:
                 code = re.sub(r"/\*.*?\*/|static void print_usage.*?^}|static const char usage.*?;$", "",
                               source.read(), flags=re.S | re.M)
+            code = re.sub(r'\bHELP\("[^"]*"\)', "", code)  # completions have these
             code = code.replace("'\"'", "")
             code = re.sub(r'" PRI\w+ "', "%u", code)
             code = re.sub(r"^(#.*| *assert\(.*\);)$", "", code, flags=re.M)
