@@ -260,6 +260,28 @@ static char *family(const struct ssh_scene *scene, const char *value)
     return strcasecmp(value, "any") == 0 ? NULL : mem_strdup(value);
 }
 
+/* ConnectionAttempts. (ssh refuses a smaller number than 1 when it connects.) */
+static char *attempts(const struct ssh_scene *scene, const char *value)
+{
+    (void)scene;
+    return strcmp(value, "1") == 0 ? NULL : mem_strdup(value);
+}
+
+/* TCPKeepAlive: "yes" is the default of both programs. */
+static char *unless_yes(const struct ssh_scene *scene, const char *value)
+{
+    return ssh_word_is_yes(value) ? NULL : yes_no(scene, value);
+}
+
+/* IPQoS. Of two classes ssh gives the first to a connection without a terminal or a command (until
+ * OpenSSH 10.1). What ssh sets unasked is not taken over: it is meant for a terminal. */
+static char *service(const struct ssh_scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+
+    return usual && strcmp(usual, value) == 0 ? NULL : mem_strndup(value, strcspn(value, " \t"));
+}
+
 static const struct meaning {
     const char *keyword;
     const char *key;
@@ -271,6 +293,10 @@ static const struct meaning {
     {"proxycommand", "proxy_command", command},
     {"addressfamily", "address_family", family},
     {"bindaddress", "bind_address", as_is},
+    {"bindinterface", "bind_interface", as_is},
+    {"tcpkeepalive", "tcp_keepalive", unless_yes},
+    {"ipqos", "ip_qos", service},
+    {"connectionattempts", "connection_attempts", attempts},
     {"identityfile", "identity", ssh_value_identity_files},
     {"certificatefile", "certificate", ssh_value_key_files},
     {"identityagent", "agent", ssh_value_agent_wanted},
