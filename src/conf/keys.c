@@ -68,6 +68,23 @@ static const struct key upstream_keys[] = {
      .help = "Which addresses of the hosts are used."},
     {"bind_address", &type_ip, FIELD(config_upstream, bind_address), .otherwise = "any",
      .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
+    {"bind_interface", &type_text, FIELD(config_upstream, bind_interface), .otherwise = "any",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help =
+         "The network interface whose address to connect from, where bind_address is not given."},
+    {"tcp_keepalive", &type_bool, FIELD(config_upstream, tcp_keepalive), .initial = "yes",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Let TCP notice that the server's machine is gone."},
+    {"ip_qos", &type_qos, FIELD(config_upstream, ip_qos), .initial = "none",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help = "The class of service of what is sent to the server, as IPQoS of ssh_config: af11 to "
+             "af43, cs0 to cs7, ef, le, va, lowdelay, throughput, reliability, or the number of "
+             "the byte; none is the system's."},
+    {"connection_attempts", &type_count, FIELD(config_upstream, connection_attempts),
+     .initial = "1", .min = 1, .max = UINT32_MAX, .flags = KEY_HOP,
+     .help = "How often, once a second, a connection to a host is tried before a dial counts as "
+             "failed, as ConnectionAttempts of ssh_config; once a login there has succeeded, "
+             "each dial tries once."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
      .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order; none: no file's."},

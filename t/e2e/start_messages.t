@@ -160,23 +160,18 @@ def files():
 
 # What adit says of a setting of ssh_config that it does not carry out: (setting, what it says).
 UNDONE = [
-    ("bindinterface eth0", "BindInterface: adit binds to an address (BindAddress)"),
     ("channeltimeout x=5m", "ChannelTimeout: adit closes no idle connections"),
     ("checkhostip yes", "CheckHostIP: adit looks host keys up by name only"),
-    ("connectionattempts 3", "ConnectionAttempts: the first connection is tried once, or for ever "
-     "with --persist"),
     ("fingerprinthash MD5", "FingerprintHash: adit shows fingerprints by SHA256"),
     ("forwardagent yes", "ForwardAgent: adit forwards no agent"),
     ("forwardx11 yes", "ForwardX11: adit forwards no X11"),
     ("hostbasedauthentication yes", "HostbasedAuthentication: adit logs in as a user only"),
-    ("ipqos cs0 cs1", "IPQoS: adit leaves the type of service to the system"),
     ("kbdinteractivedevices pam", "KbdInteractiveDevices: the server chooses the device"),
     ("permitlocalcommand yes", "LocalCommand: adit runs no commands"),
     ("pkcs11provider /p", "PKCS11Provider: adit knows none; an agent may"),
     ("proxyusefdpass yes", "ProxyUseFdpass: adit talks to the command itself"),
     ("remotecommand ls", "RemoteCommand: adit runs no commands"),
     ("securitykeyprovider /p", "SecurityKeyProvider: adit knows none; an agent may"),
-    ("tcpkeepalive no", "TCPKeepAlive: adit always asks TCP to notice dead peers"),
     ("tunnel yes", "Tunnel: adit forwards no tunnel devices"),
     ("verifyhostkeydns yes", "VerifyHostKeyDNS: adit does not look host keys up in the DNS"),
     ("versionaddendum x", "VersionAddendum: adit adds nothing to the version that it sends"),

@@ -29,6 +29,9 @@ static void the_least_configuration_shows_every_default(void **state)
                               "host = h\n"
                               "port = 22\n"
                               "address_family = any\n"
+                              "tcp_keepalive = yes\n"
+                              "ip_qos = none\n"
+                              "connection_attempts = 1\n"
                               "agent = yes\n"
                               "identities_only = no\n"
                               "batch_mode = no\n"
@@ -98,6 +101,7 @@ static void every_key_comes_back(void **state)
         "stream_local_bind_unlink = yes\n",
         "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\njump = b\n"
         "address_family = inet6\nbind_address = fd00::1\n"
+        "bind_interface = eth1\ntcp_keepalive = no\nip_qos = af21\nconnection_attempts = 3\n"
         "identity = /dev/null, /dev/zero\ncertificate = /dev/null\nagent = no\n"
         "identity_agent = ~/agent\nidentities_only = yes\n"
         "password_file = /dev/null\npassphrase_file = /dev/null\naskpass = /bin/true\n"
@@ -114,7 +118,8 @@ static void every_key_comes_back(void **state)
         "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\n"
         "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\nrekey_time = 1h\n",
         "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
-        "address_family = any\nagent = yes\nidentities_only = no\nbatch_mode = no\n"
+        "address_family = any\ntcp_keepalive = yes\nip_qos = none\nconnection_attempts = 1\n"
+        "agent = yes\nidentities_only = no\nbatch_mode = no\n"
         "password_prompts = 3\npubkey_authentication = yes\npassword_authentication = yes\n"
         "kbd_interactive_authentication = yes\npreferred_authentications = none\n"
         "host_key = ask\nknown_hosts = /k\nhash_known_hosts = no\n"

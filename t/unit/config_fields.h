@@ -86,6 +86,10 @@ struct field_row {
     F(public_key_algorithms, STRING, NULL)                                                         \
     F(address_family, VALUE, 0)                                                                    \
     F(bind_address, STRING, NULL)                                                                  \
+    F(bind_interface, STRING, NULL)                                                                \
+    F(tcp_keepalive, VALUE, 0)                                                                     \
+    F(ip_qos, VALUE, 0)                                                                            \
+    F(connection_attempts, VALUE, 0)                                                               \
     F(askpass, STRING, NULL)                                                                       \
     F(batch_mode, VALUE, 0)                                                                        \
     F(password_prompts, VALUE, 0)                                                                  \
