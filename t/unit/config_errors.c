@@ -282,6 +282,8 @@ static void rules(void **state)
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
         {MINIMAL "[acl]\ndeny = to=* listen=y\n",
          "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
+        {MINIMAL "[limit l]\nlisten = x, y\n",
+         "f:6: listen: there is no [listen y] and no [forward y]\n"},
         {MINIMAL "[group s]\nusers = a\n[acl]\nallow = group=s,t\n",
          "f:8: group=t: there is no [group t]\n"},
         {MINIMAL "[group s]\nusers = a, b*\n", "f:6: users: 'b*' must be a plain name\n"},
