@@ -1,12 +1,15 @@
 /* Prompts on the controlling terminal, whatever standard input is. */
+#include "io/terminal.h"
+
 #include "base/mem.h"
+#include "io/wait.h"
 #include "io/whole.h"
-#include "session_libssh/ask.h"
-#include "session_libssh/secrets.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
