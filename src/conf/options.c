@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int load(const char *file, struct options *options)
 {
@@ -29,6 +30,8 @@ static enum options_mode mode_of(const struct command_line *line)
 {
     return line->help              ? MODE_HELP
            : line->version         ? MODE_VERSION
+           : line->passwd_file     ? MODE_PASSWD
+           : line->init_file       ? MODE_INIT
            : line->control_command ? MODE_CONTROL
            : line->check           ? MODE_CHECK
            : line->dump            ? MODE_DUMP
@@ -69,7 +72,13 @@ static int read_mode(const struct command_line *line, struct options *options)
 
     switch (options->mode) {
     case MODE_HELP:
-    case MODE_VERSION: return 0;
+    case MODE_VERSION:
+    case MODE_FIRST: return 0;
+    case MODE_PASSWD:
+        options->file = line->passwd_file;
+        options->user = line->destination;
+        return 0;
+    case MODE_INIT: options->file = line->init_file; return 0;
     case MODE_CONTROL: return find_control(line, options);
     case MODE_RUN:
     case MODE_CHECK:
@@ -108,6 +117,10 @@ int options_parse(int argc, char **argv, struct options *options)
 
     (void)argc;
     *options = (struct options){.argv = argv};
+    if (argv[0] && !argv[1] && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
+        options->mode = MODE_FIRST;
+        return 0;
+    }
     if (command_line_parse(argv, &line, error)) {
         options->mode = mode_of(&line);
         options->background = line.background;
@@ -138,42 +151,64 @@ void options_clear(struct options *options)
     *options = (struct options){0};
 }
 
+void options_first(FILE *out)
+{
+    fputs("adit makes proxies and tunnels over SSH. Type one of these:\n"
+          "\n"
+          "  adit user@server                  a SOCKS and HTTP proxy on 127.0.0.1:1080 through "
+          "server\n"
+          "  adit -L 5432:localhost:5432 user@server\n"
+          "                                    port 5432 of this machine is that of server\n"
+          "  adit --init adit.ini              five questions, and a file for a gateway\n"
+          "  adit --config adit.ini            run it\n"
+          "  adit --help                       every option; the manual has more: man adit\n",
+          out);
+}
+
 void options_usage(FILE *out)
 {
-    fputs("usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
-          "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
-          "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
-          "\n"
-          "Forwards, any number of them; without one: -D 1080\n"
-          "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
-          "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
-          "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
-          "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
-          "  -W HOST:PORT              standard input and output lead to a place there\n"
-          "A socket's path may stand for either end of -L, and for that here of -R.\n"
-          "\n"
-          "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
-          "  -J [USER@]HOST[:PORT],... go through these hosts\n"
-          "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
-          "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
-          "  -f                        go to the background once everything is up\n"
-          "  -M, -S PATH               listen at a control socket\n"
-          "  -E FILE                   append the log to FILE instead of standard error\n"
-          "  -q, -v                    log less, log more (twice: even more)\n"
-          "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
-          "\n"
-          "adit's own\n"
-          "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
-          "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
-          "  --check                   find every problem of FILE or the command line, and exit\n"
-          "  --dump                    print either as a file with every default, and exit\n"
-          "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-          "                            exit, reload\n"
-          "  --json                    with -O status: as JSON\n"
-          "  -h, --help                print this\n"
-          "  -V, --version             print the versions of adit and of its libraries\n"
-          "\n"
-          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
-          "ssh_config again, SIGUSR1 logs the state.\n",
-          out);
+    fputs(
+        "usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
+        "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
+        "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
+        "       adit --init FILE [options] [host]     a first file for --config: write and try it\n"
+        "       adit --passwd FILE USER               set a password in a users file\n"
+        "\n"
+        "Forwards, any number of them; without one: -D 1080\n"
+        "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
+        "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
+        "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
+        "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
+        "  -W HOST:PORT              standard input and output lead to a place there\n"
+        "A socket's path may stand for either end of -L, and for that here of -R.\n"
+        "\n"
+        "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
+        "  -J [USER@]HOST[:PORT],... go through these hosts\n"
+        "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
+        "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
+        "  -f                        go to the background once everything is up\n"
+        "  -M, -S PATH               listen at a control socket\n"
+        "  -E FILE                   append the log to FILE instead of standard error\n"
+        "  -q, -v                    log less, log more (twice: even more)\n"
+        "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
+        "\n"
+        "adit's own\n"
+        "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
+        "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
+        "  --check                   find every problem of FILE or the command line, and exit\n"
+        "  --dump                    print either as a file with every default, and exit\n"
+        "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
+        "                            exit, reload\n"
+        "  --json                    with -O status: as JSON\n"
+        "  --init FILE               write a first file, from questions or from a host and\n"
+        "                            options of the connection, try it, and say how to start it\n"
+        "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
+        "  --user NAME               with --init: clients log in, as NAME with a password\n"
+        "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
+        "  -h, --help                print this\n"
+        "  -V, --version             print the versions of adit and of its libraries\n"
+        "\n"
+        "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
+        "ssh_config again, SIGUSR1 logs the state.\n",
+        out);
 }

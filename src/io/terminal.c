@@ -68,6 +68,23 @@ static void hide(int fd)
     tcsetattr(fd, TCSAFLUSH, &hidden);
 }
 
+/* (restore is safe in a handler: an atomic exchange and tcsetattr(3), see signal-safety(7).) */
+static void on_end_of_process(int number)
+{
+    restore();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void terminal_restore_at_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action = {.sa_handler = on_end_of_process};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
 /* Reads one line, without its end. NULL: the end of the file, or the connection has ended. */
 static char *read_answer(int fd, int connection)
 {

@@ -14,6 +14,10 @@ int terminal_open(void);
  * it. */
 char *terminal_ask(const char *prompt, bool echo, int connection);
 
+/* For a process that leaves SIGHUP, SIGINT and SIGTERM to the system: one that ends it during a
+ * question leaves the terminal as it was. Before there are other threads. */
+void terminal_restore_at_signals(void);
+
 /* Shows a text that ends with a newline. */
 void terminal_show(const char *text);
 
