@@ -225,6 +225,7 @@ static int run_control(const struct options *options)
     return control_ask(&(struct control_order){
         .command = options->control_command,
         .path = options->control_path,
+        .host = options->control_host,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,

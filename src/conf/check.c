@@ -325,6 +325,19 @@ static void check_acl_group(void *arg, const char *name, unsigned line)
         load_problem(load, line, "group=%s: there is no [group %s]", name, name);
 }
 
+static void check_limit(struct load *load, size_t index)
+{
+    const struct config_limit *limit = &load->config->limits[index];
+    const struct load_section *section = load_section_of(load, "limit", index);
+
+    for (size_t i = 0; i < limit->listens.count; i++) {
+        const char *name = limit->listens.items[i];
+        if (!config_listen(load->config, name) && !config_forward(load->config, name))
+            load_problem(load, load_line_of(section, "listen"),
+                         "listen: there is no [listen %s] and no [forward %s]", name, name);
+    }
+}
+
 void load_check(struct load *load)
 {
     const struct config *config = load->config;
@@ -336,6 +349,8 @@ void load_check(struct load *load)
         check_listen(load, i);
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
+    for (size_t i = 0; i < config->limit_count; i++)
+        check_limit(load, i);
     check_resolve(load);
     check_names(load);
     if (config->acl) {

@@ -2,6 +2,7 @@
 #include "conf/command_line.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* Of --passwd, which stands alone. */
 static const char *passwd_contradiction(const struct command_line *line)
@@ -45,8 +46,12 @@ const char *command_line_contradiction(const struct command_line *line)
             return "-O asks a running adit: it goes with no --check, --dump or -W";
         if (line->config_file && (line->destination || line->control_path))
             return "-O: --config FILE says where the control socket is, and so does -S or a host";
+        if (strcmp(line->control_command, "list") == 0)
+            return line->destination || line->config_file || line->control_path
+                       ? "-O list goes with no host, -S or --config"
+                       : NULL;
         if (!line->config_file && !line->destination && !line->control_path)
-            return "-O needs a host with ControlPath, -S PATH, or --config FILE";
+            return "-O needs a host, -S PATH, or --config FILE";
         return NULL;
     }
     if (line->json)

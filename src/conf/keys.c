@@ -22,6 +22,7 @@ static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
 static const char *const words_methods[] = {
     "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", "none", NULL};
+static const char *const words_per[] = {"source", "user", "all", NULL};
 static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
@@ -37,6 +38,9 @@ static const struct key gateway_keys[] = {
      .words = words_log_format, .help = "Lines of text, or one JSON object a line."},
     {"control", &type_file, FIELD(config_gateway, control), .otherwise = "none",
      .help = "The socket at which adit -O finds this process."},
+    {"max_connections", &type_count, FIELD(config_gateway, max_connections), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = UINT32_MAX,
+     .help = "Connections at a time, of all clients; more are told to come again (503)."},
     {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
      .initial = "10s", .min = 1, .max = DAY_MS,
      .help = "A client that has not finished asking by then is closed."},
@@ -68,6 +72,23 @@ static const struct key upstream_keys[] = {
      .help = "Which addresses of the hosts are used."},
     {"bind_address", &type_ip, FIELD(config_upstream, bind_address), .otherwise = "any",
      .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
+    {"bind_interface", &type_text, FIELD(config_upstream, bind_interface), .otherwise = "any",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help =
+         "The network interface whose address to connect from, where bind_address is not given."},
+    {"tcp_keepalive", &type_bool, FIELD(config_upstream, tcp_keepalive), .initial = "yes",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Let TCP notice that the server's machine is gone."},
+    {"ip_qos", &type_qos, FIELD(config_upstream, ip_qos), .initial = "none",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help = "The class of service of what is sent to the server, as IPQoS of ssh_config: af11 to "
+             "af43, cs0 to cs7, ef, le, va, lowdelay, throughput, reliability, or the number of "
+             "the byte; none is the system's."},
+    {"connection_attempts", &type_count, FIELD(config_upstream, connection_attempts),
+     .initial = "1", .min = 1, .max = UINT32_MAX, .flags = KEY_HOP,
+     .help = "How often, once a second, a connection to a host is tried before a dial counts as "
+             "failed, as ConnectionAttempts of ssh_config; once a login there has succeeded, "
+             "each dial tries once."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
      .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order; none: no file's."},
@@ -261,6 +282,36 @@ static const struct key group_keys[] = {
      .help = "The members: names of users files."},
 };
 
+#define LIMIT_MOST(what)                                                                           \
+    FIELD(config_limit, bounds.most[what]), .initial = "default", .zero = "default", .min = 1,     \
+                                            .max = UINT32_MAX
+static const struct key limit_keys[] = {
+    {"from", &type_networks, FIELD(config_limit, from),
+     .otherwise = "everywhere; with per = source all but loopback and unix sockets",
+     .help = "The networks whose clients it covers; unix for those of unix sockets."},
+    {"user", &type_names, FIELD(config_limit, users), .otherwise = "all, and those without a login",
+     .help = "The users that it covers, once they have logged in."},
+    {"listen", &type_names, FIELD(config_limit, listens), .otherwise = "all",
+     .help = "The listeners and forwards whose clients it covers."},
+    {"per", &type_choice, FIELD(config_limit, bounds.per), .initial = "source", .words = words_per,
+     .help = "What is counted together: a source (an IPv4 address, the /64 of an IPv6 address), a "
+             "user, or all that it covers."},
+    {"connections", &type_count, LIMIT_MOST(LIMIT_CONNECTIONS),
+     .help = "Connections at a time; default is 1024 for a source, and else no limit."},
+    {"before_login", &type_count, LIMIT_MOST(LIMIT_BEFORE_LOGIN),
+     .help = "Of these, connections whose first request and login are not done; default is 256 for "
+             "a source."},
+    {"opens", &type_count, LIMIT_MOST(LIMIT_OPENS),
+     .help =
+         "Destinations that the SSH server was asked for and has not answered about; default is "
+         "64 for a source."},
+    {"new", &type_count, FIELD(config_limit, bounds.fresh), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = 1000000, .help = "New connections a second."},
+    {"burst", &type_duration, FIELD(config_limit, bounds.burst_ms), .initial = "1s", .min = 1,
+     .max = 3600000,
+     .help = "The time whose new connections may come at once, if there were none before."},
+};
+
 static const struct key resolve_keys[] = {
     {"order", &type_order, .words = words_order,
      .otherwise = "remote, and tunnel after it if there are servers",
@@ -292,6 +343,7 @@ const struct section sections[] = {
     {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
     {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
     {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
+    {"limit", ARRAY(config_limit, limits, limit_count), KEYS(limit_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
@@ -305,6 +357,7 @@ HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
 HEADED(config_group);
+HEADED(config_limit);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)

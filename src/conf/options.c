@@ -41,6 +41,8 @@ static enum options_mode mode_of(const struct command_line *line)
 /* The control socket that a file's gateway has. */
 static int find_control(const struct command_line *line, struct options *options)
 {
+    if (!line->config_file && !line->destination && !line->control_path)
+        return 0; /* list */
     if (!line->config_file)
         return compose_control(line, options);
     int status = load(line->config_file, options);
@@ -147,6 +149,7 @@ void options_clear(struct options *options)
     free(options->stdio_target.path);
     free(options->stdio_target.host);
     free(options->control_path);
+    free(options->control_host);
     free(options->forwards);
     *options = (struct options){0};
 }
@@ -167,48 +170,47 @@ void options_first(FILE *out)
 
 void options_usage(FILE *out)
 {
-    fputs(
-        "usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
-        "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
-        "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
-        "       adit --init FILE [options] [host]     a first file for --config: write and try it\n"
-        "       adit --passwd FILE USER               set a password in a users file\n"
-        "\n"
-        "Forwards, any number of them; without one: -D 1080\n"
-        "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
-        "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
-        "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
-        "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
-        "  -W HOST:PORT              standard input and output lead to a place there\n"
-        "A socket's path may stand for either end of -L, and for that here of -R.\n"
-        "\n"
-        "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
-        "  -J [USER@]HOST[:PORT],... go through these hosts\n"
-        "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
-        "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
-        "  -f                        go to the background once everything is up\n"
-        "  -M, -S PATH               listen at a control socket\n"
-        "  -E FILE                   append the log to FILE instead of standard error\n"
-        "  -q, -v                    log less, log more (twice: even more)\n"
-        "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
-        "\n"
-        "adit's own\n"
-        "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
-        "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
-        "  --check                   find every problem of FILE or the command line, and exit\n"
-        "  --dump                    print either as a file with every default, and exit\n"
-        "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-        "                            exit, reload\n"
-        "  --json                    with -O status: as JSON\n"
-        "  --init FILE               write a first file, from questions or from a host and\n"
-        "                            options of the connection, try it, and say how to start it\n"
-        "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
-        "  --user NAME               with --init: clients log in, as NAME with a password\n"
-        "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
-        "  -h, --help                print this\n"
-        "  -V, --version             print the versions of adit and of its libraries\n"
-        "\n"
-        "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
-        "ssh_config again, SIGUSR1 logs the state.\n",
-        out);
+    fputs("usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
+          "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
+          "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
+          "       adit --init FILE [options] [host]     a first file for --config, tried\n"
+          "       adit --passwd FILE USER               set a password in a users file\n"
+          "\n"
+          "Forwards, any number of them; without one: -D 1080\n"
+          "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
+          "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
+          "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
+          "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
+          "  -W HOST:PORT              standard input and output lead to a place there\n"
+          "A socket's path may stand for either end of -L, and for that here of -R.\n"
+          "\n"
+          "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
+          "  -J [USER@]HOST[:PORT],... go through these hosts\n"
+          "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
+          "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
+          "  -f                        go to the background once everything is up\n"
+          "  -M, -S PATH               listen at a control socket\n"
+          "  -E FILE                   append the log to FILE instead of standard error\n"
+          "  -q, -v                    log less, log more (twice: even more)\n"
+          "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
+          "\n"
+          "adit's own\n"
+          "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
+          "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
+          "  --check                   find every problem of FILE or the command line, and exit\n"
+          "  --dump                    print either as a file with every default, and exit\n"
+          "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
+          "                            exit, reload; list shows the tunnels that run\n"
+          "  --json                    with -O status and list: as JSON\n"
+          "  --init FILE               write a first file, from questions or from a host and\n"
+          "                            options of the connection, try it, and say how to start it\n"
+          "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
+          "  --user NAME               with --init: clients log in, as NAME with a password\n"
+          "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
+          "  -h, --help                print this\n"
+          "  -V, --version             print the versions of adit and of its libraries\n"
+          "\n"
+          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
+          "ssh_config again, SIGUSR1 logs the state.\n",
+          out);
 }

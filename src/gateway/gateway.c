@@ -10,6 +10,7 @@
 #include "gateway/snapshot.h"
 #include "io/background.h"
 #include "io/notify.h"
+#include "shared/limit_counts.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -284,6 +285,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     if (g->loop == NULL)
         abort();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
+    g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
     g->workers.client_gone = gateway_client_gone;
     g->room = (struct pool_room){
@@ -358,6 +360,7 @@ void gateway_free(struct gateway *g)
     signals_free(g->signals);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
+    limit_counts_free(g->workers.limits);
     loop_free(g->loop);
     free(g->pools);
     free(g->words);

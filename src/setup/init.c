@@ -146,7 +146,7 @@ static bool ask_key(struct init *init)
 }
 
 /* Takes the port that the proxy listens at. */
-static bool take_port(struct init *init, const char *text)
+static bool take_bind(struct init *init, const char *text)
 {
     char why[FORWARD_ERROR_MAX];
 
@@ -222,7 +222,7 @@ static bool ask_all(struct init *init)
         return false;
     const struct question questions[] = {
         {given_port(init), "3. Which port is the proxy to have here? ([address:]port)", "1080",
-         take_port},
+         take_bind},
         {init->line.init_from,
          "4. Who may use it? (a network, as 192.168.1.0/24; Enter: this machine only)", "",
          take_from},
@@ -244,7 +244,7 @@ static int take_command_line(struct init *init)
 
     if (status != 0)
         return status;
-    if (!take_port(init, port ? port : "1080") ||
+    if (!take_bind(init, port ? port : "1080") ||
         (init->line.init_from && !take_from(init, init->line.init_from)) ||
         (init->line.init_user && !take_user(init, init->line.init_user)))
         return EX_USAGE;

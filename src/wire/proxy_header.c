@@ -30,7 +30,7 @@ static bool cut_word(const char **at, char end, char *word, size_t size)
 }
 
 /* "0" to "65535", without zeroes before the number. */
-static bool take_port(const char *word, uint16_t *port)
+static bool take_text_port(const char *word, uint16_t *port)
 {
     unsigned number = 0;
 
@@ -65,8 +65,8 @@ static bool read_v1_addresses(const char *at, bool v4, struct proxy_header *head
         return false;
     header->source = PROXY_SOURCE_IP;
     return *at == '\0' && proved_address(source, v4, &header->ip) &&
-           proved_address(destination, v4, &there) && take_port(from, &header->port) &&
-           take_port(to, &port);
+           proved_address(destination, v4, &there) && take_text_port(from, &header->port) &&
+           take_text_port(to, &port);
 }
 
 static enum wire_status read_v1_line(const char *line, struct proxy_header *header)

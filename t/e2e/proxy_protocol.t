@@ -143,7 +143,7 @@ def forged(sshd, origin):
                         conn.sendall(header + request("socks5", ANY, origin.port))
                         true(closed(conn), "closed")
                     found = adit.access(mark, client=f"{ANY}:{port}", outcome="malformed")
-                    true("a PROXY header came" in found["end"], f"{found}")
+                    true("a header of the PROXY protocol came" in found["end"], f"{found}")
         with tap.case("a client that is no balancer is judged by its own address"):
             mark = adit.mark()
             with socket.create_connection(adit.address, timeout=patience(60)) as conn:

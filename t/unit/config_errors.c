@@ -62,6 +62,22 @@ static void values(void **state)
         OF_UPSTREAM("address_family = ipv4",
                     "address_family: 'ipv4' is not one of any, inet, inet6"),
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
+        OF_UPSTREAM("ip_qos = af5",
+                    "ip_qos: 'af5' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("ip_qos = 256",
+                    "ip_qos: '256' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM(
+            "ip_qos = 0x48 cs1",
+            "ip_qos: '0x48 cs1' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+            "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("ip_qos = -1",
+                    "ip_qos: '-1' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("connection_attempts = 0",
+                    "connection_attempts: '0' is not a number from 1 to 4294967295"),
+        OF_UPSTREAM("tcp_keepalive = 1", "tcp_keepalive: '1' is not one of no, yes"),
         OF_UPSTREAM("askpass = /nonexistent",
                     "askpass: cannot run /nonexistent: No such file or directory"),
         OF_UPSTREAM("password_authentication = maybe",
@@ -266,6 +282,8 @@ static void rules(void **state)
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
         {MINIMAL "[acl]\ndeny = to=* listen=y\n",
          "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
+        {MINIMAL "[limit l]\nlisten = x, y\n",
+         "f:6: listen: there is no [listen y] and no [forward y]\n"},
         {MINIMAL "[group s]\nusers = a\n[acl]\nallow = group=s,t\n",
          "f:8: group=t: there is no [group t]\n"},
         {MINIMAL "[group s]\nusers = a, b*\n", "f:6: users: 'b*' must be a plain name\n"},
