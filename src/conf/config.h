@@ -304,6 +304,9 @@ void config_unref(struct config *config);
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
 
+/* The [upstream] sections alone, with those values only that are no defaults; the caller frees. */
+char *config_upstreams_text(const struct config *config);
+
 /* The first value that no INI file can hold, with its section and key: values of ssh_config can
  * have a comment sign in them, or be longer than a line. The caller frees. NULL: every value can be
  * held, so that config_load reads config_dump's text back. */
