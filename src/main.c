@@ -9,6 +9,8 @@
 #include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
+#include "setup/init.h"
+#include "setup/passwd.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -113,6 +115,7 @@ static int run_control(const struct options *options)
     return control_ask(&(struct control_order){
         .command = options->control_command,
         .path = options->control_path,
+        .host = options->control_host,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,
@@ -128,6 +131,27 @@ static void print_versions(void)
            OpenSSL_version(OPENSSL_VERSION));
 }
 
+static int run_init(struct options *options)
+{
+    int status = init_write(options);
+
+    if (status != 0)
+        return status;
+    status = check_upstreams(options->config);
+    if (status == EXIT_SUCCESS) {
+        options->config->gateway.log = ADIT_LOG_WARNING;
+        status = keeper_try(config_ref(options->config), find_hosts);
+    }
+    init_advise(options->file, options->config, status == EXIT_SUCCESS);
+    return status;
+}
+
+static int say_first(void)
+{
+    options_first(stderr);
+    return EX_USAGE;
+}
+
 static int run_mode(struct options *options)
 {
     switch (options->mode) {
@@ -137,6 +161,9 @@ static int run_mode(struct options *options)
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
     case MODE_VERSION: print_versions(); return EXIT_SUCCESS;
+    case MODE_FIRST: return say_first();
+    case MODE_PASSWD: return passwd_set(options->file, options->user);
+    case MODE_INIT: return run_init(options);
     }
     return EXIT_FAILURE;
 }

@@ -77,6 +77,8 @@ my @cases = (
         begin('#include "session_libssh/engine.h"'), 'session_libssh/engine.h'],
     ['only in worker/: "worker/*" and the like', 'src/gateway/gateway.c',
         begin('#include "worker/client.h"'), 'src/gateway/gateway.c:\d+: worker/client.h'],
+    ['not in keeper/: "session/*" and the like', 'src/keeper/child.c',
+        begin('#include "session/login.h"'), 'src/keeper/child.c:\d+: session/login.h'],
     ['only in io/: socket() and the like', 'src/gateway/gateway.c',
         end('int odd_call(int fd);
 int odd_call(int fd) { return shutdown(fd, 2); }'), 'src/gateway/gateway.c:\d+: shutdown'],

@@ -8,6 +8,9 @@
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
+#include "gateway/status_pages.h"
+#include "io/socket.h"
+#include "shared/limit_counts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,15 +236,16 @@ static bool start_workers(struct gateway *g, unsigned wanted)
     return true;
 }
 
-static void listen_at(struct gateway *g, const struct config *config, struct given_sockets *given)
+static void listen_at(struct gateway *g, struct config *config, struct given_sockets *given)
 {
     if (given->control != NULL || !given->has_control)
         control_listen(g->control, given->control);
     given->control = NULL;
-    listeners_change(g->listeners, config, given->all, given->count);
+    status_server_change(g->status_server, config, given->status, given->status_count);
+    listeners_change(g->listeners, config, given->listeners, given->listener_count);
 }
 
-void gateway_listen(struct gateway *g, const struct config *config)
+void gateway_listen(struct gateway *g, struct config *config)
 {
     listen_at(g, config, keeper_link_given(g->link));
 }
@@ -258,6 +262,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     if (g->loop == NULL)
         abort();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
+    g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
     g->workers.client_gone = gateway_client_gone;
     g->room = (struct pool_room){
@@ -274,6 +279,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
+    g->status_server = status_pages_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){
         .loop = g->loop,
         .forward_count = gateway_forward_count,
@@ -322,6 +328,7 @@ void gateway_free(struct gateway *g)
 {
     config_changes_free(g->changes);
     control_free(g->control);
+    status_server_free(g->status_server);
     listeners_free(g->listeners);
     forwards_free(g->room.forwards);
     for (size_t i = 0; i < g->workers.count; i++)
@@ -331,6 +338,8 @@ void gateway_free(struct gateway *g)
     keeper_link_free(g->link);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
+    socket_linger_abort(g->loop);
+    limit_counts_free(g->workers.limits);
     loop_free(g->loop);
     free(g->pools);
     free(g->words);

@@ -34,29 +34,44 @@ static struct listener *adopt(struct keeper_message *message, int *fd)
     return listener;
 }
 
+static void append_given(struct given_socket **all, size_t *count, struct given_socket socket)
+{
+    *all = mem_realloc(*all, (*count + 1) * sizeof(**all));
+    (*all)[(*count)++] = socket;
+}
+
 void given_sockets_add(struct given_sockets *given, struct keeper_message *message, int *fd)
 {
-    struct listener *listener = adopt(message, fd);
-    uint32_t index = message->numbers[1];
+    struct given_socket socket = {
+        .id = message->numbers[0],
+        .index = message->numbers[1],
+        .listener = adopt(message, fd),
+    };
 
-    if (index == KEEPER_CONTROL) {
+    if (socket.index == KEEPER_CONTROL) {
         given->has_control = true;
-        given->control = listener;
-        return;
+        given->control = socket.listener;
+    } else if (socket.index == KEEPER_STATUS) {
+        append_given(&given->status, &given->status_count, socket);
+    } else {
+        append_given(&given->listeners, &given->listener_count, socket);
     }
-    given->all = mem_realloc(given->all, (given->count + 1) * sizeof(*given->all));
-    given->all[given->count++] =
-        (struct given_socket){.id = message->numbers[0], .index = index, .listener = listener};
+}
+
+static void forget_given(struct given_socket *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i].listener != NULL)
+            listener_unref(all[i].listener);
+    free(all);
 }
 
 void given_sockets_clear(struct given_sockets *given)
 {
-    for (size_t i = 0; i < given->count; i++)
-        if (given->all[i].listener != NULL)
-            listener_unref(given->all[i].listener);
+    forget_given(given->listeners, given->listener_count);
+    forget_given(given->status, given->status_count);
     if (given->control != NULL)
         listener_unref(given->control);
-    free(given->all);
     *given = (struct given_sockets){0};
 }
 
@@ -130,7 +145,6 @@ static bool take_config(struct keeper_link *link, struct keeper_message *message
 /* The log's descriptor leads to the file of that name from now on. */
 static void take_log(const struct gateway *g, int fd)
 {
-    log_flush();
     dup3(fd, g->options.log_fd, O_CLOEXEC);
     log_reopen();
 }
@@ -149,7 +163,7 @@ static void on_keeper_ended(void *arg)
     struct keeper_link *link = arg;
 
     log_error("the keeper, adit's first process, has ended: ending");
-    if (!atomic_load(&link->gateway->workers.draining))
+    if (!link->gateway->draining)
         gateway_signal(link->gateway, KEEPER_SIGNAL_END);
 }
 
@@ -172,6 +186,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_CHANGE:
     case GATEWAY_CHANGED:
     case GATEWAY_NOTIFY:
+    case GATEWAY_CLOSED:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;

@@ -10,8 +10,10 @@
 
 /* The sockets that were sent for the configuration that follows them. */
 struct given_sockets {
-    struct given_socket *all; /* of listeners, in order */
-    size_t count;
+    struct given_socket *listeners; /* in order */
+    size_t listener_count;
+    struct given_socket *status; /* the status server's */
+    size_t status_count;
     bool has_control;
     struct listener *control; /* NULL: none, or it was given before */
 };

@@ -10,13 +10,6 @@ struct listeners;
 /* None yet. */
 struct listeners *listeners_new(struct workers *workers);
 
-/* A socket that the keeper has bound for a configuration. */
-struct given_socket {
-    uint32_t id;               /* of the socket, for its whole life */
-    uint32_t index;            /* of its listener (config_listen_at) */
-    struct listener *listener; /* NULL: it was given before */
-};
-
 /* Listens at the sockets of `config`, and takes over the new ones among them, whose `listener`
  * becomes NULL; sockets that are not among them are closed. The configuration must live until the
  * next change. Who connects to a new one waits until listeners_assign; to one that is closed nobody

@@ -102,7 +102,7 @@ void gateway_change_pools(struct gateway *g, struct config *config)
 
 static bool is_ending(const struct gateway *g, char error[static CONFIG_CHANGE_ERROR_MAX])
 {
-    bool ending = atomic_load(&g->workers.draining) || g->stopping;
+    bool ending = g->draining || g->stopping;
 
     if (ending)
         snprintf(error, CONFIG_CHANGE_ERROR_MAX, "adit is ending");

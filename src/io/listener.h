@@ -36,6 +36,14 @@ struct listener *listener_new(const struct listener_address *address, char *erro
  * (The path of a unix socket is that process's to remove.) */
 struct listener *listener_adopt(int fd, const char *name, uint16_t port);
 
+/* A socket that is listened on, as the process that has bound it gives it to the one that accepts.
+ */
+struct given_socket {
+    uint32_t id;               /* of the socket, for its whole life */
+    uint32_t index;            /* of the listener that it belongs to, in the configuration */
+    struct listener *listener; /* who takes it over sets NULL; NULL: it was given before */
+};
+
 /* Removes the path of a unix socket, unless another file is there now; who is connected stays. */
 void listener_remove_path(struct listener *listener);
 

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 
 /* Of a socket that no listener of a configuration has. */
-#define NO_INDEX (UINT32_MAX - 1)
+#define NO_INDEX (UINT32_MAX - 2)
 
 /* One address that is bound. */
 struct bound_socket {
@@ -97,16 +97,22 @@ static struct bound_socket *bound_socket_open(struct bound_sockets *b,
     return NULL;
 }
 
-/* The socket that is bound to the address already, and that no other listener of the configuration
- * has; NULL: none. */
-static struct bound_socket *find_bound_socket(struct bound_sockets *b, bool is_control,
+/* What a socket is for, by its index: KEEPER_CONTROL, KEEPER_STATUS, or 0 for listeners. */
+static uint32_t purpose_of(uint32_t index)
+{
+    return index == KEEPER_CONTROL || index == KEEPER_STATUS ? index : 0;
+}
+
+/* The socket that is bound to the address already for the same purpose, and that no other listener
+ * of the configuration has; NULL: none. */
+static struct bound_socket *find_bound_socket(struct bound_sockets *b, uint32_t index,
                                               const struct listener_address *address)
 {
     struct bound_socket *s;
 
     TAILQ_FOREACH (s, &b->all, link) {
         if (s->next_index != NO_INDEX || s->address.is_unix != address->is_unix ||
-            (s->index == KEEPER_CONTROL) != is_control)
+            purpose_of(s->index) != purpose_of(index))
             continue;
         if (address->is_unix
                 ? strcmp(s->address.path, address->path) == 0
@@ -116,7 +122,7 @@ static struct bound_socket *find_bound_socket(struct bound_sockets *b, bool is_c
     return NULL;
 }
 
-/* One address of a listener: its socket is marked as wanted, or bound. */
+/* One address: its socket is marked as wanted, or bound. */
 static bool prepare_address(struct bound_sockets *b, const struct config *config, uint32_t index,
                             const struct config_address *address, struct bind_failure *failure)
 {
@@ -128,14 +134,14 @@ static bool prepare_address(struct bound_sockets *b, const struct config *config
         .ip = address->ip,
         .port = address->port,
     };
-    struct bound_socket *s = find_bound_socket(b, false, &at);
+    struct bound_socket *s = find_bound_socket(b, index, &at);
 
     if (s != NULL) {
         s->next_index = index;
         return true;
     }
     s = bound_socket_open(b, &at, index, failure);
-    if (s != NULL)
+    if (s != NULL && purpose_of(index) == 0)
         log_info("listening on %s (listen %s)", listener_name(s->listener),
                  config_listen_at(config, index)->name);
     return s != NULL;
@@ -212,7 +218,7 @@ static bool prepare_control(struct bound_sockets *b, const struct config *config
 {
     const char *path = config->gateway.control;
     struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
-    struct bound_socket *s = path != NULL ? find_bound_socket(b, true, &at) : NULL;
+    struct bound_socket *s = path != NULL ? find_bound_socket(b, KEEPER_CONTROL, &at) : NULL;
     struct bind_failure failure;
     struct control_holder found;
 
@@ -236,12 +242,31 @@ static bool prepare_control(struct bound_sockets *b, const struct config *config
     return false;
 }
 
+static bool prepare_status(struct bound_sockets *b, const struct config *config,
+                           char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    const struct config_listen *listen = &config->status.listen;
+
+    for (size_t i = 0; i < listen->address_count; i++) {
+        const struct config_address *address = &listen->addresses[i];
+        struct bind_failure failure;
+        if (prepare_address(b, config, KEEPER_STATUS, address, &failure) ||
+            (address->optional && (failure.why == EAFNOSUPPORT || failure.why == EADDRNOTAVAIL)))
+            continue;
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "status: %s%s", failure.words,
+                 failure.why == EADDRINUSE ? " (`ss -tlnp` shows who listens there)" : "");
+        return false;
+    }
+    return true;
+}
+
 bool bound_sockets_prepare(struct bound_sockets *b, const struct config *config,
                            const struct control_holder *holder,
                            char error[static BOUND_SOCKETS_ERROR_MAX])
 {
     b->changing = true;
-    return prepare_control(b, config, holder, error) && prepare_listeners(b, config, error);
+    return prepare_control(b, config, holder, error) && prepare_status(b, config, error) &&
+           prepare_listeners(b, config, error);
 }
 
 void bound_sockets_remove_paths(struct bound_sockets *b)
@@ -287,16 +312,22 @@ void bound_sockets_each(const struct bound_sockets *b, bound_socket_fn *each, vo
     }
 }
 
-void bound_sockets_close(struct bound_sockets *b)
+void bound_sockets_close(struct bound_sockets *b, bool status)
 {
-    while (!TAILQ_EMPTY(&b->all))
-        bound_socket_close(b, TAILQ_FIRST(&b->all));
+    struct bound_socket *s = TAILQ_FIRST(&b->all);
+
+    while (s != NULL) {
+        struct bound_socket *next = TAILQ_NEXT(s, link);
+        if (status || s->index != KEEPER_STATUS)
+            bound_socket_close(b, s);
+        s = next;
+    }
 }
 
 void bound_sockets_free(struct bound_sockets *b)
 {
     if (b == NULL)
         return;
-    bound_sockets_close(b);
+    bound_sockets_close(b, true);
     free(b);
 }

@@ -43,7 +43,7 @@ void bound_sockets_commit(struct bound_sockets *sockets, bool keep_new);
 /* One socket. */
 struct bound_socket_info {
     uint32_t id;    /* of the socket, for its whole life */
-    uint32_t index; /* of its listener (config_listen_at), or KEEPER_CONTROL of wire/keeper.h */
+    uint32_t index; /* as that of KEEPER_SOCKET (wire/keeper.h) */
     uint16_t port;
     const char *name; /* as listener_name has it */
     int fd;           /* stays with the socket */
@@ -53,8 +53,8 @@ typedef void bound_socket_fn(void *arg, const struct bound_socket_info *info);
 /* Calls `each` for all sockets of the configuration last prepared. */
 void bound_sockets_each(const struct bound_sockets *sockets, bound_socket_fn *each, void *arg);
 
-/* Closes them all. */
-void bound_sockets_close(struct bound_sockets *sockets);
+/* Closes them all; without `status` all but those of the status server. */
+void bound_sockets_close(struct bound_sockets *sockets, bool status);
 
 /* NULL is fine. */
 void bound_sockets_free(struct bound_sockets *sockets);

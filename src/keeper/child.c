@@ -155,8 +155,6 @@ static bool notify(struct keeper *k, struct keeper_message *message)
     case KEEPER_NOTICE_STOPPING:
         notify_send("STOPPING=1");
         k->ending = true;
-        changing_abandon(k);
-        bound_sockets_close(k->sockets);
         return true;
     case KEEPER_NOTICE_STATUS:
         status = mem_strndup((const char *)text.bytes, text.length);
@@ -180,6 +178,8 @@ static bool take_message(struct keeper *k, struct keeper_message *message)
     case GATEWAY_UP:
         k->up = true;
         child_detach(k);
+        if (k->trial)
+            keeper_order_end(k);
         return true;
     case GATEWAY_DETACHED:
         if (!k->detached || k->left_terminal)
@@ -189,6 +189,11 @@ static bool take_message(struct keeper *k, struct keeper_message *message)
     case GATEWAY_CHANGE: return changing_begin(k, message);
     case GATEWAY_CHANGED: return changing_taken(k, message->numbers[0], message->numbers[1] != 0);
     case GATEWAY_NOTIFY: return notify(k, message);
+    case GATEWAY_CLOSED:
+        k->ending = true;
+        changing_abandon(k);
+        bound_sockets_close(k->sockets, false);
+        return true;
     case KEEPER_START:
     case KEEPER_SOCKET:
     case KEEPER_CONFIG:

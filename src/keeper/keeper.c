@@ -64,7 +64,8 @@ static int open_log(const char *file)
 }
 
 /* The file of -E may have been moved: the descriptor of both processes leads to the one of that
- * name from now on. */
+ * name from now on. (Lines that wait for a disk go there, too: to wait for that disk here would
+ * stop this thread.) */
 static void reopen_log(struct keeper *k)
 {
     const char *file = k->options->log_file;
@@ -77,7 +78,6 @@ static void reopen_log(struct keeper *k)
         log_error("%s cannot be opened again: %s", file, strerror(errno));
         return;
     }
-    log_flush();
     dup3(fd, k->log_fd, O_CLOEXEC);
     log_reopen();
     child_send(k, KEEPER_LOG, NULL, NULL, 0, fd);
@@ -103,7 +103,7 @@ static void on_gateway_overdue(struct deadline *patience)
 
 /* A first signal has a file's gateway drain, as long as its configuration says; whatever is to end
  * at once has little time. */
-static void end_by_signal(struct keeper *k)
+void keeper_order_end(struct keeper *k)
 {
     bool at_once = k->ending || keeper_is_command_line(k);
 
@@ -137,7 +137,7 @@ static void on_keeper_signal(void *arg, int number)
         k->reload_missed = k->child < 0;
         child_send(k, KEEPER_SIGNAL, (const uint32_t[]){KEEPER_SIGNAL_RELOAD}, NULL, 0, -1);
     } else {
-        end_by_signal(k);
+        keeper_order_end(k);
     }
 }
 
@@ -212,7 +212,7 @@ static void keeper_free(struct keeper *k)
     config_unref(k->config);
 }
 
-int keeper_run(struct options *options, find_hosts_fn *find_hosts)
+static int run_keeper(struct options *options, find_hosts_fn *find_hosts, bool trial)
 {
     struct keeper k = {
         .options = options,
@@ -220,6 +220,7 @@ int keeper_run(struct options *options, find_hosts_fn *find_hosts)
         .config = options->config,
         .log_fd = open_log(options->log_file),
         .child = -1,
+        .trial = trial,
         .status = EXIT_SSH,
     };
 
@@ -239,4 +240,16 @@ int keeper_run(struct options *options, find_hosts_fn *find_hosts)
     keeper_free(&k);
     log_stop();
     return k.status;
+}
+
+int keeper_run(struct options *options, find_hosts_fn *find_hosts)
+{
+    return run_keeper(options, find_hosts, false);
+}
+
+int keeper_try(struct config *config, find_hosts_fn *find_hosts)
+{
+    struct options options = {.config = config, .may_ask = true, .first_failure_ends = true};
+
+    return run_keeper(&options, find_hosts, true);
 }

@@ -21,4 +21,8 @@
  * Returns the exit status. */
 int keeper_run(struct options *options, find_hosts_fn *find_hosts);
 
+/* Runs a configuration, to which it takes the reference, until all is up, with the questions of its
+ * logins. Returns 0 if that worked. */
+int keeper_try(struct config *config, find_hosts_fn *find_hosts);
+
 #endif

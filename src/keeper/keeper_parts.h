@@ -31,6 +31,7 @@ struct keeper {
     struct keeper_change *change; /* under way; NULL: none */
     bool reload_missed;           /* SIGHUP came while there was no gateway */
 
+    bool trial;         /* ends once all is up */
     bool had_terminal;  /* at the start */
     bool started;       /* a gateway listened once */
     bool up;            /* every upstream and forward has been up once */
@@ -52,6 +53,9 @@ void keeper_apply_log(const struct keeper *k);
 
 /* Reports a failure as the mode has it: of a command line on standard error too. */
 void keeper_report_failure(const struct keeper *k, const char *sentence);
+
+/* Has the gateway end, as by a signal. */
+void keeper_order_end(struct keeper *k);
 
 /* Ends, when the callback that called this has returned. */
 void keeper_end(struct keeper *k, int status);

@@ -26,6 +26,7 @@ static const struct {
     [GATEWAY_CHANGE] = {true, 2, MANY, DESCRIPTOR_NONE},
     [GATEWAY_CHANGED] = {true, 2, 0, DESCRIPTOR_NONE},
     [GATEWAY_NOTIFY] = {true, 1, 1, DESCRIPTOR_NONE},
+    [GATEWAY_CLOSED] = {true, 0, 0, DESCRIPTOR_NONE},
 };
 
 static bool has_nul(struct span text)

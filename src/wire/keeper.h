@@ -26,8 +26,9 @@ enum keeper_message_kind {
     /* From the keeper. START, SOCKET for each socket and CONFIG are the first. */
     KEEPER_START,  /* numbers: process, verbose, flags, port of -W; texts: upstream, host, path of
                       -W; descriptor: the log */
-    KEEPER_SOCKET, /* numbers: identifier, index of the listener or KEEPER_CONTROL, port; text: its
-                      name; descriptor: the listening socket, unless it was sent before */
+    KEEPER_SOCKET, /* numbers: identifier, index of the listener (config_listen_at) or one of those
+                      below, port; text: its name; descriptor: the listening socket, unless it was
+                      sent before */
     KEEPER_CONFIG, /* number: which change (0: the first configuration), whether there is a
                       configuration; text: the error; descriptor: the configuration, or the problems
                       of it, a line each */
@@ -42,6 +43,7 @@ enum keeper_message_kind {
                          -L, -R or -D take, name), "" for none */
     GATEWAY_CHANGED,  /* numbers: which change, whether it is in use */
     GATEWAY_NOTIFY,   /* number: enum keeper_notice; text: the status */
+    GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
     KEEPER_MESSAGE_KINDS
 };
 
@@ -53,8 +55,9 @@ enum keeper_message_kind {
 #define KEEPER_FLAG_LOG_FILE 16u   /* the log is no standard error */
 #define KEEPER_FLAG_UP 32u         /* everything was up once, before this gateway began */
 
-/* In the place of a listener's index: the control socket. */
+/* In the place of a listener's index: the control socket, and those of the status server. */
 #define KEEPER_CONTROL UINT32_MAX
+#define KEEPER_STATUS (UINT32_MAX - 1)
 
 enum keeper_signal {
     KEEPER_SIGNAL_END,    /* SIGTERM, SIGINT */

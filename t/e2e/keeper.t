@@ -78,7 +78,7 @@ def replaced(sshd, origin):
                 send_signal(adit.gateway, number)
             mark = adit.mark()
             adit.signal(signal.SIGUSR1)
-            adit.wait_log(r"info: upstream office: 1 up", mark)
+            adit.wait_log(r"info: upstream office: \d up,", mark)
             false(adit.find("draining", mark), "it drains")
     with tap.case("in the end the paths are gone"):
         false(os.path.exists(path) or os.path.exists(control), "one is there")

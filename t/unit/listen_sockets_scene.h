@@ -70,7 +70,7 @@ static inline bool load(const char *text)
     if (ok) {
         bound_sockets_each(scene->bound, give_socket, &given);
         bound_sockets_each(scene->bound, note_id, NULL);
-        listeners_change(scene->listeners, config, given.all, given.count);
+        listeners_change(scene->listeners, config, given.listeners, given.listener_count);
         given_sockets_clear(&given);
     }
     bound_sockets_commit(scene->bound, ok);
@@ -87,7 +87,7 @@ static inline bool load(const char *text)
 static inline void close_all(void)
 {
     listeners_close(scene->listeners);
-    bound_sockets_close(scene->bound);
+    bound_sockets_close(scene->bound, true);
 }
 
 static inline void session_up(int table, int slot, int worker)
