@@ -124,7 +124,7 @@ def stands_still(sshd):
         adit.sessions_up(1)
         send_signal(adit.gateway, signal.SIGSTOP)
         adit.signal(signal.SIGTERM)
-        adit.signal(signal.SIGTERM)
+        adit.signal(signal.SIGINT)  # (the same one would be the same until it is taken)
         equal(adit.wait(), 255, "the exit status")
         holds(r"the gateway \(process \d+\) does not end: it is killed", adit.text(), "the log")
 
