@@ -105,7 +105,7 @@ static int share_or_run(struct options *options)
     };
     int status = -1;
 
-    if (order.path != NULL && order.forward_count > 0)
+    if (order.path != NULL && order.forward_count > 0 && getenv(UPGRADE_STATE) == NULL)
         status = control_share(&order, options->background);
     return status < 0 ? keeper_run(options, find_hosts) : status;
 }
@@ -178,6 +178,8 @@ int main(int argc, char **argv)
     signal(SIGCHLD, SIG_DFL);
     if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)
         return gateway_process_run(&libssh_engine);
+    if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
+        argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);
     if (status == 0)
         status = run_mode(&options);

@@ -200,7 +200,7 @@ void options_usage(FILE *out)
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-          "                            exit, reload; list shows the tunnels that run\n"
+          "                            exit, reload, upgrade; list shows the tunnels that run\n"
           "  --json                    with -O status and list: as JSON\n"
           "  --init FILE               write a first file, from questions or from a host and\n"
           "                            options of the connection, try it, and say how to start it\n"

@@ -176,11 +176,12 @@ static const struct command {
     bool forwards; /* the command is about forwards */
     void (*print)(const struct control_order *order, const json_t *answer);
 } commands[] = {
-    {"check", false, print_check},    {"ready", false, print_ready},
-    {"status", false, print_status},  {"conninfo", false, print_conninfo},
-    {"forward", true, print_forward}, {"cancel", true, print_nothing},
-    {"reload", false, print_nothing}, {"stop", false, print_stop},
-    {"exit", false, print_exit},      {"list", false, print_nothing},
+    {"check", false, print_check},     {"ready", false, print_ready},
+    {"status", false, print_status},   {"conninfo", false, print_conninfo},
+    {"forward", true, print_forward},  {"cancel", true, print_nothing},
+    {"reload", false, print_nothing},  {"stop", false, print_stop},
+    {"exit", false, print_exit},       {"list", false, print_nothing},
+    {"upgrade", false, print_nothing},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -207,7 +208,7 @@ static bool is_sensible(const struct control_order *order, const struct command 
     else if (command == NULL)
         wrong =
             "no such command: there are check, ready, status, conninfo, forward, cancel, reload, "
-            "stop, exit and list";
+            "upgrade, stop, exit and list";
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
     if (wrong != NULL)

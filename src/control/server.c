@@ -341,6 +341,12 @@ void control_server_listen(struct control_server *server, struct listener *liste
         server->acceptor = acceptor_new(server->loop, listener, true, on_control_accepted, server);
 }
 
+void control_server_leave(struct control_server *server)
+{
+    if (server->listener != NULL)
+        listener_leave(server->listener);
+}
+
 void control_server_free(struct control_server *server)
 {
     if (server == NULL)

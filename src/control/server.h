@@ -33,6 +33,9 @@ struct control_server *control_server_new(struct loop *loop, control_asked_fn *a
  * those of others get an error. */
 void control_server_listen(struct control_server *server, struct listener *listener);
 
+/* The socket will be closed without being shut down, as another process listens there. */
+void control_server_leave(struct control_server *server);
+
 /* Closes everything. Requests that were not answered must still be answered, to no effect. NULL is
  * fine. */
 void control_server_free(struct control_server *server);

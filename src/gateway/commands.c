@@ -86,6 +86,15 @@ static void obey_reload(struct control *control, struct control_request *request
     gateway_reload(control->gateway, reload_done, request);
 }
 
+/* (What comes of it is logged: this gateway may have retired by then.) */
+static void obey_upgrade(struct control *control, struct control_request *request,
+                         const json_t *object)
+{
+    (void)object;
+    keeper_link_send(control->gateway->link, GATEWAY_UPGRADE, NULL, NULL, 0);
+    control_answer(request, control_ok());
+}
+
 static void obey_stop(struct control *control, struct control_request *request,
                       const json_t *object)
 {
@@ -319,7 +328,7 @@ static const struct {
     {"status", obey_status, true},    {"conninfo", obey_conninfo, false},
     {"forward", obey_forward, false}, {"cancel", obey_cancel, false},
     {"reload", obey_reload, false},   {"stop", obey_stop, false},
-    {"exit", obey_exit, false},
+    {"exit", obey_exit, false},       {"upgrade", obey_upgrade, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,
@@ -356,6 +365,11 @@ struct control *control_new(struct gateway *gateway)
 void control_listen(struct control *control, struct listener *listener)
 {
     control_server_listen(control->server, listener);
+}
+
+void control_leave(struct control *control)
+{
+    control_server_leave(control->server);
 }
 
 void control_close(struct control *control)

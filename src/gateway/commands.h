@@ -13,6 +13,9 @@ struct control *control_new(struct gateway *gateway);
 /* Listens at another socket, which it takes over, or (NULL) at none. */
 void control_listen(struct control *control, struct listener *listener);
 
+/* Its socket will be closed without being shut down, as another process listens there. */
+void control_leave(struct control *control);
+
 /* A remote forward has come up, was refused, or has gone: requests that wait for it are looked at.
  */
 void control_forward_changed(struct control *control);

@@ -174,6 +174,13 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
     deadline_arm(g->loop, &g->drain, announce_ms, on_drain_announced);
 }
 
+void gateway_drain_now(struct gateway *g, uint64_t timeout_ms)
+{
+    g->draining = true;
+    g->drain_timeout_ms = timeout_ms;
+    drain_now(g);
+}
+
 void gateway_end_in_order(struct gateway *g)
 {
     uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;

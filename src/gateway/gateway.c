@@ -131,7 +131,7 @@ static void on_stdio_done(void *arg, const char *failed)
 /* A command line ends at once; with a failure if not everything was up yet. */
 static void end_command_line(struct gateway *g)
 {
-    if (!g->up)
+    if (!g->up && !g->options.was_up)
         g->status = EXIT_SSH;
     gateway_stop(g);
 }
@@ -250,13 +250,31 @@ void gateway_listen(struct gateway *g, struct config *config)
     listen_at(g, config, keeper_link_given(g->link));
 }
 
+void gateway_listen_now(struct gateway *g)
+{
+    gateway_listen(g, g->generation->config);
+    listeners_assign(g->listeners, g->generation);
+}
+
+/* (The sockets are not shut down, as another process listens at them.) */
+void gateway_retire(struct gateway *g)
+{
+    uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
+
+    if (g->draining || g->stopping)
+        return;
+    listeners_leave(g->listeners);
+    control_leave(g->control);
+    status_server_leave(g->status_server);
+    gateway_drain_now(g, timeout_ms > 0 ? timeout_ms : 1);
+}
+
 struct gateway *gateway_new(struct config *config, struct given_sockets *sockets,
                             const struct gateway_options *options)
 {
     struct gateway *g = mem_zalloc(sizeof(*g));
 
     g->options = *options;
-    g->up = options->was_up;
     gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)

@@ -67,6 +67,12 @@ void gateway_reload(struct gateway *gateway, config_change_done_fn *done, void *
 /* Listens at the sockets that the keeper has sent for `config`. */
 void gateway_listen(struct gateway *gateway, struct config *config);
 
+/* The same for the configuration in use: a successor begins without sockets. */
+void gateway_listen_now(struct gateway *gateway);
+
+/* Another gateway listens: this one drains. */
+void gateway_retire(struct gateway *gateway);
+
 /* For gateway/config_changes. */
 size_t gateway_forward_count(void *gateway);
 bool gateway_apply(void *gateway, const struct config_change_result *change,
@@ -86,6 +92,9 @@ void gateway_check_up(struct gateway *gateway);
 /* Says that it drains; then, after drain_announce if there is a section [status], accepts nothing
  * new, and ends when the last connection has ended, or after `timeout_ms` (0: no limit). */
 void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
+
+/* The same without an announcement. */
+void gateway_drain_now(struct gateway *gateway, uint64_t timeout_ms);
 
 /* Cuts everything, and ends. */
 void gateway_stop(struct gateway *gateway);

@@ -173,6 +173,11 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case KEEPER_SOCKET: given_sockets_add(&link->given, message, fd); return true;
     case KEEPER_CONFIG: return take_config(link, message, *fd);
     case KEEPER_LOG: take_log(link->gateway, *fd); return true;
+    case KEEPER_LISTEN:
+        gateway_listen_now(link->gateway);
+        given_sockets_clear(&link->given);
+        return true;
+    case KEEPER_RETIRE: gateway_retire(link->gateway); return true;
     case KEEPER_DETACH: detach(link, message->numbers[0] != 0); return true;
     case KEEPER_SIGNAL:
         if (message->numbers[0] >= KEEPER_SIGNALS)
@@ -186,6 +191,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_CHANGE:
     case GATEWAY_CHANGED:
     case GATEWAY_NOTIFY:
+    case GATEWAY_UPGRADE:
     case GATEWAY_CLOSED:
     case KEEPER_MESSAGE_KINDS: break;
     }

@@ -174,6 +174,14 @@ void listeners_each(const struct listeners *l,
         each(arg, s->listen, listener_name(s->listener));
 }
 
+void listeners_leave(struct listeners *l)
+{
+    struct listen_socket *s;
+
+    TAILQ_FOREACH (s, &l->sockets, link)
+        listener_leave(s->listener);
+}
+
 void listeners_close(struct listeners *l)
 {
     while (!TAILQ_EMPTY(&l->sockets))

@@ -29,6 +29,9 @@ void listeners_each(const struct listeners *listeners,
                                  const char *address),
                     void *arg);
 
+/* They will be closed without being shut down, as another process listens there. */
+void listeners_leave(struct listeners *listeners);
+
 /* Closes them all, before the workers are told to stop: no client can connect any more when this
  * returns. */
 void listeners_close(struct listeners *listeners);

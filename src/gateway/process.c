@@ -44,6 +44,7 @@ static void take_start(struct beginning *b, struct keeper_message *message, int 
     o->may_ask = (flags & KEEPER_FLAG_MAY_ASK) != 0;
     o->first_failure_ends = (flags & KEEPER_FLAG_FIRST_FAILURE_ENDS) != 0;
     o->reads_again = (flags & KEEPER_FLAG_READS_AGAIN) != 0;
+    o->first_failure_ends = o->first_failure_ends && (flags & KEEPER_FLAG_UP) == 0;
     o->was_up = (flags & KEEPER_FLAG_UP) != 0;
     o->log_fd = STDERR_FILENO;
     if ((flags & KEEPER_FLAG_LOG_FILE) != 0) {

@@ -21,6 +21,7 @@
 struct listener {
     atomic_uint references;
     atomic_bool closed;
+    bool left; /* to another process */
     int fd;
     char *name;
     uint16_t port;
@@ -123,12 +124,33 @@ static void listener_free(struct listener *l)
     free(l);
 }
 
-void listener_remove_path(struct listener *l)
+bool listener_has_path(const struct listener *l)
 {
     struct stat st;
 
-    if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
-        st.st_ino == l->inode)
+    return l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+           st.st_ino == l->inode;
+}
+
+void listener_take_path(struct listener *l, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return;
+    l->path = mem_strdup(path);
+    l->device = st.st_dev;
+    l->inode = st.st_ino;
+}
+
+void listener_leave(struct listener *l)
+{
+    l->left = true;
+}
+
+void listener_remove_path(struct listener *l)
+{
+    if (listener_has_path(l))
         unlink(l->path);
     free(l->path);
     l->path = NULL;
@@ -194,7 +216,8 @@ void listener_close(struct listener *l)
         return;
     listener_remove_path(l);
     atomic_store(&l->closed, true); /* before an acceptor can notice the shutdown */
-    shutdown(l->fd, SHUT_RDWR);
+    if (!l->left)
+        shutdown(l->fd, SHUT_RDWR);
     listener_unref(l);
 }
 

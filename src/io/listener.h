@@ -47,6 +47,15 @@ struct given_socket {
 /* Removes the path of a unix socket, unless another file is there now; who is connected stays. */
 void listener_remove_path(struct listener *listener);
 
+/* Whether the path of a unix socket still is this listener's. */
+bool listener_has_path(const struct listener *listener);
+
+/* Of a listener that was adopted: the path is this process's to remove. */
+void listener_take_path(struct listener *listener, const char *path);
+
+/* Another process goes on listening at the socket: listener_close will not shut it down. */
+void listener_leave(struct listener *listener);
+
 /* Ends the listener, on whatever thread connections are accepted: when this returns, the kernel
  * refuses new connections, a unix socket's path is removed if it still is this listener's, and the
  * address can be listened on again. (On Linux shutdown(2) does that to a listening socket.)

@@ -1,7 +1,10 @@
 /* posix_spawn(3) of /proc/self/exe. */
 #include "io/own_program.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/auxv.h>
@@ -33,6 +36,20 @@ pid_t own_program_start(char *const argv[], char *const environment[], int fd)
         error = spawn_own((const char *)getauxval(AT_EXECFN), argv, environment, fd, &child);
     errno = error;
     return error == 0 ? child : -1;
+}
+
+char *own_program_path(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
+
+    return length > 0 && length < (ssize_t)sizeof(path) ? mem_strndup(path, (size_t)length) : NULL;
+}
+
+int own_program_replace(const char *path, char *const argv[])
+{
+    execv(path, argv);
+    return errno;
 }
 
 void own_program_kill(pid_t child)

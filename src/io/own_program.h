@@ -12,6 +12,13 @@
  * blocked that this thread blocks. Returns the process, or -1: errno. */
 pid_t own_program_start(char *const argv[], char *const environment[], int fd);
 
+/* The path of the file that this process runs; the caller frees. NULL: it is not known. */
+char *own_program_path(void);
+
+/* Executes a program in this process's place, with the descriptors that are not close-on-exec.
+ * Returns an error of errno(3). */
+int own_program_replace(const char *path, char *const argv[]);
+
 /* Kills the child, unless it is exiting already, and takes the status that it ended with (wait(2)).
  * Waits for nothing but the kernel. */
 int own_program_reap(pid_t child);

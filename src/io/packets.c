@@ -219,6 +219,16 @@ void packets_send(struct packets *p, struct span packet, int fd)
     watch_packets(p);
 }
 
+int packets_descriptor(const struct packets *p)
+{
+    return p->end;
+}
+
+bool packets_are_sent(const struct packets *p)
+{
+    return STAILQ_EMPTY(&p->queue);
+}
+
 static void on_packets_closed(uv_handle_t *handle)
 {
     struct packets *p = container_of((uv_poll_t *)handle, struct packets, poll);

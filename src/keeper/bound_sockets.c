@@ -294,6 +294,23 @@ void bound_sockets_commit(struct bound_sockets *b, bool keep_new)
     }
 }
 
+void bound_sockets_adopt(struct bound_sockets *b, const struct bound_socket_info *info)
+{
+    struct bound_socket *s = mem_zalloc(sizeof(*s));
+
+    s->id = info->id;
+    s->index = info->index;
+    s->next_index = NO_INDEX;
+    s->address = *info->address;
+    s->address.path = mem_strdup(info->address->path);
+    s->listener = listener_adopt(info->fd, info->name, info->port);
+    if (info->has_path)
+        listener_take_path(s->listener, info->address->path);
+    if (info->id > b->last_id)
+        b->last_id = info->id;
+    TAILQ_INSERT_TAIL(&b->all, s, link);
+}
+
 void bound_sockets_each(const struct bound_sockets *b, bound_socket_fn *each, void *arg)
 {
     const struct bound_socket *s;
@@ -308,6 +325,8 @@ void bound_sockets_each(const struct bound_sockets *b, bound_socket_fn *each, vo
                       .port = listener_port(s->listener),
                       .name = listener_name(s->listener),
                       .fd = listener_fd(s->listener),
+                      .address = &s->address,
+                      .has_path = listener_has_path(s->listener),
                   });
     }
 }

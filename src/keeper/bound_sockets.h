@@ -5,6 +5,7 @@
 
 #include "conf/config.h"
 #include "control/client.h"
+#include "io/listener.h"
 
 struct bound_sockets;
 
@@ -47,8 +48,14 @@ struct bound_socket_info {
     uint16_t port;
     const char *name; /* as listener_name has it */
     int fd;           /* stays with the socket */
+    const struct listener_address *address;
+    bool has_path; /* the path is this process's to remove */
 };
 typedef void bound_socket_fn(void *arg, const struct bound_socket_info *info);
+
+/* Adds a socket that was bound by the program that this process was before: takes over `info->fd`.
+ */
+void bound_sockets_adopt(struct bound_sockets *sockets, const struct bound_socket_info *info);
 
 /* Calls `each` for all sockets of the configuration last prepared. */
 void bound_sockets_each(const struct bound_sockets *sockets, bound_socket_fn *each, void *arg);

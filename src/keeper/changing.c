@@ -71,9 +71,9 @@ static void changing_offer(struct keeper_change *change)
     }
     if (result->config != NULL) {
         bound_sockets_remove_paths(k->sockets);
-        child_send_sockets(k);
+        child_send_sockets(k->current);
     }
-    child_send_config(k, change->serial, result->config, result->error, &result->problems);
+    child_send_config(k->current, change->serial, result->config, result->error, &result->problems);
     change->offered = true;
 }
 
@@ -90,7 +90,7 @@ static void changing_made(struct message *message, void *owner)
         return;
     }
     changing_discard(change);
-    if (k->child < 0 && k->ending)
+    if (k->current == NULL && k->ending)
         loop_stop(k->loop);
 }
 
@@ -115,6 +115,11 @@ bool changing_begin(struct keeper *k, struct keeper_message *message)
         return false;
     }
     k->change = change;
+    if (k->upgrade != NULL && k->successor != NULL) {
+        snprintf(change->result.error, sizeof(change->result.error), "an upgrade is under way");
+        changing_offer(change);
+        return true;
+    }
     change->base = config_ref(k->config);
     if (socket_pair(true, ends)) {
         change->connection = ends[0];

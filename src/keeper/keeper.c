@@ -24,7 +24,7 @@
  * as much for a dial. */
 #define ENDS_AT_ONCE_MS 15000
 
-static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 /* The log. */
@@ -63,6 +63,18 @@ static int open_log(const char *file)
     return fd;
 }
 
+/* (Takes over the descriptor.) */
+static void send_log(struct keeper *k, int fd)
+{
+    struct gateway_child *child;
+
+    LIST_FOREACH (child, &k->retired, link)
+        child_send(child, KEEPER_LOG, NULL, NULL, 0, fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (k->successor != NULL)
+        child_send(k->successor, KEEPER_LOG, NULL, NULL, 0, fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    child_send(k->current, KEEPER_LOG, NULL, NULL, 0, fd);
+}
+
 /* The file of -E may have been moved: the descriptor of both processes leads to the one of that
  * name from now on. (Lines that wait for a disk go there, too: to wait for that disk here would
  * stop this thread.) */
@@ -80,41 +92,65 @@ static void reopen_log(struct keeper *k)
     }
     dup3(fd, k->log_fd, O_CLOEXEC);
     log_reopen();
-    child_send(k, KEEPER_LOG, NULL, NULL, 0, fd);
+    send_log(k, fd);
 }
 
 /* The end. */
 
+void keeper_child_gone(struct keeper *k)
+{
+    if (k->ended && k->current == NULL && k->successor == NULL && LIST_EMPTY(&k->retired))
+        loop_stop(k->loop);
+}
+
 void keeper_end(struct keeper *k, int status)
 {
     k->ending = true;
+    k->ended = true;
     k->status = status;
     deadline_cancel(&k->restart);
-    deadline_cancel(&k->patience);
-    loop_stop(k->loop);
+    if (LIST_EMPTY(&k->retired))
+        deadline_cancel(&k->patience);
+    upgrade_abandon(k);
+    bound_sockets_close(k->sockets, true);
+    keeper_child_gone(k);
 }
 
-static void on_gateway_overdue(struct deadline *patience)
+static void on_gateways_overdue(struct deadline *patience)
 {
     struct keeper *k = container_of(patience, struct keeper, patience);
+    struct gateway_child *child;
 
-    child_condemn(k, "does not end");
+    if (k->current != NULL)
+        child_condemn(k->current, "does not end");
+    LIST_FOREACH (child, &k->retired, link)
+        child_condemn(child, "does not end");
 }
 
-/* A first signal has a file's gateway drain, as long as its configuration says; whatever is to end
- * at once has little time. */
+static void send_end(struct keeper *k)
+{
+    struct gateway_child *child;
+
+    child_send_signal(k->current, KEEPER_SIGNAL_END);
+    LIST_FOREACH (child, &k->retired, link)
+        child_send_signal(child, KEEPER_SIGNAL_END);
+    deadline_arm(k->loop, &k->patience, ENDS_AT_ONCE_MS, on_gateways_overdue);
+}
+
+/* A first signal has a file's gateway drain, as long as its configuration says, as those do that
+ * have retired; whatever is to end at once has little time. */
 void keeper_order_end(struct keeper *k)
 {
     bool at_once = k->ending || keeper_is_command_line(k);
 
-    if (k->child < 0) {
-        keeper_end(k, keeper_is_command_line(k) && !k->up ? EXIT_SSH : 0);
-        return;
-    }
     k->ending = true;
-    child_send(k, KEEPER_SIGNAL, (const uint32_t[]){KEEPER_SIGNAL_END}, NULL, 0, -1);
+    upgrade_abandon(k);
     if (at_once)
-        deadline_arm(k->loop, &k->patience, ENDS_AT_ONCE_MS, on_gateway_overdue);
+        send_end(k);
+    else
+        child_send_signal(k->current, KEEPER_SIGNAL_END);
+    if (k->current == NULL && !k->ended)
+        keeper_end(k, keeper_is_command_line(k) && !k->up ? EXIT_SSH : 0);
 }
 
 /* Signals. */
@@ -131,11 +167,13 @@ static void on_keeper_signal(void *arg, int number)
     struct keeper *k = arg;
 
     if (number == SIGUSR1) {
-        child_send(k, KEEPER_SIGNAL, (const uint32_t[]){KEEPER_SIGNAL_STATE}, NULL, 0, -1);
+        child_send_signal(k->current, KEEPER_SIGNAL_STATE);
+    } else if (number == SIGUSR2) {
+        upgrade_ask(k);
     } else if (number == SIGHUP && !has_hung_up(k)) {
         reopen_log(k);
-        k->reload_missed = k->child < 0;
-        child_send(k, KEEPER_SIGNAL, (const uint32_t[]){KEEPER_SIGNAL_RELOAD}, NULL, 0, -1);
+        k->reload_missed = k->current == NULL;
+        child_send_signal(k->current, KEEPER_SIGNAL_RELOAD);
     } else {
         keeper_order_end(k);
     }
@@ -176,6 +214,29 @@ static bool bind_sockets(struct keeper *k)
     return ok;
 }
 
+/* After an upgrade: what this process was before goes on, until a gateway with the configuration
+ * that was read again can succeed it. */
+static bool keeper_take_over(struct keeper *k)
+{
+    struct config *config = k->config;
+    struct config_problems problems = {0};
+    struct config *with_forwards = NULL;
+
+    if (!upgrade_state_take(k))
+        return false;
+    keeper_apply_log(k);
+    if (config->file == NULL) /* (the forwards that were asked for with -O stay) */
+        with_forwards = options_read_again(k->sources.argv, k->config, -1, &problems);
+    config_problems_clear(&problems);
+    if (with_forwards != NULL) {
+        config_unref(config);
+        config = with_forwards;
+    }
+    log_info("upgraded to adit %s", PACKAGE_VERSION);
+    upgrade_succeed(k, config);
+    return true;
+}
+
 /* False: something could not be had, and that was reported. */
 static bool keeper_start(struct keeper *k)
 {
@@ -188,12 +249,17 @@ static bool keeper_start(struct keeper *k)
     if (k->loop == NULL)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
+    k->program = own_program_path();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
-    if (k->signals == NULL || !bind_sockets(k))
+    if (k->signals == NULL)
+        return false;
+    if (getenv(UPGRADE_STATE) != NULL)
+        return keeper_take_over(k);
+    if (!bind_sockets(k))
         return false;
     k->sources.find_hosts(k->config);
-    if (!child_start(k))
+    if (!current_start(k))
         return false;
     /* (Who reads standard output, or writes standard input, waits for the gateway alone.) */
     if (k->options->stdio)
@@ -204,12 +270,14 @@ static bool keeper_start(struct keeper *k)
 static void keeper_free(struct keeper *k)
 {
     changing_free(k);
-    child_free(k);
+    upgrade_free(k);
+    child_free(k->current);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);
+    free(k->program);
 }
 
 static int run_keeper(struct options *options, find_hosts_fn *find_hosts, bool trial)
@@ -219,14 +287,13 @@ static int run_keeper(struct options *options, find_hosts_fn *find_hosts, bool t
         .sources = {.argv = options->stdio ? NULL : options->argv, .find_hosts = find_hosts},
         .config = options->config,
         .log_fd = open_log(options->log_file),
-        .child = -1,
         .trial = trial,
         .status = EXIT_SSH,
     };
 
     if (k.log_fd < 0)
         return EX_USAGE;
-    if (options->background && !background_begin()) {
+    if (options->background && getenv(UPGRADE_STATE) == NULL && !background_begin()) {
         fprintf(stderr, "adit: fork: %s\n", strerror(errno));
         return EXIT_SSH;
     }

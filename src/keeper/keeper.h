@@ -17,6 +17,12 @@
 /* How the process of a gateway is called in argv, which is nothing that a person would type. */
 #define KEEPER_GATEWAY_NAME "adit: gateway"
 
+/* The variable of the environment that tells a keeper which was executed by an upgrade what it was
+ * before, and the option that asks a new program whether it could be that: it is --check, and a
+ * program that does not know it cannot. */
+#define UPGRADE_STATE "ADIT_UPGRADE_STATE"
+#define UPGRADE_CHECK "--check-upgrade-1"
+
 /* Runs what `options` (MODE_RUN) asks for, until it ends. Takes the reference to the configuration.
  * Returns the exit status. */
 int keeper_run(struct options *options, find_hosts_fn *find_hosts);

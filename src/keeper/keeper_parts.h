@@ -9,24 +9,36 @@
 #include "keeper/keeper.h"
 
 struct keeper_change;
+struct keeper_upgrade;
+
+/* A process of a gateway. */
+struct gateway_child {
+    LIST_ENTRY(gateway_child) link; /* of those that have retired */
+    struct keeper *keeper;
+    pid_t pid;
+    struct packets *packets;
+    uint32_t sent_id; /* the last socket that it was sent */
+    uint64_t began;
+    bool retired;
+};
 
 struct keeper {
     const struct options *options;
     struct change_sources sources;
     struct config *config; /* in use */
     int log_fd;
+    char *program; /* the path of this one, as it was at the start; NULL: not known */
     struct loop *loop;
     struct mailbox *mailbox;
     struct signals *signals;
     struct bound_sockets *sockets;
 
-    /* The gateway. */
-    pid_t child;             /* -1: there is none */
-    struct packets *packets; /* NULL: there is none */
-    uint32_t sent_id;        /* the last socket that this gateway was sent */
-    uint64_t child_began;
+    struct gateway_child *current;      /* the gateway that listens; NULL: there is none */
+    struct gateway_child *successor;    /* that is to listen in its place; NULL: none */
+    LIST_HEAD(, gateway_child) retired; /* that listened before, and drain */
     struct deadline restart;
-    struct deadline patience; /* with a gateway that is to end */
+    struct deadline patience;       /* with gateways that are to end */
+    struct keeper_upgrade *upgrade; /* under way; NULL: none */
 
     struct keeper_change *change; /* under way; NULL: none */
     bool reload_missed;           /* SIGHUP came while there was no gateway */
@@ -38,6 +50,7 @@ struct keeper {
     bool detached;      /* the gateway has left the terminal, or was asked to */
     bool left_terminal; /* both have */
     bool ending;        /* by a signal, or as the gateway said */
+    bool ended;         /* but for gateways that have retired */
     int status;         /* to exit with */
 };
 
@@ -60,30 +73,77 @@ void keeper_order_end(struct keeper *k);
 /* Ends, when the callback that called this has returned. */
 void keeper_end(struct keeper *k, int status);
 
-/* child.c */
+/* The keeper has no gateway any more: it ends, if it has waited for that. */
+void keeper_child_gone(struct keeper *k);
 
-/* Starts a gateway. False: no process can be had (logged). */
-bool child_start(struct keeper *k);
+/* children.c */
 
-/* Sends it a message. Without a gateway nothing is sent. `fd` is closed in any case. */
-void child_send(struct keeper *k, enum keeper_message_kind kind, const uint32_t *numbers,
+/* Starts a gateway with a configuration, and the sockets unless those are to follow. NULL: no
+ * process can be had (logged). */
+struct gateway_child *child_new(struct keeper *k, const struct config *config, bool with_sockets);
+
+/* One that another program, which this process was before, has started: `end` is this process's end
+ * of their pair. NULL: the loop cannot watch it. */
+struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id);
+
+/* Sends it a message. NULL: to nobody. `fd` is closed in any case. */
+void child_send(struct gateway_child *child, enum keeper_message_kind kind, const uint32_t *numbers,
                 const char *const *texts, size_t text_count, int fd);
+void child_send_signal(struct gateway_child *child, enum keeper_signal number);
 
 /* Sends it the sockets that it does not have, and those that it has by their number. */
-void child_send_sockets(struct keeper *k);
+void child_send_sockets(struct gateway_child *child);
 
 /* Sends it a configuration, as the result of a change: NULL: there is none. */
-void child_send_config(struct keeper *k, uint32_t serial, const struct config *config,
+void child_send_config(struct gateway_child *child, uint32_t serial, const struct config *config,
                        const char *error, const struct config_problems *problems);
 
-/* Has it leave the terminal, before the keeper does (-f). */
-void child_detach(struct keeper *k);
+/* Ends it without asking. `what` it does says so in the log. */
+void child_condemn(struct gateway_child *child, const char *what);
 
-/* Ends it without asking: it has sent what it may not. `what` says so in the log. */
-void child_condemn(struct keeper *k, const char *what);
+/* Once the process is reaped, or without waiting for it. NULL is fine. */
+void child_free(struct gateway_child *child);
+
+/* child.c */
+
+/* Starts the current gateway, as it will be after a crash. False: no process can be had. */
+bool current_start(struct keeper *k);
+
+/* What a gateway sends (a packet_received_fn), and its end (a packets_ended_fn). */
+void child_received(void *child, struct span packet, int *fd);
+void child_ended(void *child);
+
+/* upgrade.c */
+
+/* SIGUSR2, or asked for at the control socket. What comes of it is logged. */
+void upgrade_ask(struct keeper *k);
+
+/* The process was executed by an upgrade (upgrade_state.c has read what it was before): a gateway
+ * with the configuration, to which this takes the reference, is to succeed the current one. */
+void upgrade_succeed(struct keeper *k, struct config *config);
+
+/* The successor has a session; or it has ended. */
+void upgrade_successor_up(struct keeper *k);
+void upgrade_successor_ended(struct keeper *k);
+
+/* No upgrade is wanted any more. */
+void upgrade_abandon(struct keeper *k);
 
 /* After the loop. */
-void child_free(struct keeper *k);
+void upgrade_free(struct keeper *k);
+
+/* upgrade_state.c */
+
+/* Writes what the next program needs into a file in memory, whose descriptor it finds in the
+ * environment, as all that are named there. False: errno. */
+bool upgrade_state_save(const struct keeper *k);
+
+/* Undoes that. */
+void upgrade_state_forget(const struct keeper *k);
+
+/* Takes it: sockets, gateways, the configuration in use. False: there is none, or it cannot be read
+ * (logged). */
+bool upgrade_state_take(struct keeper *k);
 
 /* changing.c */
 

@@ -112,6 +112,14 @@ void status_server_change(struct status_server *server, struct config *config,
         close_clients(server);
 }
 
+void status_server_leave(struct status_server *server)
+{
+    struct status_socket *s;
+
+    TAILQ_FOREACH (s, &server->sockets, link)
+        listener_leave(s->listener);
+}
+
 void status_server_each(const struct status_server *server,
                         void (*each)(void *arg, const char *address), void *arg)
 {

@@ -34,6 +34,9 @@ struct status_server *status_server_new(struct loop *loop, const struct status_s
 void status_server_change(struct status_server *server, struct config *config,
                           struct given_socket *given, size_t count);
 
+/* They will be closed without being shut down, as another process listens there. */
+void status_server_leave(struct status_server *server);
+
 /* Calls `each` for every address that is listened on, as listener_name has it. */
 void status_server_each(const struct status_server *server,
                         void (*each)(void *arg, const char *address), void *arg);

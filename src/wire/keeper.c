@@ -20,12 +20,15 @@ static const struct {
     [KEEPER_SIGNAL] = {false, 1, 0, DESCRIPTOR_NONE},
     [KEEPER_LOG] = {false, 0, 0, DESCRIPTOR_ONE},
     [KEEPER_DETACH] = {false, 1, 0, DESCRIPTOR_NONE},
+    [KEEPER_LISTEN] = {false, 0, 0, DESCRIPTOR_NONE},
+    [KEEPER_RETIRE] = {false, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_READY] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_UP] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_DETACHED] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_CHANGE] = {true, 2, MANY, DESCRIPTOR_NONE},
     [GATEWAY_CHANGED] = {true, 2, 0, DESCRIPTOR_NONE},
     [GATEWAY_NOTIFY] = {true, 1, 1, DESCRIPTOR_NONE},
+    [GATEWAY_UPGRADE] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_CLOSED] = {true, 0, 0, DESCRIPTOR_NONE},
 };
 

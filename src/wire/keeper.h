@@ -35,6 +35,8 @@ enum keeper_message_kind {
     KEEPER_SIGNAL, /* number: enum keeper_signal */
     KEEPER_LOG,    /* descriptor: the log's file, opened again */
     KEEPER_DETACH, /* number: whether standard error stays */
+    KEEPER_LISTEN, /* it shall listen at the sockets sent, which are those of its configuration */
+    KEEPER_RETIRE, /* another gateway listens there: it shall drain */
     /* From the gateway. */
     GATEWAY_READY,    /* it listens */
     GATEWAY_UP,       /* every upstream has a session */
@@ -43,6 +45,7 @@ enum keeper_message_kind {
                          -L, -R or -D take, name), "" for none */
     GATEWAY_CHANGED,  /* numbers: which change, whether it is in use */
     GATEWAY_NOTIFY,   /* number: enum keeper_notice; text: the status */
+    GATEWAY_UPGRADE,  /* an upgrade is asked for */
     GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
     KEEPER_MESSAGE_KINDS
 };
@@ -53,7 +56,7 @@ enum keeper_message_kind {
 #define KEEPER_FLAG_STDIO 4u       /* -W */
 #define KEEPER_FLAG_READS_AGAIN 8u /* a command line's configuration can be read again */
 #define KEEPER_FLAG_LOG_FILE 16u   /* the log is no standard error */
-#define KEEPER_FLAG_UP 32u         /* everything was up once, before this gateway began */
+#define KEEPER_FLAG_UP 32u         /* everything was up once, in a gateway before this one */
 
 /* In the place of a listener's index: the control socket, and those of the status server. */
 #define KEEPER_CONTROL UINT32_MAX
