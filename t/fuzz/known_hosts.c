@@ -37,7 +37,8 @@ static void check_added(const struct known_hosts *known, const struct public_key
     static const uint8_t salt[KNOWN_HOSTS_SALT_LENGTH] = {1};
     char *line = known_hosts_line(known, key, known->file_count % 2 ? salt : NULL);
     char *revoking = line != NULL ? mem_printf("@revoked %s", line) : NULL;
-    struct known_hosts_file files[] = {known->files[0], {"line", line, 0}, {"revoking", NULL, 0}};
+    struct known_hosts_file files[] = {
+        known->files[0], {.path = "line", .bytes = line}, {.path = "revoking"}};
     struct known_hosts more = *known;
 
     if (line != NULL) {
@@ -89,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t name_length = end != NULL ? (size_t)(end - text) : size;
     char *name = strndup(size > 0 ? text : "", name_length);
     size_t begin = end != NULL ? name_length + 1 : size;
-    struct known_hosts_file file = {"file", text + begin, size - begin};
+    struct known_hosts_file file = {.path = "file", .bytes = text + begin, .length = size - begin};
     struct known_hosts known = {&file, 1, name, "host"};
     struct public_key key;
     unsigned line;
