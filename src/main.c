@@ -132,7 +132,9 @@ static int open_log(const char *file)
     return fd;
 }
 
-/* The file of -E may have been moved: the descriptor leads to the one of that name from now on. */
+/* The file of -E may have been moved: the descriptor leads to the one of that name from now on.
+ * (Lines that wait for a disk go there, too: to wait for that disk here would stop the main
+ * thread.) */
 static void reopen_log(void *arg)
 {
     const struct run *run = arg;
@@ -145,7 +147,6 @@ static void reopen_log(void *arg)
         log_error("%s cannot be opened again: %s", run->options->log_file, strerror(errno));
         return;
     }
-    log_flush();
     dup3(fd, run->log_fd, O_CLOEXEC);
     close(fd);
     log_reopen();
@@ -222,6 +223,7 @@ static int run_control(const struct options *options)
     return control_ask(&(struct control_order){
         .command = options->control_command,
         .path = options->control_path,
+        .host = options->control_host,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,

@@ -187,6 +187,23 @@ static bool serves_anybody(const struct load *load, const struct config_listen *
     return !load->config->acl || !acl_narrows(load->config->acl, listen->name);
 }
 
+/* A PROXY protocol header is believed, so that it is taken from named balancers only. */
+static void check_proxy_protocol(struct load *load, const struct config_listen *listen,
+                                 const struct load_section *section)
+{
+    const struct load_key *from = load_key_of(section, "proxy_from");
+
+    if (load_key_of(section, "proxy_protocol")->bad || from->bad)
+        return;
+    if (listen->proxy_protocol != PROXY_PROTOCOL_NO && !from->set)
+        load_problem(
+            load, load_line_of(section, "proxy_protocol"),
+            "proxy_protocol needs proxy_from = NETWORK, ...: the balancers whose header is "
+            "believed");
+    else if (listen->proxy_protocol == PROXY_PROTOCOL_NO && from->set)
+        load_problem(load, from->line, "proxy_from needs proxy_protocol = v1, v2 or any");
+}
+
 /* `key` gave the addresses; `ways` are those to be not open to anybody, besides rules. */
 static void check_addresses(struct load *load, const struct config_listen *listen,
                             const struct load_section *section, const char *key, const char *ways)
@@ -200,7 +217,9 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         /* (Of a command line the second one fails when it listens, as with ssh.) */
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
-        if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
+        /* (Behind a balancer come those that reach the balancer.) */
+        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO ||
+                        (!address->is_unix && !ip_is_loopback(&address->ip))))
             load_problem(
                 load, line,
                 "%s: everybody who can reach %s could use it: %snarrow it by from= in [acl], "
@@ -222,6 +241,7 @@ static void check_listen(struct load *load, size_t index)
 
     check_via(load, section, listen->via);
     check_users(load, listen, section);
+    check_proxy_protocol(load, listen, section);
     if (!load_key_of(section, "auth")->bad)
         check_addresses(load, listen, section, "address", "set auth = password, ");
 }

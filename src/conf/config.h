@@ -153,7 +153,20 @@ struct config_place {
     uint16_t port;
 };
 
+/* Networks from which connections come. */
+struct network_list {
+    struct cidr *items;
+    size_t count;
+    bool local; /* "unix": also those that come by unix sockets */
+};
+
+/* Whether the list has the address; `ip` NULL: a connection by a unix socket. */
+bool network_list_has(const struct network_list *list, const struct ip *ip);
+
 enum listen_auth { LISTEN_AUTH_NONE, LISTEN_AUTH_PASSWORD };
+
+/* Which versions of the PROXY protocol's header connections from `proxy_from` begin with. */
+enum proxy_protocol { PROXY_PROTOCOL_NO, PROXY_PROTOCOL_V1, PROXY_PROTOCOL_V2, PROXY_PROTOCOL_ANY };
 
 /* Users by a name, for rules and listeners. */
 struct config_group {
@@ -175,6 +188,8 @@ struct config_listen {
     bool open;                 /* the file says that any client may use it */
     bool bind;                 /* clients may use SOCKS BIND: the SSH server listens for them */
     uint64_t idle_timeout_ms;  /* 0: a connection may be idle for ever */
+    enum proxy_protocol proxy_protocol;
+    struct network_list proxy_from; /* the balancers; none with PROXY_PROTOCOL_NO */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;

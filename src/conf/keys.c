@@ -17,6 +17,7 @@ static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
+static const char *const words_proxy[] = {"no", "v1", "v2", "any", NULL};
 static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
 static const char *const words_methods[] = {
@@ -227,6 +228,14 @@ static const struct key listen_keys[] = {
      .max = IDLE_MAX_MS,
      .help = "A connection is cut when nothing has passed for this long, or up to an eighth "
              "longer; with 0, never, as over ssh(1): many protocols are silent for hours."},
+    {"proxy_protocol", &type_choice, FIELD(config_listen, proxy_protocol), .initial = "no",
+     .words = words_proxy,
+     .help = "Whether connections from proxy_from begin with the PROXY protocol's header, of which "
+             "version, that says from where the client comes; one without it is closed. See BEHIND "
+             "A BALANCER."},
+    {"proxy_from", &type_networks, FIELD(config_listen, proxy_from), .otherwise = "none",
+     .help = "The balancers that send the header, as networks; unix for those that connect to a "
+             "unix socket. Other clients are served as they come, without a header."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };

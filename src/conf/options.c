@@ -38,6 +38,8 @@ static enum options_mode mode_of(const struct command_line *line)
 /* The control socket that a file's gateway has. */
 static int find_control(const struct command_line *line, struct options *options)
 {
+    if (!line->config_file && !line->destination && !line->control_path)
+        return 0; /* list */
     if (!line->config_file)
         return compose_control(line, options);
     int status = load(line->config_file, options);
@@ -134,6 +136,7 @@ void options_clear(struct options *options)
     free(options->stdio_target.path);
     free(options->stdio_target.host);
     free(options->control_path);
+    free(options->control_host);
     free(options->forwards);
     *options = (struct options){0};
 }
@@ -168,8 +171,8 @@ void options_usage(FILE *out)
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-          "                            exit, reload\n"
-          "  --json                    with -O status: as JSON\n"
+          "                            exit, reload; list shows the tunnels that run\n"
+          "  --json                    with -O status and list: as JSON\n"
           "  -h, --help                print this\n"
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"

@@ -48,7 +48,10 @@ struct options {
     /* Where the adit that is asked listens. MODE_RUN: if one does, it is asked for the forwards,
      * instead of this adit (ssh(1): unless this is to be a ControlMaster); NULL: there is none. */
     char *control_path; /* (owned) */
-    bool json;          /* --json */
+    /* MODE_CONTROL: the destination, whose tunnel is looked for if nobody listens at control_path;
+     * NULL: none was given (owned). */
+    char *control_host;
+    bool json; /* --json */
 
     /* The -L, -R and -D of the command line, for MODE_CONTROL and a MODE_RUN with control_path
      * (owned array). */

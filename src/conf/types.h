@@ -32,6 +32,7 @@ extern const struct key_type type_methods;    /* char *, a comma list of the key
 extern const struct key_type type_host_key;   /* struct config_upstream: host_key, host_key_pins */
 extern const struct key_type type_addresses;  /* struct config_listen: addresses */
 extern const struct key_type type_protocols;  /* bool[], by the key's words */
+extern const struct key_type type_networks;   /* struct network_list */
 extern const struct key_type type_order;      /* struct config_resolve: order */
 extern const struct key_type type_servers;    /* struct config_resolve: servers */
 extern const struct key_type type_rule;       /* struct acl *, which must be there */

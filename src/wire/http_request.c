@@ -418,6 +418,11 @@ size_t http_request_rewrite(const struct http_request *request, enum http_connec
     return (size_t)(put_end(request, connection, at) - out);
 }
 
+#define PROXY_HEADER                                                                               \
+    "a header of the PROXY protocol came, which is taken from proxy_from only, by a listener "     \
+    "with "                                                                                        \
+    "proxy_protocol"
+
 const char *http_foreign(const uint8_t *bytes, size_t length)
 {
     static const struct {
@@ -428,8 +433,8 @@ const char *http_foreign(const uint8_t *bytes, size_t length)
     } foreign[] = {
         {"\x16\x03", 2, 1, "a TLS ClientHello came, and no TLS is spoken here"},
         {"SSH-", 4, 4, "an SSH banner came: this is no SSH server"},
-        {"PROXY ", 6, 6, "a PROXY protocol header came, which is not taken here"},
-        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, "a PROXY protocol header came, which is not taken here"},
+        {"PROXY ", 6, 6, PROXY_HEADER},
+        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, PROXY_HEADER},
         {"PRI * HTTP/2", 12, 12, "an HTTP/2 preface came: only HTTP/1 is spoken here"},
     };
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {

@@ -341,6 +341,7 @@ void client_new(struct worker *worker, struct generation *generation,
     c->origin.is_ip = connection->from_ip;
     c->origin.ip = connection->peer;
     c->origin.port = connection->peer_port;
+    c->request->reading.wants_header = client_comes_by_balancer(listen, connection);
     metric_add(&worker->metrics.accepted, 1);
     log_debug("connection %llu: accepted by worker %u on listener %s", c->number, worker->index,
               listen->name);

@@ -306,6 +306,8 @@ static enum client_event parse_protocol(struct client *c)
 
 static enum client_event parse_some(struct client *c)
 {
+    if (c->request->reading.wants_header)
+        return client_parse_header(c);
     if (!c->wish.protocol_known)
         return parse_protocol(c);
     if (c->request->reading.whole)

@@ -52,6 +52,17 @@ enum client_event client_linger(struct client *c)
 
 /* The access line. */
 
+static const char *balancer_text(const struct balancer *balancer, char *text)
+{
+    char address[IP_TEXT_MAX];
+
+    if (balancer == NULL)
+        return NULL;
+    return balancer->is_ip
+               ? hostport_format(ip_format(&balancer->ip, address), balancer->port, text)
+               : "unix";
+}
+
 /* `text` has room for CLAIMED and HOSTPORT_TEXT_MAX. */
 static const char *origin_text(const struct client_origin *origin, char *text)
 {
@@ -96,6 +107,7 @@ static bool asked_nothing(const struct client *c)
 static void log_access(const struct client *c)
 {
     char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
+    char balancer[HOSTPORT_TEXT_MAX];
     struct log_field fields[ACCESS_FIELDS];
     size_t n = 0;
     /* (The clock of another loop than the one of `began`, if the client has moved.) */
@@ -103,6 +115,8 @@ static void log_access(const struct client *c)
 
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(CONNECTION), c->number);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(CLIENT), origin_text(&c->origin, origin));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(BALANCER), balancer_text(c->origin.balancer, balancer));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(ID), c->origin.id);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(USER), c->wish.user);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TRIED), c->wish.tried);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(LISTEN), c->listen->name);
@@ -161,6 +175,7 @@ static void client_free(struct client *c)
     buffer_clear(&c->session.moving_unsent);
     free(c->internal);
     generation_unref(c->generation);
+    client_forget_origin(c);
     free(c->wish.user);
     free(c->wish.tried);
     free(c->wish.target);

@@ -2,6 +2,7 @@
  *
  *   client.c          its beginning, its endpoint's events, and client_event, which performs what
  *                     client_machine says
+ *   client_header.c   the PROXY protocol's header before the request
  *   client_ask.c      parsing the request, checking a password
  *   client_route.c    rules, names and addresses
  *   client_session.c  choosing a session, waiting for one, moving to its worker
@@ -35,6 +36,7 @@
 struct client_reading {
     struct buffer in;              /* bytes that came and are not consumed yet */
     bool eof;                      /* the client has sent its end of data */
+    bool wants_header;             /* a balancer's header comes first: client_header.c */
     bool greeted;                  /* SOCKS5: a method was agreed on */
     bool wants_password;           /* SOCKS5: the next message is the password's */
     bool whole;                    /* HTTP: only the password is still to be checked */
@@ -78,6 +80,12 @@ struct client_http {
     char upgrade[HTTP_UPGRADE_MAX + 1];
 };
 
+/* client_open.c: the one limit of time for all that is asked. */
+struct client_limit {
+    uint64_t began;     /* when the first server was asked; 0: none was */
+    uint64_t waited_ms; /* what the client had waited for a session by then */
+};
+
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
 struct client_beside {
     bool under_way;
@@ -102,6 +110,7 @@ struct client_request {
     struct open_race race;  /* client_open.c */
     unsigned attempt;       /* the number there of the attempt on client_session's slot */
     struct client_beside beside;
+    struct client_limit limit;
     uint64_t asked_at;       /* when the server was asked for a channel */
     struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
     bool bound;              /* BIND: the reply names an address, which is: */
@@ -110,12 +119,21 @@ struct client_request {
     char why[300]; /* why the client was refused, or why it lingers, for the access line */
 };
 
-/* client.c: where the client is. */
+/* client_header.c: where a connection comes from whose client is another one. */
+struct balancer {
+    bool is_ip;
+    uint16_t port;
+    struct ip ip;
+};
+
+/* client.c, client_header.c: where the client is. */
 struct client_origin {
     bool via_remote_forward; /* it came in at the far side, and its target is reached from here */
     bool is_ip;              /* `ip` and `port` are known */
     uint16_t port;
     struct ip ip;
+    struct balancer *balancer; /* that says so; NULL: the connection comes from there */
+    char *id;                  /* the balancer's name for the connection; NULL */
 };
 
 /* client_ask.c: what the client asked for. */
@@ -219,6 +237,19 @@ void client_listen(struct client *client);
 void client_forget_request(struct client *client);
 
 enum client_event client_begin_request(struct client *client); /* an action: CLIENT_BEGIN */
+
+/* client_header.c */
+
+/* Whether the connection comes from a balancer of the listener, and begins with its header. */
+bool client_comes_by_balancer(const struct config_listen *listen,
+                              const struct accepted *connection);
+
+/* Parses the header: CLIENT_BYTES (it is whole), CLIENT_UNSERVED (it is none) or CLIENT_NOTHING
+ * (there is more to come). */
+enum client_event client_parse_header(struct client *client);
+
+/* Frees what the header has said. */
+void client_forget_origin(struct client *client);
 
 /* client_ask.c */
 

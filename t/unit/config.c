@@ -88,6 +88,9 @@ static void every_key_has_its_default(void **state)
     assert_null(listen->users);
     assert_false(listen->open);
     assert_int_equal(listen->idle_timeout_ms, 0);
+    assert_int_equal(listen->proxy_protocol, PROXY_PROTOCOL_NO);
+    assert_int_equal(listen->proxy_from.count, 0);
+    assert_false(listen->proxy_from.local);
     assert_string_equal(listen->via, "a");
 
     assert_int_equal(config->resolve.order_count, 1);
@@ -200,6 +203,7 @@ static void every_key_of_a_listener_is_read(void **state)
     char *text = mem_printf(UPSTREAM "[upstream b]\nhost = h\n[listen x]\naddress = *:1\n"
                                      "protocols = http, socks5\nauth = password\nusers = %s\n"
                                      "idle_timeout = 90m\nvia = b\n"
+                                     "proxy_protocol = v2\nproxy_from = 10.0.0.0/8,\n unix\n"
                                      "[listen y]\naddress = *:2\nopen = yes\n",
                             file);
     struct config *config = load_good(text);
@@ -212,6 +216,10 @@ static void every_key_of_a_listener_is_read(void **state)
     assert_string_equal(listen->users_file, file);
     assert_int_equal(users_count(listen->users), 1);
     assert_int_equal(listen->idle_timeout_ms, 90 * 60 * 1000);
+    assert_int_equal(listen->proxy_protocol, PROXY_PROTOCOL_V2);
+    assert_int_equal(listen->proxy_from.count, 1);
+    assert_int_equal(listen->proxy_from.items[0].bits, 104);
+    assert_true(listen->proxy_from.local);
     assert_string_equal(listen->via, "b");
     assert_true(config->listens[1].open);
     config_unref(config);

@@ -64,6 +64,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "open = no\n"
                               "bind = no\n"
                               "idle_timeout = 0s\n"
+                              "proxy_protocol = no\n"
                               "via = a\n"
                               "\n"
                               "[resolve]\n"
@@ -124,8 +125,9 @@ static void every_key_comes_back(void **state)
         "exit_on_forward_failure = no\ncompression = no\nrekey = default\n"
         "rekey_time = 0s\n",
         "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
-        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\nvia = "
-        "a\n",
+        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\n"
+        "proxy_protocol = any\nproxy_from = 10.0.0.0/8, 192.0.2.1, 0.0.0.0/0, ::/0, fd00::/8, "
+        "unix\nvia = a\n",
         "[forward f]\nlocal = 5 h:6\nopen = no\nidle_timeout = 90s\nvia = b\n",
         "[forward g]\nremote = 0\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",

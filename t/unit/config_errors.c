@@ -157,6 +157,18 @@ static void the_bind_rule(void **state)
         /* What would follow from a value that was refused is not reported. */
         {UPSTREAM "[listen x]\naddress = *:1\nauth = pasword\n",
          "f:5: auth: 'pasword' is not one of none, password\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nopen = yes\nproxy_protocol = v1\n",
+         "f:6: proxy_protocol needs proxy_from = NETWORK, ...: the balancers whose header is "
+         "believed\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nproxy_from = ::1\n",
+         "f:5: proxy_from needs proxy_protocol = v1, v2 or any\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nopen = yes\nproxy_protocol = v1\n"
+                  "proxy_from = 10.0.0.1/8\n",
+         "f:7: proxy_from: '10.0.0.1/8' is not ADDRESS, ADDRESS/BITS (with no bit set behind "
+         "these) "
+         "or unix\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nproxy_protocol = any\nproxy_from = ::1\n",
+         "f:4: " ANYBODY("127.0.0.1:1") "f:4: " ANYBODY("[::1]:1")},
         {UPSTREAM "[listen x]\naddress = *:1\n[acl]\nallow = from=nowhere\n",
          "f:6: allow: from=nowhere: \"nowhere\" is no network or address, and neither "
          "\"unix\" nor \"remote\"\n"},

@@ -122,6 +122,8 @@ struct field_row {
     F(open, VALUE, 0)                                                                              \
     F(bind, VALUE, 0)                                                                              \
     F(idle_timeout_ms, VALUE, 0)                                                                   \
+    F(proxy_protocol, VALUE, 0)                                                                    \
+    F(proxy_from, PARTS, {0})                                                                      \
     F(via, STRING, NULL)                                                                           \
     F(target, PARTS, {0})
 
@@ -252,6 +254,15 @@ static inline void visit_part(const struct field_visit *v, const char *type, con
     v->visit(v->arg, type, &row, same);
 }
 
+static inline bool networks_same(const struct network_list *a, const struct network_list *b)
+{
+    bool same = a->count == b->count && a->local == b->local;
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same = ip_equal(&a->items[i].ip, &b->items[i].ip) && a->items[i].bits == b->items[i].bits;
+    return same;
+}
+
 static inline void visit_listen(const struct field_visit *v, const struct config_listen *a,
                                 const struct config_listen *b)
 {
@@ -263,6 +274,7 @@ static inline void visit_listen(const struct field_visit *v, const struct config
         VISIT(v, config_address, &a->addresses[i], &b->addresses[i]);
     VISIT(v, config_place, &a->target, &b->target);
     visit_part(v, "config_listen", "users", strings_same(text_a, text_b));
+    visit_part(v, "config_listen", "proxy_from", networks_same(&a->proxy_from, &b->proxy_from));
     free(text_a);
     free(text_b);
 }

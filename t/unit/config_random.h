@@ -177,6 +177,17 @@ static void make_protocols(struct key_slot slot)
         ((bool *)slot.field)[i] = pick(2);
 }
 
+static void make_networks(struct key_slot slot)
+{
+    struct network_list *list = slot.field;
+
+    list->local = pick(2);
+    for (unsigned i = pick(4); i > 0; i--) {
+        LIST_APPEND(list->items, list->count);
+        list->items[list->count++] = (struct cidr){random_ip(), (uint8_t)pick(129)};
+    }
+}
+
 static void make_order(struct key_slot slot)
 {
     struct config_resolve *resolve = slot.field;
@@ -239,6 +250,7 @@ static const struct {
     {&store_host_key, make_host_key},
     {&store_addresses, make_addresses},
     {&store_protocols, make_protocols},
+    {&store_networks, make_networks},
     {&store_order, make_order},
     {&store_servers, make_servers},
     {&store_forward, make_forward},
