@@ -194,6 +194,12 @@ static void world_count(const struct world *world, const struct http_exchange_re
                world->origin.got + own + left);
 }
 
+static void world_forget_ahead(struct world *world)
+{
+    world->ahead = 0;
+    buffer_clear(&world->from_origin);
+}
+
 /* What was ahead is the next exchanges', if the origin stays. */
 static void world_take_ahead(struct world *world, const struct http_exchange_result *result)
 {
@@ -329,6 +335,7 @@ static void world_ends(struct world *world, struct side *side, unsigned what)
         if (world->exchange != NULL) {
             http_exchange_abort(world->exchange);
             world->exchange = NULL;
+            world_forget_ahead(world);
         }
         break;
     default: side_takes(side, (size_t)1 << (what & 15)); break;
@@ -358,8 +365,7 @@ static size_t step(struct world *world, const uint8_t *data, size_t size)
 static void world_close_origin(struct world *world)
 {
     side_close(&world->origin.endpoint, false);
-    world->ahead = 0;
-    buffer_clear(&world->from_origin);
+    world_forget_ahead(world);
 }
 
 /* The owner gives up what it was given back. */
