@@ -170,7 +170,11 @@ static bool address_taken(const struct config *config, const struct config_liste
                 return true;
         }
         if (other == listen)
-            break;
+            return false;
+    }
+    for (size_t i = 0; i < index; i++) { /* (of [status], which is none of those) */
+        if (address_equal(&listen->addresses[i], &listen->addresses[index]))
+            return true;
     }
     return false;
 }
@@ -272,6 +276,33 @@ void load_check_forward(struct load *load, size_t index)
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }
 
+/* What the page shows is nobody else's business, and its passwords are readable on the way. */
+static void check_status(struct load *load)
+{
+    struct config_listen *listen = &load->config->status.listen;
+    const struct load_section *section = load_section_of(load, "status", 0);
+    unsigned line = load_line_of(section, "address");
+    char text[HOSTPORT_TEXT_MAX];
+
+    if (!section)
+        return;
+    if (!load_key_of(section, "address")->set)
+        load_problem(load, section->line, "[status] has no address");
+    if (listen->users_file && !load_key_of(section, "users")->bad)
+        read_users(load, listen, load_line_of(section, "users"));
+    for (size_t i = 0; i < listen->address_count; i++) {
+        const struct config_address *address = &listen->addresses[i];
+        if (address_taken(load->config, listen, i))
+            load_problem(load, line, "address: %s is there twice", address_text(address, text));
+        if (!address->is_unix && !ip_is_loopback(&address->ip) && !listen->users_file &&
+            !listen->open && !load_key_of(section, "open")->bad)
+            load_problem(load, line,
+                         "address: everybody who can reach %s could see it: set users = FILE, or "
+                         "say open = yes",
+                         address_text(address, text));
+    }
+}
+
 static void check_resolve(struct load *load)
 {
     const struct config_resolve *resolve = &load->config->resolve;
@@ -353,6 +384,7 @@ void load_check(struct load *load)
         check_listen(load, i);
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
+    check_status(load);
     for (size_t i = 0; i < config->limit_count; i++)
         check_limit(load, i);
     check_resolve(load);

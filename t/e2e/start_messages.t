@@ -349,7 +349,7 @@ def sources():
                 os.path.join(top, file) for file in sorted(os.listdir(top))
                 if file.endswith(".c") and file not in NO_MESSAGES]:
             with open(file, encoding="utf-8") as source:
-                code = re.sub(r"/\*.*?\*/|static void print_usage.*?^}|static const char usage.*?;$", "",
+                code = re.sub(r"/\*.*?\*/|void options_(?:first|usage).*?^}|static const char usage.*?;$", "",
                               source.read(), flags=re.S | re.M)
             code = re.sub(r'\bHELP\("[^"]*"\)', "", code)  # completions have these
             code = code.replace("'\"'", "")

@@ -336,6 +336,7 @@ static inline struct config *random_config(void)
             string_list_append(&config->upstreams[i].ssh_words, random_text());
     for (size_t i = 0; i < config->listen_count; i++)
         config->listens[i].users = random_users();
+    config->status.listen.users = random_users();
     for (size_t i = 0; i < config->forward_count; i++)
         assert_true(forward_listener_make(&config->forwards[i]));
     return config;
