@@ -144,7 +144,8 @@ struct config_upstream {
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
 struct config_address {
     bool is_unix;
-    char *path; /* if is_unix */
+    bool is_passed; /* sockets that systemd passes to the process */
+    char *path;     /* if is_unix; if is_passed: the name of the sockets */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks a port, which the log reports */
     /* The second address of a word ("localhost", "*") that stands for one address of each family:
