@@ -6,6 +6,7 @@
 #include "base/visible.h"
 #include "conf/known_hosts_command.h"
 #include "io/subprocess.h"
+#include "io/terminal.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -103,6 +103,8 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(config->resolve.server_count, 0);
     assert_null(config->acl);
     assert_false(config->acl_names_resolve);
+    assert_int_equal(config->limit_count, 0);
+    assert_int_equal(config->gateway.max_connections, 0);
     config_unref(config);
 }
 
