@@ -7,6 +7,7 @@
 #include "control/client.h"
 #include "gateway/gateway.h"
 #include "io/background.h"
+#include "io/passed_sockets.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
 #include "setup/init.h"
@@ -319,6 +320,7 @@ int main(int argc, char **argv)
 
     slow_copies_avoid(argv);
     fill_standard_descriptors();
+    passed_sockets_take();
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     status = options_parse(argc, argv, &options);

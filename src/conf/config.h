@@ -144,7 +144,8 @@ struct config_upstream {
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
 struct config_address {
     bool is_unix;
-    char *path; /* if is_unix */
+    bool is_passed; /* sockets that systemd passes to the process */
+    char *path;     /* if is_unix; if is_passed: the name of the sockets */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks a port, which the log reports */
     /* The second address of a word ("localhost", "*") that stands for one address of each family:
@@ -229,6 +230,15 @@ struct config_forward {
     struct config_listen listen;
 };
 
+/* The section [status]: where people and machines see how adit does, over HTTP. */
+struct config_status {
+    /* Its addresses (none: there is no such section), users and `open`; nothing else of it. First,
+     * as the keys of both kinds of section share their types. */
+    struct config_listen listen;
+    struct string_list names;   /* that a request's Host may have besides localhost and addresses */
+    uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
+};
+
 enum resolve_step { RESOLVE_REMOTE, RESOLVE_TUNNEL, RESOLVE_LOCAL };
 
 struct config_resolve {
@@ -255,6 +265,7 @@ struct config {
     struct config_limit *limits;
     size_t limit_count;
     struct config_resolve resolve;
+    struct config_status status;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
     /* What ssh would do of ssh_config and adit does not; each becomes a notice. */
@@ -343,6 +354,9 @@ bool config_listen_admits(const struct config *config, const struct config_liste
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
+
+/* Whether there is a section [status]. */
+bool config_has_status(const struct config *config);
 
 /* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);

@@ -177,12 +177,12 @@ static void write_rules(struct buffer *out, const struct acl *acl)
 
 char *config_dump(const struct config *config)
 {
-    const struct section *acl = section_find("acl");
+    const struct section *acl = section_find("acl"), *status = section_find("status");
     struct buffer out = {0};
 
     for (size_t s = 0; s < section_count; s++) {
         const struct section *section = &sections[s];
-        if (section == acl && !config->acl)
+        if ((section == acl && !config->acl) || (section == status && !config_has_status(config)))
             continue;
         for (size_t i = 0; i < section_objects(section, config); i++) {
             const void *object = section_object(section, config, i);

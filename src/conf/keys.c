@@ -1,13 +1,9 @@
-/* The table of sections and keys, and what can be done with all of them alike. */
+/* The table of sections and keys, and finding one by its name. */
 #include "conf/keys.h"
 
-#include "base/mem.h"
 #include "base/nearest.h"
-#include "conf/stores.h"
 #include "conf/types.h"
 
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const words_yes_no[] = {"no", "yes", NULL};
@@ -320,6 +316,22 @@ static const struct key resolve_keys[] = {
      .help = "DNS servers, asked over TCP through the upstream by tunnel."},
 };
 
+static const struct key status_keys[] = {
+    {"address", &type_addresses,
+     .help = "Where it is served: addresses of loopback, or paths, unless there are users or "
+             "open = yes."},
+    {"users", &type_file, FIELD(config_status, listen.users_file), .otherwise = "none",
+     .help = "An htpasswd file with the users who may see it."},
+    {"open", &type_bool, FIELD(config_status, listen.open), .initial = "no", .words = words_yes_no,
+     .help = "With yes, everybody who can reach the address may see it."},
+    {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
+     .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
+     .max = DAY_MS,
+     .help = "How long, before adit drains, /readyz says that it will while clients are still "
+             "accepted, so that a balancer sends no more of them."},
+};
+
 static const struct key acl_keys[] = {
     {"names", &type_bool, FIELD(config, acl_names_resolve), .initial = "as-given",
      .words = words_names,
@@ -345,6 +357,7 @@ const struct section sections[] = {
     {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
     {"limit", ARRAY(config_limit, limits, limit_count), KEYS(limit_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
+    {"status", .offset = offsetof(struct config, status), KEYS(status_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
 const size_t section_count = COUNT(sections);
@@ -357,6 +370,8 @@ HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
 HEADED(config_group);
+_Static_assert(offsetof(struct config_status, listen) == 0,
+               "the addresses of [status] have the type of a listener's");
 HEADED(config_limit);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
@@ -394,90 +409,4 @@ const char *key_nearest(const struct section *section, const char *name)
     for (size_t i = 0; i < section->key_count; i++)
         nearest_offer(&nearest, section->keys[i].name);
     return nearest.best;
-}
-
-static void *at(const void *base, size_t offset)
-{
-    return (char *)base + offset;
-}
-
-size_t section_objects(const struct section *section, const struct config *config)
-{
-    return section->named ? *(size_t *)at(config, section->count_offset) : 1;
-}
-
-void *section_object(const struct section *section, const struct config *config, size_t index)
-{
-    void *object = at(config, section->offset);
-
-    return section->named ? at(*(void **)object, index * section->size) : object;
-}
-
-void section_append(const struct section *section, struct config *config, char *name, unsigned line)
-{
-    void **array = at(config, section->offset);
-    size_t *count = at(config, section->count_offset);
-
-    *array = mem_realloc(*array, (*count + 1) * section->size);
-    struct section_head *head = at(*array, *count * section->size);
-    memset(head, 0, section->size);
-    head->name = name;
-    head->line = line;
-    (*count)++;
-}
-
-void section_object_clear(const struct section *section, void *object)
-{
-    for (size_t k = 0; k < section->key_count; k++) {
-        const struct key *key = &section->keys[k];
-        if (key->type->free)
-            key->type->free(key_slot(key, object));
-    }
-    if (section->named)
-        free(((struct section_head *)object)->name);
-}
-
-void sections_free(struct config *config)
-{
-    for (size_t s = 0; s < section_count; s++) {
-        const struct section *section = &sections[s];
-        for (size_t i = 0; i < section_objects(section, config); i++)
-            section_object_clear(section, section_object(section, config, i));
-        if (section->named)
-            free(*(void **)at(config, section->offset));
-    }
-}
-
-void key_copy(const struct key *key, const void *from, void *to)
-{
-    const struct key_store *store = key->type->store;
-    struct buffer line = {0};
-
-    store->save(key_slot(key, from), &line);
-    struct word_reader words = word_reader_of(&line);
-    if (words.at < words.end) {
-        bool ok = store->restore(key_slot(key, to), &words) && words_ended(&words);
-        assert(ok && "what a store saves it restores");
-        (void)ok;
-    }
-    buffer_clear(&line);
-}
-
-bool key_same(const struct key *key, const void *a, const void *b)
-{
-    struct buffer line_a = {0}, line_b = {0};
-
-    key->type->store->save(key_slot(key, a), &line_a);
-    key->type->store->save(key_slot(key, b), &line_b);
-    size_t length = buffer_length(&line_a);
-    bool same = length == buffer_length(&line_b) &&
-                (length == 0 || memcmp(buffer_data(&line_a), buffer_data(&line_b), length) == 0);
-    buffer_clear(&line_a);
-    buffer_clear(&line_b);
-    return same;
-}
-
-struct key_slot key_slot(const struct key *key, const void *object)
-{
-    return (struct key_slot){key, at(object, key->offset)};
 }

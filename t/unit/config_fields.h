@@ -104,6 +104,7 @@ struct field_row {
 
 #define ADDRESS_FIELDS(F)                                                                          \
     F(is_unix, VALUE, 0)                                                                           \
+    F(is_passed, VALUE, 0)                                                                         \
     F(path, STRING, NULL)                                                                          \
     F(ip, VALUE, {{0}})                                                                            \
     F(port, VALUE, 0)                                                                              \
@@ -166,6 +167,11 @@ struct field_row {
     F(servers, PARTS, NULL)                                                                        \
     F(server_count, VALUE, 0)
 
+#define STATUS_FIELDS(F)                                                                           \
+    F(listen, PARTS, {.name = NULL})                                                               \
+    F(names, LIST, {0})                                                                            \
+    F(drain_announce_ms, VALUE, 0)
+
 #define CONFIG_FIELDS(F)                                                                           \
     F(file, STRING, NULL)                                                                          \
     F(gateway, PARTS, {0})                                                                         \
@@ -180,6 +186,7 @@ struct field_row {
     F(limits, PARTS, NULL)                                                                         \
     F(limit_count, VALUE, 0)                                                                       \
     F(resolve, PARTS, {.order_count = 0})                                                          \
+    F(status, PARTS, {.drain_announce_ms = 0})                                                     \
     F(acl, PARTS, NULL)                                                                            \
     F(acl_names_resolve, VALUE, 0)                                                                 \
     F(remarks, LIST, {0})
@@ -202,6 +209,7 @@ struct field_row {
 #define LIMIT_ROW(field, kind, ...) ROW_OF(config_limit, field, kind)
 #define SERVER_ROW(field, kind, ...) ROW_OF(config_server, field, kind)
 #define RESOLVE_ROW(field, kind, ...) ROW_OF(config_resolve, field, kind)
+#define STATUS_ROW(field, kind, ...) ROW_OF(config_status, field, kind)
 #define CONFIG_ROW(field, kind, ...) ROW_OF(config, field, kind)
 FIELD_ROWS(config_gateway, GATEWAY_FIELDS, GATEWAY_ROW)
 FIELD_ROWS(config_upstream, UPSTREAM_FIELDS, UPSTREAM_ROW)
@@ -213,6 +221,7 @@ FIELD_ROWS(config_group, GROUP_FIELDS, GROUP_ROW)
 FIELD_ROWS(config_limit, LIMIT_FIELDS, LIMIT_ROW)
 FIELD_ROWS(config_server, SERVER_FIELDS, SERVER_ROW)
 FIELD_ROWS(config_resolve, RESOLVE_FIELDS, RESOLVE_ROW)
+FIELD_ROWS(config_status, STATUS_FIELDS, STATUS_ROW)
 FIELD_ROWS(config, CONFIG_FIELDS, CONFIG_ROW)
 
 /* Whether it met a field that differs. `visit` is called for every row of every object that two
@@ -336,6 +345,8 @@ static inline void visit_config(const struct field_visit *v, const struct config
     VISIT(v, config_resolve, &a->resolve, &b->resolve);
     for (size_t i = 0; i < fewer(a->resolve.server_count, b->resolve.server_count); i++)
         VISIT(v, config_server, &a->resolve.servers[i], &b->resolve.servers[i]);
+    VISIT(v, config_status, &a->status, &b->status);
+    visit_listen(v, &a->status.listen, &b->status.listen);
     visit_acl(v, a->acl, b->acl);
 }
 
