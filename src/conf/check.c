@@ -138,7 +138,9 @@ static const char *address_text(const struct config_address *address,
 {
     char ip[IP_TEXT_MAX];
 
-    if (address->is_unix)
+    if (address->is_passed)
+        snprintf(text, HOSTPORT_TEXT_MAX, "systemd:%s", address->path);
+    else if (address->is_unix)
         snprintf(text, HOSTPORT_TEXT_MAX, "unix:%s", address->path);
     else
         hostport_format(ip_format(&address->ip, ip), address->port, text);
@@ -147,6 +149,8 @@ static const char *address_text(const struct config_address *address,
 
 static bool address_equal(const struct config_address *a, const struct config_address *b)
 {
+    if (a->is_passed || b->is_passed)
+        return a->is_passed && b->is_passed && strcmp(a->path, b->path) == 0;
     if (a->is_unix || b->is_unix)
         return a->is_unix && b->is_unix && strcmp(a->path, b->path) == 0;
     return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
@@ -222,7 +226,7 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         /* (Behind a balancer come those that reach the balancer.) */
-        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO ||
+        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO || address->is_passed ||
                         (!address->is_unix && !ip_is_loopback(&address->ip))))
             load_problem(
                 load, line,

@@ -144,7 +144,8 @@ struct config_upstream {
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
 struct config_address {
     bool is_unix;
-    char *path; /* if is_unix */
+    bool is_passed; /* sockets that systemd passes to the process */
+    char *path;     /* if is_unix; if is_passed: the name of the sockets */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks a port, which the log reports */
     /* The second address of a word ("localhost", "*") that stands for one address of each family:
@@ -304,6 +305,9 @@ void config_unref(struct config *config);
 /* The effective configuration as INI that config_load reads back to the same configuration; the
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
+
+/* The [upstream] sections alone, with those values only that are no defaults; the caller frees. */
+char *config_upstreams_text(const struct config *config);
 
 /* The first value that no INI file can hold, with its section and key: values of ssh_config can
  * have a comment sign in them, or be longer than a line. The caller frees. NULL: every value can be

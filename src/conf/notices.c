@@ -167,7 +167,8 @@ static void notice_upstream(const struct notices *notices, const struct config_u
 static bool is_beyond_loopback(const struct config_listen *listen)
 {
     for (size_t i = 0; i < listen->address_count; i++) {
-        if (!listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip))
+        const struct config_address *address = &listen->addresses[i];
+        if (address->is_passed || (!address->is_unix && !ip_is_loopback(&address->ip)))
             return true;
     }
     return false;

@@ -131,7 +131,7 @@ static void every_key_comes_back(void **state)
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
         "exit_on_forward_failure = no\ncompression = no\nrekey = default\n"
         "rekey_time = 0s\n",
-        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
+        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3, systemd:a\n"
         "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\n"
         "proxy_protocol = any\nproxy_from = 10.0.0.0/8, 192.0.2.1, 0.0.0.0/0, ::/0, fd00::/8, "
         "unix\nvia = a\n",

@@ -136,12 +136,20 @@ static void addresses(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *text = mem_printf(UPSTREAM "[listen x]\naddress = %s\n", bad[i]);
         char *expected = mem_printf(
-            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT or unix:PATH\n", bad[i]);
+            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT, unix:PATH or systemd:NAME\n",
+            bad[i]);
         assert_problems(&(struct error_case){text, expected}, 1);
         free(text);
         free(expected);
     }
     static const struct error_case cases[] = {
+        {UPSTREAM "[listen x]\naddress = systemd:\n",
+         "f:4: address: 'systemd:' is not systemd:NAME\n"},
+        {UPSTREAM "[listen x]\nopen = yes\naddress = systemd:a, systemd:a\n",
+         "f:5: address: systemd:a is there twice\n"},
+        {UPSTREAM "[listen x]\naddress = systemd:a\n",
+         "f:4: address: everybody who can reach systemd:a could use it: set auth = password, "
+         "narrow it by from= in [acl], or say open = yes\n"},
         {UPSTREAM "[listen x]\naddress = unix:\n", "f:4: address: 'unix:' is not unix:PATH\n"},
         {UPSTREAM "[listen x]\naddress = unix:~bob/x\n",
          "f:4: address: 'unix:~bob/x' is not unix:PATH\n"},

@@ -104,6 +104,7 @@ struct field_row {
 
 #define ADDRESS_FIELDS(F)                                                                          \
     F(is_unix, VALUE, 0)                                                                           \
+    F(is_passed, VALUE, 0)                                                                         \
     F(path, STRING, NULL)                                                                          \
     F(ip, VALUE, {{0}})                                                                            \
     F(port, VALUE, 0)                                                                              \
