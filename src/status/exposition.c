@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_words(struct exposition *x, const char *text)
+static void page_add(struct exposition *x, const char *text)
 {
     buffer_append(&x->text, text, strlen(text));
 }
@@ -31,12 +31,12 @@ static const char *total_suffix(const struct exposition *x)
 /* (OpenMetrics names the family without the suffix of its samples.) */
 static void put_family_line(struct exposition *x, const char *what, const char *text)
 {
-    add_words(x, what);
-    add_words(x, x->family->name);
-    add_words(x, x->open_metrics ? "" : total_suffix(x));
-    add_words(x, " ");
-    add_words(x, text);
-    add_words(x, "\n");
+    page_add(x, what);
+    page_add(x, x->family->name);
+    page_add(x, x->open_metrics ? "" : total_suffix(x));
+    page_add(x, " ");
+    page_add(x, text);
+    page_add(x, "\n");
 }
 
 static void put_label_value(struct exposition *x, const char *value)
@@ -50,7 +50,7 @@ static void put_label_value(struct exposition *x, const char *value)
         at += plain;
         if (*at == '\0')
             break;
-        add_words(x, "\\");
+        page_add(x, "\\");
         buffer_append(&x->text, at, 1);
     }
     free(copy);
@@ -68,24 +68,24 @@ static void put_sample_name(struct exposition *x, const char *suffix, const char
         put_family_line(x, "# TYPE ", metric_type_name(family->type));
         x->begun = true;
     }
-    add_words(x, family->name);
-    add_words(x, suffix);
+    page_add(x, family->name);
+    page_add(x, suffix);
     for (size_t i = 0; family->labels[i] != NULL; i++) {
-        add_words(x, before);
-        add_words(x, family->labels[i]);
-        add_words(x, "=\"");
+        page_add(x, before);
+        page_add(x, family->labels[i]);
+        page_add(x, "=\"");
         put_label_value(x, labels[i]);
-        add_words(x, "\"");
+        page_add(x, "\"");
         before = ",";
     }
     if (bound != NULL) {
-        add_words(x, before);
-        add_words(x, "le=\"");
-        add_words(x, bound);
-        add_words(x, "\"");
+        page_add(x, before);
+        page_add(x, "le=\"");
+        page_add(x, bound);
+        page_add(x, "\"");
         before = ",";
     }
-    add_words(x, before[0] == ',' ? "} " : " ");
+    page_add(x, before[0] == ',' ? "} " : " ");
 }
 
 static void put_count(struct exposition *x, uint64_t value)
@@ -93,7 +93,7 @@ static void put_count(struct exposition *x, uint64_t value)
     char text[24];
 
     snprintf(text, sizeof text, "%" PRIu64 "\n", value);
-    add_words(x, text);
+    page_add(x, text);
 }
 
 void exposition_count(struct exposition *x, const char *const *labels, uint64_t value)
@@ -108,7 +108,7 @@ void exposition_real(struct exposition *x, const char *const *labels, double val
 
     snprintf(text, sizeof text, "%.3f\n", value);
     put_sample_name(x, total_suffix(x), labels, NULL);
-    add_words(x, text);
+    page_add(x, text);
 }
 
 /* "0.25", "1.0": as OpenMetrics writes floating-point numbers. */
@@ -139,7 +139,7 @@ void exposition_histogram(struct exposition *x, const char *const *labels,
     snprintf(text, sizeof text, "%" PRIu64 ".%03u\n", histogram->sum_ms / 1000,
              (unsigned)(histogram->sum_ms % 1000));
     put_sample_name(x, "_sum", labels, NULL);
-    add_words(x, text);
+    page_add(x, text);
     put_sample_name(x, "_count", labels, NULL);
     put_count(x, count);
 }
@@ -147,5 +147,5 @@ void exposition_histogram(struct exposition *x, const char *const *labels,
 void exposition_end(struct exposition *x)
 {
     if (x->open_metrics)
-        add_words(x, "# EOF\n");
+        page_add(x, "# EOF\n");
 }
