@@ -138,7 +138,9 @@ static const char *address_text(const struct config_address *address,
 {
     char ip[IP_TEXT_MAX];
 
-    if (address->is_unix)
+    if (address->is_passed)
+        snprintf(text, HOSTPORT_TEXT_MAX, "systemd:%s", address->path);
+    else if (address->is_unix)
         snprintf(text, HOSTPORT_TEXT_MAX, "unix:%s", address->path);
     else
         hostport_format(ip_format(&address->ip, ip), address->port, text);
@@ -147,6 +149,8 @@ static const char *address_text(const struct config_address *address,
 
 static bool address_equal(const struct config_address *a, const struct config_address *b)
 {
+    if (a->is_passed || b->is_passed)
+        return a->is_passed && b->is_passed && strcmp(a->path, b->path) == 0;
     if (a->is_unix || b->is_unix)
         return a->is_unix && b->is_unix && strcmp(a->path, b->path) == 0;
     return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
@@ -166,7 +170,11 @@ static bool address_taken(const struct config *config, const struct config_liste
                 return true;
         }
         if (other == listen)
-            break;
+            return false;
+    }
+    for (size_t i = 0; i < index; i++) { /* (of [status], which is none of those) */
+        if (address_equal(&listen->addresses[i], &listen->addresses[index]))
+            return true;
     }
     return false;
 }
@@ -218,7 +226,7 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         /* (Behind a balancer come those that reach the balancer.) */
-        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO ||
+        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO || address->is_passed ||
                         (!address->is_unix && !ip_is_loopback(&address->ip))))
             load_problem(
                 load, line,
@@ -266,6 +274,33 @@ void load_check_forward(struct load *load, size_t index)
                      forward->bind.path);
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
+}
+
+/* What the page shows is nobody else's business, and its passwords are readable on the way. */
+static void check_status(struct load *load)
+{
+    struct config_listen *listen = &load->config->status.listen;
+    const struct load_section *section = load_section_of(load, "status", 0);
+    unsigned line = load_line_of(section, "address");
+    char text[HOSTPORT_TEXT_MAX];
+
+    if (!section)
+        return;
+    if (!load_key_of(section, "address")->set)
+        load_problem(load, section->line, "[status] has no address");
+    if (listen->users_file && !load_key_of(section, "users")->bad)
+        read_users(load, listen, load_line_of(section, "users"));
+    for (size_t i = 0; i < listen->address_count; i++) {
+        const struct config_address *address = &listen->addresses[i];
+        if (address_taken(load->config, listen, i))
+            load_problem(load, line, "address: %s is there twice", address_text(address, text));
+        if (!address->is_unix && !ip_is_loopback(&address->ip) && !listen->users_file &&
+            !listen->open && !load_key_of(section, "open")->bad)
+            load_problem(load, line,
+                         "address: everybody who can reach %s could see it: set users = FILE, or "
+                         "say open = yes",
+                         address_text(address, text));
+    }
 }
 
 static void check_resolve(struct load *load)
@@ -325,6 +360,19 @@ static void check_acl_group(void *arg, const char *name, unsigned line)
         load_problem(load, line, "group=%s: there is no [group %s]", name, name);
 }
 
+static void check_limit(struct load *load, size_t index)
+{
+    const struct config_limit *limit = &load->config->limits[index];
+    const struct load_section *section = load_section_of(load, "limit", index);
+
+    for (size_t i = 0; i < limit->listens.count; i++) {
+        const char *name = limit->listens.items[i];
+        if (!config_listen(load->config, name) && !config_forward(load->config, name))
+            load_problem(load, load_line_of(section, "listen"),
+                         "listen: there is no [listen %s] and no [forward %s]", name, name);
+    }
+}
+
 void load_check(struct load *load)
 {
     const struct config *config = load->config;
@@ -336,6 +384,9 @@ void load_check(struct load *load)
         check_listen(load, i);
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
+    check_status(load);
+    for (size_t i = 0; i < config->limit_count; i++)
+        check_limit(load, i);
     check_resolve(load);
     check_names(load);
     if (config->acl) {

@@ -346,9 +346,13 @@ static const struct long_option {
     {"check", FLAG(check), HELP("find every problem of a file or a command line")},
     {"config", TEXT(config_file), VALUE(FILE), HELP("run the gateway that a file describes")},
     {"dump", FLAG(dump), HELP("print the configuration in effect")},
+    {"from", TEXT(init_from), VALUE(WORD), HELP("with --init: a network of clients")},
     {"help", FLAG(help), HELP("print the options")},
+    {"init", TEXT(init_file), VALUE(FILE), HELP("write a first file and try it")},
     {"json", FLAG(json), HELP("with -O status: as JSON")},
+    {"passwd", TEXT(passwd_file), VALUE(FILE), HELP("set the password of a user in a users file")},
     {"persist", FLAG(persist), HELP("try the first connection for ever")},
+    {"user", TEXT(init_user), VALUE(WORD), HELP("with --init: a client with a password")},
     {"version", FLAG(version), HELP("print versions")},
 #undef FLAG
 #undef TEXT

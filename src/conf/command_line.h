@@ -19,6 +19,10 @@ struct command_line {
     bool persist;            /* --persist, or autossh's -M PORT */
     bool help;               /* --help */
     bool version;            /* -V, --version */
+    const char *passwd_file; /* --passwd FILE; the destination is the user */
+    const char *init_file;   /* --init FILE */
+    const char *init_from;   /* --from NETWORK */
+    const char *init_user;   /* --user NAME */
 
     const char *destination;     /* [user@]host or ssh://[user@]host[:port]; NULL: none */
     const char *control_command; /* -O */

@@ -4,10 +4,41 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Of --passwd, which stands alone. */
+static const char *passwd_contradiction(const struct command_line *line)
+{
+    if (line->config_file || line->control_command || line->check || line->dump || line->stdio ||
+        line->init_file || line->ssh_word_count > 0 || line->forward_count > 0)
+        return "--passwd FILE USER goes with no other option";
+    if (!line->destination)
+        return "--passwd FILE USER: whose password?";
+    return NULL;
+}
+
+/* Of --init, with which stands what leads to the server, and -D. */
+static const char *init_contradiction(const struct command_line *line)
+{
+    if (line->config_file || line->control_command || line->check || line->dump || line->stdio ||
+        line->background || line->control_path || line->persist)
+        return "--init FILE writes a file: it goes with a host, options of the connection, -D, "
+               "--from and --user";
+    if (line->forward_count > 1 ||
+        (line->forward_count == 1 && line->forwards[0].kind != FORWARD_DYNAMIC))
+        return "--init writes a proxy with one port (-D): for -L and -R add a [forward] section to "
+               "its file";
+    return NULL;
+}
+
 const char *command_line_contradiction(const struct command_line *line)
 {
     bool tunnel = line->destination || line->ssh_word_count > 0;
 
+    if (line->passwd_file)
+        return passwd_contradiction(line);
+    if (line->init_file)
+        return init_contradiction(line);
+    if (line->init_from || line->init_user)
+        return "--from and --user go with --init";
     if (line->check && line->dump)
         return "--check and --dump exclude each other";
     if (line->control_command) {

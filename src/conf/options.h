@@ -15,6 +15,9 @@ enum options_mode {
     MODE_CONTROL, /* -O: ask the adit that listens at `control_path` */
     MODE_HELP,    /* --help */
     MODE_VERSION, /* -V, --version */
+    MODE_FIRST,   /* nothing was typed behind the name, at a terminal */
+    MODE_PASSWD,  /* --passwd: set the password of `user` in the users file `file` */
+    MODE_INIT,    /* --init: write `file`, from the rest of `argv` and from questions */
 };
 
 /* A -L, -R or -D as it was given, in ssh(1)'s grammar, which it was found to follow. */
@@ -42,6 +45,10 @@ struct options {
     struct config_place stdio_target; /* (owned) */
     const char *stdio_via;            /* ... through this upstream (owned by the config) */
     char *const *argv;                /* what all this was read from */
+
+    /* MODE_PASSWD and MODE_INIT. */
+    const char *file;
+    const char *user;
 
     /* MODE_CONTROL. */
     const char *control_command; /* "check", "forward", ...: as given */
@@ -73,6 +80,9 @@ void options_clear(struct options *options);
  * block. */
 struct config *options_read_again(char *const *argv, struct config *base, int connection,
                                   struct config_problems *problems);
+
+/* What a person is told who typed the program's name alone. */
+void options_first(FILE *out);
 
 /* What --help prints. */
 void options_usage(FILE *out);

@@ -20,6 +20,7 @@ extern const struct key_type type_command;  /* char *, run by a shell; "none" is
 extern const struct key_type type_family;   /* int, an AF_, by the key's words */
 extern const struct key_type type_ip;       /* char *, an IP address */
 extern const struct key_type type_mask;     /* unsigned, octal, as umask(2) */
+extern const struct key_type type_qos;      /* unsigned, a byte, by IPQoS's names; "none" is 0 */
 
 extern const struct key_type type_files;      /* struct string_list of paths */
 extern const struct key_type type_names;      /* struct string_list of names */

@@ -32,7 +32,7 @@ bool socket_sent_lately(int fd, unsigned milliseconds);
 /* The error that waits at the socket, which is taken from it (SO_ERROR, socket(7)); 0: none. */
 int socket_error(int fd);
 
-/* The options of an SSH connection: no delay, TCP keepalive, and little unsent data in the kernel,
+/* The options of an SSH connection: no delay, and little unsent data in the kernel,
  * as a small request shall not wait behind what an upload has queued there. They mean nothing to a
  * socket that is not TCP. */
 void socket_prepare_ssh(int fd);

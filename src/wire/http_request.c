@@ -311,18 +311,24 @@ static bool take_request_line(struct http_request *request, enum outcome *outcom
     return take_absolute_form(request, slice, outcome);
 }
 
+enum wire_status http_request_scan(struct text bytes, struct http_progress *progress, size_t *end)
+{
+    static const struct http_form form = {request_line_check, field_line_check};
+
+    if (!skip_empty_lines(bytes, progress) && bytes.length < HTTP_HEAD_MAX)
+        return WIRE_MORE;
+    return http_head_scan(bytes, progress, &form, end);
+}
+
 enum wire_status http_request_parse_on(const uint8_t *bytes, size_t length,
                                        struct http_progress *progress, size_t *used,
                                        struct http_request *request, enum outcome *outcome)
 {
-    static const struct http_form form = {request_line_check, field_line_check};
     struct text text = {(const char *)bytes, length};
     size_t end;
 
     *outcome = OUTCOME_MALFORMED;
-    enum wire_status status = WIRE_MORE;
-    if (skip_empty_lines(text, progress) || length >= HTTP_HEAD_MAX)
-        status = http_head_scan(text, progress, &form, &end);
+    enum wire_status status = http_request_scan(text, progress, &end);
     if (progress->too_long)
         *outcome = OUTCOME_HEAD_TOO_LARGE;
     if (status != WIRE_OK)

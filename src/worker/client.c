@@ -270,8 +270,7 @@ static void handshake_expired(struct deadline *deadline)
 enum client_event client_begin_request(struct client *c)
 {
     c->began = loop_now(c->worker->loop);
-    deadline_arm(c->worker->loop, &c->deadline, c->generation->config->gateway.handshake_timeout_ms,
-                 handshake_expired);
+    deadline_arm(c->worker->loop, &c->deadline, client_time_to_ask(c), handshake_expired);
     return CLIENT_NOTHING;
 }
 
@@ -348,7 +347,10 @@ void client_new(struct worker *worker, struct generation *generation,
               listen->name);
     if (config_listen_leads(listen))
         take_target(c, &listen->target);
-    begin(c);
+    if (c->request->reading.wants_header || client_admit(c))
+        begin(c);
+    else
+        client_event(c, CLIENT_ABORTED, c->limits.words);
 }
 
 bool client_new_internal(struct worker *worker, struct generation *generation,

@@ -102,6 +102,12 @@ static bool asked_nothing(const struct client *c)
            !config_listen_leads(c->listen) && buffer_length(&c->request->reading.in) == 0;
 }
 
+/* (Many come then, and the limit has a line of its own.) */
+static bool is_over_limit(const struct client *c)
+{
+    return c->outcome == OUTCOME_LIMITED || c->outcome == OUTCOME_FULL;
+}
+
 #define KEY(field) access_fields[ACCESS_##field].key
 
 static void log_access(const struct client *c)
@@ -139,7 +145,8 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(DOWN), c->bytes[1]);
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(MS), now > c->began ? now - c->began : 0);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(END), c->words);
-    log_event(asked_nothing(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection", fields, n);
+    log_event(asked_nothing(c) || is_over_limit(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection",
+              fields, n);
 }
 
 void client_log_request(struct client *c)
@@ -167,6 +174,7 @@ static void client_free(struct client *c)
 
     stop(c);
     client_drop_kept(c);
+    client_forget_limits(c);
     client_free_ahead(c);
     client_release_slot(c);
     endpoint_close(c->endpoint, ends_by_reset(c));

@@ -68,6 +68,11 @@ enum client_event client_parse_header(struct client *c)
     buffer_consume(&reading->in, used);
     reading->wants_header = false;
     take_header(c, &header);
+    if (!client_admit(c)) {
+        c->words = c->limits.words;
+        return CLIENT_UNSERVED;
+    }
+    client_begin_request(c);
     return CLIENT_BYTES;
 }
 

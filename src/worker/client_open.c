@@ -83,6 +83,7 @@ static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel
     struct client_request *r = c->request;
 
     metric_add(&c->worker->metrics.channels, 1);
+    client_open_answered(c);
     deadline_cancel(&r->beside.delay);
     if (r->beside.under_way && attempt == r->beside.attempt) {
         if (r->beside.slot == c->session.slot) /* (else it is the same address elsewhere) */
@@ -114,6 +115,7 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
 
     deadline_cancel(&c->request->beside.delay);
     client_release_slot(c);
+    client_open_answered(c);
     if (failure->lost) {
         /* Nothing was confirmed, so nothing can have been carried: another session may do. */
         metric_add(&c->worker->metrics.retries, 1);
@@ -409,5 +411,6 @@ void client_unopen(struct client *c)
         return;
     deadline_cancel(&c->request->beside.delay);
     open_race_cancel(&c->request->race);
+    client_open_abandoned(c);
     release_beside(c);
 }

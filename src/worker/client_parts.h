@@ -4,6 +4,8 @@
  *                     client_machine says
  *   client_header.c   the PROXY protocol's header before the request
  *   client_ask.c      parsing the request, checking a password
+ *   client_password.c checking a password
+ *   client_limits.c   what the client counts for, and whether that is too many
  *   client_route.c    rules, names and addresses
  *   client_session.c  choosing a session, waiting for one, moving to its worker
  *   client_open.c     a channel of the session
@@ -27,6 +29,7 @@
 #include "io/connect.h"
 #include "io/relay.h"
 #include "io/resolver.h"
+#include "shared/limit_counts.h"
 #include "wire/http.h"
 #include "worker/client.h"
 #include "worker/client_machine.h"
@@ -178,6 +181,21 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
+/* client_limits.c: what the client counts for. */
+struct client_claim {
+    const struct config_limit *limit; /* NULL: none */
+    struct limit_claim claim;
+    unsigned counted; /* 1 << enum limit_what, of each that is */
+};
+
+struct client_limits {
+    struct client_claim claims[LIMIT_PERS];
+    bool has_asked;       /* its first request is whole, with its login */
+    bool refused;         /* there are too many, and it is still to be told so */
+    enum outcome outcome; /* of the refusal, and words for it */
+    const char *words;
+};
+
 struct client_ahead;
 struct http_exchange;
 struct kept_channel;
@@ -200,9 +218,10 @@ struct client {
     struct client_origin origin;
     struct client_wish wish;
     struct client_verdict verdict;
+    struct client_limits limits;
     struct client_session session;
     struct client_bind bind;
-    struct password_check *check;     /* client_ask.c; in CLIENT_CHECKING */
+    struct password_check *check;     /* client_password.c; in CLIENT_CHECKING */
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
@@ -254,6 +273,9 @@ void client_forget_origin(struct client *client);
 /* client_ask.c */
 
 enum client_event client_parse(struct client *client); /* an action */
+
+/* client_password.c */
+
 enum client_event client_check(struct client *client); /* an action */
 
 /* Whether the password was checked a short time ago, and was right. */
@@ -261,6 +283,32 @@ bool client_password_is_known(const struct client *client, const struct wire_cre
 
 /* Gives up the password check that is under way: its result is ignored. */
 void client_forget_check(struct client *client);
+
+/* client_limits.c */
+
+/* The client, whose source is known now, begins to count. False: there are too many, and it is to
+ * be cut; its outcome is set. (Of those over a limit the first ones may ask, to be told.) */
+bool client_admit(struct client *client);
+
+/* How long the client may take to ask. */
+uint64_t client_time_to_ask(const struct client *client);
+
+/* Whether the client's password may be checked; and whether its whole request may be routed, for
+ * the user who is known by then. False: client_refuse_limited refuses it. */
+bool client_may_ask(struct client *client);
+bool client_may_route(struct client *client);
+
+/* The same of a channel that the server is to be asked for, which counts until one of the functions
+ * below: the server has answered, or is not waited for any more. */
+bool client_may_open(struct client *client);
+void client_open_answered(struct client *client);
+void client_open_abandoned(struct client *client);
+
+/* The action finds that there are too many. */
+enum client_event client_refuse_limited(struct client *client);
+
+/* The client counts no more. */
+void client_forget_limits(struct client *client);
 
 /* client_route.c */
 

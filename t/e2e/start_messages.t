@@ -160,23 +160,18 @@ def files():
 
 # What adit says of a setting of ssh_config that it does not carry out: (setting, what it says).
 UNDONE = [
-    ("bindinterface eth0", "BindInterface: adit binds to an address (BindAddress)"),
     ("channeltimeout x=5m", "ChannelTimeout: adit closes no idle connections"),
     ("checkhostip yes", "CheckHostIP: adit looks host keys up by name only"),
-    ("connectionattempts 3", "ConnectionAttempts: the first connection is tried once, or for ever "
-     "with --persist"),
     ("fingerprinthash MD5", "FingerprintHash: adit shows fingerprints by SHA256"),
     ("forwardagent yes", "ForwardAgent: adit forwards no agent"),
     ("forwardx11 yes", "ForwardX11: adit forwards no X11"),
     ("hostbasedauthentication yes", "HostbasedAuthentication: adit logs in as a user only"),
-    ("ipqos cs0 cs1", "IPQoS: adit leaves the type of service to the system"),
     ("kbdinteractivedevices pam", "KbdInteractiveDevices: the server chooses the device"),
     ("permitlocalcommand yes", "LocalCommand: adit runs no commands"),
     ("pkcs11provider /p", "PKCS11Provider: adit knows none; an agent may"),
     ("proxyusefdpass yes", "ProxyUseFdpass: adit talks to the command itself"),
     ("remotecommand ls", "RemoteCommand: adit runs no commands"),
     ("securitykeyprovider /p", "SecurityKeyProvider: adit knows none; an agent may"),
-    ("tcpkeepalive no", "TCPKeepAlive: adit always asks TCP to notice dead peers"),
     ("tunnel yes", "Tunnel: adit forwards no tunnel devices"),
     ("verifyhostkeydns yes", "VerifyHostKeyDNS: adit does not look host keys up in the DNS"),
     ("versionaddendum x", "VersionAddendum: adit adds nothing to the version that it sends"),
@@ -264,6 +259,8 @@ via = any
 servers = 192.0.2.1
 order = remote, local
 """
+    watched = f"[status]\naddress = 0.0.0.0:7775\nusers = {empty}\n"
+    seen = "[status]\naddress = 0.0.0.0:7775\nopen = yes\n"
     rules = "[acl]\ndeny = from=10.0.0.0/8 to=10.0.0.0/8\n"
     for name, more, lines in (
             ("without rules", "", (
@@ -284,6 +281,11 @@ order = remote, local
                 "[forward there] open = yes: everybody who can reach it may use it",
                 "[resolve] order has local: this machine's resolvers see names that clients visit",
                 "[resolve] servers are not asked: order has no tunnel")),
+            ("a status with users", watched, (
+                "[status] HTTP sends passwords readable: use it in networks you trust",
+                f"[status] {empty} has no users: nobody can log in")),
+            ("an open status", seen, (
+                "[status] open = yes: everybody who can reach it may see it",)),
             ("with rules", rules, (
                 "[acl] has no allow rule: every request is refused",
                 "[acl] rules with networks do not see where a name leads that the SSH server looks "
@@ -354,7 +356,7 @@ def sources():
                 os.path.join(top, file) for file in sorted(os.listdir(top))
                 if file.endswith(".c") and file not in NO_MESSAGES]:
             with open(file, encoding="utf-8") as source:
-                code = re.sub(r"/\*.*?\*/|static void print_usage.*?^}|static const char usage.*?;$", "",
+                code = re.sub(r"/\*.*?\*/|void options_(?:first|usage).*?^}|static const char usage.*?;$", "",
                               source.read(), flags=re.S | re.M)
             code = re.sub(r'\bHELP\("[^"]*"\)', "", code)  # completions have these
             code = code.replace("'\"'", "")

@@ -159,7 +159,8 @@ static void make_addresses(struct key_slot slot)
 
     for (unsigned i = pick(4); i > 0; i--) {
         struct config_address address = {.is_unix = pick(2)};
-        if (address.is_unix) {
+        address.is_passed = !address.is_unix && pick(2);
+        if (address.is_unix || address.is_passed) {
             address.path = random_text();
         } else {
             address.ip = random_ip();
@@ -335,6 +336,7 @@ static inline struct config *random_config(void)
             string_list_append(&config->upstreams[i].ssh_words, random_text());
     for (size_t i = 0; i < config->listen_count; i++)
         config->listens[i].users = random_users();
+    config->status.listen.users = random_users();
     for (size_t i = 0; i < config->forward_count; i++)
         assert_true(forward_listener_make(&config->forwards[i]));
     return config;
