@@ -206,6 +206,7 @@ static bool on_client_data(void *owner, const uint8_t *bytes, size_t length)
     if (on_client_room(c) == 0)
         return false;
     buffer_append_secret(&c->request->reading.in, bytes, length);
+    loop_forget(c->worker->loop, bytes, length);
     if (actions & CLIENT_PARSE)
         parse_soon(c, CLIENT_BYTES);
     return true;
