@@ -30,14 +30,29 @@ static void take_buffer(struct buffer *to, struct buffer *from)
     *from = (struct buffer){0};
 }
 
-/* Both connections are the client's again. */
-static void take_back(struct client *c, const struct http_exchange_result *result)
+/* Both connections are the client's again. `early` gets what the origin has sent beyond what the
+ * exchange has read. */
+static void take_back(struct client *c, const struct http_exchange_result *result,
+                      struct buffer *early)
 {
     struct client_request *r = c->request;
 
-    c->endpoint = result->client;
-    r->opened = result->origin;
     take_buffer(&r->reading.in, result->from_client);
+    c->endpoint = client_pace_end(result->client, &r->reading.in);
+    r->opened = client_pace_end(result->origin, early);
+}
+
+/* The same where the origin has nothing to say: if it has, it is not kept. */
+static void take_back_kept(struct client *c, const struct http_exchange_result *result)
+{
+    struct buffer early = {0};
+
+    take_back(c, result, &early);
+    if (buffer_length(&early) > 0) {
+        endpoint_close(c->request->opened, true);
+        c->request->opened = NULL;
+    }
+    buffer_clear(&early);
 }
 
 /* The request is as it was before a kept connection was found for it. */
@@ -75,16 +90,16 @@ static void on_exchange_done(void *arg, const struct http_exchange_result *resul
         c->outcome = result->outcome;
     switch (result->end) {
     case HTTP_EXCHANGE_KEPT:
-        take_back(c, result);
+        take_back_kept(c, result);
         client_event(c, CLIENT_EXCHANGED, "answered");
         break;
     case HTTP_EXCHANGE_UPGRADED:
-        take_back(c, result);
         take_buffer(&c->request->from_origin, result->from_origin);
+        take_back(c, result, &c->request->from_origin);
         client_event(c, CLIENT_UPGRADED, NULL);
         break;
     case HTTP_EXCHANGE_STALE:
-        take_back(c, result);
+        take_back_kept(c, result);
         ask_again(c);
         break;
     case HTTP_EXCHANGE_CLOSED: client_event(c, CLIENT_CLOSED, result->reason); break;
@@ -96,8 +111,6 @@ enum client_event client_exchange(struct client *c)
 {
     struct client_request *r = c->request;
     struct http_exchange_start start = {
-        .client = c->endpoint,
-        .origin = r->opened,
         .head = &r->head,
         .from_client = &r->reading.in,
         .body = r->http.body,
@@ -113,6 +126,9 @@ enum client_event client_exchange(struct client *c)
         .arg = c,
     };
 
+    client_pace_begin(c);
+    start.client = c->endpoint;
+    start.origin = r->opened;
     c->endpoint = NULL;
     r->opened = NULL;
     c->exchange = http_exchange_new(c->worker->loop, &start);
