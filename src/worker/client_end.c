@@ -175,6 +175,7 @@ static void client_free(struct client *c)
     stop(c);
     client_drop_kept(c);
     client_forget_limits(c);
+    client_free_ahead(c);
     client_release_slot(c);
     endpoint_close(c->endpoint, ends_by_reset(c));
     client_forget_request(c);
@@ -198,6 +199,7 @@ enum client_event client_end(struct client *c)
     probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
     if (c->listen != NULL) {
         client_log_request(c);
+        client_log_ahead(c);
     } else if (c->outcome == OUTCOME_OK && c->internal->ended != NULL) {
         c->internal->ended(c->internal->arg, c->cut ? c->words : NULL);
     }
@@ -213,6 +215,7 @@ enum client_event client_discard(struct client *c)
         close(c->session.moving_fd);
     } else {
         probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
+        client_log_ahead(c);
         TAILQ_REMOVE(&c->worker->clients, c, link);
     }
     client_free(c);

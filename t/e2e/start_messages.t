@@ -259,6 +259,8 @@ via = any
 servers = 192.0.2.1
 order = remote, local
 """
+    watched = f"[status]\naddress = 0.0.0.0:7775\nusers = {empty}\n"
+    seen = "[status]\naddress = 0.0.0.0:7775\nopen = yes\n"
     rules = "[acl]\ndeny = from=10.0.0.0/8 to=10.0.0.0/8\n"
     for name, more, lines in (
             ("without rules", "", (
@@ -279,6 +281,11 @@ order = remote, local
                 "[forward there] open = yes: everybody who can reach it may use it",
                 "[resolve] order has local: this machine's resolvers see names that clients visit",
                 "[resolve] servers are not asked: order has no tunnel")),
+            ("a status with users", watched, (
+                "[status] HTTP sends passwords readable: use it in networks you trust",
+                f"[status] {empty} has no users: nobody can log in")),
+            ("an open status", seen, (
+                "[status] open = yes: everybody who can reach it may see it",)),
             ("with rules", rules, (
                 "[acl] has no allow rule: every request is refused",
                 "[acl] rules with networks do not see where a name leads that the SSH server looks "
