@@ -308,9 +308,13 @@ static const struct key limit_keys[] = {
          "64 for a source."},
     {"new", &type_count, FIELD(config_limit, bounds.fresh), .initial = "unlimited",
      .zero = "unlimited", .min = 1, .max = 1000000, .help = "New connections a second."},
+    {"rate", &type_size, FIELD(config_limit, bounds.rate), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = UINT64_MAX / 1000,
+     .help = "Bytes a second, each way, which the connections that are counted together share."},
     {"burst", &type_duration, FIELD(config_limit, bounds.burst_ms), .initial = "1s", .min = 1,
      .max = 3600000,
-     .help = "The time whose new connections may come at once, if there were none before."},
+     .help =
+         "The time whose new connections and bytes may come at once, if there were none before."},
 };
 
 static const struct key resolve_keys[] = {

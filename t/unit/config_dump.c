@@ -141,9 +141,9 @@ static void every_key_comes_back(void **state)
         "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[group s]\nusers = alice, erin smith\n",
         "[limit few]\nfrom = 10.0.0.0/8, unix\nuser = alice, bob\nlisten = x, f\nper = user\n"
-        "connections = 7\nbefore_login = 8\nopens = 9\nnew = 10\nburst = 90s\n",
+        "connections = 7\nbefore_login = 8\nopens = 9\nnew = 10\nrate = 10m\nburst = 90s\n",
         "[limit most]\nper = all\nconnections = default\nbefore_login = default\nopens = default\n"
-        "new = unlimited\nburst = 1s\n",
+        "new = unlimited\nrate = unlimited\nburst = 1s\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
         ("[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
          "deny = to=x listen=g,h\nallow = group=s to=y\n"),
