@@ -6,6 +6,7 @@
 #include "conf/types.h"
 #include "control/client.h"
 #include "gateway/process.h"
+#include "io/passed_sockets.h"
 #include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
@@ -174,6 +175,7 @@ int main(int argc, char **argv)
     int status;
 
     fill_standard_descriptors();
+    passed_sockets_take();
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)

@@ -4,6 +4,7 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
+#include "conf/known_hosts_command.h"
 #include "conf/paths.h"
 #include "io/whole.h"
 
@@ -59,6 +60,19 @@ static void check_identity(struct load *load, const struct load_section *section
     free(beside);
 }
 
+/* (A command of ssh_config may be missing; then each login fails, and says so.) */
+static void check_known_hosts_command(struct load *load, const struct load_section *section,
+                                      const char *command)
+{
+    bool given = load_key_of(section, "known_hosts_command")->line != 0;
+    char **words = command && given ? command_words_split(command) : NULL;
+
+    if (words && access(words[0], X_OK) != 0)
+        load_problem(load, load_line_of(section, "known_hosts_command"),
+                     "known_hosts_command: cannot run %s: %s", words[0], strerror(errno));
+    command_words_free(words);
+}
+
 static void check_upstream(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
@@ -75,6 +89,7 @@ static void check_upstream(struct load *load, size_t index)
         access(upstream->askpass, X_OK) != 0)
         load_problem(load, load_line_of(section, "askpass"), "askpass: cannot run %s: %s",
                      upstream->askpass, strerror(errno));
+    check_known_hosts_command(load, section, upstream->known_hosts_command);
     if (upstream->jump.count > 0 && upstream->proxy_command)
         load_problem(load, load_line_of(section, "proxy_command"),
                      "proxy_command and jump exclude each other");
@@ -138,7 +153,9 @@ static const char *address_text(const struct config_address *address,
 {
     char ip[IP_TEXT_MAX];
 
-    if (address->is_unix)
+    if (address->is_passed)
+        snprintf(text, HOSTPORT_TEXT_MAX, "systemd:%s", address->path);
+    else if (address->is_unix)
         snprintf(text, HOSTPORT_TEXT_MAX, "unix:%s", address->path);
     else
         hostport_format(ip_format(&address->ip, ip), address->port, text);
@@ -147,6 +164,8 @@ static const char *address_text(const struct config_address *address,
 
 static bool address_equal(const struct config_address *a, const struct config_address *b)
 {
+    if (a->is_passed || b->is_passed)
+        return a->is_passed && b->is_passed && strcmp(a->path, b->path) == 0;
     if (a->is_unix || b->is_unix)
         return a->is_unix && b->is_unix && strcmp(a->path, b->path) == 0;
     return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
@@ -222,7 +241,7 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
         /* (Behind a balancer come those that reach the balancer.) */
-        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO ||
+        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO || address->is_passed ||
                         (!address->is_unix && !ip_is_loopback(&address->ip))))
             load_problem(
                 load, line,

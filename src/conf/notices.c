@@ -148,7 +148,7 @@ static void notice_upstream(const struct notices *notices, const struct config_u
                    "will be refused",
                    upstream->name, path, wrong);
     }
-    if (upstream->host_key == HOST_KEY_STRICT && !readable)
+    if (upstream->host_key == HOST_KEY_STRICT && !readable && !upstream->known_hosts_command)
         notice(notices,
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
                "every server will be refused",
@@ -167,7 +167,8 @@ static void notice_upstream(const struct notices *notices, const struct config_u
 static bool is_beyond_loopback(const struct config_listen *listen)
 {
     for (size_t i = 0; i < listen->address_count; i++) {
-        if (!listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip))
+        const struct config_address *address = &listen->addresses[i];
+        if (address->is_passed || (!address->is_unix && !ip_is_loopback(&address->ip)))
             return true;
     }
     return false;

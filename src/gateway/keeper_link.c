@@ -31,6 +31,8 @@ static struct listener *adopt(struct keeper_message *message, int *fd)
         listener = listener_adopt(*fd, name, (uint16_t)message->numbers[2]);
     *fd = -1;
     free(name);
+    if (listener != NULL && message->numbers[3] != 0)
+        listener_leave(listener);
     return listener;
 }
 

@@ -2,7 +2,7 @@
 #include "keeper/bound_sockets.h"
 
 #include "base/mem.h"
-#include "io/listener.h"
+#include "io/passed_sockets.h"
 #include "wire/keeper.h"
 
 #include <errno.h>
@@ -112,9 +112,10 @@ static struct bound_socket *find_bound_socket(struct bound_sockets *b, uint32_t 
 
     TAILQ_FOREACH (s, &b->all, link) {
         if (s->next_index != NO_INDEX || s->address.is_unix != address->is_unix ||
+            s->address.is_passed != address->is_passed || s->address.index != address->index ||
             purpose_of(s->index) != purpose_of(index))
             continue;
-        if (address->is_unix
+        if (address->is_unix || address->is_passed
                 ? strcmp(s->address.path, address->path) == 0
                 : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
             return s;
@@ -122,29 +123,43 @@ static struct bound_socket *find_bound_socket(struct bound_sockets *b, uint32_t 
     return NULL;
 }
 
-/* One address: its socket is marked as wanted, or bound. */
+/* Marks a socket as wanted, or binds it. */
+static bool prepare_socket(struct bound_sockets *b, const struct config *config, uint32_t index,
+                           const struct listener_address *at, struct bind_failure *failure)
+{
+    struct bound_socket *s = find_bound_socket(b, index, at);
+
+    if (s != NULL) {
+        s->next_index = index;
+        return true;
+    }
+    s = bound_socket_open(b, at, index, failure);
+    if (s != NULL && purpose_of(index) == 0)
+        log_info("listening on %s (listen %s)", listener_name(s->listener),
+                 config_listen_at(config, index)->name);
+    return s != NULL;
+}
+
+/* The same for an address, which may be that of several sockets that were passed. */
 static bool prepare_address(struct bound_sockets *b, const struct config *config, uint32_t index,
                             const struct config_address *address, struct bind_failure *failure)
 {
     struct listener_address at = {
         .is_unix = address->is_unix,
+        .is_passed = address->is_passed,
         .path = address->path,
         .mode = 0777 & ~config->gateway.stream_local_bind_mask,
         .unlink = config->gateway.stream_local_bind_unlink,
         .ip = address->ip,
         .port = address->port,
     };
-    struct bound_socket *s = find_bound_socket(b, index, &at);
+    size_t count = address->is_passed ? passed_sockets_count(address->path) : 1;
+    bool bound = true;
 
-    if (s != NULL) {
-        s->next_index = index;
-        return true;
-    }
-    s = bound_socket_open(b, &at, index, failure);
-    if (s != NULL && purpose_of(index) == 0)
-        log_info("listening on %s (listen %s)", listener_name(s->listener),
-                 config_listen_at(config, index)->name);
-    return s != NULL;
+    do
+        bound = prepare_socket(b, config, index, &at, failure) && bound;
+    while (++at.index < count);
+    return bound;
 }
 
 /* Every address of one listener. */
@@ -304,6 +319,8 @@ void bound_sockets_adopt(struct bound_sockets *b, const struct bound_socket_info
     s->address = *info->address;
     s->address.path = mem_strdup(info->address->path);
     s->listener = listener_adopt(info->fd, info->name, info->port);
+    if (info->left)
+        listener_leave(s->listener);
     if (info->has_path)
         listener_take_path(s->listener, info->address->path);
     if (info->id > b->last_id)
@@ -327,6 +344,7 @@ void bound_sockets_each(const struct bound_sockets *b, bound_socket_fn *each, vo
                       .fd = listener_fd(s->listener),
                       .address = &s->address,
                       .has_path = listener_has_path(s->listener),
+                      .left = listener_is_left(s->listener),
                   });
     }
 }

@@ -50,6 +50,7 @@ struct bound_socket_info {
     int fd;           /* stays with the socket */
     const struct listener_address *address;
     bool has_path; /* the path is this process's to remove */
+    bool left;     /* never shut down (listener_leave) */
 };
 typedef void bound_socket_fn(void *arg, const struct bound_socket_info *info);
 

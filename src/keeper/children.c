@@ -45,8 +45,9 @@ static void send_socket(void *arg, const struct bound_socket_info *info)
     struct gateway_child *child = arg;
     int fd = info->id > child->sent_id ? copy_of_descriptor(info->fd) : -1;
 
-    child_send(child, KEEPER_SOCKET, (const uint32_t[]){info->id, info->index, info->port},
-               &info->name, 1, fd);
+    child_send(child, KEEPER_SOCKET,
+               (const uint32_t[]){info->id, info->index, info->port, info->left}, &info->name, 1,
+               fd);
 }
 
 static void note_last_id(void *arg, const struct bound_socket_info *info)

@@ -9,6 +9,7 @@
 #include "conf/words.h"
 #include "io/listener.h"
 #include "io/memory_file.h"
+#include "io/passed_sockets.h"
 #include "io/whole.h"
 
 #include <errno.h>
@@ -65,8 +66,10 @@ static void hand_socket(void *arg, const struct bound_socket_info *info)
     word_add_number(to->out, info->port);
     word_add(to->out, info->name);
     word_add_number(to->out, at->is_unix);
+    word_add_number(to->out, at->is_passed);
+    word_add_number(to->out, at->index);
     word_add_number(to->out, info->has_path);
-    word_add(to->out, at->is_unix ? at->path : ip_format(&at->ip, ip));
+    word_add(to->out, at->path != NULL ? at->path : ip_format(&at->ip, ip));
     word_add_number(to->out, at->port);
     buffer_append(to->out, "\n", 1);
 }
@@ -117,6 +120,7 @@ bool upgrade_state_save(const struct keeper *k)
     }
     snprintf(number, sizeof(number), "%d", fd);
     setenv(UPGRADE_STATE, number, 1);
+    passed_sockets_hand_on();
     return true;
 }
 
@@ -126,6 +130,7 @@ void upgrade_state_forget(const struct keeper *k)
 
     hand_all(&to);
     unsetenv(UPGRADE_STATE);
+    passed_sockets_keep();
 }
 
 /* Taking. */
@@ -182,19 +187,21 @@ static struct gateway_child *take_child(struct keeper *k, struct word_reader *wo
 
 static bool take_socket(struct keeper *k, struct word_reader *words)
 {
-    uint64_t first[4], kind[2], port;
+    uint64_t first[4], kind[4], port;
     struct listener_address at = {0};
     char *name = NULL;
     char *place = NULL;
     bool ok = take_numbers(words, first, 4) && (name = word_next(words)) != NULL &&
-              take_numbers(words, kind, 2) && (place = word_next(words)) != NULL &&
+              take_numbers(words, kind, 4) && (place = word_next(words)) != NULL &&
               take_numbers(words, &port, 1);
 
     if (ok) {
         at.is_unix = kind[0] != 0;
-        at.path = at.is_unix ? place : NULL;
+        at.is_passed = kind[1] != 0;
+        at.index = (unsigned)kind[2];
+        at.path = at.is_unix || at.is_passed ? place : NULL;
         at.port = (uint16_t)port;
-        ok = at.is_unix || ip_parse(place, &at.ip);
+        ok = at.path != NULL || ip_parse(place, &at.ip);
     }
     if (ok) {
         fcntl((int)first[2], F_SETFD, FD_CLOEXEC);
@@ -204,7 +211,8 @@ static bool take_socket(struct keeper *k, struct word_reader *words)
                                             .fd = (int)first[2],
                                             .port = (uint16_t)first[3],
                                             .name = name,
-                                            .has_path = kind[1] != 0,
+                                            .has_path = kind[3] != 0,
+                                            .left = at.is_passed,
                                             .address = &at,
                                         });
     }

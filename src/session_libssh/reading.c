@@ -35,7 +35,7 @@ static bool may_receive(struct channel *ch)
     else if (!chan_is_confirmed(ch))
         session_breach(ch->session, "the server sent data on a channel that it had not confirmed");
     else
-        ch->reading.receives = true;
+        ch->reading.receives = ch->window.is_announced = true;
     return ch->reading.receives;
 }
 
@@ -50,8 +50,10 @@ static int on_channel_data(ssh_session handle, ssh_channel channel, void *data, 
     (void)channel;
     if (!ch->reading.receives && !may_receive(ch))
         return (int)length;
-    if (is_stderr)
-        return (int)length; /* these channels have no such stream: dropped */
+    /* (These channels have no stream of errors: what comes by it is dropped. And a message may have
+     * no bytes, of which an owner is not told.) */
+    if (is_stderr || length == 0)
+        return (int)length;
     if (ch->endpoint.resumed && !ch->reading.leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
         if (delivered(ch, length))

@@ -15,7 +15,7 @@ static const struct {
     enum descriptor descriptor;
 } kinds[KEEPER_MESSAGE_KINDS] = {
     [KEEPER_START] = {false, 4, 3, DESCRIPTOR_ONE},
-    [KEEPER_SOCKET] = {false, 3, 1, DESCRIPTOR_MAYBE},
+    [KEEPER_SOCKET] = {false, 4, 1, DESCRIPTOR_MAYBE},
     [KEEPER_CONFIG] = {false, 2, 1, DESCRIPTOR_ONE},
     [KEEPER_SIGNAL] = {false, 1, 0, DESCRIPTOR_NONE},
     [KEEPER_LOG] = {false, 0, 0, DESCRIPTOR_ONE},

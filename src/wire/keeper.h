@@ -27,7 +27,8 @@ enum keeper_message_kind {
     KEEPER_START,  /* numbers: process, verbose, flags, port of -W; texts: upstream, host, path of
                       -W; descriptor: the log */
     KEEPER_SOCKET, /* numbers: identifier, index of the listener (config_listen_at) or one of those
-                      below, port; text: its name; descriptor: the listening socket, unless it was
+                      below, port, whether it is never shut down; text: its
+                      name; descriptor: the listening socket, unless it was
                       sent before */
     KEEPER_CONFIG, /* number: which change (0: the first configuration), whether there is a
                       configuration; text: the error; descriptor: the configuration, or the problems

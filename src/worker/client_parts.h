@@ -13,6 +13,7 @@
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
  *   client_exchange.c one HTTP request and its response; then the next request
+ *   client_ahead.c    requests that go to the origin before their turn
  *   client_kept.c     connections to origins that are kept for the next requests
  *   client_idle.c     ending what nothing passes through (idle_timeout)
  *   client_end.c      lingering, the access line, freeing
@@ -26,6 +27,7 @@
 
 #include "base/buffer.h"
 #include "io/connect.h"
+#include "io/paced.h"
 #include "io/relay.h"
 #include "io/resolver.h"
 #include "shared/limit_counts.h"
@@ -76,7 +78,9 @@ struct client_http {
     bool repeatable;
     enum outcome last_hop; /* what adit itself answers, or OUTCOME_OK: the origin answers */
     bool kept;             /* it goes by a connection that was kept ... */
-    bool retried;          /* ... or such a one was stale: no other one is tried */
+    bool sent;             /* ... on which it was sent ahead of its turn */
+    bool pipelines;        /* ... or may be asked before it has answered (http_exchange.h) */
+    bool retried;          /* such a connection was stale: no other one is tried */
     char upgrade[HTTP_UPGRADE_MAX + 1];
 };
 
@@ -185,14 +189,22 @@ struct client_claim {
     unsigned counted; /* 1 << enum limit_what, of each that is */
 };
 
+/* Of a limit's rate, in one direction. */
+struct client_pace {
+    struct client *client;
+    int direction; /* 0: from the client */
+};
+
 struct client_limits {
     struct client_claim claims[LIMIT_PERS];
+    struct client_pace paces[2];
     bool has_asked;       /* its first request is whole, with its login */
     bool refused;         /* there are too many, and it is still to be told so */
     enum outcome outcome; /* of the refusal, and words for it */
     const char *words;
 };
 
+struct client_ahead;
 struct http_exchange;
 struct kept_channel;
 struct password_check;
@@ -223,6 +235,7 @@ struct client {
     struct relay *relay;              /* client_answer.c */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
+    struct client_ahead *ahead;       /* client_ahead.c; NULL: no request went ahead so far */
     struct client_idle idle;          /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
@@ -273,6 +286,9 @@ enum client_event client_parse(struct client *client); /* an action */
 
 enum client_event client_check(struct client *client); /* an action */
 
+/* Whether the password was checked a short time ago, and was right. */
+bool client_password_is_known(const struct client *client, const struct wire_credentials *given);
+
 /* Gives up the password check that is under way: its result is ignored. */
 void client_forget_check(struct client *client);
 
@@ -298,6 +314,12 @@ void client_open_abandoned(struct client *client);
 
 /* The action finds that there are too many. */
 enum client_event client_refuse_limited(struct client *client);
+
+/* If the client has a rate, its endpoint and the one to its target have a pace from here on, for a
+ * relay or an exchange; the endpoint that an exchange gives back is its own again, and bytes of it
+ * that had to wait are appended to `held`. NULL is fine. */
+void client_pace_begin(struct client *client);
+struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held);
 
 /* The client counts no more. */
 void client_forget_limits(struct client *client);
@@ -402,7 +424,42 @@ void client_describe_cut(const struct client *client, int side, const char *reas
 enum client_event client_exchange(struct client *client); /* an action */
 enum client_event client_renew(struct client *client);    /* an action */
 
+/* Whether the client's connection may stay open behind a response. After a reload it may not, so
+ * that its next request gets the new configuration. */
+bool client_may_stay(const struct client *client);
+
+/* client_ahead.c */
+
+/* See http_exchange_next_fn; `arg` is the client, in an exchange over a connection that is kept. */
+enum wire_status client_send_ahead(void *arg, struct text bytes, struct buffer *head, size_t *used);
+
+/* How many requests behind the current one are under way, and how many of the client's bytes they
+ * are. */
+size_t client_ahead_count(const struct client *client);
+size_t client_ahead_bytes(const struct client *client);
+
+/* What has come of the response to the first of them. */
+struct buffer *client_ahead_response(struct client *client);
+
+/* The turn of the client's next request has come, which is parsed. Returns whether it is under way
+ * on the connection that the request before it used: the first one of those, which are one less
+ * now. */
+bool client_ahead_turn(struct client *client);
+
+/* That connection has ended: what was under way there is not. */
+void client_forget_ahead(struct client *client);
+
+/* The client ends: writes the access lines of requests that the origin was sent, and whose turn
+ * does not come. The client's wish, verdict and counts are theirs then. */
+void client_log_ahead(struct client *client);
+
+void client_free_ahead(struct client *client);
+
 /* client_kept.c */
+
+/* Whether the connection that the request uses can be kept: one of a session. (To connect from here
+ * costs no round trip through the tunnel.) */
+bool client_can_keep(const struct client *client);
 
 /* Keeps the connection that the request used, which is open. Takes its place at the session. */
 void client_keep(struct client *client, struct endpoint *origin);
@@ -421,6 +478,9 @@ void client_drop_kept(struct client *client);
 void client_watch_idle(struct client *client);
 
 /* client_end.c */
+
+/* The client came in by its listener. */
+void client_count_accepted(struct client *client);
 
 /* Writes the access line of the client's request, and counts it. */
 void client_log_request(struct client *client);

@@ -164,6 +164,12 @@ void client_forget_check(struct client *c)
     c->check = NULL;
 }
 
+bool client_password_is_known(const struct client *c, const struct wire_credentials *given)
+{
+    return credential_cache_has(c->worker->credentials, users_tag(c), given->user, given->password,
+                                loop_now(c->worker->loop));
+}
+
 enum client_event client_check(struct client *c)
 {
     const struct wire_credentials *given = &c->request->reading.credentials;
@@ -171,8 +177,7 @@ enum client_event client_check(struct client *c)
 
     if (!client_may_ask(c))
         return client_refuse_limited(c);
-    if (credential_cache_has(c->worker->credentials, users_tag(c), given->user, given->password,
-                             loop_now(c->worker->loop))) {
+    if (client_password_is_known(c, given)) {
         accept_password(c);
         return CLIENT_CHECKED;
     }

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
-                       scratch, tap, true, wait_until)
+                       sanitized, scratch, tap, true, wait_until)
 from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, call, ssh_config
 from adit_test.gateway import environment, listen
@@ -45,10 +45,11 @@ def replaced(sshd, origin):
             true(exchange(old), "echo")
             mark = adit.mark()
             before = adit.gateway
-            send_signal(before, signal.SIGSEGV)
+            number = signal.SIGKILL if sanitized() else signal.SIGSEGV  # (which a sanitiser takes)
+            send_signal(before, number)
             equal(old.recv(1), b"", "the end of the old connection")
             with socket.create_connection(adit.address, timeout=patience(60)) as waiting:
-                adit.wait_log(rf"signal 11 .*: {STARTED}", mark)
+                adit.wait_log(rf"signal {int(number)} .*: {STARTED}", mark)
                 waiting.sendall(b"\x05\x01\x00")
                 equal(waiting.recv(2), b"\x05\x00", "the answer to who came meanwhile")
             with connect(adit.address, ANY, origin.port) as conn:
@@ -173,7 +174,7 @@ def sshd_waits(port):
 
 # ---- a broken gateway
 
-READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY = range(6, 12)
+READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED = range(8, 16)  # wire/keeper.h
 
 
 def packet(kind, *parts):

@@ -62,6 +62,16 @@ static void values(void **state)
         OF_UPSTREAM("address_family = ipv4",
                     "address_family: 'ipv4' is not one of any, inet, inet6"),
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
+        OF_UPSTREAM("known_hosts_command = bin/x",
+                    "known_hosts_command: 'bin/x' does not begin with the absolute path of a "
+                    "program"),
+        OF_UPSTREAM("known_hosts_command = /x 'y",
+                    "known_hosts_command: '/x 'y' has a quote without an end"),
+        OF_UPSTREAM("known_hosts_command = /x %T",
+                    "known_hosts_command: '/x %T' has a '%' that begins no token that is known "
+                    "('%%' is a '%')"),
+        OF_UPSTREAM("known_hosts_command = /nonexistent %h",
+                    "known_hosts_command: cannot run /nonexistent: No such file or directory"),
         OF_UPSTREAM("ip_qos = af5",
                     "ip_qos: 'af5' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
                     "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
@@ -136,12 +146,20 @@ static void addresses(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *text = mem_printf(UPSTREAM "[listen x]\naddress = %s\n", bad[i]);
         char *expected = mem_printf(
-            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT or unix:PATH\n", bad[i]);
+            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT, unix:PATH or systemd:NAME\n",
+            bad[i]);
         assert_problems(&(struct error_case){text, expected}, 1);
         free(text);
         free(expected);
     }
     static const struct error_case cases[] = {
+        {UPSTREAM "[listen x]\naddress = systemd:\n",
+         "f:4: address: 'systemd:' is not systemd:NAME\n"},
+        {UPSTREAM "[listen x]\nopen = yes\naddress = systemd:a, systemd:a\n",
+         "f:5: address: systemd:a is there twice\n"},
+        {UPSTREAM "[listen x]\naddress = systemd:a\n",
+         "f:4: address: everybody who can reach systemd:a could use it: set auth = password, "
+         "narrow it by from= in [acl], or say open = yes\n"},
         {UPSTREAM "[listen x]\naddress = unix:\n", "f:4: address: 'unix:' is not unix:PATH\n"},
         {UPSTREAM "[listen x]\naddress = unix:~bob/x\n",
          "f:4: address: 'unix:~bob/x' is not unix:PATH\n"},

@@ -159,7 +159,8 @@ static void make_addresses(struct key_slot slot)
 
     for (unsigned i = pick(4); i > 0; i--) {
         struct config_address address = {.is_unix = pick(2)};
-        if (address.is_unix) {
+        address.is_passed = !address.is_unix && pick(2);
+        if (address.is_unix || address.is_passed) {
             address.path = random_text();
         } else {
             address.ip = random_ip();

@@ -43,9 +43,9 @@ static inline void give_socket(void *arg, const struct bound_socket_info *info)
     struct keeper_message message;
     int fd = info->id > scene->last_id ? dup(info->fd) : -1;
 
-    assert_true(keeper_message_write(&packet, KEEPER_SOCKET,
-                                     (const uint32_t[]){info->id, info->index, info->port},
-                                     &info->name, 1));
+    assert_true(keeper_message_write(
+        &packet, KEEPER_SOCKET, (const uint32_t[]){info->id, info->index, info->port, info->left},
+        &info->name, 1));
     assert_true(keeper_message_parse((struct span){buffer_data(&packet), buffer_length(&packet)},
                                      fd >= 0, false, &message));
     given_sockets_add(given, &message, &fd);
