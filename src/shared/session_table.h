@@ -32,6 +32,7 @@ struct session_slot {
     atomic_uint rate;     /* KiB a second, decaying */
     atomic_bool overdue;
     atomic_bool streaming; /* see policy/balance */
+    atomic_uint shells;    /* of `channels`: those of ssh(1), session/shell.h */
     atomic_uint abandoned; /* opens that were cancelled and that the server has not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
@@ -53,6 +54,8 @@ struct session_table {
     atomic_bool asks_anew;    /* each login asks a person, as the last one did */
     atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
                                  DIAL_HOST_KEY; DIAL_OK: no such cause is known */
+    atomic_uint shell_limit;  /* shells that the server allows a session (MaxSessions), as far as
+                                 refusals have shown; 0: not known */
     atomic_uint max_channels; /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */
@@ -71,6 +74,17 @@ void session_table_unref(struct session_table *table);
 /* Chooses the slot for one more channel (policy/balance, also about `may_block`) and reserves a
  * channel there; -1: no session is up. `*grow` is set if the pool should have another session. */
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow);
+
+/* The same for a shell channel, on a session that has fewer of these than the server allows.
+ * `*grow` is set, too, if there is none. */
+int session_table_reserve_shell(struct session_table *table, int worker, bool *grow);
+
+/* Gives the shell's part of a reservation back, before session_table_release. */
+void session_table_release_shell(struct session_table *table, int slot);
+
+/* The server has refused a shell on that slot, where one is reserved for it. Whether that is
+ * because of the others there, so that another session may do. */
+bool session_table_shell_refused(struct session_table *table, int slot);
 
 /* The same for an open that waits on `slot`, whose server is overdue: a session that is not
  * overdue, or -1. */

@@ -118,11 +118,19 @@ void client_count_cut(struct client *c)
 static void on_relay_done(void *arg, const struct relay_result *result)
 {
     struct client *c = arg;
-    char why[300];
 
     c->relay = NULL;
     c->bytes[0] += result->bytes[0];
     c->bytes[1] += result->bytes[1];
+    if (client_shell_waits(c, result))
+        return;
+    client_relay_ended(c, result);
+}
+
+void client_relay_ended(struct client *c, const struct relay_result *result)
+{
+    char why[300];
+
     if (result->failed < 0) {
         client_event(c, CLIENT_CLOSED, result->reason);
         return;
@@ -149,6 +157,7 @@ enum client_event client_relay(struct client *c)
     c->relay = relay_new(c->worker->loop, &start);
     client_forget_request(c);
     client_watch_idle(c);
+    client_shell_look(c);
     client_report(c, OUTCOME_OK, NULL);
     return CLIENT_NOTHING;
 }

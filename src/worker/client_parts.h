@@ -9,6 +9,7 @@
  *   client_connect.c  a connection from this machine (remote forwards)
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
+ *   client_shell.c    what an ssh(1) at the control socket has besides a channel
  *   client_exchange.c one HTTP request and its response; then the next request
  *   client_kept.c     connections to origins that are kept for the next requests
  *   client_idle.c     ending what nothing passes through (idle_timeout)
@@ -157,6 +158,7 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
+struct client_shell;
 struct http_exchange;
 struct kept_channel;
 struct password_check;
@@ -184,6 +186,7 @@ struct client {
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
+    struct client_shell *shell;       /* client_shell.c; NULL: the client is no shell */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
     struct client_idle idle;          /* client_idle.c */
@@ -317,6 +320,34 @@ void client_count_cut(struct client *client);
 /* Stores why a relay or an exchange was cut in `why`; `side` is 0 for the client. */
 void client_describe_cut(const struct client *client, int side, const char *reason, char *why,
                          size_t size);
+
+/* The relay has ended, and what belongs to it, too. */
+void client_relay_ended(struct client *client, const struct relay_result *result);
+
+/* client_shell.c */
+
+/* The client's internal connection is a stream of an ssh(1), maybe a shell. */
+void client_shell_begin(struct client *client, struct internal_stream *stream);
+
+static inline bool client_is_shell(const struct client *client)
+{
+    return client->shell != NULL;
+}
+
+/* What is opened; empty: the client is no shell. */
+struct shell_target client_shell_target(struct client *client);
+
+/* The open was refused. True: the client is a shell, and the session has as many as it may. */
+bool client_shell_refused(struct client *client, const struct open_failure *failure);
+
+/* Sends the size of the terminal, if it has changed. */
+void client_shell_look(struct client *client);
+
+/* The relay has ended. True: client_relay_ended follows when standard error has been passed on. */
+bool client_shell_waits(struct client *client, const struct relay_result *result);
+
+/* Cuts standard error. */
+void client_shell_stop(struct client *client);
 
 /* client_exchange.c */
 

@@ -12,8 +12,12 @@
 
 void client_release_slot(struct client *c)
 {
+    if (c->session.slot >= 0 && client_is_shell(c))
+        session_table_release_shell(c->session.table, c->session.slot);
     if (c->session.slot >= 0)
         session_table_release(c->session.table, c->session.slot);
+    if (c->session.slot >= 0 && client_is_shell(c) && atomic_load(&c->session.table->waiting) > 0)
+        workers_send_session_up(c->worker->workers, c->session.table);
     c->session.slot = -1;
 }
 
@@ -61,7 +65,10 @@ static bool reserve(struct client *c)
 
     /* A reload may have put another pool in the place of its upstream's. */
     s->table = session_table_current(s->table);
-    s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
+    if (client_is_shell(c))
+        s->slot = session_table_reserve_shell(s->table, (int)c->worker->index, &grow);
+    else
+        s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
     /* (While the server resolves a name, the session's other opens need another session.) */
     if (grow || (may_block && session_table_wants_other(s->table, s->slot)))
         main_send_grow(c->worker->workers, s->table);

@@ -179,6 +179,17 @@ void workers_send_end_idle(struct workers *workers)
     send_note_to_all(workers, NULL, act_end_idle);
 }
 
+static void act_stream_news(struct worker *worker, struct session_table *table)
+{
+    (void)table;
+    clients_stream_news(worker);
+}
+
+void workers_send_stream_news(struct workers *workers)
+{
+    send_note_to_all(workers, NULL, act_stream_news);
+}
+
 static void act_beat(struct worker *worker, struct session_table *table)
 {
     (void)table;
@@ -203,6 +214,7 @@ static void act_stop(struct worker *worker, struct session_table *table)
     worker->resolvers = NULL;
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
+    agent_relays_end(worker);
     worker_end_sessions(worker);
     socket_linger_abort(worker->loop);
     loop_stop(worker->loop);
@@ -285,6 +297,7 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->clients);
     TAILQ_INIT(&worker->waiting);
     LIST_INIT(&worker->sessions);
+    LIST_INIT(&worker->agent_relays);
     worker->resolvers = resolvers_new(worker);
     worker->silent_addresses = fast_names_new();
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);
