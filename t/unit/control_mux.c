@@ -126,6 +126,7 @@ static void pass(int fd, unsigned count)
     struct iovec byte = {.iov_base = &zero, .iov_len = 1};
     struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
     struct cmsghdr *part = (struct cmsghdr *)&control;
+    int passed = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     assert_true(count <= 16);
     if (count > 0) {
@@ -135,9 +136,10 @@ static void pass(int fd, unsigned count)
         part->cmsg_type = SCM_RIGHTS;
         part->cmsg_len = CMSG_LEN(count * sizeof(int));
         for (unsigned i = 0; i < count; i++)
-            memcpy(CMSG_DATA(part) + i * sizeof(int), &(int){fd}, sizeof(int));
+            memcpy(CMSG_DATA(part) + i * sizeof(int), &passed, sizeof(int));
     }
     assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), 1);
+    close(passed);
 }
 
 /* Gathers what is to be sent. */
