@@ -111,16 +111,6 @@ static void end_if_over(struct mux_stream *s)
         ended(arg, &end);
 }
 
-static void on_output_written(uv_poll_t *poll, int status, int events)
-{
-    struct stream_pump *pump = container_of(poll, struct stream_pump, poll);
-
-    (void)status;
-    (void)events;
-    stop_waiting_for(pump);
-    end_if_over(pump->stream);
-}
-
 /* Cuts the channel, and says that the stream has ended. */
 static void end_by_cut(struct mux_stream *s)
 {
@@ -129,6 +119,32 @@ static void end_by_cut(struct mux_stream *s)
 
     mux_stream_cut(s);
     ended(arg, &(struct mux_stream_end){0});
+}
+
+/* How the pump ended: an errno, or 0. */
+static int pump_result(const struct stream_pump *pump)
+{
+    int error = 0;
+
+    return read(pump->done, &error, sizeof(error)) == (ssize_t)sizeof(error) ? error : 0;
+}
+
+/* A client that does not take its output any more ends the command. (The channel's own end may be
+ * told as a reset.) */
+static void on_output_written(uv_poll_t *poll, int status, int events)
+{
+    struct stream_pump *pump = container_of(poll, struct stream_pump, poll);
+    struct mux_stream *s = pump->stream;
+    int error = pump_result(pump);
+
+    (void)status;
+    (void)events;
+    stop_waiting_for(pump);
+    if (error != 0 && error != ECONNRESET && pump == &s->output[0] && s->connection != NULL &&
+        !s->cut)
+        end_by_cut(s);
+    else
+        end_if_over(s);
 }
 
 /* The pumps. */
@@ -159,12 +175,10 @@ static void on_input_ended(uv_poll_t *poll, int status, int events)
 {
     struct stream_pump *pump = container_of(poll, struct stream_pump, poll);
     struct mux_stream *s = pump->stream;
-    int error = 0;
+    int error = pump_result(pump);
 
     (void)status;
     (void)events;
-    if (read(pump->done, &error, sizeof(error)) != (ssize_t)sizeof(error))
-        error = 0;
     stop_waiting_for(pump);
     if (error == ECANCELED && !s->cut)
         end_by_cut(s);

@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+/* How long it is believed how many shells a server allows a session. */
+#define SHELL_LIMIT_MS 60000
+
 const char *slot_state_name(enum slot_state state)
 {
     static const char *const names[] = {"empty", "dialling", "up", "retiring"};
@@ -112,11 +115,11 @@ static struct balance_choice choose_slot_of(const struct session_table *table, i
     return choose_among(table, worker, may_block, without, UINT_MAX);
 }
 
-int session_table_reserve_shell(struct session_table *table, int worker, bool *grow)
+int session_table_reserve_shell(struct session_table *table, int worker, uint64_t now, bool *grow)
 {
-    unsigned limit = atomic_load(&table->shell_limit);
-    struct balance_choice choice =
-        choose_among(table, worker, false, -1, limit > 0 ? limit : UINT_MAX);
+    bool known = now < atomic_load(&table->shell_limit_until);
+    unsigned limit = known ? atomic_load(&table->shell_limit) : UINT_MAX;
+    struct balance_choice choice = choose_among(table, worker, false, -1, limit);
 
     *grow = choice.grow;
     if (choice.index < 0)
@@ -131,13 +134,15 @@ void session_table_release_shell(struct session_table *table, int slot)
     atomic_fetch_sub(&table->slots[slot].shells, 1);
 }
 
-bool session_table_shell_refused(struct session_table *table, int slot)
+bool session_table_shell_refused(struct session_table *table, int slot, uint64_t now)
 {
     unsigned others = atomic_load(&table->slots[slot].shells) - 1;
 
-    if (others > 0)
-        atomic_store(&table->shell_limit, others);
-    return others > 0;
+    if (others == 0)
+        return false;
+    atomic_store(&table->shell_limit, others);
+    atomic_store(&table->shell_limit_until, now + SHELL_LIMIT_MS);
+    return true;
 }
 
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)

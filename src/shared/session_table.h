@@ -46,17 +46,18 @@ struct session_table {
     char *upstream;    /* its name */
     struct pool *pool; /* the main thread's; NULL once the pool has gone */
     _Atomic(struct session_table *)
-        successor;            /* of the pool that replaced this one in a reload; referenced */
-    atomic_bool grow_asked;   /* a message is on its way */
-    atomic_uint waiting;      /* clients waiting for a session */
-    atomic_uint waited;       /* clients that have ever begun to wait for one */
-    atomic_bool asking;       /* a login waits for a person's answer */
-    atomic_bool asks_anew;    /* each login asks a person, as the last one did */
-    atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
-                                 DIAL_HOST_KEY; DIAL_OK: no such cause is known */
-    atomic_uint shell_limit;  /* shells that the server allows a session (MaxSessions), as far as
-                                 refusals have shown; 0: not known */
-    atomic_uint max_channels; /* `channels` */
+        successor;           /* of the pool that replaced this one in a reload; referenced */
+    atomic_bool grow_asked;  /* a message is on its way */
+    atomic_uint waiting;     /* clients waiting for a session */
+    atomic_uint waited;      /* clients that have ever begun to wait for one */
+    atomic_bool asking;      /* a login waits for a person's answer */
+    atomic_bool asks_anew;   /* each login asks a person, as the last one did */
+    atomic_int failing;      /* why only a person can get a session: DIAL_AUTHENTICATION or
+                                DIAL_HOST_KEY; DIAL_OK: no such cause is known */
+    atomic_uint shell_limit; /* shells that the server allows a session (MaxSessions), as far as
+                                refusals have shown of late ... */
+    _Atomic uint64_t shell_limit_until; /* ... until then (loop_now); later it is not known */
+    atomic_uint max_channels;           /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */
     atomic_uint quiet_sessions;    /* see policy/balance */
@@ -77,14 +78,15 @@ int session_table_reserve(struct session_table *table, int worker, bool may_bloc
 
 /* The same for a shell channel, on a session that has fewer of these than the server allows.
  * `*grow` is set, too, if there is none. */
-int session_table_reserve_shell(struct session_table *table, int worker, bool *grow);
+int session_table_reserve_shell(struct session_table *table, int worker, uint64_t now, bool *grow);
 
 /* Gives the shell's part of a reservation back, before session_table_release. */
 void session_table_release_shell(struct session_table *table, int slot);
 
-/* The server has refused a shell on that slot, where one is reserved for it. Whether that is
- * because of the others there, so that another session may do. */
-bool session_table_shell_refused(struct session_table *table, int slot);
+/* The server has refused a shell on that slot, where one is reserved for it. Whether that may be
+ * because of others there, so that another session may do. (A server counts a shell for a moment
+ * after its end, so that a limit is believed for a minute only.) */
+bool session_table_shell_refused(struct session_table *table, int slot, uint64_t now);
 
 /* The same for an open that waits on `slot`, whose server is overdue: a session that is not
  * overdue, or -1. */

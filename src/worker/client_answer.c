@@ -148,6 +148,7 @@ enum client_event client_relay(struct client *c)
         .b = r->opened,
         .early_a = &r->reading.in,
         .early_b = &r->from_origin,
+        .until_b_closed = client_is_shell(c), /* (its exit status follows the end of data) */
         .done = on_relay_done,
         .arg = c,
     };

@@ -66,7 +66,8 @@ static bool reserve(struct client *c)
     /* A reload may have put another pool in the place of its upstream's. */
     s->table = session_table_current(s->table);
     if (client_is_shell(c))
-        s->slot = session_table_reserve_shell(s->table, (int)c->worker->index, &grow);
+        s->slot = session_table_reserve_shell(s->table, (int)c->worker->index,
+                                              loop_now(c->worker->loop), &grow);
     else
         s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
     /* (While the server resolves a name, the session's other opens need another session.) */

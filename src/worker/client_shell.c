@@ -14,12 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How often a session that carries no other shell may refuse one: the server may count one that has
+ * just ended. */
+#define REFUSALS_MAX 3
+
 struct client_shell {
     struct client *client;
     struct internal_stream *stream;
     struct session_shell *channel; /* NULL: it is not there, or not any more */
     struct relay *error;           /* standard error; NULL: it has ended */
     uint64_t size;                 /* that the server was told: shell_size_pack */
+    unsigned refusals;             /* by sessions without other shells */
     bool waits;                    /* the client's relay has ended, and `error` has not ... */
     int failed;                    /* ... as this result says */
     char *reason;
@@ -213,6 +218,9 @@ struct shell_target client_shell_target(struct client *c)
 
 bool client_shell_refused(struct client *c, const struct open_failure *failure)
 {
-    return c->shell != NULL && !failure->lost &&
-           session_table_shell_refused(c->session.table, c->session.slot);
+    if (c->shell == NULL || failure->lost)
+        return false;
+    return session_table_shell_refused(c->session.table, c->session.slot,
+                                       loop_now(c->worker->loop)) ||
+           c->shell->refusals++ < REFUSALS_MAX;
 }
