@@ -7,8 +7,11 @@
 #include "control/client.h"
 #include "gateway/gateway.h"
 #include "io/background.h"
+#include "io/passed_sockets.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
+#include "setup/init.h"
+#include "setup/passwd.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -132,7 +135,9 @@ static int open_log(const char *file)
     return fd;
 }
 
-/* The file of -E may have been moved: the descriptor leads to the one of that name from now on. */
+/* The file of -E may have been moved: the descriptor leads to the one of that name from now on.
+ * (Lines that wait for a disk go there, too: to wait for that disk here would stop the main
+ * thread.) */
 static void reopen_log(void *arg)
 {
     const struct run *run = arg;
@@ -145,7 +150,6 @@ static void reopen_log(void *arg)
         log_error("%s cannot be opened again: %s", run->options->log_file, strerror(errno));
         return;
     }
-    log_flush();
     dup3(fd, run->log_fd, O_CLOEXEC);
     close(fd);
     log_reopen();
@@ -222,6 +226,7 @@ static int run_control(const struct options *options)
     return control_ask(&(struct control_order){
         .command = options->control_command,
         .path = options->control_path,
+        .host = options->control_host,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,
@@ -237,6 +242,61 @@ static void print_versions(void)
            OpenSSL_version(OPENSSL_VERSION));
 }
 
+/* A gateway that was up once has shown that it can be. */
+static void on_tried(void *arg)
+{
+    bool *worked = arg;
+
+    *worked = true;
+    kill(getpid(), SIGTERM);
+}
+
+/* Runs the gateway of a new file until all is up, with the questions of its logins. */
+static int try_gateway(struct config *config)
+{
+    bool worked = false;
+    const struct gateway_options gateway_options = {
+        .engine = &libssh_engine,
+        .log_fd = STDERR_FILENO,
+        .may_ask = true,
+        .first_failure_ends = true,
+        .up = on_tried,
+        .arg = &worked,
+    };
+    struct gateway *gateway;
+
+    config->gateway.log = ADIT_LOG_WARNING;
+    signal(SIGPIPE, SIG_IGN);
+    log_setup(STDERR_FILENO, ADIT_LOG_INFO, ADIT_LOG_TEXT);
+    log_start();
+    gateway = gateway_new(config, &gateway_options);
+    if (gateway != NULL) {
+        gateway_run(gateway);
+        gateway_free(gateway);
+    }
+    log_stop();
+    return worked ? EXIT_SUCCESS : EXIT_SSH;
+}
+
+static int run_init(struct options *options)
+{
+    int status = init_write(options);
+
+    if (status != 0)
+        return status;
+    status = check_upstreams(options->config);
+    if (status == EXIT_SUCCESS)
+        status = try_gateway(config_ref(options->config));
+    init_advise(options->file, options->config, status == EXIT_SUCCESS);
+    return status;
+}
+
+static int say_first(void)
+{
+    options_first(stderr);
+    return EX_USAGE;
+}
+
 static int run_mode(struct options *options)
 {
     switch (options->mode) {
@@ -246,6 +306,9 @@ static int run_mode(struct options *options)
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
     case MODE_VERSION: print_versions(); return EXIT_SUCCESS;
+    case MODE_FIRST: return say_first();
+    case MODE_PASSWD: return passwd_set(options->file, options->user);
+    case MODE_INIT: return run_init(options);
     }
     return EXIT_FAILURE;
 }
@@ -257,6 +320,7 @@ int main(int argc, char **argv)
 
     slow_copies_avoid(argv);
     fill_standard_descriptors();
+    passed_sockets_take();
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     status = options_parse(argc, argv, &options);

@@ -41,7 +41,8 @@ char *mem_strndup(const char *text, size_t length)
 {
     char *copy = mem_zalloc(length + 1);
 
-    memcpy(copy, text, length);
+    if (length > 0) /* (memcpy(3) takes no NULL.) */
+        memcpy(copy, text, length);
     return copy;
 }
 

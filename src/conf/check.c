@@ -176,7 +176,9 @@ static const char *address_text(const struct config_address *address,
 {
     char ip[IP_TEXT_MAX];
 
-    if (address->is_unix)
+    if (address->is_passed)
+        snprintf(text, HOSTPORT_TEXT_MAX, "systemd:%s", address->path);
+    else if (address->is_unix)
         snprintf(text, HOSTPORT_TEXT_MAX, "unix:%s", address->path);
     else
         hostport_format(ip_format(&address->ip, ip), address->port, text);
@@ -185,6 +187,8 @@ static const char *address_text(const struct config_address *address,
 
 static bool address_equal(const struct config_address *a, const struct config_address *b)
 {
+    if (a->is_passed || b->is_passed)
+        return a->is_passed && b->is_passed && strcmp(a->path, b->path) == 0;
     if (a->is_unix || b->is_unix)
         return a->is_unix && b->is_unix && strcmp(a->path, b->path) == 0;
     return a->port != 0 && a->port == b->port && ip_equal(&a->ip, &b->ip);
@@ -204,7 +208,11 @@ static bool address_taken(const struct config *config, const struct config_liste
                 return true;
         }
         if (other == listen)
-            break;
+            return false;
+    }
+    for (size_t i = 0; i < index; i++) { /* (of [status], which is none of those) */
+        if (address_equal(&listen->addresses[i], &listen->addresses[index]))
+            return true;
     }
     return false;
 }
@@ -225,6 +233,23 @@ static bool serves_anybody(const struct load *load, const struct config_listen *
     return !load->config->acl || !acl_narrows(load->config->acl, listen->name);
 }
 
+/* A PROXY protocol header is believed, so that it is taken from named balancers only. */
+static void check_proxy_protocol(struct load *load, const struct config_listen *listen,
+                                 const struct load_section *section)
+{
+    const struct load_key *from = load_key_of(section, "proxy_from");
+
+    if (load_key_of(section, "proxy_protocol")->bad || from->bad)
+        return;
+    if (listen->proxy_protocol != PROXY_PROTOCOL_NO && !from->set)
+        load_problem(
+            load, load_line_of(section, "proxy_protocol"),
+            "proxy_protocol needs proxy_from = NETWORK, ...: the balancers whose header is "
+            "believed");
+    else if (listen->proxy_protocol == PROXY_PROTOCOL_NO && from->set)
+        load_problem(load, from->line, "proxy_from needs proxy_protocol = v1, v2 or any");
+}
+
 /* `key` gave the addresses; `ways` are those to be not open to anybody, besides rules. */
 static void check_addresses(struct load *load, const struct config_listen *listen,
                             const struct load_section *section, const char *key, const char *ways)
@@ -238,7 +263,9 @@ static void check_addresses(struct load *load, const struct config_listen *liste
         /* (Of a command line the second one fails when it listens, as with ssh.) */
         if (!load->ssh_known && address_taken(load->config, listen, i))
             load_problem(load, line, "%s: %s is there twice", key, address_text(address, text));
-        if (anybody && !address->is_unix && !ip_is_loopback(&address->ip))
+        /* (Behind a balancer come those that reach the balancer.) */
+        if (anybody && (listen->proxy_protocol != PROXY_PROTOCOL_NO || address->is_passed ||
+                        (!address->is_unix && !ip_is_loopback(&address->ip))))
             load_problem(
                 load, line,
                 "%s: everybody who can reach %s could use it: %snarrow it by from= in [acl], "
@@ -260,6 +287,7 @@ static void check_listen(struct load *load, size_t index)
 
     check_via(load, section, listen->via);
     check_users(load, listen, section);
+    check_proxy_protocol(load, listen, section);
     if (!load_key_of(section, "auth")->bad)
         check_addresses(load, listen, section, "address", "set auth = password, ");
 }
@@ -284,6 +312,33 @@ void load_check_forward(struct load *load, size_t index)
                      forward->bind.path);
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
+}
+
+/* What the page shows is nobody else's business, and its passwords are readable on the way. */
+static void check_status(struct load *load)
+{
+    struct config_listen *listen = &load->config->status.listen;
+    const struct load_section *section = load_section_of(load, "status", 0);
+    unsigned line = load_line_of(section, "address");
+    char text[HOSTPORT_TEXT_MAX];
+
+    if (!section)
+        return;
+    if (!load_key_of(section, "address")->set)
+        load_problem(load, section->line, "[status] has no address");
+    if (listen->users_file && !load_key_of(section, "users")->bad)
+        read_users(load, listen, load_line_of(section, "users"));
+    for (size_t i = 0; i < listen->address_count; i++) {
+        const struct config_address *address = &listen->addresses[i];
+        if (address_taken(load->config, listen, i))
+            load_problem(load, line, "address: %s is there twice", address_text(address, text));
+        if (!address->is_unix && !ip_is_loopback(&address->ip) && !listen->users_file &&
+            !listen->open && !load_key_of(section, "open")->bad)
+            load_problem(load, line,
+                         "address: everybody who can reach %s could see it: set users = FILE, or "
+                         "say open = yes",
+                         address_text(address, text));
+    }
 }
 
 static void check_resolve(struct load *load)
@@ -343,6 +398,19 @@ static void check_acl_group(void *arg, const char *name, unsigned line)
         load_problem(load, line, "group=%s: there is no [group %s]", name, name);
 }
 
+static void check_limit(struct load *load, size_t index)
+{
+    const struct config_limit *limit = &load->config->limits[index];
+    const struct load_section *section = load_section_of(load, "limit", index);
+
+    for (size_t i = 0; i < limit->listens.count; i++) {
+        const char *name = limit->listens.items[i];
+        if (!config_listen(load->config, name) && !config_forward(load->config, name))
+            load_problem(load, load_line_of(section, "listen"),
+                         "listen: there is no [listen %s] and no [forward %s]", name, name);
+    }
+}
+
 void load_check(struct load *load)
 {
     const struct config *config = load->config;
@@ -354,6 +422,9 @@ void load_check(struct load *load)
         check_listen(load, i);
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
+    check_status(load);
+    for (size_t i = 0; i < config->limit_count; i++)
+        check_limit(load, i);
     check_resolve(load);
     check_names(load);
     if (config->acl) {

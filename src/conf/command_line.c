@@ -29,12 +29,13 @@ enum letter_use {
 };
 
 struct letter {
-    const char *option; /* "-x" */
-    bool has_value;
+    const char *option;      /* "-x" */
+    enum option_value takes; /* OPTION_NOTHING: no value */
     enum letter_use use;
     const char *text;
     const char *value; /* in ssh_config, of an option that has none on the command line */
     bool (*take)(struct reader *reader, const char *value);
+    const char *help; /* a few words; NULL: no shell offers this option */
 };
 
 static bool refuse_word(struct reader *reader, const char *format, ...)
@@ -227,65 +228,67 @@ static bool take_tag(struct reader *reader, const char *tag)
     return refuse_word(reader, "-P is not known: give -o Tag=%s", tag);
 }
 
-#define VALUE .has_value = true
+#define VALUE(what) .takes = OPTION_##what
 #define TAKE(function) .use = USE_TAKE, .take = (function)
 #define SSH(keyword) .use = USE_SSH, .text = (keyword)
 #define NOTHING .use = USE_NOTHING
 #define WARN(words) .use = USE_WARN, .text = (words)
 #define REFUSE(words) .use = USE_REFUSE, .text = (words)
+#define HELP(words) .help = (words)
 
 static const struct letter letters[] = {
-    {"-D", VALUE, TAKE(take_dynamic)},
-    {"-E", VALUE, TAKE(take_log_file)},
-    {"-F", VALUE, TAKE(take_ssh_config_file)},
-    {"-L", VALUE, TAKE(take_local)},
-    {"-M", TAKE(take_master)},
-    {"-O", VALUE, TAKE(take_command)},
-    {"-P", VALUE, TAKE(take_tag)},
-    {"-R", VALUE, TAKE(take_remote)},
-    {"-S", VALUE, TAKE(take_control_path)},
-    {"-V", TAKE(take_version)},
-    {"-W", VALUE, TAKE(take_stdio)},
-    {"-f", TAKE(take_background)},
-    {"-h", TAKE(take_help)},
-    {"-o", VALUE, TAKE(take_option_line)},
-    {"-q", TAKE(take_quiet)},
-    {"-v", TAKE(take_verbose)},
+    {"-D", VALUE(FORWARD), TAKE(take_dynamic), HELP("a port here is a SOCKS and HTTP proxy")},
+    {"-E", VALUE(FILE), TAKE(take_log_file), HELP("append the log to a file")},
+    {"-F", VALUE(FILE), TAKE(take_ssh_config_file), HELP("read this file instead of ssh_config")},
+    {"-L", VALUE(FORWARD), TAKE(take_local), HELP("a port here leads to a place there")},
+    {"-M", TAKE(take_master), HELP("listen at a control socket")},
+    {"-O", VALUE(COMMAND), TAKE(take_command), HELP("ask an adit that runs")},
+    {"-P", VALUE(WORD), TAKE(take_tag)},
+    {"-R", VALUE(FORWARD), TAKE(take_remote), HELP("a port there leads to a place here")},
+    {"-S", VALUE(FILE), TAKE(take_control_path), HELP("the path of the control socket")},
+    {"-V", TAKE(take_version), HELP("print versions")},
+    {"-W", VALUE(FORWARD), TAKE(take_stdio),
+     HELP("standard input and output lead to a place there")},
+    {"-f", TAKE(take_background), HELP("go to the background once everything is up")},
+    {"-h", TAKE(take_help), HELP("print the options")},
+    {"-o", VALUE(SETTING), TAKE(take_option_line), HELP("an option of ssh_config")},
+    {"-q", TAKE(take_quiet), HELP("log errors only")},
+    {"-v", TAKE(take_verbose), HELP("log more")},
 
-    {"-4", SSH("addressfamily"), .value = "inet"},
-    {"-6", SSH("addressfamily"), .value = "inet6"},
-    {"-B", VALUE, SSH("bindinterface")},
-    {"-C", SSH("compression"), .value = "yes"},
-    {"-J", VALUE, SSH("proxyjump")},
-    {"-b", VALUE, SSH("bindaddress")},
-    {"-c", VALUE, SSH("ciphers")},
-    {"-g", SSH("gatewayports"), .value = "yes"},
-    {"-i", VALUE, SSH("identityfile")},
-    {"-l", VALUE, SSH("user")},
-    {"-m", VALUE, SSH("macs")},
-    {"-p", VALUE, SSH("port")},
+    {"-4", SSH("addressfamily"), .value = "inet", HELP("use IPv4 only")},
+    {"-6", SSH("addressfamily"), .value = "inet6", HELP("use IPv6 only")},
+    {"-B", VALUE(INTERFACE), SSH("bindinterface"), HELP("connect from an interface")},
+    {"-C", SSH("compression"), .value = "yes", HELP("compress")},
+    {"-J", VALUE(HOPS), SSH("proxyjump"), HELP("go through these hosts")},
+    {"-b", VALUE(ADDRESS), SSH("bindaddress"), HELP("connect from an address")},
+    {"-c", VALUE(CIPHERS), SSH("ciphers"), HELP("ciphers to offer")},
+    {"-g", SSH("gatewayports"), .value = "yes", HELP("listen at every address")},
+    {"-i", VALUE(FILE), SSH("identityfile"), HELP("a private key to offer")},
+    {"-l", VALUE(USER), SSH("user"), HELP("the user to log in as")},
+    {"-m", VALUE(MACS), SSH("macs"), HELP("MACs to offer")},
+    {"-p", VALUE(WORD), SSH("port"), HELP("the port of the server")},
 
     {"-2", NOTHING},
-    {"-N", NOTHING},
+    {"-N", NOTHING, HELP("no command, as always with adit")},
     {"-T", NOTHING},
     {"-a", NOTHING},
-    {"-e", VALUE, NOTHING},
+    {"-e", VALUE(WORD), NOTHING},
     {"-k", NOTHING},
     {"-n", NOTHING},
     {"-x", NOTHING},
 
     {"-A", WARN("-A: adit forwards no agent")},
-    {"-I", VALUE, WARN("-I: adit knows no PKCS#11 providers; an agent may")},
+    {"-I", VALUE(WORD), WARN("-I: adit knows no PKCS#11 providers; an agent may")},
     {"-K", WARN("-K: adit does not log in by GSSAPI")},
     {"-X", WARN("-X: adit forwards no X11")},
     {"-Y", WARN("-Y: adit forwards no X11")},
     {"-t", WARN("-t: adit runs no commands, so it needs no terminal there")},
-    {"-w", VALUE, WARN("-w: adit forwards no tunnel devices")},
+    {"-w", VALUE(WORD), WARN("-w: adit forwards no tunnel devices")},
     {"-y", WARN("-y: adit does not log to syslog; -E FILE logs to a file")},
 
     {"-1", REFUSE("-1: SSH protocol 1 is not supported")},
     {"-G", REFUSE("-G: ssh -G prints what ssh would do; adit --dump prints what adit would")},
-    {"-Q", VALUE, REFUSE("-Q: ssh -Q answers that")},
+    {"-Q", VALUE(WORD), REFUSE("-Q: ssh -Q answers that")},
     {"-s", REFUSE("-s: adit runs no commands and no subsystems; ssh does")},
 };
 
@@ -318,7 +321,7 @@ static bool take_letter(struct reader *reader)
         const struct letter *letter = &letters[i];
         if (letter->option[1] != given)
             continue;
-        if (letter->has_value) {
+        if (letter->takes != OPTION_NOTHING) {
             value = *reader->rest ? reader->rest : *reader->words;
             if (!value)
                 return refuse_word(reader, "-%c needs a value", given);
@@ -333,17 +336,26 @@ static bool take_letter(struct reader *reader)
 /* adit's own options; the field each sets. */
 static const struct long_option {
     const char *name;
-    size_t flag;  /* of a bool */
-    size_t value; /* of a string, of the option that has one */
-    bool has_value;
+    size_t flag;             /* of a bool */
+    size_t value;            /* of a string, of the option that has one */
+    enum option_value takes; /* OPTION_NOTHING: no value */
+    const char *help;
 } long_options[] = {
-    {"check", .flag = offsetof(struct command_line, check)},
-    {"config", .value = offsetof(struct command_line, config_file), .has_value = true},
-    {"dump", .flag = offsetof(struct command_line, dump)},
-    {"help", .flag = offsetof(struct command_line, help)},
-    {"json", .flag = offsetof(struct command_line, json)},
-    {"persist", .flag = offsetof(struct command_line, persist)},
-    {"version", .flag = offsetof(struct command_line, version)},
+#define FLAG(field) .flag = offsetof(struct command_line, field)
+#define TEXT(field) .value = offsetof(struct command_line, field)
+    {"check", FLAG(check), HELP("find every problem of a file or a command line")},
+    {"config", TEXT(config_file), VALUE(FILE), HELP("run the gateway that a file describes")},
+    {"dump", FLAG(dump), HELP("print the configuration in effect")},
+    {"from", TEXT(init_from), VALUE(WORD), HELP("with --init: a network of clients")},
+    {"help", FLAG(help), HELP("print the options")},
+    {"init", TEXT(init_file), VALUE(FILE), HELP("write a first file and try it")},
+    {"json", FLAG(json), HELP("with -O status: as JSON")},
+    {"passwd", TEXT(passwd_file), VALUE(FILE), HELP("set the password of a user in a users file")},
+    {"persist", FLAG(persist), HELP("try the first connection for ever")},
+    {"user", TEXT(init_user), VALUE(WORD), HELP("with --init: a client with a password")},
+    {"version", FLAG(version), HELP("print versions")},
+#undef FLAG
+#undef TEXT
 };
 
 static bool refuse_unknown(struct reader *reader, const char *word, size_t length)
@@ -370,9 +382,9 @@ static bool take_long_option(struct reader *reader, const char *word)
         const struct long_option *option = &long_options[i];
         if (strlen(option->name) != length || strncmp(option->name, word, length) != 0)
             continue;
-        if (!option->has_value && value)
+        if (option->takes == OPTION_NOTHING && value)
             return refuse_word(reader, "--%s takes no value", option->name);
-        if (!option->has_value) {
+        if (option->takes == OPTION_NOTHING) {
             *(bool *)(line + option->flag) = true;
             return true;
         }
@@ -411,36 +423,6 @@ static bool take_word(struct reader *reader, const char *word)
     return true;
 }
 
-/* What makes no sense together; NULL: all does. */
-static const char *contradiction(const struct command_line *line)
-{
-    bool tunnel = line->destination || line->ssh_word_count > 0;
-
-    if (line->check && line->dump)
-        return "--check and --dump exclude each other";
-    if (line->control_command) {
-        if (line->check || line->dump || line->stdio)
-            return "-O asks a running adit: it goes with no --check, --dump or -W";
-        if (line->config_file && (line->destination || line->control_path))
-            return "-O: --config FILE says where the control socket is, and so does -S or a host";
-        if (!line->config_file && !line->destination && !line->control_path)
-            return "-O needs a host with ControlPath, -S PATH, or --config FILE";
-        return NULL;
-    }
-    if (line->json)
-        return "--json goes with -O";
-    if (line->config_file && (tunnel || line->forward_count > 0 || line->stdio))
-        return "--config FILE says it all: no host, and no option of ssh, goes with it";
-    if (!line->config_file && !line->destination)
-        return "a host is missing: adit [USER@]HOST makes a SOCKS and HTTP proxy at 127.0.0.1:1080 "
-               "that leads through HOST, adit --config FILE runs a gateway";
-    if (line->stdio && line->dump)
-        return "--dump: a file has no place for -W";
-    if (line->stdio && line->background)
-        return "-W needs standard input and output, which -f takes away";
-    return NULL;
-}
-
 bool command_line_parse(char *const *argv, struct command_line *line,
                         char error[static COMMAND_LINE_ERROR_MAX])
 {
@@ -455,7 +437,7 @@ bool command_line_parse(char *const *argv, struct command_line *line,
     }
     if (line->help || line->version)
         return true;
-    wrong = contradiction(line);
+    wrong = command_line_contradiction(line);
     return !wrong || refuse_word(&reader, "%s", wrong);
 }
 
@@ -466,4 +448,19 @@ void command_line_clear(struct command_line *line)
     free(line->settings);
     free(line->warnings);
     *line = (struct command_line){0};
+}
+
+void command_line_each_option(option_visit_fn *visit, void *arg)
+{
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        const struct letter *letter = &letters[i];
+        struct option_description option = {letter->option, letter->takes, letter->help};
+        visit(arg, &option);
+    }
+    for (size_t i = 0; i < sizeof(long_options) / sizeof(long_options[0]); i++) {
+        char name[40];
+        struct option_description option = {name, long_options[i].takes, long_options[i].help};
+        snprintf(name, sizeof(name), "--%s", long_options[i].name);
+        visit(arg, &option);
+    }
 }

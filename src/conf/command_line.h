@@ -19,6 +19,10 @@ struct command_line {
     bool persist;            /* --persist, or autossh's -M PORT */
     bool help;               /* --help */
     bool version;            /* -V, --version */
+    const char *passwd_file; /* --passwd FILE; the destination is the user */
+    const char *init_file;   /* --init FILE */
+    const char *init_from;   /* --from NETWORK */
+    const char *init_user;   /* --user NAME */
 
     const char *destination;     /* [user@]host or ssh://[user@]host[:port]; NULL: none */
     const char *control_command; /* -O */
@@ -52,5 +56,36 @@ struct command_line {
 bool command_line_parse(char *const *argv, struct command_line *line,
                         char error[static COMMAND_LINE_ERROR_MAX]);
 void command_line_clear(struct command_line *line);
+
+/* What makes no sense together, in words of the program; NULL: all does. */
+const char *command_line_contradiction(const struct command_line *line);
+
+/* What an option takes. */
+enum option_value {
+    OPTION_NOTHING,
+    OPTION_WORD, /* something that no shell can offer */
+    OPTION_FILE,
+    OPTION_FORWARD,
+    OPTION_HOPS,      /* hosts with commas between them */
+    OPTION_ADDRESS,   /* of this machine */
+    OPTION_INTERFACE, /* of this machine */
+    OPTION_USER,
+    OPTION_CIPHERS,
+    OPTION_MACS,
+    OPTION_COMMAND, /* of -O */
+    OPTION_SETTING, /* of ssh_config(5) */
+};
+
+struct option_description {
+    const char *name; /* "-L" or "--config" */
+    enum option_value takes;
+    const char *help; /* a few words without an end; NULL: nobody looks for this option */
+};
+
+typedef void option_visit_fn(void *arg, const struct option_description *option);
+
+/* Calls `visit` for each option that the command line takes. What it is given lasts for the call.
+ */
+void command_line_each_option(option_visit_fn *visit, void *arg);
 
 #endif

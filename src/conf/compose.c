@@ -11,6 +11,7 @@
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
 #include "conf/ssh_tokens.h"
+#include "conf/tunnel_socket.h"
 #include "conf/types.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct tunnel {
     bool raw_forwards; /* those that are added have tokens that nobody has replaced */
     int connection;    /* ends a question to ssh; -1: none */
     struct config_problems *problems; /* NULL: problems go to standard error */
+    const struct config *base;        /* in use until now; NULL: this is the start */
     char *warned;                     /* what ssh warned of, if there is `problems` */
 };
 
@@ -168,6 +170,18 @@ static const char *log_word(const struct tunnel *tunnel)
     return words[level < ADIT_LOG_DEBUG ? level : ADIT_LOG_DEBUG];
 }
 
+/* The control socket of a tunnel that is given none; NULL: it has none. The caller frees. */
+static char *default_control(const struct tunnel *tunnel)
+{
+    const struct command_line *line = tunnel->line;
+
+    if (line->check || line->dump || line->stdio)
+        return NULL;
+    if (tunnel->base)
+        return tunnel->base->gateway.control ? mem_strdup(tunnel->base->gateway.control) : NULL;
+    return tunnel_socket_new(tunnel->host);
+}
+
 static void write_gateway(struct tunnel *tunnel)
 {
     const struct ssh_answer *answer = &tunnel->known.answer;
@@ -176,7 +190,11 @@ static void write_gateway(struct tunnel *tunnel)
 
     load_open(&tunnel->load, 0, "gateway", "");
     tunnel_entry(tunnel, "log", log_word(tunnel));
-    if (control && (tunnel->line->control_path || is_master(tunnel)))
+    if (!control || !(tunnel->line->control_path || is_master(tunnel))) {
+        free(control);
+        control = default_control(tunnel);
+    }
+    if (control)
         tunnel_entry(tunnel, "control", control);
     if (mask)
         tunnel_entry(tunnel, "stream_local_bind_mask", mask);
@@ -249,9 +267,11 @@ static void expand_socket(struct tunnel *tunnel, struct config_place *place)
     if (!place->path || !tunnel->raw_forwards)
         return;
     path = ssh_tokens_expand_socket(place->path, &tokens);
-    if (!path)
+    if (path == NULL) {
         load_problem(&tunnel->load, 0, "'%s' has a token or a variable that is not known",
                      place->path);
+        return;
+    }
     free(place->path);
     place->path = path;
 }
@@ -417,7 +437,8 @@ static struct config *keep_forward(struct config *config, const struct config_fo
 struct config *compose_again(const struct command_line *line, struct config *base, int connection,
                              struct config_problems *problems)
 {
-    struct tunnel tunnel = {.line = line, .connection = connection, .problems = problems};
+    struct tunnel tunnel = {
+        .line = line, .connection = connection, .problems = problems, .base = base};
     struct options options = {0};
     struct config *config = make_tunnel(&tunnel, &options) == 0 ? options.config : NULL;
 
@@ -435,15 +456,15 @@ int compose_control(const struct command_line *line, struct options *options)
 
     if (line->destination) {
         status = ask_ssh(&tunnel);
-        if (status == 0)
+        if (status == 0) {
             options->control_path = ssh_answer_control_path(&tunnel.known.answer, tunnel.host);
-    } else {
+            options->control_host = mem_strdup(tunnel.host);
+        }
+    } else if (!ssh_word_is_none(line->control_path)) {
         options->control_path = ssh_tokens_expand_path(line->control_path, &nothing);
     }
-    if (status == 0 && !options->control_path) {
-        print_lines(&tunnel,
-                    "no control socket is known: ControlPath in ssh_config or -S PATH says "
-                    "where it is");
+    if (status == 0 && !options->control_path && !options->control_host) {
+        print_lines(&tunnel, "no control socket is known: a host or -S PATH says where it is");
         status = EXIT_SSH;
     }
     tunnel_clear(&tunnel);

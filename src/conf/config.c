@@ -42,6 +42,8 @@ void config_unref(struct config *config)
         return;
     for (size_t i = 0; i < config->listen_count && !counted->original; i++)
         users_free(config->listens[i].users);
+    if (!counted->original)
+        users_free(config->status.listen.users);
     if (counted->original)
         config->acl = NULL;
     for (size_t i = 0; i < config->forward_count; i++)
@@ -68,6 +70,7 @@ struct config *config_copy(struct config *config)
     copy->acl = config->acl;
     for (size_t i = 0; i < copy->listen_count; i++)
         copy->listens[i].users = config->listens[i].users;
+    copy->status.listen.users = config->status.listen.users;
     ((struct counted_config *)copy)->original =
         config_ref(counted->original ? counted->original : config);
     return copy;
@@ -140,6 +143,11 @@ const struct config_listen *config_listen_at(const struct config *config, size_t
             return &config->forwards[i].listen;
     }
     return NULL;
+}
+
+bool config_has_status(const struct config *config)
+{
+    return config->status.listen.address_count > 0;
 }
 
 bool config_listen_leads(const struct config_listen *listen)

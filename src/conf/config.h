@@ -13,6 +13,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "policy/acl.h"
+#include "policy/limits.h"
 #include "policy/users.h"
 #include "wire/wire.h"
 
@@ -30,7 +31,8 @@ struct config_gateway {
     unsigned workers; /* 0: one for each processor */
     enum log_level log;
     enum log_format log_format;
-    char *control; /* the control socket's path; NULL: none */
+    char *control;            /* the control socket's path; NULL: none */
+    unsigned max_connections; /* 0: no limit */
     uint64_t handshake_timeout_ms;
     uint64_t drain_timeout_ms;
     unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */
@@ -114,16 +116,20 @@ struct config_upstream {
     uint64_t rekey_bytes;   /* 0: the cipher's default */
     uint64_t rekey_time_ms; /* 0: no limit */
     /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
-    char *proxy_command;         /* ProxyCommand; NULL: none */
-    char *host_key_alias;        /* HostKeyAlias */
-    char *identity_agent;        /* a socket's path; NULL: $SSH_AUTH_SOCK */
-    bool identities_only;        /* IdentitiesOnly: only identities, of the agent's keys too */
-    char *public_key_algorithms; /* PubkeyAcceptedAlgorithms */
-    int address_family;          /* AF_UNSPEC, AF_INET, AF_INET6 */
-    char *bind_address;          /* BindAddress: an IP address; NULL: any */
-    char *askpass;               /* a program that answers each prompt; NULL: as SSH_ASKPASS says */
-    bool batch_mode;             /* BatchMode: adit asks nothing */
-    unsigned password_prompts;   /* NumberOfPasswordPrompts; 0: adit asks nothing */
+    char *proxy_command;          /* ProxyCommand; NULL: none */
+    char *host_key_alias;         /* HostKeyAlias */
+    char *identity_agent;         /* a socket's path; NULL: $SSH_AUTH_SOCK */
+    bool identities_only;         /* IdentitiesOnly: only identities, of the agent's keys too */
+    char *public_key_algorithms;  /* PubkeyAcceptedAlgorithms */
+    int address_family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
+    char *bind_address;           /* BindAddress: an IP address; NULL: any */
+    char *bind_interface;         /* BindInterface, if there is no bind_address; NULL: any */
+    bool tcp_keepalive;           /* TCPKeepAlive */
+    unsigned ip_qos;              /* IPQoS: the byte of RFC 2474; 0: none */
+    unsigned connection_attempts; /* ConnectionAttempts */
+    char *askpass;             /* a program that answers each prompt; NULL: as SSH_ASKPASS says */
+    bool batch_mode;           /* BatchMode: adit asks nothing */
+    unsigned password_prompts; /* NumberOfPasswordPrompts; 0: adit asks nothing */
     /* PubkeyAuthentication, PasswordAuthentication, KbdInteractiveAuthentication: whether the
      * method may be used at all. */
     bool pubkey_authentication;
@@ -139,7 +145,8 @@ struct config_upstream {
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
 struct config_address {
     bool is_unix;
-    char *path; /* if is_unix */
+    bool is_passed; /* sockets that systemd passes to the process */
+    char *path;     /* if is_unix; if is_passed: the name of the sockets */
     struct ip ip;
     uint16_t port; /* 0: the kernel picks a port, which the log reports */
     /* The second address of a word ("localhost", "*") that stands for one address of each family:
@@ -154,13 +161,37 @@ struct config_place {
     uint16_t port;
 };
 
+/* Networks from which connections come. */
+struct network_list {
+    struct cidr *items;
+    size_t count;
+    bool local; /* "unix": also those that come by unix sockets */
+};
+
+/* Whether the list has the address; `ip` NULL: a connection by a unix socket. */
+bool network_list_has(const struct network_list *list, const struct ip *ip);
+
 enum listen_auth { LISTEN_AUTH_NONE, LISTEN_AUTH_PASSWORD };
+
+/* Which versions of the PROXY protocol's header connections from `proxy_from` begin with. */
+enum proxy_protocol { PROXY_PROTOCOL_NO, PROXY_PROTOCOL_V1, PROXY_PROTOCOL_V2, PROXY_PROTOCOL_ANY };
 
 /* Users by a name, for rules and listeners. */
 struct config_group {
     char *name;
     unsigned line;
     struct string_list users;
+};
+
+/* What some of the clients may take. Of those with the same `bounds.per` the first that covers a
+ * client is its limit. */
+struct config_limit {
+    char *name;
+    unsigned line;
+    struct network_list from;   /* none: everywhere; but see config_limit_for */
+    struct string_list users;   /* none: all, and those that have not logged in */
+    struct string_list listens; /* none: all */
+    struct limit_bounds bounds;
 };
 
 struct config_listen {
@@ -176,6 +207,8 @@ struct config_listen {
     bool open;                 /* the file says that any client may use it */
     bool bind;                 /* clients may use SOCKS BIND: the SSH server listens for them */
     uint64_t idle_timeout_ms;  /* 0: a connection may be idle for ever */
+    enum proxy_protocol proxy_protocol;
+    struct network_list proxy_from; /* the balancers; none with PROXY_PROTOCOL_NO */
     char *via; /* an upstream's name; never NULL once loaded (default: the first upstream) */
     /* Of a local forward: the one destination of every connection. Else path and host are NULL. */
     struct config_place target;
@@ -196,6 +229,15 @@ struct config_forward {
     char *via;                  /* an upstream's name; never NULL once loaded */
     /* The forward as a listener, made by the load; without addresses if FORWARD_REMOTE. */
     struct config_listen listen;
+};
+
+/* The section [status]: where people and machines see how adit does, over HTTP. */
+struct config_status {
+    /* Its addresses (none: there is no such section), users and `open`; nothing else of it. First,
+     * as the keys of both kinds of section share their types. */
+    struct config_listen listen;
+    struct string_list names;   /* that a request's Host may have besides localhost and addresses */
+    uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
 };
 
 enum resolve_step { RESOLVE_REMOTE, RESOLVE_TUNNEL, RESOLVE_LOCAL };
@@ -221,7 +263,10 @@ struct config {
     size_t forward_count;
     struct config_group *groups;
     size_t group_count;
+    struct config_limit *limits;
+    size_t limit_count;
     struct config_resolve resolve;
+    struct config_status status;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
     /* What ssh would do of ssh_config and adit does not; each becomes a notice. */
@@ -261,6 +306,9 @@ void config_unref(struct config *config);
  * caller frees. Defaults are written out too. */
 char *config_dump(const struct config *config);
 
+/* The [upstream] sections alone, with those values only that are no defaults; the caller frees. */
+char *config_upstreams_text(const struct config *config);
+
 /* The first value that no INI file can hold, with its section and key: values of ssh_config can
  * have a comment sign in them, or be longer than a line. The caller frees. NULL: every value can be
  * held, so that config_load reads config_dump's text back. */
@@ -287,6 +335,19 @@ const struct config_group *config_group(const struct config *config, const char 
  * configuration. */
 bool config_group_has(const void *config, const char *group, const char *user);
 
+/* A client, as limits see it. */
+struct limit_client {
+    const struct ip *ip; /* NULL: it came by a unix socket */
+    const char *user;    /* NULL: none yet */
+    const char *listen;
+};
+
+/* The limit of a client, of those that count by `per`; NULL: none. A client from loopback or a unix
+ * socket is a source only where a limit's `from` says so; any other one that no limit covers has
+ * the defaults, as a limit of the name "default". */
+const struct config_limit *config_limit_for(const struct config *config, enum limit_per per,
+                                            const struct limit_client *client);
+
 /* Whether the listener admits the user, whose password was right. */
 bool config_listen_admits(const struct config *config, const struct config_listen *listen,
                           const char *user);
@@ -294,6 +355,9 @@ bool config_listen_admits(const struct config *config, const struct config_liste
 /* The listener of that index: those of [listen], then those of the forwards that listen here; NULL
  * after the last. */
 const struct config_listen *config_listen_at(const struct config *config, size_t index);
+
+/* Whether there is a section [status]. */
+bool config_has_status(const struct config *config);
 
 /* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);

@@ -69,6 +69,47 @@ static void write_keys(struct buffer *out, const struct section *section, const 
     }
 }
 
+/* Whether the value is what the key of a named section has where a file says nothing. */
+static bool is_initial(const struct section *section, const struct key *key, const char *value)
+{
+    if (!key->initial)
+        return false;
+    void *object = mem_zalloc(section->size);
+    struct key_input in = {.text = mem_strdup(key->initial)};
+    char *text = key_parse(key_slot(key, object), &in) ? key_print(key_slot(key, object)) : NULL;
+    bool same = text && strcmp(text, value) == 0;
+
+    section_object_clear(section, object);
+    free(object);
+    free(text);
+    free(in.text);
+    return same;
+}
+
+static void write_set_keys(struct buffer *out, const struct section *section, const void *object)
+{
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct key *key = &section->keys[i];
+        char *text = key_print(key_slot(key, object));
+        if (text && !is_initial(section, key, text))
+            write_value(out, key->name, text, key->type->join);
+        free(text);
+    }
+}
+
+char *config_upstreams_text(const struct config *config)
+{
+    const struct section *section = section_find("upstream");
+    struct buffer out = {0};
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        text_add(&out, "[upstream %s]\n", config->upstreams[i].name);
+        write_set_keys(&out, section, &config->upstreams[i]);
+        text_add(&out, "\n");
+    }
+    return text_take(&out);
+}
+
 /* Whether the reader takes each line as it was written. */
 static bool readable(const char *text)
 {
@@ -136,12 +177,12 @@ static void write_rules(struct buffer *out, const struct acl *acl)
 
 char *config_dump(const struct config *config)
 {
-    const struct section *acl = section_find("acl");
+    const struct section *acl = section_find("acl"), *status = section_find("status");
     struct buffer out = {0};
 
     for (size_t s = 0; s < section_count; s++) {
         const struct section *section = &sections[s];
-        if (section == acl && !config->acl)
+        if ((section == acl && !config->acl) || (section == status && !config_has_status(config)))
             continue;
         for (size_t i = 0; i < section_objects(section, config); i++) {
             const void *object = section_object(section, config, i);

@@ -1,13 +1,9 @@
-/* The table of sections and keys, and what can be done with all of them alike. */
+/* The table of sections and keys, and finding one by its name. */
 #include "conf/keys.h"
 
-#include "base/mem.h"
 #include "base/nearest.h"
-#include "conf/stores.h"
 #include "conf/types.h"
 
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const words_yes_no[] = {"no", "yes", NULL};
@@ -17,10 +13,12 @@ static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
+static const char *const words_proxy[] = {"no", "v1", "v2", "any", NULL};
 static const char *const words_protocols[] = {"socks5", "socks4", "http", NULL};
 static const char *const words_order[] = {"remote", "tunnel", "local", NULL};
 static const char *const words_methods[] = {
     "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", "none", NULL};
+static const char *const words_per[] = {"source", "user", "all", NULL};
 static const char *const words_names[] = {"as-given", "resolve", NULL};
 
 #define FIELD(object, member) .offset = offsetof(struct object, member)
@@ -36,6 +34,9 @@ static const struct key gateway_keys[] = {
      .words = words_log_format, .help = "Lines of text, or one JSON object a line."},
     {"control", &type_file, FIELD(config_gateway, control), .otherwise = "none",
      .help = "The socket at which adit -O finds this process."},
+    {"max_connections", &type_count, FIELD(config_gateway, max_connections), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = UINT32_MAX,
+     .help = "Connections at a time, of all clients; more are told to come again (503)."},
     {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
      .initial = "10s", .min = 1, .max = DAY_MS,
      .help = "A client that has not finished asking by then is closed."},
@@ -67,6 +68,23 @@ static const struct key upstream_keys[] = {
      .help = "Which addresses of the hosts are used."},
     {"bind_address", &type_ip, FIELD(config_upstream, bind_address), .otherwise = "any",
      .flags = KEY_SESSION | KEY_HOP, .help = "The address of this machine to connect from."},
+    {"bind_interface", &type_text, FIELD(config_upstream, bind_interface), .otherwise = "any",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help =
+         "The network interface whose address to connect from, where bind_address is not given."},
+    {"tcp_keepalive", &type_bool, FIELD(config_upstream, tcp_keepalive), .initial = "yes",
+     .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
+     .help = "Let TCP notice that the server's machine is gone."},
+    {"ip_qos", &type_qos, FIELD(config_upstream, ip_qos), .initial = "none",
+     .flags = KEY_SESSION | KEY_HOP,
+     .help = "The class of service of what is sent to the server, as IPQoS of ssh_config: af11 to "
+             "af43, cs0 to cs7, ef, le, va, lowdelay, throughput, reliability, or the number of "
+             "the byte; none is the system's."},
+    {"connection_attempts", &type_count, FIELD(config_upstream, connection_attempts),
+     .initial = "1", .min = 1, .max = UINT32_MAX, .flags = KEY_HOP,
+     .help = "How often, once a second, a connection to a host is tried before a dial counts as "
+             "failed, as ConnectionAttempts of ssh_config; once a login there has succeeded, "
+             "each dial tries once."},
     {"identity", &type_files, FIELD(config_upstream, identities),
      .otherwise = "~/.ssh/id_ed25519, ~/.ssh/id_ecdsa and ~/.ssh/id_rsa, those that are there",
      .flags = KEY_SESSION | KEY_HOP, .help = "Private keys to offer, in order; none: no file's."},
@@ -231,6 +249,14 @@ static const struct key listen_keys[] = {
      .max = IDLE_MAX_MS,
      .help = "A connection is cut when nothing has passed for this long, or up to an eighth "
              "longer; with 0, never, as over ssh(1): many protocols are silent for hours."},
+    {"proxy_protocol", &type_choice, FIELD(config_listen, proxy_protocol), .initial = "no",
+     .words = words_proxy,
+     .help = "Whether connections from proxy_from begin with the PROXY protocol's header, of which "
+             "version, that says from where the client comes; one without it is closed. See BEHIND "
+             "A BALANCER."},
+    {"proxy_from", &type_networks, FIELD(config_listen, proxy_from), .otherwise = "none",
+     .help = "The balancers that send the header, as networks; unix for those that connect to a "
+             "unix socket. Other clients are served as they come, without a header."},
     {"via", &type_text, FIELD(config_listen, via), .otherwise = "the first upstream of the file",
      .help = "The upstream for requests that no rule sends elsewhere."},
 };
@@ -256,12 +282,58 @@ static const struct key group_keys[] = {
      .help = "The members: names of users files."},
 };
 
+#define LIMIT_MOST(what)                                                                           \
+    FIELD(config_limit, bounds.most[what]), .initial = "default", .zero = "default", .min = 1,     \
+                                            .max = UINT32_MAX
+static const struct key limit_keys[] = {
+    {"from", &type_networks, FIELD(config_limit, from),
+     .otherwise = "everywhere; with per = source all but loopback and unix sockets",
+     .help = "The networks whose clients it covers; unix for those of unix sockets."},
+    {"user", &type_names, FIELD(config_limit, users), .otherwise = "all, and those without a login",
+     .help = "The users that it covers, once they have logged in."},
+    {"listen", &type_names, FIELD(config_limit, listens), .otherwise = "all",
+     .help = "The listeners and forwards whose clients it covers."},
+    {"per", &type_choice, FIELD(config_limit, bounds.per), .initial = "source", .words = words_per,
+     .help = "What is counted together: a source (an IPv4 address, the /64 of an IPv6 address), a "
+             "user, or all that it covers."},
+    {"connections", &type_count, LIMIT_MOST(LIMIT_CONNECTIONS),
+     .help = "Connections at a time; default is 1024 for a source, and else no limit."},
+    {"before_login", &type_count, LIMIT_MOST(LIMIT_BEFORE_LOGIN),
+     .help = "Of these, connections whose first request and login are not done; default is 256 for "
+             "a source."},
+    {"opens", &type_count, LIMIT_MOST(LIMIT_OPENS),
+     .help =
+         "Destinations that the SSH server was asked for and has not answered about; default is "
+         "64 for a source."},
+    {"new", &type_count, FIELD(config_limit, bounds.fresh), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = 1000000, .help = "New connections a second."},
+    {"burst", &type_duration, FIELD(config_limit, bounds.burst_ms), .initial = "1s", .min = 1,
+     .max = 3600000,
+     .help = "The time whose new connections may come at once, if there were none before."},
+};
+
 static const struct key resolve_keys[] = {
     {"order", &type_order, .words = words_order,
      .otherwise = "remote, and tunnel after it if there are servers",
      .help = "Where names are looked up: one after another until a name is found."},
     {"servers", &type_servers, .otherwise = "none",
      .help = "DNS servers, asked over TCP through the upstream by tunnel."},
+};
+
+static const struct key status_keys[] = {
+    {"address", &type_addresses,
+     .help = "Where it is served: addresses of loopback, or paths, unless there are users or "
+             "open = yes."},
+    {"users", &type_file, FIELD(config_status, listen.users_file), .otherwise = "none",
+     .help = "An htpasswd file with the users who may see it."},
+    {"open", &type_bool, FIELD(config_status, listen.open), .initial = "no", .words = words_yes_no,
+     .help = "With yes, everybody who can reach the address may see it."},
+    {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
+     .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
+     .max = DAY_MS,
+     .help = "How long, before adit drains, /readyz says that it will while clients are still "
+             "accepted, so that a balancer sends no more of them."},
 };
 
 static const struct key acl_keys[] = {
@@ -287,7 +359,9 @@ const struct section sections[] = {
     {"listen", ARRAY(config_listen, listens, listen_count), KEYS(listen_keys)},
     {"forward", ARRAY(config_forward, forwards, forward_count), KEYS(forward_keys)},
     {"group", ARRAY(config_group, groups, group_count), KEYS(group_keys)},
+    {"limit", ARRAY(config_limit, limits, limit_count), KEYS(limit_keys)},
     {"resolve", .offset = offsetof(struct config, resolve), KEYS(resolve_keys)},
+    {"status", .offset = offsetof(struct config, status), KEYS(status_keys)},
     {"acl", .offset = 0, KEYS(acl_keys)},
 };
 const size_t section_count = COUNT(sections);
@@ -300,6 +374,9 @@ HEADED(config_upstream);
 HEADED(config_listen);
 HEADED(config_forward);
 HEADED(config_group);
+_Static_assert(offsetof(struct config_status, listen) == 0,
+               "the addresses of [status] have the type of a listener's");
+HEADED(config_limit);
 _Static_assert(COUNT(upstream_keys) <= SECTION_KEYS_MAX, "SECTION_KEYS_MAX is too small");
 
 const struct section *section_find(const char *name)
@@ -336,90 +413,4 @@ const char *key_nearest(const struct section *section, const char *name)
     for (size_t i = 0; i < section->key_count; i++)
         nearest_offer(&nearest, section->keys[i].name);
     return nearest.best;
-}
-
-static void *at(const void *base, size_t offset)
-{
-    return (char *)base + offset;
-}
-
-size_t section_objects(const struct section *section, const struct config *config)
-{
-    return section->named ? *(size_t *)at(config, section->count_offset) : 1;
-}
-
-void *section_object(const struct section *section, const struct config *config, size_t index)
-{
-    void *object = at(config, section->offset);
-
-    return section->named ? at(*(void **)object, index * section->size) : object;
-}
-
-void section_append(const struct section *section, struct config *config, char *name, unsigned line)
-{
-    void **array = at(config, section->offset);
-    size_t *count = at(config, section->count_offset);
-
-    *array = mem_realloc(*array, (*count + 1) * section->size);
-    struct section_head *head = at(*array, *count * section->size);
-    memset(head, 0, section->size);
-    head->name = name;
-    head->line = line;
-    (*count)++;
-}
-
-void section_object_clear(const struct section *section, void *object)
-{
-    for (size_t k = 0; k < section->key_count; k++) {
-        const struct key *key = &section->keys[k];
-        if (key->type->free)
-            key->type->free(key_slot(key, object));
-    }
-    if (section->named)
-        free(((struct section_head *)object)->name);
-}
-
-void sections_free(struct config *config)
-{
-    for (size_t s = 0; s < section_count; s++) {
-        const struct section *section = &sections[s];
-        for (size_t i = 0; i < section_objects(section, config); i++)
-            section_object_clear(section, section_object(section, config, i));
-        if (section->named)
-            free(*(void **)at(config, section->offset));
-    }
-}
-
-void key_copy(const struct key *key, const void *from, void *to)
-{
-    const struct key_store *store = key->type->store;
-    struct buffer line = {0};
-
-    store->save(key_slot(key, from), &line);
-    struct word_reader words = word_reader_of(&line);
-    if (words.at < words.end) {
-        bool ok = store->restore(key_slot(key, to), &words) && words_ended(&words);
-        assert(ok && "what a store saves it restores");
-        (void)ok;
-    }
-    buffer_clear(&line);
-}
-
-bool key_same(const struct key *key, const void *a, const void *b)
-{
-    struct buffer line_a = {0}, line_b = {0};
-
-    key->type->store->save(key_slot(key, a), &line_a);
-    key->type->store->save(key_slot(key, b), &line_b);
-    size_t length = buffer_length(&line_a);
-    bool same = length == buffer_length(&line_b) &&
-                (length == 0 || memcmp(buffer_data(&line_a), buffer_data(&line_b), length) == 0);
-    buffer_clear(&line_a);
-    buffer_clear(&line_b);
-    return same;
-}
-
-struct key_slot key_slot(const struct key *key, const void *object)
-{
-    return (struct key_slot){key, at(object, key->offset)};
 }

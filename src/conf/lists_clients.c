@@ -32,6 +32,16 @@ static bool unix_item(struct config_listen *listen, struct key_input *in, const 
     return true;
 }
 
+static bool passed_item(struct config_listen *listen, struct key_input *in, const char *name)
+{
+    if (*name == '\0' || strchr(name, ':'))
+        return input_refuse(in, "'systemd:%s' is not systemd:NAME", name);
+    LIST_APPEND(listen->addresses, listen->address_count);
+    listen->addresses[listen->address_count++] =
+        (struct config_address){.is_passed = true, .path = mem_strdup(name)};
+    return true;
+}
+
 static bool host_item(struct config_listen *listen, char *host, uint16_t port)
 {
     /* A bare "::1:1080" could be read in two ways. */
@@ -48,11 +58,14 @@ static bool address_item(struct key_slot slot, struct key_input *in, const char 
 
     if (strncmp(item, "unix:", 5) == 0)
         return unix_item(slot.field, in, item + 5);
+    if (strncmp(item, "systemd:", 8) == 0)
+        return passed_item(slot.field, in, item + 8);
     char *host = mem_strndup(item, colon ? (size_t)(colon - item) : 0);
     bool ok = colon != item && port_parse(colon ? colon + 1 : item, true, &port) &&
               host_item(slot.field, host, port);
     free(host);
-    return ok || input_refuse(in, "'%s' is not ADDRESS:PORT, PORT, *:PORT or unix:PATH", item);
+    return ok || input_refuse(
+                     in, "'%s' is not ADDRESS:PORT, PORT, *:PORT, unix:PATH or systemd:NAME", item);
 }
 
 static bool addresses_parse(struct key_slot slot, struct key_input *in)
@@ -69,6 +82,8 @@ static void add_address(struct buffer *text, const struct config_address *addres
         char *path = path_contract(address->path);
         text_add(text, "unix:%s", path);
         free(path);
+    } else if (address->is_passed) {
+        text_add(text, "systemd:%s", address->path);
     } else if (pair) {
         text_add(text, "%s:%u", ip_is_loopback(&address->ip) ? "localhost" : "*", address->port);
     } else {

@@ -167,7 +167,8 @@ static void notice_upstream(const struct notices *notices, const struct config_u
 static bool is_beyond_loopback(const struct config_listen *listen)
 {
     for (size_t i = 0; i < listen->address_count; i++) {
-        if (!listen->addresses[i].is_unix && !ip_is_loopback(&listen->addresses[i].ip))
+        const struct config_address *address = &listen->addresses[i];
+        if (address->is_passed || (!address->is_unix && !ip_is_loopback(&address->ip)))
             return true;
     }
     return false;
@@ -188,6 +189,19 @@ static void notice_listen(const struct notices *notices, const struct config_lis
     if (listen->users && users_count(listen->users) == 0)
         notice(notices, "[listen %s] %s has no users: no client can log in", listen->name,
                listen->users_file);
+}
+
+static void notice_status(const struct notices *notices, const struct config_listen *listen)
+{
+    bool beyond = is_beyond_loopback(listen);
+
+    if (beyond && listen->users_file)
+        notice(notices, "[status] HTTP sends passwords readable: use it in networks you trust");
+    if (beyond && !listen->users_file)
+        notice(notices, "[status] open = yes: everybody who can reach it may see it");
+    notice_secret(notices, listen->users_file);
+    if (listen->users && users_count(listen->users) == 0)
+        notice(notices, "[status] %s has no users: nobody can log in", listen->users_file);
 }
 
 /* A rule that names networks never matches clients of a remote forward, whose addresses are the SSH
@@ -270,6 +284,7 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
         notice_upstream(&notices, &config->upstreams[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         notice_listen(&notices, &config->listens[i]);
+    notice_status(&notices, &config->status.listen);
     /* (A forward of the command line was just typed by the person who would read the notice.) */
     for (size_t i = 0; i < config->forward_count && config->file; i++)
         notice_forward(&notices, config, &config->forwards[i]);

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int load(const char *file, struct options *options)
 {
@@ -29,6 +30,8 @@ static enum options_mode mode_of(const struct command_line *line)
 {
     return line->help              ? MODE_HELP
            : line->version         ? MODE_VERSION
+           : line->passwd_file     ? MODE_PASSWD
+           : line->init_file       ? MODE_INIT
            : line->control_command ? MODE_CONTROL
            : line->check           ? MODE_CHECK
            : line->dump            ? MODE_DUMP
@@ -38,6 +41,8 @@ static enum options_mode mode_of(const struct command_line *line)
 /* The control socket that a file's gateway has. */
 static int find_control(const struct command_line *line, struct options *options)
 {
+    if (!line->config_file && !line->destination && !line->control_path)
+        return 0; /* list */
     if (!line->config_file)
         return compose_control(line, options);
     int status = load(line->config_file, options);
@@ -69,7 +74,13 @@ static int read_mode(const struct command_line *line, struct options *options)
 
     switch (options->mode) {
     case MODE_HELP:
-    case MODE_VERSION: return 0;
+    case MODE_VERSION:
+    case MODE_FIRST: return 0;
+    case MODE_PASSWD:
+        options->file = line->passwd_file;
+        options->user = line->destination;
+        return 0;
+    case MODE_INIT: options->file = line->init_file; return 0;
     case MODE_CONTROL: return find_control(line, options);
     case MODE_RUN:
     case MODE_CHECK:
@@ -108,6 +119,10 @@ int options_parse(int argc, char **argv, struct options *options)
 
     (void)argc;
     *options = (struct options){.argv = argv};
+    if (argv[0] && !argv[1] && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
+        options->mode = MODE_FIRST;
+        return 0;
+    }
     if (command_line_parse(argv, &line, error)) {
         options->mode = mode_of(&line);
         options->background = line.background;
@@ -134,8 +149,23 @@ void options_clear(struct options *options)
     free(options->stdio_target.path);
     free(options->stdio_target.host);
     free(options->control_path);
+    free(options->control_host);
     free(options->forwards);
     *options = (struct options){0};
+}
+
+void options_first(FILE *out)
+{
+    fputs("adit makes proxies and tunnels over SSH. Type one of these:\n"
+          "\n"
+          "  adit user@server                  a SOCKS and HTTP proxy on 127.0.0.1:1080 through "
+          "server\n"
+          "  adit -L 5432:localhost:5432 user@server\n"
+          "                                    port 5432 of this machine is that of server\n"
+          "  adit --init adit.ini              five questions, and a file for a gateway\n"
+          "  adit --config adit.ini            run it\n"
+          "  adit --help                       every option; the manual has more: man adit\n",
+          out);
 }
 
 void options_usage(FILE *out)
@@ -143,6 +173,8 @@ void options_usage(FILE *out)
     fputs("usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
           "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
           "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
+          "       adit --init FILE [options] [host]     a first file for --config, tried\n"
+          "       adit --passwd FILE USER               set a password in a users file\n"
           "\n"
           "Forwards, any number of them; without one: -D 1080\n"
           "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
@@ -168,8 +200,13 @@ void options_usage(FILE *out)
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-          "                            exit, reload\n"
-          "  --json                    with -O status: as JSON\n"
+          "                            exit, reload; list shows the tunnels that run\n"
+          "  --json                    with -O status and list: as JSON\n"
+          "  --init FILE               write a first file, from questions or from a host and\n"
+          "                            options of the connection, try it, and say how to start it\n"
+          "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
+          "  --user NAME               with --init: clients log in, as NAME with a password\n"
+          "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
           "  -h, --help                print this\n"
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"

@@ -15,6 +15,9 @@ enum options_mode {
     MODE_CONTROL, /* -O: ask the adit that listens at `control_path` */
     MODE_HELP,    /* --help */
     MODE_VERSION, /* -V, --version */
+    MODE_FIRST,   /* nothing was typed behind the name, at a terminal */
+    MODE_PASSWD,  /* --passwd: set the password of `user` in the users file `file` */
+    MODE_INIT,    /* --init: write `file`, from the rest of `argv` and from questions */
 };
 
 /* A -L, -R or -D as it was given, in ssh(1)'s grammar, which it was found to follow. */
@@ -43,12 +46,19 @@ struct options {
     const char *stdio_via;            /* ... through this upstream (owned by the config) */
     char *const *argv;                /* what all this was read from */
 
+    /* MODE_PASSWD and MODE_INIT. */
+    const char *file;
+    const char *user;
+
     /* MODE_CONTROL. */
     const char *control_command; /* "check", "forward", ...: as given */
     /* Where the adit that is asked listens. MODE_RUN: if one does, it is asked for the forwards,
      * instead of this adit (ssh(1): unless this is to be a ControlMaster); NULL: there is none. */
     char *control_path; /* (owned) */
-    bool json;          /* --json */
+    /* MODE_CONTROL: the destination, whose tunnel is looked for if nobody listens at control_path;
+     * NULL: none was given (owned). */
+    char *control_host;
+    bool json; /* --json */
 
     /* The -L, -R and -D of the command line, for MODE_CONTROL and a MODE_RUN with control_path
      * (owned array). */
@@ -70,6 +80,9 @@ void options_clear(struct options *options);
  * block. */
 struct config *options_read_again(char *const *argv, struct config *base, int connection,
                                   struct config_problems *problems);
+
+/* What a person is told who typed the program's name alone. */
+void options_first(FILE *out);
 
 /* What --help prints. */
 void options_usage(FILE *out);

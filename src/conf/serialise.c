@@ -93,6 +93,8 @@ static void save_rest(struct buffer *out, const struct section *section,
     }
     if (section == section_find("listen") && whole && config->listens[index].users)
         save_users(out, config->listens[index].users);
+    if (section == section_find("status") && whole && config->status.listen.users)
+        save_users(out, config->status.listen.users);
     if (section == section_find("acl") && whole && config->acl)
         save_rules(out, config->acl);
 }
@@ -259,11 +261,15 @@ static void ignore_problem(void *arg, unsigned line, const char *message)
 static bool restore_users(struct restoring *r, struct word_reader *words)
 {
     char *text = word_next(words);
-    bool ok = text && r->section == section_find("listen") && !r->config->listens[r->index].users;
+    struct users **users = r->section == section_find("listen")
+                               ? &r->config->listens[r->index].users
+                           : r->section == section_find("status") ? &r->config->status.listen.users
+                                                                  : NULL;
+    bool ok = text && users && !*users;
 
     if (ok) {
-        r->config->listens[r->index].users = users_new(text, strlen(text), ignore_problem, NULL);
-        ok = r->config->listens[r->index].users != NULL;
+        *users = users_new(text, strlen(text), ignore_problem, NULL);
+        ok = *users != NULL;
     }
     if (text)
         mem_free_secret(text, strlen(text));

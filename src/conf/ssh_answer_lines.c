@@ -12,6 +12,7 @@ static const char *const old_names[][2] = {
     {"skeyauthentication", "kbdinteractiveauthentication"},
     {"tisauthentication", "kbdinteractiveauthentication"},
     {"dsaauthentication", "pubkeyauthentication"},
+    {"keepalive", "tcpkeepalive"},
 };
 
 /* The keyword in lower case, without quotes, under the name that ssh -G prints. */

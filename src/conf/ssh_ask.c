@@ -45,6 +45,7 @@ static enum ssh_ask_outcome run_ssh(const char *const *arguments, int connection
         .output = {.text = mem_zalloc(OUTPUT_MAX), .size = OUTPUT_MAX},
         .errors = {.text = mem_zalloc(OUTPUT_MAX), .size = OUTPUT_MAX},
         .end_when_cut = true,
+        .own_group = connection >= 0, /* (before that a person may be there, and press Ctrl-C) */
         .limit = wait_limit(connection, WAIT_MS),
     };
     struct subprocess_end end = subprocess_run(&ssh);

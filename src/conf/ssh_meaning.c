@@ -3,9 +3,8 @@
 
 #include "base/mem.h"
 #include "base/units.h"
-#include "conf/paths.h"
-#include "conf/ssh_paths.h"
 #include "conf/ssh_tokens.h"
+#include "conf/ssh_scene.h"
 #include "conf/ssh_undone.h"
 #include "conf/types.h"
 
@@ -15,19 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a value's meaning depends on. */
-struct scene {
-    const struct ssh_answer *answer;
-    const struct ssh_answer *usual; /* NULL: not known */
-    const struct ssh_meaning *meaning;
-    const char *keyword; /* of the value */
-    struct ssh_tokens tokens;
-};
-
-static void remark(const struct scene *scene, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void remark(const struct scene *scene, const char *format, ...)
+void ssh_scene_remark(const struct ssh_scene *scene, const char *format, ...)
 {
     struct buffer text = {0};
     va_list args;
@@ -44,27 +31,27 @@ static void remark(const struct scene *scene, const char *format, ...)
     free(what);
 }
 
-/* Each of these functions turns a keyword's value into a key's value, which the caller frees; NULL:
- * the key is left at its default. */
+/* Each of these functions is an ssh_value_fn. */
 
-static char *as_is(const struct scene *scene, const char *value)
+static char *as_is(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     return mem_strdup(value);
 }
 
-static char *expanded(const struct scene *scene, const char *value)
+static char *expanded(const struct ssh_scene *scene, const char *value)
 {
     if (ssh_word_is_none(value))
         return NULL;
     char *text = ssh_tokens_expand(value, &scene->tokens);
     if (!text)
-        remark(scene, "%s '%s' has a token that is not known here", scene->keyword, value);
+        ssh_scene_remark(scene, "%s '%s' has a token that is not known here", scene->keyword,
+                         value);
     return text;
 }
 
 /* A command whose '%' are doubled, since its tokens are replaced again for each connection. */
-static char *command(const struct scene *scene, const char *value)
+static char *command(const struct ssh_scene *scene, const char *value)
 {
     char *text = expanded(scene, value);
     struct buffer out = {0};
@@ -77,21 +64,21 @@ static char *command(const struct scene *scene, const char *value)
 }
 
 /* (Another word is passed on; the key's own parser refuses it.) */
-static char *yes_no(const struct scene *scene, const char *value)
+static char *yes_no(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     return mem_strdup(ssh_word_is_yes(value) ? "yes" : ssh_word_is_no(value) ? "no" : value);
 }
 
 /* Compression: newer versions (OpenSSH 10.0) know no name for what their own -C sets. */
-static char *compression(const struct scene *scene, const char *value)
+static char *compression(const struct ssh_scene *scene, const char *value)
 {
     return strcmp(value, "UNKNOWN") == 0 ? mem_strdup("yes") : yes_no(scene, value);
 }
 
 /* PubkeyAuthentication: adit knows no signatures that are bound to the host key (OpenSSH's
  * publickey-hostbound-v00), and servers do not ask for them. */
-static char *pubkey(const struct scene *scene, const char *value)
+static char *pubkey(const struct ssh_scene *scene, const char *value)
 {
     if (strcasecmp(value, "unbound") == 0 || strcasecmp(value, "host-bound") == 0)
         return mem_strdup("yes");
@@ -100,7 +87,7 @@ static char *pubkey(const struct scene *scene, const char *value)
 
 /* PreferredAuthentications. ssh passes over methods that it does not know; a list of nothing else
  * leaves none. */
-static char *methods(const struct scene *scene, const char *value)
+static char *methods(const struct ssh_scene *scene, const char *value)
 {
     static const char *const known[] = {
         "publickey", "keyboard-interactive", "password", "gssapi-with-mic", "hostbased", NULL};
@@ -128,20 +115,20 @@ static char *up_to_100(const char *value, uint64_t least)
     return mem_printf("%u", number > 100 ? 100U : (unsigned)number);
 }
 
-static char *prompts(const struct scene *scene, const char *value)
+static char *prompts(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     return up_to_100(value, 0);
 }
 
-static char *keepalive_max(const struct scene *scene, const char *value)
+static char *keepalive_max(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     return up_to_100(value, 1);
 }
 
 /* (0 is ssh's default. Only a configured 0 turns keepalives off.) */
-static char *seconds(const struct scene *scene, const char *value)
+static char *seconds(const struct ssh_scene *scene, const char *value)
 {
     uint64_t milliseconds;
 
@@ -152,7 +139,7 @@ static char *seconds(const struct scene *scene, const char *value)
 }
 
 /* (ssh uses its own minimum in the place of a smaller value.) */
-static char *rsa_size(const struct scene *scene, const char *value)
+static char *rsa_size(const struct ssh_scene *scene, const char *value)
 {
     uint64_t bits;
 
@@ -162,14 +149,14 @@ static char *rsa_size(const struct scene *scene, const char *value)
 
 /* ServerAliveInterval. With BatchMode, the default of Debian's ssh is 5 minutes; `usual` has that
  * value then, and it does not count as configured. */
-static char *interval(const struct scene *scene, const char *value)
+static char *interval(const struct ssh_scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
 
     return usual && strcmp(usual, value) == 0 ? NULL : seconds(scene, value);
 }
 
-static char *host_key(const struct scene *scene, const char *value)
+static char *host_key(const struct ssh_scene *scene, const char *value)
 {
     const char *files = ssh_answer_value(scene->answer, "userknownhostsfile");
 
@@ -185,7 +172,7 @@ static char *host_key(const struct scene *scene, const char *value)
 }
 
 /* A list of algorithms that equals ssh's default was not configured: adit's own order is faster. */
-static char *algorithms(const struct scene *scene, const char *value)
+static char *algorithms(const struct ssh_scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
 
@@ -193,7 +180,7 @@ static char *algorithms(const struct scene *scene, const char *value)
 }
 
 /* RekeyLimit BYTES SECONDS, where 0, "default" and "none" are no limit of one's own. */
-static char *rekey(const struct scene *scene, const char *value)
+static char *rekey(const struct ssh_scene *scene, const char *value)
 {
     char *amount = mem_strndup(value, strcspn(value, " \t"));
     uint64_t bytes;
@@ -206,7 +193,7 @@ static char *rekey(const struct scene *scene, const char *value)
     return NULL;
 }
 
-static char *rekey_time(const struct scene *scene, const char *value)
+static char *rekey_time(const struct ssh_scene *scene, const char *value)
 {
     const char *time = value + strcspn(value, " \t");
     uint64_t milliseconds;
@@ -218,7 +205,7 @@ static char *rekey_time(const struct scene *scene, const char *value)
 }
 
 /* PermitRemoteOpen: blanks between patterns become commas. */
-static char *patterns(const struct scene *scene, const char *value)
+static char *patterns(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     if (strcasecmp(value, "any") == 0)
@@ -227,147 +214,6 @@ static char *patterns(const struct scene *scene, const char *value)
     for (char *c = text; *c; c++)
         *c = *c == ' ' || *c == '\t' ? ',' : *c;
     return text;
-}
-
-/* Whether each value of the keyword is ssh's default. */
-static bool all_usual(const struct scene *scene)
-{
-    const char *value, *usual;
-    size_t i = 0;
-
-    if (!scene->usual)
-        return false;
-    do {
-        value = ssh_answer_value_at(scene->answer, scene->keyword, i);
-        usual = ssh_answer_value_at(scene->usual, scene->keyword, i);
-        i++;
-    } while (value && usual && strcmp(value, usual) == 0);
-    return !value && !usual;
-}
-
-/* ssh does not connect then. */
-static void unexpanded(const struct scene *scene, const char *value)
-{
-    char *text = mem_printf("%s '%s' cannot be expanded", scene->keyword, value);
-
-    scene->meaning->problem(scene->meaning->arg, text);
-    free(text);
-}
-
-/* The file that an IdentityFile or CertificateFile stands for, or NULL. Where only the public half
- * of a key exists, an agent holds the private half. The caller frees. */
-static char *key_file(const struct scene *scene, const char *value)
-{
-    char *path = ssh_tokens_expand_path(value, &scene->tokens);
-    const char *wrong = path ? path_unreadable(path) : NULL;
-
-    if (wrong) {
-        char *public = mem_printf("%s.pub", path);
-        if (!path_unreadable(public)) {
-            free(path);
-            return public;
-        }
-        free(public);
-    }
-    if (!path)
-        unexpanded(scene, value);
-    else if (wrong && (!scene->usual || path_exists(path)))
-        remark(scene, "%s %s is left out: %s", scene->keyword, path, wrong);
-    else if (!wrong)
-        return path;
-    free(path);
-    return NULL;
-}
-
-static char *key_files(const struct scene *scene, const char *value)
-{
-    struct buffer text = {0};
-
-    if (all_usual(scene))
-        return NULL;
-    for (size_t i = 0; (value = ssh_answer_value_at(scene->answer, scene->keyword, i)); i++) {
-        char *path = ssh_word_is_none(value) ? NULL : key_file(scene, value);
-        char *item = path ? list_item_escape(path) : NULL;
-        if (item)
-            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
-        free(item);
-        free(path);
-    }
-    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
-}
-
-/* Where none of the files named is there, those that are tried without IdentityFile are not
- * either. */
-static char *identity_files(const struct scene *scene, const char *value)
-{
-    char *files = key_files(scene, value);
-
-    if (files || all_usual(scene))
-        return files;
-    if (!ssh_word_is_none(value))
-        remark(scene, "%s: %s cannot be used, and no other file is", scene->keyword, value);
-    return mem_strdup(CONFIG_IDENTITY_NONE);
-}
-
-/* The name of an environment variable that holds the path of the agent's socket; NULL: the value is
- * the path. */
-static const char *agent_variable(const char *value)
-{
-    return value[0] == '$' && value[1] != '{' ? value + 1 : NULL;
-}
-
-/* With a variable that is not set, ssh asks no agent, not even that of SSH_AUTH_SOCK. */
-static char *agent_wanted(const struct scene *scene, const char *value)
-{
-    const char *variable = agent_variable(value);
-    const char *path = variable ? getenv(variable) : value;
-
-    (void)scene;
-    return !path || !*path || ssh_word_is_none(value) ? mem_strdup("no") : NULL;
-}
-
-/* IdentityAgent. */
-static char *agent_socket(const struct scene *scene, const char *value)
-{
-    const char *variable = agent_variable(value);
-
-    if (ssh_word_is_none(value) || strcmp(value, "SSH_AUTH_SOCK") == 0)
-        return NULL;
-    if (variable) {
-        const char *path = getenv(variable);
-        return path && *path ? mem_strdup(path) : NULL;
-    }
-    if (!scene->answer->raw)
-        return mem_strdup(value);
-    char *path = ssh_tokens_expand_path(value, &scene->tokens);
-    if (!path)
-        unexpanded(scene, value);
-    return path;
-}
-
-static char *known_hosts(const struct scene *scene, const char *value)
-{
-    const char *global = ssh_answer_value(scene->answer, "globalknownhostsfile");
-    char *user_list = ssh_paths_list(value, scene->answer->raw ? &scene->tokens : NULL);
-    char *global_list = ssh_paths_list(global, NULL);
-    /* Nothing may be written to the system's files. */
-    char *text = mem_printf("%s%s%s", user_list ? user_list : "/dev/null", global_list ? ", " : "",
-                            global_list ? global_list : "");
-
-    free(user_list);
-    free(global_list);
-    return text;
-}
-
-static char *revoked_host_keys(const struct scene *scene, const char *value)
-{
-    char *path = NULL;
-
-    /* (OpenSSH 9.2 prints it with its tokens, a newer one without them.) */
-    if (!ssh_word_is_none(value) && !path_exists(value))
-        path = ssh_tokens_expand_path(value, &scene->tokens);
-    /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
-    return path || ssh_word_is_none(value) ? path : mem_strdup(value);
 }
 
 /* "-NAME,..." with the names of `usual` that the value leaves out, if the value has the others in
@@ -395,7 +241,7 @@ static char *left_out(const char *usual, const char *value)
 
 /* "+NAME,..." where the value is ssh's own list and more behind it, "-NAME,..." where it is ssh's
  * own list with less: with both ssh still puts the types of known keys first. */
-static char *host_key_algorithms(const struct scene *scene, const char *value)
+static char *host_key_algorithms(const struct ssh_scene *scene, const char *value)
 {
     const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
     size_t length = usual ? strlen(usual) : 0;
@@ -408,16 +254,38 @@ static char *host_key_algorithms(const struct scene *scene, const char *value)
     return algorithms(scene, value);
 }
 
-static char *family(const struct scene *scene, const char *value)
+static char *family(const struct ssh_scene *scene, const char *value)
 {
     (void)scene;
     return strcasecmp(value, "any") == 0 ? NULL : mem_strdup(value);
 }
 
+/* ConnectionAttempts. (ssh refuses a smaller number than 1 when it connects.) */
+static char *attempts(const struct ssh_scene *scene, const char *value)
+{
+    (void)scene;
+    return strcmp(value, "1") == 0 ? NULL : mem_strdup(value);
+}
+
+/* TCPKeepAlive: "yes" is the default of both programs. */
+static char *unless_yes(const struct ssh_scene *scene, const char *value)
+{
+    return ssh_word_is_yes(value) ? NULL : yes_no(scene, value);
+}
+
+/* IPQoS. Of two classes ssh gives the first to a connection without a terminal or a command (until
+ * OpenSSH 10.1). What ssh sets unasked is not taken over: it is meant for a terminal. */
+static char *service(const struct ssh_scene *scene, const char *value)
+{
+    const char *usual = scene->usual ? ssh_answer_value(scene->usual, scene->keyword) : NULL;
+
+    return usual && strcmp(usual, value) == 0 ? NULL : mem_strndup(value, strcspn(value, " \t"));
+}
+
 static const struct meaning {
     const char *keyword;
     const char *key;
-    char *(*value)(const struct scene *scene, const char *value);
+    ssh_value_fn *value;
 } meanings[] = {
     {"user", "user", as_is},
     {"port", "port", as_is},
@@ -425,10 +293,14 @@ static const struct meaning {
     {"proxycommand", "proxy_command", command},
     {"addressfamily", "address_family", family},
     {"bindaddress", "bind_address", as_is},
-    {"identityfile", "identity", identity_files},
-    {"certificatefile", "certificate", key_files},
-    {"identityagent", "agent", agent_wanted},
-    {"identityagent", "identity_agent", agent_socket},
+    {"bindinterface", "bind_interface", as_is},
+    {"tcpkeepalive", "tcp_keepalive", unless_yes},
+    {"ipqos", "ip_qos", service},
+    {"connectionattempts", "connection_attempts", attempts},
+    {"identityfile", "identity", ssh_value_identity_files},
+    {"certificatefile", "certificate", ssh_value_key_files},
+    {"identityagent", "agent", ssh_value_agent_wanted},
+    {"identityagent", "identity_agent", ssh_value_agent_socket},
     {"identitiesonly", "identities_only", yes_no},
     {"batchmode", "batch_mode", yes_no},
     {"numberofpasswordprompts", "password_prompts", prompts},
@@ -438,11 +310,11 @@ static const struct meaning {
     {"preferredauthentications", "preferred_authentications", methods},
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},
-    {"userknownhostsfile", "known_hosts", known_hosts},
+    {"userknownhostsfile", "known_hosts", ssh_value_known_hosts},
     {"hashknownhosts", "hash_known_hosts", yes_no},
     {"nohostauthenticationforlocalhost", "no_host_authentication_for_localhost", yes_no},
     {"requiredrsasize", "required_rsa_size", rsa_size},
-    {"revokedhostkeys", "revoked_host_keys", revoked_host_keys},
+    {"revokedhostkeys", "revoked_host_keys", ssh_value_revoked_host_keys},
     {"serveraliveinterval", "keepalive", interval},
     {"serveralivecountmax", "keepalive_max", keepalive_max},
     {"connecttimeout", "connect_timeout", seconds},
@@ -460,21 +332,21 @@ static const struct meaning {
 
 static void tell_undone(void *arg, const char *text, bool is_problem)
 {
-    const struct scene *scene = arg;
+    const struct ssh_scene *scene = arg;
 
     if (is_problem)
         scene->meaning->problem(scene->meaning->arg, text);
     else
-        remark(scene, "%s", text);
+        ssh_scene_remark(scene, "%s", text);
 }
 
 void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,
                      const char *host, const struct ssh_meaning *meaning)
 {
-    struct scene scene = {.answer = answer,
-                          .usual = usual,
-                          .meaning = meaning,
-                          .tokens = ssh_answer_tokens(answer, host)};
+    struct ssh_scene scene = {.answer = answer,
+                              .usual = usual,
+                              .meaning = meaning,
+                              .tokens = ssh_answer_tokens(answer, host)};
 
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         const char *value = ssh_answer_value(answer, meanings[i].keyword);

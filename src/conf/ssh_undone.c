@@ -12,18 +12,13 @@ static const struct undone {
     enum wish wish; /* WISH_YES: "no" and "none" are none */
     bool is_problem;
 } undone[] = {
-    {"bindinterface", "BindInterface: adit binds to an address (BindAddress)", WISH_YES, false},
     {"channeltimeout", "ChannelTimeout: adit closes no idle connections", WISH_YES, false},
     {"checkhostip", "CheckHostIP: adit looks host keys up by name only", WISH_YES, false},
-    {"connectionattempts",
-     "ConnectionAttempts: the first connection is tried once, or for ever with --persist", WISH_ANY,
-     false},
     {"fingerprinthash", "FingerprintHash: adit shows fingerprints by SHA256", WISH_ANY, false},
     {"forwardagent", "ForwardAgent: adit forwards no agent", WISH_YES, false},
     {"forwardx11", "ForwardX11: adit forwards no X11", WISH_YES, false},
     {"hostbasedauthentication", "HostbasedAuthentication: adit logs in as a user only", WISH_YES,
      false},
-    {"ipqos", "IPQoS: adit leaves the type of service to the system", WISH_YES, false},
     {"kbdinteractivedevices", "KbdInteractiveDevices: the server chooses the device", WISH_ANY,
      false},
     {"knownhostscommand",
@@ -35,7 +30,6 @@ static const struct undone {
     {"proxyusefdpass", "ProxyUseFdpass: adit talks to the command itself", WISH_YES, false},
     {"remotecommand", "RemoteCommand: adit runs no commands", WISH_YES, false},
     {"securitykeyprovider", "SecurityKeyProvider: adit knows none; an agent may", WISH_YES, false},
-    {"tcpkeepalive", "TCPKeepAlive: adit always asks TCP to notice dead peers", WISH_ANY, false},
     {"tunnel", "Tunnel: adit forwards no tunnel devices", WISH_YES, false},
     {"verifyhostkeydns", "VerifyHostKeyDNS: adit does not look host keys up in the DNS", WISH_YES,
      false},

@@ -214,15 +214,15 @@ static bool ip_restore(char *text, struct word_reader *words, struct ip *ip, uin
     return ok;
 }
 
-/* "unix" PATH, "ip" ADDRESS PORT, or "optional" ADDRESS PORT. */
+/* "unix" PATH, "systemd" NAME, "ip" ADDRESS PORT, or "optional" ADDRESS PORT. */
 static void addresses_save(struct key_slot slot, struct buffer *line)
 {
     const struct config_listen *listen = slot.field;
 
     for (size_t i = 0; i < listen->address_count; i++) {
         const struct config_address *address = &listen->addresses[i];
-        if (address->is_unix) {
-            word_add(line, "unix");
+        if (address->is_unix || address->is_passed) {
+            word_add(line, address->is_unix ? "unix" : "systemd");
             word_add(line, address->path);
         } else {
             word_add(line, address->optional ? "optional" : "ip");
@@ -237,12 +237,14 @@ static bool address_restore(const char *kind, struct word_reader *words,
     char *text = word_next(words);
 
     address->is_unix = strcmp(kind, "unix") == 0;
+    address->is_passed = strcmp(kind, "systemd") == 0;
     address->optional = strcmp(kind, "optional") == 0;
-    if (!text || (!address->is_unix && !address->optional && strcmp(kind, "ip") != 0)) {
+    if (!text || (!address->is_unix && !address->is_passed && !address->optional &&
+                  strcmp(kind, "ip") != 0)) {
         free(text);
         return false;
     }
-    if (!address->is_unix)
+    if (!address->is_unix && !address->is_passed)
         return ip_restore(text, words, &address->ip, &address->port);
     address->path = text;
     return true;

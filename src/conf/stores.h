@@ -29,6 +29,7 @@ extern const struct key_store store_range;     /* config_upstream: sessions_min,
 extern const struct key_store store_host_key;  /* config_upstream: host_key, host_key_pins */
 extern const struct key_store store_addresses; /* config_listen: addresses */
 extern const struct key_store store_protocols; /* bool[WIRE_PROTOCOLS] */
+extern const struct key_store store_networks;  /* struct network_list */
 extern const struct key_store store_order;     /* config_resolve: order */
 extern const struct key_store store_servers;   /* config_resolve: servers */
 extern const struct key_store store_forward;   /* config_forward: kind, bind, target, by the key */

@@ -20,6 +20,7 @@ extern const struct key_type type_command;  /* char *, run by a shell; "none" is
 extern const struct key_type type_family;   /* int, an AF_, by the key's words */
 extern const struct key_type type_ip;       /* char *, an IP address */
 extern const struct key_type type_mask;     /* unsigned, octal, as umask(2) */
+extern const struct key_type type_qos;      /* unsigned, a byte, by IPQoS's names; "none" is 0 */
 
 extern const struct key_type type_files;      /* struct string_list of paths */
 extern const struct key_type type_names;      /* struct string_list of names */
@@ -32,6 +33,7 @@ extern const struct key_type type_methods;    /* char *, a comma list of the key
 extern const struct key_type type_host_key;   /* struct config_upstream: host_key, host_key_pins */
 extern const struct key_type type_addresses;  /* struct config_listen: addresses */
 extern const struct key_type type_protocols;  /* bool[], by the key's words */
+extern const struct key_type type_networks;   /* struct network_list */
 extern const struct key_type type_order;      /* struct config_resolve: order */
 extern const struct key_type type_servers;    /* struct config_resolve: servers */
 extern const struct key_type type_rule;       /* struct acl *, which must be there */

@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
+#include "control/find.h"
 #include "control/protocol.h"
 #include "control/report.h"
 #include "io/socket_calls.h"
@@ -179,9 +180,14 @@ static const struct command {
     {"status", false, print_status},  {"conninfo", false, print_conninfo},
     {"forward", true, print_forward}, {"cancel", true, print_nothing},
     {"reload", false, print_nothing}, {"stop", false, print_stop},
-    {"exit", false, print_exit},
+    {"exit", false, print_exit},      {"list", false, print_nothing},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const char *control_command_name(size_t index)
+{
+    return index < COMMANDS ? commands[index].name : NULL;
+}
 
 static const struct command *find_command(const char *name)
 {
@@ -201,7 +207,7 @@ static bool is_sensible(const struct control_order *order, const struct command 
     else if (command == NULL)
         wrong =
             "no such command: there are check, ready, status, conninfo, forward, cancel, reload, "
-            "stop and exit";
+            "stop, exit and list";
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
     if (wrong != NULL)
@@ -234,24 +240,22 @@ static int print_answer(const struct control_order *order, const struct command 
     return EXIT_SSH;
 }
 
-int control_ask(const struct control_order *order)
+/* Asks the adit that listens at `path`. */
+static int ask_at(const char *path, const struct control_order *order,
+                  const struct command *command)
 {
-    const struct command *command = find_command(order->command);
     const char *error;
     json_t *answer;
     int status;
-    int fd;
+    int fd = connect_control(path);
 
-    if (!is_sensible(order, command))
-        return EX_USAGE;
-    fd = connect_control(order->path);
     if (fd < 0) {
-        fprintf(stderr, "Control socket connect(%s): %s\n", order->path, strerror(errno));
+        fprintf(stderr, "Control socket connect(%s): %s\n", path, strerror(errno));
         return EXIT_SSH;
     }
     /* (Root asks the services of other users.) */
     if (geteuid() != 0 && !is_ours(fd)) {
-        fprintf(stderr, "adit: %s belongs to another user: it is not asked\n", order->path);
+        fprintf(stderr, "adit: %s belongs to another user: it is not asked\n", path);
         close(fd);
         return EXIT_SSH;
     }
@@ -262,6 +266,22 @@ int control_ask(const struct control_order *order)
         status = print_request_failure(order->command, answer, error);
     json_decref(answer);
     close(fd);
+    return status;
+}
+
+int control_ask(const struct control_order *order)
+{
+    const struct command *command = find_command(order->command);
+    char *path;
+    int status;
+
+    if (!is_sensible(order, command))
+        return EX_USAGE;
+    if (strcmp(order->command, "list") == 0)
+        return control_list(order->json);
+    path = control_find(order->path, order->host);
+    status = path != NULL ? ask_at(path, order, command) : EXIT_SSH;
+    free(path);
     return status;
 }
 
@@ -301,6 +321,24 @@ enum control_peer control_probe(const char *path, pid_t *pid)
     if (fd >= 0)
         close(fd);
     return peer;
+}
+
+json_t *control_question(const char *path, const char *command)
+{
+    int fd = connect_control(path);
+    const char *error;
+    json_t *answer = NULL;
+
+    if (fd < 0)
+        return NULL;
+    if (is_ours(fd))
+        answer = send_request(fd, json_pack("{s:s}", "command", command), PROBE_MS, &error);
+    close(fd);
+    errno = 0;
+    if (json_is_true(json_object_get(answer, "ok")))
+        return answer;
+    json_decref(answer);
+    return NULL;
 }
 
 static volatile sig_atomic_t end_signal;

@@ -6,6 +6,7 @@
 
 #include "conf/options.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 struct control_order {
     const char *command;                   /* "check", ...: as given */
     const char *path;                      /* of the socket; NULL: none was given */
+    const char *host;                      /* whose tunnel is looked for if nobody is there; NULL */
     const struct option_forward *forwards; /* for "forward" and "cancel" */
     size_t forward_count;
     bool json; /* print the answer as JSON */
@@ -35,5 +37,13 @@ enum control_peer {
     CONTROL_FOREIGN, /* another program, or an adit that does not answer within two seconds */
 };
 enum control_peer control_probe(const char *path, pid_t *pid);
+
+/* Sends a request without more words to the adit at `path`, which is this user's or root's, and
+ * returns its answer, a reference of the caller's. NULL: there is none within two seconds, or it is
+ * an error; errno is connect(2)'s, or 0. */
+json_t *control_question(const char *path, const char *command);
+
+/* The names of the commands, one after another; NULL behind the last. */
+const char *control_command_name(size_t index);
 
 #endif

@@ -313,3 +313,21 @@ void report_conninfo(FILE *out, const json_t *answer)
     json_array_foreach(json_object_get(answer, "connections"), i, connection)
         print_connection(out, connection, number(answer, "pid"));
 }
+
+void report_list(FILE *out, const json_t *tunnels)
+{
+    static const char *const head[] = {"HOST", "PID", "STATE", "CONTROL", NULL};
+    struct table table = new_table(head);
+    const json_t *tunnel;
+    size_t i;
+
+    json_array_foreach(tunnels, i, tunnel)
+    {
+        const json_t *upstream = json_array_get(json_object_get(tunnel, "upstreams"), 0);
+        add_text(&table, text(tunnel, "host"));
+        add_number(&table, tunnel, "pid");
+        add_cell(&table, state_text(upstream));
+        add_text(&table, text(tunnel, "control"));
+    }
+    print_table(out, &table);
+}

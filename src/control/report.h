@@ -11,6 +11,9 @@ void report_status(FILE *out, const json_t *answer);
 /* The answer to "conninfo", as ssh(1) -O conninfo has it, once for each session. */
 void report_conninfo(FILE *out, const json_t *answer);
 
+/* Tunnels, as control_list has them: a line each with its host, process, state and socket. */
+void report_list(FILE *out, const json_t *tunnels);
+
 /* Prints text and the end of the line; control characters become "?", so that they cannot drive the
  * terminal. NULL is fine. */
 void report_line(FILE *out, const char *text);

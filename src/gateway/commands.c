@@ -80,7 +80,7 @@ static void obey_stop(struct control *control, struct control_request *request,
 {
     (void)object;
     control_answer(request, control_ok());
-    if (!atomic_load(&control->gateway->workers.draining))
+    if (!control->gateway->draining)
         gateway_drain(control->gateway, 0);
 }
 

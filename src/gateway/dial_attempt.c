@@ -209,6 +209,14 @@ static bool family_suits(const struct dial_attempt *a, const struct ip *ip)
     return family == AF_UNSPEC || (family == AF_INET) == ip_is_v4(ip);
 }
 
+/* How often the addresses are tried, as ssh's ConnectionAttempts. A host that has been logged in to
+ * is tried once a dial: its next dial is another attempt, and not later than that of a host that
+ * was never there. */
+static unsigned attempts_of(const struct dial_attempt *a)
+{
+    return host_backoff_is_proved(a->r.place->host) ? 1 : a->r.upstream->connection_attempts;
+}
+
 /* Connects to the addresses of the wanted family. (connect_start reports it if there are none.) */
 static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_t count)
 {
@@ -229,7 +237,11 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
                                    .port = a->r.place->port,
                                    .zone = a->zone,
                                    .from = bound ? &from : NULL,
+                                   .interface = a->r.upstream->bind_interface,
+                                   .no_keepalive = !a->r.upstream->tcp_keepalive,
+                                   .service = (unsigned char)a->r.upstream->ip_qos,
                                    .timeout_ms = a->r.upstream->connect_timeout_ms,
+                                   .again = attempts_of(a) - 1,
                                    .use = DESCRIPTOR_GATEWAY,
                                },
                                on_tcp_connected, a);
@@ -353,8 +365,22 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
     free(error);
 }
 
-/* The other end of a socketpair becomes an internal connection through the jump host's pool. It
- * waits for a session there as long as a TCP connection may take. */
+/* How long a session of the jump host is waited for: as long as a TCP connection may take, and the
+ * further attempts that jump hosts have. */
+static uint64_t jump_patience_ms(const struct dial_attempt *a)
+{
+    const struct config_upstream *at = a->r.upstream;
+    uint64_t patience = at->connect_timeout_ms;
+
+    while (at->jump.count > 0) {
+        at = config_upstream(a->r.config, at->jump.items[0]);
+        patience +=
+            (uint64_t)(at->connection_attempts - 1) * (at->connect_timeout_ms + CONNECT_PAUSE_MS);
+    }
+    return patience;
+}
+
+/* The other end of a socketpair becomes an internal connection through the jump host's pool. */
 static void start_jump(struct dial_attempt *a)
 {
     const char *jump = a->r.upstream->jump.items[0];
@@ -371,7 +397,7 @@ static void start_jump(struct dial_attempt *a)
         a->r.room->workers, a->r.room->generation,
         &(struct internal_request){.via = jump,
                                    .to = {.host = a->r.place->name, .port = a->r.place->port},
-                                   .hold_ms = a->r.upstream->connect_timeout_ms,
+                                   .hold_ms = jump_patience_ms(a),
                                    .answered = on_jump_answered,
                                    .arg = a},
         ends[1]);

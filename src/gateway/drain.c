@@ -7,6 +7,7 @@
 #include "gateway/forwards.h"
 #include "io/notify.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,7 +72,6 @@ static void dials_left_behind(struct deadline *deadline)
 /* No connection, command or remote forward is accepted from now on. */
 static void accept_no_more(struct gateway *g)
 {
-    notify_send("STOPPING=1");
     listeners_close(g->listeners);
     config_changes_close(g->changes);
     control_close(g->control);
@@ -101,7 +101,11 @@ void gateway_stop(struct gateway *g)
     if (g->stopping)
         return;
     g->stopping = true;
+    if (!g->draining)
+        notify_send("STOPPING=1");
     accept_no_more(g);
+    status_server_free(g->status_server);
+    g->status_server = NULL;
     later_cancel(g->loop, &g->ending);
     deadline_cancel(&g->drain);
     deadline_cancel(&g->tick);
@@ -175,7 +179,7 @@ void gateway_client_gone(struct workers *workers)
     mailbox_post(workers->main_mailbox, m);
 }
 
-void gateway_drain(struct gateway *g, uint64_t timeout_ms)
+static void drain_now(struct gateway *g)
 {
     atomic_store(&g->workers.draining, true);
     accept_no_more(g);
@@ -183,15 +187,36 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
     log_info("draining %u connections", atomic_load(&g->workers.clients));
     if (is_empty(g))
         gateway_stop(g);
-    else if (timeout_ms > 0)
-        deadline_arm(g->loop, &g->drain, timeout_ms, drain_timed_out);
+    else if (g->drain_timeout_ms > 0)
+        deadline_arm(g->loop, &g->drain, g->drain_timeout_ms, drain_timed_out);
+}
+
+static void on_drain_announced(struct deadline *deadline)
+{
+    drain_now(container_of(deadline, struct gateway, drain));
+}
+
+void gateway_drain(struct gateway *g, uint64_t timeout_ms)
+{
+    const struct config *config = g->generation->config;
+    uint64_t announce_ms = config_has_status(config) ? config->status.drain_announce_ms : 0;
+
+    g->draining = true;
+    g->drain_timeout_ms = timeout_ms;
+    notify_send("STOPPING=1");
+    if (announce_ms == 0) {
+        drain_now(g);
+        return;
+    }
+    log_info("/readyz says that adit drains; the listeners close in %" PRIu64 " ms", announce_ms);
+    deadline_arm(g->loop, &g->drain, announce_ms, on_drain_announced);
 }
 
 void gateway_end_in_order(struct gateway *g)
 {
     uint64_t timeout_ms = g->generation->config->gateway.drain_timeout_ms;
 
-    if (atomic_load(&g->workers.draining)) {
+    if (g->draining) {
         log_info("second signal: ending at once");
         gateway_stop(g);
     } else {

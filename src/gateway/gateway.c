@@ -8,8 +8,11 @@
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
+#include "gateway/status_pages.h"
 #include "io/background.h"
 #include "io/notify.h"
+#include "io/socket.h"
+#include "shared/limit_counts.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -259,13 +262,15 @@ static size_t handled_count(const struct config *config)
     return is_command_line(config) && ignored ? HANDLED - 1 : HANDLED;
 }
 
-static bool start_listeners(struct gateway *g, const struct config *config)
+static bool start_listeners(struct gateway *g, struct config *config)
 {
     char error[LISTENERS_ERROR_MAX];
     bool ok = control_prepare(g->control, config, NULL, error) &&
+              status_pages_prepare(g->status_server, config, error) &&
               listeners_change(g->listeners, config, error);
 
     control_commit(g->control, ok);
+    status_server_commit(g->status_server, ok);
     if (!ok && is_command_line(config))
         print_failure(g, error);
     else if (!ok)
@@ -286,6 +291,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     if (g->loop == NULL)
         abort();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
+    g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
     g->workers.client_gone = gateway_client_gone;
     g->room = (struct pool_room){
@@ -302,6 +308,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
+    g->status_server = status_pages_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){
         .mailbox = g->workers.main_mailbox,
         .engine = g->options.engine,
@@ -351,6 +358,7 @@ void gateway_free(struct gateway *g)
 {
     config_changes_free(g->changes);
     control_free(g->control);
+    status_server_free(g->status_server);
     listeners_free(g->listeners);
     forwards_free(g->room.forwards);
     for (size_t i = 0; i < g->workers.count; i++)
@@ -360,6 +368,8 @@ void gateway_free(struct gateway *g)
     signals_free(g->signals);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
+    socket_linger_abort(g->loop);
+    limit_counts_free(g->workers.limits);
     loop_free(g->loop);
     free(g->pools);
     free(g->words);

@@ -11,6 +11,7 @@
 #include "gateway/stdio.h"
 #include "worker/worker.h"
 #include "io/signals.h"
+#include "status/server.h"
 
 struct gateway {
     struct workers workers;
@@ -24,18 +25,21 @@ struct gateway {
     struct signals *signals;
     struct deadline tick;
     struct deadline drain;
+    uint64_t drain_timeout_ms; /* of gateway_drain */
     uint64_t ticked_at;
     uint64_t slept; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ms */
     uint64_t began;
     char *words; /* the status line that the service manager has */
     struct stdio *stdio;
     struct control *control;
+    struct status_server *status_server;
     struct config_changes *changes;
     struct later
         ending; /* stops after a failure, from the loop, when no other call is on the stack */
     int status; /* to exit with */
     bool up;    /* every upstream and forward has been up once */
     bool had_terminal; /* at the start */
+    bool draining;     /* also while that is only announced */
     bool stopping;
 };
 
@@ -74,8 +78,8 @@ void gateway_check_up(struct gateway *gateway);
 
 /* drain.c */
 
-/* Accepts nothing new; the gateway ends when the last connection has ended, or after `timeout_ms`
- * (0: no limit). */
+/* Says that it drains; then, after drain_announce if there is a section [status], accepts nothing
+ * new, and ends when the last connection has ended, or after `timeout_ms` (0: no limit). */
 void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
 
 /* An ssh(1) is no longer served: if the gateway drains and nothing is left, it ends. */

@@ -129,6 +129,11 @@ void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now)
         host->wait_ms = 0;
 }
 
+bool host_backoff_is_proved(const struct host_backoff *host)
+{
+    return host->proved;
+}
+
 void host_backoff_asks(struct host_backoff *host, bool asks)
 {
     host->asks = asks;

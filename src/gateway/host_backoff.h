@@ -38,6 +38,8 @@ void host_backoff_end(struct host_backoff *host, uint64_t began, uint64_t now, b
 void host_backoff_lost(struct host_backoff *host, uint64_t since, uint64_t now);
 /* A session there has lived for a while: earlier failures do not count any more. */
 void host_backoff_well(struct host_backoff *host);
+/* Whether a login there has succeeded once. */
+bool host_backoff_is_proved(const struct host_backoff *host);
 /* Whether each login there asks a person, as the last one did. Then dials are made one at a time.
  */
 void host_backoff_asks(struct host_backoff *host, bool asks);

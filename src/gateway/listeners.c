@@ -2,6 +2,7 @@
 #include "gateway/listeners.h"
 
 #include "base/mem.h"
+#include "io/passed_sockets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,17 +75,26 @@ static void format_failure(const struct config *config, const struct config_list
                  address->port, strerror(failure->why), advice);
 }
 
+/* One socket of a listener. */
+struct wanted_socket {
+    const struct config_listen *listen;
+    const struct config_address *address;
+    unsigned index; /* of several that were passed under one name */
+};
+
 /* Opens an address that was not listened on before. Its `listen` stays NULL until the change has
  * succeeded, so that it is closed if the change fails. */
 static bool listen_socket_open(struct listeners *l, const struct config *config,
-                               const struct config_address *address,
-                               const struct config_listen *listen, struct listen_failure *failure)
+                               const struct wanted_socket *wanted, struct listen_failure *failure)
 {
     struct listen_socket *s = mem_zalloc(sizeof(*s));
+    const struct config_address *address = wanted->address;
 
-    s->next_listen = listen;
+    s->next_listen = wanted->listen;
     s->address = (struct listener_address){
         .is_unix = address->is_unix,
+        .is_passed = address->is_passed,
+        .index = wanted->index,
         .path = mem_strdup(address->path),
         .mode = 0777 & ~config->gateway.stream_local_bind_mask,
         .unlink = config->gateway.stream_local_bind_unlink,
@@ -98,19 +108,21 @@ static bool listen_socket_open(struct listeners *l, const struct config *config,
         listen_socket_close(l, s);
         return false;
     }
-    log_info("listening on %s (listen %s)", listener_name(s->listener), listen->name);
+    log_info("listening on %s (listen %s)", listener_name(s->listener), wanted->listen->name);
     return true;
 }
 
 static struct listen_socket *find_listen_socket(struct listeners *l,
-                                                const struct config_address *address)
+                                                const struct wanted_socket *wanted)
 {
+    const struct config_address *address = wanted->address;
     struct listen_socket *s;
 
     TAILQ_FOREACH (s, &l->sockets, link) {
-        if (s->next_listen != NULL || s->address.is_unix != address->is_unix)
+        if (s->next_listen != NULL || s->address.is_unix != address->is_unix ||
+            s->address.is_passed != address->is_passed || s->address.index != wanted->index)
             continue;
-        if (address->is_unix
+        if (address->is_unix || address->is_passed
                 ? strcmp(s->address.path, address->path) == 0
                 : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
             return s;
@@ -118,7 +130,33 @@ static struct listen_socket *find_listen_socket(struct listeners *l,
     return NULL;
 }
 
-/* Marks the socket of every address of one listener as wanted, or opens it. */
+/* Marks the socket as wanted, or opens it. */
+static bool prepare_socket(struct listeners *l, const struct config *config,
+                           const struct wanted_socket *wanted, struct listen_failure *failure)
+{
+    struct listen_socket *s = find_listen_socket(l, wanted);
+
+    if (s == NULL)
+        return listen_socket_open(l, config, wanted, failure);
+    s->next_listen = wanted->listen;
+    return true;
+}
+
+/* The same for the address, which may be that of several sockets that were passed. */
+static bool prepare_address(struct listeners *l, const struct config *config,
+                            struct wanted_socket *wanted, struct listen_failure *failure)
+{
+    const struct config_address *address = wanted->address;
+    size_t count = address->is_passed ? passed_sockets_count(address->path) : 1;
+    bool opened = true;
+
+    do
+        opened = prepare_socket(l, config, wanted, failure) && opened;
+    while (++wanted->index < count);
+    return opened;
+}
+
+/* The same for every address of one listener. */
 static bool prepare_one(struct listeners *l, const struct config *config,
                         const struct config_listen *listen, bool either_family,
                         char error[static LISTENERS_ERROR_MAX])
@@ -128,13 +166,9 @@ static bool prepare_one(struct listeners *l, const struct config *config,
 
     for (size_t k = 0; k < listen->address_count; k++) {
         const struct config_address *address = &listen->addresses[k];
-        struct listen_socket *s = find_listen_socket(l, address);
+        struct wanted_socket wanted = {.listen = listen, .address = address};
         struct listen_failure failure = {0};
-        bool opened = true;
-        if (s != NULL)
-            s->next_listen = listen;
-        else
-            opened = listen_socket_open(l, config, address, listen, &failure);
+        bool opened = prepare_address(l, config, &wanted, &failure);
         there += opened;
         if (opened || !ok)
             continue; /* (only the first failure is reported) */

@@ -13,6 +13,8 @@ char *gateway_unready(const struct gateway *g)
 
     if (atomic_load(&g->workers.draining))
         return mem_strdup("adit is draining: it accepts no new connections");
+    if (g->draining)
+        return mem_strdup("adit is draining: soon it accepts no new connections");
     for (size_t i = 0; i < g->pool_count; i++) {
         const struct config_upstream *upstream = pool_upstream(g->pools[i]);
         struct pool_state state;

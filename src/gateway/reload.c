@@ -4,6 +4,7 @@
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
+#include "gateway/status_pages.h"
 #include "io/notify.h"
 
 #include <stdio.h>
@@ -103,7 +104,7 @@ void gateway_change_pools(struct gateway *g, struct config *config)
 
 static bool is_ending(const struct gateway *g, char error[static LISTENERS_ERROR_MAX])
 {
-    bool ending = atomic_load(&g->workers.draining) || g->stopping;
+    bool ending = g->draining || g->stopping;
 
     if (ending)
         snprintf(error, LISTENERS_ERROR_MAX, "adit is ending");
@@ -120,8 +121,10 @@ static bool take_into_use(struct gateway *g, const struct config_change_result *
     if (is_ending(g, error))
         return false;
     ok = control_prepare(g->control, config, &change->holder, error) &&
+         status_pages_prepare(g->status_server, config, error) &&
          listeners_change(g->listeners, config, error);
     control_commit(g->control, ok);
+    status_server_commit(g->status_server, ok);
     if (ok) {
         gateway_change_pools(g, config_ref(config));
         control_forward_changed(g->control); /* a forward that a request waits for may be gone */

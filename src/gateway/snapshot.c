@@ -220,7 +220,7 @@ json_t *status_json(const struct gateway *g)
     put_text(status, "version", PACKAGE_VERSION);
     put_number(status, "pid", (uint64_t)getpid());
     put_text(status, "file", g->generation->config->file);
-    put_text(status, "state", atomic_load(&g->workers.draining) ? "draining" : "running");
+    put_text(status, "state", g->draining ? "draining" : "running");
     gateway_add_readiness(g, status);
     json_object_set_new(status, "reloading", json_boolean(config_changes_reloading(g->changes)));
     put_number(status, "seconds", (loop_now(g->loop) - g->began) / 1000);
@@ -337,7 +337,7 @@ void status_log(const struct gateway *g)
 
 char *status_words(const struct gateway *g)
 {
-    const char *draining = atomic_load(&g->workers.draining) ? "draining; " : "";
+    const char *draining = g->draining ? "draining; " : "";
     const struct pool *worst = NULL;
     struct pool_state state;
     unsigned up = 0;

@@ -107,8 +107,14 @@ static void acceptor_take(struct acceptor *a)
 {
     for (int i = 0; i < ACCEPT_BURST && !a->freed; i++) {
         struct sockaddr_storage from = {0};
-        int fd = accept4(listener_fd(a->listener), (struct sockaddr *)&from,
-                         &(socklen_t){sizeof from}, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd;
+
+        if (listener_leaves_queue(a->listener)) {
+            uv_poll_stop(&a->poll);
+            return;
+        }
+        fd = accept4(listener_fd(a->listener), (struct sockaddr *)&from, &(socklen_t){sizeof from},
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             bool last = fd >= a->bound;

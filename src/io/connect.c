@@ -1,8 +1,10 @@
-/* Outgoing TCP connections: one attempt at a time, each with its share of the time that is left. */
+/* Outgoing TCP connections: one attempt at a time, each with its share of the time that is left.
+ * When all addresses have failed they may be tried again. */
 #include "io/connect.h"
 
 #include "base/mem.h"
 #include "base/units.h"
+#include "io/interface_address.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -14,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ERROR_TEXT_MAX 160
+#define ERROR_TEXT_MAX 240
 
 /* Apart from its connect, as libuv uses it until the handle is closed. */
 struct connect_attempt {
@@ -31,9 +33,14 @@ struct connect {
     uint16_t port;
     enum descriptor_use use;
     bool bound;
-    struct ip from; /* if bound */
+    struct ip from;  /* if bound */
+    char *interface; /* NULL: any */
+    bool no_keepalive;
+    unsigned char service;
     unsigned zone;  /* 0: none */
-    uint64_t due;
+    unsigned again; /* how often the addresses are tried anew when all have failed */
+    uint64_t timeout_ms;
+    uint64_t due;                    /* of this round of the addresses */
     struct connect_attempt *attempt; /* NULL: none under way */
     struct deadline deadline;
     struct later start;
@@ -67,6 +74,7 @@ static void finish(struct connect *c, int fd)
     if (fd >= 0)
         address = c->addresses[c->tried - 1];
     free(c->addresses);
+    free(c->interface);
     free(c);
     last.done(last.arg, fd, fd >= 0 ? &address : NULL, fd >= 0 ? NULL : last.error);
 }
@@ -75,11 +83,18 @@ static void set_connect_error(struct connect *c, int error)
 {
     char text[IP_TEXT_MAX];
 
-    snprintf(c->error, sizeof c->error, "%s port %u: %s",
-             ip_format(&c->addresses[c->tried - 1], text), c->port, strerror(error));
+    ip_format(&c->addresses[c->tried - 1], text);
+    if (error == ENODEV && c->interface != NULL) /* of bind_to_interface */
+        snprintf(c->error, sizeof c->error,
+                 "%s port %u: the network interface %s is not there, is down, or has no IPv%d "
+                 "address to connect from (BindInterface)",
+                 text, c->port, c->interface, ip_is_v4(&c->addresses[c->tried - 1]) ? 4 : 6);
+    else
+        snprintf(c->error, sizeof c->error, "%s port %u: %s", text, c->port, strerror(error));
 }
 
 static void try_next(struct connect *c);
+static void on_pause_over(struct deadline *deadline);
 
 /* The attempt under way failed. */
 static void on_attempt_failed(struct connect *c, int error)
@@ -140,6 +155,19 @@ static int bind_to(int fd, const struct ip *from, const struct ip *to)
     return bind(fd, (struct sockaddr *)&sa, length) == 0 ? 0 : errno;
 }
 
+/* Gives the socket an address of the interface, as ssh's BindInterface. Else an errno; ENODEV: the
+ * interface has no such address. */
+static int bind_to_interface(int fd, const char *interface, int family)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    int error = interface_address(interface, family, &address, &length);
+
+    if (error != 0)
+        return error;
+    return bind(fd, (struct sockaddr *)&address, length) == 0 ? 0 : errno;
+}
+
 unsigned connect_zone(const char *name)
 {
     unsigned zone = if_nametoindex(name);
@@ -158,6 +186,15 @@ static socklen_t address_of(const struct connect *c, const struct ip *ip,
     return length;
 }
 
+/* (As in ssh, a class that the system refuses is no reason to fail.) */
+static void set_service(int fd, int family, int service)
+{
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &service, sizeof service);
+    else
+        setsockopt(fd, IPPROTO_IP, IP_TOS, &service, sizeof service);
+}
+
 /* Starts an attempt at `address`. Else an errno. */
 static int attempt_start(struct connect *c, const struct ip *address)
 {
@@ -170,8 +207,14 @@ static int attempt_start(struct connect *c, const struct ip *address)
     if (fd < 0)
         return errno;
     socket_prepare(fd);
+    if (c->no_keepalive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){0}, sizeof(int));
+    if (c->service != 0)
+        set_service(fd, to.ss_family, c->service);
     if (c->bound)
         error = bind_to(fd, &c->from, address);
+    else if (c->interface != NULL)
+        error = bind_to_interface(fd, c->interface, to.ss_family);
     if (error == 0 && connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS)
         error = errno;
     if (error == 0)
@@ -190,7 +233,21 @@ static void try_next(struct connect *c)
             return;
         set_connect_error(c, error);
     }
-    finish(c, -1);
+    if (c->again == 0) {
+        finish(c, -1);
+        return;
+    }
+    c->again--;
+    deadline_arm(c->loop, &c->deadline, CONNECT_PAUSE_MS, on_pause_over);
+}
+
+static void on_pause_over(struct deadline *deadline)
+{
+    struct connect *c = container_of(deadline, struct connect, deadline);
+
+    c->tried = 0;
+    c->due = loop_now(c->loop) + c->timeout_ms;
+    try_next(c);
 }
 
 static void on_connect_start(struct later *later)
@@ -214,6 +271,12 @@ struct connect *connect_start(struct loop *loop, const struct connect_options *o
     c->bound = options->from != NULL;
     if (options->from != NULL)
         c->from = *options->from;
+    if (options->interface != NULL)
+        c->interface = mem_strdup(options->interface);
+    c->no_keepalive = options->no_keepalive;
+    c->service = options->service;
+    c->again = options->count > 0 ? options->again : 0;
+    c->timeout_ms = options->timeout_ms;
     c->due = loop_now(loop) + options->timeout_ms;
     snprintf(c->error, sizeof c->error, "no address to connect to");
     c->done = done;
@@ -227,8 +290,10 @@ void connect_cancel(struct connect *c)
     if (c == NULL)
         return;
     later_cancel(c->loop, &c->start);
+    deadline_cancel(&c->deadline);
     if (c->attempt != NULL)
         close(detach_attempt(c));
     free(c->addresses);
+    free(c->interface);
     free(c);
 }

@@ -7,6 +7,9 @@
 #include "io/descriptors.h"
 #include "io/loop.h"
 
+/* Between two rounds of the addresses, as in ssh. */
+#define CONNECT_PAUSE_MS 1000
+
 struct connect;
 
 /* Where to connect to, and how. */
@@ -15,8 +18,13 @@ struct connect_options {
     size_t count;
     uint16_t port;
     const struct ip *from; /* the local address; NULL: any */
+    /* The network interface whose address is the local one where `from` is NULL; NULL: any. */
+    const char *interface;
+    bool no_keepalive;     /* TCP does not look whether the other machine is gone */
+    unsigned char service; /* IPv4's type of service, IPv6's traffic class (RFC 2474); 0: usual */
     unsigned zone;         /* of link-local addresses, as connect_zone has it; 0: none */
     uint64_t timeout_ms;   /* in all, shared fairly among the addresses that are left */
+    unsigned again;        /* how often they are tried anew, a second after all have failed */
     /* Where only descriptors are left that this use leaves to others, an attempt fails with EMFILE.
      */
     enum descriptor_use use;

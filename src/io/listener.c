@@ -3,9 +3,11 @@
 
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "io/passed_sockets.h"
 #include "io/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@
 struct listener {
     atomic_uint references;
     atomic_bool closed;
+    bool passed;
     int fd;
     char *name;
     uint16_t port;
@@ -105,11 +108,54 @@ static bool listen_ip(struct listener *l, const struct ip *ip, uint16_t port)
     return ip_from_sockaddr((struct sockaddr *)&at, &bound, &l->port);
 }
 
+/* A descriptor of its own of a socket that was passed. False: errno says why not; ENOENT: there is
+ * none of the name, EINVAL: it is no stream that listens. */
+static bool take_passed(struct listener *l, const struct listener_address *address)
+{
+    int fd = passed_socket(address->path, address->index);
+    int listens = 0, type = 0;
+
+    errno = ENOENT;
+    if (fd < 0)
+        return false;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof listens}) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) != 0 || !listens ||
+        type != SOCK_STREAM) {
+        errno = EINVAL;
+        return false;
+    }
+    l->passed = true;
+    l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (l->fd < 0 || fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0)
+        return false;
+    socket_prepare(l->fd);
+    return true;
+}
+
+/* What a socket is bound to, that was passed. */
+static char *passed_name(struct listener *l, const char *name)
+{
+    struct sockaddr_storage at = {0};
+    const struct sockaddr_un *local = (struct sockaddr_un *)&at;
+    char host[IP_TEXT_MAX], text[HOSTPORT_TEXT_MAX];
+    struct ip ip;
+
+    if (getsockname(l->fd, (struct sockaddr *)&at, &(socklen_t){sizeof at}) != 0)
+        return mem_printf("systemd:%s", name);
+    if (ip_from_sockaddr((struct sockaddr *)&at, &ip, &l->port))
+        return mem_strdup(hostport_format(ip_format(&ip, host), l->port, text));
+    return at.ss_family == AF_UNIX && local->sun_path[0] == '/'
+               ? mem_printf("unix:%.*s", (int)sizeof local->sun_path, local->sun_path)
+               : mem_printf("systemd:%s", name);
+}
+
 static char *listener_name_of(const struct listener_address *address, uint16_t port)
 {
     char host[IP_TEXT_MAX];
     char text[HOSTPORT_TEXT_MAX];
 
+    if (address->is_passed)
+        return mem_printf("systemd:%s", address->path);
     if (address->is_unix)
         return mem_printf("unix:%s", address->path);
     return mem_strdup(hostport_format(ip_format(&address->ip, host), port, text));
@@ -137,6 +183,9 @@ static void listener_remove_path(struct listener *l)
 
 static bool listener_start(struct listener *l, const struct listener_address *address)
 {
+    l->fd = -1;
+    if (address->is_passed)
+        return take_passed(l, address);
     l->fd = listener_socket(address->is_unix         ? AF_UNIX
                             : ip_is_v4(&address->ip) ? AF_INET
                                                      : AF_INET6);
@@ -144,6 +193,26 @@ static bool listener_start(struct listener *l, const struct listener_address *ad
         return false;
     socket_prepare(l->fd); /* on Linux the connections that are accepted inherit the options */
     return address->is_unix ? listen_unix(l, address) : listen_ip(l, &address->ip, address->port);
+}
+
+static void explain_passed(const char *name, int why, char *error, size_t error_size)
+{
+    char *names = passed_sockets_names();
+
+    if (why == ENOENT)
+        snprintf(
+            error, error_size,
+            "%s: systemd has passed no socket of that name; the names (FileDescriptorName= of a "
+            "socket unit) are: %s",
+            name, names);
+    else if (why == EINVAL)
+        snprintf(error, error_size,
+                 "%s: the socket is no stream that listens: its unit needs ListenStream= and "
+                 "Accept=no",
+                 name);
+    else
+        snprintf(error, error_size, "%s: %s", name, strerror(why));
+    free(names);
 }
 
 struct listener *listener_new(const struct listener_address *address, char *error,
@@ -156,13 +225,17 @@ struct listener *listener_new(const struct listener_address *address, char *erro
         int why = errno;
 
         l->name = listener_name_of(address, address->port);
-        snprintf(error, error_size, "%s: %s", l->name, strerror(why));
+        if (address->is_passed)
+            explain_passed(l->name, why, error, error_size);
+        else
+            snprintf(error, error_size, "%s: %s", l->name, strerror(why));
         listener_remove_path(l);
         listener_free(l);
         errno = why;
         return NULL;
     }
-    l->name = listener_name_of(address, l->port);
+    l->name =
+        address->is_passed ? passed_name(l, address->path) : listener_name_of(address, l->port);
     return l;
 }
 
@@ -184,7 +257,8 @@ void listener_close(struct listener *l)
         return;
     listener_remove_path(l);
     atomic_store(&l->closed, true); /* before an acceptor can notice the shutdown */
-    shutdown(l->fd, SHUT_RDWR);
+    if (!l->passed)
+        shutdown(l->fd, SHUT_RDWR);
     listener_unref(l);
 }
 
@@ -196,6 +270,11 @@ int listener_fd(const struct listener *l)
 bool listener_is_closed(const struct listener *l)
 {
     return atomic_load(&l->closed);
+}
+
+bool listener_leaves_queue(const struct listener *l)
+{
+    return l->passed && listener_is_closed(l);
 }
 
 uint16_t listener_port(const struct listener *l)

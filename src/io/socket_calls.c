@@ -69,7 +69,7 @@ bool socket_sent_lately(int fd, unsigned milliseconds)
 #define PASSED_MAX 253
 
 /* Takes the descriptors of one message over. False: there are too many, and all were closed. */
-static bool take_passed(const struct cmsghdr *part, int *fds, unsigned *count, unsigned max)
+static bool keep_passed(const struct cmsghdr *part, int *fds, unsigned *count, unsigned max)
 {
     unsigned before = *count;
     size_t passed = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -111,7 +111,7 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
     for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part != NULL;
          part = CMSG_NXTHDR(&message, part))
         if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
-            fits = take_passed(part, fds, count, max) && fits;
+            fits = keep_passed(part, fds, count, max) && fits;
     return fits ? n : -EPROTO;
 }
 
@@ -152,6 +152,5 @@ void socket_prepare_ssh(int fd)
     int lowat = NOTSENT_LOWAT;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }

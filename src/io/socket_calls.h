@@ -46,7 +46,7 @@ int socket_first_byte(int fd);
 /* Sends what the kernel takes at once. Returns the bytes, or -errno; no SIGPIPE comes. */
 ssize_t socket_send_now(int fd, const void *bytes, size_t length);
 
-/* The options of an SSH connection: no delay, TCP keepalive, and little unsent data in the kernel,
+/* The options of an SSH connection: no delay, and little unsent data in the kernel,
  * as a small request shall not wait behind what an upload has queued there. They mean nothing to a
  * socket that is not TCP. */
 void socket_prepare_ssh(int fd);

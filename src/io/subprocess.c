@@ -23,6 +23,7 @@
 /* A program that runs. */
 struct running {
     pid_t pid;
+    bool leads;  /* a process group */
     int exit_fd; /* readable when the program has exited (pidfd_open(2)); -1: looked for */
     struct {
         int fd; /* this process's end of the pipe; -1: none, or at its end */
@@ -115,7 +116,8 @@ static int spawn_program(const struct subprocess *program, const struct program_
     posix_spawnattr_init(&attributes);
     /* This process ignores SIGPIPE, and blocks the signals that its loop reads from a descriptor.
      */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              (program->own_group ? POSIX_SPAWN_SETPGROUP : 0));
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawn_file_actions_init(&actions);
@@ -140,7 +142,8 @@ static int start_program(struct running *running, struct subprocess *program)
     struct program_ends ends = {.fds = {-1, -1, -1}};
     int error;
 
-    *running = (struct running){.exit_fd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
+    *running = (struct running){
+        .leads = program->own_group, .exit_fd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     error = open_streams(running, program, &ends) ? 0 : errno;
     if (error == 0)
         error = spawn_program(program, &ends, &running->pid);
@@ -210,18 +213,19 @@ static int take_streams(struct running *running, const struct subprocess *progra
 
 /* ---- ending */
 
-/* Waits until the program has exited, and takes its status. 0 or an error of errno(3). */
-static int reap(struct running *running, const struct wait_limit *limit, int *status)
+/* Waits until the program has exited, and leaves its status to waitpid(2). 0 or an error of
+ * errno(3). */
+static int wait_for_exit(const struct running *running, const struct wait_limit *limit)
 {
     for (;;) {
-        pid_t waited = waitpid(running->pid, status, WNOHANG);
+        siginfo_t exited = {0};
         struct wait_limit look = *limit;
         int error;
 
-        if (waited == running->pid)
-            return 0;
-        if (waited < 0 && errno != EINTR)
+        if (waitid(P_PID, (id_t)running->pid, &exited, WEXITED | WNOHANG | WNOWAIT) != 0)
             return errno;
+        if (exited.si_pid == running->pid)
+            return 0;
         if (running->exit_fd < 0 && look.until > clock_now() + LOOK_MS)
             look.until = clock_now() + LOOK_MS;
         error = wait_for(running->exit_fd, POLLIN, &look);
@@ -232,16 +236,30 @@ static int reap(struct running *running, const struct wait_limit *limit, int *st
     }
 }
 
-/* Ends the program, and waits for it. */
-static void end_program(struct running *running)
+/* Waits until the program has exited, and takes its status. 0 or an error of errno(3). */
+static int reap(const struct running *running, const struct wait_limit *limit, int *status)
 {
+    int error = wait_for_exit(running, limit);
+
+    if (error != 0)
+        return error;
+    while (waitpid(running->pid, status, 0) < 0)
+        if (errno != EINTR)
+            return errno;
+    return 0;
+}
+
+/* Ends the program, and waits for it. A group has its number for as long as its leader was not
+ * waited for, so that no other process is meant. */
+static void end_program(const struct running *running)
+{
+    pid_t whom = running->leads ? -running->pid : running->pid;
     struct wait_limit limit = wait_limit(-1, TERM_MS);
     int status;
 
-    kill(running->pid, SIGTERM);
-    if (reap(running, &limit, &status) != ETIMEDOUT)
-        return;
-    kill(running->pid, SIGKILL);
+    kill(whom, SIGTERM);
+    wait_for_exit(running, &limit);
+    kill(whom, SIGKILL);
     limit = wait_limit(-1, -1);
     reap(running, &limit, &status);
 }

@@ -26,7 +26,11 @@ struct subprocess {
     size_t input_length;
     struct subprocess_text output;
     struct subprocess_text errors;
-    bool end_when_cut;     /* a program that prints more than there is room for is ended */
+    bool end_when_cut; /* a program that prints more than there is room for is ended */
+    /* The program leads a process group of its own (setpgid(2)), and what it started is ended with
+     * it. Not for a program that may use the terminal: only the group in front reads from it and
+     * gets its Ctrl-C. */
+    bool own_group;
     bool errors_to_output; /* standard error goes where standard output goes; `errors` is unused */
     struct wait_limit limit;
 };
@@ -49,8 +53,9 @@ struct subprocess_end {
 
 /* Runs the program (posix_spawn(3); no signal is blocked or ignored in it, and it gets no
  * descriptors but the three) and returns when its streams are at their end and it has exited. A
- * program that is ended gets SIGTERM and, a second later, SIGKILL; its own children, if any, get
- * nothing. In each case the program has been waited for and no descriptor stays open. */
+ * program that is ended gets SIGTERM and, a second later, SIGKILL; its own children get the same if
+ * it leads a group, else nothing. In each case the program has been waited for and no descriptor
+ * stays open. */
 struct subprocess_end subprocess_run(struct subprocess *program);
 
 /* Whether the program exited with status 0. */

@@ -31,6 +31,21 @@ size_t users_count(const struct users *users);
  * known or not. */
 bool users_verify(const struct users *users, const char *name, const char *password);
 
+/* Why no file can have a user of that name, in words of the program; NULL: one can. */
+const char *users_name_wrong(const char *name);
+
+/* Why no client could log in with that password; NULL: one can. */
+const char *users_password_wrong(const char *password);
+
+/* A salted hash of the password by the method that crypt(3) of this system prefers (yescrypt on
+ * Debian). The caller frees. NULL: errno says why there is none. */
+char *users_hash(const char *password);
+
+/* The text of an htpasswd file in which the user has this hash: in the user's first line if there is
+ * one (comments and all other lines stay as they are), else in a new line at the end. The caller
+ * frees. `name` and `hash` are right. `*known` says whether the user was there. */
+char *users_text_with(const char *text, const char *name, const char *hash, bool *known);
+
 /* A cache of credentials that were verified a short time ago, as HMAC-SHA256 under a random key of
  * this process, so that a core dump holds no password. Bounded; one thread uses a cache at a time.
  * Only what was verified is kept. */

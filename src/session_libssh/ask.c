@@ -1,6 +1,7 @@
 /* Whether a person is asked on the terminal or through a program, and one dial at a time. */
 #include "session_libssh/ask.h"
 
+#include "io/terminal.h"
 #include "io/wait.h"
 
 #include <errno.h>

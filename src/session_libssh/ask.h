@@ -62,13 +62,6 @@ void ask_show(struct asker *asker, const char *text);
 /* Whether a program answers, which would answer the same question in the same way. */
 bool ask_is_program(const struct asker *asker);
 
-/* ask_terminal.c: the controlling terminal. */
-
-/* A descriptor of the terminal; -1: there is none, or this process is in its background. */
-int terminal_open(void);
-char *terminal_ask(const char *prompt, bool echo, int connection);
-void terminal_show(const char *text);
-
 /* ask_program.c: a program with the prompt as its argument, and its first line as the answer, as
  * SSH_ASKPASS of ssh(1). Its environment is this process's with ADIT_UPSTREAM and ADIT_HOST, the
  * names of what asks: a program that answers for several upstreams tells them apart. As by ssh(1),

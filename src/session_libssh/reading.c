@@ -49,6 +49,8 @@ static int on_channel_data(ssh_session handle, ssh_channel channel, void *data, 
     (void)channel;
     if (!ch->reading.receives && !may_receive(ch))
         return (int)length;
+    if (length == 0)
+        return 0; /* (a message may have no bytes, of which an owner is not told) */
     if (is_stderr)
         return shell_error_data(ch, data, length);
     if (ch->endpoint.resumed && !ch->reading.leftover &&

@@ -36,6 +36,8 @@ static const struct metric_row {
         ROW("connections", "accepted", accepted,
             "Connections that listeners accepted, and those that came by remote forwards."),
         ROW("connections", "channels", channels, "Channels that servers opened for them."),
+        ROW("connections", "limited", limited,
+            "Connections and requests that were refused because there were too many."),
         ROW("connections", "cut", cut,
             "Connections that were relayed and did not end in order: one side was reset, the "
             "session was lost, idle_timeout, or the end of adit."),

@@ -14,6 +14,7 @@ typedef _Atomic uint64_t metric;
 struct metrics {
     metric accepted;           /* connections that came in */
     metric outcomes[OUTCOMES]; /* how their requests ended, by enum outcome */
+    metric limited;            /* connections and requests refused by limits */
     metric cut;                /* relays that did not end by the end of data both ways */
     metric bytes_up;           /* from clients */
     metric bytes_down;         /* to clients */

@@ -12,12 +12,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct limit_counts;
 struct main_events;
 struct worker;
 
 struct workers {
     struct worker **all;
     unsigned count;
+    struct limit_counts *limits;           /* NULL: there are none (tests) */
     struct mailbox *main_mailbox;          /* of the main thread; shared/main_messages posts */
     const struct main_events *main_events; /* what the main thread does with each message */
     atomic_uint clients;                   /* connections under way, on all workers */

@@ -139,7 +139,8 @@ size_t http_response_rewrite(const struct http_response *response, const uint8_t
  * line, for OUTCOME_LAST_HOP 200 and Allow. A failure carries Proxy-Status (RFC 9209: `adit;
  * error=...; details="..."`), Content-Type: text/plain in UTF-8, X-Content-Type-Options,
  * Content-Length, Connection: close, for 407 `Proxy-Authenticate: Basic realm="adit",
- * charset="UTF-8"`, for 405 Allow, and a body that names the target (NULL: not known; bytes of it
+ * charset="UTF-8"`, for 405 Allow, for
+ * those of limits Retry-After, and a body that names the target (NULL: not known; bytes of it
  * that are not shown, as base/visible.h says, become '?') and the cause. `detail` adds the server's
  * own words, or is NULL: bytes of it that are not printable ASCII become '?', and what is too long
  * is cut. Returns the length; no NUL is promised. */

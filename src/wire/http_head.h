@@ -29,6 +29,9 @@ struct http_form {
 enum wire_status http_head_scan(struct text bytes, struct http_progress *progress,
                                 const struct http_form *form, size_t *end);
 
+/* The same for a request (RFC 9112 sections 3 and 5), before which empty lines are skipped. */
+enum wire_status http_request_scan(struct text bytes, struct http_progress *progress, size_t *end);
+
 /* How many of the first `length` bytes make a token (RFC 9110 section 5.6.2). */
 size_t http_token_span(const char *text, size_t length);
 bool http_is_token_char(char c);

@@ -13,14 +13,17 @@
 
 #define ALLOW "Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
 
-/* The field that RFC 9110 sections 15.5.6 and 15.5.8 ask for. */
-static const char *field_for(uint16_t status)
+/* The field that RFC 9110 sections 15.5.6 and 15.5.8 ask for, or that RFC 6585 section 4 and RFC
+ * 9110 section 15.6.4 suggest. */
+static const char *field_for(enum outcome outcome)
 {
-    switch (status) {
-    case 405: return ALLOW;
-    case 407: return "Proxy-Authenticate: Basic realm=\"adit\", charset=\"UTF-8\"\r\n";
-    default: return "";
-    }
+    if (outcome == OUTCOME_COMMAND)
+        return ALLOW;
+    if (outcome == OUTCOME_AUTHENTICATION)
+        return "Proxy-Authenticate: Basic realm=\"adit\", charset=\"UTF-8\"\r\n";
+    if (outcome == OUTCOME_LIMITED || outcome == OUTCOME_FULL)
+        return "Retry-After: 1\r\n";
+    return "";
 }
 
 /* The cause, and the server's words after it: printable ASCII, so that no detail can start a new
@@ -81,7 +84,7 @@ size_t http_reply(enum outcome outcome, const struct wire_target *target, const 
                           "\r\n"
                           "%s",
                           row->http, row->http_reason, row->proxy_status, quoted,
-                          field_for(row->http), body_length, body);
+                          field_for(outcome), body_length, body);
     assert(length > 0 && length < HTTP_REPLY_MAX);
     return (size_t)length;
 }

@@ -311,18 +311,24 @@ static bool take_request_line(struct http_request *request, enum outcome *outcom
     return take_absolute_form(request, slice, outcome);
 }
 
+enum wire_status http_request_scan(struct text bytes, struct http_progress *progress, size_t *end)
+{
+    static const struct http_form form = {request_line_check, field_line_check};
+
+    if (!skip_empty_lines(bytes, progress) && bytes.length < HTTP_HEAD_MAX)
+        return WIRE_MORE;
+    return http_head_scan(bytes, progress, &form, end);
+}
+
 enum wire_status http_request_parse_on(const uint8_t *bytes, size_t length,
                                        struct http_progress *progress, size_t *used,
                                        struct http_request *request, enum outcome *outcome)
 {
-    static const struct http_form form = {request_line_check, field_line_check};
     struct text text = {(const char *)bytes, length};
     size_t end;
 
     *outcome = OUTCOME_MALFORMED;
-    enum wire_status status = WIRE_MORE;
-    if (skip_empty_lines(text, progress) || length >= HTTP_HEAD_MAX)
-        status = http_head_scan(text, progress, &form, &end);
+    enum wire_status status = http_request_scan(text, progress, &end);
     if (progress->too_long)
         *outcome = OUTCOME_HEAD_TOO_LARGE;
     if (status != WIRE_OK)
@@ -418,6 +424,11 @@ size_t http_request_rewrite(const struct http_request *request, enum http_connec
     return (size_t)(put_end(request, connection, at) - out);
 }
 
+#define PROXY_HEADER                                                                               \
+    "a header of the PROXY protocol came, which is taken from proxy_from only, by a listener "     \
+    "with "                                                                                        \
+    "proxy_protocol"
+
 const char *http_foreign(const uint8_t *bytes, size_t length)
 {
     static const struct {
@@ -428,8 +439,8 @@ const char *http_foreign(const uint8_t *bytes, size_t length)
     } foreign[] = {
         {"\x16\x03", 2, 1, "a TLS ClientHello came, and no TLS is spoken here"},
         {"SSH-", 4, 4, "an SSH banner came: this is no SSH server"},
-        {"PROXY ", 6, 6, "a PROXY protocol header came, which is not taken here"},
-        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, "a PROXY protocol header came, which is not taken here"},
+        {"PROXY ", 6, 6, PROXY_HEADER},
+        {"\r\n\r\n\0\r\nQUIT\n", 12, 5, PROXY_HEADER},
         {"PRI * HTTP/2", 12, 12, "an HTTP/2 preface came: only HTTP/1 is spoken here"},
     };
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {

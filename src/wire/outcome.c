@@ -95,6 +95,12 @@ static const struct outcome_row rows[OUTCOMES] = {
     [OUTCOME_RESPONSE_TOO_LARGE] = {
         "response-too-large", GENERAL_FAILURE, REJECTED, 502, "Bad Gateway",
         "http_response_header_section_size", "the response's head is longer than 64 KiB"},
+    [OUTCOME_LIMITED] = {
+        "limited", GENERAL_FAILURE, REJECTED, 429, "Too Many Requests",
+        "http_request_denied", "this client has as much as it may have"},
+    [OUTCOME_FULL] = {
+        "full", GENERAL_FAILURE, REJECTED, 503, "Service Unavailable",
+        "connection_limit_reached", "this proxy has as many clients as it may have"},
     [OUTCOME_GIVEN_UP] = {
         "given-up", GENERAL_FAILURE, REJECTED, 400, "Bad Request",
         "http_request_error", "the client left before it was answered"},

@@ -30,6 +30,8 @@ enum outcome {
     OUTCOME_BAD_RESPONSE,        /* the origin's response has no HTTP head */
     OUTCOME_NO_RESPONSE,         /* the origin ended before its response's head was whole */
     OUTCOME_RESPONSE_TOO_LARGE,  /* the head of its response is longer than HTTP_HEAD_MAX */
+    OUTCOME_LIMITED,             /* a [limit] of the client's source or user */
+    OUTCOME_FULL,                /* a [limit] of all, or max_connections */
     OUTCOME_GIVEN_UP,            /* the client went before it was answered, or before it asked */
 };
 #define OUTCOMES (OUTCOME_GIVEN_UP + 1)

@@ -7,6 +7,11 @@ const struct access_field_row access_fields[ACCESS_FIELDS] = {
                        "Where the connection came from: address and port, unix, or remote: and the "
                        "address and port of a client of a remote forward, as the SSH server says; "
                        "remote alone where it says none."},
+    [ACCESS_BALANCER] = {"balancer",
+                         "Where the connection came from, address and port or unix, if client is "
+                         "what the header of its PROXY protocol says."},
+    [ACCESS_ID] = {"id", "The unique id that the balancer's header has for the connection; bytes "
+                         "other than those of ASCII that can be seen are written %XX."},
     [ACCESS_USER] = {"user", "The user whose password was right."},
     [ACCESS_TRIED] = {"tried", "The user whose login failed."},
     [ACCESS_LISTEN] = {"listen", "The name of the listener's or forward's section."},

@@ -5,6 +5,8 @@
 enum access_field {
     ACCESS_CONNECTION,
     ACCESS_CLIENT,
+    ACCESS_BALANCER,
+    ACCESS_ID,
     ACCESS_USER,
     ACCESS_TRIED,
     ACCESS_LISTEN,

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "io/socket.h"
-#include "shared/internal_stream.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -285,8 +285,7 @@ static void handshake_expired(struct deadline *deadline)
 enum client_event client_begin_request(struct client *c)
 {
     c->began = loop_now(c->worker->loop);
-    deadline_arm(c->worker->loop, &c->deadline, c->generation->config->gateway.handshake_timeout_ms,
-                 handshake_expired);
+    deadline_arm(c->worker->loop, &c->deadline, client_time_to_ask(c), handshake_expired);
     return CLIENT_NOTHING;
 }
 
@@ -357,12 +356,16 @@ void client_new(struct worker *worker, struct generation *generation,
     c->origin.is_ip = connection->from_ip;
     c->origin.ip = connection->peer;
     c->origin.port = connection->peer_port;
+    c->request->reading.wants_header = client_comes_by_balancer(listen, connection);
     metric_add(&worker->metrics.accepted, 1);
     log_debug("connection %llu: accepted by worker %u on listener %s", c->number, worker->index,
               listen->name);
     if (config_listen_leads(listen))
         take_target(c, &listen->target);
-    begin(c);
+    if (c->request->reading.wants_header || client_admit(c))
+        begin(c);
+    else
+        client_event(c, CLIENT_ABORTED, c->limits.words);
 }
 
 bool client_new_internal(struct worker *worker, struct generation *generation,

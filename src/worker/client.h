@@ -57,4 +57,8 @@ void clients_stream_news(struct worker *worker);
 /* Cuts the client, whatever its state, and ends it; `why` is for the access line. */
 void client_abort(struct client *client, const char *why);
 
+/* The worker ends: what its clients have asked servers for and given up counts for no limit more.
+ */
+void clients_forget_abandoned(struct worker *worker);
+
 #endif

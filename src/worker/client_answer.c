@@ -6,6 +6,7 @@
 #include "wire/socks4.h"
 #include "wire/socks5.h"
 #include "worker/http_exchange.h"
+#include "worker/client_shell.h"
 
 #include <stdio.h>
 

@@ -11,101 +11,6 @@
  * or PARSE_ON if there may be more to parse in the bytes that have come. */
 #define PARSE_ON CLIENT_BYTES
 
-/* A password being checked on libuv's thread pool: crypt(3) takes its time by design. */
-struct password_check {
-    uv_work_t work;
-    struct client *client; /* NULL: it has gone */
-    struct generation *generation;
-    const struct users *users;
-    struct wire_credentials credentials;
-    bool accepted;
-};
-
-/* Credentials that one users file accepts are nothing to another. */
-static uint64_t users_tag(const struct client *c)
-{
-    return c->generation->serial << 16 | (uint64_t)(c->listen - c->generation->config->listens);
-}
-
-/* The password was right: the client is told where its protocol has a message for it. */
-static void accept_password(struct client *c)
-{
-    struct client_reading *reading = &c->request->reading;
-    uint8_t reply[2];
-
-    c->wish.user = mem_strdup(reading->credentials.user);
-    explicit_bzero(&reading->credentials, sizeof(reading->credentials));
-    if (c->wish.protocol == WIRE_HTTP)
-        return;
-    reading->wants_password = false;
-    endpoint_send(c->endpoint, reply, socks5_password_reply(true, reply));
-}
-
-static void check_password(uv_work_t *work)
-{
-    struct password_check *check = container_of(work, struct password_check, work);
-
-    check->accepted =
-        users_verify(check->users, check->credentials.user, check->credentials.password);
-}
-
-static void on_password_checked(uv_work_t *work, int status)
-{
-    struct password_check *check = container_of(work, struct password_check, work);
-    struct client *c = check->client;
-    bool accepted = status == 0 && check->accepted &&
-                    (c == NULL || config_listen_admits(c->generation->config, c->listen,
-                                                       check->credentials.user));
-
-    if (c != NULL) {
-        c->check = NULL;
-        if (accepted)
-            credential_cache_add(c->worker->credentials, users_tag(c), check->credentials.user,
-                                 check->credentials.password, loop_now(c->worker->loop));
-    }
-    if (c != NULL && !accepted)
-        c->wish.tried = mem_strdup(check->credentials.user);
-    generation_unref(check->generation);
-    mem_free_secret(check, sizeof(*check));
-    if (c == NULL)
-        return;
-    if (accepted) {
-        accept_password(c);
-        client_event(c, CLIENT_CHECKED, NULL);
-    } else {
-        client_refuse(c, OUTCOME_AUTHENTICATION, NULL);
-    }
-}
-
-void client_forget_check(struct client *c)
-{
-    if (c->check == NULL)
-        return;
-    c->check->client = NULL;
-    uv_cancel((uv_req_t *)&c->check->work); /* if it has not begun yet */
-    c->check = NULL;
-}
-
-enum client_event client_check(struct client *c)
-{
-    const struct wire_credentials *given = &c->request->reading.credentials;
-    struct password_check *check;
-
-    if (credential_cache_has(c->worker->credentials, users_tag(c), given->user, given->password,
-                             loop_now(c->worker->loop))) {
-        accept_password(c);
-        return CLIENT_CHECKED;
-    }
-    check = mem_zalloc(sizeof(*check));
-    check->client = c;
-    check->generation = generation_ref(c->generation); /* the users lie in it */
-    check->users = c->listen->users;
-    check->credentials = *given;
-    c->check = check;
-    uv_queue_work(loop_uv(c->worker->loop), &check->work, check_password, on_password_checked);
-    return CLIENT_NOTHING;
-}
-
 static bool needs_password(const struct client *c)
 {
     return c->listen->auth == LISTEN_AUTH_PASSWORD;
@@ -301,6 +206,8 @@ static enum client_event parse_protocol(struct client *c)
 
 static enum client_event parse_some(struct client *c)
 {
+    if (c->request->reading.wants_header)
+        return client_parse_header(c);
     if (!c->wish.protocol_known)
         return parse_protocol(c);
     if (c->request->reading.whole)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "worker/access_fields.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,17 @@ enum client_event client_linger(struct client *c)
 
 /* The access line. */
 
+static const char *balancer_text(const struct balancer *balancer, char *text)
+{
+    char address[IP_TEXT_MAX];
+
+    if (balancer == NULL)
+        return NULL;
+    return balancer->is_ip
+               ? hostport_format(ip_format(&balancer->ip, address), balancer->port, text)
+               : "unix";
+}
+
 /* `text` has room for CLAIMED and HOSTPORT_TEXT_MAX. */
 static const char *origin_text(const struct client_origin *origin, char *text)
 {
@@ -92,11 +104,18 @@ static bool asked_nothing(const struct client *c)
            !config_listen_leads(c->listen) && buffer_length(&c->request->reading.in) == 0;
 }
 
+/* (Many come then, and the limit has a line of its own.) */
+static bool is_over_limit(const struct client *c)
+{
+    return c->outcome == OUTCOME_LIMITED || c->outcome == OUTCOME_FULL;
+}
+
 #define KEY(field) access_fields[ACCESS_##field].key
 
 static void log_access(const struct client *c)
 {
     char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
+    char balancer[HOSTPORT_TEXT_MAX];
     struct log_field fields[ACCESS_FIELDS];
     size_t n = 0;
     /* (The clock of another loop than the one of `began`, if the client has moved.) */
@@ -104,6 +123,8 @@ static void log_access(const struct client *c)
 
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(CONNECTION), c->number);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(CLIENT), origin_text(&c->origin, origin));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(BALANCER), balancer_text(c->origin.balancer, balancer));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(ID), c->origin.id);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(USER), c->wish.user);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TRIED), c->wish.tried);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(LISTEN), c->listen->name);
@@ -126,7 +147,8 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(DOWN), c->bytes[1]);
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(MS), now > c->began ? now - c->began : 0);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(END), c->words);
-    log_event(asked_nothing(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection", fields, n);
+    log_event(asked_nothing(c) || is_over_limit(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection",
+              fields, n);
 }
 
 void client_log_request(struct client *c)
@@ -154,6 +176,8 @@ static void client_free(struct client *c)
 
     stop(c);
     client_drop_kept(c);
+    client_forget_limits(c);
+    client_free_ahead(c);
     client_release_slot(c);
     endpoint_close(c->endpoint, ends_by_reset(c));
     client_forget_request(c);
@@ -162,6 +186,7 @@ static void client_free(struct client *c)
     free(c->shell);
     free(c->internal);
     generation_unref(c->generation);
+    client_forget_origin(c);
     free(c->wish.user);
     free(c->wish.tried);
     free(c->wish.target);
@@ -177,6 +202,7 @@ enum client_event client_end(struct client *c)
     probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
     if (c->listen != NULL) {
         client_log_request(c);
+        client_log_ahead(c);
     } else if (c->outcome == OUTCOME_OK && c->internal->ended != NULL) {
         c->internal->ended(c->internal->arg, c->cut ? c->words : NULL);
     }
@@ -192,6 +218,7 @@ enum client_event client_discard(struct client *c)
         close(c->session.moving_fd);
     } else {
         probe_connection_end(c->number, outcome_row(c->outcome)->name, c->bytes[0], c->bytes[1]);
+        client_log_ahead(c);
         TAILQ_REMOVE(&c->worker->clients, c, link);
     }
     client_free(c);

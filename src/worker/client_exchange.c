@@ -12,15 +12,17 @@
 /* How long a client may wait between two requests. */
 #define IDLE_MS 60000
 
-/* Whether the client's connection may stay open behind a response. After a reload it may not, so
- * that its next request gets the new configuration. */
-static bool client_may_stay(void *arg)
+bool client_may_stay(const struct client *c)
 {
-    const struct client *c = arg;
     struct workers *workers = c->worker->workers;
 
     return !atomic_load(&workers->draining) && !c->worker->stopping &&
            c->generation->serial >= atomic_load(&workers->serial);
+}
+
+static bool exchange_stays(void *arg)
+{
+    return client_may_stay(arg);
 }
 
 static void take_buffer(struct buffer *to, struct buffer *from)
@@ -38,6 +40,11 @@ static void take_back(struct client *c, const struct http_exchange_result *resul
     c->endpoint = result->client;
     r->opened = result->origin;
     take_buffer(&r->reading.in, result->from_client);
+    r->http.pipelines = result->pipelines;
+    if (client_ahead_count(c) > 0 && result->origin != NULL)
+        take_buffer(client_ahead_response(c), result->from_origin);
+    else if (client_ahead_count(c) > 0 || (r->http.sent && result->end == HTTP_EXCHANGE_STALE))
+        client_forget_ahead(c);
 }
 
 /* The request is as it was before a kept connection was found for it. */
@@ -45,7 +52,7 @@ static void ask_again(struct client *c)
 {
     if (!c->origin.via_remote_forward)
         client_release_slot(c);
-    c->request->http.kept = false;
+    c->request->http.kept = c->request->http.sent = c->request->http.pipelines = false;
     c->request->http.retried = true;
     c->request->way.by_address = false;
     c->verdict.judged = false;
@@ -108,11 +115,19 @@ enum client_event client_exchange(struct client *c)
         .close = r->http.close,
         .kept = r->http.kept,
         .repeatable = r->http.repeatable,
-        .stays = client_may_stay,
+        .pipelines = r->http.pipelines,
+        .sent = r->http.sent,
+        .stays = exchange_stays,
         .done = on_exchange_done,
         .arg = c,
     };
 
+    if (client_can_keep(c))
+        start.next = client_send_ahead;
+    if (r->http.sent) {
+        start.from_origin = client_ahead_response(c);
+        start.ahead = client_ahead_bytes(c);
+    }
     c->endpoint = NULL;
     r->opened = NULL;
     c->exchange = http_exchange_new(c->worker->loop, &start);

@@ -19,8 +19,10 @@ struct kept_channel {
     struct endpoint *origin;
     struct deadline idle;
     struct later dropping;
-    bool spoilt; /* it is to be dropped, and serves no request */
-    char *user;  /* who asked; NULL: without a login */
+    bool spoilt;    /* it is to be dropped, and serves no request */
+    bool ahead;     /* the client's next requests are under way on it: it is not read meanwhile */
+    bool pipelines; /* see http_exchange.h */
+    char *user;     /* who asked; NULL: without a login */
     char host[HOST_MAX + 1];
     uint16_t port;
     bool by_address; /* the rules allowed the address, not the name: */
@@ -42,6 +44,8 @@ static void forget(struct kept_channel *kept)
 
 static void drop(struct kept_channel *kept)
 {
+    if (kept->ahead)
+        client_forget_ahead(kept->client);
     endpoint_close(kept->origin, true);
     session_table_release(kept->table, kept->slot);
     forget(kept);
@@ -114,13 +118,17 @@ static void drop_oldest(struct client *c)
         drop(last);
 }
 
+bool client_can_keep(const struct client *c)
+{
+    return c->session.slot >= 0 && c->listen != NULL && !c->origin.via_remote_forward;
+}
+
 void client_keep(struct client *c, struct endpoint *origin)
 {
     const struct client_request *r = c->request;
     struct kept_channel *kept;
 
-    if (c->session.slot < 0 || c->origin.via_remote_forward) {
-        /* (To connect from here costs no round trip through the tunnel.) */
+    if (!client_can_keep(c)) {
         endpoint_close(origin, false);
         return;
     }
@@ -138,8 +146,11 @@ void client_keep(struct client *c, struct endpoint *origin)
     kept->slot = c->session.slot;
     c->session.slot = -1;
     LIST_INSERT_HEAD(&c->kept, kept, link);
+    kept->ahead = client_ahead_count(c) > 0;
+    kept->pipelines = r->http.pipelines;
     endpoint_own(origin, &kept_events, kept);
-    endpoint_resume(origin);
+    if (!kept->ahead)
+        endpoint_resume(origin);
     deadline_arm(c->worker->loop, &kept->idle, KEPT_MS, kept_expired);
 }
 
@@ -172,16 +183,31 @@ static bool leads_there(struct client *c, const struct kept_channel *kept)
     return client_judge(c, address) && c->session.upstream == kept->upstream;
 }
 
+/* Requests are under way on a connection that the first of them does not lead to any more. */
+static void drop_with_ahead(struct client *c)
+{
+    struct kept_channel *kept = LIST_FIRST(&c->kept); /* it was used last */
+
+    if (kept != NULL && kept->ahead)
+        drop(kept);
+}
+
 bool client_take_kept(struct client *c)
 {
     struct client_request *r = c->request;
+    bool sent = !r->http.retried && client_ahead_turn(c);
     struct kept_channel *kept = find(c);
 
     if (kept == NULL || c->wish.command != WIRE_FORWARD || r->http.retried ||
-        atomic_load(&kept->table->slots[kept->slot].overdue) || !leads_there(c, kept))
+        atomic_load(&kept->table->slots[kept->slot].overdue) || !leads_there(c, kept) ||
+        kept->ahead != sent) {
+        drop_with_ahead(c);
         return false;
+    }
     r->opened = kept->origin;
     r->http.kept = true;
+    r->http.sent = sent;
+    r->http.pipelines = kept->pipelines;
     r->way.by_address = kept->by_address;
     r->way.address = kept->address;
     c->session.table = kept->table;

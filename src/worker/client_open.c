@@ -4,9 +4,11 @@
 #include "worker/client_parts.h"
 
 #include "shared/main_messages.h"
+#include "worker/client_shell.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* A server that connects sooner was not long at the name. */
 #define QUICK_MS 1000
@@ -15,6 +17,8 @@
  * longer, in steps of DELAY_STEP_MS (deadlines are cheap for few different durations). */
 #define DELAY_MS 250
 #define DELAY_STEP_MS 50
+
+#define LIMIT_STEP_MS 100
 
 /* How long the older of two attempts lasts at least before a third address takes its place. */
 #define ATTEMPT_MS 2000
@@ -80,6 +84,7 @@ static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel
     struct client_request *r = c->request;
 
     metric_add(&c->worker->metrics.channels, 1);
+    client_open_answered(c);
     deadline_cancel(&r->beside.delay);
     if (r->beside.under_way && attempt == r->beside.attempt) {
         if (r->beside.slot == c->session.slot) /* (else it is the same address elsewhere) */
@@ -113,6 +118,7 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
     deadline_cancel(&c->request->beside.delay);
     full = client_shell_refused(c, failure);
     client_release_slot(c);
+    client_open_answered(c);
     if (full) {
         client_event(c, CLIENT_LOST, NULL);
     } else if (failure->lost) {
@@ -199,6 +205,26 @@ static uint64_t attempt_delay(const struct client *c)
                              : (delay + DELAY_STEP_MS - 1) / DELAY_STEP_MS * DELAY_STEP_MS;
 }
 
+/* What is left of open_timeout, which holds for the whole request: for each address, and for each
+ * session, that is asked. Waiting for a session has a limit of its own. In steps of LIMIT_STEP_MS.
+ */
+static uint64_t time_left(struct client *c)
+{
+    struct client_request *r = c->request;
+    uint64_t now = loop_now(c->worker->loop);
+    uint64_t limit = c->session.upstream->open_timeout_ms;
+    uint64_t used;
+
+    if (r->limit.began == 0)
+        r->limit = (struct client_limit){now, r->hold.waited_ms};
+    /* (A client that has moved has another loop's clock, which may be a little behind.) */
+    used = now > r->limit.began ? now - r->limit.began : 0;
+    used -= MIN(used, r->hold.waited_ms - r->limit.waited_ms);
+    if (used == 0)
+        return limit;
+    return used < limit ? (limit - used + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS : 1;
+}
+
 enum client_event client_open(struct client *c)
 {
     struct client_request *r = c->request;
@@ -206,7 +232,7 @@ enum client_event client_open(struct client *c)
 
     r->client = c;
     r->asked_at = loop_now(c->worker->loop);
-    deadline_arm(c->worker->loop, &c->deadline, c->session.upstream->open_timeout_ms, open_expired);
+    deadline_arm(c->worker->loop, &c->deadline, time_left(c), open_expired);
     open_race_begin(&r->race, &race_events, c);
     attempt = start_attempt(c, r->chosen);
     r->attempt = (unsigned)attempt; /* (the first is always started) */
@@ -393,5 +419,6 @@ void client_unopen(struct client *c)
         return;
     deadline_cancel(&c->request->beside.delay);
     open_race_cancel(&c->request->race);
+    client_open_abandoned(c);
     release_beside(c);
 }

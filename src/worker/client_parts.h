@@ -2,7 +2,10 @@
  *
  *   client.c          its beginning, its endpoint's events, and client_event, which performs what
  *                     client_machine says
+ *   client_header.c   the PROXY protocol's header before the request
  *   client_ask.c      parsing the request, checking a password
+ *   client_password.c checking a password
+ *   client_limits.c   what the client counts for, and whether that is too many
  *   client_route.c    rules, names and addresses
  *   client_session.c  choosing a session, waiting for one, moving to its worker
  *   client_open.c     a channel of the session
@@ -11,6 +14,7 @@
  *   client_answer.c   what the client is told, and the relay
  *   client_shell.c    what an ssh(1) at the control socket has besides a channel
  *   client_exchange.c one HTTP request and its response; then the next request
+ *   client_ahead.c    requests that go to the origin before their turn
  *   client_kept.c     connections to origins that are kept for the next requests
  *   client_idle.c     ending what nothing passes through (idle_timeout)
  *   client_end.c      lingering, the access line, freeing
@@ -26,6 +30,7 @@
 #include "io/connect.h"
 #include "io/relay.h"
 #include "io/resolver.h"
+#include "shared/limit_counts.h"
 #include "wire/http.h"
 #include "worker/client.h"
 #include "worker/client_machine.h"
@@ -35,6 +40,7 @@
 struct client_reading {
     struct buffer in;              /* bytes that came and are not consumed yet */
     bool eof;                      /* the client has sent its end of data */
+    bool wants_header;             /* a balancer's header comes first: client_header.c */
     bool greeted;                  /* SOCKS5: a method was agreed on */
     bool wants_password;           /* SOCKS5: the next message is the password's */
     bool whole;                    /* HTTP: only the password is still to be checked */
@@ -72,8 +78,16 @@ struct client_http {
     bool repeatable;
     enum outcome last_hop; /* what adit itself answers, or OUTCOME_OK: the origin answers */
     bool kept;             /* it goes by a connection that was kept ... */
-    bool retried;          /* ... or such a one was stale: no other one is tried */
+    bool sent;             /* ... on which it was sent ahead of its turn */
+    bool pipelines;        /* ... or may be asked before it has answered (http_exchange.h) */
+    bool retried;          /* such a connection was stale: no other one is tried */
     char upgrade[HTTP_UPGRADE_MAX + 1];
+};
+
+/* client_open.c: the one limit of time for all that is asked. */
+struct client_limit {
+    uint64_t began;     /* when the first server was asked; 0: none was */
+    uint64_t waited_ms; /* what the client had waited for a session by then */
 };
 
 /* client_open.c: a second attempt of the race, beside the one on client_session's slot. */
@@ -100,6 +114,7 @@ struct client_request {
     struct open_race race;  /* client_open.c */
     unsigned attempt;       /* the number there of the attempt on client_session's slot */
     struct client_beside beside;
+    struct client_limit limit;
     uint64_t asked_at;       /* when the server was asked for a channel */
     struct endpoint *opened; /* the way to the target, from CLIENT_OPENED until the relay starts */
     bool bound;              /* BIND: the reply names an address, which is: */
@@ -108,12 +123,21 @@ struct client_request {
     char why[300]; /* why the client was refused, or why it lingers, for the access line */
 };
 
-/* client.c: where the client is. */
+/* client_header.c: where a connection comes from whose client is another one. */
+struct balancer {
+    bool is_ip;
+    uint16_t port;
+    struct ip ip;
+};
+
+/* client.c, client_header.c: where the client is. */
 struct client_origin {
     bool via_remote_forward; /* it came in at the far side, and its target is reached from here */
     bool is_ip;              /* `ip` and `port` are known */
     uint16_t port;
     struct ip ip;
+    struct balancer *balancer; /* that says so; NULL: the connection comes from there */
+    char *id;                  /* the balancer's name for the connection; NULL */
 };
 
 /* client_ask.c: what the client asked for. */
@@ -159,6 +183,22 @@ struct client_idle {
 };
 
 struct client_shell;
+/* client_limits.c: what the client counts for. */
+struct client_claim {
+    const struct config_limit *limit; /* NULL: none */
+    struct limit_claim claim;
+    unsigned counted; /* 1 << enum limit_what, of each that is */
+};
+
+struct client_limits {
+    struct client_claim claims[LIMIT_PERS];
+    bool has_asked;       /* its first request is whole, with its login */
+    bool refused;         /* there are too many, and it is still to be told so */
+    enum outcome outcome; /* of the refusal, and words for it */
+    const char *words;
+};
+
+struct client_ahead;
 struct http_exchange;
 struct kept_channel;
 struct password_check;
@@ -180,15 +220,17 @@ struct client {
     struct client_origin origin;
     struct client_wish wish;
     struct client_verdict verdict;
+    struct client_limits limits;
     struct client_session session;
     struct client_bind bind;
-    struct password_check *check;     /* client_ask.c; in CLIENT_CHECKING */
+    struct password_check *check;     /* client_password.c; in CLIENT_CHECKING */
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
     struct client_shell *shell;       /* client_shell.c; NULL: the client is no shell */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
+    struct client_ahead *ahead;       /* client_ahead.c; NULL: no request went ahead so far */
     struct client_idle idle;          /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
@@ -218,13 +260,58 @@ void client_forget_request(struct client *client);
 
 enum client_event client_begin_request(struct client *client); /* an action: CLIENT_BEGIN */
 
+/* client_header.c */
+
+/* Whether the connection comes from a balancer of the listener, and begins with its header. */
+bool client_comes_by_balancer(const struct config_listen *listen,
+                              const struct accepted *connection);
+
+/* Parses the header: CLIENT_BYTES (it is whole), CLIENT_UNSERVED (it is none) or CLIENT_NOTHING
+ * (there is more to come). */
+enum client_event client_parse_header(struct client *client);
+
+/* Frees what the header has said. */
+void client_forget_origin(struct client *client);
+
 /* client_ask.c */
 
 enum client_event client_parse(struct client *client); /* an action */
+
+/* client_password.c */
+
 enum client_event client_check(struct client *client); /* an action */
+
+/* Whether the password was checked a short time ago, and was right. */
+bool client_password_is_known(const struct client *client, const struct wire_credentials *given);
 
 /* Gives up the password check that is under way: its result is ignored. */
 void client_forget_check(struct client *client);
+
+/* client_limits.c */
+
+/* The client, whose source is known now, begins to count. False: there are too many, and it is to
+ * be cut; its outcome is set. (Of those over a limit the first ones may ask, to be told.) */
+bool client_admit(struct client *client);
+
+/* How long the client may take to ask. */
+uint64_t client_time_to_ask(const struct client *client);
+
+/* Whether the client's password may be checked; and whether its whole request may be routed, for
+ * the user who is known by then. False: client_refuse_limited refuses it. */
+bool client_may_ask(struct client *client);
+bool client_may_route(struct client *client);
+
+/* The same of a channel that the server is to be asked for, which counts until one of the functions
+ * below: the server has answered, or is not waited for any more. */
+bool client_may_open(struct client *client);
+void client_open_answered(struct client *client);
+void client_open_abandoned(struct client *client);
+
+/* The action finds that there are too many. */
+enum client_event client_refuse_limited(struct client *client);
+
+/* The client counts no more. */
+void client_forget_limits(struct client *client);
 
 /* client_route.c */
 
@@ -324,37 +411,47 @@ void client_describe_cut(const struct client *client, int side, const char *reas
 /* The relay has ended, and what belongs to it, too. */
 void client_relay_ended(struct client *client, const struct relay_result *result);
 
-/* client_shell.c */
-
-/* The client's internal connection is a stream of an ssh(1), maybe a shell. */
-void client_shell_begin(struct client *client, struct internal_stream *stream);
-
-static inline bool client_is_shell(const struct client *client)
-{
-    return client->shell != NULL;
-}
-
-/* What is opened; empty: the client is no shell. */
-struct shell_target client_shell_target(struct client *client);
-
-/* The open was refused. True: the client is a shell, and the session has as many as it may. */
-bool client_shell_refused(struct client *client, const struct open_failure *failure);
-
-/* Sends the size of the terminal, if it has changed. */
-void client_shell_look(struct client *client);
-
-/* The relay has ended. True: client_relay_ended follows when standard error has been passed on. */
-bool client_shell_waits(struct client *client, const struct relay_result *result);
-
-/* Cuts standard error. */
-void client_shell_stop(struct client *client);
-
 /* client_exchange.c */
 
 enum client_event client_exchange(struct client *client); /* an action */
 enum client_event client_renew(struct client *client);    /* an action */
 
+/* Whether the client's connection may stay open behind a response. After a reload it may not, so
+ * that its next request gets the new configuration. */
+bool client_may_stay(const struct client *client);
+
+/* client_ahead.c */
+
+/* See http_exchange_next_fn; `arg` is the client, in an exchange over a connection that is kept. */
+enum wire_status client_send_ahead(void *arg, struct text bytes, struct buffer *head, size_t *used);
+
+/* How many requests behind the current one are under way, and how many of the client's bytes they
+ * are. */
+size_t client_ahead_count(const struct client *client);
+size_t client_ahead_bytes(const struct client *client);
+
+/* What has come of the response to the first of them. */
+struct buffer *client_ahead_response(struct client *client);
+
+/* The turn of the client's next request has come, which is parsed. Returns whether it is under way
+ * on the connection that the request before it used: the first one of those, which are one less
+ * now. */
+bool client_ahead_turn(struct client *client);
+
+/* That connection has ended: what was under way there is not. */
+void client_forget_ahead(struct client *client);
+
+/* The client ends: writes the access lines of requests that the origin was sent, and whose turn
+ * does not come. The client's wish, verdict and counts are theirs then. */
+void client_log_ahead(struct client *client);
+
+void client_free_ahead(struct client *client);
+
 /* client_kept.c */
+
+/* Whether the connection that the request uses can be kept: one of a session. (To connect from here
+ * costs no round trip through the tunnel.) */
+bool client_can_keep(const struct client *client);
 
 /* Keeps the connection that the request used, which is open. Takes its place at the session. */
 void client_keep(struct client *client, struct endpoint *origin);

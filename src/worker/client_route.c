@@ -243,6 +243,8 @@ enum client_event client_route(struct client *c)
     const struct client_request *r = c->request;
     enum wire_command command = c->wish.command;
 
+    if (!client_may_route(c))
+        return client_refuse_limited(c);
     if (command == WIRE_UDP_ASSOCIATE)
         return client_refused(c, OUTCOME_COMMAND, NULL);
     if (r->http.last_hop != OUTCOME_OK)

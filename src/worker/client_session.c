@@ -4,6 +4,7 @@
 
 #include "io/socket.h"
 #include "shared/main_messages.h"
+#include "worker/client_shell.h"
 
 #include <unistd.h>
 
@@ -105,8 +106,10 @@ enum client_event client_choose(struct client *c)
         if (atomic_load(&c->session.table->slots[c->session.slot].worker) != (int)c->worker->index)
             return CLIENT_ELSEWHERE;
         c->request->chosen = worker_session_at(c->worker, c->session.table, c->session.slot);
+        if (c->request->chosen != NULL && c->wish.command == WIRE_BIND)
+            return CLIENT_LISTEN;
         if (c->request->chosen != NULL)
-            return c->wish.command == WIRE_BIND ? CLIENT_LISTEN : CLIENT_SESSION;
+            return client_may_open(c) ? CLIENT_SESSION : client_refuse_limited(c);
         client_release_slot(c);
     }
 }

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "io/socket.h"
 #include "io/unix_connect.h"
-#include "shared/internal_stream.h"
+#include "worker/client_shell.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -34,12 +34,15 @@ static void report_done(struct http_exchange *x)
 {
     struct http_exchange_result *result = &x->result;
 
-    if (result->end == HTTP_EXCHANGE_KEPT && (!x->origin_stays || x->origin_eof))
+    /* (Behind its end the origin may have answered what was sent ahead.) */
+    if (result->end == HTTP_EXCHANGE_KEPT &&
+        (!x->origin_stays || (x->origin_eof && !http_exchange_is_ahead(x))))
         http_exchange_close_origin(x, false);
     result->client = x->client;
     result->origin = x->origin;
     result->from_client = &x->next;
     result->from_origin = &x->head;
+    result->pipelines = x->pipelines;
     result->reason = x->why != NULL ? x->why : "closed";
     http_exchange_bytes(x, result->bytes);
     x->start.done(x->start.arg, result);
@@ -133,10 +136,11 @@ bool http_exchange_flush(struct buffer *held, struct endpoint *to, uint64_t *cou
 }
 
 /* Keeps bytes of the next requests. (Empty lines between requests mean nothing: RFC 9112 section
- * 2.2.) */
+ * 2.2. Those of requests that were sent ahead are counted in `ahead`.) */
 static void keep_next(struct http_exchange *x, const uint8_t *bytes, size_t length)
 {
-    while (buffer_length(&x->next) == 0 && length > 0 && (*bytes == '\r' || *bytes == '\n')) {
+    while (buffer_length(&x->next) == 0 && x->ahead == 0 && length > 0 &&
+           (*bytes == '\r' || *bytes == '\n')) {
         bytes++;
         length--;
     }
@@ -170,6 +174,53 @@ bool http_exchange_is_last(const struct http_exchange *x)
     return x->client_eof && buffer_length(&x->next) == 0;
 }
 
+/* Requests that go out ahead. */
+
+bool http_exchange_is_ahead(const struct http_exchange *x)
+{
+    return x->ahead > 0;
+}
+
+/* RFC 9112 section 9.3.2. Before the response is known, nothing goes out behind a request that
+ * could not be sent again with what followed it, or that could end the protocol. */
+static bool may_send_ahead(const struct http_exchange *x)
+{
+    if (x->start.next == NULL || !x->pipelines || x->origin_gone || x->origin_eof ||
+        endpoint_is_draining(x->origin) || buffer_length(&x->up) > 0 || !http_body_done(&x->body))
+        return false;
+    return x->head_done ? x->origin_stays && x->client_stays
+                        : x->start.repeatable && !x->start.close && x->upgrade[0] == '\0';
+}
+
+/* Whether there may be a head behind those that were sent ahead which has not been looked at. */
+static bool has_line(const struct http_exchange *x)
+{
+    size_t length = buffer_length(&x->next);
+    size_t from = x->looked_at > x->ahead ? x->looked_at : x->ahead;
+
+    return from < length && memchr(buffer_data(&x->next) + from, '\n', length - from) != NULL;
+}
+
+static void send_ahead(struct http_exchange *x)
+{
+    while (may_send_ahead(x) && has_line(x)) {
+        struct text rest = {(const char *)buffer_data(&x->next) + x->ahead,
+                            buffer_length(&x->next) - x->ahead};
+        struct buffer head = {0};
+        size_t used = 0;
+
+        switch (x->start.next(x->start.arg, rest, &head, &used)) {
+        case WIRE_OK:
+            endpoint_send(x->origin, buffer_data(&head), buffer_length(&head));
+            x->ahead += used;
+            break;
+        case WIRE_MORE: x->looked_at = buffer_length(&x->next); break;
+        case WIRE_BAD: x->start.next = NULL; break;
+        }
+        buffer_clear(&head);
+    }
+}
+
 static void advance_request(struct http_exchange *x)
 {
     if (!x->origin_gone && !http_exchange_flush(&x->up, x->origin, &x->bytes[0]))
@@ -180,6 +231,7 @@ static void advance_request(struct http_exchange *x)
         x->eof_sent = true;
         endpoint_write_eof(x->origin);
     }
+    send_ahead(x);
 }
 
 /* Does what can be done now, outside of `data`. */
@@ -231,7 +283,7 @@ static bool on_asker_data(void *owner, const uint8_t *bytes, size_t length)
                                   : buffer_length(&x->up) > 0))
         return false;
     take_request(x, bytes, length);
-    if (x->spoilt)
+    if (x->spoilt || (buffer_length(&x->next) > 0 && may_send_ahead(x)))
         http_exchange_advance_later(x);
     return true;
 }
@@ -275,6 +327,15 @@ static const struct endpoint_events client_events = {
 
 /* Beginning and end. */
 
+/* Bytes of the response that came behind the one before. */
+static void take_early_response(struct http_exchange *x, struct buffer *bytes)
+{
+    x->head = *bytes;
+    *bytes = (struct buffer){0};
+    x->bytes[1] = buffer_length(&x->head);
+    x->heard = x->bytes[1] > 0;
+}
+
 struct http_exchange *http_exchange_new(struct loop *loop, const struct http_exchange_start *start)
 {
     struct http_exchange *x = mem_zalloc(sizeof(*x));
@@ -291,7 +352,14 @@ struct http_exchange *http_exchange_new(struct loop *loop, const struct http_exc
     memcpy(x->upgrade, start->upgrade.at != NULL ? start->upgrade.at : "", start->upgrade.length);
     endpoint_own(x->client, &client_events, x);
     endpoint_own(x->origin, &http_exchange_origin_events, x);
-    buffer_append(&x->up, buffer_data(start->head), buffer_length(start->head));
+    x->pipelines = start->pipelines;
+    if (start->sent) {
+        x->ahead = start->ahead;
+        x->bytes[0] = buffer_length(start->head);
+        take_early_response(x, start->from_origin);
+    } else {
+        buffer_append(&x->up, buffer_data(start->head), buffer_length(start->head));
+    }
     take_request(x, buffer_data(&early), buffer_length(&early));
     buffer_wipe(&early);
     http_exchange_advance_later(x);

@@ -21,14 +21,17 @@ struct http_exchange {
     /* The request. */
     struct http_body body;
     struct buffer up;   /* what the origin has still to take of it */
-    struct buffer next; /* what came behind it */
+    struct buffer next; /* what came behind it, of which: */
+    size_t ahead;       /* these bytes are requests that were sent to the origin ahead */
+    size_t looked_at;   /* up to here there was no whole head behind those */
     bool spoilt;        /* its body is malformed */
     bool client_eof;
     bool origin_gone; /* it takes nothing more */
     bool eof_sent;    /* to the origin */
 
     /* The response. */
-    struct buffer head; /* as far as it has come; of a 101: what came behind it */
+    struct buffer head; /* as far as it has come; of a 101: what came behind it; with requests
+                           ahead: what came behind the whole response */
     struct http_progress progress;
     struct http_body answer;
     struct buffer down; /* what the client has still to take of the body */
@@ -39,6 +42,7 @@ struct http_exchange {
     bool upgraded;
     bool origin_eof;
     bool origin_stays; /* the origin's connection may serve another request */
+    bool pipelines;    /* it speaks HTTP/1.1, and served a request after which it stayed */
     bool client_stays; /* the client was not told that its connection closes */
 
     bool ending; /* the client has still to take what it was told */
@@ -68,6 +72,9 @@ bool http_exchange_flush(struct buffer *held, struct endpoint *to, uint64_t *cou
 
 /* Whether the end of data that the client has sent is behind this request, and nothing between. */
 bool http_exchange_is_last(const struct http_exchange *exchange);
+
+/* Whether requests behind this one were sent to the origin. */
+bool http_exchange_is_ahead(const struct http_exchange *exchange);
 
 /* Ends. `done` follows later in this turn. */
 

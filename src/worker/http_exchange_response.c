@@ -59,12 +59,20 @@ static bool take_final(struct http_exchange *x, const struct http_response *resp
         x->answer = http_response_body(response, x->start.is_head);
         x->client_stays = may_stay(x);
         x->origin_stays = !response->close;
+        x->pipelines |= x->origin_stays && response->minor > 0;
         connection = x->client_stays ? HTTP_KEEP : HTTP_CLOSE;
     }
     x->head_done = true;
     send_head(x, response, connection);
     buffer_consume(&x->head, response->head_length);
     return true;
+}
+
+/* Keeps what answers the next request, which was sent ahead. */
+static void keep_next_response(struct http_exchange *x, const uint8_t *bytes, size_t length)
+{
+    buffer_append(&x->head, bytes, length);
+    x->bytes[1] -= length;
 }
 
 /* Takes bytes of the response's body. */
@@ -78,7 +86,9 @@ static void take_body(struct http_exchange *x, const uint8_t *bytes, size_t leng
         taken = endpoint_write(x->client, bytes, part);
     if (taken < part)
         buffer_append(&x->down, bytes + taken, part - taken);
-    if (bad || part < length)
+    if (!bad && part < length && http_exchange_is_ahead(x))
+        keep_next_response(x, bytes + part, length - part);
+    else if (bad || part < length)
         x->origin_stays = false; /* it sends what is no part of a response */
     if (bad)
         x->client_stays = false; /* the client finds the fault itself */
@@ -166,11 +176,21 @@ static bool waits_for_client(struct http_exchange *x)
            (x->answered && endpoint_is_draining(x->client));
 }
 
+/* What came is no response. The one before may have been longer than it said, as some origins
+ * answer HEAD: then this one would be right on a connection of its own. */
+static void ask_again_alone(struct http_exchange *x)
+{
+    http_exchange_close_origin(x, true);
+    http_exchange_finish(x, HTTP_EXCHANGE_STALE);
+}
+
 void http_exchange_advance_response(struct http_exchange *x)
 {
     enum outcome bad = x->head_done ? OUTCOME_OK : take_heads(x);
 
-    if (bad != OUTCOME_OK)
+    if (bad == OUTCOME_BAD_RESPONSE && x->start.sent && x->interims == 0)
+        ask_again_alone(x);
+    else if (bad != OUTCOME_OK)
         http_exchange_refuse(x, bad, NULL);
     else if (waits_for_client(x))
         return;
@@ -199,7 +219,7 @@ static bool on_origin_data(void *owner, const uint8_t *bytes, size_t length)
 {
     struct http_exchange *x = owner;
 
-    if (x->answered && !x->upgraded && !x->ended) {
+    if (x->answered && !x->upgraded && !x->ended && !http_exchange_is_ahead(x)) {
         x->origin_stays = false; /* nothing was asked for that it answers */
         return true;
     }

@@ -215,6 +215,7 @@ static void act_stop(struct worker *worker, struct session_table *table)
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
     agent_relays_end(worker);
+    clients_forget_abandoned(worker);
     worker_end_sessions(worker);
     socket_linger_abort(worker->loop);
     loop_stop(worker->loop);
@@ -298,6 +299,8 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->waiting);
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->agent_relays);
+    LIST_INIT(&worker->abandoned);
+    TAILQ_INIT(&worker->checks);
     worker->resolvers = resolvers_new(worker);
     worker->silent_addresses = fast_names_new();
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);

@@ -14,6 +14,13 @@ struct client;
 struct resolvers;
 TAILQ_HEAD(client_list, client);
 
+/* When a source had its turn to have a password checked (client_password.c). */
+struct check_turn {
+    uint64_t source; /* a hash of it */
+    uint64_t at;     /* 0: never */
+};
+#define CHECK_TURNS 64
+
 /* A session on its worker. */
 struct worker_session {
     LIST_ENTRY(worker_session) link;
@@ -43,7 +50,16 @@ struct worker {
      * "office 192.0.2.1" (client_route.c). For ten minutes they are tried last. */
     struct fast_names *silent_addresses;
     struct credential_cache *credentials;
+    TAILQ_HEAD(, password_check) checks; /* those that wait */
+    unsigned checking;                   /* those that libuv's threads have */
+    uint64_t turn;                       /* the last one's number */
+    struct check_turn turns[CHECK_TURNS];
     unsigned binds; /* SOCKS BINDs under way */
+    /* client_limits.c */
+    LIST_HEAD(, abandoned_open) abandoned;
+    unsigned refusing;     /* clients that are over a limit and are waited for, to be told */
+    unsigned full_refused; /* since max_connections was logged */
+    uint64_t full_told_at;
     struct metrics metrics;
     struct deadline tick;
     struct heartbeat heartbeat;

@@ -8,7 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Process, equal, holds, patience, scratch, tap, true, wait_until
+from adit_test import ANY, Process, equal, holds, patience, scratch, tap, true, wait_until
+from adit_test.clients import connected
 from adit_test.gateway import TOP, binary, environment
 from adit_test.keys import public
 from adit_test.process import processes
@@ -96,6 +97,25 @@ def with_a_server(sshd):
             holds(public(sshd.host_key).split()[1].replace("+", r"\+"), known.read(), "known_hosts")
         quickstart.leaves_nothing()
 
+    other = f"127.0.0.2:{sshd.port}"
+    with Sshd("127.0.0.2", sshd.port, user_key=sshd.user_key), \
+            tap.case("with a server whose sshd is not at 127.0.0.1 it says so, and stays"):
+        sshd.stop()
+        quickstart = Quickstart(f"{sshd.user}@{other}", HOME=home, ADIT=adit)
+        quickstart.wait_log("Ctrl-C ends it", seconds=60)
+        holds(f"No sshd answered at 127.0.0.1:{sshd.port} of the server", quickstart.said(), "why")
+        holds("It is up, but could not be tested: SOCKS5", quickstart.said(), "what is told")
+        port = int(quickstart.wait_log(r"^ +curl --socks5-hostname 127.0.0.1:(\d+) https://")[1])
+        with connected((ANY, port), "127.0.0.2", sshd.port) as conn:
+            holds(b"^SSH-2.0-OpenSSH", conn.recv(100), "what the proxy carries")
+        os.killpg(quickstart.pid, signal.SIGINT)
+        equal(quickstart.wait(), 130, "its exit status")
+        quickstart.leaves_nothing()
+        quickstart = Quickstart(f"{sshd.user}@{other}", QUICKSTART_ONCE="1", HOME=home, ADIT=adit)
+        equal(quickstart.wait(), 1, "the exit status with QUICKSTART_ONCE")
+        quickstart.leaves_nothing()
+        sshd.start()
+
     with tap.case("with a server that lets nobody in it says so"):
         os.unlink(os.path.join(home, ".ssh", "id_ed25519"))
         quickstart = Quickstart(f"{sshd.address}:{sshd.port}", QUICKSTART_ONCE="1", HOME=home,
@@ -106,7 +126,53 @@ def with_a_server(sshd):
         quickstart.leaves_nothing()
 
 
+# apt-get as it is where packages are missing; what it is asked for is noted.
+APT = """#!/bin/sh
+echo "$*" >>"$NOTES"
+case $* in
+*--assume-no*)
+    echo 'Need to get 6,012 kB of archives.'
+    echo 'After this operation, 29.2 MB of additional disk space will be used.'
+    exit 1 ;;
+esac
+"""
+
+
+def packages():
+    """contrib/packages with programs of the test's own in the place of Debian's."""
+    directory, notes = scratch("bin"), scratch("notes")
+    os.mkdir(directory)
+    for name, text in {"apt-get": APT, "dpkg-query": "#!/bin/sh\necho installed dpkg\n", "id": "#!/bin/sh\necho 0\n",
+                       "systemctl": "#!/bin/sh\n"}.items():
+        path = os.path.join(directory, name)
+        with open(path, "w", encoding="ascii") as out:
+            out.write(text)
+        os.chmod(path, 0o755)
+
+    def run(**more):
+        return subprocess.run(
+            [os.path.join(TOP, "contrib", "packages"), "deb"], capture_output=True, text=True,
+            env=environment(PATH=f"{directory}:{os.environ['PATH']}", NOTES=notes, **more),
+            check=False, timeout=patience(30))
+
+    with tap.case("what is missing is named, and how large it is, before it is installed"):
+        done = run()
+        equal((done.returncode, done.stdout), (0, "Installing Debian packages: build-essential"
+                                               " debhelper lintian\nNeed to get 6,012 kB of archives."
+                                               "\nAfter this operation, 29.2 MB of additional disk"
+                                               " space will be used.\n"), "what is told")
+        with open(notes, encoding="ascii") as lines:
+            equal([holds("update|--assume-no|-y install", line, "a call")[0] for line in lines],
+                  ["update", "--assume-no", "-y install"], "what apt-get is asked for, in order")
+    with tap.case("what apt-get says is shown when it fails"):
+        with open(os.path.join(directory, "apt-get"), "w", encoding="ascii") as out:
+            out.write("#!/bin/sh\necho 'E: no network'; exit 100\n")
+        done = run()
+        equal((done.returncode, done.stderr), (1, "E: no network\n"), "what is told")
+
+
 def main():
+    packages()
     alone()
     with Sshd() as sshd:
         with_a_server(sshd)

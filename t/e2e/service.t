@@ -135,17 +135,7 @@ def units():
     if shutil.which("systemd-analyze") is None:
         tap.diag("no systemd here: its units are not looked at")
         return
-    directory = scratch("units")
-    os.mkdir(directory)
-    files = []
-    for path in sorted(glob.glob(f"{UNITS}/*.service")):
-        with open(path, encoding="ascii") as source:
-            text = source.read()
-        files.append(os.path.join(directory, os.path.basename(path)))
-        with open(files[-1], "w", encoding="ascii") as out:
-            out.write(text.replace("/usr/bin/adit", binary()))
-    equal([os.path.basename(path) for path in files], ["adit.service", "adit@.service"], "the units")
-    for path in files:
+    for path in placed("*.service"):
         name = os.path.basename(path)
         with tap.case(f"{name} is right"):
             done = run("verify", "--man=no", path)
@@ -154,6 +144,47 @@ def units():
             done = run("security", "--offline=yes", "--no-pager", path)
             exposure = holds(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout, "its words")
             true(float(exposure[1]) <= 2.0, f"an exposure of {exposure[1]}")
+    runtime = scratch("runtime")
+    os.mkdir(runtime, 0o700)
+    for path in placed("user/*.service"):
+        with tap.case(f"{os.path.basename(path)} of a user is right"):
+            done = run("verify", "--user", "--man=no", path,
+                       env={**os.environ, "XDG_RUNTIME_DIR": runtime})
+            equal((done.returncode, done.stdout + done.stderr), (0, ""), "systemd-analyze verify")
+
+
+def placed(pattern):
+    """The units of a folder, copied to another one, with this test's program in them."""
+    directory = scratch("units")
+    os.mkdir(directory)
+    files = []
+    for path in sorted(glob.glob(f"{UNITS}/{pattern}")):
+        with open(path, encoding="ascii") as source:
+            text = source.read()
+        files.append(os.path.join(directory, os.path.basename(path)))
+        with open(files[-1], "w", encoding="ascii") as out:
+            out.write(text.replace("/usr/bin/adit", binary()))
+    equal([os.path.basename(path) for path in files], ["adit.service", "adit@.service"], "the units")
+    return files
+
+
+def tunnel_of_a_user(sshd):
+    """What user/adit@.service runs for adit@db, as a user manager would expand it."""
+    runtime = scratch("runtime")
+    os.makedirs(os.path.join(runtime, "adit-db"), 0o700)
+    port = free_port()
+    hosts = ssh_config({"db": sshd}, LocalForward=f"{port} {ANY}:{sshd.port}")
+    line = unit_keys("user/adit@.service")["ExecStart"].replace("/usr/bin/adit", "ssh")
+    for token, value in {"%t": runtime, "%i": "db", "%I": "db"}.items():
+        line = line.replace(token, value)
+    manager = Manager()
+    with tap.case("user/adit@.service: the tunnel of a Host, and its control socket"), \
+            Tunnel(line, hosts, NOTIFY_SOCKET=manager.name):
+        manager.hears("READY", "1")
+        with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
+            holds(rb"^SSH-2\.0-", conn.recv(100), "what the forward leads to")
+        done = run_adit("-S", f"{runtime}/adit-db/control", "-O", "status")
+        equal(done.returncode, 0, "the exit status of -O status")
 
 
 def unit_keys(name):
@@ -193,7 +224,7 @@ def restarts():
     with tap.case("what only a person can mend is not tried again"):
         wrong = run_adit("--config", scratch("adit.ini", "[gateway]\nnonsense = 1\n"))
         usage = run_adit("--nonsense")
-        for name in ("adit.service", "adit@.service"):
+        for name in ("adit.service", "adit@.service", "user/adit.service", "user/adit@.service"):
             keys = unit_keys(name)
             equal(keys["Restart"], "on-failure", name)
             equal(keys["RestartPreventExitStatus"].split(),
@@ -234,8 +265,8 @@ def journal(sshd):
             holds(r"^<3>.*adit\.ini:2: .*nonsense", ours.recv(65536).decode(), "the line")
 
 
-def run(*arguments):
-    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True,
+def run(*arguments, env=None):
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, env=env,
                           stdin=subprocess.DEVNULL, timeout=patience(60), check=False)
 
 
@@ -246,6 +277,7 @@ def main():
         deaf(sshd)
         reload_of_unit(sshd)
         journal(sshd)
+        tunnel_of_a_user(sshd)
     restarts()
     units()
 

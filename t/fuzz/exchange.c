@@ -1,6 +1,7 @@
 /* Fuzzes worker/http_exchange: a client and an origin, each of which says what the input says, in
  * the input's order, and takes as much as the input says. After each exchange both connections go
- * on with the next one, if they were given back.
+ * on with the next one, if they were given back. Lines that the client says behind a request are
+ * requests: those that begin with a letter beyond 'm' may go ahead.
  *
  * The input is a sequence of steps. A step is one byte: its two highest bits say what happens, its
  * other bits how much of it (see `step`). Bytes that are said follow the step. */
@@ -25,6 +26,9 @@ struct side {
     bool got_eof;
     uint64_t got;
 };
+
+#define HEAD "GET / HTTP/1.1\r\n\r\n"
+#define AHEAD_MAX 5
 
 static bool in_data;
 
@@ -147,11 +151,66 @@ struct world {
     struct buffer next;
     unsigned exchanges;
     bool may_stay;
+    /* Requests that are ahead, and what has come behind the last response. */
+    size_t asked[AHEAD_MAX];
+    size_t ahead;
+    struct buffer from_origin;
+    bool sent;        /* the exchange's own request was one of them */
+    size_t carried;   /* bytes of them that the origin's endpoint had still to pass on */
+    size_t put_ahead; /* bytes of those that went ahead during the exchange */
 };
 
 static bool world_stays(void *arg)
 {
     return ((struct world *)arg)->may_stay;
+}
+
+static enum wire_status world_next(void *arg, struct text bytes, struct buffer *head, size_t *used)
+{
+    struct world *world = arg;
+    const char *end = memchr(bytes.at, '\n', bytes.length);
+
+    assert(!in_data && bytes.length > 0);
+    if (end == NULL)
+        return WIRE_MORE;
+    if (world->ahead == AHEAD_MAX || bytes.at[0] <= 'm')
+        return WIRE_BAD;
+    *used = (size_t)(end - bytes.at) + 1;
+    world->asked[world->ahead++] = *used;
+    world->put_ahead += strlen(HEAD);
+    buffer_append(head, HEAD, strlen(HEAD));
+    return WIRE_OK;
+}
+
+/* What the origin was sent is what the exchange says. (Where it closed the origin with heads that
+ * were not passed on, nobody knows how much that was.) */
+static void world_count(const struct world *world, const struct http_exchange_result *result)
+{
+    size_t own = world->sent ? strlen(HEAD) : 0;
+    size_t left = result->origin != NULL ? buffer_length(&result->origin->unsent) : 0;
+
+    if (result->origin != NULL || world->carried + world->put_ahead == 0)
+        assert(result->bytes[0] + world->carried + world->put_ahead ==
+               world->origin.got + own + left);
+}
+
+static void world_forget_ahead(struct world *world)
+{
+    world->ahead = 0;
+    buffer_clear(&world->from_origin);
+}
+
+/* What was ahead is the next exchanges', if the origin stays. */
+static void world_take_ahead(struct world *world, const struct http_exchange_result *result)
+{
+    buffer_clear(&world->from_origin);
+    if (result->origin == NULL || result->end != HTTP_EXCHANGE_KEPT) {
+        world->ahead = 0;
+        return;
+    }
+    world->from_origin = *result->from_origin;
+    *result->from_origin = (struct buffer){0};
+    assert(world->ahead > 0 || buffer_length(&world->from_origin) == 0);
 }
 
 static void world_done(void *arg, const struct http_exchange_result *result)
@@ -171,20 +230,43 @@ static void world_done(void *arg, const struct http_exchange_result *result)
     assert(!kept || (!world->client.got_eof && !endpoint_is_draining(result->client)));
     assert(result->origin == NULL || kept || result->end == HTTP_EXCHANGE_UPGRADED);
     assert(result->outcome == OUTCOME_OK || result->end >= HTTP_EXCHANGE_CLOSED);
-    assert(result->bytes[0] == world->origin.got);
+    world_count(world, result);
+    world_take_ahead(world, result);
     buffer_clear(&world->next);
     world->next = *result->from_client;
     *result->from_client = (struct buffer){0};
     buffer_clear(result->from_origin);
 }
 
+/* The first request that is ahead, if any, is the one whose exchange begins. */
+static void world_turn_of_ahead(struct world *world)
+{
+    world->sent = world->ahead > 0;
+    if (!world->sent)
+        return;
+    buffer_consume(&world->next, world->asked[0]);
+    memmove(&world->asked[0], &world->asked[1], sizeof(world->asked) - sizeof(world->asked[0]));
+    world->ahead--;
+}
+
+static size_t world_ahead_bytes(const struct world *world)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < world->ahead; i++)
+        bytes += world->asked[i];
+    return bytes;
+}
+
 /* The next exchange, over what is left of the connections; `how` says of what kind. */
 static void world_begin(struct world *world, uint8_t how)
 {
     static const char *const upgrades[] = {"", "websocket"};
-    const char *upgrade = upgrades[how >> 5 & 1];
+    bool pipelines = world->origin.open && world->result.pipelines;
+    const char *upgrade;
     struct wire_target target = {.host = "a", .port = 80};
     struct buffer head = {0};
+    size_t ahead;
 
     if (!world->client.open) {
         side_begin(&world->client);
@@ -192,9 +274,16 @@ static void world_begin(struct world *world, uint8_t how)
     }
     if (!world->origin.open)
         side_begin(&world->origin);
+    world_turn_of_ahead(world);
+    if (world->sent)
+        how = 1 << 4 | (how & (1 << 3 | 1 << 6)); /* kept, no body */
+    upgrade = upgrades[how >> 5 & 1];
     world->origin.got = 0;
-    buffer_append(&head, "GET / HTTP/1.1\r\n\r\n", strlen("GET / HTTP/1.1\r\n\r\n"));
+    world->put_ahead = 0;
+    world->carried = buffer_length(&world->origin.endpoint.unsent);
+    buffer_append(&head, HEAD, strlen(HEAD));
     world->may_stay = how >> 6 & 1;
+    ahead = world_ahead_bytes(world);
     world->exchanges++;
     world->exchange =
         http_exchange_new(world->loop, &(struct http_exchange_start){
@@ -211,6 +300,11 @@ static void world_begin(struct world *world, uint8_t how)
                                            .close = how >> 2 & 1,
                                            .kept = how >> 4 & 1,
                                            .repeatable = (how & 3) == HTTP_NO_BODY,
+                                           .pipelines = pipelines,
+                                           .sent = world->sent,
+                                           .from_origin = &world->from_origin,
+                                           .ahead = ahead,
+                                           .next = how >> 7 ? NULL : world_next,
                                            .stays = world_stays,
                                            .done = world_done,
                                            .arg = world,
@@ -241,6 +335,7 @@ static void world_ends(struct world *world, struct side *side, unsigned what)
         if (world->exchange != NULL) {
             http_exchange_abort(world->exchange);
             world->exchange = NULL;
+            world_forget_ahead(world);
         }
         break;
     default: side_takes(side, (size_t)1 << (what & 15)); break;
@@ -267,6 +362,12 @@ static size_t step(struct world *world, const uint8_t *data, size_t size)
     return 1 + said;
 }
 
+static void world_close_origin(struct world *world)
+{
+    side_close(&world->origin.endpoint, false);
+    world_forget_ahead(world);
+}
+
 /* The owner gives up what it was given back. */
 static void world_end(struct world *world)
 {
@@ -278,6 +379,7 @@ static void world_end(struct world *world)
         side_close(&world->origin.endpoint, false);
     assert(!world->client.open);
     buffer_clear(&world->next);
+    buffer_clear(&world->from_origin);
     loop_free(world->loop);
 }
 
@@ -295,8 +397,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             /* (The owner of a client that has gone, or at its end, does not go on.) */
             if (world.client.open && world.client.ended)
                 side_close(&world.client.endpoint, false);
-            if (world.origin.open && world.result.end == HTTP_EXCHANGE_UPGRADED)
-                side_close(&world.origin.endpoint, false);
+            if (world.origin.open && (world.result.end == HTTP_EXCHANGE_UPGRADED ||
+                                      (world.ahead > 0 && !world.client.open)))
+                world_close_origin(&world);
             world_begin(&world, data[at++]);
         } else {
             at += step(&world, data + at, size - at);

@@ -1,6 +1,7 @@
 /* Fuzzes the reading of known_hosts files: the first line is a name, the rest a file. */
 #include "policy/known_hosts.h"
 
+#include "base/buffer.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -55,6 +56,81 @@ static void check_added(const struct known_hosts *known, const struct public_key
     free(line);
 }
 
+/* A copy of the file with lines before each of its lines that say nothing. */
+static struct buffer commented(const struct known_hosts_file *file)
+{
+    static const char nothing[] = "# other ssh-ed25519 AAAA\n\n \t\n";
+    struct buffer copy = {0};
+    const char *at = file->bytes, *end = file->bytes + file->length;
+
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *next = newline != NULL ? newline + 1 : end;
+        buffer_append(&copy, nothing, sizeof(nothing) - 1);
+        buffer_append(&copy, at, (size_t)(next - at));
+        at = next;
+    }
+    return copy;
+}
+
+/* The same lines say the same with comments between them, and in two files instead of one. */
+static void check_lines(const struct known_hosts *known, const struct public_key *key,
+                        enum known_hosts_verdict verdict)
+{
+    const struct known_hosts_file *file = &known->files[0];
+    const char *middle = file->length > 0 ? memchr(file->bytes + file->length / 2, '\n',
+                                                   file->length - file->length / 2)
+                                          : NULL;
+    size_t half = middle != NULL ? (size_t)(middle + 1 - file->bytes) : file->length;
+    struct buffer copy = commented(file);
+    struct known_hosts_file with_comments = {"file", (const char *)buffer_data(&copy),
+                                             buffer_length(&copy)};
+    struct known_hosts_file halves[] = {{"file", file->bytes, half},
+                                        {"file", file->bytes + half, file->length - half}};
+    struct known_hosts other = *known;
+
+    other.files = &with_comments;
+    assert(look_up(&other, key) == verdict);
+    other.files = halves;
+    other.file_count = 2;
+    assert(look_up(&other, key) == verdict);
+    buffer_clear(&copy);
+}
+
+/* A line that names the host only to leave it out does not make the key known. */
+static void check_negated(const struct known_hosts *known, const struct public_key *key)
+{
+    char *plain = known_hosts_line(known, key, NULL);
+    char *line = plain != NULL ? mem_printf("*,!%s", plain) : NULL;
+    struct known_hosts_file file = {"negated", line, line != NULL ? strlen(line) : 0};
+    struct known_hosts negated = {&file, 1, known->name, NULL};
+
+    assert(look_up(&negated, key) == KNOWN_HOSTS_UNKNOWN);
+    free(line);
+    free(plain);
+}
+
+/* A list of revoked keys says the same with comments, and revokes a key behind whatever it has,
+ * unless one of its lines is none. */
+static void check_revoked(const struct known_hosts_file *file, const struct public_key *key)
+{
+    unsigned line = 0, other_line = 0;
+    enum revoked_keys_verdict verdict = revoked_keys_look_up(file, key, &line), other;
+    struct buffer copy = commented(file);
+    struct known_hosts_file list = {"file", (const char *)buffer_data(&copy), buffer_length(&copy)};
+
+    assert(line > 0);
+    other = revoked_keys_look_up(&list, key, &other_line);
+    assert(other == verdict && (verdict == REVOKED_KEYS_CLEAR || other_line == 4 * line));
+    buffer_append(&copy, "\n", 1);
+    buffer_append(&copy, key_text, sizeof(key_text) - 1);
+    list.bytes = (const char *)buffer_data(&copy);
+    list.length = buffer_length(&copy);
+    other = revoked_keys_look_up(&list, key, &line);
+    assert(other == (verdict == REVOKED_KEYS_CLEAR ? REVOKED_KEYS_REVOKED : verdict));
+    buffer_clear(&copy);
+}
+
 /* The same algorithms in some order. */
 static void check_order(const struct known_hosts *known)
 {
@@ -92,18 +168,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct known_hosts_file file = {"file", text + begin, size - begin};
     struct known_hosts known = {&file, 1, name, "host"};
     struct public_key key;
-    unsigned line;
 
     for (char *c = name; *c != '\0'; c++)
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
     assert(public_key_read(key_text, strlen(key_text), &key) == PUBLIC_KEY_OK);
     known.name_without_port = NULL;
     check_added(&known, &key, look_up(&known, &key));
+    check_lines(&known, &key, look_up(&known, &key));
+    check_negated(&known, &key);
     known.name_without_port = "host";
     look_up(&known, &key);
     check_order(&known);
     free(known_hosts_other_names(&known, &key));
-    revoked_keys_look_up(&file, &key, &line);
+    check_revoked(&file, &key);
     check_key(file.bytes, file.length);
     public_key_clear(&key);
     free(name);

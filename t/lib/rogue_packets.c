@@ -1,4 +1,6 @@
-/* Packets as a server writes and reads them (RFC 4253 section 6), for rogue_transport.c. */
+/* Packets as a server writes and reads them (RFC 4253 section 6), for rogue_transport.c and
+ * t/fuzz/session.c.
+ */
 #include "rogue_packets.h"
 
 #include <openssl/evp.h>
@@ -6,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PACKET_MAX (1024 * 1024)
-#define BLOCK 16
 
 int connection;
 struct direction in, out;
@@ -40,7 +39,7 @@ void receive_bytes(void *data, size_t length)
         exit(0);
 }
 
-static void mac(const struct direction *d, const uint8_t *packet, size_t length, uint8_t *digest)
+void packet_mac(const struct direction *d, const uint8_t *packet, size_t length, uint8_t *digest)
 {
     struct bytes b = {0};
     unsigned size = HASH_SIZE;
@@ -51,7 +50,7 @@ static void mac(const struct direction *d, const uint8_t *packet, size_t length,
     free(b.data);
 }
 
-static void crypt_bytes(struct direction *d, uint8_t *data, size_t length)
+void crypt_bytes(struct direction *d, uint8_t *data, size_t length)
 {
     int done = 0;
 
@@ -59,7 +58,7 @@ static void crypt_bytes(struct direction *d, uint8_t *data, size_t length)
         fail("cipher");
 }
 
-static struct bytes make_packet(const uint8_t *payload, size_t length)
+struct bytes make_packet(const uint8_t *payload, size_t length)
 {
     struct bytes packet = {0};
     uint8_t padding[2 * BLOCK] = {0}, digest[HASH_SIZE];
@@ -72,7 +71,7 @@ static struct bytes make_packet(const uint8_t *payload, size_t length)
     put(&packet, payload, length);
     put(&packet, padding, pad);
     if (out.cipher != NULL) {
-        mac(&out, packet.data, packet.length, digest);
+        packet_mac(&out, packet.data, packet.length, digest);
         crypt_bytes(&out, packet.data, packet.length);
         put(&packet, digest, sizeof(digest));
     }
@@ -118,7 +117,7 @@ struct bytes receive_payload(void)
     free(rest);
     if (in.cipher != NULL) {
         receive_bytes(digest, sizeof(digest));
-        mac(&in, packet.data, packet.length, wanted);
+        packet_mac(&in, packet.data, packet.length, wanted);
         if (memcmp(digest, wanted, sizeof(digest)) != 0)
             fail("a packet's MAC");
     }

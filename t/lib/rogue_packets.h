@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 #define HASH_SIZE 32
+#define PACKET_MAX (1024 * 1024)
+#define BLOCK 16
 
 /* One direction's keys. */
 struct direction {
@@ -19,6 +21,13 @@ struct direction {
 
 extern int connection; /* the socket */
 extern struct direction in, out;
+
+/* Encrypts or decrypts in place; in clear without a cipher. */
+void crypt_bytes(struct direction *d, uint8_t *data, size_t length);
+/* The MAC of a packet in clear, HASH_SIZE bytes. */
+void packet_mac(const struct direction *d, const uint8_t *packet, size_t length, uint8_t *digest);
+/* The next packet of `out`, whose data the caller frees. */
+struct bytes make_packet(const uint8_t *payload, size_t length);
 
 /* False: the other end is gone. */
 bool read_exactly(int fd, void *data, size_t length);

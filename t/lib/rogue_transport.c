@@ -17,7 +17,7 @@
  * sent. A payload whose first byte is 0 is an order: with 32 bytes more, the seed of a host key, to
  * exchange the keys anew with that one; with one byte more, to leave the client's next KEXINIT
  * without an answer; alone, to read nothing from the client any more. */
-#include "rogue_packets.h"
+#include "rogue_kex.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -30,14 +30,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MSG_DISCONNECT = 1, MSG_KEXINIT = 20, MSG_NEWKEYS = 21, MSG_ECDH_INIT = 30, MSG_REPLY = 31 };
-
-static const char our_version[] = "SSH-2.0-Rogue_1.0";
-
-static EVP_PKEY *host_key;
-static char their_version[256];
-static uint8_t session_id[HASH_SIZE];
-static bool has_session_id;
+static struct rogue_sides sides;
 static bool deaf;     /* nothing is read from the client */
 static bool stubborn; /* the client's KEXINIT is not answered */
 static bool record;   /* the test sees all that comes before the keys, too */
@@ -85,137 +78,7 @@ static void step(const char *name)
     exit(0);
 }
 
-/* Key exchange (RFC 4253 section 7, RFC 8731). */
-
-static struct bytes our_kexinit(void)
-{
-    static const char *const lists[] = {
-        "curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes128-ctr", "hmac-sha2-256",
-        "hmac-sha2-256",     "none",        "none",       "",           ""};
-    struct bytes b = {0};
-    uint8_t cookie[16] = {0};
-
-    put_u8(&b, MSG_KEXINIT);
-    put(&b, cookie, sizeof(cookie));
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        put_text(&b, lists[i]);
-    put_u8(&b, 0);
-    put_u32(&b, 0);
-    return b;
-}
-
-static void hash(const struct bytes *b, uint8_t digest[HASH_SIZE])
-{
-    if (EVP_Digest(b->data, b->length, digest, NULL, EVP_sha256(), NULL) != 1)
-        fail("hash");
-}
-
-struct exchange {
-    struct bytes theirs, ours; /* KEXINIT */
-    uint8_t client[32], server[32], secret[32];
-    struct bytes blob; /* the host key */
-    uint8_t digest[HASH_SIZE];
-};
-
-static void agree(struct exchange *x)
-{
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_X25519, NULL);
-    EVP_PKEY *ours = NULL;
-    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, x->client, 32);
-    size_t size = 32;
-
-    if (EVP_PKEY_keygen_init(context) != 1 || EVP_PKEY_keygen(context, &ours) != 1 ||
-        EVP_PKEY_get_raw_public_key(ours, x->server, &size) != 1)
-        fail("X25519");
-    EVP_PKEY_CTX_free(context);
-    context = EVP_PKEY_CTX_new(ours, NULL);
-    if (EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer(context, theirs) != 1 ||
-        EVP_PKEY_derive(context, x->secret, &size) != 1)
-        fail("X25519");
-    EVP_PKEY_CTX_free(context);
-    EVP_PKEY_free(ours);
-    EVP_PKEY_free(theirs);
-}
-
-static struct bytes host_key_blob(EVP_PKEY *key)
-{
-    struct bytes b = {0};
-    uint8_t public[32];
-    size_t size = sizeof(public);
-
-    if (EVP_PKEY_get_raw_public_key(key, public, &size) != 1)
-        fail("host key");
-    put_text(&b, "ssh-ed25519");
-    put_string(&b, public, size);
-    return b;
-}
-
-static void exchange_hash(struct exchange *x)
-{
-    struct bytes b = {0};
-
-    put_text(&b, their_version);
-    put_text(&b, our_version);
-    put_string(&b, x->theirs.data, x->theirs.length);
-    put_string(&b, x->ours.data, x->ours.length);
-    put_string(&b, x->blob.data, x->blob.length);
-    put_string(&b, x->client, 32);
-    put_string(&b, x->server, 32);
-    put_mpint(&b, x->secret, 32);
-    hash(&b, x->digest);
-    free(b.data);
-    if (!has_session_id)
-        memcpy(session_id, x->digest, HASH_SIZE);
-    has_session_id = true;
-}
-
-static struct bytes make_reply(const struct exchange *x)
-{
-    struct bytes b = {0}, signature = {0};
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    uint8_t signed_bytes[64];
-    size_t size = sizeof(signed_bytes);
-
-    if (EVP_DigestSignInit(context, NULL, NULL, NULL, host_key) != 1 ||
-        EVP_DigestSign(context, signed_bytes, &size, x->digest, HASH_SIZE) != 1)
-        fail("signature");
-    EVP_MD_CTX_free(context);
-    put_text(&signature, "ssh-ed25519");
-    put_string(&signature, signed_bytes, size);
-    put_u8(&b, MSG_REPLY);
-    put_string(&b, x->blob.data, x->blob.length);
-    put_string(&b, x->server, 32);
-    put_string(&b, signature.data, signature.length);
-    free(signature.data);
-    return b;
-}
-
-/* RFC 4253 section 7.2. */
-static void derive(const struct exchange *x, char letter, uint8_t digest[HASH_SIZE])
-{
-    struct bytes b = {0};
-
-    put_mpint(&b, x->secret, 32);
-    put(&b, x->digest, HASH_SIZE);
-    put_u8(&b, (uint8_t)letter);
-    put(&b, session_id, HASH_SIZE);
-    hash(&b, digest);
-    free(b.data);
-}
-
-static void take_keys(const struct exchange *x, struct direction *d, const char *letters)
-{
-    uint8_t iv[HASH_SIZE], key[HASH_SIZE];
-
-    derive(x, letters[0], iv);
-    derive(x, letters[1], key);
-    derive(x, letters[2], d->mac_key);
-    EVP_CIPHER_CTX_free(d->cipher);
-    d->cipher = EVP_CIPHER_CTX_new();
-    /* (In CTR mode both directions encrypt.) */
-    if (EVP_CipherInit_ex(d->cipher, EVP_aes_128_ctr(), NULL, key, iv, 1) != 1)
-        fail("cipher");
-}
+/* Key exchange. */
 
 static void give(const struct bytes *payload)
 {
@@ -242,7 +105,8 @@ static struct bytes expect(uint8_t type)
 /* `theirs`: their KEXINIT, if that came first; it is freed. */
 static void exchange_keys(struct bytes theirs)
 {
-    struct exchange x = {.theirs = theirs, .ours = our_kexinit(), .blob = host_key_blob(host_key)};
+    struct exchange x = {
+        .theirs = theirs, .ours = kex_init(), .blob = kex_key_blob(sides.host_key)};
     struct bytes b;
     uint8_t newkeys = MSG_NEWKEYS;
 
@@ -262,9 +126,8 @@ static void exchange_keys(struct bytes theirs)
     memcpy(x.client, b.data + 5, 32);
     free(b.data);
     step("ecdh");
-    agree(&x);
-    exchange_hash(&x);
-    b = make_reply(&x);
+    kex_agree(&x, &sides);
+    b = kex_reply(&x, &sides);
     if (strcmp(stop_step, "reply-part") == 0)
         send_part(&b);
     step("reply-part");
@@ -272,11 +135,11 @@ static void exchange_keys(struct bytes theirs)
     free(b.data);
     step("reply");
     send_payload(&newkeys, 1);
-    take_keys(&x, &out, "BDF");
+    kex_take_keys(&x, &sides, &out, "BDF");
     step("newkeys");
     b = expect(MSG_NEWKEYS);
     free(b.data);
-    take_keys(&x, &in, "ACE");
+    kex_take_keys(&x, &sides, &in, "ACE");
     free(x.theirs.data);
     free(x.ours.data);
     free(x.blob.data);
@@ -290,7 +153,7 @@ static void give_version(void)
     struct bytes b = {0};
 
     put_u8(&b, 0);
-    put(&b, their_version, strlen(their_version));
+    put(&b, sides.their_version, strlen(sides.their_version));
     if (record)
         give(&b);
     free(b.data);
@@ -302,27 +165,18 @@ static void exchange_versions(void)
     size_t length = 0;
 
     step("connect");
-    write_all(connection, our_version, 4);
+    write_all(connection, rogue_version, 4);
     step("version-part");
-    snprintf(line, sizeof(line), "%s\r\n", our_version + 4);
+    snprintf(line, sizeof(line), "%s\r\n", rogue_version + 4);
     write_all(connection, line, strlen(line));
     step("version");
     do
-        receive_bytes(&their_version[length], 1);
-    while (their_version[length] != '\n' && ++length < sizeof(their_version) - 1);
-    while (length > 0 && strchr("\r\n", their_version[length]) != NULL)
-        their_version[length--] = '\0';
+        receive_bytes(&sides.their_version[length], 1);
+    while (sides.their_version[length] != '\n' && ++length < sizeof(sides.their_version) - 1);
+    while (length > 0 && strchr("\r\n", sides.their_version[length]) != NULL)
+        sides.their_version[length--] = '\0';
     give_version();
     step("their-version");
-}
-
-static EVP_PKEY *key_of(const uint8_t seed[32])
-{
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
-
-    if (key == NULL)
-        fail("seed");
-    return key;
 }
 
 static void from_client(void)
@@ -350,8 +204,8 @@ static void from_test(void)
     if (payload == NULL || !read_exactly(STDIN_FILENO, payload, length))
         exit(0);
     if (length == 33 && payload[0] == 0) {
-        EVP_PKEY_free(host_key);
-        host_key = key_of(payload + 1);
+        EVP_PKEY_free(sides.host_key);
+        sides.host_key = kex_key(payload + 1);
         exchange_keys((struct bytes){0});
     } else if (length == 1 && payload[0] == 0) {
         deaf = true;
@@ -384,7 +238,7 @@ static void serve(void)
 
 static void print_public(void)
 {
-    struct bytes b = host_key_blob(host_key);
+    struct bytes b = kex_key_blob(sides.host_key);
     unsigned char base64[256];
 
     EVP_EncodeBlock(base64, b.data, (int)b.length);
@@ -408,7 +262,7 @@ int main(int argc, char **argv)
     if (argc < 3 || OPENSSL_hexstr2buf_ex(seed, sizeof(seed), &length, argv[2], '\0') != 1 ||
         length != sizeof(seed))
         fail("usage: rogue_transport public SEED | serve SEED FD [STEP HOW] | record SEED FD");
-    host_key = key_of(seed);
+    sides.host_key = kex_key(seed);
     if (strcmp(argv[1], "public") == 0) {
         print_public();
         return 0;

@@ -271,6 +271,29 @@ static void named_keys_are_told_from_the_others(void **state)
     free(stranger.bytes);
 }
 
+/* A key without a byte, or whose type has no end, is one that libssh does not know. */
+static void a_key_that_is_none_is_not_known(void **state)
+{
+    static uint8_t cut[] = "\0\0\0\7ssh";
+    struct key_blob keys[] = {{.bytes = (uint8_t[]){0}}, {.bytes = cut, .length = sizeof(cut)}};
+    atomic_bool waiting = false;
+    const char *error = NULL;
+    struct agent *agent;
+    struct fake fake;
+
+    (void)state;
+    fake_begin(&fake, identities_answer(keys, COUNT(keys)));
+    agent = agent_open(&(struct agent_options){fake.path, NULL, 0, -1, &waiting, NULL}, &error);
+    assert_non_null(agent);
+    assert_int_equal(agent_count(agent), COUNT(keys));
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        assert_null(agent_public_key(agent, i));
+        assert_false(agent_is_certificate(agent, i));
+    }
+    agent_close(agent);
+    fake_end(&fake);
+}
+
 /* Serves a session, and finds the end it was given: the newest descriptor but one. */
 static int serve(struct scene *s)
 {
@@ -404,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_is_known_by_its_key),
         cmocka_unit_test(a_line_of_a_public_key_file_is_read),
+        cmocka_unit_test(a_key_that_is_none_is_not_known),
         cmocka_unit_test_setup_teardown(named_keys_are_told_from_the_others, scene_begin,
                                         scene_end),
         cmocka_unit_test_setup_teardown(libssh_sees_what_is_offered, scene_begin, scene_end),

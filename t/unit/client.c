@@ -363,11 +363,35 @@ static void the_reply_comes_before_the_servers_bytes(void **state)
     close(fd);
 }
 
+static void the_limit_for_an_answer_goes_on_when_a_session_is_lost(void **state)
+{
+    struct fake_session *session = scene_session(0, 0);
+    int fd = client_comes("l");
+
+    (void)state;
+    fake.script.opens = FAKE_NEVER;
+    client_asks(fd, "192.0.2.7");
+    UNTIL(fake_open_at(session, 0) != NULL);
+    scene_skip(20000);
+    fake_session_die(session, "gone");
+    scene_settle();
+    scene_skip(5000); /* (waiting for a session is not part of it) */
+    session = scene_session(1, 0);
+    UNTIL(fake_open_at(session, 0) != NULL);
+    scene_skip(9000);
+    client_hears_nothing(fd);
+    scene_skip(1100);
+    client_is_told(fd, 6);
+    close(fd);
+    UNTIL(scene_clients() == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scene_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_limit_for_an_answer_goes_on_when_a_session_is_lost),
         TEST(socks5_is_served),
         TEST(socks4a_is_served),
         TEST(http_connect_is_served),

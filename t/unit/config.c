@@ -68,6 +68,10 @@ static void every_key_has_its_default(void **state)
     assert_null(upstream->public_key_algorithms);
     assert_int_equal(upstream->address_family, AF_UNSPEC);
     assert_null(upstream->bind_address);
+    assert_null(upstream->bind_interface);
+    assert_true(upstream->tcp_keepalive);
+    assert_int_equal(upstream->ip_qos, 0);
+    assert_int_equal(upstream->connection_attempts, 1);
     assert_null(upstream->askpass);
     assert_false(upstream->batch_mode);
     assert_int_equal(upstream->password_prompts, 3);
@@ -88,6 +92,9 @@ static void every_key_has_its_default(void **state)
     assert_null(listen->users);
     assert_false(listen->open);
     assert_int_equal(listen->idle_timeout_ms, 0);
+    assert_int_equal(listen->proxy_protocol, PROXY_PROTOCOL_NO);
+    assert_int_equal(listen->proxy_from.count, 0);
+    assert_false(listen->proxy_from.local);
     assert_string_equal(listen->via, "a");
 
     assert_int_equal(config->resolve.order_count, 1);
@@ -95,6 +102,8 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(config->resolve.server_count, 0);
     assert_null(config->acl);
     assert_false(config->acl_names_resolve);
+    assert_int_equal(config->limit_count, 0);
+    assert_int_equal(config->gateway.max_connections, 0);
     config_unref(config);
 }
 
@@ -172,7 +181,8 @@ static void every_key_that_is_sshs_is_read(void **state)
         load_good(LISTEN "[upstream a]\nhost = h\nproxy_command = nc %h %p\nhost_key_alias = x\n"
                          "identity_agent = ~/s\nidentities_only = yes\n"
                          "public_key_algorithms = a , b\naddress_family = inet\n"
-                         "bind_address = [::1]\naskpass = /bin/true\nbatch_mode = yes\n"
+                         "bind_address = [::1]\nbind_interface = eth1\n"
+                         "tcp_keepalive = no\nip_qos = AF21\nconnection_attempts = 3\naskpass = /bin/true\nbatch_mode = yes\n"
                          "password_prompts = 1\npermit_remote_open = h:80, *:*\n"
                          "exit_on_forward_failure = yes\n");
     const struct config_upstream *upstream = &config->upstreams[0];
@@ -184,6 +194,10 @@ static void every_key_that_is_sshs_is_read(void **state)
     assert_string_equal(upstream->public_key_algorithms, "a,b");
     assert_int_equal(upstream->address_family, AF_INET);
     assert_string_equal(upstream->bind_address, "::1");
+    assert_string_equal(upstream->bind_interface, "eth1");
+    assert_false(upstream->tcp_keepalive);
+    assert_int_equal(upstream->ip_qos, 0x48);
+    assert_int_equal(upstream->connection_attempts, 3);
     assert_string_equal(upstream->askpass, "/bin/true");
     assert_true(upstream->batch_mode);
     assert_int_equal(upstream->password_prompts, 1);
@@ -200,6 +214,7 @@ static void every_key_of_a_listener_is_read(void **state)
     char *text = mem_printf(UPSTREAM "[upstream b]\nhost = h\n[listen x]\naddress = *:1\n"
                                      "protocols = http, socks5\nauth = password\nusers = %s\n"
                                      "idle_timeout = 90m\nvia = b\n"
+                                     "proxy_protocol = v2\nproxy_from = 10.0.0.0/8,\n unix\n"
                                      "[listen y]\naddress = *:2\nopen = yes\n",
                             file);
     struct config *config = load_good(text);
@@ -212,6 +227,10 @@ static void every_key_of_a_listener_is_read(void **state)
     assert_string_equal(listen->users_file, file);
     assert_int_equal(users_count(listen->users), 1);
     assert_int_equal(listen->idle_timeout_ms, 90 * 60 * 1000);
+    assert_int_equal(listen->proxy_protocol, PROXY_PROTOCOL_V2);
+    assert_int_equal(listen->proxy_from.count, 1);
+    assert_int_equal(listen->proxy_from.items[0].bits, 104);
+    assert_true(listen->proxy_from.local);
     assert_string_equal(listen->via, "b");
     assert_true(config->listens[1].open);
     config_unref(config);

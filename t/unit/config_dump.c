@@ -20,6 +20,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "workers = auto\n"
                               "log = info\n"
                               "log_format = text\n"
+                              "max_connections = unlimited\n"
                               "handshake_timeout = 10s\n"
                               "drain_timeout = 30s\n"
                               "stream_local_bind_mask = 0177\n"
@@ -29,6 +30,9 @@ static void the_least_configuration_shows_every_default(void **state)
                               "host = h\n"
                               "port = 22\n"
                               "address_family = any\n"
+                              "tcp_keepalive = yes\n"
+                              "ip_qos = none\n"
+                              "connection_attempts = 1\n"
                               "agent = yes\n"
                               "identities_only = no\n"
                               "batch_mode = no\n"
@@ -64,6 +68,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "open = no\n"
                               "bind = no\n"
                               "idle_timeout = 0s\n"
+                              "proxy_protocol = no\n"
                               "via = a\n"
                               "\n"
                               "[resolve]\n"
@@ -93,10 +98,12 @@ static void every_key_comes_back(void **state)
     /* Where the text is as the dump writes it, the dump must have it line for line. */
     static const char *const parts[] = {
         "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\ncontrol = ~/c\n"
+        "max_connections = 5000\n"
         "handshake_timeout = 200ms\ndrain_timeout = 90m\nstream_local_bind_mask = 0007\n"
         "stream_local_bind_unlink = yes\n",
         "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\njump = b\n"
         "address_family = inet6\nbind_address = fd00::1\n"
+        "bind_interface = eth1\ntcp_keepalive = no\nip_qos = af21\nconnection_attempts = 3\n"
         "identity = /dev/null, /dev/zero\ncertificate = /dev/null\nagent = no\n"
         "identity_agent = ~/agent\nidentities_only = yes\n"
         "password_file = /dev/null\npassphrase_file = /dev/null\naskpass = /bin/true\n"
@@ -114,7 +121,8 @@ static void every_key_comes_back(void **state)
         "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\n"
         "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\nrekey_time = 1h\n",
         "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
-        "address_family = any\nagent = yes\nidentities_only = no\nbatch_mode = no\n"
+        "address_family = any\ntcp_keepalive = yes\nip_qos = none\nconnection_attempts = 1\n"
+        "agent = yes\nidentities_only = no\nbatch_mode = no\n"
         "password_prompts = 3\npubkey_authentication = yes\npassword_authentication = yes\n"
         "kbd_interactive_authentication = yes\npreferred_authentications = none\n"
         "host_key = ask\nknown_hosts = /k\nhash_known_hosts = no\n"
@@ -124,13 +132,18 @@ static void every_key_comes_back(void **state)
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
         "exit_on_forward_failure = no\ncompression = no\nrekey = default\n"
         "rekey_time = 0s\n",
-        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3\n"
-        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\nvia = "
-        "a\n",
+        "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3, systemd:a\n"
+        "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\n"
+        "proxy_protocol = any\nproxy_from = 10.0.0.0/8, 192.0.2.1, 0.0.0.0/0, ::/0, fd00::/8, "
+        "unix\nvia = a\n",
         "[forward f]\nlocal = 5 h:6\nopen = no\nidle_timeout = 90s\nvia = b\n",
         "[forward g]\nremote = 0\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[group s]\nusers = alice, erin smith\n",
+        "[limit few]\nfrom = 10.0.0.0/8, unix\nuser = alice, bob\nlisten = x, f\nper = user\n"
+        "connections = 7\nbefore_login = 8\nopens = 9\nnew = 10\nburst = 90s\n",
+        "[limit most]\nper = all\nconnections = default\nbefore_login = default\nopens = default\n"
+        "new = unlimited\nburst = 1s\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
         ("[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
          "deny = to=x listen=g,h\nallow = group=s to=y\n"),

@@ -62,6 +62,22 @@ static void values(void **state)
         OF_UPSTREAM("address_family = ipv4",
                     "address_family: 'ipv4' is not one of any, inet, inet6"),
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
+        OF_UPSTREAM("ip_qos = af5",
+                    "ip_qos: 'af5' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("ip_qos = 256",
+                    "ip_qos: '256' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM(
+            "ip_qos = 0x48 cs1",
+            "ip_qos: '0x48 cs1' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+            "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("ip_qos = -1",
+                    "ip_qos: '-1' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
+                    "lowdelay, throughput, reliability), a number from 0 to 255, or none"),
+        OF_UPSTREAM("connection_attempts = 0",
+                    "connection_attempts: '0' is not a number from 1 to 4294967295"),
+        OF_UPSTREAM("tcp_keepalive = 1", "tcp_keepalive: '1' is not one of no, yes"),
         OF_UPSTREAM("askpass = /nonexistent",
                     "askpass: cannot run /nonexistent: No such file or directory"),
         OF_UPSTREAM("password_authentication = maybe",
@@ -120,12 +136,20 @@ static void addresses(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *text = mem_printf(UPSTREAM "[listen x]\naddress = %s\n", bad[i]);
         char *expected = mem_printf(
-            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT or unix:PATH\n", bad[i]);
+            "f:4: address: '%s' is not ADDRESS:PORT, PORT, *:PORT, unix:PATH or systemd:NAME\n",
+            bad[i]);
         assert_problems(&(struct error_case){text, expected}, 1);
         free(text);
         free(expected);
     }
     static const struct error_case cases[] = {
+        {UPSTREAM "[listen x]\naddress = systemd:\n",
+         "f:4: address: 'systemd:' is not systemd:NAME\n"},
+        {UPSTREAM "[listen x]\nopen = yes\naddress = systemd:a, systemd:a\n",
+         "f:5: address: systemd:a is there twice\n"},
+        {UPSTREAM "[listen x]\naddress = systemd:a\n",
+         "f:4: address: everybody who can reach systemd:a could use it: set auth = password, "
+         "narrow it by from= in [acl], or say open = yes\n"},
         {UPSTREAM "[listen x]\naddress = unix:\n", "f:4: address: 'unix:' is not unix:PATH\n"},
         {UPSTREAM "[listen x]\naddress = unix:~bob/x\n",
          "f:4: address: 'unix:~bob/x' is not unix:PATH\n"},
@@ -157,6 +181,18 @@ static void the_bind_rule(void **state)
         /* What would follow from a value that was refused is not reported. */
         {UPSTREAM "[listen x]\naddress = *:1\nauth = pasword\n",
          "f:5: auth: 'pasword' is not one of none, password\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nopen = yes\nproxy_protocol = v1\n",
+         "f:6: proxy_protocol needs proxy_from = NETWORK, ...: the balancers whose header is "
+         "believed\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nproxy_from = ::1\n",
+         "f:5: proxy_from needs proxy_protocol = v1, v2 or any\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nopen = yes\nproxy_protocol = v1\n"
+                  "proxy_from = 10.0.0.1/8\n",
+         "f:7: proxy_from: '10.0.0.1/8' is not ADDRESS, ADDRESS/BITS (with no bit set behind "
+         "these) "
+         "or unix\n"},
+        {UPSTREAM "[listen x]\naddress = 1\nproxy_protocol = any\nproxy_from = ::1\n",
+         "f:4: " ANYBODY("127.0.0.1:1") "f:4: " ANYBODY("[::1]:1")},
         {UPSTREAM "[listen x]\naddress = *:1\n[acl]\nallow = from=nowhere\n",
          "f:6: allow: from=nowhere: \"nowhere\" is no network or address, and neither "
          "\"unix\" nor \"remote\"\n"},
@@ -254,6 +290,8 @@ static void rules(void **state)
         {MINIMAL "[acl]\nallow = to=* via=b\n", "f:6: via=b: there is no [upstream b]\n"},
         {MINIMAL "[acl]\ndeny = to=* listen=y\n",
          "f:6: listen=y: there is no [listen y] and no [forward y]\n"},
+        {MINIMAL "[limit l]\nlisten = x, y\n",
+         "f:6: listen: there is no [listen y] and no [forward y]\n"},
         {MINIMAL "[group s]\nusers = a\n[acl]\nallow = group=s,t\n",
          "f:8: group=t: there is no [group t]\n"},
         {MINIMAL "[group s]\nusers = a, b*\n", "f:6: users: 'b*' must be a plain name\n"},

@@ -34,6 +34,7 @@ struct field_row {
     F(log, VALUE, 0)                                                                               \
     F(log_format, VALUE, 0)                                                                        \
     F(control, STRING, NULL)                                                                       \
+    F(max_connections, VALUE, 0)                                                                   \
     F(handshake_timeout_ms, VALUE, 0)                                                              \
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \
@@ -86,6 +87,10 @@ struct field_row {
     F(public_key_algorithms, STRING, NULL)                                                         \
     F(address_family, VALUE, 0)                                                                    \
     F(bind_address, STRING, NULL)                                                                  \
+    F(bind_interface, STRING, NULL)                                                                \
+    F(tcp_keepalive, VALUE, 0)                                                                     \
+    F(ip_qos, VALUE, 0)                                                                            \
+    F(connection_attempts, VALUE, 0)                                                               \
     F(askpass, STRING, NULL)                                                                       \
     F(batch_mode, VALUE, 0)                                                                        \
     F(password_prompts, VALUE, 0)                                                                  \
@@ -100,6 +105,7 @@ struct field_row {
 
 #define ADDRESS_FIELDS(F)                                                                          \
     F(is_unix, VALUE, 0)                                                                           \
+    F(is_passed, VALUE, 0)                                                                         \
     F(path, STRING, NULL)                                                                          \
     F(ip, VALUE, {{0}})                                                                            \
     F(port, VALUE, 0)                                                                              \
@@ -123,6 +129,8 @@ struct field_row {
     F(open, VALUE, 0)                                                                              \
     F(bind, VALUE, 0)                                                                              \
     F(idle_timeout_ms, VALUE, 0)                                                                   \
+    F(proxy_protocol, VALUE, 0)                                                                    \
+    F(proxy_from, PARTS, {0})                                                                      \
     F(via, STRING, NULL)                                                                           \
     F(target, PARTS, {0})
 
@@ -142,6 +150,14 @@ struct field_row {
     F(line, VALUE, 0)                                                                              \
     F(users, LIST, {0})
 
+#define LIMIT_FIELDS(F)                                                                            \
+    F(name, STRING, NULL)                                                                          \
+    F(line, VALUE, 0)                                                                              \
+    F(from, PARTS, {0})                                                                            \
+    F(users, LIST, {0})                                                                            \
+    F(listens, LIST, {0})                                                                          \
+    F(bounds, VALUE, {0})
+
 #define SERVER_FIELDS(F)                                                                           \
     F(ip, VALUE, {{0}})                                                                            \
     F(port, VALUE, 0)
@@ -151,6 +167,11 @@ struct field_row {
     F(order_count, VALUE, 0)                                                                       \
     F(servers, PARTS, NULL)                                                                        \
     F(server_count, VALUE, 0)
+
+#define STATUS_FIELDS(F)                                                                           \
+    F(listen, PARTS, {.name = NULL})                                                               \
+    F(names, LIST, {0})                                                                            \
+    F(drain_announce_ms, VALUE, 0)
 
 #define CONFIG_FIELDS(F)                                                                           \
     F(file, STRING, NULL)                                                                          \
@@ -163,7 +184,10 @@ struct field_row {
     F(forward_count, VALUE, 0)                                                                     \
     F(groups, PARTS, NULL)                                                                         \
     F(group_count, VALUE, 0)                                                                       \
+    F(limits, PARTS, NULL)                                                                         \
+    F(limit_count, VALUE, 0)                                                                       \
     F(resolve, PARTS, {.order_count = 0})                                                          \
+    F(status, PARTS, {.drain_announce_ms = 0})                                                     \
     F(acl, PARTS, NULL)                                                                            \
     F(acl_names_resolve, VALUE, 0)                                                                 \
     F(remarks, LIST, {0})
@@ -183,8 +207,10 @@ struct field_row {
 #define LISTEN_ROW(field, kind, ...) ROW_OF(config_listen, field, kind)
 #define FORWARD_ROW(field, kind, ...) ROW_OF(config_forward, field, kind)
 #define GROUP_ROW(field, kind, ...) ROW_OF(config_group, field, kind)
+#define LIMIT_ROW(field, kind, ...) ROW_OF(config_limit, field, kind)
 #define SERVER_ROW(field, kind, ...) ROW_OF(config_server, field, kind)
 #define RESOLVE_ROW(field, kind, ...) ROW_OF(config_resolve, field, kind)
+#define STATUS_ROW(field, kind, ...) ROW_OF(config_status, field, kind)
 #define CONFIG_ROW(field, kind, ...) ROW_OF(config, field, kind)
 FIELD_ROWS(config_gateway, GATEWAY_FIELDS, GATEWAY_ROW)
 FIELD_ROWS(config_upstream, UPSTREAM_FIELDS, UPSTREAM_ROW)
@@ -193,8 +219,10 @@ FIELD_ROWS(config_place, PLACE_FIELDS, PLACE_ROW)
 FIELD_ROWS(config_listen, LISTEN_FIELDS, LISTEN_ROW)
 FIELD_ROWS(config_forward, FORWARD_FIELDS, FORWARD_ROW)
 FIELD_ROWS(config_group, GROUP_FIELDS, GROUP_ROW)
+FIELD_ROWS(config_limit, LIMIT_FIELDS, LIMIT_ROW)
 FIELD_ROWS(config_server, SERVER_FIELDS, SERVER_ROW)
 FIELD_ROWS(config_resolve, RESOLVE_FIELDS, RESOLVE_ROW)
+FIELD_ROWS(config_status, STATUS_FIELDS, STATUS_ROW)
 FIELD_ROWS(config, CONFIG_FIELDS, CONFIG_ROW)
 
 /* Whether it met a field that differs. `visit` is called for every row of every object that two
@@ -253,6 +281,15 @@ static inline void visit_part(const struct field_visit *v, const char *type, con
     v->visit(v->arg, type, &row, same);
 }
 
+static inline bool networks_same(const struct network_list *a, const struct network_list *b)
+{
+    bool same = a->count == b->count && a->local == b->local;
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same = ip_equal(&a->items[i].ip, &b->items[i].ip) && a->items[i].bits == b->items[i].bits;
+    return same;
+}
+
 static inline void visit_listen(const struct field_visit *v, const struct config_listen *a,
                                 const struct config_listen *b)
 {
@@ -264,6 +301,7 @@ static inline void visit_listen(const struct field_visit *v, const struct config
         VISIT(v, config_address, &a->addresses[i], &b->addresses[i]);
     VISIT(v, config_place, &a->target, &b->target);
     visit_part(v, "config_listen", "users", strings_same(text_a, text_b));
+    visit_part(v, "config_listen", "proxy_from", networks_same(&a->proxy_from, &b->proxy_from));
     free(text_a);
     free(text_b);
 }
@@ -300,9 +338,16 @@ static inline void visit_config(const struct field_visit *v, const struct config
     }
     for (size_t i = 0; i < fewer(a->group_count, b->group_count); i++)
         VISIT(v, config_group, &a->groups[i], &b->groups[i]);
+    for (size_t i = 0; i < fewer(a->limit_count, b->limit_count); i++) {
+        const struct config_limit *limit_a = &a->limits[i], *limit_b = &b->limits[i];
+        VISIT(v, config_limit, limit_a, limit_b);
+        visit_part(v, "config_limit", "from", networks_same(&limit_a->from, &limit_b->from));
+    }
     VISIT(v, config_resolve, &a->resolve, &b->resolve);
     for (size_t i = 0; i < fewer(a->resolve.server_count, b->resolve.server_count); i++)
         VISIT(v, config_server, &a->resolve.servers[i], &b->resolve.servers[i]);
+    VISIT(v, config_status, &a->status, &b->status);
+    visit_listen(v, &a->status.listen, &b->status.listen);
     visit_acl(v, a->acl, b->acl);
 }
 

@@ -159,7 +159,8 @@ static void make_addresses(struct key_slot slot)
 
     for (unsigned i = pick(4); i > 0; i--) {
         struct config_address address = {.is_unix = pick(2)};
-        if (address.is_unix) {
+        address.is_passed = !address.is_unix && pick(2);
+        if (address.is_unix || address.is_passed) {
             address.path = random_text();
         } else {
             address.ip = random_ip();
@@ -175,6 +176,17 @@ static void make_protocols(struct key_slot slot)
 {
     for (size_t i = 0; i < WIRE_PROTOCOLS; i++)
         ((bool *)slot.field)[i] = pick(2);
+}
+
+static void make_networks(struct key_slot slot)
+{
+    struct network_list *list = slot.field;
+
+    list->local = pick(2);
+    for (unsigned i = pick(4); i > 0; i--) {
+        LIST_APPEND(list->items, list->count);
+        list->items[list->count++] = (struct cidr){random_ip(), (uint8_t)pick(129)};
+    }
 }
 
 static void make_order(struct key_slot slot)
@@ -239,6 +251,7 @@ static const struct {
     {&store_host_key, make_host_key},
     {&store_addresses, make_addresses},
     {&store_protocols, make_protocols},
+    {&store_networks, make_networks},
     {&store_order, make_order},
     {&store_servers, make_servers},
     {&store_forward, make_forward},
@@ -323,6 +336,7 @@ static inline struct config *random_config(void)
             string_list_append(&config->upstreams[i].ssh_words, random_text());
     for (size_t i = 0; i < config->listen_count; i++)
         config->listens[i].users = random_users();
+    config->status.listen.users = random_users();
     for (size_t i = 0; i < config->forward_count; i++)
         assert_true(forward_listener_make(&config->forwards[i]));
     return config;

@@ -77,6 +77,7 @@ static int set_up(void **state)
     setenv("PATH", path, 1);
     free(path);
     setenv("HOME", "/home/test", 1);
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1); /* (no control socket by itself) */
     return write_file(ssh, script, 0700);
 }
 
@@ -227,8 +228,10 @@ static void what_cannot_be_done_is_told_with_its_status(void **state)
         {"-o Bad=1 a;b@host", 255, "adit: the destination: 'a;b' is no user's name"},
         {"-O check root@", 255, "adit: the destination 'root@' has no host\n"},
         {"h\033[31m", 255, "adit: the destination: 'h\\x1b[31m' is no host's name"},
-        {"-O check host", 255, "adit: no control socket is known"},
-        {"-O check -S none host", 255, "adit: no control socket is known"},
+        {"-O check host", 0, ""}, /* (looked for by its name) */
+        {"-O check -S none host", 0, ""},
+        {"-O check -S none", 255, "adit: no control socket is known: a host or -S PATH"},
+        {"-O list host", 64, "adit: -O list goes with no host, -S or --config"},
         {"-O check --config @", 78, "names no control socket"},
         {"--config /nonexistent", 78, "/nonexistent:1: cannot be read"},
         {"-D 10.0.0.1.1:1 host", 78, "is not an IP address of this machine"},

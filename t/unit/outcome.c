@@ -43,6 +43,8 @@ static void the_codes_are_those_of_the_design(void **state)
         {OUTCOME_BAD_RESPONSE, 1, 0x5b, 502},
         {OUTCOME_NO_RESPONSE, 1, 0x5b, 502},
         {OUTCOME_RESPONSE_TOO_LARGE, 1, 0x5b, 502},
+        {OUTCOME_LIMITED, 1, 0x5b, 429},
+        {OUTCOME_FULL, 1, 0x5b, 503},
         {OUTCOME_GIVEN_UP, 1, 0x5b, 400},
     };
     (void)state;

@@ -45,6 +45,7 @@ static int set_up(void **state)
     setenv("PATH", path, 1);
     free(path);
     setenv("HOME", "/home/test", 1);
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1); /* (no control socket by itself) */
     return chmod(program, 0700);
 }
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -264,6 +265,37 @@ static void a_connection_that_ends_ends_the_program(void **state)
     rmdir(directory);
 }
 
+/* What the program started ignores SIGTERM, and holds the fifo open for as long as it lives. */
+static void a_group_ends_with_its_leader(void **state)
+{
+    char directory[] = "/tmp/adit-subprocess.XXXXXX";
+    char fifo[64];
+    char text[200];
+    char byte;
+    struct script s;
+    struct pollfd closed = {.events = POLLIN};
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(fifo, sizeof(fifo), "%s/held", directory);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    closed.fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(closed.fd >= 0);
+    snprintf(text, sizeof(text),
+             "exec 3>%s; (trap '' TERM; echo x >&3; exec sleep 60) & while :; do printf x; done",
+             fifo);
+    script_set(&s, text, PATIENCE_MS);
+    s.program.own_group = true;
+    s.program.end_when_cut = true;
+    assert_int_equal(subprocess_run(&s.program).outcome, SUBPROCESS_OVERFLOWED);
+    do
+        assert_int_equal(poll(&closed, 1, PATIENCE_MS), 1);
+    while (read(closed.fd, &byte, 1) > 0);
+    close(closed.fd);
+    unlink(fifo);
+    rmdir(directory);
+}
+
 static void what_the_peer_sends_ends_no_wait(void **state)
 {
     struct wait_limit limit;
@@ -377,6 +409,7 @@ int main(void)
         TEST(a_missing_program_is_not_started),
         TEST(a_program_that_takes_too_long_is_ended),
         TEST(a_connection_that_ends_ends_the_program),
+        TEST(a_group_ends_with_its_leader),
         TEST(what_the_peer_sends_ends_no_wait),
         TEST(no_signal_is_blocked_or_ignored),
         TEST(no_other_descriptor_is_given),

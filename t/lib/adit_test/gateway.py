@@ -81,7 +81,7 @@ def config(sshd, *sections, gate=None, up=None, at=None):
 def environment(**more):
     """Nothing of the person who runs the test: no home, no agent."""
     clean = {key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"}
-    return {**clean, "HOME": workdir(), **more}
+    return {**clean, "HOME": workdir(), "XDG_RUNTIME_DIR": workdir(), **more}
 
 
 def run_adit(*arguments, env=None, seconds=60):

@@ -125,14 +125,14 @@ def send_signal(pid, number):
 class Process:
     """A child whose standard error is read line by line, kept, and can be waited on."""
 
-    def __init__(self, name, command, env=None, cwd=None, before=None):
+    def __init__(self, name, command, env=None, cwd=None, before=None, pass_fds=()):
         self.name = name
         self.lines = []  # under `changed`, as is what is read of a line so far
         self.partial = b""
         self.changed = threading.Condition()
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            bufsize=0, env=env, cwd=cwd or workdir(), preexec_fn=before)
+            bufsize=0, env=env, cwd=cwd or workdir(), preexec_fn=before, pass_fds=pass_fds)
         self.pid = self.child.pid
         self.reader = threading.Thread(target=self._read, args=(self.child.stderr,), daemon=True)
         self.reader.start()

@@ -1,12 +1,15 @@
 /* Prompts on the controlling terminal, whatever standard input is. */
+#include "io/terminal.h"
+
 #include "base/mem.h"
+#include "io/wait.h"
 #include "io/whole.h"
-#include "session_libssh/ask.h"
-#include "session_libssh/secrets.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -63,6 +66,23 @@ static void hide(int fd)
     hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     atomic_store(&terminal.changed, true);
     tcsetattr(fd, TCSAFLUSH, &hidden);
+}
+
+/* (restore is safe in a handler: an atomic exchange and tcsetattr(3), see signal-safety(7).) */
+static void on_end_of_process(int number)
+{
+    restore();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void terminal_restore_at_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action = {.sa_handler = on_end_of_process};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaction(numbers[i], &action, NULL);
 }
 
 /* Reads one line, without its end. NULL: the end of the file, or the connection has ended. */

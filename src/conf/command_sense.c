@@ -1,0 +1,69 @@
+/* Which words of a command line make no sense together. */
+#include "conf/command_line.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Of --passwd, which stands alone. */
+static const char *passwd_contradiction(const struct command_line *line)
+{
+    if (line->config_file || line->control_command || line->check || line->dump || line->stdio ||
+        line->init_file || line->ssh_word_count > 0 || line->forward_count > 0)
+        return "--passwd FILE USER goes with no other option";
+    if (!line->destination)
+        return "--passwd FILE USER: whose password?";
+    return NULL;
+}
+
+/* Of --init, with which stands what leads to the server, and -D. */
+static const char *init_contradiction(const struct command_line *line)
+{
+    if (line->config_file || line->control_command || line->check || line->dump || line->stdio ||
+        line->background || line->control_path || line->persist)
+        return "--init FILE writes a file: it goes with a host, options of the connection, -D, "
+               "--from and --user";
+    if (line->forward_count > 1 ||
+        (line->forward_count == 1 && line->forwards[0].kind != FORWARD_DYNAMIC))
+        return "--init writes a proxy with one port (-D): for -L and -R add a [forward] section to "
+               "its file";
+    return NULL;
+}
+
+const char *command_line_contradiction(const struct command_line *line)
+{
+    bool tunnel = line->destination || line->ssh_word_count > 0;
+
+    if (line->passwd_file)
+        return passwd_contradiction(line);
+    if (line->init_file)
+        return init_contradiction(line);
+    if (line->init_from || line->init_user)
+        return "--from and --user go with --init";
+    if (line->check && line->dump)
+        return "--check and --dump exclude each other";
+    if (line->control_command) {
+        if (line->check || line->dump || line->stdio)
+            return "-O asks a running adit: it goes with no --check, --dump or -W";
+        if (line->config_file && (line->destination || line->control_path))
+            return "-O: --config FILE says where the control socket is, and so does -S or a host";
+        if (strcmp(line->control_command, "list") == 0)
+            return line->destination || line->config_file || line->control_path
+                       ? "-O list goes with no host, -S or --config"
+                       : NULL;
+        if (!line->config_file && !line->destination && !line->control_path)
+            return "-O needs a host, -S PATH, or --config FILE";
+        return NULL;
+    }
+    if (line->json)
+        return "--json goes with -O";
+    if (line->config_file && (tunnel || line->forward_count > 0 || line->stdio))
+        return "--config FILE says it all: no host, and no option of ssh, goes with it";
+    if (!line->config_file && !line->destination)
+        return "a host is missing: adit [USER@]HOST makes a SOCKS and HTTP proxy at 127.0.0.1:1080 "
+               "that leads through HOST, adit --config FILE runs a gateway";
+    if (line->stdio && line->dump)
+        return "--dump: a file has no place for -W";
+    if (line->stdio && line->background)
+        return "-W needs standard input and output, which -f takes away";
+    return NULL;
+}

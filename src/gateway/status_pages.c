@@ -1,0 +1,41 @@
+/* What the pages of the status server show. */
+#include "gateway/status_pages.h"
+
+#include "gateway/gateway_parts.h"
+#include "gateway/readiness.h"
+#include "gateway/snapshot.h"
+#include "status/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static char *unready_now(void *arg)
+{
+    return gateway_unready(arg);
+}
+
+static json_t *status_now(void *arg)
+{
+    return status_json(arg);
+}
+
+struct status_server *status_pages_new(struct gateway *g)
+{
+    return status_server_new(g->loop, &(struct status_source){
+                                          .unready = unready_now,
+                                          .status = status_now,
+                                          .arg = g,
+                                      });
+}
+
+bool status_pages_prepare(struct status_server *server, struct config *config,
+                          char error[static LISTENERS_ERROR_MAX])
+{
+    char words[LISTENERS_ERROR_MAX - sizeof("status:  (`ss -tlnp` shows who listens there)")];
+
+    if (status_server_prepare(server, config, words, sizeof(words)))
+        return true;
+    snprintf(error, LISTENERS_ERROR_MAX, "status: %s%s", words,
+             errno == EADDRINUSE ? " (`ss -tlnp` shows who listens there)" : "");
+    return false;
+}

@@ -1,0 +1,54 @@
+/* The room status/ knows how adit is watched over HTTP: who may ask, which pages there are, how
+ * they are written. It gets what the pages show by callbacks and knows no worker and no session. It
+ * runs on the main thread only, which it never holds up: clients and bytes are bounded, and a
+ * client that is slow is dropped. gateway/ calls it.
+ *
+ * This is the server: addresses, clients and limits. */
+#ifndef ADIT_STATUS_SERVER_H
+#define ADIT_STATUS_SERVER_H
+
+#include "conf/config.h"
+#include "io/loop.h"
+
+#include <jansson.h>
+
+struct status_server;
+
+/* Where the pages' contents come from. Called on the main thread; nothing may wait. */
+struct status_source {
+    /* NULL: adit can serve. Else why not, a sentence that the callee's caller frees. */
+    char *(*unready)(void *arg);
+    /* The answer to adit -O status; the caller's. */
+    json_t *(*status)(void *arg);
+    void *arg;
+};
+
+/* A server that does not listen yet. `source` is copied. */
+struct status_server *status_server_new(struct loop *loop, const struct status_source *source);
+
+/* Change the configuration in two steps, as control/server.h does. The first listens at the
+ * addresses of `config` that are not listened on yet. False: `error` says why not, and errno is the
+ * reason. The second, whether or not the first succeeded, takes the new configuration into use
+ * (with a reference), or keeps the old one, and closes the listening sockets that are not wanted;
+ * clients that are connected stay, and their next requests are judged by what is in use then; but
+ * where there is no section [status] any more they are closed. */
+bool status_server_prepare(struct status_server *server, struct config *config, char *error,
+                           size_t error_size);
+void status_server_commit(struct status_server *server, bool keep_new);
+
+/* Calls `each` for every address that is listened on, as listener_name has it. */
+void status_server_each(const struct status_server *server,
+                        void (*each)(void *arg, const char *address), void *arg);
+
+/* Closes everything, answers under way too. NULL is fine. */
+void status_server_free(struct status_server *server);
+
+/* There are never more clients than this: a new one takes the place of the one that has been waited
+ * for the longest, to ask or to take its answer. */
+#define STATUS_CLIENTS_MAX 128
+#define STATUS_REQUEST_MAX 8192 /* bytes of a request's head */
+#define STATUS_REQUEST_MS 10000 /* to send a request in, from its first byte or the accept on */
+#define STATUS_ANSWER_MS 30000  /* to be answered and take the answer */
+#define STATUS_IDLE_MS 60000    /* between two requests */
+
+#endif
