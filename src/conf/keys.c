@@ -172,6 +172,10 @@ static const struct key upstream_keys[] = {
      .words = words_required,
      .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
              "if all requests of some listener or forward lead there."},
+    {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
+     .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
+             "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "
+             "The user that runs adit, and root, have a shell at the server there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},

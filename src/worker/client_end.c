@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "worker/access_fields.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static void stop(struct client *c)
     client_stop_waiting(c);
     client_unroute(c);
     client_unopen(c);
+    client_shell_stop(c);
 }
 
 static void linger_expired(struct deadline *deadline)
@@ -214,6 +216,7 @@ static void client_free(struct client *c)
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
     buffer_clear(&c->session.moving_unsent);
+    free(c->shell);
     free(c->internal);
     generation_unref(c->generation);
     client_forget_origin(c);
