@@ -1,6 +1,7 @@
 /* What the pages of the status server show. */
 #include "gateway/status_pages.h"
 
+#include "gateway/connections.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/metrics_page.h"
 #include "gateway/readiness.h"
@@ -25,12 +26,18 @@ static void metrics_now(void *arg, struct exposition *page)
     metrics_page_write(arg, page);
 }
 
+static void connections_now(void *arg, const struct status_list *list)
+{
+    connections_ask(arg, list->after, list->most, list->with_targets, list->listed, list->arg);
+}
+
 struct status_server *status_pages_new(struct gateway *g)
 {
     return status_server_new(g->loop, &(struct status_source){
                                           .unready = unready_now,
                                           .status = status_now,
                                           .metrics = metrics_now,
+                                          .connections = connections_now,
                                           .arg = g,
                                       });
 }

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Connections on a page, unless the query says how many. */
+#define CONNECTIONS_USUAL 100
+#define CONNECTIONS_MOST 1000
+
 void status_pages_refuse(struct status_client *client, unsigned status, const char *sentence)
 {
     char *body = mem_printf("%s\n", sentence);
@@ -64,6 +68,55 @@ static void page_status(struct status_client *client, const struct http_origin_r
     answer_json(client, 200, source->status(source->arg));
 }
 
+/* The number that a query has for a name: "a=1&b=2". `otherwise`: it has none. */
+static unsigned long long query_number(struct text query, const char *name,
+                                       unsigned long long otherwise)
+{
+    while (query.length > 0) {
+        struct text value = text_take_until(&query, '&');
+        struct text key = text_take_until(&value, '=');
+        unsigned long long number = 0;
+        if (!text_is(key, name) || value.length == 0 || value.length > 18)
+            continue;
+        for (size_t i = 0; i < value.length; i++) {
+            if (value.at[i] < '0' || value.at[i] > '9')
+                return otherwise;
+            number = 10 * number + (unsigned long long)(value.at[i] - '0');
+        }
+        return number;
+    }
+    return otherwise;
+}
+
+static void connections_listed(void *arg, json_t *list)
+{
+    struct status_client *client = status_pending_client(arg);
+
+    if (client == NULL)
+        json_decref(list);
+    else if (list == NULL)
+        status_pages_refuse(client, 503, "adit is ending.");
+    else
+        answer_json(client, 200, list);
+}
+
+static void page_connections(struct status_client *client,
+                             const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+    unsigned long long most = query_number(request->query, "limit", CONNECTIONS_USUAL);
+
+    source->connections(
+        source->arg,
+        &(struct status_list){
+            .after = query_number(request->query, "after", 0),
+            .most = most > 0 && most < CONNECTIONS_MOST ? (size_t)most : CONNECTIONS_MOST,
+            .with_targets = client->near || client->server->config->status.destinations,
+            .listed = connections_listed,
+            .arg = status_client_defer(client),
+        });
+}
+
 /* As Prometheus asks (https://prometheus.io/docs/instrumenting/content_negotiation/). */
 static bool wants_open_metrics(const struct http_origin_request *request)
 {
@@ -100,6 +153,7 @@ static const struct {
     {"/readyz", page_readyz},
     {"/metrics", page_metrics},
     {"/api/status.json", page_status},
+    {"/api/connections.json", page_connections},
 };
 
 void status_pages_answer(struct status_client *client, const struct http_origin_request *request)
