@@ -89,6 +89,7 @@ struct field_row {
     F(bind_address, STRING, NULL)                                                                  \
     F(bind_interface, STRING, NULL)                                                                \
     F(tcp_keepalive, VALUE, 0)                                                                     \
+    F(known_hosts_command, STRING, NULL)                                                           \
     F(ip_qos, VALUE, 0)                                                                            \
     F(connection_attempts, VALUE, 0)                                                               \
     F(askpass, STRING, NULL)                                                                       \
