@@ -2,6 +2,7 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "status/exposition.h"
+#include "status/page_files.h"
 #include "status/server_parts.h"
 
 #include <stdlib.h>
@@ -145,15 +146,61 @@ static void page_metrics(struct status_client *client, const struct http_origin_
     buffer_clear(&page.text);
 }
 
+static void page_history(struct status_client *client, const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+
+    (void)request;
+    answer_json(client, 200, source->history(source->arg));
+}
+
+/* The page for people: nothing of it comes from elsewhere, and nothing else is run. */
+static void answer_file(struct status_client *client, const char *type, const char *text)
+{
+    status_client_answer(
+        client, &(struct status_answer){
+                    .status = 200,
+                    .type = type,
+                    .fields = "Content-Security-Policy: default-src 'none'; script-src 'self'; "
+                              "style-src 'self'; connect-src 'self'; base-uri 'none'; "
+                              "form-action 'none'; frame-ancestors 'none'\r\n"
+                              "Referrer-Policy: no-referrer\r\n",
+                    .body = text,
+                    .length = strlen(text),
+                });
+}
+
+static void page_index(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/html; charset=utf-8", page_file_index_html);
+}
+
+static void page_style(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/css; charset=utf-8", page_file_page_css);
+}
+
+static void page_script(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/javascript; charset=utf-8", page_file_page_js);
+}
+
 static const struct {
     const char *path;
     void (*answer)(struct status_client *client, const struct http_origin_request *request);
 } pages[] = {
+    {"/", page_index},
+    {"/page.css", page_style},
+    {"/page.js", page_script},
     {"/livez", page_livez},
     {"/readyz", page_readyz},
     {"/metrics", page_metrics},
     {"/api/status.json", page_status},
     {"/api/connections.json", page_connections},
+    {"/api/history.json", page_history},
 };
 
 void status_pages_answer(struct status_client *client, const struct http_origin_request *request)

@@ -31,6 +31,8 @@ struct status_source {
     char *(*unready)(void *arg);
     /* The answer to adit -O status; the caller's. */
     json_t *(*status)(void *arg);
+    /* What has been: samples of traffic, and failures; the caller's. */
+    json_t *(*history)(void *arg);
     /* Lists the connections with the lowest numbers above `after`, `most` of them at the most, with
      * what they lead to or without. `listed` is called once, later, with what is then the callee's;
      * with NULL if adit is ending. */
