@@ -331,6 +331,8 @@ static const struct key status_keys[] = {
      .help = "With yes, everybody who can reach the address may see it."},
     {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
      .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"metrics_users", &type_bool, FIELD(config_status, metrics_users), .initial = "no",
+     .words = words_yes_no, .help = "With yes, /metrics counts the requests of each user."},
     {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "
