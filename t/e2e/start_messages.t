@@ -70,6 +70,7 @@ def command_lines():
     usage("a port that is none", "has 'x' for a port, which is a number from 1 to 65535 or a "
           "service", "-L", "1:a:x", "h")
     for letter, more, line in (
+            ("-L", ("8080 h:80",), "'8080 h:80' has a blank that is not in a path"),
             ("-1", (), "SSH protocol 1 is not supported"),
             ("-G", (), "ssh -G prints what ssh would do; adit --dump prints what adit would"),
             ("-Q", ("kex",), "ssh -Q answers that"),
