@@ -148,6 +148,11 @@ static const struct key upstream_keys[] = {
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
      .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION | KEY_HOP,
      .help = "Files of known host keys; accept-new writes to the first."},
+    {"known_hosts_command", &type_known_hosts_command, FIELD(config_upstream, known_hosts_command),
+     .otherwise = "none", .flags = KEY_SESSION | KEY_HOP,
+     .help = "A program with its arguments that prints further lines of known hosts, as "
+             "KnownHostsCommand of ssh_config. No shell is run; %I, %H, %t, %f, %K and the tokens "
+             "of ssh_config are replaced in each argument. If the program fails the login does."},
     {"hash_known_hosts", &type_bool, FIELD(config_upstream, hash_known_hosts), .initial = "no",
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Hash the names of hosts that are written to known_hosts."},
@@ -326,6 +331,8 @@ static const struct key status_keys[] = {
      .help = "With yes, everybody who can reach the address may see it."},
     {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
      .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"metrics_users", &type_bool, FIELD(config_status, metrics_users), .initial = "no",
+     .words = words_yes_no, .help = "With yes, /metrics counts the requests of each user."},
     {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "

@@ -227,6 +227,8 @@ static void libssh_session_state(const struct session *session, struct session_s
         .abandoned = s->channels.abandoned,
         .silent_ms = s->end.dead ? 0 : session_silent_ms(s),
         .round_trip_ms = s->round_trip.ms,
+        .keepalive_answers = s->keepalive.answers,
+        .keepalive_ms = s->keepalive.answer_ms,
         .oldest = oldest != NULL ? &oldest->open.base : NULL,
     };
 }

@@ -341,7 +341,7 @@ void client_new(struct worker *worker, struct generation *generation,
     c->origin.ip = connection->peer;
     c->origin.port = connection->peer_port;
     c->request->reading.wants_header = client_comes_by_balancer(listen, connection);
-    metric_add(&worker->metrics.accepted, 1);
+    client_count_accepted(c);
     log_debug("connection %llu: accepted by worker %u on listener %s", c->number, worker->index,
               listen->name);
     if (config_listen_leads(listen))
@@ -397,7 +397,7 @@ void client_new_forwarded(struct worker *worker, struct generation *generation,
                               memory_order_relaxed);
     c->origin.is_ip = ip_parse(connection->origin, &c->origin.ip);
     c->origin.port = connection->origin_port;
-    metric_add(&worker->metrics.accepted, 1);
+    client_count_accepted(c);
     log_debug("connection %llu: forwarded to worker %u by remote forward %s", c->number,
               worker->index, c->listen->name);
     if (config_listen_leads(c->listen)) {

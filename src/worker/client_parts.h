@@ -465,6 +465,9 @@ void client_watch_idle(struct client *client);
 
 /* client_end.c */
 
+/* The client came in by its listener. */
+void client_count_accepted(struct client *client);
+
 /* Writes the access line of the client's request, and counts it. */
 void client_log_request(struct client *client);
 
