@@ -134,6 +134,7 @@ int options_parse(int argc, char **argv, struct options *options)
         options->forward_count = line.forward_count;
         status = read_mode(&line, options);
         line.forwards = NULL;
+        line.forward_count = 0;
     } else {
         char *text = mem_printf("adit: %s (adit --help says more)", error);
         log_print(text);
@@ -143,6 +144,13 @@ int options_parse(int argc, char **argv, struct options *options)
     return status;
 }
 
+void option_forwards_free(struct option_forward *forwards, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(forwards[i].spec);
+    free(forwards);
+}
+
 void options_clear(struct options *options)
 {
     config_unref(options->config);
@@ -150,7 +158,7 @@ void options_clear(struct options *options)
     free(options->stdio_target.host);
     free(options->control_path);
     free(options->control_host);
-    free(options->forwards);
+    option_forwards_free(options->forwards, options->forward_count);
     *options = (struct options){0};
 }
 
@@ -189,7 +197,7 @@ void options_usage(FILE *out)
           "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
           "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
           "  -f                        go to the background once everything is up\n"
-          "  -M, -S PATH               listen at a control socket\n"
+          "  -M, -S PATH               listen at a control socket (-M: for ssh, scp, ..., too)\n"
           "  -E FILE                   append the log to FILE instead of standard error\n"
           "  -q, -v                    log less, log more (twice: even more)\n"
           "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"

@@ -6,7 +6,7 @@
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 
-#include "io/listener.h"
+#include "control/sockets.h"
 #include "io/loop.h"
 
 #include <jansson.h>
@@ -23,18 +23,18 @@ struct control_request;
 typedef void control_asked_fn(void *arg, struct control_request *request, const char *command,
                               const json_t *object);
 
+/* Called for each client that speaks ssh's multiplexing protocol (control/mux_connection), with
+ * its descriptor, which is the callee's, and the upstream of the place that it came to; NULL: no
+ * ssh is served there. */
+typedef void control_mux_fn(void *arg, int fd, const char *via);
+
 /* A server that does not listen yet. */
-struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg);
+struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked,
+                                          control_mux_fn *mux, void *arg);
 
-/* Listens at another socket, which it takes over, or (NULL) at none; the one before is closed.
- * Clients that are connected stay.
- *
- * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
- * those of others get an error. */
-void control_server_listen(struct control_server *server, struct listener *listener);
-
-/* The socket will be closed without being shut down, as another process listens there. */
-void control_server_leave(struct control_server *server);
+/* Where it listens. Requests of root and of the user that runs this process are answered
+ * (SO_PEERCRED, unix(7)); those of others get an error. */
+struct control_sockets *control_server_sockets(struct control_server *server);
 
 /* Closes everything. Requests that were not answered must still be answered, to no effect. NULL is
  * fine. */

@@ -10,11 +10,21 @@ struct control;
 /* Nothing is listened on yet. The gateway's loop must be there. */
 struct control *control_new(struct gateway *gateway);
 
-/* Listens at another socket, which it takes over, or (NULL) at none. */
-void control_listen(struct control *control, struct listener *listener);
+/* Listens at the sockets of `config` (control/sockets.h). */
+void control_listen(struct control *control, struct config *config, struct given_socket *given,
+                    size_t count);
 
 /* Its socket will be closed without being shut down, as another process listens there. */
 void control_leave(struct control *control);
+
+/* Whether an ssh(1) is served, whose session would be cut. */
+bool control_is_busy(const struct control *control);
+
+/* SIGWINCH: a terminal of an ssh(1) that is served may have another size. */
+void control_window_changed(struct control *control);
+
+/* Every ssh(1) that is served is cut, as the gateway ends. */
+void control_cut(struct control *control);
 
 /* A remote forward has come up, was refused, or has gone: requests that wait for it are looked at.
  */

@@ -35,6 +35,7 @@ static void change_free(struct config_change *change)
     for (size_t i = 0; i < change->forward_count; i++) {
         free(change->forwards[i].kind);
         free(change->forwards[i].spec);
+        free(change->forwards[i].via);
         free(change->forwards[i].name);
     }
     free(change->forwards);

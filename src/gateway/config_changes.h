@@ -22,6 +22,7 @@ struct config_changes;
 struct config_change_forward {
     char *kind; /* "local", "remote" or "dynamic" */
     char *spec; /* as ssh(1) takes it */
+    char *via;  /* the upstream that a new one leads through; NULL: the first */
     char *name;
 };
 

@@ -7,6 +7,7 @@
 #include "base/visible.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/history.h"
 #include "gateway/snapshot.h"
 #include "gateway/status_pages.h"
 #include "io/socket.h"
@@ -152,6 +153,7 @@ void gateway_signal(struct gateway *g, enum keeper_signal number)
         return;
     switch (number) {
     case KEEPER_SIGNAL_STATE: status_log(g); return;
+    case KEEPER_SIGNAL_WINDOW: control_window_changed(g->control); return;
     case KEEPER_SIGNAL_RELOAD: read_again(g); return;
     case KEEPER_SIGNAL_END:
         if (is_command_line(g->generation->config))
@@ -187,6 +189,17 @@ static void report_words(struct gateway *g)
     g->words = words;
 }
 
+static void sample_history(struct gateway *g)
+{
+    uint64_t now = loop_now(g->loop);
+    struct history_sample sample;
+
+    if (!history_is_due(g->room.history, now))
+        return;
+    status_sample(g, &sample);
+    history_add(g->room.history, now, &sample);
+}
+
 static void on_gateway_tick(struct deadline *deadline)
 {
     struct gateway *g = container_of(deadline, struct gateway, tick);
@@ -208,6 +221,7 @@ static void on_gateway_tick(struct deadline *deadline)
         pool_tick(g->pools[i]);
     listeners_assign(g->listeners, g->generation);
     report_words(g);
+    sample_history(g);
     deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
 }
 
@@ -238,9 +252,7 @@ static bool start_workers(struct gateway *g, unsigned wanted)
 
 static void listen_at(struct gateway *g, struct config *config, struct given_sockets *given)
 {
-    if (given->control != NULL || !given->has_control)
-        control_listen(g->control, given->control);
-    given->control = NULL;
+    control_listen(g->control, config, given->control, given->control_count);
     status_server_change(g->status_server, config, given->status, given->status_count);
     listeners_change(g->listeners, config, given->listeners, given->listener_count);
 }
@@ -294,6 +306,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .failed = on_dial_failed,
         .up = on_pool_session_up,
     };
+    g->room.history = history_new();
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
@@ -364,6 +377,7 @@ void gateway_free(struct gateway *g)
     free(g->pools);
     free(g->words);
     host_backoffs_free(g->room.hosts);
+    history_free(g->room.history);
     generation_unref(g->generation);
     free(g);
 }

@@ -96,6 +96,9 @@ void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
 /* The same without an announcement. */
 void gateway_drain_now(struct gateway *gateway, uint64_t timeout_ms);
 
+/* An ssh(1) is no longer served: if the gateway drains and nothing is left, it ends. */
+void gateway_check_drained(struct gateway *gateway);
+
 /* Cuts everything, and ends. */
 void gateway_stop(struct gateway *gateway);
 

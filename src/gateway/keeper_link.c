@@ -51,8 +51,7 @@ void given_sockets_add(struct given_sockets *given, struct keeper_message *messa
     };
 
     if (socket.index == KEEPER_CONTROL) {
-        given->has_control = true;
-        given->control = socket.listener;
+        append_given(&given->control, &given->control_count, socket);
     } else if (socket.index == KEEPER_STATUS) {
         append_given(&given->status, &given->status_count, socket);
     } else {
@@ -72,8 +71,7 @@ void given_sockets_clear(struct given_sockets *given)
 {
     forget_given(given->listeners, given->listener_count);
     forget_given(given->status, given->status_count);
-    if (given->control != NULL)
-        listener_unref(given->control);
+    forget_given(given->control, given->control_count);
     *given = (struct given_sockets){0};
 }
 
@@ -259,15 +257,16 @@ bool keeper_link_ask(void *arg, uint32_t serial, enum config_change_kind kind,
                      const struct config_change_forward *forwards, size_t forward_count)
 {
     const struct gateway *g = arg;
-    const char **texts = mem_zalloc((3 * forward_count + 1) * sizeof(*texts));
+    const char **texts = mem_zalloc((4 * forward_count + 1) * sizeof(*texts));
 
     for (size_t i = 0; i < forward_count; i++) {
-        texts[3 * i] = forwards[i].kind;
-        texts[3 * i + 1] = forwards[i].spec;
-        texts[3 * i + 2] = forwards[i].name;
+        texts[4 * i] = forwards[i].kind;
+        texts[4 * i + 1] = forwards[i].spec;
+        texts[4 * i + 2] = forwards[i].via;
+        texts[4 * i + 3] = forwards[i].name;
     }
     bool ok = keeper_link_send(g->link, GATEWAY_CHANGE, (const uint32_t[]){serial, (uint32_t)kind},
-                               texts, 3 * forward_count);
+                               texts, 4 * forward_count);
     free(texts);
     return ok;
 }

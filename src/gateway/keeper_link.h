@@ -14,8 +14,8 @@ struct given_sockets {
     size_t listener_count;
     struct given_socket *status; /* the status server's */
     size_t status_count;
-    bool has_control;
-    struct listener *control; /* NULL: none, or it was given before */
+    struct given_socket *control; /* those of control/ */
+    size_t control_count;
 };
 
 /* Adds the socket of a KEEPER_SOCKET, and takes over its descriptor, if it has one. */

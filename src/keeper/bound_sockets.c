@@ -2,6 +2,7 @@
 #include "keeper/bound_sockets.h"
 
 #include "base/mem.h"
+#include "conf/master_socket.h"
 #include "io/passed_sockets.h"
 #include "wire/keeper.h"
 
@@ -226,21 +227,15 @@ static bool prepare_listeners(struct bound_sockets *b, const struct config *conf
     return !missing || (any && !needed);
 }
 
-/* (Of a command line that the path is taken is only a warning, as it is to ssh.) */
-static bool prepare_control(struct bound_sockets *b, const struct config *config,
-                            const struct control_holder *holder,
-                            char error[static BOUND_SOCKETS_ERROR_MAX])
+/* What to do as the socket of `[gateway] control` cannot be bound. (Of a command line that the path
+ * is taken is only a warning, as it is to ssh.) */
+static bool control_taken(const struct config *config, const struct control_holder *holder,
+                          const struct bind_failure *failure,
+                          char error[static BOUND_SOCKETS_ERROR_MAX])
 {
     const char *path = config->gateway.control;
-    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
-    struct bound_socket *s = path != NULL ? find_bound_socket(b, KEEPER_CONTROL, &at) : NULL;
-    struct bind_failure failure;
     struct control_holder found;
 
-    if (s != NULL)
-        s->next_index = KEEPER_CONTROL;
-    if (path == NULL || s != NULL || bound_socket_open(b, &at, KEEPER_CONTROL, &failure) != NULL)
-        return true;
     if (holder == NULL) {
         found.peer = control_probe(path, &found.pid);
         holder = &found;
@@ -253,8 +248,49 @@ static bool prepare_control(struct bound_sockets *b, const struct config *config
         snprintf(error, BOUND_SOCKETS_ERROR_MAX, "control: another adit (pid %d) listens on %s",
                  (int)holder->pid, path);
     else
-        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "control: %s", failure.words);
+        snprintf(error, BOUND_SOCKETS_ERROR_MAX, "control: %s", failure->words);
     return false;
+}
+
+static bool prepare_path(struct bound_sockets *b, const char *path, struct bind_failure *failure)
+{
+    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
+    struct bound_socket *s = find_bound_socket(b, KEEPER_CONTROL, &at);
+
+    if (s != NULL)
+        s->next_index = KEEPER_CONTROL;
+    return s != NULL || bound_socket_open(b, &at, KEEPER_CONTROL, failure) != NULL;
+}
+
+/* The paths at which ssh(1) finds sessions, but for that of `[gateway] control`. */
+static bool prepare_masters(struct bound_sockets *b, const struct config *config,
+                            char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    const char *control = config->gateway.control;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < config->upstream_count; i++) {
+        char *path = config_master_socket(&config->upstreams[i]);
+        struct bind_failure failure;
+        ok = path == NULL || (control != NULL && strcmp(path, control) == 0) ||
+             prepare_path(b, path, &failure);
+        if (!ok)
+            snprintf(error, BOUND_SOCKETS_ERROR_MAX, "master_socket: %s", failure.words);
+        free(path);
+    }
+    return ok;
+}
+
+static bool prepare_control(struct bound_sockets *b, const struct config *config,
+                            const struct control_holder *holder,
+                            char error[static BOUND_SOCKETS_ERROR_MAX])
+{
+    struct bind_failure failure;
+
+    if (config->gateway.control != NULL && !prepare_path(b, config->gateway.control, &failure) &&
+        !control_taken(config, holder, &failure, error))
+        return false;
+    return prepare_masters(b, config, error);
 }
 
 static bool prepare_status(struct bound_sockets *b, const struct config *config,

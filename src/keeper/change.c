@@ -24,11 +24,12 @@ bool change_request_read(struct keeper_message *message, struct change_request *
     if (message->numbers[1] >= CONFIG_CHANGE_KINDS)
         return false;
     request->kind = (enum config_change_kind)message->numbers[1];
-    request->forward_count = message->text_count / 3;
+    request->forward_count = message->text_count / 4;
     request->forwards = mem_zalloc(request->forward_count * sizeof(*request->forwards));
     for (size_t i = 0; i < request->forward_count; i++) {
         request->forwards[i].kind = copy_text(message);
         request->forwards[i].spec = copy_text(message);
+        request->forwards[i].via = copy_text(message);
         request->forwards[i].name = copy_text(message);
     }
     return request->kind != CONFIG_RELOAD || request->forward_count == 0;
@@ -39,6 +40,7 @@ void change_request_clear(struct change_request *request)
     for (size_t i = 0; i < request->forward_count; i++) {
         free(request->forwards[i].kind);
         free(request->forwards[i].spec);
+        free(request->forwards[i].via);
         free(request->forwards[i].name);
     }
     free(request->forwards);
@@ -95,7 +97,7 @@ static bool read_forward(const struct change_forward *words, struct config_forwa
 /* (A forward that is there already is as good, as to ssh; but each port that the server picks is
  * another.) */
 static struct config *with_forward(struct config *config, const struct config_forward *forward,
-                                   char *error, size_t error_size)
+                                   const char *via, char *error, size_t error_size)
 {
     bool picked =
         forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
@@ -106,7 +108,7 @@ static struct config *with_forward(struct config *config, const struct config_fo
     config_unref(without);
     if (without != NULL)
         return config_ref(config);
-    return config_add_forward(config, forward, NULL, error, error_size);
+    return config_add_forward(config, forward, via, error, error_size);
 }
 
 /* `config` with one forward of the change added or removed; NULL: `error` says why not. */
@@ -126,7 +128,8 @@ static struct config *make_one(enum config_change_kind kind, struct config *conf
     if (!read_forward(words, &forward, error, error_size))
         return NULL;
     if (kind == CONFIG_ADD_FORWARDS)
-        next = with_forward(config, &forward, error, error_size);
+        next = with_forward(config, &forward, words->via[0] != '\0' ? words->via : NULL, error,
+                            error_size);
     else
         next = config_remove_forward(config, &forward, error, error_size);
     place_clear(&forward.bind);

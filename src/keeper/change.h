@@ -12,6 +12,7 @@
 struct change_forward {
     char *kind;
     char *spec;
+    char *via; /* the upstream that a new one leads through; "": the first */
     char *name;
 };
 

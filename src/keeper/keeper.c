@@ -24,7 +24,7 @@
  * as much for a dial. */
 #define ENDS_AT_ONCE_MS 15000
 
-static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP};
+static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGWINCH, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 /* The log. */
@@ -168,6 +168,8 @@ static void on_keeper_signal(void *arg, int number)
 
     if (number == SIGUSR1) {
         child_send_signal(k->current, KEEPER_SIGNAL_STATE);
+    } else if (number == SIGWINCH) {
+        child_send_signal(k->current, KEEPER_SIGNAL_WINDOW);
     } else if (number == SIGUSR2) {
         upgrade_ask(k);
     } else if (number == SIGHUP && !has_hung_up(k)) {

@@ -11,7 +11,7 @@ enum descriptor { DESCRIPTOR_NONE, DESCRIPTOR_ONE, DESCRIPTOR_MAYBE };
 static const struct {
     bool from_gateway;
     size_t numbers;
-    size_t texts; /* MANY: any multiple of three */
+    size_t texts; /* MANY: any multiple of four */
     enum descriptor descriptor;
 } kinds[KEEPER_MESSAGE_KINDS] = {
     [KEEPER_START] = {false, 4, 3, DESCRIPTOR_ONE},
@@ -62,7 +62,7 @@ bool keeper_message_parse(struct span packet, bool has_descriptor, bool from_gat
     }
     if (reader.bad)
         return false;
-    return kinds[message->kind].texts == MANY ? message->text_count % 3 == 0
+    return kinds[message->kind].texts == MANY ? message->text_count % 4 == 0
                                               : message->text_count == kinds[message->kind].texts;
 }
 
@@ -82,7 +82,7 @@ bool keeper_message_write(struct buffer *packet, enum keeper_message_kind kind,
     uint8_t head[1 + 4 * KEEPER_NUMBERS_MAX] = {(uint8_t)kind};
     uint8_t *at = head + 1;
 
-    assert((kinds[kind].texts == MANY ? text_count % 3 == 0 : text_count == kinds[kind].texts) &&
+    assert((kinds[kind].texts == MANY ? text_count % 4 == 0 : text_count == kinds[kind].texts) &&
            "a message has the texts of its kind");
     for (size_t i = 0; i < text_count; i++)
         length += 4 + (texts[i] != NULL ? strlen(texts[i]) : 0);

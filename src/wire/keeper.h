@@ -42,8 +42,8 @@ enum keeper_message_kind {
     GATEWAY_READY,    /* it listens */
     GATEWAY_UP,       /* every upstream has a session */
     GATEWAY_DETACHED, /* it has left the terminal */
-    GATEWAY_CHANGE,   /* numbers: which change, its kind; texts: three for each forward (kind, what
-                         -L, -R or -D take, name), "" for none */
+    GATEWAY_CHANGE,   /* numbers: which change, its kind; texts: four for each forward (kind, what
+                         -L, -R or -D take, upstream, name), "" for none */
     GATEWAY_CHANGED,  /* numbers: which change, whether it is in use */
     GATEWAY_NOTIFY,   /* number: enum keeper_notice; text: the status */
     GATEWAY_UPGRADE,  /* an upgrade is asked for */
@@ -59,7 +59,7 @@ enum keeper_message_kind {
 #define KEEPER_FLAG_LOG_FILE 16u   /* the log is no standard error */
 #define KEEPER_FLAG_UP 32u         /* everything was up once, in a gateway before this one */
 
-/* In the place of a listener's index: the control socket, and those of the status server. */
+/* In the place of a listener's index: the sockets of control/, and those of the status server. */
 #define KEEPER_CONTROL UINT32_MAX
 #define KEEPER_STATUS (UINT32_MAX - 1)
 
@@ -67,6 +67,7 @@ enum keeper_signal {
     KEEPER_SIGNAL_END,    /* SIGTERM, SIGINT */
     KEEPER_SIGNAL_RELOAD, /* SIGHUP */
     KEEPER_SIGNAL_STATE,  /* SIGUSR1 */
+    KEEPER_SIGNAL_WINDOW, /* SIGWINCH, by ssh(1) that is served */
     KEEPER_SIGNALS
 };
 

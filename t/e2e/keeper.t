@@ -192,7 +192,7 @@ BROKEN = {
     "a text with a NUL": packet(NOTIFY, 3, b"a\0b"),
     "more than a packet may have": bytes([READY]) * 98305,
     "no change that there is": packet(CHANGE, 1, 77),
-    "a reload with forwards": packet(CHANGE, 1, 0, b"local", b"1:a:1", b""),
+    "a reload with forwards": packet(CHANGE, 1, 0, b"local", b"1:a:1", b"", b""),
     "two texts of a forward": packet(CHANGE, 1, 1, b"local", b"1:a:1"),
     "that a change is in use which it was not offered": packet(CHANGED, 1, 1),
     "that it has left a terminal": packet(DETACHED),

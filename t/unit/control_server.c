@@ -42,11 +42,24 @@ static void asked(void *arg, struct control_request *request, const char *comman
         control_answer(request, control_ok());
 }
 
+/* (Mux clients are t/unit/control_mux's.) */
+static void mux_came(void *arg, int fd, const char *via)
+{
+    (void)arg;
+    (void)fd;
+    (void)via;
+    fail_msg("no mux client has come");
+}
+
 static void listen_at(const char *where)
 {
+    static uint32_t id;
     struct listener_address at = {.is_unix = true, .path = where, .mode = 0600};
+    struct given_socket given = {.id = ++id};
 
-    control_server_listen(server, listener_new(&at, error, sizeof error));
+    if (where != NULL)
+        given.listener = listener_new(&at, error, sizeof error);
+    control_sockets_change(control_server_sockets(server), &given, where != NULL, NULL, NULL);
 }
 
 static int set_up(void **state)
@@ -57,7 +70,7 @@ static int set_up(void **state)
     answer_later = false;
     free_inside = false;
     loop = loop_new();
-    server = control_server_new(loop, asked, &loop);
+    server = control_server_new(loop, asked, mux_came, &loop);
     listen_at(path);
     return 0;
 }
@@ -388,7 +401,7 @@ static void without_a_socket_nobody_can_come(void **state)
 
     (void)state;
     run_now(loop);
-    control_server_listen(server, NULL);
+    listen_at(NULL);
     assert_int_equal(ask_at(path), -1);
     say(fd, CHECK); /* who is connected stays */
     assert_string_equal(heard(fd), OK);

@@ -44,7 +44,7 @@ static struct change_result make(struct config *base, uint32_t kind, const char 
     struct change_request request;
     struct change_result result;
 
-    assert_true(read_request(&request, kind, texts, 3));
+    assert_true(read_request(&request, kind, texts, 4));
     change_make(&sources, base, &request, -1, &result);
     change_request_clear(&request);
     return result;
@@ -53,9 +53,9 @@ static struct change_result make(struct config *base, uint32_t kind, const char 
 static void a_forward_is_added_and_removed(void **state)
 {
     struct config *base = load_good(ONE_UPSTREAM FORWARD);
-    static const char *const more[] = {"local", "8081:db:5432", ""};
-    static const char *const web[] = {"local", "8080:web:80", NULL};
-    static const char *const by_name[] = {"", "", "web"};
+    static const char *const more[] = {"local", "8081:db:5432", "", ""};
+    static const char *const web[] = {"local", "8080:web:80", NULL, NULL};
+    static const char *const by_name[] = {"", "", "", "web"};
     struct change_result added = make(base, CONFIG_ADD_FORWARDS, more);
 
     (void)state;
@@ -81,12 +81,12 @@ static void a_forward_is_added_and_removed(void **state)
 
 static void what_is_no_forward_is_refused_with_a_reason(void **state)
 {
-    static const char *const samples[][3] = {
+    static const char *const samples[][4] = {
         {"", "", ""},
         {"up", "8080:web:80", ""},
         {"local", "", ""},
         {"local", "x", ""},
-        {"remote", "9", "\x01"},
+        {"remote", "9", "", "\x01"},
         {"dynamic", "999999", ""},
         {"local", "1:2:3:4:5:6", ""},
     };
@@ -105,15 +105,15 @@ static void what_is_no_forward_is_refused_with_a_reason(void **state)
 
 static void there_are_no_other_changes(void **state)
 {
-    static const char *const texts[] = {"local", "8081:db:5432", ""};
+    static const char *const texts[] = {"local", "8081:db:5432", "", ""};
     struct change_request request;
 
     (void)state;
     assert_false(read_request(&request, CONFIG_CHANGE_KINDS, NULL, 0));
     change_request_clear(&request);
-    assert_false(read_request(&request, UINT32_MAX, texts, 3));
+    assert_false(read_request(&request, UINT32_MAX, texts, 4));
     change_request_clear(&request);
-    assert_false(read_request(&request, CONFIG_RELOAD, texts, 3)); /* a reload has no forwards */
+    assert_false(read_request(&request, CONFIG_RELOAD, texts, 4)); /* a reload has no forwards */
     change_request_clear(&request);
     assert_true(read_request(&request, CONFIG_RELOAD, NULL, 0));
     change_request_clear(&request);

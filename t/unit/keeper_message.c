@@ -22,14 +22,14 @@ static const struct sample {
     {KEEPER_LOG, false, 0, 0, false, true},      {KEEPER_DETACH, false, 1, 0, true, false},
     {GATEWAY_READY, true, 0, 0, true, false},    {GATEWAY_UP, true, 0, 0, true, false},
     {GATEWAY_DETACHED, true, 0, 0, true, false}, {GATEWAY_CHANGE, true, 2, 0, true, false},
-    {GATEWAY_CHANGE, true, 2, 3, true, false},   {GATEWAY_CHANGE, true, 2, 6, true, false},
+    {GATEWAY_CHANGE, true, 2, 4, true, false},   {GATEWAY_CHANGE, true, 2, 8, true, false},
     {GATEWAY_CHANGED, true, 2, 0, true, false},  {GATEWAY_NOTIFY, true, 1, 1, true, false},
     {GATEWAY_CLOSED, true, 0, 0, true, false},   {GATEWAY_UPGRADE, true, 0, 0, true, false},
     {KEEPER_LISTEN, false, 0, 0, true, false},   {KEEPER_RETIRE, false, 0, 0, true, false},
 };
 
 static const uint32_t numbers[KEEPER_NUMBERS_MAX] = {1, 0, UINT32_MAX, 0x01020304, 7};
-static const char *const texts[] = {"first", "", "third one", NULL, "5", "\xff\x01"};
+static const char *const texts[] = {"first", "", "third one", NULL, "5", "\xff\x01", "7", "8"};
 
 static struct span span_of(const struct buffer *packet)
 {
@@ -106,7 +106,7 @@ static void what_is_cut_or_has_more_behind_it_is_none(void **state)
         struct buffer packet = {0};
         write_sample(&packet, s);
         size_t length = buffer_length(&packet);
-        /* (A change of three texts and one of none both begin as a longer one does.) */
+        /* (A change of four texts and one of none both begin as a longer one does.) */
         for (size_t n = 0; n < length; n++)
             if (s->kind != GATEWAY_CHANGE || n < 9)
                 assert_false(parses(buffer_data(&packet), n, s));
