@@ -143,6 +143,8 @@ void keeper_order_end(struct keeper *k)
 {
     bool at_once = k->ending || keeper_is_command_line(k);
 
+    if (k->ended && LIST_EMPTY(&k->retired))
+        return; /* (a signal that came with the gateway's end) */
     k->ending = true;
     upgrade_abandon(k);
     if (at_once)
@@ -273,6 +275,7 @@ static void keeper_free(struct keeper *k)
 {
     changing_free(k);
     upgrade_free(k);
+    deadline_cancel(&k->patience);
     child_free(k->current);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);

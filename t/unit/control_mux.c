@@ -68,8 +68,7 @@ static void on_json(void *arg, struct control_request *request, const char *comm
     control_answer(request, control_ok());
 }
 
-/* The upstreams of the two paths. */
-static const char *via_path, *via_other;
+static const char *via_path, *via_other; /* the upstreams of the two paths */
 
 static const char *via_of(void *arg, const char *at)
 {
