@@ -29,7 +29,7 @@ static void on_status_accepted(void *arg, const struct accepted *from)
 
     if (server->count >= STATUS_CLIENTS_MAX)
         status_client_close(TAILQ_FIRST(&server->clients), true);
-    status_client_new(server, from->fd);
+    status_client_new(server, from->fd, !from->from_ip || ip_is_loopback(&from->peer));
 }
 
 struct status_server *status_server_new(struct loop *loop, const struct status_source *source)

@@ -175,7 +175,7 @@ enum client_event client_check(struct client *c)
     check->users = c->listen->users;
     check->credentials = *given;
     check->worker = c->worker;
-    check->source = client_source(c);
+    check->source = client_source_hash(c);
     check->waits = true;
     c->check = check;
     TAILQ_INSERT_TAIL(&c->worker->checks, check, link);

@@ -71,7 +71,7 @@ static size_t find_holders(const struct worker *worker, struct holder *holders)
         uint64_t held = c->listen != NULL ? held_for(c) : 0;
         if (held > 0)
             holders[count++] =
-                (struct holder){.client = c, .source = client_source(c), .held = held};
+                (struct holder){.client = c, .source = client_source_hash(c), .held = held};
     }
     return count;
 }
