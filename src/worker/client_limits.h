@@ -1,16 +1,16 @@
-/* What a client counts for (policy/limits), and whether that is too much; its pace, where it has a
- * rate. For the files of client_parts.h only. */
+/* What a client counts for in the limits that cover it, and what they refuse it. A part of struct
+ * client; on its worker's thread. */
 #ifndef ADIT_WORKER_CLIENT_LIMITS_H
 #define ADIT_WORKER_CLIENT_LIMITS_H
 
-#include "conf/config.h"
 #include "io/paced.h"
 #include "shared/limit_counts.h"
+#include "wire/outcome.h"
 #include "worker/client_machine.h"
 
 struct client;
+struct config_limit;
 
-/* One of the limits that cover the client. */
 struct client_claim {
     const struct config_limit *limit; /* NULL: none */
     struct limit_claim claim;

@@ -182,8 +182,8 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
-struct client_shell;
 struct client_ahead;
+struct client_shell;
 struct http_exchange;
 struct kept_channel;
 struct password_check;
