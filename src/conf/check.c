@@ -4,6 +4,7 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
+#include "conf/known_hosts_command.h"
 #include "conf/master_socket.h"
 #include "conf/paths.h"
 #include "io/whole.h"
@@ -96,6 +97,19 @@ static void check_master_socket(struct load *load, size_t index, const struct lo
     free(path);
 }
 
+/* (A command of ssh_config may be missing; then each login fails, and says so.) */
+static void check_known_hosts_command(struct load *load, const struct load_section *section,
+                                      const char *command)
+{
+    bool given = load_key_of(section, "known_hosts_command")->line != 0;
+    char **words = command && given ? command_words_split(command) : NULL;
+
+    if (words && access(words[0], X_OK) != 0)
+        load_problem(load, load_line_of(section, "known_hosts_command"),
+                     "known_hosts_command: cannot run %s: %s", words[0], strerror(errno));
+    command_words_free(words);
+}
+
 static void check_upstream(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
@@ -112,6 +126,7 @@ static void check_upstream(struct load *load, size_t index)
         access(upstream->askpass, X_OK) != 0)
         load_problem(load, load_line_of(section, "askpass"), "askpass: cannot run %s: %s",
                      upstream->askpass, strerror(errno));
+    check_known_hosts_command(load, section, upstream->known_hosts_command);
     if (upstream->jump.count > 0 && upstream->proxy_command)
         load_problem(load, load_line_of(section, "proxy_command"),
                      "proxy_command and jump exclude each other");

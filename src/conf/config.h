@@ -116,16 +116,17 @@ struct config_upstream {
     uint64_t rekey_bytes;   /* 0: the cipher's default */
     uint64_t rekey_time_ms; /* 0: no limit */
     /* Further settings of ssh_config(5); NULL and false if the file does not give them. */
-    char *proxy_command;          /* ProxyCommand; NULL: none */
-    char *host_key_alias;         /* HostKeyAlias */
-    char *identity_agent;         /* a socket's path; NULL: $SSH_AUTH_SOCK */
-    bool identities_only;         /* IdentitiesOnly: only identities, of the agent's keys too */
-    char *public_key_algorithms;  /* PubkeyAcceptedAlgorithms */
-    int address_family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
-    char *bind_address;           /* BindAddress: an IP address; NULL: any */
-    char *bind_interface;         /* BindInterface, if there is no bind_address; NULL: any */
-    bool tcp_keepalive;           /* TCPKeepAlive */
-    unsigned ip_qos;              /* IPQoS: the byte of RFC 2474; 0: none */
+    char *proxy_command;         /* ProxyCommand; NULL: none */
+    char *host_key_alias;        /* HostKeyAlias */
+    char *identity_agent;        /* a socket's path; NULL: $SSH_AUTH_SOCK */
+    bool identities_only;        /* IdentitiesOnly: only identities, of the agent's keys too */
+    char *public_key_algorithms; /* PubkeyAcceptedAlgorithms */
+    int address_family;          /* AF_UNSPEC, AF_INET, AF_INET6 */
+    char *bind_address;          /* BindAddress: an IP address; NULL: any */
+    char *bind_interface;        /* BindInterface, if there is no bind_address; NULL: any */
+    bool tcp_keepalive;          /* TCPKeepAlive */
+    char *known_hosts_command;   /* KnownHostsCommand, for known_hosts_command_arguments; or NULL */
+    unsigned ip_qos;             /* IPQoS: the byte of RFC 2474; 0: none */
     unsigned connection_attempts; /* ConnectionAttempts */
     char *askpass;             /* a program that answers each prompt; NULL: as SSH_ASKPASS says */
     bool batch_mode;           /* BatchMode: adit asks nothing */
@@ -237,6 +238,7 @@ struct config_status {
      * as the keys of both kinds of section share their types. */
     struct config_listen listen;
     struct string_list names;   /* that a request's Host may have besides localhost and addresses */
+    bool metrics_users;         /* requests are counted by user, too */
     uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
 };
 

@@ -148,6 +148,11 @@ static const struct key upstream_keys[] = {
     {"known_hosts", &type_files, FIELD(config_upstream, known_hosts),
      .initial = "~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", .flags = KEY_SESSION | KEY_HOP,
      .help = "Files of known host keys; accept-new writes to the first."},
+    {"known_hosts_command", &type_known_hosts_command, FIELD(config_upstream, known_hosts_command),
+     .otherwise = "none", .flags = KEY_SESSION | KEY_HOP,
+     .help = "A program with its arguments that prints further lines of known hosts, as "
+             "KnownHostsCommand of ssh_config. No shell is run; %I, %H, %t, %f, %K and the tokens "
+             "of ssh_config are replaced in each argument. If the program fails the login does."},
     {"hash_known_hosts", &type_bool, FIELD(config_upstream, hash_known_hosts), .initial = "no",
      .words = words_yes_no, .flags = KEY_SESSION | KEY_HOP,
      .help = "Hash the names of hosts that are written to known_hosts."},
@@ -307,9 +312,13 @@ static const struct key limit_keys[] = {
          "64 for a source."},
     {"new", &type_count, FIELD(config_limit, bounds.fresh), .initial = "unlimited",
      .zero = "unlimited", .min = 1, .max = 1000000, .help = "New connections a second."},
+    {"rate", &type_size, FIELD(config_limit, bounds.rate), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = UINT64_MAX / 1000,
+     .help = "Bytes a second, each way, which the connections that are counted together share."},
     {"burst", &type_duration, FIELD(config_limit, bounds.burst_ms), .initial = "1s", .min = 1,
      .max = 3600000,
-     .help = "The time whose new connections may come at once, if there were none before."},
+     .help =
+         "The time whose new connections and bytes may come at once, if there were none before."},
 };
 
 static const struct key resolve_keys[] = {
@@ -330,6 +339,8 @@ static const struct key status_keys[] = {
      .help = "With yes, everybody who can reach the address may see it."},
     {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
      .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"metrics_users", &type_bool, FIELD(config_status, metrics_users), .initial = "no",
+     .words = words_yes_no, .help = "With yes, /metrics counts the requests of each user."},
     {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "

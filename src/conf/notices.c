@@ -148,7 +148,7 @@ static void notice_upstream(const struct notices *notices, const struct config_u
                    "will be refused",
                    upstream->name, path, wrong);
     }
-    if (upstream->host_key == HOST_KEY_STRICT && !readable)
+    if (upstream->host_key == HOST_KEY_STRICT && !readable && !upstream->known_hosts_command)
         notice(notices,
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
                "every server will be refused",

@@ -90,13 +90,14 @@ static void take_revoked(struct findings *found, const char *file)
                        found->revoked, file);
 }
 
-/* What the command says of a key may be that it is another one, or revoked. */
+/* What the command says of a key may be that it is another one, or revoked; and only ssh knows for
+ * which hosts it is asked. */
 static void take_keys_command(struct findings *found, const char *command)
 {
     if (strcasecmp(command, "none") != 0 && !found->wrong)
         found->wrong =
-            mem_strdup("KnownHostsCommand is not supported: adit reads files of host keys "
-                       "only");
+            mem_strdup("KnownHostsCommand of a file needs ssh, and there is no ssh on this "
+                       "machine");
 }
 
 static void take_file_line(struct findings *found, const char *keyword, const char *word)

@@ -311,6 +311,7 @@ static const struct meaning {
     {"stricthostkeychecking", "host_key", host_key},
     {"hostkeyalias", "host_key_alias", as_is},
     {"userknownhostsfile", "known_hosts", ssh_value_known_hosts},
+    {"knownhostscommand", "known_hosts_command", ssh_value_known_hosts_command},
     {"hashknownhosts", "hash_known_hosts", yes_no},
     {"nohostauthenticationforlocalhost", "no_host_authentication_for_localhost", yes_no},
     {"requiredrsasize", "required_rsa_size", rsa_size},
@@ -330,14 +331,9 @@ static const struct meaning {
     {"rekeylimit", "rekey_time", rekey_time},
 };
 
-static void tell_undone(void *arg, const char *text, bool is_problem)
+static void tell_undone(void *arg, const char *text)
 {
-    const struct ssh_scene *scene = arg;
-
-    if (is_problem)
-        scene->meaning->problem(scene->meaning->arg, text);
-    else
-        ssh_scene_remark(scene, "%s", text);
+    ssh_scene_remark(arg, "%s", text);
 }
 
 void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,

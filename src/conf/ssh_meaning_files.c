@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "conf/known_hosts_command.h"
 #include "conf/paths.h"
 #include "conf/ssh_paths.h"
 #include "conf/types.h"
@@ -150,4 +151,23 @@ char *ssh_value_revoked_host_keys(const struct ssh_scene *scene, const char *val
         path = ssh_tokens_expand_path(value, &scene->tokens);
     /* (The unexpanded name is a file that does not exist, so no host key is believed.) */
     return path || ssh_word_is_none(value) ? path : mem_strdup(value);
+}
+
+/* (Where it cannot be run ssh goes on without it, or ends. Its keys could be other ones.) */
+char *ssh_value_known_hosts_command(const struct ssh_scene *scene, const char *value)
+{
+    const char *wrong = ssh_word_is_none(value) ? NULL : known_hosts_command_wrong(value);
+    char *text, *problem;
+
+    if (ssh_word_is_none(value))
+        return NULL;
+    text = wrong ? NULL : known_hosts_command_prepare(value, &scene->tokens);
+    if (wrong) {
+        problem = mem_printf("KnownHostsCommand '%s' %s", value, wrong);
+        scene->meaning->problem(scene->meaning->arg, problem);
+        free(problem);
+    } else if (!text) {
+        unexpanded(scene, value);
+    }
+    return text;
 }

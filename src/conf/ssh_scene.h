@@ -21,11 +21,12 @@ void ssh_scene_remark(const struct ssh_scene *scene, const char *format, ...)
  * default. */
 typedef char *ssh_value_fn(const struct ssh_scene *scene, const char *value);
 
-ssh_value_fn ssh_value_key_files;         /* CertificateFile */
-ssh_value_fn ssh_value_identity_files;    /* IdentityFile */
-ssh_value_fn ssh_value_agent_wanted;      /* IdentityAgent, for the key "agent" */
-ssh_value_fn ssh_value_agent_socket;      /* IdentityAgent */
-ssh_value_fn ssh_value_known_hosts;       /* UserKnownHostsFile, GlobalKnownHostsFile */
-ssh_value_fn ssh_value_revoked_host_keys; /* RevokedHostKeys */
+ssh_value_fn ssh_value_key_files;           /* CertificateFile */
+ssh_value_fn ssh_value_identity_files;      /* IdentityFile */
+ssh_value_fn ssh_value_agent_wanted;        /* IdentityAgent, for the key "agent" */
+ssh_value_fn ssh_value_agent_socket;        /* IdentityAgent */
+ssh_value_fn ssh_value_known_hosts;         /* UserKnownHostsFile, GlobalKnownHostsFile */
+ssh_value_fn ssh_value_revoked_host_keys;   /* RevokedHostKeys */
+ssh_value_fn ssh_value_known_hosts_command; /* KnownHostsCommand */
 
 #endif

@@ -60,6 +60,19 @@ static char *connection_hash(const struct ssh_tokens *tokens)
     return text_take(&text);
 }
 
+/* The same for those that are KnownHostsCommand's alone. */
+static char *key_token_value(char token, const struct ssh_key_tokens *key)
+{
+    switch (token) {
+    case 'H': return mem_strdup(key->name);
+    case 'I': return mem_strdup(key->invocation);
+    case 'K': return mem_strdup(key->base64);
+    case 'f': return mem_strdup(key->fingerprint);
+    case 't': return mem_strdup(key->type);
+    }
+    return NULL;
+}
+
 /* What a token stands for, or NULL: there is no such token. The caller frees. */
 static char *token_value(char token, const struct ssh_tokens *tokens)
 {
@@ -67,7 +80,7 @@ static char *token_value(char token, const struct ssh_tokens *tokens)
     case '%': return mem_strdup("%");
     case 'C': return connection_hash(tokens);
     case 'L': return machine_name(false);
-    case 'T': return mem_strdup("NONE");
+    case 'T': return tokens->key ? NULL : mem_strdup("NONE");
     case 'd': return home_directory();
     case 'h': return or_empty(tokens->name);
     case 'i': return mem_printf("%u", getuid());
@@ -79,7 +92,7 @@ static char *token_value(char token, const struct ssh_tokens *tokens)
     case 'r': return tokens->user ? mem_strdup(tokens->user) : local_user();
     case 'u': return local_user();
     }
-    return NULL;
+    return tokens->key ? key_token_value(token, tokens->key) : NULL;
 }
 
 /* The value of the variable that "NAME}..." names; NULL: it has none, or there is no brace. */
@@ -95,12 +108,27 @@ static const char *variable_value(const char *text)
     return value;
 }
 
-static char *expand_token(const char *text, const struct ssh_tokens *tokens, bool variables)
+/* What is done beside replacing tokens. */
+enum expansion {
+    EXPAND_TOKENS,
+    EXPAND_VARIABLES,
+    EXPAND_BUT_KEY, /* variables too, for another expansion that knows the key */
+};
+
+/* The text for a token or variable that has the value; with EXPAND_BUT_KEY it is expanded again. */
+static void add_value(struct buffer *out, const char *value, enum expansion expansion)
+{
+    for (; *value; value++)
+        text_add(out, "%s%c", *value == '%' && expansion == EXPAND_BUT_KEY ? "%" : "", *value);
+}
+
+static char *expand_token(const char *text, const struct ssh_tokens *tokens,
+                          enum expansion expansion)
 {
     struct buffer out = {0};
 
     while (*text) {
-        size_t plain = strcspn(text, variables ? "%$" : "%");
+        size_t plain = strcspn(text, expansion != EXPAND_TOKENS ? "%$" : "%");
         buffer_append(&out, text, plain);
         text += plain;
         if (text[0] == '%') {
@@ -109,7 +137,10 @@ static char *expand_token(const char *text, const struct ssh_tokens *tokens, boo
                 buffer_clear(&out);
                 return NULL;
             }
-            text_add(&out, "%s", value);
+            if (expansion == EXPAND_BUT_KEY && strchr("HIKft", text[1]))
+                buffer_append(&out, text, 2);
+            else
+                add_value(&out, value, expansion);
             free(value);
             text += 2;
         } else if (text[0] == '$' && text[1] == '{') {
@@ -118,7 +149,7 @@ static char *expand_token(const char *text, const struct ssh_tokens *tokens, boo
                 buffer_clear(&out);
                 return NULL;
             }
-            text_add(&out, "%s", value);
+            add_value(&out, value, expansion);
             text = strchr(text, '}') + 1;
         } else if (text[0] == '$') {
             buffer_append(&out, text++, 1);
@@ -152,12 +183,17 @@ static char *expand_tilde(char *path)
 
 char *ssh_tokens_expand(const char *text, const struct ssh_tokens *tokens)
 {
-    return expand_token(text, tokens, false);
+    return expand_token(text, tokens, EXPAND_TOKENS);
 }
 
 char *ssh_tokens_expand_socket(const char *text, const struct ssh_tokens *tokens)
 {
-    return expand_token(text, tokens, true);
+    return expand_token(text, tokens, EXPAND_VARIABLES);
+}
+
+char *ssh_tokens_expand_but_key(const char *text, const struct ssh_tokens *tokens)
+{
+    return expand_token(text, tokens, EXPAND_BUT_KEY);
 }
 
 char *ssh_tilde_expand(const char *path)
@@ -167,7 +203,7 @@ char *ssh_tilde_expand(const char *path)
 
 char *ssh_tokens_expand_path(const char *text, const struct ssh_tokens *tokens)
 {
-    char *path = expand_token(text, tokens, true);
+    char *path = expand_token(text, tokens, EXPAND_VARIABLES);
 
     return path ? expand_tilde(path) : NULL;
 }

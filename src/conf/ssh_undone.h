@@ -4,10 +4,8 @@
 
 #include "conf/ssh_answer.h"
 
-#include <stdbool.h>
-
-/* Called with a line without an end. `is_problem`: to go on without it would be less safe. */
-typedef void ssh_undone_fn(void *arg, const char *text, bool is_problem);
+/* Called with a line without an end. */
+typedef void ssh_undone_fn(void *arg, const char *text);
 
 /* Calls `each` for every such keyword of which the answer has another value than the usual one.
  * `usual` is ssh's answer where nothing is configured; NULL: not known. */

@@ -90,6 +90,16 @@ static void dial_attempt_free(struct dial_attempt *a)
     free(a);
 }
 
+static void count_dial(struct pool_room *room, const char *upstream, bool reached,
+                       enum dial_status status)
+{
+    struct upstream_counts *counts =
+        &room->by_upstream[label_of_upstream(room->workers->labels, upstream)];
+
+    metric_add(reached ? &counts->dials[status] : &counts->unreachable, 1);
+    metric_add(reached ? &room->metrics.dials[status] : &room->metrics.dials_unreachable, 1);
+}
+
 static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_status status,
                                 struct logged_in *logged_in, const char *error)
 {
@@ -100,8 +110,7 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
         host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
-    metric_add(reached ? &a->r.room->metrics.dials[status] : &a->r.room->metrics.dials_unreachable,
-               1);
+    count_dial(a->r.room, r.upstream->name, reached, status);
     dial_attempt_free(a);
     r.done(r.arg, r.slot, status, logged_in, error);
 }

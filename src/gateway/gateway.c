@@ -290,6 +290,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     g->loop = loop_new();
     if (g->loop == NULL)
         abort();
+    g->workers.labels = label_names_new();
     g->workers.main_mailbox = mailbox_new(g->loop, g);
     g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
@@ -370,6 +371,7 @@ void gateway_free(struct gateway *g)
     mailbox_free(g->workers.main_mailbox);
     socket_linger_abort(g->loop);
     limit_counts_free(g->workers.limits);
+    label_names_free(g->workers.labels);
     loop_free(g->loop);
     free(g->pools);
     free(g->words);

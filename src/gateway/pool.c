@@ -270,6 +270,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
+        metric_add(&pool->room->by_upstream[pool->table->label].lost, 1);
         trouble_lost(pool->trouble, now(pool), waited(pool));
         if (now(pool) - s->since < SHORT_LIFE_MS)
             host_backoff_lost(s->place->host, s->since, now(pool));
@@ -391,6 +392,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->config = config_ref(config);
     pool->upstream = upstream;
     pool->table = session_table_new(upstream->name, pool);
+    pool->table->label = label_of_upstream(room->workers->labels, upstream->name);
     pool->trouble = trouble_new(upstream->name);
     pool->place_count = upstream->hosts.count;
     pool->places = mem_zalloc(pool->place_count * sizeof(struct place));

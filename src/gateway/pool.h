@@ -6,6 +6,7 @@
 #include "shared/session_table.h"
 #include "gateway/host_backoff.h"
 #include "shared/main_messages.h"
+#include "shared/label_counts.h"
 #include "shared/metrics.h"
 #include "worker/worker.h"
 #include "io/proxy_command.h"
@@ -25,6 +26,12 @@ struct pool_room {
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct metrics metrics;        /* dials */
+    /* The same and losses, by the upstream's label. */
+    struct upstream_counts {
+        metric dials[DIAL_STATUSES];
+        metric unreachable;
+        metric lost;
+    } by_upstream[LABEL_UPSTREAMS];
     /* A dial has failed; true: the callee reports it, so that the pool need not. */
     bool (*failed)(struct pool_room *room, const struct config_upstream *upstream,
                    const char *place, const char *error);

@@ -95,7 +95,7 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     g->pools = pools;
     g->pool_count = config->upstream_count;
     generation_unref(g->generation);
-    g->generation = generation_new(config, tables);
+    g->generation = generation_new(config, tables, g->workers.labels);
     g->room.generation = g->generation;
     listeners_assign(g->listeners, g->generation);
     forwards_change(g->room.forwards, g->generation);

@@ -176,7 +176,7 @@ static json_t *forward_json(const struct gateway *g, const struct config_forward
 
 /* Counters. */
 
-static void sum_metrics(const struct gateway *g, struct metrics *sum)
+void status_metrics(const struct gateway *g, struct metrics *sum)
 {
     metrics_sum(sum, &g->room.metrics);
     for (unsigned i = 0; i < g->workers.count; i++)
@@ -200,7 +200,7 @@ static json_t *counters_json(const struct gateway *g)
     struct metrics sum = {0};
     json_t *groups = json_object();
 
-    sum_metrics(g, &sum);
+    status_metrics(g, &sum);
     metrics_each(&sum, add_counter, groups);
     return groups;
 }
@@ -329,7 +329,7 @@ void status_log(const struct gateway *g)
     log_info("%u connections", atomic_load(&g->workers.clients));
     for (size_t i = 0; i < g->pool_count; i++)
         log_upstream(g->pools[i]);
-    sum_metrics(g, &sum);
+    status_metrics(g, &sum);
     metrics_log(&sum);
 }
 

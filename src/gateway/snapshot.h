@@ -14,6 +14,10 @@ json_t *status_json(const struct gateway *gateway);
 /* What is known of the connection of each session, as the answer to -O conninfo; the caller's. */
 json_t *status_connections(const struct gateway *gateway);
 
+/* Adds all workers' counters, and the main thread's, to a sum. */
+struct metrics;
+void status_metrics(const struct gateway *gateway, struct metrics *sum);
+
 /* How a forward of the configuration in use does, whatever its kind: those that listen here are
  * FORWARD_UP or FORWARD_DEGRADED. */
 void status_forward(const struct gateway *gateway, const struct config_forward *forward,

@@ -2,6 +2,7 @@
 #include "gateway/status_pages.h"
 
 #include "gateway/gateway_parts.h"
+#include "gateway/metrics_page.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 #include "status/server.h"
@@ -19,11 +20,17 @@ static json_t *status_now(void *arg)
     return status_json(arg);
 }
 
+static void metrics_now(void *arg, struct exposition *page)
+{
+    metrics_page_write(arg, page);
+}
+
 struct status_server *status_pages_new(struct gateway *g)
 {
     return status_server_new(g->loop, &(struct status_source){
                                           .unready = unready_now,
                                           .status = status_now,
+                                          .metrics = metrics_now,
                                           .arg = g,
                                       });
 }

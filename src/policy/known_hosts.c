@@ -14,7 +14,7 @@ enum marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
 
 /* A line with names and something behind them. */
 struct known_line {
-    const char *path;
+    const struct known_hosts_file *file;
     unsigned number;
     enum marker marker;
     struct text names;
@@ -87,7 +87,7 @@ static void each_line(const struct known_hosts *known,
     for (size_t i = 0; i < known->file_count; i++) {
         const struct known_hosts_file *file = &known->files[i];
         struct text rest = {file->bytes, file->length};
-        struct known_line line = {.path = file->path};
+        struct known_line line = {.file = file};
         while (rest.length > 0) {
             struct text whole = text_take_until(&rest, '\n');
             line.number++;
@@ -107,7 +107,7 @@ static bool line_names(const struct known_line *line, const char *name)
 }
 
 struct known_key {
-    const char *path;
+    const struct known_hosts_file *file;
     unsigned number;
     enum marker marker;
     struct public_key key;
@@ -115,6 +115,7 @@ struct known_key {
 
 struct known_keys {
     const char *name;
+    bool without_printed;
     struct known_key *items;
     size_t count;
 };
@@ -125,16 +126,16 @@ static void gather_key(void *arg, const struct known_line *line)
     struct known_keys *keys = arg;
     struct public_key key;
 
-    if (!line_names(line, keys->name) ||
+    if ((keys->without_printed && line->file->is_printed) || !line_names(line, keys->name) ||
         public_key_read(line->key.at, line->key.length, &key) != PUBLIC_KEY_OK)
         return;
     keys->items = mem_realloc(keys->items, (keys->count + 1) * sizeof(*keys->items));
-    keys->items[keys->count++] = (struct known_key){line->path, line->number, line->marker, key};
+    keys->items[keys->count++] = (struct known_key){line->file, line->number, line->marker, key};
 }
 
 static struct known_keys keys_of(const struct known_hosts *known, const char *name)
 {
-    struct known_keys keys = {.name = name};
+    struct known_keys keys = {.name = name, .without_printed = name != known->name};
 
     if (name != NULL)
         each_line(known, gather_key, &keys);
@@ -150,7 +151,7 @@ static void keys_clear(struct known_keys *keys)
 
 static char *place_of(const struct known_key *entry)
 {
-    return entry != NULL ? mem_printf("%s:%u", entry->path, entry->number) : NULL;
+    return entry != NULL ? mem_printf("%s:%u", entry->file->path, entry->number) : NULL;
 }
 
 static const struct known_key *find_revoked(const struct known_keys *keys,
@@ -216,6 +217,7 @@ static void look_up_without_port(const struct known_hosts *known, const struct p
     if (verdict == KNOWN_HOSTS_MATCH || verdict == KNOWN_HOSTS_REVOKED) {
         answer->verdict = verdict;
         answer->place = place_of(entry);
+        answer->is_printed = entry->file->is_printed;
     }
     keys_clear(&keys);
 }
@@ -229,6 +231,7 @@ void known_hosts_look_up(const struct known_hosts *known, const struct public_ke
     *answer = (struct known_hosts_answer){0};
     entry = decide(&keys, key, &answer->verdict);
     answer->place = place_of(entry);
+    answer->is_printed = entry != NULL && entry->file->is_printed;
     answer->authority = place_of(find_authority(&keys));
     if (answer->verdict == KNOWN_HOSTS_CHANGED) {
         answer->other_type = public_key_brief(entry->key.type);
@@ -263,14 +266,14 @@ static void gather_name(void *arg, const struct known_line *line)
     struct public_key key;
     char *before = others->lines;
 
-    if (line->marker != MARKER_NONE || others->count == OTHER_NAMES_MAX ||
+    if (line->file->is_printed || line->marker != MARKER_NONE || others->count == OTHER_NAMES_MAX ||
         public_key_read(line->key.at, line->key.length, &key) != PUBLIC_KEY_OK)
         return;
     if (!key.certificate && public_key_equal(&key, others->key) &&
         !line_names(line, others->name)) {
-        others->lines = mem_printf("%s    %s:%u: %.*s\n", before != NULL ? before : "", line->path,
-                                   line->number, is_hash ? 13 : (int)line->names.length,
-                                   is_hash ? "[hashed name]" : line->names.at);
+        others->lines = mem_printf(
+            "%s    %s:%u: %.*s\n", before != NULL ? before : "", line->file->path, line->number,
+            is_hash ? 13 : (int)line->names.length, is_hash ? "[hashed name]" : line->names.at);
         others->count++;
         free(before);
     }

@@ -15,6 +15,9 @@ struct known_hosts_file {
     const char *path; /* for messages */
     const char *bytes;
     size_t length;
+    /* A program has printed the bytes (KnownHostsCommand): they are about `name` alone, and nobody
+     * writes to them. As in ssh, name_without_port is not looked up there. */
+    bool is_printed;
 };
 
 /* The files, and the names that stand for the server there. Everything is the caller's. */
@@ -39,6 +42,7 @@ struct known_hosts_answer {
     /* "FILE:LINE" of the line that decided: the matching, the revoking, or that with the other key.
      * NULL: unknown. */
     char *place;
+    bool is_printed; /* that line is of a file that is */
     /* With KNOWN_HOSTS_CHANGED: the other key. One of the same type goes before others. */
     const char *other_type; /* "ED25519" */
     char *other_fingerprint;
@@ -57,7 +61,8 @@ void known_hosts_look_up(const struct known_hosts *known, const struct public_ke
 void known_hosts_answer_clear(struct known_hosts_answer *answer);
 
 /* Lines "    FILE:LINE: NAMES\n" for other names under which the key is known, eight at most, as
- * ssh(1) shows them; NULL: there are none. The caller frees. */
+ * ssh(1) shows them: those that a program printed are not among them; NULL: there are none. The
+ * caller frees. */
 char *known_hosts_other_names(const struct known_hosts *known, const struct public_key *key);
 
 /* The comma list of host key algorithms in the order in which they should be offered to the server,

@@ -189,14 +189,21 @@ static void log_unknown(const struct handshake *h, const struct list *list, cons
     ssh_free(u.probe);
 }
 
+bool algorithms_follow_known_hosts(const struct config_upstream *upstream)
+{
+    const char *configured = upstream->host_key_algorithms;
+
+    return configured == NULL || *configured == '+' || *configured == '-';
+}
+
 /* Puts algorithms first whose type of key is known, as ssh(1) does, unless the list is configured
  * in whole. */
-static char *prefer_known(const struct handshake *h, const char *configured, char *text)
+static char *prefer_known(const struct handshake *h, char *text)
 {
     struct known_hosts known = host_key_known(h);
     char *ordered;
 
-    if (configured != NULL && *configured != '+' && *configured != '-')
+    if (!algorithms_follow_known_hosts(h->upstream))
         return text;
     ordered = known_hosts_order(&known, text);
     free(text);
@@ -214,7 +221,7 @@ static bool set(struct handshake *h, const struct list *list)
     if (configured != NULL && text != NULL)
         log_unknown(h, list, text);
     if (text != NULL && list->options[0] == SSH_OPTIONS_HOSTKEYS)
-        text = prefer_known(h, configured, text);
+        text = prefer_known(h, text);
     for (int i = 0; ok && i < list->option_count; i++)
         ok = ssh_options_set(h->handle, list->options[i], text) == 0;
     if (!ok)

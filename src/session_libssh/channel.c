@@ -233,6 +233,8 @@ void chan_free(struct channel *ch)
         if (confirmed)
             chan_debug(ch, "close to the server");
         chan_detach(ch);
+        if (confirmed)
+            chan_window_end(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
             ssh_channel_close(ch->handle);

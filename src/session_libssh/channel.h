@@ -38,7 +38,8 @@ struct channel_window {
     uint32_t consumed;    /* of this window */
     uint32_t unannounced; /* consumed, and the server not told yet */
     uint64_t began;       /* loop_now */
-    bool probe_wanted;    /* the way there and back is to be measured */
+    bool is_announced; /* libssh has announced all of its own: data has come, or it was asked to */
+    bool probe_wanted; /* the way there and back is to be measured */
 };
 
 /* turn.c */
@@ -173,6 +174,9 @@ void chan_window_announce(struct channel *channel);
 /* Its consumer has not kept up since then (loop_now). If that is more than a round trip, nothing
  * more is announced, but what was is still to come. */
 void chan_window_hold(struct channel *channel, uint64_t since);
+/* A confirmed channel is closed next: the server hears no more of its window behind that. Its
+ * callbacks are removed. */
+void chan_window_end(struct channel *channel);
 /* It ends. */
 void chan_window_release(struct channel *channel);
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_config.h"
+#include "session_libssh/host_key_command.h"
 #include "session_libssh/integrity.h"
 #include "session_libssh/server_words.h"
 
@@ -276,6 +277,12 @@ enum dial_status handshake(struct handshake *h, int fd)
     if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
         close(fd);
         return DIAL_TRANSPORT;
+    }
+    status = algorithms_follow_known_hosts(h->upstream) ? host_key_command_run(h, "ORDER", NULL)
+                                                        : DIAL_OK;
+    if (status != DIAL_OK) {
+        close(fd);
+        return status;
     }
     status = connect_on(h, fd);
     if (status != DIAL_OK)

@@ -73,6 +73,10 @@ void libssh_config_find(const struct config_upstream *upstream, char name[static
  * nothing is left of one (h->error). */
 bool algorithms_set(struct handshake *h);
 
+/* Whether the kinds of known host keys go first in HostKeyAlgorithms: the list is not configured in
+ * whole. */
+bool algorithms_follow_known_hosts(const struct config_upstream *upstream);
+
 /* The list of PubkeyAcceptedAlgorithms again, as the next key of a login needs it: a plain one or
  * one with a certificate. libssh picks the hash of an RSA certificate's signature by the names of
  * plain keys, and then uses it only if the certificate's name is there, too. */

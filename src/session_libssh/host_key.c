@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "session_libssh/agent.h"
 #include "session_libssh/handshake.h"
+#include "session_libssh/host_key_command.h"
 #include "session_libssh/revoked_keys.h"
 #include "session_libssh/secrets.h"
 
@@ -24,8 +25,10 @@ struct host_key_question {
 
 struct known_hosts host_key_known(const struct handshake *h)
 {
+    bool printed = h->files.known != NULL && h->files.known[h->files.known_count].path != NULL;
+
     return (struct known_hosts){.files = h->files.known,
-                                .file_count = h->files.known_count,
+                                .file_count = h->files.known_count + (printed ? 1 : 0),
                                 .name = h->known_as,
                                 .name_without_port = h->without_port};
 }
@@ -50,6 +53,12 @@ static enum dial_status fail_changed(struct host_key_question *q)
 {
     const char *colon = strrchr(q->answer.place, ':'); /* "FILE:LINE" */
 
+    if (q->answer.is_printed)
+        return handshake_fail(
+            q->h, DIAL_HOST_KEY,
+            "host key of %s has changed: the server offers %s, but %s says that it is %s; if the "
+            "change is meant, correct what that program prints, else somebody may be listening in",
+            q->h->host, q->fingerprint, q->answer.place, q->answer.other_fingerprint);
     return handshake_fail(
         q->h, DIAL_HOST_KEY,
         "host key of %s has changed: the server offers %s, but %s has %s; if the change is "
@@ -81,7 +90,7 @@ static enum dial_status fail_unknown(struct host_key_question *q, const char *wh
 static enum dial_status store_key(struct host_key_question *q)
 {
     struct handshake *h = q->h;
-    const char *path = q->known.file_count > 0 ? q->known.files[0].path : "known_hosts";
+    const char *path = h->files.known_count > 0 ? q->known.files[0].path : "known_hosts";
     char *text_added =
         mem_printf("Permanently added '%s' (%s) to the list of known hosts.", h->known_as, q->kind);
     char *warning = mem_printf("Warning: %s\n", text_added);
@@ -238,6 +247,11 @@ static enum dial_status verify_key(struct host_key_question *q)
 {
     enum dial_status status;
 
+    /* (ssh does not ask the program about a server that it believes anyway.) */
+    status = is_exempt(q->h) ? DIAL_OK : host_key_command_run(q->h, "HOSTNAME", &q->key);
+    if (status != DIAL_OK)
+        return status;
+    q->known = host_key_known(q->h);
     known_hosts_look_up(&q->known, &q->key, &q->answer);
     status = verify_not_revoked(q);
     if (status != DIAL_OK)
@@ -317,7 +331,6 @@ enum dial_status host_key_verify(struct handshake *h)
         .memory = mem_printf("host key of %s in %s by %d", h->known_as,
                              files->count > 0 ? files->items[0] : "/dev/null",
                              (int)h->upstream->host_key),
-        .known = host_key_known(h),
     };
     enum dial_status status =
         read_key(&q) ? verify_key(&q)

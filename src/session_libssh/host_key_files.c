@@ -81,8 +81,19 @@ bool host_key_files_read(struct host_key_files *files, const struct config_upstr
     return wrong == NULL;
 }
 
+void host_key_files_clear_command(struct host_key_files *files)
+{
+    struct known_hosts_file *file = &files->known[files->known_count];
+
+    free((char *)file->path);
+    free((char *)file->bytes);
+    *file = (struct known_hosts_file){0};
+}
+
 void host_key_files_clear(struct host_key_files *files)
 {
+    if (files->known != NULL)
+        host_key_files_clear_command(files);
     for (size_t i = 0; i < files->known_count; i++)
         free((char *)files->known[i].bytes);
     free(files->known);
@@ -253,7 +264,7 @@ enum host_key_stored host_key_store(const struct known_hosts *known, const struc
     enum host_key_stored stored;
     int fd;
 
-    if (known->file_count == 0) {
+    if (known->file_count == 0 || known->files[0].is_printed) {
         snprintf(error, 200, "there is no known_hosts file to write to");
         return HOST_KEY_NOT_STORED;
     }

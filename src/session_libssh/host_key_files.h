@@ -11,7 +11,9 @@
 
 /* Zero-initialise before use. Paths are the configuration's, bytes are owned. */
 struct host_key_files {
-    struct known_hosts_file *known; /* one for each known_hosts file of the upstream */
+    /* One for each known_hosts file of the upstream, and behind them one for what its
+     * known_hosts_command printed, whose path is owned, too; NULL: nothing yet. */
+    struct known_hosts_file *known;
     size_t known_count;
     struct known_hosts_file revoked; /* RevokedHostKeys; path NULL: there is none */
 };
@@ -23,6 +25,8 @@ struct host_key_files {
 bool host_key_files_read(struct host_key_files *files, const struct config_upstream *upstream,
                          char *error, size_t size);
 void host_key_files_clear(struct host_key_files *files);
+/* Frees what the command printed. */
+void host_key_files_clear_command(struct host_key_files *files);
 
 enum host_key_stored {
     HOST_KEY_STORED,
@@ -32,9 +36,10 @@ enum host_key_stored {
     HOST_KEY_NOT_STORED,     /* the file cannot be written */
 };
 
-/* Appends the key to the first of the files, under a lock, after having read it again; creates it
- * (mode 0600) and its directory (mode 0700) where they are missing. With `hash` the name is hashed.
- * `connection`: the wait for the lock ends when it is shut down. On a failure `error` says why. */
+/* Appends the key to the first of the files, which must not be a program's output, under a lock,
+ * after having read it again; creates it (mode 0600) and its directory (mode 0700) where they are
+ * missing. With `hash` the name is hashed. `connection`: the wait for the lock ends when it is shut
+ * down. On a failure `error` says why. */
 enum host_key_stored host_key_store(const struct known_hosts *known, const struct public_key *key,
                                     bool hash, int connection, char error[static 200]);
 

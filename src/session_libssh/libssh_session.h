@@ -50,6 +50,8 @@ struct session_keepalive {
     unsigned unanswered;  /* keepalives without a byte since */
     uint64_t heard_bytes; /* bytes.in_bytes when `deadline` looked last */
     uint64_t awaited;     /* loop_now when the first unanswered one was sent; 0: none is */
+    uint64_t answers;     /* after how many the server has sent something */
+    uint64_t answer_ms;   /* how long that took the last time */
 };
 
 /* How long the server has sent nothing: liveness.c. */

@@ -89,9 +89,12 @@ void session_liveness_turn(struct libssh_session *s)
     s->silence.checked_at = 0;
     s->silence.probed = false;
     s->silence.is_overdue = false;
-    if (s->keepalive.awaited > 0)
+    if (s->keepalive.awaited > 0) {
+        s->keepalive.answers++;
+        s->keepalive.answer_ms = loop_now(s->loop) - s->keepalive.awaited;
         session_debug(s, "heard from again %llu ms after a keepalive",
-                      (unsigned long long)(loop_now(s->loop) - s->keepalive.awaited));
+                      (unsigned long long)s->keepalive.answer_ms);
+    }
     s->keepalive.awaited = 0;
 }
 

@@ -34,7 +34,7 @@ static bool may_receive(struct channel *ch)
     else if (!chan_is_confirmed(ch))
         session_breach(ch->session, "the server sent data on a channel that it had not confirmed");
     else
-        ch->reading.receives = true;
+        ch->reading.receives = ch->window.is_announced = true;
     return ch->reading.receives;
 }
 

@@ -152,12 +152,14 @@ void session_destroy(struct libssh_session *s)
 
     assert(TAILQ_EMPTY(&s->channels.open) && "channels are closed before their session is freed");
     later_cancel(s->loop, &s->turn.later);
+    /* (libssh may still read, and find that the server breaks the protocol: no turn comes of it.)
+     */
+    s->turn.driving = true;
     session_liveness_end(s);
     before = session_enter(s);
     while (!TAILQ_EMPTY(&s->channels.opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->channels.opening));
     forwarded_opens_end(s);
-    later_cancel(s->loop, &s->turn.later);
     ssh_set_log_userdata(NULL);
     if (!s->end.dead)
         session_farewell(s);
@@ -225,6 +227,8 @@ static void libssh_session_state(const struct session *session, struct session_s
         .abandoned = s->channels.abandoned,
         .silent_ms = s->end.dead ? 0 : session_silent_ms(s),
         .round_trip_ms = s->round_trip.ms,
+        .keepalive_answers = s->keepalive.answers,
+        .keepalive_ms = s->keepalive.answer_ms,
         .oldest = oldest != NULL ? &oldest->open.base : NULL,
     };
 }

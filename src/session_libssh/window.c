@@ -44,7 +44,8 @@
 
 /* A read of this many bytes, more than the 64,000 that libssh begins with, makes libssh announce
  * all of its own window. It would do that at the first data only, which on a long way is a round
- * trip lost. */
+ * trip lost; and it would do so for a channel that was closed meanwhile, whose number the server
+ * may have given to another one. */
 #define OWN_WINDOW 128000
 
 /* The destination of the read that never returns anything; never touched, so it costs no memory. */
@@ -120,7 +121,15 @@ static void announce(struct channel *ch, uint32_t size)
 
 void chan_window_begin(struct channel *ch)
 {
-    if (is_far(ch->session) && !ch->ending.eof_seen)
+    if (!is_far(ch->session) || ch->ending.eof_seen)
+        return;
+    ch->window.is_announced = true;
+    announce(ch, OWN_WINDOW);
+}
+
+void chan_window_end(struct channel *ch)
+{
+    if (!ch->window.is_announced && !ch->ending.eof_seen)
         announce(ch, OWN_WINDOW);
 }
 
@@ -175,6 +184,11 @@ void chan_window_release(struct channel *ch)
 #define OWN_WINDOW (2U * 1024 * 1024)
 
 void chan_window_begin(struct channel *ch)
+{
+    (void)ch;
+}
+
+void chan_window_end(struct channel *ch)
 {
     (void)ch;
 }

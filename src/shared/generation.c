@@ -2,11 +2,13 @@
 #include "shared/generation.h"
 
 #include "base/mem.h"
+#include "shared/label_counts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-struct generation *generation_new(struct config *config, struct session_table *const *tables)
+struct generation *generation_new(struct config *config, struct session_table *const *tables,
+                                  struct label_names *names)
 {
     static atomic_ullong serial;
     struct generation *g = mem_zalloc(sizeof(*g));
@@ -17,6 +19,11 @@ struct generation *generation_new(struct config *config, struct session_table *c
     g->tables = mem_zalloc(config->upstream_count * sizeof(struct session_table *));
     for (size_t i = 0; i < config->upstream_count; i++)
         g->tables[i] = session_table_ref(tables[i]);
+    g->labels = mem_zalloc((config->listen_count + config->forward_count) * sizeof(uint16_t));
+    for (size_t i = 0; i < config->listen_count; i++)
+        g->labels[i] = label_of_listener(names, config->listens[i].name);
+    for (size_t i = 0; i < config->forward_count; i++)
+        g->labels[config->listen_count + i] = label_of_listener(names, config->forwards[i].name);
     return g;
 }
 
@@ -33,8 +40,22 @@ void generation_unref(struct generation *g)
     for (size_t i = 0; i < g->config->upstream_count; i++)
         session_table_unref(g->tables[i]);
     free(g->tables);
+    free(g->labels);
     config_unref(g->config);
     free(g);
+}
+
+uint16_t generation_label(const struct generation *g, const struct config_listen *listen)
+{
+    const struct config *config = g->config;
+
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (listen == &config->listens[i])
+            return g->labels[i];
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (listen == &config->forwards[i].listen)
+            return g->labels[config->listen_count + i];
+    return LABEL_NONE;
 }
 
 const struct config_upstream *generation_upstream(const struct generation *g, const char *name,

@@ -7,18 +7,25 @@
 #include "conf/config.h"
 #include "shared/session_table.h"
 
+struct label_names;
+
 struct generation {
     atomic_uint references;
     uint64_t serial; /* greater for each newer generation */
     struct config *config;
     struct session_table **tables; /* one for each config->upstreams */
+    uint16_t *labels;              /* of config->listens, then of config->forwards */
 };
 
 /* Takes the reference to `config`; `tables` (config->upstream_count of them) are referenced anew.
- */
-struct generation *generation_new(struct config *config, struct session_table *const *tables);
+ * `names` gives its listeners and forwards their labels (shared/label_counts); NULL: LABEL_NONE. */
+struct generation *generation_new(struct config *config, struct session_table *const *tables,
+                                  struct label_names *names);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
+
+/* The label of one of its listeners, be it a forward's. */
+uint16_t generation_label(const struct generation *generation, const struct config_listen *listen);
 
 /* The upstream of that name, which exists: conf/check saw to it. */
 const struct config_upstream *generation_upstream(const struct generation *generation,

@@ -44,6 +44,7 @@ struct pool;
 struct session_table {
     atomic_uint references;
     char *upstream;    /* its name */
+    uint16_t label;    /* of that name (shared/label_counts); set before others see the table */
     struct pool *pool; /* the main thread's; NULL once the pool has gone */
     _Atomic(struct session_table *)
         successor;           /* of the pool that replaced this one in a reload; referenced */

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct limit_counts;
+struct label_names;
 struct main_events;
 struct worker;
 
@@ -20,6 +21,7 @@ struct workers {
     struct worker **all;
     unsigned count;
     struct limit_counts *limits;           /* NULL: there are none (tests) */
+    struct label_names *labels;            /* the main thread's; NULL: there are none (tests) */
     struct mailbox *main_mailbox;          /* of the main thread; shared/main_messages posts */
     const struct main_events *main_events; /* what the main thread does with each message */
     atomic_uint clients;                   /* connections under way, on all workers */

@@ -1,6 +1,7 @@
 /* The pages: what each path shows. */
 #include "base/json_text.h"
 #include "base/mem.h"
+#include "status/exposition.h"
 #include "status/server_parts.h"
 
 #include <stdlib.h>
@@ -63,12 +64,41 @@ static void page_status(struct status_client *client, const struct http_origin_r
     answer_json(client, 200, source->status(source->arg));
 }
 
+/* As Prometheus asks (https://prometheus.io/docs/instrumenting/content_negotiation/). */
+static bool wants_open_metrics(const struct http_origin_request *request)
+{
+    unsigned open =
+        http_accept_weight(request->accept, "application/openmetrics-text", "version=1.0.0");
+
+    return open > 0 && open >= http_accept_weight(request->accept, "text/plain", NULL);
+}
+
+static void page_metrics(struct status_client *client, const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+    struct exposition page = {.open_metrics = wants_open_metrics(request)};
+
+    source->metrics(source->arg, &page);
+    exposition_end(&page);
+    status_client_answer(
+        client,
+        &(struct status_answer){
+            .status = 200,
+            .type = page.open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                      : "text/plain; version=0.0.4; charset=utf-8",
+            .body = buffer_data(&page.text),
+            .length = buffer_length(&page.text),
+        });
+    buffer_clear(&page.text);
+}
+
 static const struct {
     const char *path;
     void (*answer)(struct status_client *client, const struct http_origin_request *request);
 } pages[] = {
     {"/livez", page_livez},
     {"/readyz", page_readyz},
+    {"/metrics", page_metrics},
     {"/api/status.json", page_status},
 };
 

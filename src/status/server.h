@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+struct exposition;
 struct status_server;
 
 /* Where the pages' contents come from. Called on the main thread; nothing may wait. */
@@ -20,6 +21,8 @@ struct status_source {
     char *(*unready)(void *arg);
     /* The answer to adit -O status; the caller's. */
     json_t *(*status)(void *arg);
+    /* Writes /metrics, but for its end. */
+    void (*metrics)(void *arg, struct exposition *page);
     void *arg;
 };
 

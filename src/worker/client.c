@@ -222,6 +222,7 @@ static bool on_client_data(void *owner, const uint8_t *bytes, size_t length)
     if (on_client_room(c) == 0)
         return false;
     buffer_append_secret(&c->request->reading.in, bytes, length);
+    loop_forget(c->worker->loop, bytes, length);
     if (actions & CLIENT_PARSE)
         parse_soon(c, CLIENT_BYTES);
     return true;
@@ -357,7 +358,7 @@ void client_new(struct worker *worker, struct generation *generation,
     c->origin.ip = connection->peer;
     c->origin.port = connection->peer_port;
     c->request->reading.wants_header = client_comes_by_balancer(listen, connection);
-    metric_add(&worker->metrics.accepted, 1);
+    client_count_accepted(c);
     log_debug("connection %llu: accepted by worker %u on listener %s", c->number, worker->index,
               listen->name);
     if (config_listen_leads(listen))
@@ -415,7 +416,7 @@ void client_new_forwarded(struct worker *worker, struct generation *generation,
                               memory_order_relaxed);
     c->origin.is_ip = ip_parse(connection->origin, &c->origin.ip);
     c->origin.port = connection->origin_port;
-    metric_add(&worker->metrics.accepted, 1);
+    client_count_accepted(c);
     log_debug("connection %llu: forwarded to worker %u by remote forward %s", c->number,
               worker->index, c->listen->name);
     if (config_listen_leads(c->listen)) {

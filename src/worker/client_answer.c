@@ -145,8 +145,6 @@ enum client_event client_relay(struct client *c)
 {
     struct client_request *r = c->request;
     struct relay_start start = {
-        .a = c->endpoint,
-        .b = r->opened,
         .early_a = &r->reading.in,
         .early_b = &r->from_origin,
         .until_b_closed = client_is_shell(c), /* (its exit status follows the end of data) */
@@ -154,6 +152,9 @@ enum client_event client_relay(struct client *c)
         .arg = c,
     };
 
+    client_pace_begin(c);
+    start.a = c->endpoint;
+    start.b = r->opened;
     c->endpoint = NULL;
     r->opened = NULL;
     c->relay = relay_new(c->worker->loop, &start);

@@ -151,11 +151,42 @@ static void log_access(const struct client *c)
               fields, n);
 }
 
+static struct listener_counts *listener_counts_of(const struct client *c)
+{
+    return &c->worker->label_counts->listeners[generation_label(c->generation, c->listen)];
+}
+
+void client_count_accepted(struct client *c)
+{
+    metric_add(&c->worker->metrics.accepted, 1);
+    metric_add(&listener_counts_of(c)->began, 1);
+}
+
+static enum label_protocol label_protocol_of(const struct client *c)
+{
+    static const enum label_protocol labels[WIRE_PROTOCOLS] = {
+        [WIRE_SOCKS5] = LABEL_SOCKS5, [WIRE_SOCKS4] = LABEL_SOCKS4, [WIRE_HTTP] = LABEL_HTTP};
+
+    if (c->wish.protocol_known)
+        return labels[c->wish.protocol];
+    return config_listen_leads(c->listen) ? LABEL_FORWARD : LABEL_UNKNOWN;
+}
+
 void client_log_request(struct client *c)
 {
     struct metrics *m = &c->worker->metrics;
 
     log_access(c);
+    label_counts_request(
+        c->worker->label_counts,
+        &(struct counted_request){
+            .listener = generation_label(c->generation, c->listen),
+            .upstream = c->session.upstream != NULL ? c->session.table->label : LABEL_NONE,
+            .protocol = label_protocol_of(c),
+            .outcome = c->outcome,
+            .bytes = c->bytes,
+            .user = c->generation->config->status.metrics_users ? c->wish.user : NULL,
+        });
     metric_add(&m->outcomes[c->outcome], 1);
     metric_add(&m->bytes_up, c->bytes[0]);
     metric_add(&m->bytes_down, c->bytes[1]);
@@ -174,6 +205,8 @@ static void client_free(struct client *c)
     struct workers *workers = c->worker->workers;
     bool internal = c->listen == NULL;
 
+    if (!internal)
+        metric_add(&listener_counts_of(c)->ended, 1);
     stop(c);
     client_drop_kept(c);
     client_forget_limits(c);

@@ -28,6 +28,7 @@
 
 #include "base/buffer.h"
 #include "io/connect.h"
+#include "io/paced.h"
 #include "io/relay.h"
 #include "io/resolver.h"
 #include "shared/limit_counts.h"
@@ -190,8 +191,15 @@ struct client_claim {
     unsigned counted; /* 1 << enum limit_what, of each that is */
 };
 
+/* Of a limit's rate, in one direction. */
+struct client_pace {
+    struct client *client;
+    int direction; /* 0: from the client */
+};
+
 struct client_limits {
     struct client_claim claims[LIMIT_PERS];
+    struct client_pace paces[2];
     bool has_asked;       /* its first request is whole, with its login */
     bool refused;         /* there are too many, and it is still to be told so */
     enum outcome outcome; /* of the refusal, and words for it */
@@ -309,6 +317,12 @@ void client_open_abandoned(struct client *client);
 
 /* The action finds that there are too many. */
 enum client_event client_refuse_limited(struct client *client);
+
+/* If the client has a rate, its endpoint and the one to its target have a pace from here on, for a
+ * relay or an exchange; the endpoint that an exchange gives back is its own again, and bytes of it
+ * that had to wait are appended to `held`. NULL is fine. */
+void client_pace_begin(struct client *client);
+struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held);
 
 /* The client counts no more. */
 void client_forget_limits(struct client *client);
@@ -470,6 +484,9 @@ void client_drop_kept(struct client *client);
 void client_watch_idle(struct client *client);
 
 /* client_end.c */
+
+/* The client came in by its listener. */
+void client_count_accepted(struct client *client);
 
 /* Writes the access line of the client's request, and counts it. */
 void client_log_request(struct client *client);

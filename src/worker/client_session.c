@@ -146,10 +146,15 @@ enum client_event client_wait(struct client *c)
 
 void client_stop_waiting(struct client *c)
 {
+    uint64_t waited_ms;
+
     if (!c->session.waiting)
         return;
     c->session.waiting = false;
-    c->request->hold.waited_ms += loop_now(c->worker->loop) - c->request->hold.began;
+    waited_ms = loop_now(c->worker->loop) - c->request->hold.began;
+    c->request->hold.waited_ms += waited_ms;
+    histogram_note(&label_counts_times(c->worker->label_counts, c->session.table->label)->hold,
+                   waited_ms);
     TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
     atomic_fetch_sub(&c->session.table->waiting, 1);
 }

@@ -303,6 +303,7 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->checks);
     worker->resolvers = resolvers_new(worker);
     worker->silent_addresses = fast_names_new();
+    worker->label_counts = label_counts_new();
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);
     return worker;
 }
@@ -330,6 +331,7 @@ bool worker_join(struct worker *worker, const struct timespec *until)
 void worker_free(struct worker *worker)
 {
     mailbox_free(worker->mailbox);
+    label_counts_free(worker->label_counts);
     credential_cache_free(worker->credentials);
     fast_names_free(worker->silent_addresses);
     resolvers_free(worker->resolvers);
@@ -345,4 +347,9 @@ struct heartbeat *worker_heartbeat(struct worker *worker)
 const struct metrics *worker_metrics(const struct worker *worker)
 {
     return &worker->metrics;
+}
+
+struct label_counts *worker_label_counts(const struct worker *worker)
+{
+    return worker->label_counts;
 }

@@ -13,6 +13,7 @@
 #include "shared/generation.h"
 #include "shared/heartbeat.h"
 #include "shared/internal_connection.h"
+#include "shared/label_counts.h"
 #include "shared/metrics.h"
 #include "shared/workers.h"
 
@@ -34,6 +35,7 @@ void worker_free(struct worker *worker);
 struct heartbeat *worker_heartbeat(struct worker *worker);
 /* Written by the worker, read by anybody. */
 const struct metrics *worker_metrics(const struct worker *worker);
+struct label_counts *worker_label_counts(const struct worker *worker);
 
 /* Messages. */
 

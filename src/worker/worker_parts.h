@@ -30,6 +30,7 @@ struct worker_session {
     struct session_table *table;
     int slot;
     uint64_t carried;      /* by its channels until the last tick, bytes both ways */
+    uint64_t answers;      /* to keepalives, until the last tick */
     uint64_t rate;         /* KiB a second, decaying */
     unsigned active_ticks; /* ticks with traffic, less ticks without; see worker_sessions.c */
 };
@@ -61,6 +62,7 @@ struct worker {
     unsigned full_refused; /* since max_connections was logged */
     uint64_t full_told_at;
     struct metrics metrics;
+    struct label_counts *label_counts;
     struct deadline tick;
     struct heartbeat heartbeat;
     bool stopping;

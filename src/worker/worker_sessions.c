@@ -99,6 +99,10 @@ static bool publish(struct worker_session *ws)
     session_tick(ws->session);
     session_state(ws->session, &state);
     moved = state.carried - ws->carried;
+    if (state.keepalive_answers != ws->answers)
+        histogram_note(&label_counts_times(ws->worker->label_counts, ws->table->label)->keepalive,
+                       state.keepalive_ms);
+    ws->answers = state.keepalive_answers;
     ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;
     streaming = is_streaming(ws, moved, overdue);

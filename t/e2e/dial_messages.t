@@ -86,6 +86,19 @@ def host_keys(sshd):
     fails("an unknown key", sshd, re.escape(mark), known_hosts=scratch("none"))
     fails("a changed key", sshd, re.escape(mark), re.escape(fingerprint(other)),
           known_hosts=scratch("known_hosts", known_hosts_lines(other, place)))
+    def command(name, *lines):
+        return scratch(name, "\n".join(("#!/bin/sh", *lines, "")), 0o755)
+
+    path = command("keys", f"echo '{known_hosts_lines(other, place).strip()}'")
+    fails("a key that is another by KnownHostsCommand", sshd, re.escape(mark),
+          re.escape(fingerprint(other)), f"but KnownHostsCommand {path}:1 says that it is",
+          known_hosts=scratch("none"), known_hosts_command=path)
+    path = command("keys", "echo out of order >&2", "exit 7")
+    fails("a KnownHostsCommand that fails", sshd, f"{path} exited with status 7 when it was run for "
+          'ORDER: "out of order"; without it', known_hosts_command=path)
+    path = command("keys", "exec yes")
+    fails("a KnownHostsCommand that does not stop", sshd, f"{path} printed more than 16 MiB for ORDER",
+          known_hosts_command=path)
     fails("another key than the pinned one", sshd, re.escape(mark), re.escape(fingerprint(other)),
           host_key=fingerprint(other))
     directory = scratch("directory")

@@ -93,7 +93,7 @@ class Reloads:
             equal(done.returncode, 78, "the exit status")
             holds("line 1", done.stderr, "the reason")
         with tap.case("a value that adit refuses"):
-            mark = self.reload("KnownHostsCommand /bin/true",
+            mark = self.reload("KnownHostsCommand relative/path",
                                pattern=" error: reload: nothing was changed")
             holds(" error: .*KnownHostsCommand", self.tunnel.text(mark), "the reason")
             true(echoes(self.here), "echo")

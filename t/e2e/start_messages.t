@@ -140,6 +140,8 @@ def files():
                        ("bob:x", "no hash that is accepted: make one with htpasswd -B, mkpasswd or "
                         "openssl passwd -6"), ("bob:", "the hash is empty"),
                        ("bob\0:x", "a NUL byte"),
+                       (f"bob:{BCRYPT}".replace("$04$", "$31$"), "the hash takes too long to "
+                        "verify: make one of a lower cost (htpasswd -B -C 12)"),
                        (f"bob:{BCRYPT}x", "the hash is cut short or damaged"),
                        (f"bob:{BCRYPT}\nbob:{BCRYPT}", "the name is there already")):
         path = scratch("users", user + "\n")
@@ -175,9 +177,6 @@ UNDONE = [
     ("tunnel yes", "Tunnel: adit forwards no tunnel devices"),
     ("verifyhostkeydns yes", "VerifyHostKeyDNS: adit does not look host keys up in the DNS"),
     ("versionaddendum x", "VersionAddendum: adit adds nothing to the version that it sends"),
-    ("knownhostscommand /c", "KnownHostsCommand is not supported: adit reads files of host keys "
-     "only, and what the command says of a key may be that it is another one (-o "
-     "KnownHostsCommand=none goes on without it)"),
 ]
 
 
@@ -200,13 +199,15 @@ def stand_in(*lines):
 
 def settings():
     for setting, line in UNDONE:
-        status = 78 if "not supported" in line else 0
-        says(setting, line, "--check", "h", env=stand_in("hostname h", setting), status=status)
+        says(setting, line, "--check", "h", env=stand_in("hostname h", setting), status=0)
     says("no HostName", "ssh -G printed no hostname: ssh_config cannot be followed", "--check", "h",
          env=stand_in(), status=255)
     followed = scratch("adit.ini", PLAIN + "ssh_config = yes\n")
     says("a HostName that is too long", "it is too long", "--check", "--config", followed,
          env=stand_in("hostname " + "x" * 300))
+    says("a KnownHostsCommand without a path", "KnownHostsCommand 'keys %h' does not begin with the "
+         "absolute path of a program", "--check", "h",
+         env=stand_in("hostname h", "knownhostscommand keys %h"), status=78)
     says("a token that is not known", "identityfile '/k%q' cannot be expanded", "--check", "h",
          env=stand_in("hostname h", "identityfile /k%q"), status=78)
     strange = scratch("strange")

@@ -38,7 +38,8 @@ static void check_added(const struct known_hosts *known, const struct public_key
     static const uint8_t salt[KNOWN_HOSTS_SALT_LENGTH] = {1};
     char *line = known_hosts_line(known, key, known->file_count % 2 ? salt : NULL);
     char *revoking = line != NULL ? mem_printf("@revoked %s", line) : NULL;
-    struct known_hosts_file files[] = {known->files[0], {"line", line, 0}, {"revoking", NULL, 0}};
+    struct known_hosts_file files[] = {
+        known->files[0], {.path = "line", .bytes = line}, {.path = "revoking"}};
     struct known_hosts more = *known;
 
     if (line != NULL) {
@@ -83,10 +84,11 @@ static void check_lines(const struct known_hosts *known, const struct public_key
                                           : NULL;
     size_t half = middle != NULL ? (size_t)(middle + 1 - file->bytes) : file->length;
     struct buffer copy = commented(file);
-    struct known_hosts_file with_comments = {"file", (const char *)buffer_data(&copy),
-                                             buffer_length(&copy)};
-    struct known_hosts_file halves[] = {{"file", file->bytes, half},
-                                        {"file", file->bytes + half, file->length - half}};
+    struct known_hosts_file with_comments = {
+        .path = "file", .bytes = (const char *)buffer_data(&copy), .length = buffer_length(&copy)};
+    struct known_hosts_file halves[] = {
+        {.path = "file", .bytes = file->bytes, .length = half},
+        {.path = "file", .bytes = file->bytes + half, .length = file->length - half}};
     struct known_hosts other = *known;
 
     other.files = &with_comments;
@@ -102,7 +104,8 @@ static void check_negated(const struct known_hosts *known, const struct public_k
 {
     char *plain = known_hosts_line(known, key, NULL);
     char *line = plain != NULL ? mem_printf("*,!%s", plain) : NULL;
-    struct known_hosts_file file = {"negated", line, line != NULL ? strlen(line) : 0};
+    struct known_hosts_file file = {
+        .path = "negated", .bytes = line, .length = line != NULL ? strlen(line) : 0};
     struct known_hosts negated = {&file, 1, known->name, NULL};
 
     assert(look_up(&negated, key) == KNOWN_HOSTS_UNKNOWN);
@@ -117,7 +120,8 @@ static void check_revoked(const struct known_hosts_file *file, const struct publ
     unsigned line = 0, other_line = 0;
     enum revoked_keys_verdict verdict = revoked_keys_look_up(file, key, &line), other;
     struct buffer copy = commented(file);
-    struct known_hosts_file list = {"file", (const char *)buffer_data(&copy), buffer_length(&copy)};
+    struct known_hosts_file list = {
+        .path = "file", .bytes = (const char *)buffer_data(&copy), .length = buffer_length(&copy)};
 
     assert(line > 0);
     other = revoked_keys_look_up(&list, key, &other_line);
@@ -165,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t name_length = end != NULL ? (size_t)(end - text) : size;
     char *name = strndup(size > 0 ? text : "", name_length);
     size_t begin = end != NULL ? name_length + 1 : size;
-    struct known_hosts_file file = {"file", text + begin, size - begin};
+    struct known_hosts_file file = {.path = "file", .bytes = text + begin, .length = size - begin};
     struct known_hosts known = {&file, 1, name, "host"};
     struct public_key key;
 

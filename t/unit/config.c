@@ -70,6 +70,7 @@ static void every_key_has_its_default(void **state)
     assert_null(upstream->bind_address);
     assert_null(upstream->bind_interface);
     assert_true(upstream->tcp_keepalive);
+    assert_null(upstream->known_hosts_command);
     assert_int_equal(upstream->ip_qos, 0);
     assert_int_equal(upstream->connection_attempts, 1);
     assert_null(upstream->askpass);
@@ -182,7 +183,8 @@ static void every_key_that_is_sshs_is_read(void **state)
                          "identity_agent = ~/s\nidentities_only = yes\n"
                          "public_key_algorithms = a , b\naddress_family = inet\n"
                          "bind_address = [::1]\nbind_interface = eth1\n"
-                         "tcp_keepalive = no\nip_qos = AF21\nconnection_attempts = 3\naskpass = /bin/true\nbatch_mode = yes\n"
+                         "known_hosts_command = /bin/true %I\ntcp_keepalive = no\nip_qos = "
+                         "AF21\nconnection_attempts = 3\naskpass = /bin/true\nbatch_mode = yes\n"
                          "password_prompts = 1\npermit_remote_open = h:80, *:*\n"
                          "exit_on_forward_failure = yes\n");
     const struct config_upstream *upstream = &config->upstreams[0];
@@ -196,6 +198,7 @@ static void every_key_that_is_sshs_is_read(void **state)
     assert_string_equal(upstream->bind_address, "::1");
     assert_string_equal(upstream->bind_interface, "eth1");
     assert_false(upstream->tcp_keepalive);
+    assert_string_equal(upstream->known_hosts_command, "/bin/true %I");
     assert_int_equal(upstream->ip_qos, 0x48);
     assert_int_equal(upstream->connection_attempts, 3);
     assert_string_equal(upstream->askpass, "/bin/true");

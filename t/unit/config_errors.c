@@ -62,6 +62,16 @@ static void values(void **state)
         OF_UPSTREAM("address_family = ipv4",
                     "address_family: 'ipv4' is not one of any, inet, inet6"),
         OF_UPSTREAM("bind_address = host", "bind_address: 'host' is not an IP address"),
+        OF_UPSTREAM("known_hosts_command = bin/x",
+                    "known_hosts_command: 'bin/x' does not begin with the absolute path of a "
+                    "program"),
+        OF_UPSTREAM("known_hosts_command = /x 'y",
+                    "known_hosts_command: '/x 'y' has a quote without an end"),
+        OF_UPSTREAM("known_hosts_command = /x %T",
+                    "known_hosts_command: '/x %T' has a '%' that begins no token that is known "
+                    "('%%' is a '%')"),
+        OF_UPSTREAM("known_hosts_command = /nonexistent %h",
+                    "known_hosts_command: cannot run /nonexistent: No such file or directory"),
         OF_UPSTREAM("ip_qos = af5",
                     "ip_qos: 'af5' is not a class of IPQoS (af11 to af43, cs0 to cs7, ef, le, va, "
                     "lowdelay, throughput, reliability), a number from 0 to 255, or none"),

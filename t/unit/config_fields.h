@@ -89,6 +89,7 @@ struct field_row {
     F(bind_address, STRING, NULL)                                                                  \
     F(bind_interface, STRING, NULL)                                                                \
     F(tcp_keepalive, VALUE, 0)                                                                     \
+    F(known_hosts_command, STRING, NULL)                                                           \
     F(ip_qos, VALUE, 0)                                                                            \
     F(connection_attempts, VALUE, 0)                                                               \
     F(askpass, STRING, NULL)                                                                       \
@@ -171,6 +172,7 @@ struct field_row {
 #define STATUS_FIELDS(F)                                                                           \
     F(listen, PARTS, {.name = NULL})                                                               \
     F(names, LIST, {0})                                                                            \
+    F(metrics_users, VALUE, 0)                                                                     \
     F(drain_announce_ms, VALUE, 0)
 
 #define CONFIG_FIELDS(F)                                                                           \

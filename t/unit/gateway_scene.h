@@ -64,7 +64,7 @@ static inline struct generation *gateway_scene_use(struct gateway_scene *s, stru
 {
     struct generation *before = s->generation;
 
-    s->generation = generation_new(config, s->tables);
+    s->generation = generation_new(config, s->tables, NULL);
     return before;
 }
 

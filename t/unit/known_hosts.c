@@ -263,14 +263,15 @@ static struct known_hosts_file joined(const struct known_hosts_file *a,
         bytes[a->length] = '\n';
     if (b->length > 0)
         memcpy(bytes + length - b->length, b->bytes, b->length);
-    return (struct known_hosts_file){a->path, bytes, length};
+    return (struct known_hosts_file){.path = a->path, .bytes = bytes, .length = length};
 }
 
 /* Lines of another host before or behind each file. */
 static void judge_joined(const struct table_case *c, const struct known_hosts_file *files,
                          bool before)
 {
-    const struct known_hosts_file more = {"others", others, sizeof(others) - 1};
+    const struct known_hosts_file more = {
+        .path = "others", .bytes = others, .length = sizeof(others) - 1};
     struct known_hosts_file longer[FILES_MAX];
 
     for (size_t i = 0; i < c->count; i++)
@@ -292,7 +293,8 @@ static void judge_split(const struct table_case *c, const struct known_hosts_fil
             size_t length =
                 end != NULL ? (size_t)(end + 1 - files[i].bytes) - at : files[i].length - at;
             parts = mem_realloc(parts, (count + 1) * sizeof(*parts));
-            parts[count++] = (struct known_hosts_file){"part", files[i].bytes + at, length};
+            parts[count++] = (struct known_hosts_file){
+                .path = "part", .bytes = files[i].bytes + at, .length = length};
             at += length;
         }
     }
@@ -309,7 +311,7 @@ static void judge_cut(const struct table_case *c, const struct known_hosts_file 
 
     for (size_t length = 0; length < file->length; length += step) {
         char *bytes = malloc(length > 0 ? length : 1);
-        struct known_hosts_file part = {"part", bytes, length};
+        struct known_hosts_file part = {.path = "part", .bytes = bytes, .length = length};
         struct known_hosts known = {&part, 1, NAME, HOST};
         struct known_hosts_answer answer;
         if (length > 0)

@@ -31,7 +31,8 @@ static struct public_key key_of(const char *text)
 static void a_changed_key_is_told_with_its_place_and_one_of_the_same_type_first(void **state)
 {
     static const char first[] = "# nothing\n" NAME " " SERVER_RSA "\n" NAME " " OTHER_KEY "\n";
-    const struct known_hosts_file files[] = {{"/a", "", 0}, {"/b", first, sizeof(first) - 1}};
+    const struct known_hosts_file files[] = {
+        {.path = "/a", .bytes = ""}, {.path = "/b", .bytes = first, .length = sizeof(first) - 1}};
     const struct known_hosts known = {files, 2, NAME, HOST};
     struct public_key key = key_of(SERVER_ED25519);
     struct known_hosts_answer answer;
@@ -47,10 +48,55 @@ static void a_changed_key_is_told_with_its_place_and_one_of_the_same_type_first(
     public_key_clear(&key);
 }
 
+/* What a program printed is about the one name; ssh does not ask it for the name without the port.
+ */
+static void what_a_program_printed_counts_for_the_name_alone(void **state)
+{
+    static const struct {
+        const char *file, *printed;
+        enum known_hosts_verdict verdict;
+        bool is_printed;
+    } cases[] = {
+        {"", NAME " " SERVER_ED25519 "\n", KNOWN_HOSTS_MATCH, true},
+        {NAME " " SERVER_ED25519 "\n", NAME " " OTHER_KEY "\n", KNOWN_HOSTS_MATCH, false},
+        {"", NAME " " OTHER_KEY "\n", KNOWN_HOSTS_CHANGED, true},
+        {NAME " " OTHER_KEY "\n", NAME " " SERVER_ED25519 "\n", KNOWN_HOSTS_MATCH, true},
+        {NAME " " SERVER_ED25519 "\n", "@revoked " NAME " " SERVER_ED25519 "\n",
+         KNOWN_HOSTS_REVOKED, true},
+        {"", HOST " " SERVER_ED25519 "\n", KNOWN_HOSTS_UNKNOWN, false},
+        {"", "@revoked " HOST " " SERVER_ED25519 "\n", KNOWN_HOSTS_UNKNOWN, false},
+        {HOST " " SERVER_ED25519 "\n", "", KNOWN_HOSTS_MATCH, false},
+    };
+    struct public_key key = key_of(SERVER_ED25519);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct known_hosts_file files[] = {
+            {.path = "/f", .bytes = cases[i].file, .length = strlen(cases[i].file)},
+            {.path = "program",
+             .bytes = cases[i].printed,
+             .length = strlen(cases[i].printed),
+             .is_printed = true}};
+        const struct known_hosts known = {files, 2, NAME, HOST};
+        struct known_hosts_answer answer;
+        known_hosts_look_up(&known, &key, &answer);
+        assert_int_equal(answer.verdict, cases[i].verdict);
+        assert_int_equal(answer.is_printed, cases[i].is_printed);
+        if (answer.verdict != KNOWN_HOSTS_UNKNOWN)
+            assert_string_equal(answer.place, answer.is_printed ? "program:1" : "/f:1");
+        known_hosts_answer_clear(&answer);
+        /* A name that only the program has is not told to a person. */
+        char *names = known_hosts_other_names(&(struct known_hosts){files, 2, "x", NULL}, &key);
+        assert_int_equal(names != NULL, strstr(cases[i].file, SERVER_ED25519) != NULL);
+        free(names);
+    }
+    public_key_clear(&key);
+}
+
 static void other_names_of_the_key_are_told_eight_at_most(void **state)
 {
     struct buffer text = {0};
-    struct known_hosts_file file = {"/f", NULL, 0};
+    struct known_hosts_file file = {.path = "/f"};
     struct known_hosts known = {&file, 1, NAME, NULL};
     struct public_key key = key_of(SERVER_ED25519);
     char *names;
@@ -89,7 +135,8 @@ static void check_written(const char *name, bool hash, const char *begins)
     if (begins == NULL) {
         assert_null(line);
     } else {
-        struct known_hosts_file file = {"written", line, line != NULL ? strlen(line) : 0};
+        struct known_hosts_file file = {
+            .path = "written", .bytes = line, .length = line != NULL ? strlen(line) : 0};
         assert_non_null(line);
         assert_memory_equal(line, begins, strlen(begins));
         known.files = &file;
@@ -147,7 +194,8 @@ static void algorithms_of_known_keys_go_first(void **state)
     assert_string_equal(order, ALGORITHMS);
     free(order);
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-        struct known_hosts_file file = {"file", orders[i].file, strlen(orders[i].file)};
+        struct known_hosts_file file = {
+            .path = "file", .bytes = orders[i].file, .length = strlen(orders[i].file)};
         struct known_hosts known = {&file, 1, NAME, HOST};
         order = known_hosts_order(&known, ALGORITHMS);
         assert_string_equal(order, orders[i].order);
@@ -179,14 +227,15 @@ static const struct {
 static void a_list_of_revoked_keys_is_obeyed_or_refused(void **state)
 {
     static const char krl[] = "SSHKRL\n\0\0\0\0\1";
-    struct known_hosts_file file = {"krl", krl, sizeof(krl) - 1};
+    struct known_hosts_file file = {.path = "krl", .bytes = krl, .length = sizeof(krl) - 1};
     struct public_key key = key_of(SERVER_ED25519);
     unsigned line;
 
     (void)state;
     assert_true(revoked_keys_is_krl(&file));
     for (size_t i = 0; i < sizeof(revocations) / sizeof(revocations[0]); i++) {
-        file = (struct known_hosts_file){"list", revocations[i].file, strlen(revocations[i].file)};
+        file = (struct known_hosts_file){
+            .path = "list", .bytes = revocations[i].file, .length = strlen(revocations[i].file)};
         assert_false(revoked_keys_is_krl(&file));
         assert_int_equal(revoked_keys_look_up(&file, &key, &line), revocations[i].verdict);
         if (revocations[i].verdict != REVOKED_KEYS_CLEAR)
@@ -199,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_changed_key_is_told_with_its_place_and_one_of_the_same_type_first),
+        cmocka_unit_test(what_a_program_printed_counts_for_the_name_alone),
         cmocka_unit_test(other_names_of_the_key_are_told_eight_at_most),
         cmocka_unit_test(a_line_is_written_for_one_name_only),
         cmocka_unit_test(algorithms_of_known_keys_go_first),

@@ -118,7 +118,7 @@ static void what_one_host_s_entry_forbids_is_forbidden(void **state)
         {"NumberOfPasswordPrompts\nNumberOfPasswordPrompts x\nPasswordAuthentication #\n", ""},
         {"KnownHostsCommand none\n", ""},
         {"Host b\nKnownHostsCommand /bin/keys %h\n",
-         "! KnownHostsCommand is not supported: adit reads files of host keys only\n"},
+         "! KnownHostsCommand of a file needs ssh, and there is no ssh on this machine\n"},
         {"RevokedHostKeys none\nHost b\nRevokedHostKeys ~/r\nHost c\nRevokedHostKeys ~/r\n",
          "revokedhostkeys ~/r\n"},
         {"RevokedHostKeys /a\nHost b\nRevokedHostKeys /b\n",

@@ -179,8 +179,6 @@ DIFFERS = {
     ("accepted", "IdentityAgent", "{agent}"): {"auth": AGENT_LAST},
     ("refused", "IdentityAgent", "{agent}"): {"auth": AGENT_LAST},
     ("IdentityAgent", "$TEST_AGENT"): {"auth": AGENT_LAST},
-    ("KnownHostsCommand", "{known_command}"): dict.fromkeys(
-        (*EVERYTHING, "status"), "adit reads files of host keys only, and refuses the option"),
     ("RemoteForward", "/run/there.sock db:1"): dict.fromkeys(
         EVERYTHING, "libssh cannot ask for it, and adit refuses the option"),
 }

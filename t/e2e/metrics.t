@@ -1,0 +1,252 @@
+#!/usr/bin/env -S python3 -B
+"""/metrics: each series moves by the action that it is named after, and promtool finds no fault."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, acl, config, equal, free_port, holds, keypair, listen, patience,
+                       raises, run_adit, scratch, section, tap, true, upstream, wait_until)
+from adit_test.clients import (Closed, Refused, connect, connected, echoes, exchange, refusal,
+                               works)
+from adit_test.dns import Dns
+from adit_test.origins import Origin, echo
+from adit_test.sshd import Sshd
+from adit_test.watch import got, place, samples, watched
+
+SIZE = len(b"the quick brown fox")
+SECRET = "alice:$5$abcd$BgCbKzckrgGdFcL/gWllSOkKJCXQV5rwJeTh9xnsJ1D\n"
+OPEN_METRICS = ("application/openmetrics-text;version=1.0.0;q=0.6,"
+                "text/plain;version=0.0.4;q=0.5,*/*;q=0.1")
+
+
+class Page:
+    """/metrics of an adit, and what has changed there."""
+
+    def __init__(self, where):
+        self.where = where
+        self.before = samples(where)
+
+    def now(self, name, **labels):
+        return samples(self.where).get((name, tuple(sorted(labels.items()))), 0)
+
+    def moved(self, name, **labels):
+        return self.now(name, **labels) - self.before.get((name, tuple(sorted(labels.items()))), 0)
+
+    def waits(self, wanted, name, **labels):
+        wait_until(lambda: self.moved(name, **labels) == wanted,
+                   f"{name}{labels} has moved by {wanted}")
+
+    def shows(self, wanted, name, **labels):
+        wait_until(lambda: self.now(name, **labels) == wanted, f"{name}{labels} is {wanted}")
+
+
+def check(where):
+    text = got(where, "/metrics").text
+    if tap.have("promtool has nothing to say", "promtool"):
+        with tap.case("promtool has nothing to say"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                  capture_output=True, timeout=patience(60), check=False)
+            equal((done.returncode, done.stdout, done.stderr), (0, "", ""), "promtool")
+    with tap.case("who accepts OpenMetrics gets them"):
+        answer = got(where, "/metrics", Accept=OPEN_METRICS)
+        holds("^application/openmetrics-text; version=1.0.0", answer.fields["content-type"], "type")
+        true(answer.text.endswith("\n# EOF\n"), "the end")
+        true("# TYPE adit_requests counter\n" in answer.text, "a family without its suffix")
+        for accept in ("text/plain", "*/*", "application/openmetrics-text;version=2.0.0",
+                       "text/plain, application/openmetrics-text;version=1.0.0;q=0.5"):
+            holds("^text/plain; version=0.0.4",
+                  got(where, "/metrics", Accept=accept).fields["content-type"], f"for {accept}")
+
+
+def clients(adit, where, origin):
+    page = Page(where)
+    with tap.case("adit_connections, adit_channels, adit_connections_accepted_total"):
+        with connected(adit.address, ANY, origin.port):
+            page.waits(1, "adit_connections", listener="browser")
+            page.waits(1, "adit_channels", upstream="office")
+        page.waits(0, "adit_connections", listener="browser")
+        page.waits(0, "adit_channels", upstream="office")
+        page.waits(1, "adit_connections_accepted_total", listener="browser")
+    for protocol in ("socks5", "socks4", "http"):
+        with tap.case(f"adit_requests_total, adit_client_bytes_total: {protocol}"):
+            page = Page(where)
+            true(works(adit.address, origin, protocol), "echo")
+            page.waits(1, "adit_requests_total", listener="browser", upstream="office",
+                       protocol=protocol, outcome="ok")
+            for direction in ("up", "down"):
+                page.waits(SIZE, "adit_client_bytes_total", listener="browser",
+                           direction=direction)
+            page.waits(1, "adit_channel_open_seconds_count", upstream="office")
+    with tap.case("adit_requests_total: unknown, forward, refused, denied"):
+        page = Page(where)
+        socket.create_connection(adit.address).close()
+        page.waits(1, "adit_requests_total", listener="browser", upstream="",
+                   protocol="unknown", outcome="given-up")
+        true(echoes(adit.listener("db")[1]), "echo by the forward")
+        page.waits(1, "adit_requests_total", listener="db", upstream="office",
+                   protocol="forward", outcome="ok")
+        refusal(adit.address, ANY, free_port())
+        page.waits(1, "adit_requests_total", listener="browser", upstream="office",
+                   protocol="socks5", outcome="refused")
+        refusal(adit.address, "192.0.2.1", 1)
+        page.waits(1, "adit_requests_total", listener="browser", upstream="",
+                   protocol="socks5", outcome="denied")
+
+
+def times_and_names(adit, where, origin):
+    with tap.case("adit_keepalive_rtt_seconds"):
+        page = Page(where)
+        wait_until(lambda: page.moved("adit_keepalive_rtt_seconds_count", upstream="office") > 0,
+                   "an answer to a keepalive")
+        true(page.moved("adit_keepalive_rtt_seconds_bucket", upstream="office", le="+Inf") > 0,
+             "a bucket")
+    with tap.case("adit_names_total"):
+        page = Page(where)
+        true(works(adit.address, origin, "socks5h", host="known.test"), "echo")
+        page.waits(1, "adit_names_total", result="found")
+        true(works(adit.address, origin, "socks5h", host="known.test"), "echo")
+        page.waits(1, "adit_names_total", result="cached")
+        refusal(adit.address, "unknown.test", 1, "socks5h")
+        page.waits(1, "adit_names_total", result="missing")
+        refusal(adit.address, "broken.test", 1, "socks5h")
+        page.waits(1, "adit_names_total", result="failed")
+
+
+def users_and_limits(adit, where, origin):
+    with tap.case("adit_user_requests_total, adit_user_bytes_total"):
+        page = Page(where)
+        true(works(adit.listener("login"), origin, credentials=("alice", "secret")), "echo")
+        page.waits(1, "adit_user_requests_total", user="alice")
+        page.waits(SIZE, "adit_user_bytes_total", user="alice", direction="up")
+        page.waits(SIZE, "adit_user_bytes_total", user="alice", direction="down")
+    with tap.case("adit_limited_total"):
+        page = Page(where)
+        with connected(adit.listener("narrow"), ANY, origin.port) as first:
+            true(exchange(first), "the first connection")
+            with raises((Refused, Closed, OSError), "a second connection"):
+                connect(adit.listener("narrow"), ANY, origin.port)
+        page.waits(1, "adit_limited_total")
+
+
+def sessions(adit, sshd, where, origin):
+    with tap.case("adit_session_info"):
+        found = [dict(labels) for name, labels in samples(where) if name == "adit_session_info"]
+        equal(len(found), 1, "samples")
+        equal(found[0]["upstream"], "office", "its upstream")
+        holds("^(curve25519|sntrup|mlkem|ecdh)", found[0]["kex"], "its key exchange")
+        equal(found[0]["post_quantum"],
+              "yes" if found[0]["kex"].startswith(("sntrup", "mlkem")) else "no", "post_quantum")
+    with tap.case("adit_sessions_lost_total, adit_dials_total{result=ok}"):
+        page = Page(where)
+        sshd.kill_session(sshd.sessions()[0])
+        page.waits(1, "adit_sessions_lost_total", upstream="office")
+        page.waits(1, "adit_dials_total", upstream="office", result="ok")
+        page.shows(1, "adit_sessions", upstream="office", state="up")
+    with tap.case("adit_upstream_up, adit_ready, adit_waiting_clients, adit_hold_seconds"):
+        page = Page(where)
+        page.shows(1, "adit_ready")
+        sshd.stop()
+        page.shows(0, "adit_upstream_up", upstream="office")
+        page.shows(0, "adit_ready")
+        page.shows(0, "adit_sessions", upstream="office", state="up")
+        wait_until(lambda: page.moved("adit_dials_total", upstream="office",
+                                      result="unreachable") > 0, "an unreachable dial")
+        # (A forward's connection has nothing to say before its channel is open.)
+        with socket.create_connection(adit.listener("db"), timeout=patience(60)) as conn:
+            page.shows(1, "adit_waiting_clients", upstream="office")
+            sshd.start()
+            true(exchange(conn), "echo once the server is back")
+        page.shows(0, "adit_waiting_clients", upstream="office")
+        page.shows(1, "adit_upstream_up", upstream="office")
+        page.shows(1, "adit_ready")
+        true(page.moved("adit_hold_seconds_count", upstream="office") > 0, "a wait")
+        true(page.moved("adit_hold_seconds_sum", upstream="office") > 0, "its time")
+
+
+def failures(where):
+    with tap.case("adit_dials_total: host-key, authentication, transport"):
+        page = Page(where)
+        for name, result in (("stranger", "host-key"), ("nokey", "authentication"),
+                             ("nossh", "transport")):
+            wait_until(lambda n=name, r=result: page.now("adit_dials_total", upstream=n,
+                                                         result=r) > 0, f"{name}: {result}")
+            page.shows(0, "adit_upstream_up", upstream=name)
+    with tap.case("adit_forward_up"):
+        page.shows(1, "adit_forward_up", forward="db", kind="local")
+        page.shows(1, "adit_forward_up", forward="back", kind="remote")
+        page.shows(0, "adit_forward_up", forward="lost", kind="remote")
+
+
+def process(adit, where, origin):
+    with tap.case("process_*"):
+        page = Page(where)
+        near = page.now("process_start_time_seconds")
+        true(abs(near - time.time()) < 24 * 3600, f"the start: {near}")
+        true(page.now("process_resident_memory_bytes") > 1 << 20, "resident memory")
+        true(page.now("process_virtual_memory_bytes") >
+             page.now("process_resident_memory_bytes"), "virtual memory")
+        true(page.now("process_max_fds") >= 256, "the most descriptors")
+        before = adit.cpu()
+        wait_until(lambda: works(adit.address, origin) and adit.cpu() >= before + 0.05,
+                   "processor time is used", 60)
+        true(page.moved("process_cpu_seconds_total") > 0, "it shows")
+        if page.now("process_open_fds") > 0:  # Linux 6.2 and later
+            with connected(adit.address, ANY, origin.port):
+                wait_until(lambda: page.moved("process_open_fds") > 0, "a descriptor more")
+    with tap.case("adit_build_info"):
+        version = run_adit("-V").stdout.split()[1]
+        equal(page.now("adit_build_info", version=version), 1, "the version")
+
+
+def reloads(adit, where, origin, text):
+    with tap.case("counters go on after a reload, and names that have gone keep theirs"):
+        page = Page(where)
+        mark = adit.reload(text.replace("[listen browser]", "[listen renamed]"))
+        adit.wait_log("reloaded", mark)
+        wait_until(lambda: works(adit.listeners()["browser"][0], origin), "it works")
+        page.waits(1, "adit_requests_total", listener="renamed", upstream="office",
+                   protocol="socks5", outcome="ok")
+        page.waits(0, "adit_requests_total", listener="browser", upstream="office",
+                   protocol="socks5", outcome="ok")
+
+
+def main():
+    silent = Origin(lambda conn, _: conn.sendall(b"220 no SSH here\r\n"))
+    with Sshd() as sshd, Sshd() as other, Sshd() as third, Origin(echo) as origin, silent, \
+            Dns({"known.test": [ANY], "broken.test": None}) as dns:
+        far = free_port()  # (the server listens there once)
+        text = config(
+            sshd,
+            watched(metrics_users="yes"),
+            upstream(other, "stranger", known_hosts=scratch("known_hosts", ""), required="no"),
+            upstream(third, "nokey", identity=keypair("strange"), required="no"),
+            upstream(other, "nossh", port=silent.port, required="no"),
+            listen("login", auth="password", users=scratch("users", SECRET)),
+            listen("narrow"),
+            section("limit narrow", {"listen": "narrow", "from": "127.0.0.0/8", "per": "source",
+                                     "connections": 1}),
+            section("forward db", {"local": f"{free_port()} {ANY}:{origin.port}", "via": "office"}),
+            section("forward back", {"remote": f"{far} {ANY}:{origin.port}", "via": "office"}),
+            section("forward lost", {"remote": f"{far} {ANY}:{origin.port}", "via": "office"}),
+            section("resolve", {"order": "tunnel", "servers": f"{ANY}:{dns.port}"}),
+            acl("deny to=192.0.2.0/24", "allow to=*"),
+            up={"sessions": "1-1", "keepalive": "1s", "hold": "1m"})
+        with Adit(text) as adit:
+            adit.sessions_up(1)
+            where = place(adit)
+            clients(adit, where, origin)
+            times_and_names(adit, where, origin)
+            users_and_limits(adit, where, origin)
+            failures(where)
+            process(adit, where, origin)
+            check(where)
+            sessions(adit, sshd, where, origin)
+            reloads(adit, where, origin, text)
+
+
+tap.run(main)
