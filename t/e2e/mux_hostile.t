@@ -12,8 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import equal, scratch, tap, true, wait_until
-from adit_test.mux import Master, descriptors
-from adit_test.sshd import Sshd
+from adit_test.mux import Master, descriptors, shell_server
 
 HELLO, NEW_SESSION, ALIVE, NEW_STDIO = 1, 0x10000002, 0x10000004, 0x10000008
 OPEN_FWD, CLOSE_FWD, PROXY, EXT_INFO = 0x10000006, 0x10000007, 0x1000000f, 0x20000001
@@ -185,7 +184,7 @@ def odd_streams(master, before):
 
 
 def main():
-    with Sshd(options={"LogLevel": "INFO"}) as sshd, \
+    with shell_server() as sshd, \
             Master(sshd, up={"sessions": "1"}) as master:
         equal(master.ssh("server", "true").returncode, 0, "the first")
         before = descriptors(master.adit.pid)
