@@ -140,6 +140,7 @@ struct config_upstream {
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
     enum upstream_required required;
+    char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };
 
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */
@@ -237,6 +238,7 @@ struct config_status {
      * as the keys of both kinds of section share their types. */
     struct config_listen listen;
     struct string_list names;   /* that a request's Host may have besides localhost and addresses */
+    bool destinations;          /* who asks from another machine sees what connections lead to */
     bool metrics_users;         /* requests are counted by user, too */
     uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
 };

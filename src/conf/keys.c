@@ -172,6 +172,10 @@ static const struct key upstream_keys[] = {
      .words = words_required,
      .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
              "if all requests of some listener or forward lead there."},
+    {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
+     .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
+             "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "
+             "The user that runs adit, and root, have a shell at the server there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},
@@ -335,6 +339,9 @@ static const struct key status_keys[] = {
      .help = "With yes, everybody who can reach the address may see it."},
     {"names", &type_names, FIELD(config_status, names), .otherwise = "none",
      .help = "The names by which it may be asked for, besides localhost and addresses."},
+    {"destinations", &type_bool, FIELD(config_status, destinations), .initial = "no",
+     .words = words_yes_no,
+     .help = "With yes, who asks from another machine sees what connections lead to, too."},
     {"metrics_users", &type_bool, FIELD(config_status, metrics_users), .initial = "no",
      .words = words_yes_no, .help = "With yes, /metrics counts the requests of each user."},
     {"drain_announce", &type_duration, FIELD(config_status, drain_announce_ms), .initial = "10s",

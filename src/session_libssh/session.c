@@ -237,6 +237,8 @@ static const struct session_operations libssh_session_operations = {
     .free = libssh_session_free,
     .open_tcp = libssh_open_tcp,
     .open_unix = libssh_open_unix,
+    .open_shell = libssh_open_shell,
+    .shell_resize = libssh_shell_resize,
     .open_cancel = libssh_open_cancel,
     .listen = libssh_listen,
     .listen_free = libssh_listen_free,
@@ -274,6 +276,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);
+    TAILQ_INIT(&s->channels.starting);
     TAILQ_INIT(&s->queues.writers);
     TAILQ_INIT(&s->queues.dirty);
     TAILQ_INIT(&s->queues.postponed);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "io/socket.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,21 @@ void clients_look_elsewhere(struct worker *worker)
         struct client *next = TAILQ_NEXT(c, link);
         if (c->state == CLIENT_OPENING && client_may_open_elsewhere(c))
             client_event(c, CLIENT_OVERDUE, NULL);
+        c = next;
+    }
+}
+
+void clients_stream_news(struct worker *worker)
+{
+    struct client *c = TAILQ_FIRST(&worker->clients);
+
+    while (c != NULL) {
+        struct client *next = TAILQ_NEXT(c, link);
+        const struct internal_stream *stream = c->internal != NULL ? c->internal->stream : NULL;
+        if (stream != NULL && atomic_load(&stream->cut))
+            client_abort(c, "the client has gone");
+        else if (stream != NULL)
+            client_shell_look(c);
         c = next;
     }
 }
@@ -366,6 +382,8 @@ bool client_new_internal(struct worker *worker, struct generation *generation,
     *c->internal = *request;
     c->session.upstream = generation_upstream(generation, request->via, &c->session.table);
     c->request->hold.limit_ms = request->hold_ms;
+    if (request->stream != NULL)
+        client_shell_begin(c, request->stream);
     take_target(c, &request->to);
     log_debug("connection %llu: adit's own, to %s through upstream %s", c->number, c->wish.target,
               request->via);

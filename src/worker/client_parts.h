@@ -12,6 +12,7 @@
  *   client_connect.c  a connection from this machine (remote forwards)
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
+ *   client_shell.c    what an ssh(1) at the control socket has besides a channel
  *   client_exchange.c one HTTP request and its response; then the next request
  *   client_ahead.c    requests that go to the origin before their turn
  *   client_kept.c     connections to origins that are kept for the next requests
@@ -182,6 +183,7 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
+struct client_shell;
 /* client_limits.c: what the client counts for. */
 struct client_claim {
     const struct config_limit *limit; /* NULL: none */
@@ -233,6 +235,7 @@ struct client {
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
+    struct client_shell *shell;       /* client_shell.c; NULL: the client is no shell */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
     struct client_ahead *ahead;       /* client_ahead.c; NULL: no request went ahead so far */
@@ -419,6 +422,9 @@ void client_count_cut(struct client *client);
 void client_describe_cut(const struct client *client, int side, const char *reason, char *why,
                          size_t size);
 
+/* The relay has ended, and what belongs to it, too. */
+void client_relay_ended(struct client *client, const struct relay_result *result);
+
 /* client_exchange.c */
 
 enum client_event client_exchange(struct client *client); /* an action */
@@ -478,6 +484,11 @@ void client_drop_kept(struct client *client);
 void client_watch_idle(struct client *client);
 
 /* client_end.c */
+
+/* Where the client comes from, as the access line tells it (the caller frees); its protocol, or NULL
+ * while that is not known. */
+char *client_source(const struct client *client);
+const char *client_protocol_name(const struct client *client);
 
 /* The client came in by its listener. */
 void client_count_accepted(struct client *client);
