@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/forward_spec.h"
 #include "conf/known_hosts_command.h"
+#include "conf/master_socket.h"
 #include "conf/paths.h"
 #include "io/whole.h"
 
@@ -12,9 +13,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define USERS_FILE_MAX ((size_t)16 << 20)
+
+/* Whether ssh(1) is served, which is enough to do. */
+static bool has_master_socket(const struct config *config)
+{
+    for (size_t i = 0; i < config->upstream_count; i++)
+        if (config->upstreams[i].master_socket)
+            return true;
+    return false;
+}
 
 /* Every kind of object and every key that must be there. */
 static void check_complete(struct load *load)
@@ -34,7 +45,7 @@ static void check_complete(struct load *load)
         load_problem(load, load->last_line, "there is no [upstream NAME]: nowhere to go");
     /* (By a control socket forwards can be asked for later.) */
     if (load->file && load->config->listen_count == 0 && load->config->forward_count == 0 &&
-        !load->config->gateway.control)
+        !load->config->gateway.control && !has_master_socket(load->config))
         load_problem(load, load->last_line,
                      "there is no [listen NAME] and no [forward NAME]: nothing to do");
 }
@@ -73,6 +84,32 @@ static void check_known_hosts_command(struct load *load, const struct load_secti
     command_words_free(words);
 }
 
+/* Two upstreams cannot be found at one path. */
+static bool has_own_master_socket(const struct load *load, size_t index, const char *path)
+{
+    return config_master_at(load->config, path) == &load->config->upstreams[index];
+}
+
+static void check_master_socket(struct load *load, size_t index, const struct load_section *section)
+{
+    const struct config_upstream *upstream = &load->config->upstreams[index];
+    unsigned line = load_line_of(section, "master_socket");
+    char *path = config_master_socket(upstream);
+
+    if (!upstream->master_socket)
+        return;
+    if (!path)
+        load_problem(load, line, "master_socket: '%s' has a token or a variable that is not known",
+                     upstream->master_socket);
+    else if (load->file && path[0] != '/')
+        load_problem(load, line, "master_socket: '%s' does not begin with / or ~/", path);
+    else if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        load_problem(load, line, "master_socket: '%s' is longer than a socket's path may be", path);
+    else if (!has_own_master_socket(load, index, path))
+        load_problem(load, line, "master_socket: another upstream has %s, too", path);
+    free(path);
+}
+
 static void check_upstream(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
@@ -93,6 +130,7 @@ static void check_upstream(struct load *load, size_t index)
     if (upstream->jump.count > 0 && upstream->proxy_command)
         load_problem(load, load_line_of(section, "proxy_command"),
                      "proxy_command and jump exclude each other");
+    check_master_socket(load, index, section);
 }
 
 /* Where the problems of a users file are reported. */

@@ -214,6 +214,28 @@ static bool is_option(const struct command_line *line, const char *keyword)
     return found;
 }
 
+/* Whether ssh(1) is served by the sessions. (With "ask" ssh would ask a person each time.) */
+static bool serves_ssh(const struct tunnel *tunnel)
+{
+    return is_master(tunnel) && !answer_is(tunnel, "controlmaster", "ask", "autoask");
+}
+
+/* The control socket is the one at which ssh finds the sessions, too. */
+static void write_master_socket(struct tunnel *tunnel)
+{
+    char *path = ssh_answer_control_path(&tunnel->known.answer, tunnel->host);
+    struct buffer text = {0};
+
+    if (path && serves_ssh(tunnel)) {
+        for (const char *c = path; *c; c++)
+            text_add(&text, *c == '%' ? "%%%%" : "%c", *c);
+        char *value = text_take(&text);
+        tunnel_entry(tunnel, "master_socket", value);
+        free(value);
+    }
+    free(path);
+}
+
 static void write_upstream(struct tunnel *tunnel)
 {
     const struct command_line *line = tunnel->line;
@@ -232,6 +254,8 @@ static void write_upstream(struct tunnel *tunnel)
         tunnel_entry(tunnel, "keepalive", interval);
     if (line->stdio)
         tunnel_entry(tunnel, "sessions", "1");
+    else
+        write_master_socket(tunnel);
 }
 
 /* Expands the tokens and variables (ssh_config(5) TOKENS) in the path of a socket. */

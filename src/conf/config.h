@@ -140,6 +140,7 @@ struct config_upstream {
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
     enum upstream_required required;
+    char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };
 
 /* An address that a listener listens on: IP address and port, or the path of a unix socket. */

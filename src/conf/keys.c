@@ -172,6 +172,10 @@ static const struct key upstream_keys[] = {
      .words = words_required,
      .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
              "if all requests of some listener or forward lead there."},
+    {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
+     .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
+             "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "
+             "The user that runs adit, and root, have a shell at the server there."},
     {"ssh_config", &type_bool, FIELD(config_upstream, ssh_config), .initial = "no",
      .words = words_yes_no,
      .help = "Take settings that are not given here from ssh_config(5), as ssh -G prints them."},
@@ -308,9 +312,13 @@ static const struct key limit_keys[] = {
          "64 for a source."},
     {"new", &type_count, FIELD(config_limit, bounds.fresh), .initial = "unlimited",
      .zero = "unlimited", .min = 1, .max = 1000000, .help = "New connections a second."},
+    {"rate", &type_size, FIELD(config_limit, bounds.rate), .initial = "unlimited",
+     .zero = "unlimited", .min = 1, .max = UINT64_MAX / 1000,
+     .help = "Bytes a second, each way, which the connections that are counted together share."},
     {"burst", &type_duration, FIELD(config_limit, bounds.burst_ms), .initial = "1s", .min = 1,
      .max = 3600000,
-     .help = "The time whose new connections may come at once, if there were none before."},
+     .help =
+         "The time whose new connections and bytes may come at once, if there were none before."},
 };
 
 static const struct key resolve_keys[] = {

@@ -189,7 +189,7 @@ void options_usage(FILE *out)
           "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
           "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
           "  -f                        go to the background once everything is up\n"
-          "  -M, -S PATH               listen at a control socket\n"
+          "  -M, -S PATH               listen at a control socket (-M: for ssh, scp, ..., too)\n"
           "  -E FILE                   append the log to FILE instead of standard error\n"
           "  -q, -v                    log less, log more (twice: even more)\n"
           "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"

@@ -41,6 +41,7 @@ static const struct setting {
     {"IdentityFile", ""},
     {"KbdInteractiveAuthentication", "yes no"},
     {"KexAlgorithms", ""},
+    {"KnownHostsCommand", ""},
     {"LocalForward", ""},
     {"LogLevel", "QUIET FATAL ERROR INFO VERBOSE DEBUG DEBUG1 DEBUG2 DEBUG3"},
     {"MACs", ""},

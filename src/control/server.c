@@ -5,8 +5,8 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/first_byte.h"
 #include "control/protocol.h"
-#include "io/acceptor.h"
 #include "io/socket_calls.h"
 
 #include <assert.h>
@@ -22,6 +22,9 @@ struct control_connection {
     LIST_ENTRY(control_connection) link;
     struct control_server *server;
     uv_pipe_t pipe;
+    int fd;                        /* the pipe's, once it is open */
+    struct first_byte *first_byte; /* is waited for, before the pipe is open; NULL: it is not */
+    char *via;                     /* the upstream that serves ssh(1) there; NULL: none */
     struct deadline patience;
     struct buffer received;
     struct later next;               /* takes the lines that came while one was being answered */
@@ -39,19 +42,11 @@ struct control_request {
     struct control_connection *connection; /* NULL: the client has gone */
 };
 
-/* The listening socket at a path; all NULL: none. */
-struct listening {
-    struct listener *listener;
-    struct acceptor *acceptor;
-    char *path;
-};
-
 struct control_server {
     struct loop *loop;
-    struct listening listening;
-    struct listening prepared; /* during a change, if `changes` */
-    bool changes;
+    struct control_sockets *sockets;
     control_asked_fn *asked;
+    control_mux_fn *mux;
     void *arg;
     LIST_HEAD(, control_connection) connections;
     unsigned count;
@@ -78,6 +73,10 @@ static void connection_close(struct control_connection *connection)
     deadline_cancel(&connection->patience);
     later_cancel(connection->server->loop, &connection->next);
     buffer_clear(&connection->received);
+    first_byte_cancel(connection->first_byte);
+    if (connection->first_byte != NULL)
+        close(connection->fd);
+    free(connection->via);
     connection->server = NULL;
     uv_close((uv_handle_t *)&connection->pipe, on_connection_closed);
 }
@@ -241,11 +240,9 @@ static void connection_next(struct control_connection *connection)
 static bool has_arrived(const struct control_connection *connection)
 {
     int length = 0;
-    int fd;
 
-    return connection->reading && !connection->served &&
-           uv_fileno((const uv_handle_t *)&connection->pipe, &fd) == 0 &&
-           ioctl(fd, FIONREAD, &length) == 0 && length > 0;
+    return (connection->reading || connection->first_byte != NULL) && !connection->served &&
+           ioctl(connection->fd, FIONREAD, &length) == 0 && length > 0;
 }
 
 static const char too_many[] = "the control socket has too many connections";
@@ -257,7 +254,9 @@ static void tell_closed(struct control_connection *connection)
     char *line = control_print(answer);
     uv_buf_t bytes = uv_buf_init(line, (unsigned)strlen(line));
 
-    if (connection->answer == NULL)
+    if (connection->first_byte != NULL)
+        socket_send_now(connection->fd, line, strlen(line));
+    else if (connection->answer == NULL)
         uv_try_write((uv_stream_t *)&connection->pipe, &bytes, 1);
     json_decref(answer);
     free(line);
@@ -300,21 +299,58 @@ static const char *refusal_of_peer(int fd)
     return NULL;
 }
 
-static void on_control_accepted(void *arg, const struct accepted *from)
+/* The client speaks JSON, or is to be refused. False: the connection is closed. */
+static bool open_pipe(struct control_connection *connection)
+{
+    if (uv_pipe_open(&connection->pipe, connection->fd) == 0)
+        return true;
+    close(connection->fd);
+    connection_close(connection);
+    return false;
+}
+
+/* Gives the connection of a mux client away. */
+static void pass_on(struct control_connection *connection)
+{
+    struct control_server *server = connection->server;
+    int fd = connection->fd;
+    char *via = connection->via;
+
+    connection->via = NULL;
+    connection_close(connection);
+    server->mux(server->arg, fd, via);
+    free(via);
+}
+
+/* Frames of ssh's multiplexing protocol begin with the high byte of their length, which is 0; a
+ * line of JSON cannot. */
+static void on_first_byte_came(void *arg, int byte)
+{
+    struct control_connection *connection = arg;
+
+    connection->first_byte = NULL;
+    if (byte < 0) {
+        close(connection->fd);
+        connection_close(connection);
+    } else if (byte == 0) {
+        pass_on(connection);
+    } else if (open_pipe(connection)) {
+        connection_read(connection, true);
+    }
+}
+
+static void on_control_accepted(void *arg, const struct accepted *from, const char *via)
 {
     struct control_server *server = arg;
     struct control_connection *connection = mem_zalloc(sizeof *connection);
     const char *why;
 
     connection->server = server;
+    connection->fd = from->fd;
+    connection->via = mem_strdup(via);
     LIST_INSERT_HEAD(&server->connections, connection, link);
     server->count++;
     uv_pipe_init(loop_uv(server->loop), &connection->pipe, 0);
-    if (uv_pipe_open(&connection->pipe, from->fd) != 0) {
-        close(from->fd);
-        connection_close(connection);
-        return;
-    }
     /* (Another user's connection takes nobody's place.) */
     why = refusal_of_peer(from->fd);
     if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)
@@ -322,69 +358,37 @@ static void on_control_accepted(void *arg, const struct accepted *from)
     if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)
         why = too_many;
     if (why != NULL) {
-        connection_refuse(connection, why);
+        if (open_pipe(connection))
+            connection_refuse(connection, why);
+        return;
+    }
+    connection->first_byte =
+        first_byte_wait(server->loop, connection->fd, on_first_byte_came, connection);
+    if (connection->first_byte == NULL) {
+        close(connection->fd);
+        connection_close(connection);
         return;
     }
     arm_patience(connection);
-    connection_read(connection, true);
 }
 
-struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg)
+struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked,
+                                          control_mux_fn *mux, void *arg)
 {
     struct control_server *server = mem_zalloc(sizeof *server);
 
     server->loop = loop;
     server->asked = asked;
+    server->mux = mux;
     server->arg = arg;
+    server->sockets = control_sockets_new(loop, on_control_accepted, server);
     LIST_INIT(&server->connections);
     return server;
 }
 
-static void listening_close(struct listening *listening)
+struct control_sockets *control_server_sockets(struct control_server *server)
 {
-    acceptor_free(listening->acceptor);
-    listener_close(listening->listener);
-    free(listening->path);
-    *listening = (struct listening){0};
-}
-
-static bool same_path(const char *a, const char *b)
-{
-    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
-}
-
-bool control_server_prepare(struct control_server *server, const char *path, char *error,
-                            size_t error_size)
-{
-    struct listener_address at = {.is_unix = true, .path = path, .mode = 0600};
-
-    assert(!server->changes);
-    if (same_path(path, server->listening.path))
-        return true;
-    if (path != NULL) {
-        server->prepared.listener = listener_new(&at, error, error_size);
-        if (server->prepared.listener == NULL)
-            return false;
-        server->prepared.acceptor = acceptor_new(server->loop, server->prepared.listener, true,
-                                                 on_control_accepted, server);
-        server->prepared.path = mem_strdup(path);
-    }
-    server->changes = true;
-    return true;
-}
-
-void control_server_commit(struct control_server *server, bool keep_new)
-{
-    struct listening old = server->listening;
-
-    if (!server->changes)
-        return;
-    server->changes = false;
-    if (keep_new) {
-        server->listening = server->prepared;
-        server->prepared = old;
-    }
-    listening_close(&server->prepared);
+    return server->sockets;
 }
 
 void control_server_free(struct control_server *server)
@@ -393,7 +397,6 @@ void control_server_free(struct control_server *server)
         return;
     while (!LIST_EMPTY(&server->connections))
         connection_close(LIST_FIRST(&server->connections));
-    listening_close(&server->prepared);
-    listening_close(&server->listening);
+    control_sockets_free(server->sockets);
     free(server);
 }

@@ -6,6 +6,7 @@
 #ifndef ADIT_CONTROL_SERVER_H
 #define ADIT_CONTROL_SERVER_H
 
+#include "control/sockets.h"
 #include "io/loop.h"
 
 #include <jansson.h>
@@ -22,20 +23,18 @@ struct control_request;
 typedef void control_asked_fn(void *arg, struct control_request *request, const char *command,
                               const json_t *object);
 
-/* A server that does not listen yet. */
-struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked, void *arg);
+/* Called for each client that speaks ssh's multiplexing protocol (control/mux_connection), with
+ * its descriptor, which is the callee's, and the upstream of the place that it came to; NULL: no
+ * ssh is served there. */
+typedef void control_mux_fn(void *arg, int fd, const char *via);
 
-/* Change the path in two steps. The first listens at the new path, a unix socket of mode 0600
- * (io/listener.h: a stale socket is replaced, and the path is removed at the end), unless that is
- * the old path; NULL is no path. False: `error` says why not. The second, whether or not the first
- * succeeded, keeps the new listening socket or the old one and closes the other; clients that are
- * connected stay.
- *
- * Requests of root and of the user that runs this process are answered (SO_PEERCRED, unix(7));
- * those of others get an error. */
-bool control_server_prepare(struct control_server *server, const char *path, char *error,
-                            size_t error_size);
-void control_server_commit(struct control_server *server, bool keep_new);
+/* A server that does not listen yet. */
+struct control_server *control_server_new(struct loop *loop, control_asked_fn *asked,
+                                          control_mux_fn *mux, void *arg);
+
+/* Where it listens. Requests of root and of the user that runs this process are answered
+ * (SO_PEERCRED, unix(7)); those of others get an error. */
+struct control_sockets *control_server_sockets(struct control_server *server);
 
 /* Closes everything. Requests that were not answered must still be answered, to no effect. NULL is
  * fine. */

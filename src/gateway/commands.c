@@ -4,13 +4,14 @@
 #include "base/exit_status.h"
 #include "base/json_text.h"
 #include "base/mem.h"
-#include "conf/forward_spec.h"
+#include "conf/master_socket.h"
 #include "control/client.h"
 #include "control/protocol.h"
 #include "control/server.h"
 #include "gateway/connections.h"
-#include "gateway/forwards.h"
+#include "gateway/forward_orders.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/mux_master.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 #include "shared/connection_list.h"
@@ -20,26 +21,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long a server may take to answer for the remote forwards of a request. */
-#define FORWARD_MS 60000
-
 struct control {
     struct gateway *gateway;
     struct control_server *server;
-    LIST_HEAD(, order) orders;
-    struct later forwards_changed;
-};
-
-/* A request for forwards, which are all there in the end or none of them is. In the list while they
- * are configured and waited for. */
-struct order {
-    LIST_ENTRY(order) link;
-    struct control *control;
-    struct control_request *request;
-    char **names; /* of their sections */
-    size_t count;
-    struct deadline patience;
-    char *why; /* one of them cannot be had */
+    struct forward_orders *orders;
+    struct mux_master *mux;
 };
 
 static void obey_check(struct control *control, struct control_request *request,
@@ -148,152 +134,20 @@ static char *copy_of(const json_t *item, const char *member)
     return mem_strdup(control_text(item, member));
 }
 
-/* Asks for a change with the forwards of the request. */
-static void ask_change(struct control *control, enum config_change_kind kind, const json_t *object,
-                       config_change_done_fn *done, void *arg)
+/* The forwards of a request. */
+static struct config_change_forward *forwards_of(const json_t *object, size_t *count)
 {
     const json_t *items = json_object_get(object, "forwards");
-    size_t count = json_array_size(items);
-    struct config_change_forward *forwards = mem_zalloc(count * sizeof(*forwards));
+    struct config_change_forward *forwards;
 
-    for (size_t i = 0; i < count; i++) {
+    *count = json_array_size(items);
+    forwards = mem_zalloc((*count + 1) * sizeof(*forwards));
+    for (size_t i = 0; i < *count; i++) {
         const json_t *item = json_array_get(items, i);
         forwards[i].kind = copy_of(item, "kind");
         forwards[i].spec = copy_of(item, "spec");
     }
-    config_changes_ask(control->gateway->changes, &(struct config_change_request){
-                                                      .kind = kind,
-                                                      .forwards = forwards,
-                                                      .forward_count = count,
-                                                      .done = done,
-                                                      .arg = arg,
-                                                  });
-}
-
-static void order_free(struct order *order)
-{
-    for (size_t i = 0; i < order->count; i++)
-        free(order->names[i]);
-    free(order->names);
-    free(order->why);
-    free(order);
-}
-
-/* Nothing is waited for any more. */
-static void order_settled(struct order *order)
-{
-    LIST_REMOVE(order, link);
-    deadline_cancel(&order->patience);
-}
-
-static void order_taken_back(void *arg, bool ok, const struct config_change_result *result)
-{
-    struct order *order = arg;
-
-    (void)ok;
-    (void)result;
-    control_answer(order->request, control_error(EXIT_SSH, "%s", order->why));
-    order_free(order);
-}
-
-/* As one of its forwards cannot be had, all are taken back; then it is answered. (A forward that a
- * reload or a cancel has removed already is left out: a request that is still to be carried out may
- * add another one of that name.) */
-static void order_failed(struct order *order, const char *why)
-{
-    const struct gateway *g = order->control->gateway;
-    struct config_change_forward *forwards = mem_zalloc(order->count * sizeof(*forwards));
-    size_t count = 0;
-
-    order_settled(order);
-    order->why = mem_strdup(why);
-    for (size_t i = 0; i < order->count; i++)
-        if (config_forward(g->generation->config, order->names[i]) != NULL)
-            forwards[count++].name = mem_strdup(order->names[i]);
-    config_changes_ask(g->changes, &(struct config_change_request){
-                                       .kind = CONFIG_REMOVE_NAMED_FORWARDS,
-                                       .forwards = forwards,
-                                       .forward_count = count,
-                                       .done = order_taken_back,
-                                       .arg = order,
-                                   });
-}
-
-/* How one of them does: FORWARD_UP (and the port that the server chose, or 0), FORWARD_DEGRADED
- * (and why), or it has still to be waited for. */
-static enum forward_state progress(const struct gateway *g, const char *name, uint16_t *chosen,
-                                   const char **why)
-{
-    const struct config_forward *forward = config_forward(g->generation->config, name);
-    struct forward_status status;
-
-    *chosen = 0;
-    *why = "it is not configured any more";
-    if (forward == NULL)
-        return FORWARD_DEGRADED;
-    status_forward(g, forward, &status);
-    *why = status.error;
-    if (forward->bind.path == NULL && forward->bind.port == 0)
-        *chosen = status.port;
-    return status.state;
-}
-
-/* Answers if all are there, or one will not be. */
-static void order_check(struct order *order)
-{
-    json_t *allocated = json_array();
-    json_t *answer;
-    bool waiting = false;
-
-    for (size_t i = 0; i < order->count; i++) {
-        const char *why;
-        uint16_t chosen;
-        switch (progress(order->control->gateway, order->names[i], &chosen, &why)) {
-        case FORWARD_WAITING:
-        case FORWARD_ASKED: waiting = true; break;
-        case FORWARD_UP:
-            if (chosen != 0)
-                json_array_append_new(allocated, json_integer(chosen));
-            break;
-        case FORWARD_DEGRADED:
-            json_decref(allocated);
-            order_failed(order, why);
-            return;
-        }
-    }
-    if (waiting) {
-        json_decref(allocated);
-        return;
-    }
-    answer = control_ok();
-    json_object_set_new(answer, "allocated", allocated);
-    order_settled(order);
-    control_answer(order->request, answer);
-    order_free(order);
-}
-
-static void order_overdue(struct deadline *patience)
-{
-    order_failed(container_of(patience, struct order, patience),
-                 "the server has not answered within a minute");
-}
-
-static void check_orders(struct later *later)
-{
-    struct control *control = container_of(later, struct control, forwards_changed);
-    struct order *order = LIST_FIRST(&control->orders);
-
-    while (order != NULL) {
-        struct order *next = LIST_NEXT(order, link);
-        order_check(order);
-        order = next;
-    }
-}
-
-/* (Not at once: to take forwards back is to change what has just changed.) */
-void control_forward_changed(struct control *control)
-{
-    later_post(control->gateway->loop, &control->forwards_changed, check_orders);
+    return forwards;
 }
 
 static void answer_refused(struct control_request *request, const char *error)
@@ -301,35 +155,30 @@ static void answer_refused(struct control_request *request, const char *error)
     control_answer(request, control_error(EXIT_SSH, "%s", error));
 }
 
-/* The forwards are configured: now they have to come up. */
-static void forwards_added(void *arg, bool ok, const struct config_change_result *result)
+static void order_done(void *arg, const struct forward_order_result *result)
 {
-    struct order *order = arg;
-    struct control *control = order->control;
-    const struct config *config = result->config;
+    json_t *allocated;
+    json_t *answer;
 
-    if (!ok) {
-        answer_refused(order->request, result->error);
-        order_free(order);
+    if (result->error != NULL) {
+        answer_refused(arg, result->error);
         return;
     }
-    order->count = config->forward_count - result->forwards_before;
-    order->names = mem_zalloc(order->count * sizeof(char *));
-    for (size_t i = 0; i < order->count; i++)
-        order->names[i] = mem_strdup(config->forwards[result->forwards_before + i].name);
-    LIST_INSERT_HEAD(&control->orders, order, link);
-    deadline_arm(control->gateway->loop, &order->patience, FORWARD_MS, order_overdue);
-    order_check(order);
+    allocated = json_array();
+    for (size_t i = 0; i < result->port_count; i++)
+        json_array_append_new(allocated, json_integer(result->ports[i]));
+    answer = control_ok();
+    json_object_set_new(answer, "allocated", allocated);
+    control_answer(arg, answer);
 }
 
 static void obey_forward(struct control *control, struct control_request *request,
                          const json_t *object)
 {
-    struct order *order = mem_zalloc(sizeof(*order));
+    size_t count;
+    struct config_change_forward *forwards = forwards_of(object, &count);
 
-    order->control = control;
-    order->request = request;
-    ask_change(control, CONFIG_ADD_FORWARDS, object, forwards_added, order);
+    forward_orders_add(control->orders, forwards, count, order_done, request);
 }
 
 static void forwards_removed(void *arg, bool ok, const struct config_change_result *result)
@@ -343,7 +192,16 @@ static void forwards_removed(void *arg, bool ok, const struct config_change_resu
 static void obey_cancel(struct control *control, struct control_request *request,
                         const json_t *object)
 {
-    ask_change(control, CONFIG_REMOVE_FORWARDS, object, forwards_removed, request);
+    size_t count;
+    struct config_change_forward *forwards = forwards_of(object, &count);
+
+    config_changes_ask(control->gateway->changes, &(struct config_change_request){
+                                                      .kind = CONFIG_REMOVE_FORWARDS,
+                                                      .forwards = forwards,
+                                                      .forward_count = count,
+                                                      .done = forwards_removed,
+                                                      .arg = request,
+                                                  });
 }
 
 /* All of them. */
@@ -380,27 +238,73 @@ static void on_command(void *arg, struct control_request *request, const char *c
     control_answer(request, control_error(EXIT_SSH, "there is no command \"%s\"", command));
 }
 
-/* The socket. */
+/* The sockets. */
+
+static void on_mux_client(void *arg, int fd, const char *via)
+{
+    struct control *control = arg;
+
+    mux_master_accept(control->mux, fd, via);
+}
 
 struct control *control_new(struct gateway *gateway)
 {
     struct control *control = mem_zalloc(sizeof(*control));
 
     control->gateway = gateway;
-    LIST_INIT(&control->orders);
-    control->server = control_server_new(gateway->loop, on_command, control);
+    control->orders = forward_orders_new(gateway);
+    control->mux = mux_master_new(gateway, control->orders);
+    control->server = control_server_new(gateway->loop, on_command, on_mux_client, control);
     return control;
 }
 
-bool control_prepare(struct control *control, const struct config *config,
-                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX])
+/* The paths of a configuration: first that of `[gateway] control`, if there is one. */
+struct control_paths {
+    struct control_place *places;
+    size_t count;
+    char **owned; /* those of upstreams */
+    size_t owned_count;
+};
+
+static void paths_clear(struct control_paths *paths)
+{
+    for (size_t i = 0; i < paths->owned_count; i++)
+        free(paths->owned[i]);
+    free(paths->owned);
+    free(paths->places);
+}
+
+static struct control_paths paths_of(const struct config *config)
+{
+    struct control_paths paths = {
+        .places = mem_zalloc((config->upstream_count + 1) * sizeof(*paths.places)),
+        .owned = mem_zalloc((config->upstream_count + 1) * sizeof(char *)),
+    };
+    const char *control = config->gateway.control;
+
+    if (control != NULL)
+        paths.places[paths.count++].path = control;
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        char *path = config_master_socket(&config->upstreams[i]);
+        if (path == NULL)
+            continue;
+        paths.owned[paths.owned_count++] = path;
+        if (control != NULL && strcmp(path, control) == 0)
+            paths.places[0].via = config->upstreams[i].name;
+        else
+            paths.places[paths.count++] =
+                (struct control_place){.path = path, .via = config->upstreams[i].name};
+    }
+    return paths;
+}
+
+/* What to do as the socket of `[gateway] control` cannot be listened on. */
+static bool control_taken(const struct config *config, const struct control_holder *holder,
+                          const char *words, char error[static LISTENERS_ERROR_MAX])
 {
     const char *path = config->gateway.control;
-    char words[LISTENERS_ERROR_MAX - sizeof("control: ")];
     struct control_holder found;
 
-    if (control_server_prepare(control->server, path, words, sizeof(words)))
-        return true;
     if (holder == NULL) {
         found.peer = control_probe(path, &found.pid);
         holder = &found;
@@ -417,29 +321,65 @@ bool control_prepare(struct control *control, const struct config *config,
     return false;
 }
 
+bool control_prepare(struct control *control, const struct config *config,
+                     const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX])
+{
+    char words[LISTENERS_ERROR_MAX - sizeof("master_socket: ")];
+    struct control_paths paths = paths_of(config);
+    size_t failed;
+    bool ok;
+
+    ok = control_sockets_prepare(control_server_sockets(control->server), paths.places, paths.count,
+                                 &failed, words, sizeof(words));
+    if (!ok && config->gateway.control != NULL && failed == 0)
+        ok = control_taken(config, holder, words, error);
+    else if (!ok)
+        snprintf(error, LISTENERS_ERROR_MAX, "master_socket: %s", words);
+    paths_clear(&paths);
+    return ok;
+}
+
 void control_commit(struct control *control, bool keep_new)
 {
-    control_server_commit(control->server, keep_new);
+    control_sockets_commit(control_server_sockets(control->server), keep_new);
+}
+
+void control_forward_changed(struct control *control)
+{
+    forward_orders_check(control->orders);
+}
+
+bool control_is_busy(const struct control *control)
+{
+    return mux_master_is_busy(control->mux);
+}
+
+void control_window_changed(struct control *control)
+{
+    mux_master_window_changed(control->mux);
 }
 
 void control_close(struct control *control)
 {
-    while (!LIST_EMPTY(&control->orders)) {
-        struct order *order = LIST_FIRST(&control->orders);
-        order_settled(order);
-        answer_refused(order->request, "adit is ending");
-        order_free(order);
-    }
-    control_server_prepare(control->server, NULL, NULL, 0);
-    control_server_commit(control->server, true);
+    struct control_sockets *sockets = control_server_sockets(control->server);
+
+    forward_orders_close(control->orders);
+    control_sockets_prepare(sockets, NULL, 0, NULL, NULL, 0);
+    control_sockets_commit(sockets, true);
+}
+
+void control_cut(struct control *control)
+{
+    mux_master_cut(control->mux);
 }
 
 void control_free(struct control *control)
 {
     if (control == NULL)
         return;
-    later_cancel(control->gateway->loop, &control->forwards_changed);
     control_close(control);
+    mux_master_free(control->mux);
+    forward_orders_free(control->orders);
     control_server_free(control->server);
     free(control);
 }

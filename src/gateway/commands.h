@@ -19,6 +19,15 @@ bool control_prepare(struct control *control, const struct config *config,
                      const struct control_holder *holder, char error[static LISTENERS_ERROR_MAX]);
 void control_commit(struct control *control, bool keep_new);
 
+/* Whether an ssh(1) is served, whose session would be cut. */
+bool control_is_busy(const struct control *control);
+
+/* SIGWINCH: a terminal of an ssh(1) that is served may have another size. */
+void control_window_changed(struct control *control);
+
+/* Every ssh(1) that is served is cut, as the gateway ends. */
+void control_cut(struct control *control);
+
 /* A remote forward has come up, was refused, or has gone: requests that wait for it are looked at.
  */
 void control_forward_changed(struct control *control);

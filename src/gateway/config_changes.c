@@ -125,7 +125,7 @@ static bool read_forward(const struct config_change_forward *words, struct confi
 /* (A forward that is there already is as good, as to ssh; but each port that the server picks is
  * another.) */
 static struct config *with_forward(struct config *config, const struct config_forward *forward,
-                                   char *error, size_t error_size)
+                                   const char *via, char *error, size_t error_size)
 {
     bool picked =
         forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
@@ -136,7 +136,7 @@ static struct config *with_forward(struct config *config, const struct config_fo
     config_unref(without);
     if (without != NULL)
         return config_ref(config);
-    return config_add_forward(config, forward, NULL, error, error_size);
+    return config_add_forward(config, forward, via, error, error_size);
 }
 
 /* `config` with one forward of the change added or removed; NULL: `error` says why not. */
@@ -155,7 +155,7 @@ static struct config *make_one(struct config_change *change, struct config *conf
     if (!read_forward(words, &forward, change->error, sizeof(change->error)))
         return NULL;
     if (change->kind == CONFIG_ADD_FORWARDS)
-        next = with_forward(config, &forward, change->error, sizeof(change->error));
+        next = with_forward(config, &forward, words->via, change->error, sizeof(change->error));
     else
         next = config_remove_forward(config, &forward, change->error, sizeof(change->error));
     place_clear(&forward.bind);
@@ -193,6 +193,7 @@ static void change_free(struct config_change *change)
     for (size_t i = 0; i < change->forward_count; i++) {
         free(change->forwards[i].kind);
         free(change->forwards[i].spec);
+        free(change->forwards[i].via);
         free(change->forwards[i].name);
     }
     if (change->connection >= 0)

@@ -33,6 +33,7 @@ enum config_change_kind {
 struct config_change_forward {
     char *kind; /* "local", "remote" or "dynamic" */
     char *spec; /* as ssh(1) takes it */
+    char *via;  /* the upstream that a new one leads through; NULL: the first */
     char *name;
 };
 

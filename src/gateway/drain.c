@@ -111,6 +111,7 @@ void gateway_stop(struct gateway *g)
     deadline_cancel(&g->tick);
     stdio_free(g->stdio);
     g->stdio = NULL;
+    control_cut(g->control);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_free(g->pools[i]);
     g->pool_count = 0;
@@ -134,11 +135,23 @@ static void drain_timed_out(struct deadline *deadline)
     gateway_stop(g);
 }
 
-/* Whether no connection is left that would be cut. (-W is an internal connection, which is not
- * counted.) */
+static void on_drained(struct later *ending)
+{
+    gateway_stop(container_of(ending, struct gateway, ending));
+}
+
+/* Whether no connection is left that would be cut. (-W and what ssh(1) is served are internal
+ * connections, which are not counted.) */
 static bool is_empty(const struct gateway *g)
 {
-    return atomic_load(&g->workers.clients) == 0 && g->stdio == NULL;
+    return atomic_load(&g->workers.clients) == 0 && g->stdio == NULL &&
+           !control_is_busy(g->control);
+}
+
+void gateway_check_drained(struct gateway *g)
+{
+    if (atomic_load(&g->workers.draining) && is_empty(g))
+        later_post(g->loop, &g->ending, on_drained);
 }
 
 static void drop_last_client(struct message *message)

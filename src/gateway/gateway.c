@@ -28,7 +28,7 @@
  * this process slept. */
 #define SLEPT_MS 5000
 
-static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+static const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGWINCH, SIGHUP};
 #define HANDLED (sizeof(handled) / sizeof(handled[0]))
 
 /* The one line on standard error that a command line ends with. */
@@ -171,6 +171,8 @@ static void on_signal(void *arg, int number)
         return;
     if (number == SIGUSR1)
         status_log(g);
+    else if (number == SIGWINCH)
+        control_window_changed(g->control);
     else if (number == SIGHUP && !has_hung_up(g))
         read_again(g);
     else if (is_command_line(g->generation->config))

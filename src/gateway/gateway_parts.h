@@ -82,6 +82,9 @@ void gateway_check_up(struct gateway *gateway);
  * new, and ends when the last connection has ended, or after `timeout_ms` (0: no limit). */
 void gateway_drain(struct gateway *gateway, uint64_t timeout_ms);
 
+/* An ssh(1) is no longer served: if the gateway drains and nothing is left, it ends. */
+void gateway_check_drained(struct gateway *gateway);
+
 /* Cuts everything, and ends. */
 void gateway_stop(struct gateway *gateway);
 

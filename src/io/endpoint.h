@@ -45,6 +45,8 @@ struct endpoint_operations {
     void (*resume)(struct endpoint *endpoint);
     /* Ends the endpoint and frees it, with `unsent`. */
     void (*close)(struct endpoint *endpoint, bool abort);
+    /* Whether it keeps bytes elsewhere than in `unsent`; NULL: it does not. */
+    bool (*is_draining)(const struct endpoint *endpoint);
 };
 
 /* What an owner implements. */
@@ -105,7 +107,8 @@ static inline void endpoint_own(struct endpoint *e, const struct endpoint_events
  * An event follows when they have gone: `writable`, `closed` or `failed`. */
 static inline bool endpoint_is_draining(const struct endpoint *e)
 {
-    return buffer_length(&e->unsent) > 0;
+    return buffer_length(&e->unsent) > 0 ||
+           (e->operations->is_draining != NULL && e->operations->is_draining(e));
 }
 
 /* How many bytes endpoint_write would take now. After 0 the `writable` event follows once. */

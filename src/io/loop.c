@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 TAILQ_HEAD(later_list, later);
 TAILQ_HEAD(deadline_list, deadline);
@@ -149,6 +150,15 @@ uint64_t loop_now(const struct loop *loop)
 uint8_t *loop_scratch(struct loop *loop)
 {
     return loop->scratch;
+}
+
+void loop_forget(struct loop *loop, const uint8_t *bytes, size_t length)
+{
+    uintptr_t begin = (uintptr_t)loop->scratch;
+    uintptr_t at = (uintptr_t)bytes;
+
+    if (at >= begin && at - begin < LOOP_SCRATCH_SIZE && length <= LOOP_SCRATCH_SIZE - (at - begin))
+        explicit_bzero(loop->scratch + (at - begin), length);
 }
 
 struct gathered *loop_gathered(struct loop *loop)

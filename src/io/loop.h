@@ -37,6 +37,10 @@ uint64_t loop_now(const struct loop *loop);
 #define LOOP_SCRATCH_SIZE 131072
 uint8_t *loop_scratch(struct loop *loop);
 
+/* Overwrites these bytes if they lie in the scratch buffer, as those do that a socket offers its
+ * owner: for an owner that has taken them, where they hold a password. */
+void loop_forget(struct loop *loop, const uint8_t *bytes, size_t length);
+
 /* Work to be done later in the same turn, when no callback is on the stack any more. Embedded in
  * the owner's struct, zeroed. Queued work runs once, first in first out. Work that is queued
  * meanwhile waits for the next turn, so that it cannot starve the loop. */

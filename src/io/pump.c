@@ -18,6 +18,7 @@ struct pump {
     int from;
     int to;
     int done; /* where the result is written to; -1: nowhere */
+    struct pump_options options;
     uint8_t buffer[PUMP_BUFFER];
 };
 
@@ -45,17 +46,38 @@ static int write_all(int fd, const uint8_t *bytes, size_t length)
     return 0;
 }
 
+/* Waits for bytes or the end of them, where `to` is looked at meanwhile. False: that one has hung
+ * up. (A poll of a file says at once that it can be read.) */
+static bool wait_for_bytes(const struct pump *p)
+{
+    struct pollfd both[2] = {{.fd = p->from, .events = POLLIN}, {.fd = p->to}};
+
+    if (!p->options.ends_with_to)
+        return true;
+    while (poll(both, 2, -1) < 0 && errno == EINTR)
+        continue;
+    return (both[1].revents & (POLLHUP | POLLERR)) == 0;
+}
+
+static ssize_t filter_bytes(struct pump *p, ssize_t length)
+{
+    if (p->options.filter == NULL || length <= 0)
+        return length;
+    return p->options.filter(p->options.arg, p->buffer, (size_t)length);
+}
+
 /* Returns the errno that the copy ended with; 0: the end of data. */
 static int pump_copy(struct pump *p)
 {
     int error = 0;
 
-    while (error == 0) {
-        ssize_t n = read(p->from, p->buffer, sizeof(p->buffer));
-        if (n > 0)
-            error = write_all(p->to, p->buffer, (size_t)n);
-        else if (n == 0)
+    while (error == 0 && wait_for_bytes(p)) {
+        ssize_t n = read(p->from, p->buffer, sizeof(p->buffer) - PUMP_FILTER_ROOM);
+        ssize_t left = filter_bytes(p, n);
+        if (n == 0)
             break;
+        if (n > 0)
+            error = left < 0 ? ECANCELED : write_all(p->to, p->buffer, (size_t)left);
         else if (!pump_may_retry(p->from, POLLIN))
             error = errno;
     }
@@ -68,6 +90,8 @@ static void pump_free(struct pump *p)
     close(p->to);
     if (p->done >= 0)
         close(p->done);
+    if (p->options.free_arg != NULL)
+        p->options.free_arg(p->options.arg);
     free(p);
 }
 
@@ -76,7 +100,8 @@ static void *pump_main(void *arg)
     struct pump *p = arg;
     int error = pump_copy(p);
 
-    shutdown(p->to, SHUT_WR);
+    if (error != ECANCELED)
+        shutdown(p->to, SHUT_WR);
     /* (A pipe takes as few bytes at once or not at all: pipe(7). Its reader may have closed it.) */
     if (p->done >= 0 && write(p->done, &error, sizeof(error)) < 0)
         error = 0;
@@ -86,12 +111,17 @@ static void *pump_main(void *arg)
 
 bool pump_start(int from, int to, int *done)
 {
+    return pump_start_with(from, to, done, &(struct pump_options){0});
+}
+
+bool pump_start_with(int from, int to, int *done, const struct pump_options *options)
+{
     struct pump *p = mem_zalloc(sizeof(*p));
     int ends[2] = {-1, -1};
     pthread_t thread;
     int error = 0;
 
-    *p = (struct pump){.from = from, .to = to, .done = -1};
+    *p = (struct pump){.from = from, .to = to, .done = -1, .options = *options};
     if (done != NULL && pipe2(ends, O_CLOEXEC) != 0)
         error = errno;
     p->done = ends[1];

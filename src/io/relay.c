@@ -27,6 +27,7 @@ struct relay {
     struct loop *loop;
     struct flow flows[2]; /* from a to b, from b to a */
     bool closed;          /* the endpoints are closed; `ending` is queued */
+    bool awaits_close;    /* of b, before the end */
     int failed;
     char *why; /* NULL: nothing failed */
     struct later ending;
@@ -102,6 +103,8 @@ static void flow_advance(struct flow *flow)
             endpoint_resume(flow->from);
         }
     }
+    if (relay->awaits_close)
+        return;
     if (relay->flows[0].ended && relay->flows[1].ended && !endpoint_is_draining(flow->from) &&
         !endpoint_is_draining(flow->to)) {
         assert(!relay->closed && "no event comes from an endpoint that is closed");
@@ -147,6 +150,8 @@ static void flow_on_closed(void *owner)
     struct flow *flow = owner;
     struct flow *back = flow_opposite(flow);
 
+    if (flow == &flow->relay->flows[1])
+        flow->relay->awaits_close = false;
     back->ended = true;
     buffer_clear(&back->held);
     /* Bytes that still come are read and dropped: a peer may read only after it has written. */
@@ -195,7 +200,11 @@ struct relay *relay_new(struct loop *loop, const struct relay_start *start)
     struct flow *back = &relay->flows[1];
 
     assert(start->a != start->b && "a relay joins two endpoints");
-    *relay = (struct relay){.loop = loop, .failed = -1, .done = start->done, .arg = start->arg};
+    *relay = (struct relay){.loop = loop,
+                            .awaits_close = start->until_b_closed,
+                            .failed = -1,
+                            .done = start->done,
+                            .arg = start->arg};
     *forth = (struct flow){.relay = relay, .from = start->a, .to = start->b};
     *back = (struct flow){.relay = relay, .from = start->b, .to = start->a};
     flow_start(forth, start->early_a);

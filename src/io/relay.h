@@ -35,6 +35,9 @@ struct relay_start {
      * that still comes, and count in the result. NULL: none. Copied. */
     const struct buffer *early_a;
     const struct buffer *early_b;
+    /* The relay goes on after the end of data both ways, until b has closed or something has
+     * failed: b still has something to say, besides bytes. */
+    bool until_b_closed;
     /* Called once, when both endpoints are closed, as the last thing that the relay does; never
      * from inside relay_new. */
     relay_done_fn *done;

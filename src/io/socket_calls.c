@@ -1,12 +1,15 @@
 /* System calls on sockets for the rooms above io/. */
 #include "io/socket_calls.h"
 
-#include <netinet/in.h>
+#include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Bytes that the kernel queues before it says that the socket is full; the rest of an upload waits
  * with its client. */
@@ -60,6 +63,79 @@ bool socket_sent_lately(int fd, unsigned milliseconds)
         return true;
     /* (An end of data counts as one byte.) */
     return info.tcpi_last_data_sent < milliseconds || (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 1);
+}
+
+/* More than any kernel passes at once (SCM_MAX_FD). */
+#define PASSED_MAX 253
+
+/* Takes the descriptors of one message over. False: there are too many, and all were closed. */
+static bool keep_passed(const struct cmsghdr *part, int *fds, unsigned *count, unsigned max)
+{
+    unsigned before = *count;
+    size_t passed = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    bool fits = passed <= max - *count;
+
+    for (size_t i = 0; i < passed; i++) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+        if (fits)
+            fds[(*count)++] = fd;
+        else
+            close(fd);
+    }
+    while (!fits && *count > before)
+        close(fds[--*count]);
+    return fits;
+}
+
+ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsigned *count,
+                              unsigned max)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+    } control;
+    struct iovec into = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &into,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    bool fits = true;
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part != NULL;
+         part = CMSG_NXTHDR(&message, part))
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+            fits = keep_passed(part, fds, count, max) && fits;
+    return fits ? n : -EPROTO;
+}
+
+int socket_first_byte(int fd)
+{
+    uint8_t byte;
+    ssize_t n;
+
+    do
+        n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        return byte;
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? -1 : -2;
+}
+
+ssize_t socket_send_now(int fd, const void *bytes, size_t length)
+{
+    ssize_t n;
+
+    do
+        n = send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
 }
 
 int socket_error(int fd)

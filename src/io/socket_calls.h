@@ -32,6 +32,20 @@ bool socket_sent_lately(int fd, unsigned milliseconds);
 /* The error that waits at the socket, which is taken from it (SO_ERROR, socket(7)); 0: none. */
 int socket_error(int fd);
 
+/* Receives at most `size` bytes, without waiting, and the descriptors that were passed along with
+ * them (SCM_RIGHTS, unix(7)): they are stored at `fds`, close-on-exec and the caller's, and counted
+ * in `*count`, which never exceeds `max`. Returns the bytes, 0 at the end of data, or -errno; with
+ * -EPROTO more descriptors came than `max` allows, and those of this call were closed. */
+ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsigned *count,
+                              unsigned max);
+
+/* The first byte that waits at the socket, which is left there: 0 to 255; -1: none has come yet;
+ * -2: none will come. */
+int socket_first_byte(int fd);
+
+/* Sends what the kernel takes at once. Returns the bytes, or -errno; no SIGPIPE comes. */
+ssize_t socket_send_now(int fd, const void *bytes, size_t length);
+
 /* The options of an SSH connection: no delay, and little unsent data in the kernel,
  * as a small request shall not wait behind what an upload has queued there. They mean nothing to a
  * socket that is not TCP. */

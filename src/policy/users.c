@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "policy/hash_cost.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
@@ -94,6 +95,8 @@ static const char *hash_wrong(const char *hash)
     int salt = crypt_checksalt(hash);
     if (salt == CRYPT_SALT_INVALID || salt == CRYPT_SALT_METHOD_DISABLED)
         return "crypt(3) of this system does not know the hash";
+    if (!hash_cost_is_bearable(hash))
+        return "the hash takes too long to verify: make one of a lower cost (htpasswd -B -C 12)";
     return NULL;
 }
 

@@ -14,8 +14,8 @@ typedef void users_report_fn(void *arg, unsigned line, const char *message);
 
 /* Builds from the text of an htpasswd file: NAME:HASH lines (what follows a second colon is a
  * comment), '#' comments, blank lines. A hash crypt(3) does not know (apr1, SHA1 "{SHA}", plain
- * text), one that protects nothing (DES, NT) or is cut short, a name twice, an empty name or hash
- * are errors: each is reported as `report(arg, line, message)`, and NULL comes back. */
+ * text), one that protects nothing (DES, NT), takes too long to verify (policy/hash_cost.h) or is cut
+ * short, a name twice, an empty name or hash are errors: each is reported as `report(arg, line, message)`, and NULL comes back. */
 struct users *users_new(const char *text, size_t length, users_report_fn *report, void *arg);
 void users_free(struct users *users);
 

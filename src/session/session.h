@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "io/endpoint.h"
 #include "io/loop.h"
+#include "session/shell.h"
 
 struct forwarded_open;
 struct session_listen;
@@ -75,6 +76,9 @@ struct session_operations {
                                      session_opened_fn *opened, void *arg);
     struct session_open *(*open_unix)(struct session *session, const char *path,
                                       session_opened_fn *opened, void *arg);
+    struct session_open *(*open_shell)(struct session *session, const struct shell_target *target,
+                                       session_opened_fn *opened, void *arg);
+    void (*shell_resize)(struct session_shell *shell, const struct shell_size *size);
     void (*open_cancel)(struct session_open *open);
     struct session_listen *(*listen)(struct session *session, const char *bind, uint16_t port,
                                      const struct session_listen_events *events, void *arg);
@@ -127,6 +131,26 @@ static inline struct session_open *session_open_unix(struct session *session, co
                                                      session_opened_fn *opened, void *arg)
 {
     return session->operations->open_unix(session, path, opened, arg);
+}
+
+/* Asks for a channel that runs a command. Everything is copied. `opened` is called when the server
+ * was asked to run the command; a failure before says that nothing has run. */
+static inline struct session_open *session_open_shell(struct session *session,
+                                                      const struct shell_target *target,
+                                                      session_opened_fn *opened, void *arg)
+{
+    return session->operations->open_shell(session, target, opened, arg);
+}
+
+/* A shell channel that has started. */
+struct session_shell {
+    const struct session_operations *operations;
+};
+
+/* Its terminal has another size. */
+static inline void session_shell_resize(struct session_shell *shell, const struct shell_size *size)
+{
+    shell->operations->shell_resize(shell, size);
 }
 
 /* `opened` will not be called. The server's answer is still waited for, then the channel is closed:

@@ -192,6 +192,7 @@ static void chan_detach(struct channel *ch)
 
     session_unqueue(s, ch);
     chan_window_release(ch);
+    shell_end(ch, s->end.why == NULL && !s->end.dead);
     if (ch->state == CHANNEL_OPENING) {
         open_forget(ch);
         TAILQ_REMOVE(&s->channels.opening, ch, link);
@@ -204,7 +205,7 @@ static void chan_detach(struct channel *ch)
 
 void chan_cut(struct channel *ch, const char *why)
 {
-    bool opening = ch->state == CHANNEL_OPENING;
+    bool opening = ch->state == CHANNEL_OPENING || shell_is_starting(ch);
 
     chan_debug(ch, "cut: %s", why);
     chan_detach(ch);
@@ -215,6 +216,7 @@ void chan_cut(struct channel *ch, const char *why)
         struct open_failure failure = {.lost = true, .text = why};
         if (ch->open.opened != NULL)
             ch->open.opened(ch->open.arg, NULL, &failure);
+        shell_free(ch->shell);
         free(ch);
     } else {
         endpoint_report_failed(&ch->endpoint, why);
@@ -231,6 +233,8 @@ void chan_free(struct channel *ch)
         if (confirmed)
             chan_debug(ch, "close to the server");
         chan_detach(ch);
+        if (confirmed)
+            chan_window_end(ch);
         /* With output pending the first close sends only EOF; CLOSE takes another. */
         if (confirmed && ssh_channel_close(ch->handle) == SSH_AGAIN)
             ssh_channel_close(ch->handle);
@@ -239,5 +243,6 @@ void chan_free(struct channel *ch)
         session_touch(s);
     }
     buffer_clear(&ch->endpoint.unsent);
+    shell_free(ch->shell);
     free(ch);
 }

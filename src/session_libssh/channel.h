@@ -38,7 +38,8 @@ struct channel_window {
     uint32_t consumed;    /* of this window */
     uint32_t unannounced; /* consumed, and the server not told yet */
     uint64_t began;       /* loop_now */
-    bool probe_wanted;    /* the way there and back is to be measured */
+    bool is_announced; /* libssh has announced all of its own: data has come, or it was asked to */
+    bool probe_wanted; /* the way there and back is to be measured */
 };
 
 /* turn.c */
@@ -67,6 +68,7 @@ struct channel {
     struct channel_ending ending;
     struct channel_window window;
     struct channel_queues queues;
+    struct channel_shell *shell; /* NULL: it is no shell channel */
 };
 
 #define CHANNEL_UNNUMBERED UINT32_MAX
@@ -94,7 +96,39 @@ const char *chan_number(const struct channel *channel, char text[static CHANNEL_
 /* How many bytes the server's window takes. */
 uint32_t chan_window(const struct channel *channel);
 
+/* shell.c */
+
+/* Operations of struct session_operations. */
+struct session_open *libssh_open_shell(struct session *session, const struct shell_target *target,
+                                       session_opened_fn *opened, void *arg);
+void libssh_shell_resize(struct session_shell *shell, const struct shell_size *size);
+/* The server has confirmed a shell channel: what it runs is asked for. */
+void shell_begin(struct channel *channel);
+/* Once a turn: goes on with the shell channels that were not told yet what to run. */
+void shells_turn(struct libssh_session *session);
+/* Whether the channel is a shell's whose owner does not have it yet. */
+bool shell_is_starting(const struct channel *channel);
+/* The channel ends. `alive`: libssh may still have bytes of it. */
+void shell_end(struct channel *channel, bool alive);
+/* The channel is freed. NULL is fine. */
+void shell_free(struct channel_shell *shell);
+/* The server opens a connection to the agent: takes the message, or leaves it. */
+bool shell_take_agent(struct libssh_session *session, ssh_message message);
+
+/* shell_error.c */
+
+/* Bytes for standard error, inside of libssh's callback; returns how many were taken. */
+int shell_error_data(struct channel *channel, const uint8_t *bytes, uint32_t length);
+/* Bytes of it that libssh gave away while a window was announced. */
+void shell_error_keep(struct channel *channel, const uint8_t *bytes, size_t length);
+/* The server has sent its end of data, or its close; also inside of libssh's callbacks. */
+void shell_error_ended(struct channel *channel, bool closed);
+
 /* opening.c */
+
+/* A channel whose open request is on its way, to `target`; on failure the reply is there already.
+ */
+struct channel *chan_open_to(struct libssh_session *session, const struct open_target *target);
 
 /* Operations of struct session_operations. */
 struct session_open *libssh_open_tcp(struct session *session, const struct tcp_target *target,
@@ -114,6 +148,9 @@ void open_closed(struct channel *channel);
 
 /* reading.c */
 
+/* The channel's consumer took `length` bytes, of either stream. True: the server is to be told of
+ * free window. */
+bool chan_delivered(struct channel *channel, uint32_t length);
 /* libssh shall call for that channel when something comes. */
 void chan_reading_init(struct channel *channel);
 /* Whether the server has said yes to it; inside of libssh's callbacks, too. */
@@ -137,6 +174,9 @@ void chan_window_announce(struct channel *channel);
 /* Its consumer has not kept up since then (loop_now). If that is more than a round trip, nothing
  * more is announced, but what was is still to come. */
 void chan_window_hold(struct channel *channel, uint64_t since);
+/* A confirmed channel is closed next: the server hears no more of its window behind that. Its
+ * callbacks are removed. */
+void chan_window_end(struct channel *channel);
 /* It ends. */
 void chan_window_release(struct channel *channel);
 

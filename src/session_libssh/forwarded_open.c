@@ -75,6 +75,12 @@ void forwarded_opens_init(struct libssh_session *s)
     s->forwarded.more = true;
 }
 
+void forwarded_opens_expect(struct libssh_session *s)
+{
+    if (!s->forwarded.listening)
+        set_listening(s, true);
+}
+
 /* Listening. */
 
 static void listen_forget(struct libssh_listen *l)
@@ -131,8 +137,7 @@ struct session_listen *libssh_listen(struct session *session, const char *bind, 
         (struct global_request){.bind = l->bind, .port = port, .answered = listen_answered};
     TAILQ_INSERT_TAIL(&s->forwarded.listens, l, link);
     /* (From before the request: a connection may come in one read with the answer.) */
-    if (!s->forwarded.listening)
-        set_listening(s, true);
+    forwarded_opens_expect(s);
     session_debug(s, "listen on '%s' port %u asked", bind, port);
     global_requests_ask(s, &l->request);
     return &l->base;
@@ -208,6 +213,8 @@ static bool forwarded_open_take(struct libssh_session *s, ssh_message message)
     /* The answer to a listen may have come along with it. */
     if (s->global_requests.asked)
         global_requests_turn(s);
+    if (shell_take_agent(s, message))
+        return true;
     l = listen_find(s, message);
     if (l != NULL && !is_full_of_opens(s)) {
         forwarded_open_begin(l, message);
@@ -230,7 +237,7 @@ static void forwarded_opens_take(struct libssh_session *s)
         taken += forwarded_open_take(s, message);
     s->forwarded.more = taken == FORWARDED_OPENS_A_TURN;
     s->forwarded.looked_at = s->packets.in_packets;
-    if (TAILQ_EMPTY(&s->forwarded.listens) && !s->forwarded.more)
+    if (TAILQ_EMPTY(&s->forwarded.listens) && !s->forwarded.more && s->channels.agents == 0)
         set_listening(s, false);
 }
 

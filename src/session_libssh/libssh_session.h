@@ -92,10 +92,12 @@ struct session_rekey {
 struct session_channels {
     struct channel_list opening; /* in the order asked */
     struct channel_list open;
-    uint32_t count;     /* of both, and of forwarded opens */
-    uint32_t abandoned; /* of those being opened */
-    uint64_t asked_at;  /* packets.in_packets when libssh was asked about each */
-    uint64_t carried;   /* bytes by all channels so far, both ways */
+    TAILQ_HEAD(, channel_shell) starting; /* of these: shell.c */
+    unsigned agents;                      /* shells that forward an agent: shell.c */
+    uint32_t count;                       /* of both, and of forwarded opens */
+    uint32_t abandoned;                   /* of those being opened */
+    uint64_t asked_at;                    /* packets.in_packets when libssh was asked about each */
+    uint64_t carried;                     /* bytes by all channels so far, both ways */
 };
 
 /* What the server listens on for us, and opens: forwarded_open.c. */
@@ -250,6 +252,8 @@ struct endpoint *libssh_forwarded_open_accept(struct forwarded_open *forwarded);
 void libssh_forwarded_open_refuse(struct forwarded_open *forwarded);
 
 void forwarded_opens_init(struct libssh_session *session);
+/* From now on what the server opens is looked at, and not refused at once. */
+void forwarded_opens_expect(struct libssh_session *session);
 /* Asks for what shall be listened on, and takes what came in there; once a turn. */
 void forwarded_opens_turn(struct libssh_session *session);
 /* Whether it has to be done again in the loop's next turn. */

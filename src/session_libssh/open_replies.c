@@ -65,6 +65,8 @@ static void read_creation(struct open_replies *open_replies, const char *text)
 
 static int open_forward(ssh_channel handle, const struct open_target *target)
 {
+    if (target->shell)
+        return ssh_channel_open_session(handle);
     if (target->path != NULL)
         return ssh_channel_open_forward_unix(handle, target->path, "", 0);
     return ssh_channel_open_forward(handle, target->tcp->host, target->tcp->port,

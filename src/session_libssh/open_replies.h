@@ -79,6 +79,7 @@ void open_replies_ask(ssh_session session, struct open_reply *reply);
 struct open_target {
     const char *path; /* of a unix socket at the server; NULL: `tcp` */
     const struct tcp_target *tcp;
+    bool shell; /* a channel of type "session" */
 };
 
 /* Asks for a channel on a new `handle` and watches for the reply. Returns what

@@ -21,14 +21,14 @@ int ssh_get_openssh_version(ssh_session session)
  * told of a refusal. */
 #define ASK_AFTER_MS 250
 
-/* A channel whose open request is on its way; on failure the reply is there already. */
-static struct channel *chan_new(struct libssh_session *s, const struct open_target *target)
+struct channel *chan_open_to(struct libssh_session *s, const struct open_target *target)
 {
     struct libssh_session *before = session_enter(s);
     struct channel *ch = chan_make(s, CHANNEL_OPENING);
     int rc;
 
-    assert((target->path != NULL || target->tcp != NULL) && "an open has a target");
+    assert((target->path != NULL || target->tcp != NULL || target->shell) &&
+           "an open has a target");
     ch->open.reply = mem_zalloc(sizeof(*ch->open.reply));
     rc = open_replies_open_forward(&s->open_replies, ch->open.reply, ch->handle, target);
     /* (If the session itself failed, its death is reported, and another session may do.) */
@@ -39,7 +39,9 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
     }
     if (ch->open.reply->numbered)
         ch->number = ch->open.reply->number;
-    if (target->path != NULL)
+    if (target->shell)
+        chan_debug(ch, "open of a session channel asked");
+    else if (target->path != NULL)
         chan_debug(ch, "open of %s asked", target->path);
     else
         chan_debug(ch, "open of %s port %u asked", target->tcp->host, target->tcp->port);
@@ -51,7 +53,7 @@ static struct channel *chan_new(struct libssh_session *s, const struct open_targ
 static struct session_open *open_to(struct session *session, const struct open_target *target,
                                     session_opened_fn *opened, void *arg)
 {
-    struct channel *ch = chan_new(libssh_session_of(session), target);
+    struct channel *ch = chan_open_to(libssh_session_of(session), target);
 
     ch->open.base.operations = session->operations;
     ch->open.opened = opened;
@@ -75,6 +77,10 @@ void libssh_open_cancel(struct session_open *open)
 {
     struct channel *ch = container_of(open, struct channel, open.base);
 
+    if (shell_is_starting(ch)) {
+        chan_free(ch);
+        return;
+    }
     chan_debug(ch, "open abandoned: its reply is awaited");
     ch->open.opened = NULL;
     ch->session->channels.abandoned++;
@@ -175,10 +181,12 @@ void opens_report(struct libssh_session *s)
             confirm(ch);
             session_note_round_trip(s, loop_now(s->loop) - ch->open.asked_at);
             chan_window_begin(ch);
-            if (opened != NULL)
-                opened(ch->open.arg, &ch->endpoint, NULL);
-            else
+            if (opened == NULL)
                 chan_free(ch);
+            else if (ch->shell != NULL)
+                shell_begin(ch);
+            else
+                opened(ch->open.arg, &ch->endpoint, NULL);
         }
         ch = next;
     }

@@ -14,8 +14,7 @@
  * stream from holding its worker for ever. */
 #define PULLS_A_TURN 8
 
-/* The owner took `length` bytes. True: the server is to be told of free window. */
-static bool delivered(struct channel *ch, uint32_t length)
+bool chan_delivered(struct channel *ch, uint32_t length)
 {
     ch->session->channels.carried += length;
     return chan_window_consumed(ch, length);
@@ -35,7 +34,7 @@ static bool may_receive(struct channel *ch)
     else if (!chan_is_confirmed(ch))
         session_breach(ch->session, "the server sent data on a channel that it had not confirmed");
     else
-        ch->reading.receives = true;
+        ch->reading.receives = ch->window.is_announced = true;
     return ch->reading.receives;
 }
 
@@ -50,13 +49,13 @@ static int on_channel_data(ssh_session handle, ssh_channel channel, void *data, 
     (void)channel;
     if (!ch->reading.receives && !may_receive(ch))
         return (int)length;
-    /* (These channels have no stream of errors: what comes by it is dropped. And a message may have
-     * no bytes, of which an owner is not told.) */
-    if (is_stderr || length == 0)
-        return (int)length;
+    if (length == 0)
+        return 0; /* (a message may have no bytes, of which an owner is not told) */
+    if (is_stderr)
+        return shell_error_data(ch, data, length);
     if (ch->endpoint.resumed && !ch->reading.leftover &&
         ch->endpoint.events->data(ch->endpoint.owner, data, length)) {
-        if (delivered(ch, length))
+        if (chan_delivered(ch, length))
             session_mark_dirty(ch->session, ch);
         return (int)length;
     }
@@ -81,6 +80,7 @@ static void on_channel_eof(ssh_session handle, ssh_channel channel, void *userda
         session_breach(ch->session, "the server ended a channel that it had not confirmed");
     ch->ending.eof_seen = true;
     ch->reading.receives = false;
+    shell_error_ended(ch, false);
     session_mark_dirty(ch->session, ch);
 }
 
@@ -96,6 +96,7 @@ static void on_channel_close(ssh_session handle, ssh_channel channel, void *user
     ch->ending.eof_seen = true;
     ch->reading.receives = false;
     ch->ending.close_seen = true;
+    shell_error_ended(ch, true);
     session_mark_dirty(ch->session, ch);
 }
 
@@ -143,7 +144,7 @@ static void pull_leftover(struct channel *ch)
             bool taken = ch->endpoint.events->data(ch->endpoint.owner, bytes, (size_t)got);
             assert(taken && "an owner takes what it said that it has room for");
             (void)taken;
-            delivered(ch, (uint32_t)got);
+            chan_delivered(ch, (uint32_t)got);
             ch->reading.leftover_since = loop_now(ch->session->loop);
         }
         free(bytes);

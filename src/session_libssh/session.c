@@ -152,12 +152,14 @@ void session_destroy(struct libssh_session *s)
 
     assert(TAILQ_EMPTY(&s->channels.open) && "channels are closed before their session is freed");
     later_cancel(s->loop, &s->turn.later);
+    /* (libssh may still read, and find that the server breaks the protocol: no turn comes of it.)
+     */
+    s->turn.driving = true;
     session_liveness_end(s);
     before = session_enter(s);
     while (!TAILQ_EMPTY(&s->channels.opening)) /* cancelled ones that were never answered */
         chan_free(TAILQ_FIRST(&s->channels.opening));
     forwarded_opens_end(s);
-    later_cancel(s->loop, &s->turn.later);
     ssh_set_log_userdata(NULL);
     if (!s->end.dead)
         session_farewell(s);
@@ -235,6 +237,8 @@ static const struct session_operations libssh_session_operations = {
     .free = libssh_session_free,
     .open_tcp = libssh_open_tcp,
     .open_unix = libssh_open_unix,
+    .open_shell = libssh_open_shell,
+    .shell_resize = libssh_shell_resize,
     .open_cancel = libssh_open_cancel,
     .listen = libssh_listen,
     .listen_free = libssh_listen_free,
@@ -272,6 +276,7 @@ struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_i
     free(l);
     TAILQ_INIT(&s->channels.opening);
     TAILQ_INIT(&s->channels.open);
+    TAILQ_INIT(&s->channels.starting);
     TAILQ_INIT(&s->queues.writers);
     TAILQ_INIT(&s->queues.dirty);
     TAILQ_INIT(&s->queues.postponed);

@@ -214,6 +214,7 @@ static void process_events(struct libssh_session *s)
         s->turn.again = false;
         session_heard(s);
         opens_report(s);
+        shells_turn(s);
         report_dirty(s);
         wake_writers(s);
         if (transport_pending())

@@ -8,6 +8,10 @@
  * have, so that it never returns anything. 0.11 has a fixed window of 2 MiB. */
 #include "session_libssh/channel.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
+
 #if LIBSSH_VERSION_INT < SSH_VERSION_INT(0, 11, 0)
 
 /* The window that a stream gets once it has carried STREAM_BYTES: hardly more than libssh's own,
@@ -40,7 +44,8 @@
 
 /* A read of this many bytes, more than the 64,000 that libssh begins with, makes libssh announce
  * all of its own window. It would do that at the first data only, which on a long way is a round
- * trip lost. */
+ * trip lost; and it would do so for a channel that was closed meanwhile, whose number the server
+ * may have given to another one. */
 #define OWN_WINDOW 128000
 
 /* The destination of the read that never returns anything; never touched, so it costs no memory. */
@@ -100,9 +105,31 @@ static void consider(struct channel *ch)
     }
 }
 
+/* Has libssh announce a window of that size. (A shell channel has a standard error: what libssh
+ * gives away of it is kept.) */
+static void announce(struct channel *ch, uint32_t size)
+{
+    uint8_t *bytes = ch->shell != NULL ? mem_zalloc(size) : nowhere;
+    int got = ssh_channel_read_timeout(ch->handle, bytes, size, 1, 0);
+
+    if (ch->shell == NULL)
+        return;
+    if (got > 0)
+        shell_error_keep(ch, bytes, (size_t)got);
+    free(bytes);
+}
+
 void chan_window_begin(struct channel *ch)
 {
-    if (is_far(ch->session) && !ch->ending.eof_seen)
+    if (!is_far(ch->session) || ch->ending.eof_seen)
+        return;
+    ch->window.is_announced = true;
+    announce(ch, OWN_WINDOW);
+}
+
+void chan_window_end(struct channel *ch)
+{
+    if (!ch->window.is_announced && !ch->ending.eof_seen)
         ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
 }
 
@@ -134,7 +161,7 @@ void chan_window_announce(struct channel *ch)
         ch->ending.eof_seen)
         return;
     ch->window.unannounced = 0;
-    ssh_channel_read_timeout(ch->handle, nowhere, ch->window.size, 1, 0);
+    announce(ch, ch->window.size);
 }
 
 void chan_window_hold(struct channel *ch, uint64_t since)
@@ -157,6 +184,11 @@ void chan_window_release(struct channel *ch)
 #define OWN_WINDOW (2U * 1024 * 1024)
 
 void chan_window_begin(struct channel *ch)
+{
+    (void)ch;
+}
+
+void chan_window_end(struct channel *ch)
 {
     (void)ch;
 }

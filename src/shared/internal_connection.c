@@ -3,6 +3,7 @@
 #include "shared/internal_connection.h"
 
 #include "base/mem.h"
+#include "shared/internal_stream.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ static void internal_connection_free(struct internal_connection *connection)
     free(connection->request.to.path);
     free(connection->detail);
     free(connection->failed);
+    internal_stream_free(connection->request.stream);
     free(connection);
 }
 
@@ -34,9 +36,11 @@ static void run_end(struct message *message, void *owner)
 
     (void)owner;
     connection->failed = NULL;
+    connection->request.stream = NULL;
     internal_connection_free(connection);
     if (!forgotten && request.ended != NULL)
         request.ended(request.arg, failed);
+    internal_stream_free(request.stream); /* (which tells `ended` how a command has ended) */
     free(failed);
 }
 

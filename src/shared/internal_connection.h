@@ -9,11 +9,15 @@
 #include "shared/workers.h"
 #include "wire/outcome.h"
 
+struct internal_stream;
+
 /* What an internal connection is for, and the callbacks that are told of it. */
 struct internal_request {
-    const char *via;        /* the upstream whose sessions carry it */
-    struct config_place to; /* a name is resolved by the SSH server */
-    uint64_t hold_ms;       /* how long it waits for a session; 0: as long as the upstream's hold */
+    const char *via;                /* the upstream whose sessions carry it */
+    struct config_place to;         /* a name is resolved by the SSH server */
+    struct internal_stream *stream; /* what an ssh(1) asked for; NULL: it is something else. The
+                                       internal connection frees it */
+    uint64_t hold_ms; /* how long it waits for a session; 0: as long as the upstream's hold */
     /* Both may be NULL. `answered` is called once, whatever happens: with OUTCOME_OK when bytes
      * flow, else with the reason, in words in `detail`. After OUTCOME_OK `ended` is called once:
      * `failed` is NULL when the connection ended in order. */

@@ -4,7 +4,11 @@
 #include "base/mem.h"
 #include "policy/balance.h"
 
+#include <limits.h>
 #include <stdlib.h>
+
+/* How long it is believed how many shells a server allows a session. */
+#define SHELL_LIMIT_MS 60000
 
 const char *slot_state_name(enum slot_state state)
 {
@@ -69,8 +73,8 @@ void session_table_set_slot(struct session_table *table, int slot, enum slot_sta
 }
 
 /* Asks policy/balance about all slots but `without`; the index of its choice is made a slot's. */
-static struct balance_choice choose_slot_of(const struct session_table *table, int worker,
-                                            bool may_block, int without)
+static struct balance_choice choose_among(const struct session_table *table, int worker,
+                                          bool may_block, int without, unsigned shell_limit)
 {
     struct balance_session sessions[SESSION_TABLE_SLOTS];
     int slots[SESSION_TABLE_SLOTS];
@@ -90,7 +94,7 @@ static struct balance_choice choose_slot_of(const struct session_table *table, i
             continue;
         slots[count] = i;
         sessions[count++] = (struct balance_session){
-            .usable = state == SLOT_UP,
+            .usable = state == SLOT_UP && atomic_load(&slot->shells) < shell_limit,
             .overdue = atomic_load_explicit(&slot->overdue, memory_order_relaxed),
             .streaming = atomic_load_explicit(&slot->streaming, memory_order_relaxed),
             .local = atomic_load_explicit(&slot->worker, memory_order_relaxed) == worker,
@@ -103,6 +107,42 @@ static struct balance_choice choose_slot_of(const struct session_table *table, i
     if (choice.index >= 0)
         choice.index = slots[choice.index];
     return choice;
+}
+
+static struct balance_choice choose_slot_of(const struct session_table *table, int worker,
+                                            bool may_block, int without)
+{
+    return choose_among(table, worker, may_block, without, UINT_MAX);
+}
+
+int session_table_reserve_shell(struct session_table *table, int worker, uint64_t now, bool *grow)
+{
+    bool known = now < atomic_load(&table->shell_limit_until);
+    unsigned limit = known ? atomic_load(&table->shell_limit) : UINT_MAX;
+    struct balance_choice choice = choose_among(table, worker, false, -1, limit);
+
+    *grow = choice.grow;
+    if (choice.index < 0)
+        return -1;
+    session_table_reserve_at(table, choice.index);
+    atomic_fetch_add(&table->slots[choice.index].shells, 1);
+    return choice.index;
+}
+
+void session_table_release_shell(struct session_table *table, int slot)
+{
+    atomic_fetch_sub(&table->slots[slot].shells, 1);
+}
+
+bool session_table_shell_refused(struct session_table *table, int slot, uint64_t now)
+{
+    unsigned others = atomic_load(&table->slots[slot].shells) - 1;
+
+    if (others == 0)
+        return false;
+    atomic_store(&table->shell_limit, others);
+    atomic_store(&table->shell_limit_until, now + SHELL_LIMIT_MS);
+    return true;
 }
 
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow)

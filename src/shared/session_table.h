@@ -32,6 +32,7 @@ struct session_slot {
     atomic_uint rate;     /* KiB a second, decaying */
     atomic_bool overdue;
     atomic_bool streaming; /* see policy/balance */
+    atomic_uint shells;    /* of `channels`: those of ssh(1), session/shell.h */
     atomic_uint abandoned; /* opens that were cancelled and that the server has not answered yet */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
@@ -46,15 +47,18 @@ struct session_table {
     uint16_t label;    /* of that name (shared/label_counts); set before others see the table */
     struct pool *pool; /* the main thread's; NULL once the pool has gone */
     _Atomic(struct session_table *)
-        successor;            /* of the pool that replaced this one in a reload; referenced */
-    atomic_bool grow_asked;   /* a message is on its way */
-    atomic_uint waiting;      /* clients waiting for a session */
-    atomic_uint waited;       /* clients that have ever begun to wait for one */
-    atomic_bool asking;       /* a login waits for a person's answer */
-    atomic_bool asks_anew;    /* each login asks a person, as the last one did */
-    atomic_int failing;       /* why only a person can get a session: DIAL_AUTHENTICATION or
-                                 DIAL_HOST_KEY; DIAL_OK: no such cause is known */
-    atomic_uint max_channels; /* `channels` */
+        successor;           /* of the pool that replaced this one in a reload; referenced */
+    atomic_bool grow_asked;  /* a message is on its way */
+    atomic_uint waiting;     /* clients waiting for a session */
+    atomic_uint waited;      /* clients that have ever begun to wait for one */
+    atomic_bool asking;      /* a login waits for a person's answer */
+    atomic_bool asks_anew;   /* each login asks a person, as the last one did */
+    atomic_int failing;      /* why only a person can get a session: DIAL_AUTHENTICATION or
+                                DIAL_HOST_KEY; DIAL_OK: no such cause is known */
+    atomic_uint shell_limit; /* shells that the server allows a session (MaxSessions), as far as
+                                refusals have shown of late ... */
+    _Atomic uint64_t shell_limit_until; /* ... until then (loop_now); later it is not known */
+    atomic_uint max_channels;           /* `channels` */
     atomic_uint max_sessions;
     atomic_int used;               /* slots from this one on have always been empty */
     atomic_uint quiet_sessions;    /* see policy/balance */
@@ -72,6 +76,18 @@ void session_table_unref(struct session_table *table);
 /* Chooses the slot for one more channel (policy/balance, also about `may_block`) and reserves a
  * channel there; -1: no session is up. `*grow` is set if the pool should have another session. */
 int session_table_reserve(struct session_table *table, int worker, bool may_block, bool *grow);
+
+/* The same for a shell channel, on a session that has fewer of these than the server allows.
+ * `*grow` is set, too, if there is none. */
+int session_table_reserve_shell(struct session_table *table, int worker, uint64_t now, bool *grow);
+
+/* Gives the shell's part of a reservation back, before session_table_release. */
+void session_table_release_shell(struct session_table *table, int slot);
+
+/* The server has refused a shell on that slot, where one is reserved for it. Whether that may be
+ * because of others there, so that another session may do. (A server counts a shell for a moment
+ * after its end, so that a limit is believed for a minute only.) */
+bool session_table_shell_refused(struct session_table *table, int slot, uint64_t now);
 
 /* The same for an open that waits on `slot`, whose server is overdue: a session that is not
  * overdue, or -1. */

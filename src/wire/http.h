@@ -80,7 +80,8 @@ enum wire_status http_request_parse_on(const uint8_t *bytes, size_t length,
 
 /* Writes the head to send to the origin: origin-form, Host from the target, hop-by-hop fields (RFC
  * 9110 section 7.6.1: Connection and what it names, Keep-Alive, Proxy-*, TE, Upgrade) left out,
- * Transfer-Encoding and Trailer kept as the body goes through untouched, Max-Forwards of TRACE and
+ * Transfer-Encoding and Trailer kept as the body goes through untouched (Content-Length as a plain
+ * number, Transfer-Encoding as a plain list), Max-Forwards of TRACE and
  * OPTIONS one less, Via added (RFC 9110 section 7.6.3), every line end CRLF. With HTTP_UPGRADE the
  * Upgrade field goes on. `out` must hold http_rewrite_max(request) bytes; returns the length. */
 size_t http_rewrite_max(const struct http_request *request);

@@ -246,13 +246,19 @@ uint8_t *http_put_text(uint8_t *out, const char *text)
     return http_put(out, text, strlen(text));
 }
 
-uint8_t *http_put_line(uint8_t *out, struct text text)
+/* CR and LF become spaces. */
+static uint8_t *put_unfolded(uint8_t *out, struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
         *out++ = (uint8_t)(c == '\r' || c == '\n' ? ' ' : c);
     }
-    return http_put_text(out, "\r\n");
+    return out;
+}
+
+uint8_t *http_put_line(uint8_t *out, struct text text)
+{
+    return http_put_text(put_unfolded(out, text), "\r\n");
 }
 
 uint8_t *http_put_field(uint8_t *out, const struct http_field *field)
@@ -260,6 +266,33 @@ uint8_t *http_put_field(uint8_t *out, const struct http_field *field)
     const char *value_end = field->value.at + field->value.length;
     out = http_put(out, field->name.at, field->name.length);
     return http_put_line(out, (struct text){field->colon, (size_t)(value_end - field->colon)});
+}
+
+static uint8_t *put_name(uint8_t *out, const struct http_field *field)
+{
+    return http_put_text(http_put(out, field->name.at, field->name.length), ": ");
+}
+
+static uint8_t *put_list(uint8_t *out, struct text list)
+{
+    struct text element;
+
+    for (bool first = true; http_list_next(&list, &element); first = false)
+        out = put_unfolded(first ? out : http_put_text(out, ","), element);
+    return http_put_text(out, "\r\n");
+}
+
+uint8_t *http_put_checked(uint8_t *out, const struct http_field *field)
+{
+    struct text number = field->value;
+
+    if (http_slice_is(field->name, "Transfer-Encoding"))
+        return put_list(put_name(out, field), field->value);
+    if (!http_slice_is(field->name, "Content-Length"))
+        return http_put_field(out, field);
+    while (number.length > 1 && *number.at == '0')
+        text_skip(&number, 1);
+    return http_put_line(put_name(out, field), number);
 }
 
 uint8_t *http_put_via(uint8_t *out, unsigned minor)

@@ -106,5 +106,10 @@ uint8_t *http_put_text(uint8_t *out, const char *text);
 /* One line with its CRLF; CR and LF inside `text` become spaces (RFC 9112 sections 2.2 and 5.2). */
 uint8_t *http_put_line(uint8_t *out, struct text text);
 uint8_t *http_put_field(uint8_t *out, const struct http_field *field);
+/* The same for a field that a scanned head may have: Content-Length, which is a number, without
+ * leading zeros, and Transfer-Encoding without empty list elements, so that no two readers of what
+ * adit writes understand it differently (RFC 9112 section 11.2). Never longer than CR and a space
+ * more than the line that was read. */
+uint8_t *http_put_checked(uint8_t *out, const struct http_field *field);
 
 #endif

@@ -419,7 +419,7 @@ size_t http_request_rewrite(const struct http_request *request, enum http_connec
         if (counts_forwards(request) && http_slice_is(field.name, "Max-Forwards"))
             at = put_max_forwards(at, &field);
         else
-            at = http_put_field(at, &field);
+            at = http_put_checked(at, &field);
     }
     return (size_t)(put_end(request, connection, at) - out);
 }

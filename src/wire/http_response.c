@@ -184,7 +184,7 @@ size_t http_response_rewrite(const struct http_response *response, const uint8_t
             (is_length && (!has_length || length_sent)))
             continue;
         length_sent |= is_length;
-        at = http_put_field(at, &field);
+        at = http_put_checked(at, &field);
     }
     at = http_put_via(at, response->minor);
     at = put_connection(response, connection, at);

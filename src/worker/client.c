@@ -1,10 +1,12 @@
 /* A client's beginning, the events of its endpoint, and how events are handled. */
+#include "worker/client_account.h"
 #include "worker/client_parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/probe.h"
 #include "io/socket.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +154,21 @@ void clients_look_elsewhere(struct worker *worker)
     }
 }
 
+void clients_stream_news(struct worker *worker)
+{
+    struct client *c = TAILQ_FIRST(&worker->clients);
+
+    while (c != NULL) {
+        struct client *next = TAILQ_NEXT(c, link);
+        const struct internal_stream *stream = c->internal != NULL ? c->internal->stream : NULL;
+        if (stream != NULL && atomic_load(&stream->cut))
+            client_abort(c, "the client has gone");
+        else if (stream != NULL)
+            client_shell_look(c);
+        c = next;
+    }
+}
+
 void client_abort(struct client *c, const char *why)
 {
     client_event(c, CLIENT_ABORTED, why);
@@ -206,6 +223,7 @@ static bool on_client_data(void *owner, const uint8_t *bytes, size_t length)
     if (on_client_room(c) == 0)
         return false;
     buffer_append_secret(&c->request->reading.in, bytes, length);
+    loop_forget(c->worker->loop, bytes, length);
     if (actions & CLIENT_PARSE)
         parse_soon(c, CLIENT_BYTES);
     return true;
@@ -365,6 +383,8 @@ bool client_new_internal(struct worker *worker, struct generation *generation,
     *c->internal = *request;
     c->session.upstream = generation_upstream(generation, request->via, &c->session.table);
     c->request->hold.limit_ms = request->hold_ms;
+    if (request->stream != NULL)
+        client_shell_begin(c, request->stream);
     take_target(c, &request->to);
     log_debug("connection %llu: adit's own, to %s through upstream %s", c->number, c->wish.target,
               request->via);

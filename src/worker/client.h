@@ -51,6 +51,9 @@ void clients_end_idle(struct worker *worker);
 /* Clients that wait for an overdue server, and can ask on another session by now, do so. */
 void clients_look_elsewhere(struct worker *worker);
 
+/* Streams of ssh(1) were cut, or have terminals of another size. */
+void clients_stream_news(struct worker *worker);
+
 /* Cuts the client, whatever its state, and ends it; `why` is for the access line. */
 void client_abort(struct client *client, const char *why);
 

@@ -6,6 +6,7 @@
 #include "wire/socks4.h"
 #include "wire/socks5.h"
 #include "worker/http_exchange.h"
+#include "worker/client_shell.h"
 
 #include <stdio.h>
 
@@ -118,11 +119,19 @@ void client_count_cut(struct client *c)
 static void on_relay_done(void *arg, const struct relay_result *result)
 {
     struct client *c = arg;
-    char why[300];
 
     c->relay = NULL;
     c->bytes[0] += result->bytes[0];
     c->bytes[1] += result->bytes[1];
+    if (client_shell_waits(c, result))
+        return;
+    client_relay_ended(c, result);
+}
+
+void client_relay_ended(struct client *c, const struct relay_result *result)
+{
+    char why[300];
+
     if (result->failed < 0) {
         client_event(c, CLIENT_CLOSED, result->reason);
         return;
@@ -136,19 +145,22 @@ enum client_event client_relay(struct client *c)
 {
     struct client_request *r = c->request;
     struct relay_start start = {
-        .a = c->endpoint,
-        .b = r->opened,
         .early_a = &r->reading.in,
         .early_b = &r->from_origin,
+        .until_b_closed = client_is_shell(c), /* (its exit status follows the end of data) */
         .done = on_relay_done,
         .arg = c,
     };
 
+    client_pace_begin(c);
+    start.a = c->endpoint;
+    start.b = r->opened;
     c->endpoint = NULL;
     r->opened = NULL;
     c->relay = relay_new(c->worker->loop, &start);
     client_forget_request(c);
     client_watch_idle(c);
+    client_shell_look(c);
     client_report(c, OUTCOME_OK, NULL);
     return CLIENT_NOTHING;
 }

@@ -60,7 +60,7 @@ static enum client_event parse_socks5_password(struct client *c)
     case WIRE_BAD: return client_refused(c, OUTCOME_AUTHENTICATION, NULL);
     case WIRE_OK: break;
     }
-    buffer_consume(&reading->in, used);
+    buffer_consume_secret(&reading->in, used);
     return CLIENT_CREDENTIALS;
 }
 

@@ -1,11 +1,13 @@
 /* How a client ends: its last reply goes out, its access line is written, all that it has is given
  * back. */
+#include "worker/client_account.h"
 #include "worker/client_parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/probe.h"
 #include "worker/access_fields.h"
+#include "worker/client_shell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@ static void stop(struct client *c)
     client_stop_waiting(c);
     client_unroute(c);
     client_unopen(c);
+    client_shell_stop(c);
 }
 
 static void linger_expired(struct deadline *deadline)
@@ -222,6 +225,7 @@ static void client_free(struct client *c)
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
     buffer_clear(&c->session.moving_unsent);
+    free(c->shell);
     free(c->internal);
     generation_unref(c->generation);
     client_forget_origin(c);

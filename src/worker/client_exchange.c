@@ -32,19 +32,47 @@ static void take_buffer(struct buffer *to, struct buffer *from)
     *from = (struct buffer){0};
 }
 
-/* Both connections are the client's again. */
-static void take_back(struct client *c, const struct http_exchange_result *result)
+/* Both connections are the client's again. `held` gets what the origin has sent beyond what the
+ * exchange has read, and that is no response to a request that was sent ahead. */
+static void take_back(struct client *c, const struct http_exchange_result *result,
+                      struct buffer *held)
 {
     struct client_request *r = c->request;
 
-    c->endpoint = result->client;
-    r->opened = result->origin;
     take_buffer(&r->reading.in, result->from_client);
+    c->endpoint = client_pace_end(result->client, &r->reading.in);
+    r->opened = client_pace_end(result->origin, held);
     r->http.pipelines = result->pipelines;
-    if (client_ahead_count(c) > 0 && result->origin != NULL)
+    if (client_ahead_count(c) > 0 && r->opened != NULL) {
         take_buffer(client_ahead_response(c), result->from_origin);
-    else if (client_ahead_count(c) > 0 || (r->http.sent && result->end == HTTP_EXCHANGE_STALE))
+        buffer_append(client_ahead_response(c), buffer_data(held), buffer_length(held));
+        buffer_clear(held);
+    } else if (client_ahead_count(c) > 0 || (r->http.sent && result->end == HTTP_EXCHANGE_STALE)) {
         client_forget_ahead(c);
+    }
+}
+
+/* The same where the origin has nothing more to say: if it has, it is not kept. */
+static void take_back_kept(struct client *c, const struct http_exchange_result *result)
+{
+    struct buffer held = {0};
+
+    take_back(c, result, &held);
+    if (buffer_length(&held) > 0) {
+        endpoint_close(c->request->opened, true);
+        c->request->opened = NULL;
+    }
+    buffer_clear(&held);
+}
+
+static void take_back_upgraded(struct client *c, const struct http_exchange_result *result)
+{
+    struct buffer held = {0};
+
+    take_back(c, result, &held);
+    take_buffer(&c->request->from_origin, result->from_origin);
+    buffer_append(&c->request->from_origin, buffer_data(&held), buffer_length(&held));
+    buffer_clear(&held);
 }
 
 /* The request is as it was before a kept connection was found for it. */
@@ -82,16 +110,15 @@ static void on_exchange_done(void *arg, const struct http_exchange_result *resul
         c->outcome = result->outcome;
     switch (result->end) {
     case HTTP_EXCHANGE_KEPT:
-        take_back(c, result);
+        take_back_kept(c, result);
         client_event(c, CLIENT_EXCHANGED, "answered");
         break;
     case HTTP_EXCHANGE_UPGRADED:
-        take_back(c, result);
-        take_buffer(&c->request->from_origin, result->from_origin);
+        take_back_upgraded(c, result);
         client_event(c, CLIENT_UPGRADED, NULL);
         break;
     case HTTP_EXCHANGE_STALE:
-        take_back(c, result);
+        take_back_kept(c, result);
         ask_again(c);
         break;
     case HTTP_EXCHANGE_CLOSED: client_event(c, CLIENT_CLOSED, result->reason); break;
@@ -103,8 +130,6 @@ enum client_event client_exchange(struct client *c)
 {
     struct client_request *r = c->request;
     struct http_exchange_start start = {
-        .client = c->endpoint,
-        .origin = r->opened,
         .head = &r->head,
         .from_client = &r->reading.in,
         .body = r->http.body,
@@ -128,6 +153,9 @@ enum client_event client_exchange(struct client *c)
         start.from_origin = client_ahead_response(c);
         start.ahead = client_ahead_bytes(c);
     }
+    client_pace_begin(c);
+    start.client = c->endpoint;
+    start.origin = r->opened;
     c->endpoint = NULL;
     r->opened = NULL;
     c->exchange = http_exchange_new(c->worker->loop, &start);

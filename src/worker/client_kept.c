@@ -105,6 +105,11 @@ static const struct endpoint_events kept_events = {
     .failed = on_kept_failed,
 };
 
+static bool same_user(const char *a, const char *b)
+{
+    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
+}
+
 static void drop_oldest(struct client *c)
 {
     struct kept_channel *kept, *last = NULL;
@@ -123,6 +128,28 @@ bool client_can_keep(const struct client *c)
     return c->session.slot >= 0 && c->listen != NULL && !c->origin.via_remote_forward;
 }
 
+/* Whether the request could go by that connection, as far as its target and login go. (Behind a
+ * proxy that serves several people each request may have a login of its own.) */
+static bool fits(const struct client *c, const struct kept_channel *kept)
+{
+    const struct wire_target *target = &c->request->target;
+
+    return kept->port == target->port && strcmp(kept->host, target->host) == 0 &&
+           same_user(kept->user, c->wish.user);
+}
+
+/* One connection to an origin is enough, as a client asks for one thing at a time. */
+static void drop_others(struct client *c)
+{
+    struct kept_channel *kept, *next;
+
+    for (kept = LIST_FIRST(&c->kept); kept != NULL; kept = next) {
+        next = LIST_NEXT(kept, link);
+        if (fits(c, kept))
+            drop(kept);
+    }
+}
+
 void client_keep(struct client *c, struct endpoint *origin)
 {
     const struct client_request *r = c->request;
@@ -132,6 +159,7 @@ void client_keep(struct client *c, struct endpoint *origin)
         endpoint_close(origin, false);
         return;
     }
+    drop_others(c);
     drop_oldest(c);
     kept = mem_zalloc(sizeof(*kept));
     kept->client = c;
@@ -154,20 +182,12 @@ void client_keep(struct client *c, struct endpoint *origin)
     deadline_arm(c->worker->loop, &kept->idle, KEPT_MS, kept_expired);
 }
 
-static bool same_user(const char *a, const char *b)
-{
-    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
-}
-
-/* (Behind a proxy that serves several people each request may have a login of its own.) */
 static struct kept_channel *find(const struct client *c)
 {
-    const struct wire_target *target = &c->request->target;
     struct kept_channel *kept;
 
     LIST_FOREACH (kept, &c->kept, link)
-        if (!kept->spoilt && kept->port == target->port && strcmp(kept->host, target->host) == 0 &&
-            same_user(kept->user, c->wish.user))
+        if (!kept->spoilt && fits(c, kept))
             return kept;
     return NULL;
 }

@@ -254,6 +254,65 @@ void client_open_answered(struct client *c)
         give_counted(c, &c->limits.claims[per], 1u << LIMIT_OPENS);
 }
 
+/* Paces. */
+
+static uint64_t wait_for_rate(void *arg, size_t bytes)
+{
+    struct client_pace *pace = arg;
+    struct client *c = pace->client;
+    uint64_t longest = 0;
+
+    for (int per = 0; per < LIMIT_PERS; per++) {
+        struct client_claim *claim = &c->limits.claims[per];
+        uint64_t wait = 0;
+        if (claim->limit != NULL && claim->limit->bounds.rate != 0)
+            wait = limit_claim_reserve(counts_of(c), &claim->claim, &claim->limit->bounds,
+                                       pace->direction, bytes, loop_now(c->worker->loop));
+        longest = wait > longest ? wait : longest;
+    }
+    return longest;
+}
+
+/* The portion of the slowest rate; 0: the client has no rate. */
+static size_t rate_portion(const struct client *c)
+{
+    size_t least = 0;
+
+    for (int per = 0; per < LIMIT_PERS; per++) {
+        const struct config_limit *limit = c->limits.claims[per].limit;
+        size_t portion =
+            limit != NULL && limit->bounds.rate != 0 ? paced_portion(limit->bounds.rate) : 0;
+        if (portion > 0 && (least == 0 || portion < least))
+            least = portion;
+    }
+    return least;
+}
+
+static struct endpoint *pace_endpoint(struct client *c, struct endpoint *endpoint, int direction,
+                                      size_t portion)
+{
+    c->limits.paces[direction] = (struct client_pace){.client = c, .direction = direction};
+    return paced_new(c->worker->loop, endpoint,
+                     &(struct paced_pace){.wait = wait_for_rate,
+                                          .arg = &c->limits.paces[direction],
+                                          .portion = portion});
+}
+
+void client_pace_begin(struct client *c)
+{
+    size_t portion = rate_portion(c);
+
+    if (portion == 0)
+        return;
+    c->endpoint = pace_endpoint(c, c->endpoint, 0, portion);
+    c->request->opened = pace_endpoint(c, c->request->opened, 1, portion);
+}
+
+struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held)
+{
+    return endpoint_is_paced(endpoint) ? paced_end(endpoint, held) : endpoint;
+}
+
 /* Opens that were given up. */
 
 struct abandoned_open {

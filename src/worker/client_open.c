@@ -4,6 +4,7 @@
 #include "worker/client_parts.h"
 
 #include "shared/main_messages.h"
+#include "worker/client_shell.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,11 +115,15 @@ static void on_race_refused(void *arg, const struct open_failure *failure)
 {
     struct client *c = arg;
     enum outcome outcome = outcome_from_open_failure(failure->reason, failure->text);
+    bool full; /* another session may have a shell */
 
     deadline_cancel(&c->request->beside.delay);
+    full = client_shell_refused(c, failure);
     client_release_slot(c);
     client_open_answered(c);
-    if (failure->lost) {
+    if (full) {
+        client_event(c, CLIENT_LOST, NULL);
+    } else if (failure->lost) {
         /* Nothing was confirmed, so nothing can have been carried: another session may do. */
         metric_add(&c->worker->metrics.retries, 1);
         c->request->way.address_next = 0;
@@ -143,7 +148,9 @@ static int start_attempt(struct client *c, struct session *session)
 {
     struct client_request *r = c->request;
     char origin[IP_TEXT_MAX] = "127.0.0.1"; /* OpenSSH says so too for a unix socket */
+    struct shell_target shell = client_shell_target(c);
     struct race_target target = {
+        .shell = client_is_shell(c) ? &shell : NULL,
         .path = r->way.to_path ? r->way.opening : NULL,
         .tcp = {.host = r->way.opening,
                 .port = r->target.port,
@@ -364,7 +371,8 @@ static bool wants_elsewhere(const struct client *c)
     const struct client_beside *beside = &c->request->beside;
 
     return is_overdue(c, c->session.slot) && (!beside->under_way || is_overdue(c, beside->slot)) &&
-           beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !is_held_by_its_name(c);
+           beside->abandoned < ABANDONED_MAX && !has_fixed_target(c) && !client_is_shell(c) &&
+           !is_held_by_its_name(c);
 }
 
 bool client_may_open_elsewhere(const struct client *c)

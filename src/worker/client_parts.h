@@ -12,6 +12,7 @@
  *   client_connect.c  a connection from this machine (remote forwards)
  *   client_bind.c     a listening port at the server (BIND)
  *   client_answer.c   what the client is told, and the relay
+ *   client_shell.c    what an ssh(1) at the control socket has besides a channel
  *   client_exchange.c one HTTP request and its response; then the next request
  *   client_ahead.c    requests that go to the origin before their turn
  *   client_kept.c     connections to origins that are kept for the next requests
@@ -27,6 +28,7 @@
 
 #include "base/buffer.h"
 #include "io/connect.h"
+#include "io/paced.h"
 #include "io/relay.h"
 #include "io/resolver.h"
 #include "shared/limit_counts.h"
@@ -181,6 +183,7 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
+struct client_shell;
 /* client_limits.c: what the client counts for. */
 struct client_claim {
     const struct config_limit *limit; /* NULL: none */
@@ -188,8 +191,15 @@ struct client_claim {
     unsigned counted; /* 1 << enum limit_what, of each that is */
 };
 
+/* Of a limit's rate, in one direction. */
+struct client_pace {
+    struct client *client;
+    int direction; /* 0: from the client */
+};
+
 struct client_limits {
     struct client_claim claims[LIMIT_PERS];
+    struct client_pace paces[2];
     bool has_asked;       /* its first request is whole, with its login */
     bool refused;         /* there are too many, and it is still to be told so */
     enum outcome outcome; /* of the refusal, and words for it */
@@ -225,6 +235,7 @@ struct client {
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
     struct relay *relay;              /* client_answer.c */
+    struct client_shell *shell;       /* client_shell.c; NULL: the client is no shell */
     struct http_exchange *exchange;   /* client_exchange.c */
     LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
     struct client_ahead *ahead;       /* client_ahead.c; NULL: no request went ahead so far */
@@ -306,6 +317,12 @@ void client_open_abandoned(struct client *client);
 
 /* The action finds that there are too many. */
 enum client_event client_refuse_limited(struct client *client);
+
+/* If the client has a rate, its endpoint and the one to its target have a pace from here on, for a
+ * relay or an exchange; the endpoint that an exchange gives back is its own again, and bytes of it
+ * that had to wait are appended to `held`. NULL is fine. */
+void client_pace_begin(struct client *client);
+struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held);
 
 /* The client counts no more. */
 void client_forget_limits(struct client *client);
@@ -405,6 +422,9 @@ void client_count_cut(struct client *client);
 void client_describe_cut(const struct client *client, int side, const char *reason, char *why,
                          size_t size);
 
+/* The relay has ended, and what belongs to it, too. */
+void client_relay_ended(struct client *client, const struct relay_result *result);
+
 /* client_exchange.c */
 
 enum client_event client_exchange(struct client *client); /* an action */
@@ -464,14 +484,6 @@ void client_drop_kept(struct client *client);
 void client_watch_idle(struct client *client);
 
 /* client_end.c */
-
-/* Where the client comes from, as the access line tells it (the caller frees); its protocol, or NULL
- * while that is not known. */
-char *client_source(const struct client *client);
-const char *client_protocol_name(const struct client *client);
-
-/* The client came in by its listener. */
-void client_count_accepted(struct client *client);
 
 /* Writes the access line of the client's request, and counts it. */
 void client_log_request(struct client *client);

@@ -4,6 +4,7 @@
 
 #include "io/socket.h"
 #include "shared/main_messages.h"
+#include "worker/client_shell.h"
 
 #include <unistd.h>
 
@@ -12,8 +13,12 @@
 
 void client_release_slot(struct client *c)
 {
+    if (c->session.slot >= 0 && client_is_shell(c))
+        session_table_release_shell(c->session.table, c->session.slot);
     if (c->session.slot >= 0)
         session_table_release(c->session.table, c->session.slot);
+    if (c->session.slot >= 0 && client_is_shell(c) && atomic_load(&c->session.table->waiting) > 0)
+        workers_send_session_up(c->worker->workers, c->session.table);
     c->session.slot = -1;
 }
 
@@ -61,7 +66,11 @@ static bool reserve(struct client *c)
 
     /* A reload may have put another pool in the place of its upstream's. */
     s->table = session_table_current(s->table);
-    s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
+    if (client_is_shell(c))
+        s->slot = session_table_reserve_shell(s->table, (int)c->worker->index,
+                                              loop_now(c->worker->loop), &grow);
+    else
+        s->slot = session_table_reserve(s->table, (int)c->worker->index, may_block, &grow);
     /* (While the server resolves a name, the session's other opens need another session.) */
     if (grow || (may_block && session_table_wants_other(s->table, s->slot)))
         main_send_grow(c->worker->workers, s->table);

@@ -145,6 +145,7 @@ static void keep_next(struct http_exchange *x, const uint8_t *bytes, size_t leng
         length--;
     }
     buffer_append_secret(&x->next, bytes, length);
+    loop_forget(x->loop, bytes, length);
 }
 
 /* Takes the request's bytes; those behind it are kept. */

@@ -117,7 +117,9 @@ int open_race_start(struct open_race *race, struct session *session,
     attempt->race = race;
     probe_channel_ask(attempt, target->path != NULL ? target->path : target->tcp.host,
                       target->path != NULL ? 0 : target->tcp.port);
-    if (target->path != NULL)
+    if (target->shell != NULL)
+        attempt->open = session_open_shell(session, target->shell, on_attempt_answered, attempt);
+    else if (target->path != NULL)
         attempt->open = session_open_unix(session, target->path, on_attempt_answered, attempt);
     else
         attempt->open = session_open_tcp(session, &target->tcp, on_attempt_answered, attempt);

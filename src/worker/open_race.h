@@ -43,9 +43,10 @@ struct open_race {
     char *failure_text;          /* failure.text, owned; NULL: there was none */
 };
 
-/* What is to be reached: a path at the server, or else a TCP target. */
+/* What is to be reached: a shell, a path at the server, or else a TCP target. */
 struct race_target {
-    const char *path; /* NULL: tcp */
+    const struct shell_target *shell; /* NULL: path */
+    const char *path;                 /* NULL: tcp */
     struct tcp_target tcp;
 };
 

@@ -179,6 +179,17 @@ void workers_send_end_idle(struct workers *workers)
     send_note_to_all(workers, NULL, act_end_idle);
 }
 
+static void act_stream_news(struct worker *worker, struct session_table *table)
+{
+    (void)table;
+    clients_stream_news(worker);
+}
+
+void workers_send_stream_news(struct workers *workers)
+{
+    send_note_to_all(workers, NULL, act_stream_news);
+}
+
 static void act_beat(struct worker *worker, struct session_table *table)
 {
     (void)table;
@@ -203,6 +214,7 @@ static void act_stop(struct worker *worker, struct session_table *table)
     worker->resolvers = NULL;
     while ((client = TAILQ_FIRST(&worker->clients)) != NULL)
         client_abort(client, "adit ends");
+    agent_relays_end(worker);
     clients_forget_abandoned(worker);
     worker_end_sessions(worker);
     socket_linger_abort(worker->loop);
@@ -286,6 +298,7 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     TAILQ_INIT(&worker->clients);
     TAILQ_INIT(&worker->waiting);
     LIST_INIT(&worker->sessions);
+    LIST_INIT(&worker->agent_relays);
     LIST_INIT(&worker->abandoned);
     TAILQ_INIT(&worker->checks);
     worker->resolvers = resolvers_new(worker);

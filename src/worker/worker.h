@@ -69,6 +69,10 @@ void workers_send_check(struct workers *workers, struct session_table *table);
 /* To every worker: forget looked-up names. */
 void workers_send_flush(struct workers *workers);
 
+/* To every worker: an ssh(1) that is served was cut, or its terminal has another size
+ * (shared/internal_stream). */
+void workers_send_stream_news(struct workers *workers);
+
 /* To every worker: adit drains, or a newer generation is in use: clients without a request end. */
 void workers_send_end_idle(struct workers *workers);
 

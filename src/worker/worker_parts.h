@@ -45,6 +45,7 @@ struct worker {
     struct client_list waiting; /* clients without a session, in the order they came; linked by
                                    their waiting_link */
     LIST_HEAD(, worker_session) sessions;
+    LIST_HEAD(, agent_relay) agent_relays; /* client_shell.c */
     struct resolvers *resolvers;
     /* Addresses that another one of their name had to be tried beside, with their upstreams:
      * "office 192.0.2.1" (client_route.c). For ten minutes they are tried last. */
@@ -74,6 +75,9 @@ void worker_accept(struct worker *worker, struct generation *generation,
 
 /* The session of that slot; NULL: another worker has it, or it is not up any more. */
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
+
+/* client_shell.c: connections of servers to forwarded agents are cut. */
+void agent_relays_end(struct worker *worker);
 
 /* worker_sessions.c: all sessions, or those of one table, are asked whether their servers live
  * (session_probe, session_check); all sessions end. */

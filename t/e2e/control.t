@@ -100,7 +100,7 @@ def garbage(adit, path):
     samples = {
         "an empty line": b"\n", "no JSON": b"hello\n", "an array": b"[1]\n", "two objects": b"{}{}\n",
         "no command": b"{}\n", "a number for a command": b'{"command":7}\n',
-        "an unknown command": b'{"command":"dance"}\n', "what ssh says": b"\0\0\0\x0c\0\0\0\1\n",
+        "an unknown command": b'{"command":"dance"}\n',
         "NUL and not UTF-8": b'{"command":"\xff\0"}\n', "deep nesting": b"[" * 60000 + b"\n",
         "a key twice": b'{"command":"check","command":"exit"}\n',
         "too long a line": b" " * (1 << 17),
@@ -112,6 +112,7 @@ def garbage(adit, path):
             answer = json.loads(raw(path, data))
             equal(answer["ok"], False, f"the answer to {what}")
             true(answer["error"], f"words for {what}")
+        equal(raw(path, b"\0\0\0\x0c\0\0\0\1\n"), b"", "the answer to half a frame of ssh's")
         equal(asked_check(path), 0, "-O check")
     with tap.case("connections that say nothing, or vanish, cost others nothing"):
         idle = []

@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import http.client
 import multiprocessing
 import os
 import socket
@@ -16,10 +17,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import (ANY, Adit, config, equal, listen, patience, scratch, section, tap, true,
                        wait_until)
 from adit_test.clients import (PROTOCOLS, Closed, Line, Refused, closed, exchange, http_fields,
-                               http_request, http_status, read_head, works)
-from adit_test.origins import Blackhole, Origin, body_then_digest, echo
+                               http_request, http_status, read_all, read_head, works)
+from adit_test.origins import (Blackhole, Origin, body_bytes, body_then_digest, digest_then_answer,
+                               echo, read_digest)
 from adit_test.proxy_protocol import connect_by, v1
 from adit_test.sshd import Sshd
+from adit_test.web import Web
 
 FLOOD = "127.0.0.66"
 # crypt(3) of "wonder" and "builder".
@@ -186,6 +189,59 @@ def by_all(sshd, origin):
             wait_until(lambda: refused(FLOOD, adit, origin) == 0, "served again")
 
 
+def rates(sshd):
+    size = 2 << 20
+
+    def fetch(source, proxy, port, results):
+        began = time.monotonic()
+        with connect_from(source, proxy, ANY, port) as conn:
+            got, _ = read_digest(conn)
+        results.append((got, time.monotonic() - began))
+
+    def at_once(sources, port):
+        results = []
+        threads = [threading.Thread(target=fetch, args=(source, adit.address, port, results))
+                   for source in sources]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    with Adit(config(sshd, limit(rate="1m", burst="100ms")), name="adit, rate") as adit, \
+            Origin(body_then_digest(size)) as origin, Origin(digest_then_answer) as sink:
+        with tap.case("a source gets no more than its rate"):
+            (got, seconds), = at_once([FLOOD], origin.port)
+            equal(got, size, "bytes")
+            true(seconds > 1.7, f"2 MiB at 1 MiB/s in {seconds:.2f} s")
+        with tap.case("its connections share it fairly"):
+            first, second = at_once([FLOOD, FLOOD], origin.port)
+            equal((first[0], second[0]), (size, size), "bytes")
+            true(second[1] > 3.5, f"4 MiB at 1 MiB/s in {second[1]:.2f} s")
+            true(first[1] > 0.7 * second[1], f"one in {first[1]:.2f} s, one in {second[1]:.2f} s")
+        with tap.case("another source has a rate of its own"):
+            equal([got for got, _ in at_once([FLOOD, "127.0.0.4"], origin.port)], [size] * 2,
+                  "bytes")
+        with tap.case("up, too"):
+            began = time.monotonic()
+            with connect_from(FLOOD, adit.address, ANY, sink.port) as conn:
+                conn.sendall(body_bytes(size))
+                conn.shutdown(socket.SHUT_WR)
+                true(read_all(conn).startswith(f"{size} ".encode()), "what came there")
+            seconds = time.monotonic() - began
+            true(seconds > 1.7, f"2 MiB at 1 MiB/s in {seconds:.2f} s")
+        with tap.case("plain HTTP, one request behind the other"), Web() as web:
+            client = http.client.HTTPConnection(*adit.address, timeout=patience(60),
+                                                source_address=(FLOOD, 0))
+            began = time.monotonic()
+            for _ in range(2):
+                client.request("GET", f"http://{ANY}:{web.port}/bytes/{size}")
+                equal(len(client.getresponse().read()), size, "bytes")
+            seconds = time.monotonic() - began
+            client.close()
+            true(seconds > 3.5, f"4 MiB at 1 MiB/s in {seconds:.2f} s")
+
+
 def opens(sshd, origin):
     with Adit(config(sshd, limit(opens=3)), name="adit, opens") as adit, Blackhole() as hole, \
             contextlib.ExitStack() as waiting:
@@ -210,11 +266,11 @@ def ask(waiting, source, proxy, hole):
 
 
 class Flood:
-    """A process whose threads do the same again and again from one source, each at most a hundred
-    times a second, so that what others see is adit's doing and not the machine's."""
+    """A process whose threads do the same again and again from one source, each once in `pace`
+    seconds at most, so that what others see is adit's doing and not the machine's."""
 
-    def __init__(self, once, threads=8):
-        self.once, self.thread_count = once, threads
+    def __init__(self, once, pace=0.01, threads=8):
+        self.once, self.pace, self.thread_count = once, pace, threads
         self.attempts = multiprocessing.Value("i", 0)
         self.process = multiprocessing.get_context("fork").Process(target=self._main, daemon=True)
 
@@ -229,7 +285,7 @@ class Flood:
                 self.once()
             with self.attempts.get_lock():
                 self.attempts.value += 1
-            time.sleep(0.01)
+            time.sleep(self.pace)
 
     @property
     def count(self):
@@ -302,16 +358,17 @@ def floods(sshd, origin):
             connect_from(FLOOD, login.address, ANY, origin.port,
                          credentials=("alice", "wrong")).close()
 
-        cases = [("connections", held(connection, 300), adit, {}),
-                 ("slow heads", held(slow_head, 300), adit, {}),
-                 ("slow readers", held(slow_reader, 32), adit, {}),
-                 ("black-holed opens", held(black_hole, 100), adit, {}),
-                 ("wrong passwords", wrong_password, login,
+        # (A slow reader costs the megabytes that its channel's window takes.)
+        cases = [("connections", held(connection, 300), 0.01, adit, {}),
+                 ("slow heads", held(slow_head, 300), 0.01, adit, {}),
+                 ("slow readers", held(slow_reader, 60), 0.3, adit, {}),
+                 ("black-holed opens", held(black_hole, 100), 0.01, adit, {}),
+                 ("wrong passwords", wrong_password, 0.01, login,
                   {"credentials": ("bob", "builder")})]
         quiet = times(adit, origin)
-        for name, once, proxy, more in cases:
+        for name, once, pace, proxy, more in cases:
             with tap.case(f"a flood of {name}: no failure for others"):
-                with Flood(once) as flood:
+                with Flood(once, pace) as flood:
                     wait_until(lambda: flood.count > 50, "the flood has begun")
                     median = times(proxy, origin, **more)
                 tap.diag(f"median {median:.2f} ms, without a flood {quiet:.2f} ms; "
@@ -334,6 +391,7 @@ def main():
         by_header(sshd, origin)
         by_user(sshd, origin)
         by_all(sshd, origin)
+        rates(sshd)
         opens(sshd, origin)
         floods(sshd, origin)
 

@@ -140,6 +140,8 @@ def files():
                        ("bob:x", "no hash that is accepted: make one with htpasswd -B, mkpasswd or "
                         "openssl passwd -6"), ("bob:", "the hash is empty"),
                        ("bob\0:x", "a NUL byte"),
+                       (f"bob:{BCRYPT}".replace("$04$", "$31$"), "the hash takes too long to "
+                        "verify: make one of a lower cost (htpasswd -B -C 12)"),
                        (f"bob:{BCRYPT}x", "the hash is cut short or damaged"),
                        (f"bob:{BCRYPT}\nbob:{BCRYPT}", "the name is there already")):
         path = scratch("users", user + "\n")

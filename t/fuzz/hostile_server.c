@@ -32,7 +32,8 @@ struct hostile_channel *hostile_channel_new(struct hostile_server *server, uint3
     return channel;
 }
 
-/* The channel that a message of the client is about; NULL: nothing is expected of it. */
+/* The channel that a message of the client is about; NULL: nothing is expected of it, as it may be
+ * about one about which the server has broken the protocol. */
 static struct hostile_channel *channel_of(struct hostile_server *server, uint32_t ours)
 {
     struct hostile_channel *found = NULL;
@@ -48,7 +49,7 @@ static struct hostile_channel *channel_of(struct hostile_server *server, uint32_
         found = channel;
     }
     assert((found != NULL || unclear) && "a message is about a channel that is there");
-    return found == NULL || found->unclear || server->unclear ? NULL : found;
+    return unclear ? NULL : found;
 }
 
 /* What the client says. */

@@ -81,6 +81,11 @@ static inline void owner_done(void *arg, const struct http_exchange_result *resu
     struct scene *scene = owner->scene;
 
     scene->exchange = NULL;
+    /* (What was given back has no owner until the next one comes.) */
+    if (result->client != NULL)
+        result->client->resumed = false;
+    if (result->origin != NULL)
+        result->origin->resumed = false;
     assert_true(owner->ended < COUNT(owner->ends));
     memcpy(owner->bytes[owner->ended], result->bytes, sizeof(result->bytes));
     owner->ends[owner->ended++] = result->end;

@@ -114,7 +114,8 @@ static void every_key_comes_back(void **state)
         "known_hosts = ~/k\\,1, /etc/k, ~/l m\n"
         "known_hosts_command = /bin/true \"a b\" \"c \"\";d\" %I\nhash_known_hosts = yes\n"
         "revoked_host_keys = /dev/null\nno_host_authentication_for_localhost = yes\n"
-        "required_rsa_size = 3072\nrequired = auto\nssh_config = no\nsessions = 2-5\nchannels = "
+        "required_rsa_size = 3072\nrequired = auto\n"
+        "master_socket = ~/.ssh/cm-%r@%h:%p\nssh_config = no\nsessions = 2-5\nchannels = "
         "3\nidle = 0s\n"
         "keepalive = 0s\nkeepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0s\n"
         "permit_remote_open = *:80, h:*, [::1]:22\nexit_on_forward_failure = yes\n"
@@ -141,9 +142,9 @@ static void every_key_comes_back(void **state)
         "[forward h]\ndynamic = *:7\nopen = yes\nidle_timeout = 0s\nvia = a\n",
         "[group s]\nusers = alice, erin smith\n",
         "[limit few]\nfrom = 10.0.0.0/8, unix\nuser = alice, bob\nlisten = x, f\nper = user\n"
-        "connections = 7\nbefore_login = 8\nopens = 9\nnew = 10\nburst = 90s\n",
+        "connections = 7\nbefore_login = 8\nopens = 9\nnew = 10\nrate = 10m\nburst = 90s\n",
         "[limit most]\nper = all\nconnections = default\nbefore_login = default\nopens = default\n"
-        "new = unlimited\nburst = 1s\n",
+        "new = unlimited\nrate = unlimited\nburst = 1s\n",
         "[resolve]\norder = local, tunnel\nservers = 10.0.0.1:53, [fd00::1]:54\n",
         ("[acl]\nnames = resolve\ndeny = to=10.0.0.0/8,::1\nallow = user=u listen=x to=* via=a\n"
          "deny = to=x listen=g,h\nallow = group=s to=y\n"),

@@ -101,7 +101,8 @@ struct field_row {
     F(preferred_authentications, STRING, NULL)                                                     \
     F(permit_remote_open, LIST, {0})                                                               \
     F(exit_on_forward_failure, VALUE, 0)                                                           \
-    F(required, VALUE, 0)
+    F(required, VALUE, 0)                                                                          \
+    F(master_socket, STRING, NULL)
 
 #define ADDRESS_FIELDS(F)                                                                          \
     F(is_unix, VALUE, 0)                                                                           \

@@ -26,7 +26,7 @@ static void every_key_of_a_limit_is_read(void **state)
     (void)state;
     struct config *config = load_good(
         MINIMAL "[limit all]\nfrom = 10.0.0.0/8, unix\nuser = alice, bob\nlisten = x\nper = all\n"
-                "connections = 1\nbefore_login = 2\nopens = 3\nnew = 4\nburst = 90s\n"
+                "connections = 1\nbefore_login = 2\nopens = 3\nnew = 4\nrate = 5k\nburst = 90s\n"
                 "[limit rest]\n[gateway]\nmax_connections = 77\n");
     const struct config_limit *limit = &config->limits[0], *rest = &config->limits[1];
 
@@ -42,10 +42,12 @@ static void every_key_of_a_limit_is_read(void **state)
     assert_int_equal(limit->bounds.most[LIMIT_BEFORE_LOGIN], 2);
     assert_int_equal(limit->bounds.most[LIMIT_OPENS], 3);
     assert_int_equal(limit->bounds.fresh, 4);
+    assert_int_equal(limit->bounds.rate, 5 * 1024);
     assert_int_equal(limit->bounds.burst_ms, 90000);
     assert_int_equal(rest->bounds.per, LIMIT_PER_SOURCE);
     assert_int_equal(rest->bounds.most[LIMIT_CONNECTIONS], 0);
     assert_int_equal(rest->bounds.fresh, 0);
+    assert_int_equal(rest->bounds.rate, 0);
     assert_int_equal(rest->bounds.burst_ms, 1000);
     config_unref(config);
 }

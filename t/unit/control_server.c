@@ -42,6 +42,26 @@ static void asked(void *arg, struct control_request *request, const char *comman
         control_answer(request, control_ok());
 }
 
+/* (Mux clients are t/unit/control_mux's.) */
+static void mux_came(void *arg, int fd, const char *via)
+{
+    (void)arg;
+    (void)fd;
+    (void)via;
+    fail_msg("no mux client has come");
+}
+
+static bool prepare(const char *place)
+{
+    const struct control_place places[] = {{.path = place}};
+    size_t failed = 7;
+    bool ok = control_sockets_prepare(control_server_sockets(server), places, place != NULL,
+                                      &failed, error, sizeof error);
+
+    assert_int_equal(failed, ok ? 7 : 0);
+    return ok;
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -50,10 +70,10 @@ static int set_up(void **state)
     answer_later = false;
     free_inside = false;
     loop = loop_new();
-    server = control_server_new(loop, asked, &loop);
-    if (!control_server_prepare(server, path, error, sizeof error))
+    server = control_server_new(loop, asked, mux_came, &loop);
+    if (!prepare(path))
         return -1;
-    control_server_commit(server, true);
+    control_sockets_commit(control_server_sockets(server), true);
     return 0;
 }
 
@@ -366,8 +386,8 @@ static void a_change_of_the_path_keeps_who_is_connected(void **state)
 
     (void)state;
     run_now(loop);
-    assert_true(control_server_prepare(server, other, error, sizeof error));
-    control_server_commit(server, true);
+    assert_true(prepare(other));
+    control_sockets_commit(control_server_sockets(server), true);
     say(fd, CHECK);
     assert_string_equal(heard(fd), OK);
     assert_int_equal(ask_at(path), -1);
@@ -383,20 +403,20 @@ static void a_change_may_be_taken_back_or_fail(void **state)
     int fd;
 
     (void)state;
-    assert_true(control_server_prepare(server, other, error, sizeof error));
-    control_server_commit(server, false);
+    assert_true(prepare(other));
+    control_sockets_commit(control_server_sockets(server), false);
     assert_int_equal(ask_at(other), -1);
-    assert_false(control_server_prepare(server, "/nonexistent/control", error, sizeof error));
+    assert_false(prepare("/nonexistent/control"));
     assert_non_null(strstr(error, "/nonexistent/control"));
-    control_server_commit(server, false);
-    assert_true(control_server_prepare(server, path, error, sizeof error));
-    control_server_commit(server, true);
+    control_sockets_commit(control_server_sockets(server), false);
+    assert_true(prepare(path));
+    control_sockets_commit(control_server_sockets(server), true);
     fd = ask_at(path);
     say(fd, CHECK);
     assert_string_equal(heard(fd), OK);
     close(fd);
-    assert_true(control_server_prepare(server, NULL, error, sizeof error));
-    control_server_commit(server, true);
+    assert_true(prepare(NULL));
+    control_sockets_commit(control_server_sockets(server), true);
     assert_int_equal(ask_at(path), -1);
 }
 

@@ -403,6 +403,12 @@ static void the_origin_gets_its_own_head(void **state)
         {"POST http://a/ HTTP/1.1\r\nConnection: Content-Length\r\nContent-Length: 5\r\n"
          "Content-Length: 5\r\n\r\n",
          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n" END},
+        {"POST http://a/ HTTP/1.1\r\ncontent-length: \t 0010 \r\nContent-Length:10\r\n\r\n",
+         "POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 10\r\n" END},
+        {"POST http://a/ HTTP/1.1\nContent-Length:00\n\n",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" END},
+        {"POST http://a/ HTTP/1.1\r\nTransfer-Encoding:,\tgzip ,, chunked,\r\n\r\n",
+         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip,chunked\r\n" END},
         {"POST http://a/ HTTP/1.1\r\nConnection: transfer-encoding, host\r\nTrailer: X\r\n"
          "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
          "POST / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n"

@@ -127,6 +127,10 @@ static void the_client_gets_its_own_head(void **state)
          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" END},
         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 05\r\n\r\n",
          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" END},
+        {"HTTP/1.1 200 OK\nContent-Length:\n 010\n\n",
+         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n" END},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n a\r\n b,\tchunked\r\n\r\n",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: a   b,chunked\r\n" END},
         {"HTTP/1.1 103 Early Hints\r\nLink: x\r\nConnection: y\r\n\r\n",
          "HTTP/1.1 103 Early Hints\r\nLink: x\r\nVia: 1.1 adit\r\n\r\n"},
     };

@@ -173,6 +173,50 @@ static void every_broken_line_is_reported(void **state)
     }
 }
 
+/* A hash of that setting, as a line. */
+static char *line_of(const char *setting, int tail)
+{
+    return mem_printf(
+        "a:%s%.*s\n", setting, tail,
+        "abcdefghijklmnopqrstuuabcdefghijklmnopqrstuuabcdefghijklmnopqrstuuabcdefghijklm"
+        "nopqrstuu");
+}
+
+/* The largest cost of each method that is taken, and one beyond. */
+static void a_hash_that_takes_too_long_is_reported(void **state)
+{
+    static const struct {
+        const char *longest;
+        const char *beyond;
+        int tail;
+    } cases[] = {
+        {"$2y$17$", "$2y$18$", 53},
+        {"$2b$17$", "$2b$31$", 53},
+        {"$6$rounds=2000000$saltsalt$", "$6$rounds=2000001$saltsalt$", 86},
+        {"$5$rounds=2000000$saltsalt$", "$5$rounds=999999999$saltsalt$", 43},
+        {"$sha1$2000000$saltsalt$", "$sha1$4294967295$saltsalt$", 28},
+        {"$md5,rounds=2000000$saltsalt$$", "$md5,rounds=2000001$saltsalt$$", 22},
+        {"$y$jFT$saltsaltsalt$", "$y$jGT$saltsaltsalt$", 43},
+        {"$gy$j9T$saltsaltsalt$", "$gy$j9z$saltsaltsalt$", 43},
+        {"$y$j75$saltsaltsalt$", "$y$j9T0$saltsaltsalt$", 43},
+        {"$7$GU..../....saltsalt$", "$7$HU..../....saltsalt$", 43},
+        {"$7$CU..../....saltsalt$", "$7$CU..../..1.saltsalt$", 43},
+        {"$7$BU..../....saltsalt$", "$7$CV..../....saltsalt$", 43},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reports reports = {""};
+        char *longest = line_of(cases[i].longest, cases[i].tail);
+        char *beyond = line_of(cases[i].beyond, cases[i].tail);
+        users_free(users_of(longest));
+        if (users_new(beyond, strlen(beyond), note, &reports))
+            fail_msg("%s is taken", cases[i].beyond);
+        free(beyond);
+        free(longest);
+    }
+}
+
 static void a_nul_byte_cannot_hide_the_rest_of_a_line(void **state)
 {
     static const char text[] = "a:" MD5_SECRET "\0x\n";
@@ -332,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_password_longer_than_crypt_takes_is_wrong),
         cmocka_unit_test(a_file_without_users_knows_nobody),
         cmocka_unit_test(every_broken_line_is_reported),
+        cmocka_unit_test(a_hash_that_takes_too_long_is_reported),
         cmocka_unit_test(a_nul_byte_cannot_hide_the_rest_of_a_line),
         cmocka_unit_test(a_refusal_costs_the_same_whoever_asks),
         cmocka_unit_test(cheap_and_dear_hashes_of_a_method_are_two_kinds),

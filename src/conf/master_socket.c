@@ -1,0 +1,39 @@
+/* Paths of control sockets with ssh's tokens. */
+#include "conf/master_socket.h"
+
+#include "base/hostport.h"
+#include "conf/ssh_tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *config_master_socket(const struct config_upstream *upstream)
+{
+    char host[HOST_MAX + 1] = "", port_text[8];
+    uint16_t port = upstream->port;
+    struct ssh_tokens tokens = {
+        .host = host, .name = host, .port = port_text, .user = upstream->user};
+
+    if (!upstream->master_socket)
+        return NULL;
+    if (upstream->hosts.count > 0)
+        hostport_split_zoned(upstream->hosts.items[0], strlen(upstream->hosts.items[0]),
+                             upstream->port, host, &port);
+    tokens.alias = upstream->host_key_alias;
+    snprintf(port_text, sizeof(port_text), "%u", port);
+    return ssh_tokens_expand_path(upstream->master_socket, &tokens);
+}
+
+const struct config_upstream *config_master_at(const struct config *config, const char *path)
+{
+    const struct config_upstream *found = NULL;
+
+    for (size_t i = 0; path && !found && i < config->upstream_count; i++) {
+        char *own = config_master_socket(&config->upstreams[i]);
+        if (own && strcmp(own, path) == 0)
+            found = &config->upstreams[i];
+        free(own);
+    }
+    return found;
+}

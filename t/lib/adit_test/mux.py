@@ -1,0 +1,81 @@
+"""ssh, scp and others over the control socket of an adit: adit in the place of a ControlMaster."""
+
+import os
+import re
+import subprocess
+
+from .checks import false
+from .command import ssh_config
+from .gateway import REPORT, Adit, config, environment
+from .process import Process, patience, scratch, wait_until, workdir
+
+
+class Master:
+    """A gateway whose upstream `office` has a master_socket, and ssh programs that find it there. They
+    cannot log in by themselves: what does not go by the control socket fails.
+
+    up, gate  further keys of the upstream and of the gateway
+    env       variables of adit's environment
+    """
+
+    def __init__(self, sshd, up=None, gate=None, env=None):
+        self._find(sshd, "PubkeyAuthentication no")
+        self.adit = Adit(config(sshd, up={"master_socket": self.path, **(up or {})}, gate=gate),
+                         env=env)
+
+    def _find(self, sshd, *lines):
+        self.sshd = sshd
+        self.path = scratch("cm")
+        self.hosts = ssh_config({"server": sshd}, *lines, ControlPath=self.path,
+                                ControlMaster="no", LogLevel="INFO")
+
+    def words(self, program, *words):
+        return [program, "-F", self.hosts, *words]
+
+    def run(self, program, *words, data=None, seconds=60, **variables):
+        """Runs ssh (or scp, sftp) to its end: a CompletedProcess with bytes."""
+        return run(self.words(program, *words), data, seconds, **variables)
+
+    def ssh(self, *words, **keys):
+        return self.run("ssh", *words, **keys)
+
+    def __enter__(self):
+        self.adit.__enter__()
+        return self
+
+    def __exit__(self, *what):
+        return self.adit.__exit__(*what)
+
+
+class SshMaster(Master):
+    """The same with an ssh as the master."""
+
+    def __init__(self, sshd):  # pylint: disable=super-init-not-called
+        self._find(sshd)
+        self.process = Process("ssh -M", self.words("ssh", "-M", "-N", "server"), env=environment())
+        wait_until(lambda: os.path.exists(self.path), "ssh listens")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+
+
+def run(words, data=None, seconds=60, cwd=None, **variables):
+    done = subprocess.run(words, input=data if data is not None else b"", capture_output=True,
+                          cwd=cwd or workdir(), env=environment(**variables), check=False,
+                          timeout=patience(seconds))
+    false(re.search(REPORT, done.stderr.decode("utf-8", "replace")), "a sanitiser's report")
+    return done
+
+
+def descriptors(pid):
+    """How many descriptors a process has."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def ssh_version():
+    """(9, 2) for OpenSSH 9.2."""
+    text = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
+    return tuple(int(number) for number in re.search(r"OpenSSH_(\d+)\.(\d+)", text).groups())
