@@ -5,6 +5,7 @@
 #include "gateway/gateway_parts.h"
 #include "gateway/history.h"
 #include "gateway/metrics_page.h"
+#include "gateway/proxy_pac.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 #include "status/server.h"
@@ -29,6 +30,11 @@ static json_t *history_now(void *arg)
     return history_json(g->room.history, loop_now(g->loop));
 }
 
+static char *pac_now(void *arg, const struct status_pac *asked)
+{
+    return proxy_pac_text(arg, asked);
+}
+
 static void metrics_now(void *arg, struct exposition *page)
 {
     metrics_page_write(arg, page);
@@ -46,6 +52,7 @@ struct status_server *status_pages_new(struct gateway *g)
                                           .status = status_now,
                                           .history = history_now,
                                           .metrics = metrics_now,
+                                          .pac = pac_now,
                                           .connections = connections_now,
                                           .arg = g,
                                       });

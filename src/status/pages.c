@@ -89,6 +89,40 @@ static unsigned long long query_number(struct text query, const char *name,
     return otherwise;
 }
 
+/* What a query has for a name; empty: nothing. */
+static struct text query_text(struct text query, const char *name)
+{
+    while (query.length > 0) {
+        struct text value = text_take_until(&query, '&');
+        struct text key = text_take_until(&value, '=');
+        if (text_is(key, name))
+            return value;
+    }
+    return (struct text){0};
+}
+
+static void page_pac(struct status_client *client, const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+    char *text = source->pac(source->arg, &(struct status_pac){
+                                              .listen = query_text(request->query, "listen"),
+                                              .host = request->host,
+                                              .near = client->near,
+                                          });
+
+    if (text == NULL) {
+        status_pages_refuse(client, 404, "There is no listener that you could use.");
+        return;
+    }
+    status_client_answer(client, &(struct status_answer){
+                                     .status = 200,
+                                     .type = "application/x-ns-proxy-autoconfig",
+                                     .body = text,
+                                     .length = strlen(text),
+                                 });
+    free(text);
+}
+
 static void connections_listed(void *arg, json_t *list)
 {
     struct status_client *client = status_pending_client(arg);
@@ -199,6 +233,7 @@ static const struct {
     {"/readyz", page_readyz},
     {"/metrics", page_metrics},
     {"/api/status.json", page_status},
+    {"/proxy.pac", page_pac},
     {"/api/connections.json", page_connections},
     {"/api/history.json", page_history},
 };

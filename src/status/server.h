@@ -7,6 +7,7 @@
 #ifndef ADIT_STATUS_SERVER_H
 #define ADIT_STATUS_SERVER_H
 
+#include "base/text.h"
 #include "conf/config.h"
 #include "io/listener.h"
 #include "io/loop.h"
@@ -15,6 +16,13 @@
 
 struct exposition;
 struct status_server;
+
+/* For whom a PAC file is asked. */
+struct status_pac {
+    struct text listen; /* the listener's name; empty: any */
+    const char *host;   /* of the request; "": not known */
+    bool near;          /* who asks is on this machine */
+};
 
 /* What connections are asked for. */
 typedef void status_listed_fn(void *arg, json_t *list);
@@ -38,6 +46,8 @@ struct status_source {
      * what they lead to or without. `listed` is called once, later, with what is then the callee's;
      * with NULL if adit is ending. */
     void (*connections)(void *arg, const struct status_list *list);
+    /* The text of /proxy.pac, which the callee's caller frees; NULL: there is none. */
+    char *(*pac)(void *arg, const struct status_pac *asked);
     /* Writes /metrics, but for its end. */
     void (*metrics)(void *arg, struct exposition *page);
     void *arg;

@@ -1,4 +1,5 @@
 /* A client's beginning, the events of its endpoint, and how events are handled. */
+#include "worker/client_account.h"
 #include "worker/client_parts.h"
 
 #include "base/log.h"

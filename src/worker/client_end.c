@@ -1,5 +1,6 @@
 /* How a client ends: its last reply goes out, its access line is written, all that it has is given
  * back. */
+#include "worker/client_account.h"
 #include "worker/client_parts.h"
 
 #include "base/log.h"

@@ -430,14 +430,6 @@ void client_watch_idle(struct client *client);
 
 /* client_end.c */
 
-/* Where the client comes from, as the access line tells it (the caller frees); its protocol, or
- * NULL while that is not known. */
-char *client_source(const struct client *client);
-const char *client_protocol_name(const struct client *client);
-
-/* The client came in by its listener. */
-void client_count_accepted(struct client *client);
-
 /* Writes the access line of the client's request, and counts it. */
 void client_log_request(struct client *client);
 

@@ -2,6 +2,7 @@
 #include "shared/connection_list.h"
 
 #include "base/mem.h"
+#include "worker/client_account.h"
 #include "worker/client_parts.h"
 #include "worker/http_exchange.h"
 

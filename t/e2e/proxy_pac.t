@@ -1,0 +1,159 @@
+#!/usr/bin/env -S python3 -B
+"""/proxy.pac: a browser that uses it sends to the gateway what the rules allow, and nothing else."""
+
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from adit_test import (ANY, Adit, acl, config, equal, holds, listen, scratch, section, tap, true,
+                       wait_until)
+from adit_test.dns import Dns
+from adit_test.programs import browse
+from adit_test.sshd import Sshd
+from adit_test.watch import get, got, place, watched
+from adit_test.web import Web
+
+SECRET = "alice:$5$abcd$BgCbKzckrgGdFcL/gWllSOkKJCXQV5rwJeTh9xnsJ1D\n"
+PROXY, DIRECT = "proxy", "DIRECT"
+RULES = (
+    "deny to=secret.corp.test",
+    "deny to=10.9.0.0/16 user=alice",
+    "deny to=other.test listen=login",
+    "allow to=.corp.test port=80,443,8000-8999",
+    "allow to=10.0.0.0/8,2001:db8::/32",
+    "allow from=192.0.2.0/24 to=near.test",
+    "allow from=remote to=remote.test",
+    "allow group=staff to=*.staff.test",
+)
+# What is asked for, and what becomes of it.
+CASES = {
+    "http://corp.test/": PROXY,
+    "http://a.b.corp.test/x": PROXY,
+    "http://A.Corp.Test./": PROXY,
+    "http://xcorp.test/": DIRECT,
+    "http://corp.test.evil.test/": DIRECT,
+    "http://evil.test/.corp.test/": DIRECT,
+    "http://evil.test:80@corp.test/": PROXY,
+    "http://corp.test:80@evil.test/": DIRECT,
+    "http://secret.corp.test/": DIRECT,
+    "https://a.corp.test/": PROXY,
+    "http://a.corp.test:8000/": PROXY,
+    "http://a.corp.test:8999/": PROXY,
+    "http://a.corp.test:9000/": DIRECT,
+    "http://a.corp.test:81/": DIRECT,
+    "ftp://a.corp.test/": DIRECT,
+    "ws://a.corp.test/": PROXY,
+    "wss://a.corp.test/": PROXY,
+    "http://10.1.2.3/": PROXY,
+    "http://10.9.2.3/": PROXY,  # (the gateway decides when it knows the user)
+    "http://11.1.2.3/": DIRECT,
+    "http://10.example.test/": DIRECT,
+    "http://[2001:db8::7]/": PROXY,
+    "http://[2001:db8:0:1:2:3:4:5]:9/": PROXY,
+    "http://[2001:db9::7]/": DIRECT,
+    "http://[::ffff:a01:203]/": PROXY,
+    "http://near.test/": PROXY,
+    "http://remote.test/": DIRECT,
+    "http://x.staff.test/": PROXY,
+    "http://other.test/": DIRECT,
+    "http://localhost/": DIRECT,
+}
+
+
+def evaluate(text, urls):
+    """What FindProxyForURL gives for each, in a browser's engine."""
+    page = scratch("pac.html", "<pre id=out></pre><script>" + text + """
+        var urls = """ + json.dumps(list(urls)) + """, all = [];
+        for (var i = 0; i < urls.length; i++) {
+          var host = /^[a-z]+:\\/\\/(?:[^\\/@]*@)?(\\[[^\\]]*\\]|[^:\\/]*)/i.exec(urls[i])[1];
+          all.push(FindProxyForURL(urls[i], host));
+        }
+        document.getElementById("out").textContent = JSON.stringify(all);</script>""", 0o644)
+    found = re.search(r'<pre id="out">(.*?)</pre>', browse(f"file://{page}").decode(), re.S)
+    return json.loads(found[1].replace("&amp;", "&"))
+
+
+def rules(where, port):
+    proxy = f"SOCKS5 {ANY}:{port}; PROXY {ANY}:{port}"
+    answer = got(where, "/proxy.pac")
+    with tap.case("it is a PAC file that looks no name up"):
+        equal(answer.fields["content-type"], "application/x-ns-proxy-autoconfig", "its type")
+        true(not re.search("dnsResolve|isInNet|isResolvable|myIpAddress", answer.text),
+             "none of the functions that look up")
+    with tap.case("the rules decide, as far as a browser can know"):
+        for url, result in zip(CASES, evaluate(answer.text, CASES)):
+            equal(result, proxy if CASES[url] == PROXY else DIRECT, url)
+
+
+def listeners(adit, where):
+    with tap.case("which listener, and by which protocols"):
+        for name, wanted in (("login", "PROXY {}"), ("socks", "SOCKS5 {}"), ("web", "PROXY {}")):
+            answer = got(where, f"/proxy.pac?listen={name}")
+            address = "{}:{}".format(*adit.listener(name))
+            equal(evaluate(answer.text, ["http://corp.test/"]), [wanted.format(address)], name)
+        for name in ("db", "none", "socks4"):
+            equal(get(where, f"/proxy.pac?listen={name}").status, 404, f"listener {name}")
+    with tap.case("rules with listen= are of that listener"):
+        answer = got(where, "/proxy.pac?listen=login")
+        holds("other", answer.text, "the rule for login")
+        true("other" not in got(where, "/proxy.pac").text, "it is not there for others")
+    with tap.case("several addresses: a host always has the same one, and all are used"):
+        text = got(where, "/proxy.pac?listen=many").text
+        urls = [f"http://h{i}.corp.test/" for i in range(200)]
+        results = evaluate(text, urls + urls)
+        equal(results[:200], results[200:], "the second time")
+        equal(len(set(results)), 3, "addresses that are used")
+
+
+def wildcards(sshd):
+    text = config(sshd, watched(), listen("all", address="0.0.0.0:0", open="yes"),
+                  at={"address": f"unix:{scratch('s')}"})
+    with Adit(text, name="adit on all addresses") as adit, \
+            tap.case("a wildcard is reached by the name that the file is asked by"):
+        where, port = place(adit), adit.listener("all")[1]
+        equal(evaluate(got(where, "/proxy.pac", host="localhost:1").text, ["http://x.test/"]),
+              [f"SOCKS5 localhost:{port}; PROXY localhost:{port}"], "by a name, and without rules")
+        equal(get(where, "/proxy.pac", host=None).status, 404, "without a name")
+
+
+def in_a_browser(sshd):
+    with Web() as web, Dns({"site.corp.test": [ANY]}) as dns:
+        text = config(sshd, watched(), acl("allow to=.corp.test"),
+                      section("resolve", {"order": "tunnel", "servers": f"{ANY}:{dns.port}"}))
+        with Adit(text, name="adit of a browser") as adit, \
+                tap.case("Chromium uses it"):
+            adit.sessions_up(1)
+            mark = adit.mark()
+            browse(f"http://site.corp.test:{web.port}/",
+                   f"--proxy-pac-url=http://{ANY}:{place(adit)[1]}/proxy.pac")
+            adit.access(mark, target=f"site.corp.test:{web.port}", verdict="allow", outcome="ok")
+            mark = adit.mark()
+            browse(f"http://elsewhere.test:{web.port}/",
+                   f"--proxy-pac-url=http://{ANY}:{place(adit)[1]}/proxy.pac")
+            equal([of for of in adit.accesses(mark) if "elsewhere" in of.get("target", "")], [],
+                  "requests for what no rule allows")
+
+
+def main():
+    if not tap.have("/proxy.pac in a browser", "chromium"):
+        return
+    with Sshd() as sshd:
+        text = config(sshd, watched(), acl(*RULES),
+                      listen("login", auth="password", users=scratch("users", SECRET)),
+                      listen("socks", protocols="socks5"), listen("web", protocols="http"),
+                      listen("socks4", protocols="socks4"),
+                      listen("many", address=f"{ANY}:0, 127.0.0.2:0, 127.0.0.3:0"),
+                      section("group staff", {"users": "bob"}),
+                      section("forward db", {"local": f"{scratch('db')} {ANY}:1"}))
+        with Adit(text) as adit:
+            where = place(adit)
+            rules(where, adit.port)
+            listeners(adit, where)
+        wildcards(sshd)
+        in_a_browser(sshd)
+
+
+tap.run(main)
