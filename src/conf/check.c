@@ -71,6 +71,19 @@ static void check_identity(struct load *load, const struct load_section *section
     free(beside);
 }
 
+/* (A command of ssh_config may be missing; then each login fails, and says so.) */
+static void check_known_hosts_command(struct load *load, const struct load_section *section,
+                                      const char *command)
+{
+    bool given = load_key_of(section, "known_hosts_command")->line != 0;
+    char **words = command && given ? command_words_split(command) : NULL;
+
+    if (words && access(words[0], X_OK) != 0)
+        load_problem(load, load_line_of(section, "known_hosts_command"),
+                     "known_hosts_command: cannot run %s: %s", words[0], strerror(errno));
+    command_words_free(words);
+}
+
 /* Two upstreams cannot be found at one path. */
 static bool has_own_master_socket(const struct load *load, size_t index, const char *path)
 {
@@ -95,19 +108,6 @@ static void check_master_socket(struct load *load, size_t index, const struct lo
     else if (!has_own_master_socket(load, index, path))
         load_problem(load, line, "master_socket: another upstream has %s, too", path);
     free(path);
-}
-
-/* (A command of ssh_config may be missing; then each login fails, and says so.) */
-static void check_known_hosts_command(struct load *load, const struct load_section *section,
-                                      const char *command)
-{
-    bool given = load_key_of(section, "known_hosts_command")->line != 0;
-    char **words = command && given ? command_words_split(command) : NULL;
-
-    if (words && access(words[0], X_OK) != 0)
-        load_problem(load, load_line_of(section, "known_hosts_command"),
-                     "known_hosts_command: cannot run %s: %s", words[0], strerror(errno));
-    command_words_free(words);
 }
 
 static void check_upstream(struct load *load, size_t index)

@@ -238,6 +238,7 @@ struct config_status {
      * as the keys of both kinds of section share their types. */
     struct config_listen listen;
     struct string_list names;   /* that a request's Host may have besides localhost and addresses */
+    bool destinations;          /* who asks from another machine sees what connections lead to */
     bool metrics_users;         /* requests are counted by user, too */
     uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
 };

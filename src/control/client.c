@@ -83,6 +83,21 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
 
 /* Requests. */
 
+/* "-O close NUMBER": what else is a destination is the number. */
+static bool is_close(const struct control_order *order)
+{
+    return strcmp(order->command, "close") == 0;
+}
+
+/* 0: it is no number. */
+static json_int_t close_number(const struct control_order *order)
+{
+    const char *text = order->host != NULL ? order->host : "";
+    size_t digits = strspn(text, "0123456789");
+
+    return digits > 0 && digits < 19 && text[digits] == '\0' ? strtoll(text, NULL, 10) : 0;
+}
+
 static json_t *request_of(const char *command, const struct control_order *order)
 {
     json_t *request = json_pack("{s:o}", "command", json_text(command));
@@ -93,6 +108,8 @@ static json_t *request_of(const char *command, const struct control_order *order
                                                   forward_kinds[order->forwards[i].kind], "spec",
                                                   json_text(order->forwards[i].spec)));
     json_object_set_new(request, "forwards", forwards);
+    if (strcmp(command, "close") == 0)
+        json_object_set_new(request, "connection", json_integer(close_number(order)));
     return request;
 }
 
@@ -165,6 +182,12 @@ static void print_conninfo(const struct control_order *order, const json_t *answ
     report_conninfo(stdout, answer);
 }
 
+static void print_connections(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    report_connections(stdout, answer);
+}
+
 static void print_nothing(const struct control_order *order, const json_t *answer)
 {
     (void)order;
@@ -176,11 +199,18 @@ static const struct command {
     bool forwards; /* the command is about forwards */
     void (*print)(const struct control_order *order, const json_t *answer);
 } commands[] = {
-    {"check", false, print_check},    {"ready", false, print_ready},
-    {"status", false, print_status},  {"conninfo", false, print_conninfo},
-    {"forward", true, print_forward}, {"cancel", true, print_nothing},
-    {"reload", false, print_nothing}, {"stop", false, print_stop},
-    {"exit", false, print_exit},      {"list", false, print_nothing},
+    {"check", false, print_check},
+    {"ready", false, print_ready},
+    {"status", false, print_status},
+    {"conninfo", false, print_conninfo},
+    {"forward", true, print_forward},
+    {"cancel", true, print_nothing},
+    {"reload", false, print_nothing},
+    {"stop", false, print_stop},
+    {"exit", false, print_exit},
+    {"list", false, print_nothing},
+    {"connections", false, print_connections},
+    {"close", false, print_nothing},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -197,6 +227,26 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* Asks for the pages after the first one, and puts them into the answer. */
+static void ask_further_pages(int fd, json_t *answer)
+{
+    json_t *next = json_object_get(answer, "next");
+
+    while (json_is_integer(next)) {
+        const char *error;
+        json_t *page = send_request(
+            fd,
+            json_pack("{s:s, s:I}", "command", "connections", "after", json_integer_value(next)),
+            ANSWER_MS, &error);
+        json_array_extend(json_object_get(answer, "connections"),
+                          json_object_get(page, "connections"));
+        next = json_object_get(page, "next");
+        json_object_set(answer, "next", next != NULL ? next : json_null());
+        json_decref(page);
+        next = json_object_get(answer, "next");
+    }
+}
+
 /* Prints why the order cannot be carried out, if so. */
 static bool is_sensible(const struct control_order *order, const struct command *command)
 {
@@ -205,11 +255,13 @@ static bool is_sensible(const struct control_order *order, const struct command 
     if (strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0)
         wrong = "not supported: adit does not speak ssh's multiplexing protocol";
     else if (command == NULL)
-        wrong =
-            "no such command: there are check, ready, status, conninfo, forward, cancel, reload, "
-            "stop, exit and list";
+        wrong = "no such command: there are check, ready, status, connections, close, conninfo, "
+                "forward, "
+                "cancel, reload, stop, exit and list";
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
+    else if (is_close(order) && close_number(order) == 0)
+        wrong = "which connection? -O connections shows their numbers";
     if (wrong != NULL)
         fprintf(stderr, "adit: -O %s: %s\n", order->command, wrong);
     return wrong == NULL;
@@ -260,6 +312,7 @@ static int ask_at(const char *path, const struct control_order *order,
         return EXIT_SSH;
     }
     answer = send_request(fd, request_of(order->command, order), ANSWER_MS, &error);
+    ask_further_pages(fd, answer);
     if (json_is_true(json_object_get(answer, "ok")))
         status = print_answer(order, command, answer);
     else
@@ -279,7 +332,7 @@ int control_ask(const struct control_order *order)
         return EX_USAGE;
     if (strcmp(order->command, "list") == 0)
         return control_list(order->json);
-    path = control_find(order->path, order->host);
+    path = control_find(order->path, is_close(order) ? NULL : order->host);
     status = path != NULL ? ask_at(path, order, command) : EXIT_SSH;
     free(path);
     return status;

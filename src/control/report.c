@@ -28,7 +28,7 @@ void report_line(FILE *out, const char *text)
 
 /* Tables. */
 
-#define COLUMNS_MAX 8
+#define COLUMNS_MAX 10
 
 struct table {
     size_t columns;
@@ -312,6 +312,28 @@ void report_conninfo(FILE *out, const json_t *answer)
 
     json_array_foreach(json_object_get(answer, "connections"), i, connection)
         print_connection(out, connection, number(answer, "pid"));
+}
+
+void report_connections(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"CONNECTION", "CLIENT",   "USER",  "LISTENER",
+                                       "TARGET",     "UPSTREAM", "SINCE", "UP",
+                                       "DOWN",       "STATE",    NULL};
+    static const char *const keys[] = {"source", "user", "listener", "target", "upstream", NULL};
+    struct table table = new_table(head);
+    const json_t *connection;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "connections"), i, connection)
+    {
+        add_number(&table, connection, "connection");
+        add_texts(&table, connection, keys);
+        add_cell(&table, seconds_text(number(connection, "seconds")));
+        add_cell(&table, bytes_text(number(connection, "bytes_up")));
+        add_cell(&table, bytes_text(number(connection, "bytes_down")));
+        add_text(&table, control_text(connection, "state"));
+    }
+    print_table(out, &table);
 }
 
 void report_list(FILE *out, const json_t *tunnels)

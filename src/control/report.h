@@ -8,6 +8,9 @@
 /* The answer to "status", as tables. */
 void report_status(FILE *out, const json_t *answer);
 
+/* The answer to "connections", as a table. */
+void report_connections(FILE *out, const json_t *answer);
+
 /* The answer to "conninfo", as ssh(1) -O conninfo has it, once for each session. */
 void report_conninfo(FILE *out, const json_t *answer);
 

@@ -9,10 +9,13 @@
 #include "control/protocol.h"
 #include "control/server.h"
 #include "gateway/forward_orders.h"
+#include "gateway/connections.h"
+#include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/mux_master.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
+#include "shared/connection_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +52,39 @@ static void obey_conninfo(struct control *control, struct control_request *reque
 {
     (void)object;
     control_answer(request, status_connections(control->gateway));
+}
+
+static void connections_told(void *arg, json_t *list)
+{
+    control_answer(arg, list != NULL ? list : control_error(EXIT_SSH, "adit is ending"));
+}
+
+/* By pages: those above the number "after". */
+static void obey_connections(struct control *control, struct control_request *request,
+                             const json_t *object)
+{
+    json_int_t after = json_integer_value(json_object_get(object, "after"));
+
+    connections_ask(control->gateway, after > 0 ? (unsigned long long)after : 0,
+                    CONNECTION_PAGE_MOST, true, connections_told, request);
+}
+
+static void connection_closed(void *arg, bool found)
+{
+    control_answer(arg, found ? control_ok()
+                              : control_error(EXIT_SSH, "there is no connection of that number"));
+}
+
+static void obey_close(struct control *control, struct control_request *request,
+                       const json_t *object)
+{
+    json_int_t number = json_integer_value(json_object_get(object, "connection"));
+
+    if (number > 0)
+        workers_send_close(&control->gateway->workers, (unsigned long long)number,
+                           connection_closed, request);
+    else
+        connection_closed(request, false);
 }
 
 static void reload_done(void *arg, bool ok, const struct config_change_result *result)
@@ -180,7 +216,8 @@ static const struct {
     {"status", obey_status, true},    {"conninfo", obey_conninfo, false},
     {"forward", obey_forward, false}, {"cancel", obey_cancel, false},
     {"reload", obey_reload, false},   {"stop", obey_stop, false},
-    {"exit", obey_exit, false},
+    {"exit", obey_exit, false},       {"connections", obey_connections, true},
+    {"close", obey_close, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,

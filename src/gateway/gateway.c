@@ -7,6 +7,7 @@
 #include "base/visible.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/history.h"
 #include "gateway/snapshot.h"
 #include "gateway/status_pages.h"
 #include "io/background.h"
@@ -204,6 +205,17 @@ static void report_words(struct gateway *g)
     g->words = words;
 }
 
+static void sample_history(struct gateway *g)
+{
+    uint64_t now = loop_now(g->loop);
+    struct history_sample sample;
+
+    if (!history_is_due(g->room.history, now))
+        return;
+    status_sample(g, &sample);
+    history_add(g->room.history, now, &sample);
+}
+
 static void on_gateway_tick(struct deadline *deadline)
 {
     struct gateway *g = container_of(deadline, struct gateway, tick);
@@ -225,6 +237,7 @@ static void on_gateway_tick(struct deadline *deadline)
         pool_tick(g->pools[i]);
     listeners_assign(g->listeners, g->generation);
     report_words(g);
+    sample_history(g);
     deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
 }
 
@@ -305,6 +318,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
         .failed = on_dial_failed,
         .up = on_pool_session_up,
     };
+    g->room.history = history_new();
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
     g->listeners = listeners_new(&g->workers);
@@ -376,6 +390,7 @@ void gateway_free(struct gateway *g)
     free(g->pools);
     free(g->words);
     host_backoffs_free(g->room.hosts);
+    history_free(g->room.history);
     generation_unref(g->generation);
     free(g);
 }

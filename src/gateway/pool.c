@@ -2,6 +2,8 @@
  * themselves are dial_attempt.c's. */
 #include "gateway/pool.h"
 
+#include "gateway/history.h"
+
 #include "base/mem.h"
 #include "base/probe.h"
 #include "gateway/dial_attempt.h"
@@ -115,6 +117,7 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
     pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
+    history_failure(pool->room->history, now(pool), pool->upstream->name, error);
     first = trouble_dial_failed(pool->trouble, now(pool), waited(pool), s->place->label, error);
     if (first && (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY))
         log_warning("upstream %s: %s is dialled rarely until a person has mended that",
@@ -271,6 +274,7 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
         metric_add(&pool->room->by_upstream[pool->table->label].lost, 1);
+        history_failure(pool->room->history, now(pool), pool->upstream->name, why);
         trouble_lost(pool->trouble, now(pool), waited(pool));
         if (now(pool) - s->since < SHORT_LIFE_MS)
             host_backoff_lost(s->place->host, s->since, now(pool));

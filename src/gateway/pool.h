@@ -12,6 +12,7 @@
 #include "io/proxy_command.h"
 #include "io/resolver.h"
 
+struct history;
 struct pool;
 
 /* What all pools share. */
@@ -25,6 +26,7 @@ struct pool_room {
     struct proxy_commands *proxies;
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
+    struct history *history;       /* NULL: none (tests) */
     struct metrics metrics;        /* dials */
     /* The same and losses, by the upstream's label. */
     struct upstream_counts {

@@ -6,6 +6,7 @@
 #include "conf/forward_spec.h"
 #include "control/protocol.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/history.h"
 #include "gateway/readiness.h"
 
 #include <string.h>
@@ -230,6 +231,20 @@ json_t *status_json(const struct gateway *g)
     json_object_set_new(status, "forwards", forwards);
     json_object_set_new(status, "counters", counters_json(g));
     return status;
+}
+
+void status_sample(const struct gateway *g, struct history_sample *sample)
+{
+    *sample = (struct history_sample){.connections = atomic_load(&g->workers.clients)};
+    for (size_t i = 0; i < g->pool_count; i++) {
+        const struct session_table *table = pool_table(g->pools[i]);
+        for (int slot = 0; slot < atomic_load(&table->used); slot++) {
+            if (session_table_slot_state(table, slot) < SLOT_UP)
+                continue;
+            sample->bytes_in += atomic_load(&table->slots[slot].bytes_in);
+            sample->bytes_out += atomic_load(&table->slots[slot].bytes_out);
+        }
+    }
 }
 
 /* Connections. */

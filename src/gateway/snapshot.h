@@ -14,6 +14,10 @@ json_t *status_json(const struct gateway *gateway);
 /* What is known of the connection of each session, as the answer to -O conninfo; the caller's. */
 json_t *status_connections(const struct gateway *gateway);
 
+/* What there is now, for gateway/history. */
+struct history_sample;
+void status_sample(const struct gateway *gateway, struct history_sample *sample);
+
 /* Adds all workers' counters, and the main thread's, to a sum. */
 struct metrics;
 void status_metrics(const struct gateway *gateway, struct metrics *sum);

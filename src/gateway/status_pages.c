@@ -1,7 +1,9 @@
 /* What the pages of the status server show. */
 #include "gateway/status_pages.h"
 
+#include "gateway/connections.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/history.h"
 #include "gateway/metrics_page.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
@@ -20,9 +22,21 @@ static json_t *status_now(void *arg)
     return status_json(arg);
 }
 
+static json_t *history_now(void *arg)
+{
+    const struct gateway *g = arg;
+
+    return history_json(g->room.history, loop_now(g->loop));
+}
+
 static void metrics_now(void *arg, struct exposition *page)
 {
     metrics_page_write(arg, page);
+}
+
+static void connections_now(void *arg, const struct status_list *list)
+{
+    connections_ask(arg, list->after, list->most, list->with_targets, list->listed, list->arg);
 }
 
 struct status_server *status_pages_new(struct gateway *g)
@@ -30,7 +44,9 @@ struct status_server *status_pages_new(struct gateway *g)
     return status_server_new(g->loop, &(struct status_source){
                                           .unready = unready_now,
                                           .status = status_now,
+                                          .history = history_now,
                                           .metrics = metrics_now,
+                                          .connections = connections_now,
                                           .arg = g,
                                       });
 }

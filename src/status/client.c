@@ -12,6 +12,11 @@
 
 #define ANSWER_HEAD_MAX 1024
 
+/* An answer that comes later. */
+struct status_pending {
+    struct status_client *client; /* NULL: it has gone */
+};
+
 static void client_next(struct status_client *client);
 
 void status_client_close(struct status_client *client, bool abort)
@@ -21,6 +26,8 @@ void status_client_close(struct status_client *client, bool abort)
     TAILQ_REMOVE(&server->clients, client, link);
     server->count--;
     status_login_forget(client);
+    if (client->pending != NULL)
+        client->pending->client = NULL;
     deadline_cancel(&client->patience);
     later_cancel(server->loop, &client->next);
     endpoint_close(client->endpoint, abort || buffer_length(&client->out) > 0);
@@ -50,7 +57,25 @@ static void move_to_end(struct status_client *client)
 
 static bool is_answering(const struct status_client *client)
 {
-    return client->login != NULL || buffer_length(&client->out) > 0;
+    return client->login != NULL || client->pending != NULL || buffer_length(&client->out) > 0;
+}
+
+struct status_pending *status_client_defer(struct status_client *client)
+{
+    client->pending = mem_zalloc(sizeof *client->pending);
+    client->pending->client = client;
+    give_time(client, STATUS_ANSWER_MS);
+    return client->pending;
+}
+
+struct status_client *status_pending_client(struct status_pending *pending)
+{
+    struct status_client *client = pending->client;
+
+    free(pending);
+    if (client != NULL)
+        client->pending = NULL;
+    return client;
 }
 
 /* Writing. */
@@ -324,7 +349,7 @@ static void client_failed(void *owner, const char *why)
     status_client_close(owner, true);
 }
 
-void status_client_new(struct status_server *server, int fd)
+void status_client_new(struct status_server *server, int fd, bool near)
 {
     static const struct endpoint_events events = {
         .room = client_room,
@@ -344,6 +369,7 @@ void status_client_new(struct status_server *server, int fd)
     client = mem_zalloc(sizeof *client);
     client->server = server;
     client->endpoint = endpoint;
+    client->near = near;
     TAILQ_INSERT_TAIL(&server->clients, client, link);
     server->count++;
     endpoint_own(endpoint, &events, client);

@@ -2,10 +2,15 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "status/exposition.h"
+#include "status/page_files.h"
 #include "status/server_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Connections on a page, unless the query says how many. */
+#define CONNECTIONS_USUAL 100
+#define CONNECTIONS_MOST 1000
 
 void status_pages_refuse(struct status_client *client, unsigned status, const char *sentence)
 {
@@ -64,6 +69,55 @@ static void page_status(struct status_client *client, const struct http_origin_r
     answer_json(client, 200, source->status(source->arg));
 }
 
+/* The number that a query has for a name: "a=1&b=2". `otherwise`: it has none. */
+static unsigned long long query_number(struct text query, const char *name,
+                                       unsigned long long otherwise)
+{
+    while (query.length > 0) {
+        struct text value = text_take_until(&query, '&');
+        struct text key = text_take_until(&value, '=');
+        unsigned long long number = 0;
+        if (!text_is(key, name) || value.length == 0 || value.length > 18)
+            continue;
+        for (size_t i = 0; i < value.length; i++) {
+            if (value.at[i] < '0' || value.at[i] > '9')
+                return otherwise;
+            number = 10 * number + (unsigned long long)(value.at[i] - '0');
+        }
+        return number;
+    }
+    return otherwise;
+}
+
+static void connections_listed(void *arg, json_t *list)
+{
+    struct status_client *client = status_pending_client(arg);
+
+    if (client == NULL)
+        json_decref(list);
+    else if (list == NULL)
+        status_pages_refuse(client, 503, "adit is ending.");
+    else
+        answer_json(client, 200, list);
+}
+
+static void page_connections(struct status_client *client,
+                             const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+    unsigned long long most = query_number(request->query, "limit", CONNECTIONS_USUAL);
+
+    source->connections(
+        source->arg,
+        &(struct status_list){
+            .after = query_number(request->query, "after", 0),
+            .most = most > 0 && most < CONNECTIONS_MOST ? (size_t)most : CONNECTIONS_MOST,
+            .with_targets = client->near || client->server->config->status.destinations,
+            .listed = connections_listed,
+            .arg = status_client_defer(client),
+        });
+}
+
 /* As Prometheus asks (https://prometheus.io/docs/instrumenting/content_negotiation/). */
 static bool wants_open_metrics(const struct http_origin_request *request)
 {
@@ -92,14 +146,61 @@ static void page_metrics(struct status_client *client, const struct http_origin_
     buffer_clear(&page.text);
 }
 
+static void page_history(struct status_client *client, const struct http_origin_request *request)
+{
+    const struct status_source *source = &client->server->source;
+
+    (void)request;
+    answer_json(client, 200, source->history(source->arg));
+}
+
+/* The page for people: nothing of it comes from elsewhere, and nothing else is run. */
+static void answer_file(struct status_client *client, const char *type, const char *text)
+{
+    status_client_answer(
+        client, &(struct status_answer){
+                    .status = 200,
+                    .type = type,
+                    .fields = "Content-Security-Policy: default-src 'none'; script-src 'self'; "
+                              "style-src 'self'; connect-src 'self'; base-uri 'none'; "
+                              "form-action 'none'; frame-ancestors 'none'\r\n"
+                              "Referrer-Policy: no-referrer\r\n",
+                    .body = text,
+                    .length = strlen(text),
+                });
+}
+
+static void page_index(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/html; charset=utf-8", page_file_index_html);
+}
+
+static void page_style(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/css; charset=utf-8", page_file_page_css);
+}
+
+static void page_script(struct status_client *client, const struct http_origin_request *request)
+{
+    (void)request;
+    answer_file(client, "text/javascript; charset=utf-8", page_file_page_js);
+}
+
 static const struct {
     const char *path;
     void (*answer)(struct status_client *client, const struct http_origin_request *request);
 } pages[] = {
+    {"/", page_index},
+    {"/page.css", page_style},
+    {"/page.js", page_script},
     {"/livez", page_livez},
     {"/readyz", page_readyz},
     {"/metrics", page_metrics},
     {"/api/status.json", page_status},
+    {"/api/connections.json", page_connections},
+    {"/api/history.json", page_history},
 };
 
 void status_pages_answer(struct status_client *client, const struct http_origin_request *request)

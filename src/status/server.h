@@ -15,12 +15,28 @@
 struct exposition;
 struct status_server;
 
+/* What connections are asked for. */
+typedef void status_listed_fn(void *arg, json_t *list);
+struct status_list {
+    unsigned long long after;
+    size_t most;
+    bool with_targets;
+    status_listed_fn *listed;
+    void *arg;
+};
+
 /* Where the pages' contents come from. Called on the main thread; nothing may wait. */
 struct status_source {
     /* NULL: adit can serve. Else why not, a sentence that the callee's caller frees. */
     char *(*unready)(void *arg);
     /* The answer to adit -O status; the caller's. */
     json_t *(*status)(void *arg);
+    /* What has been: samples of traffic, and failures; the caller's. */
+    json_t *(*history)(void *arg);
+    /* Lists the connections with the lowest numbers above `after`, `most` of them at the most, with
+     * what they lead to or without. `listed` is called once, later, with what is then the callee's;
+     * with NULL if adit is ending. */
+    void (*connections)(void *arg, const struct status_list *list);
     /* Writes /metrics, but for its end. */
     void (*metrics)(void *arg, struct exposition *page);
     void *arg;

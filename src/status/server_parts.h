@@ -9,6 +9,7 @@
 #include "wire/http_origin.h"
 
 struct status_login;
+struct status_pending;
 struct status_socket;
 
 struct status_server {
@@ -33,19 +34,28 @@ struct status_client {
     struct later next; /* takes the request that came while one was being answered */
     struct buffer in;
     struct http_progress progress;
-    struct buffer out;          /* of the answer under way; empty: none */
-    struct status_login *login; /* the request waits for it; NULL: none does */
-    bool asking;                /* the first byte of a request has come, and not yet the last */
-    bool ended;                 /* the client has sent its end of data */
-    bool last;                  /* the answer under way is the last */
+    struct buffer out;              /* of the answer under way; empty: none */
+    struct status_pending *pending; /* the answer comes later; NULL: it does not */
+    bool near;                      /* it asks from this machine */
+    struct status_login *login;     /* the request waits for it; NULL: none does */
+    bool asking;                    /* the first byte of a request has come, and not yet the last */
+    bool ended;                     /* the client has sent its end of data */
+    bool last;                      /* the answer under way is the last */
     bool finishing; /* the last answer was sent; the client's end of data is waited for */
     bool head_only; /* of the request under way: HEAD */
 };
 
 /* client.c */
 
-/* A client on this descriptor, which it takes. */
-void status_client_new(struct status_server *server, int fd);
+/* A client on this descriptor, which it takes; `near`: from loopback or by a unix socket. */
+void status_client_new(struct status_server *server, int fd, bool near);
+
+/* The request that is being answered will be answered later, by whoever asks for its client then.
+ */
+struct status_pending *status_client_defer(struct status_client *client);
+
+/* The client, which is to be answered now; NULL: it has gone. Frees `pending`. */
+struct status_client *status_pending_client(struct status_pending *pending);
 /* With `abort` the client sees a reset, and so if an answer is cut. */
 void status_client_close(struct status_client *client, bool abort);
 

@@ -3,6 +3,7 @@
 #include "worker/client_parts.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/probe.h"
 #include "worker/access_fields.h"
 #include "worker/client_shell.h"
@@ -77,7 +78,14 @@ static const char *origin_text(const struct client_origin *origin, char *text)
     return text;
 }
 
-static const char *protocol_name(const struct client *c)
+char *client_source(const struct client *c)
+{
+    char text[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
+
+    return mem_strdup(origin_text(&c->origin, text));
+}
+
+const char *client_protocol_name(const struct client *c)
 {
     static const char *const names[WIRE_PROTOCOLS] = {"socks5", "socks4", "http"};
 
@@ -128,7 +136,7 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(USER), c->wish.user);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TRIED), c->wish.tried);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(LISTEN), c->listen->name);
-    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(PROTOCOL), protocol_name(c));
+    fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(PROTOCOL), client_protocol_name(c));
     if (c->wish.target != NULL && !config_listen_leads(c->listen))
         fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(COMMAND), command_name(c->wish.command));
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(TARGET), c->wish.target);

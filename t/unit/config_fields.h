@@ -172,6 +172,7 @@ struct field_row {
 #define STATUS_FIELDS(F)                                                                           \
     F(listen, PARTS, {.name = NULL})                                                               \
     F(names, LIST, {0})                                                                            \
+    F(destinations, VALUE, 0)                                                                      \
     F(metrics_users, VALUE, 0)                                                                     \
     F(drain_announce_ms, VALUE, 0)
 
