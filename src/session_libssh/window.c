@@ -130,7 +130,7 @@ void chan_window_begin(struct channel *ch)
 void chan_window_end(struct channel *ch)
 {
     if (!ch->window.is_announced && !ch->ending.eof_seen)
-        ssh_channel_read_timeout(ch->handle, nowhere, OWN_WINDOW, 1, 0);
+        announce(ch, OWN_WINDOW);
 }
 
 bool chan_window_consumed(struct channel *ch, uint32_t length)
