@@ -78,14 +78,22 @@ static bool take_forward(struct reader *reader, enum forward_kind kind, const ch
     struct command_line *line = reader->line;
     struct config_forward forward = {0};
     char why[FORWARD_ERROR_MAX];
+    char *text = forward_text_of_argument(spec);
 
-    if (!forward_spec_parse(kind, spec, &forward, why, sizeof(why)))
-        return refuse_word(reader, "-%c: %s", letters[kind], why);
+    if (!forward_spec_parse(kind, text, &forward, why, sizeof(why))) {
+        free(text);
+        if (!forward_spec_parse(kind, spec, &forward, why, sizeof(why))) /* (in the words given) */
+            return refuse_word(reader, "-%c: %s", letters[kind], why);
+        place_clear(&forward.bind);
+        place_clear(&forward.target);
+        return refuse_word(reader, "-%c: '%s' has a blank that is not in a path", letters[kind],
+                           spec);
+    }
     place_clear(&forward.bind);
     place_clear(&forward.target);
     line->forwards =
         mem_realloc(line->forwards, (line->forward_count + 1) * sizeof(*line->forwards));
-    line->forwards[line->forward_count++] = (struct option_forward){kind, spec};
+    line->forwards[line->forward_count++] = (struct option_forward){kind, text};
     return true;
 }
 
@@ -443,7 +451,7 @@ bool command_line_parse(char *const *argv, struct command_line *line,
 
 void command_line_clear(struct command_line *line)
 {
-    free(line->forwards);
+    option_forwards_free(line->forwards, line->forward_count);
     free(line->ssh_words);
     free(line->settings);
     free(line->warnings);

@@ -34,6 +34,15 @@ extern const char *const forward_kinds[];
 bool forward_spec_parse(enum forward_kind kind, const char *text, struct config_forward *forward,
                         char *error, size_t error_size);
 
+/* Texts in which blanks may be part of a path, as forward_spec_parse reads them; the caller frees.
+ *
+ * The value of -L, -R or -D: no blank in it stands between the two ends. */
+char *forward_text_of_argument(const char *text);
+/* What ssh -G prints of a LocalForward or RemoteForward, "BIND TARGET", where nothing is quoted. A
+ * blank behind a path, or before one, ends it where there is only one such place; else the text stays
+ * as it is. */
+char *forward_text_of_answer(const char *text);
+
 /* Reads what follows -W: HOST:PORT, or a path. */
 bool forward_spec_parse_stdio(const char *text, struct config_place *target, char *error,
                               size_t error_size);

@@ -134,6 +134,7 @@ int options_parse(int argc, char **argv, struct options *options)
         options->forward_count = line.forward_count;
         status = read_mode(&line, options);
         line.forwards = NULL;
+        line.forward_count = 0;
     } else {
         char *text = mem_printf("adit: %s (adit --help says more)", error);
         log_print(text);
@@ -143,6 +144,13 @@ int options_parse(int argc, char **argv, struct options *options)
     return status;
 }
 
+void option_forwards_free(struct option_forward *forwards, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(forwards[i].spec);
+    free(forwards);
+}
+
 void options_clear(struct options *options)
 {
     config_unref(options->config);
@@ -150,7 +158,7 @@ void options_clear(struct options *options)
     free(options->stdio_target.host);
     free(options->control_path);
     free(options->control_host);
-    free(options->forwards);
+    option_forwards_free(options->forwards, options->forward_count);
     *options = (struct options){0};
 }
 

@@ -20,11 +20,13 @@ enum options_mode {
     MODE_INIT,    /* --init: write `file`, from the rest of `argv` and from questions */
 };
 
-/* A -L, -R or -D as it was given, in ssh(1)'s grammar, which it was found to follow. */
+/* A -L, -R or -D as forward_spec_parse reads it, which it was found to do. */
 struct option_forward {
     enum forward_kind kind;
-    const char *spec;
+    char *spec;
 };
+
+void option_forwards_free(struct option_forward *forwards, size_t count);
 
 /* Strings are of argv unless the field says otherwise. */
 struct options {

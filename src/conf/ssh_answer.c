@@ -2,6 +2,7 @@
 #include "conf/ssh_answer.h"
 
 #include "base/mem.h"
+#include "conf/forward_spec.h"
 #include "conf/ssh_tokens.h"
 
 #include <stdlib.h>
@@ -84,8 +85,13 @@ void ssh_answer_each_forward(const struct ssh_answer *answer,
 
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         for (size_t i = 0; (spec = ssh_answer_value_at(answer, kinds[k].keyword, i)); i++) {
-            if (kinds[k].kind != FORWARD_DYNAMIC || !is_ghost(answer, spec))
-                each(arg, kinds[k].kind, spec);
+            if (kinds[k].kind == FORWARD_DYNAMIC && is_ghost(answer, spec))
+                continue;
+            char *text = answer->raw || kinds[k].kind == FORWARD_DYNAMIC
+                             ? mem_strdup(spec)
+                             : forward_text_of_answer(spec);
+            each(arg, kinds[k].kind, text);
+            free(text);
         }
     }
 }

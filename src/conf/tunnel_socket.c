@@ -58,7 +58,7 @@ static void make_directory(void)
 /* The host as a part of a file's name; the caller frees. */
 static char *shown_host(const char *host)
 {
-    char *shown = mem_strndup(host, HOST_SHOWN);
+    char *shown = mem_strndup(host, strnlen(host, HOST_SHOWN));
 
     for (char *c = shown; *c != '\0'; c++)
         if (*c == '/')

@@ -210,9 +210,14 @@ static char *prefer_known(const struct handshake *h, char *text)
     return ordered;
 }
 
+static const char *configured_list(const struct config_upstream *upstream, const struct list *list)
+{
+    return *(char *const *)((const char *)upstream + list->field);
+}
+
 static bool set(struct handshake *h, const struct list *list)
 {
-    const char *configured = *(char *const *)((const char *)h->upstream + list->field);
+    const char *configured = configured_list(h->upstream, list);
     const char *ours = list->defaults != NULL ? list->defaults : default_ciphers();
     char *never = mem_printf("%s,%s", list->never, integrity_gcm_allowed() ? "" : GCM_PATTERN);
     char *text = algorithms_resolve(configured != NULL ? configured : ours, ours, never);
@@ -260,6 +265,10 @@ void algorithms_set_signatures(struct handshake *h, bool certificate)
 {
     const struct list *list = &lists[PUBLIC_KEY_ALGORITHMS];
     const char *configured = h->upstream->public_key_algorithms;
+
+    /* (The list may be libssh's own reading of ssh_config; the usual one has both names.) */
+    if (configured == NULL && h->upstream->libssh_config)
+        return;
     char *all = algorithms_resolve(configured != NULL ? configured : list->defaults, list->defaults,
                                    list->never);
     char *some = certificate && all != NULL ? algorithms_for_certificates(all) : NULL;
@@ -270,10 +279,10 @@ void algorithms_set_signatures(struct handshake *h, bool certificate)
     free(all);
 }
 
-bool algorithms_set(struct handshake *h)
+bool algorithms_set(struct handshake *h, bool configured)
 {
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        if (!set(h, &lists[i]))
+        if ((configured_list(h->upstream, &lists[i]) != NULL) == configured && !set(h, &lists[i]))
             return false;
     return true;
 }
@@ -295,7 +304,7 @@ static bool is_known(const struct list *list, const char *configured)
 char *algorithms_check(const struct config_upstream *upstream)
 {
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        const char *configured = *(char *const *)((const char *)upstream + lists[i].field);
+        const char *configured = configured_list(upstream, &lists[i]);
         if (configured != NULL && !is_known(&lists[i], configured))
             return mem_printf("%s \"%s\": libssh knows none of them", lists[i].key, configured);
     }

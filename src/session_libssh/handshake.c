@@ -63,6 +63,10 @@ static bool set_options(struct handshake *h, int fd)
                        LIBSSH_FD_MAX);
         return false;
     }
+    /* (What libssh reads of ssh_config goes before the usual lists, the configuration before that.)
+     */
+    if (!algorithms_set(h, false))
+        return false;
     if (u->libssh_config && !libssh_config_read(h->handle, u, h->alias)) {
         handshake_fail(h, DIAL_TRANSPORT, "ssh_config: libssh says \"%s\"",
                        ssh_get_error(h->handle));
@@ -70,7 +74,7 @@ static bool set_options(struct handshake *h, int fd)
     }
     /* libssh must look up nothing by itself: not the name, not ~/.ssh/config, and no host key,
      * neither for the order of algorithms nor at a rekey. It requires some name of a host. */
-    if (!set_option(h, SSH_OPTIONS_HOST, "server", "host") || !algorithms_set(h) ||
+    if (!set_option(h, SSH_OPTIONS_HOST, "server", "host") || !algorithms_set(h, true) ||
         !set_option(h, SSH_OPTIONS_COMPRESSION, compression, "compression") ||
         !set_option(h, SSH_OPTIONS_USER, u->user, "user") ||
         !set_option(h, SSH_OPTIONS_KNOWNHOSTS, "/dev/null", "known_hosts") ||

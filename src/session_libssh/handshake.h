@@ -68,10 +68,10 @@ bool libssh_config_read(ssh_session handle, const struct config_upstream *upstre
 void libssh_config_find(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
                         uint16_t *port);
 
-/* The lists of algorithms, with what libssh knows of those configured (ssh_config(5): Ciphers,
- * KexAlgorithms, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, with their + - ^). False:
- * nothing is left of one (h->error). */
-bool algorithms_set(struct handshake *h);
+/* The lists of algorithms (ssh_config(5): Ciphers, KexAlgorithms, MACs, HostKeyAlgorithms,
+ * PubkeyAcceptedAlgorithms, with their + - ^): what libssh knows of those that are configured, or
+ * the usual ones in the place of the others. False: nothing is left of one (h->error). */
+bool algorithms_set(struct handshake *h, bool configured);
 
 /* Whether the kinds of known host keys go first in HostKeyAlgorithms: the list is not configured in
  * whole. */

@@ -17,8 +17,8 @@ struct replace_file {
 char *replace_file_begin(const char *file, struct replace_file *replace);
 
 /* Writes the new content beside the file and renames it: with the mode and the owner of the old
- * file, or 0600 for a new one. NULL, or why the file is as it was, which the caller frees. The process
- * ignores SIGXFSZ from then on. */
+ * file, or 0600 for a new one. NULL, or why the file is as it was, which the caller frees. The
+ * process ignores SIGXFSZ from then on. */
 char *replace_file_write(const struct replace_file *replace, const char *text);
 
 void replace_file_end(struct replace_file *replace);

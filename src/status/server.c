@@ -60,9 +60,10 @@ static struct status_socket *status_socket_find(struct status_server *server,
     struct status_socket *s;
 
     TAILQ_FOREACH (s, &server->sockets, link) {
-        if (s->address.is_unix != address->is_unix || s->wanted)
+        if (s->address.is_unix != address->is_unix ||
+            s->address.is_passed != address->is_passed || s->wanted)
             continue;
-        if (address->is_unix
+        if (address->is_unix || address->is_passed
                 ? strcmp(s->address.path, address->path) == 0
                 : ip_equal(&s->address.ip, &address->ip) && s->address.port == address->port)
             return s;
@@ -76,6 +77,7 @@ static bool status_socket_open(struct status_server *server, const struct config
     const struct config_gateway *gateway = &server->next->gateway;
     struct listener_address at = {
         .is_unix = address->is_unix,
+        .is_passed = address->is_passed, /* (the first of the name) */
         .path = address->path,
         .mode = 0777 & ~gateway->stream_local_bind_mask,
         .unlink = gateway->stream_local_bind_unlink,

@@ -28,12 +28,11 @@
 
 #include "base/buffer.h"
 #include "io/connect.h"
-#include "io/paced.h"
 #include "io/relay.h"
 #include "io/resolver.h"
-#include "shared/limit_counts.h"
 #include "wire/http.h"
 #include "worker/client.h"
+#include "worker/client_limits.h"
 #include "worker/client_machine.h"
 #include "worker/open_race.h"
 
@@ -183,30 +182,8 @@ struct client_idle {
     uint64_t since; /* since when they have been so many */
 };
 
-struct client_shell;
-/* client_limits.c: what the client counts for. */
-struct client_claim {
-    const struct config_limit *limit; /* NULL: none */
-    struct limit_claim claim;
-    unsigned counted; /* 1 << enum limit_what, of each that is */
-};
-
-/* Of a limit's rate, in one direction. */
-struct client_pace {
-    struct client *client;
-    int direction; /* 0: from the client */
-};
-
-struct client_limits {
-    struct client_claim claims[LIMIT_PERS];
-    struct client_pace paces[2];
-    bool has_asked;       /* its first request is whole, with its login */
-    bool refused;         /* there are too many, and it is still to be told so */
-    enum outcome outcome; /* of the refusal, and words for it */
-    const char *words;
-};
-
 struct client_ahead;
+struct client_shell;
 struct http_exchange;
 struct kept_channel;
 struct password_check;
@@ -294,38 +271,6 @@ bool client_password_is_known(const struct client *client, const struct wire_cre
 
 /* Gives up the password check that is under way: its result is ignored. */
 void client_forget_check(struct client *client);
-
-/* client_limits.c */
-
-/* The client, whose source is known now, begins to count. False: there are too many, and it is to
- * be cut; its outcome is set. (Of those over a limit the first ones may ask, to be told.) */
-bool client_admit(struct client *client);
-
-/* How long the client may take to ask. */
-uint64_t client_time_to_ask(const struct client *client);
-
-/* Whether the client's password may be checked; and whether its whole request may be routed, for
- * the user who is known by then. False: client_refuse_limited refuses it. */
-bool client_may_ask(struct client *client);
-bool client_may_route(struct client *client);
-
-/* The same of a channel that the server is to be asked for, which counts until one of the functions
- * below: the server has answered, or is not waited for any more. */
-bool client_may_open(struct client *client);
-void client_open_answered(struct client *client);
-void client_open_abandoned(struct client *client);
-
-/* The action finds that there are too many. */
-enum client_event client_refuse_limited(struct client *client);
-
-/* If the client has a rate, its endpoint and the one to its target have a pace from here on, for a
- * relay or an exchange; the endpoint that an exchange gives back is its own again, and bytes of it
- * that had to wait are appended to `held`. NULL is fine. */
-void client_pace_begin(struct client *client);
-struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held);
-
-/* The client counts no more. */
-void client_forget_limits(struct client *client);
 
 /* client_route.c */
 

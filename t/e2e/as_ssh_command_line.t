@@ -4,13 +4,15 @@ and why a connection fails."""
 
 import os
 import re
+import shlex
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import ANY, equal, free_port, holds, run_adit, scratch, tap, true, wait_until
-from adit_test.as_ssh import Silence, call as run, side_by_side
+from adit_test.as_ssh import PROGRAMS, Silence, call as run, side_by_side
 from adit_test.clients import echoes
 from adit_test.command import Tunnel, call, ssh_config
 from adit_test.keys import known_hosts_lines
@@ -68,6 +70,27 @@ def forwards(sshd, origin):
         done = call(f"ssh -N -o ExitOnForwardFailure=yes -L {port}:{to} -L {port}:{ANY}:1 host",
                     hosts)
         equal(done.returncode, 255, f"the status ({done.stderr!r})")
+
+
+def blanks(sshd, origin):
+    """Paths of sockets with blanks, colons and quotes in them, by each way to give them."""
+    hosts = ssh_config({"host": sshd})
+    to = f"{ANY}:{origin.port}"
+    for name, words in (
+            ("a b", ["-L", "{path}:{to}"]), ("c d", ["-o", 'LocalForward="{path}" {to}']),
+            ("e f", ["-o", "LocalForward='{path}' {to}"]), ("g [h]", ["-L", "{path}:{to}"]),
+            ("i:j", ["-L", "{escaped}:{to}"])):
+        for program in PROGRAMS:
+            path = f"{scratch('socket')} {name}"
+            line = [word.format(path=path, to=to, escaped=path.replace(":", "\\:"))
+                    for word in words]
+            with tap.case(f"{program}: {words[0]} with a path with {name!r} in it"), \
+                    Tunnel(f"ssh -N {shlex.join(line)} host", hosts, real=program == "ssh"):
+                wait_until(lambda at=path: os.path.exists(at), "the socket")
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(path)
+                    client.sendall(b"there and back")
+                    equal(client.recv(100), b"there and back", "an echo")
 
 
 def echoes_or_refuses(port):
@@ -169,6 +192,7 @@ def main():
     silence = Silence()
     with Sshd() as sshd, Origin(echo) as origin:
         parts = {"destinations": destinations, "forwards": lambda: forwards(sshd, origin),
+                 "blanks": lambda: blanks(sshd, origin),
                  "background": lambda: background(sshd, origin),
                  "settings": lambda: settings(silence), "paths": lambda: paths(silence),
                  "ways": lambda: ways(silence)}

@@ -12,8 +12,8 @@ from adit_test import equal, holds, patience, scratch, tap, true
 from adit_test.gateway import TOP, binary, environment
 from adit_test.terminal import Terminal
 
-COMMANDS = ["cancel", "check", "conninfo", "exit", "forward", "list", "ready", "reload",
-            "status", "stop"]
+COMMANDS = ["cancel", "check", "close", "connections", "conninfo", "exit", "forward", "list", "ready",
+            "reload", "status", "stop"]
 
 
 def home():

@@ -6,11 +6,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, Process, config, equal, free_port, has_ipv6, holds, listen,
-                       patience, scratch, tap, true, wait_until)
+                       patience, scratch, section, tap, true, wait_until)
 from adit_test.clients import works
 from adit_test.gateway import TOP, binary, environment
 from adit_test.origins import Origin, echo
@@ -62,8 +63,14 @@ def served(sshd, origin):
     local.listen(8)
     sockets = [bound(), bound("::1" if has_ipv6() else ANY), bound(), local]
     names = ["browser", "browser", "other", "local"]
-    text = config(sshd, listen("unix", address="systemd:local", open="yes"), at=AT)
-    with Activated(text, sockets, names) as adit:
+    status = bound()
+    text = config(sshd, listen("unix", address="systemd:local", open="yes"),
+                  section("status", {"address": "systemd:status", "open": "yes"}), at=AT)
+    with Activated(text, sockets + [status], names + ["status"]) as adit:
+        with tap.case("[status] takes one, too"):
+            with urllib.request.urlopen(f"http://{ANY}:{status.getsockname()[1]}/livez",
+                                        timeout=patience(60)) as answer:
+                equal(answer.status, 200, "the status")
         for index in range(2):
             with tap.case(f"socket {index} of the name is served"):
                 true(works(sockets[index].getsockname()[:2], origin), "echo")
@@ -103,7 +110,7 @@ def reloads(sshd, origin, adit, sockets):
     with tap.case("a reload to a name that was not passed changes nothing"):
         mark = adit.reload(config(sshd, at={**AT, "address": "systemd:browsre"}))
         adit.wait_log(r"systemd:browsre: systemd has passed no socket of that name; the names .* "
-                      "are: browser, browser, other, local", mark)
+                      "are: browser, browser, other, local, status", mark)
         true(works(sockets[0].getsockname(), origin), "echo")
 
 

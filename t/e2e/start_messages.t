@@ -70,6 +70,7 @@ def command_lines():
     usage("a port that is none", "has 'x' for a port, which is a number from 1 to 65535 or a "
           "service", "-L", "1:a:x", "h")
     for letter, more, line in (
+            ("-L", ("8080 h:80",), "'8080 h:80' has a blank that is not in a path"),
             ("-1", (), "SSH protocol 1 is not supported"),
             ("-G", (), "ssh -G prints what ssh would do; adit --dump prints what adit would"),
             ("-Q", ("kex",), "ssh -Q answers that"),
@@ -122,6 +123,12 @@ def files():
           "servers = ADDRESS in [resolve] (DNS servers, asked through the SSH session), or order = "
           "local there (this machine's resolvers, which then see the names)",
           PLAIN + "[acl]\nnames = resolve\nallow = to=*\n")
+    wrong("a master_socket that is no path", "master_socket: 'x' does not begin with / or ~/",
+          PLAIN + "master_socket = x\n")
+    wrong("a master_socket that is too long", "is longer than a socket's path may be",
+          PLAIN + f"master_socket = /{'x' * 120}\n")
+    wrong("two upstreams with one master_socket", "master_socket: another upstream has /tmp/s, too",
+          PLAIN + "master_socket = /tmp/s\n[upstream b]\nhost = h\nmaster_socket = /tmp/s\n")
     for rule, word in (
             ("allow = user=a*", 'must be a plain name: only "to" takes patterns'),
             ("allow = to=b\u00fc*.example", "has a * in a label that is not ASCII"),

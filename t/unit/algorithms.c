@@ -57,7 +57,7 @@ static bool set(const struct config_upstream *upstream, struct handshake *h)
     bool ok;
 
     *h = (struct handshake){.upstream = upstream, .host = "host", .handle = ssh_new()};
-    ok = algorithms_set(h);
+    ok = algorithms_set(h, false) && algorithms_set(h, true);
     ssh_free(h->handle);
     return ok;
 }
