@@ -33,6 +33,7 @@ struct config_gateway {
     enum log_format log_format;
     char *control;            /* the control socket's path; NULL: none */
     unsigned max_connections; /* 0: no limit */
+    uint64_t held_bytes;      /* 0: a quarter of the memory */
     uint64_t handshake_timeout_ms;
     uint64_t drain_timeout_ms;
     unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */

@@ -37,6 +37,11 @@ static const struct key gateway_keys[] = {
     {"max_connections", &type_count, FIELD(config_gateway, max_connections), .initial = "unlimited",
      .zero = "unlimited", .min = 1, .max = UINT32_MAX,
      .help = "Connections at a time, of all clients; more are told to come again (503)."},
+    {"held_bytes", &type_size, FIELD(config_gateway, held_bytes), .initial = "auto", .zero = "auto",
+     .min = 1 << 20, .max = UINT64_MAX,
+     .help = "Bytes that may be held for clients that do not read what was sent to them; auto is a "
+             "quarter of the memory. If they are more, connections are cut, first those of the "
+             "source for which most is held."},
     {"handshake_timeout", &type_duration, FIELD(config_gateway, handshake_timeout_ms),
      .initial = "10s", .min = 1, .max = DAY_MS,
      .help = "A client that has not finished asking by then is closed."},

@@ -304,6 +304,7 @@ struct gateway *gateway_new(struct config *config, const struct gateway_options 
     if (g->loop == NULL)
         abort();
     g->workers.labels = label_names_new();
+    gateway_apply_held(g, config);
     g->workers.main_mailbox = mailbox_new(g->loop, g);
     g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;

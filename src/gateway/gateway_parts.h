@@ -53,6 +53,9 @@ static inline bool is_command_line(const struct config *config)
 /* The log as the configuration and the options have it; what a person should know of a
  * configuration, to the log. */
 void gateway_apply_log(const struct gateway *gateway, const struct config *config);
+
+/* How much may be held for clients that do not read. */
+void gateway_apply_held(struct gateway *gateway, const struct config *config);
 void gateway_log_notices(const struct config *config);
 
 /* Pools for the upstreams of `config`, whose reference it takes: those there whose sessions would

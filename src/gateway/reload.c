@@ -133,6 +133,17 @@ static bool take_into_use(struct gateway *g, const struct config_change_result *
     return ok;
 }
 
+void gateway_apply_held(struct gateway *g, const struct config *config)
+{
+    uint64_t memory = uv_get_total_memory();
+    uint64_t constrained = uv_get_constrained_memory(); /* by a control group; 0: not known */
+
+    if (constrained > 0 && constrained < memory)
+        memory = constrained;
+    atomic_store(&g->workers.held_max,
+                 config->gateway.held_bytes > 0 ? config->gateway.held_bytes : memory / 4);
+}
+
 /* What follows from a file that was read again, or ssh_config. */
 static void after_reload(struct gateway *g, unsigned workers_before)
 {
@@ -141,6 +152,7 @@ static void after_reload(struct gateway *g, unsigned workers_before)
     if (config->gateway.workers != workers_before)
         log_warning("reload: workers is read at start only");
     gateway_apply_log(g, config);
+    gateway_apply_held(g, config);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_forget_waits(g->pools[i]);
     resolver_flush(g->room.resolver);

@@ -47,6 +47,9 @@ struct endpoint_operations {
     void (*close)(struct endpoint *endpoint, bool abort);
     /* Whether it keeps bytes elsewhere than in `unsent`; NULL: it does not. */
     bool (*is_draining)(const struct endpoint *endpoint);
+    /* How many bytes from the far side this process keeps because the owner has no room; NULL:
+     * none. */
+    size_t (*held)(const struct endpoint *endpoint);
 };
 
 /* What an owner implements. */
@@ -109,6 +112,12 @@ static inline bool endpoint_is_draining(const struct endpoint *e)
 {
     return buffer_length(&e->unsent) > 0 ||
            (e->operations->is_draining != NULL && e->operations->is_draining(e));
+}
+
+/* How many bytes are kept in memory, in either direction. */
+static inline size_t endpoint_held(const struct endpoint *e)
+{
+    return buffer_length(&e->unsent) + (e->operations->held != NULL ? e->operations->held(e) : 0);
 }
 
 /* How many bytes endpoint_write would take now. After 0 the `writable` event follows once. */

@@ -227,6 +227,13 @@ static bool paced_is_draining(const struct endpoint *endpoint)
     return endpoint_is_draining(paced_of(endpoint)->inner);
 }
 
+static size_t paced_held(const struct endpoint *endpoint)
+{
+    const struct paced *p = paced_of(endpoint);
+
+    return buffer_length(&p->held) + endpoint_held(p->inner);
+}
+
 static void paced_free(struct paced *p)
 {
     if (p->gone != NULL)
@@ -254,6 +261,7 @@ static const struct endpoint_operations paced_operations = {
     .resume = paced_resume,
     .close = paced_close,
     .is_draining = paced_is_draining,
+    .held = paced_held,
 };
 
 struct endpoint *paced_new(struct loop *loop, struct endpoint *endpoint,

@@ -226,3 +226,12 @@ void relay_bytes(const struct relay *relay, uint64_t bytes[static 2])
     bytes[0] = relay->flows[0].bytes;
     bytes[1] = relay->flows[1].bytes;
 }
+
+size_t relay_held(const struct relay *relay)
+{
+    size_t held = 0;
+
+    for (int i = 0; i < 2 && !relay->closed; i++)
+        held += buffer_length(&relay->flows[i].held) + endpoint_held(relay->flows[i].from);
+    return held;
+}

@@ -55,4 +55,7 @@ void relay_abort(struct relay *relay);
 /* Bytes carried so far, as in the result. */
 void relay_bytes(const struct relay *relay, uint64_t bytes[static 2]);
 
+/* Bytes that are kept in memory because an endpoint does not take them. */
+size_t relay_held(const struct relay *relay);
+
 #endif

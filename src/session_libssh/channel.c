@@ -143,12 +143,23 @@ static void chan_close(struct endpoint *endpoint, bool abort)
     chan_free(ch);
 }
 
+/* (A poll handles packets only where libssh keeps nothing.) */
+static size_t chan_held(const struct endpoint *endpoint)
+{
+    const struct channel *ch = container_of(endpoint, const struct channel, endpoint);
+    int length =
+        ch->state == CHANNEL_OPEN && ch->reading.leftover ? ssh_channel_poll(ch->handle, 0) : 0;
+
+    return length > 0 ? (size_t)length : 0;
+}
+
 static const struct endpoint_operations chan_operations = {
     .room = chan_room,
     .write = chan_write,
     .write_eof = chan_write_eof,
     .resume = chan_resume,
     .close = chan_close,
+    .held = chan_held,
 };
 
 struct channel *chan_make(struct libssh_session *s, enum channel_state state)

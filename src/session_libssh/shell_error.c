@@ -178,13 +178,14 @@ int shell_error_data(struct channel *ch, const uint8_t *bytes, uint32_t length)
     return 0;
 }
 
+/* (Bytes for nobody are not counted: the channel may be at its end.) */
 void shell_error_keep(struct channel *ch, const uint8_t *bytes, size_t length)
 {
     struct error_stream *e = ch->shell->error;
 
-    chan_delivered(ch, (uint32_t)length);
     if (e == NULL)
         return;
+    chan_delivered(ch, (uint32_t)length);
     e->leftover = ssh_channel_poll(ch->handle, 1) > 0;
     buffer_append(&e->held, bytes, length);
     report_soon(e);

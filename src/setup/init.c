@@ -239,11 +239,11 @@ static bool ask_all(struct init *init)
 /* What the command line says, with nothing asked. */
 static int take_command_line(struct init *init)
 {
-    const char *port = given_port(init);
     int status = compose(init);
 
     if (status != 0)
         return status;
+    const char *port = given_port(init); /* of the line as compose has read it */
     if (!take_bind(init, port ? port : "1080") ||
         (init->line.init_from && !take_from(init, init->line.init_from)) ||
         (init->line.init_user && !take_user(init, init->line.init_user)))

@@ -25,8 +25,9 @@ struct workers {
     struct mailbox *main_mailbox;          /* of the main thread; shared/main_messages posts */
     const struct main_events *main_events; /* what the main thread does with each message */
     atomic_uint clients;                   /* connections under way, on all workers */
-    atomic_uint next_worker;               /* whose turn it is where no worker has a session */
-    atomic_ullong connections;             /* the number that was given to a connection last */
+    atomic_ullong held_max;    /* bytes that may be held for clients that do not read; 0: any */
+    atomic_uint next_worker;   /* whose turn it is where no worker has a session */
+    atomic_ullong connections; /* the number that was given to a connection last */
     /* The serial of the newest generation whose accept duties were all sent it. A connection that
      * an accept duty with an older generation accepts waits until that duty has read its message.
      */

@@ -4,6 +4,7 @@
 #include "wire/http_head.h"
 
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -338,13 +339,15 @@ enum wire_status http_request_parse_on(const uint8_t *bytes, size_t length,
                                 .head_length = end - progress->begin};
     struct facts facts = {.request = &made};
     struct http_fields fields = http_fields_of(made.head, made.head_length);
-    if (!take_request_line(&made, outcome) || !take_head_fields(fields, &facts) ||
-        !settle_body(&facts) || !http_options_gather(fields, &facts.options))
-        return WIRE_BAD;
-    settle_connection(&facts);
-    *request = made;
-    *used = end;
-    return WIRE_OK;
+    bool good = take_request_line(&made, outcome) && take_head_fields(fields, &facts) &&
+                settle_body(&facts) && http_options_gather(fields, &facts.options);
+    if (good) {
+        settle_connection(&facts);
+        *request = made;
+        *used = end;
+    }
+    OPENSSL_cleanse(&made.credentials, sizeof made.credentials); /* the stack stays as it is */
+    return good ? WIRE_OK : WIRE_BAD;
 }
 
 enum wire_status http_request_parse(const uint8_t *bytes, size_t length, size_t *used,

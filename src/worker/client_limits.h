@@ -36,6 +36,9 @@ struct client_limits {
  * be cut; its outcome is set. (Of those over a limit the first ones may ask, to be told.) */
 bool client_admit(struct client *client);
 
+/* A hash of where the client comes from, as limits see it. */
+uint64_t client_source_hash(const struct client *client);
+
 /* How long the client may take to ask. */
 uint64_t client_time_to_ask(const struct client *client);
 

@@ -4,7 +4,6 @@
 #include "worker/client_parts.h"
 
 #include "base/mem.h"
-#include "policy/limits.h"
 #include "wire/socks5.h"
 
 #include <string.h>
@@ -54,17 +53,6 @@ static void check_password(uv_work_t *work)
 }
 
 /* Turns. */
-
-/* A hash of where the client comes from, as limits see it. */
-static uint64_t source_of(const struct client *c)
-{
-    struct limit_key key = limit_key_source("", c->origin.is_ip ? &c->origin.ip : NULL);
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < key.length; i++)
-        sum = (sum ^ key.bytes[i]) * UINT64_C(0x100000001b3);
-    return sum;
-}
 
 /* The turn of the source, or the one that is the longest ago, of another source. */
 static struct check_turn *turn_of(struct worker *worker, uint64_t source)
@@ -187,7 +175,7 @@ enum client_event client_check(struct client *c)
     check->users = c->listen->users;
     check->credentials = *given;
     check->worker = c->worker;
-    check->source = source_of(c);
+    check->source = client_source_hash(c);
     check->waits = true;
     c->check = check;
     TAILQ_INSERT_TAIL(&c->worker->checks, check, link);

@@ -378,3 +378,12 @@ void http_exchange_bytes(const struct http_exchange *x, uint64_t bytes[static 2]
 {
     memcpy(bytes, x->bytes, sizeof(x->bytes));
 }
+
+size_t http_exchange_held(const struct http_exchange *x)
+{
+    size_t held = buffer_length(&x->up) + buffer_length(&x->down);
+
+    if (x->ended)
+        return held;
+    return held + endpoint_held(x->client) + (x->origin != NULL ? endpoint_held(x->origin) : 0);
+}

@@ -61,6 +61,11 @@ struct worker {
     unsigned refusing;     /* clients that are over a limit and are waited for, to be told */
     unsigned full_refused; /* since max_connections was logged */
     uint64_t full_told_at;
+    /* held_bytes.c */
+    _Atomic uint64_t held; /* as of the last look */
+    unsigned ticks;
+    unsigned held_cut; /* since that was logged */
+    uint64_t held_told_at;
     struct metrics metrics;
     struct label_counts *label_counts;
     struct deadline tick;
@@ -75,6 +80,10 @@ void worker_accept(struct worker *worker, struct generation *generation,
 
 /* The session of that slot; NULL: another worker has it, or it is not up any more. */
 struct session *worker_session_at(struct worker *worker, struct session_table *table, int slot);
+
+/* held_bytes.c: counts what is held for clients that do not read, and cuts some of them if that is
+ * too much. Takes time for each client. */
+void worker_check_held(struct worker *worker);
 
 /* client_shell.c: connections of servers to forwarded agents are cut. */
 void agent_relays_end(struct worker *worker);

@@ -18,6 +18,9 @@
  * new channels. */
 #define OVERDUE_MS 500
 
+/* In how many ticks it is once looked how much is held for clients that do not read. */
+#define HELD_TICKS 4
+
 /* A tick is active if the session's channels carried at least ACTIVE_BYTES since the tick before.
  * A session counts as streaming after STREAMING_TICKS active ticks, or at once at bulk rate. Each
  * active tick counts one up, to ACTIVE_TICKS_MAX, and each quiet one counts one down, so that a
@@ -140,6 +143,8 @@ static void on_worker_tick(struct deadline *deadline)
     if (overdue)
         clients_look_elsewhere(worker);
     resolvers_publish(worker->resolvers);
+    if (worker->ticks++ % HELD_TICKS == 0)
+        worker_check_held(worker);
     if (!LIST_EMPTY(&worker->sessions))
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
 }

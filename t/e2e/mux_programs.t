@@ -10,8 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import equal, holds, sanitized, scratch, tap
-from adit_test.mux import Master, run
-from adit_test.sshd import Sshd
+from adit_test.mux import Master, run, shell_server
 
 SIZE = (10 if sanitized() else 100) << 20
 
@@ -111,8 +110,7 @@ def ansible(master):
 
 
 def main():
-    with Sshd(options={"LogLevel": "INFO",
-                       "Subsystem": "sftp internal-sftp"}) as sshd, Master(sshd) as master:
+    with shell_server(Subsystem="sftp internal-sftp") as sshd, Master(sshd) as master:
         copies(master)
         git(master)
         rsync(master)

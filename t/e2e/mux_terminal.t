@@ -16,8 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import Agent, equal, holds, keypair, tap, true, wait_until
 from adit_test.gateway import environment
 from adit_test.keys import public
-from adit_test.mux import Master, SshMaster
-from adit_test.sshd import Sshd
+from adit_test.mux import Master, SshMaster, shell_server
 from adit_test.terminal import Terminal
 
 
@@ -53,7 +52,7 @@ def terminals(name, master):
             equal(terminal.wait(), 5, "the status")
     with tap.case(f"{name}: ^C goes to the command, and the shell goes on"):
         with shell(master) as terminal:
-            terminal.type("echo now $((5 * 5)); cat\r")
+            terminal.type("sh -c 'echo now $((5 * 5)); exec sleep 1000'\r")
             terminal.expect(r"[\r\n]now 25\r")
             terminal.type("\x03")
             terminal.expect("ready: ")
@@ -130,7 +129,7 @@ def client_of(terminal):
 
 
 def main():
-    with Sshd(options={"LogLevel": "INFO"}) as sshd:
+    with shell_server() as sshd:
         with Master(sshd) as master:
             terminals("adit", master)
             left_alone(master)
@@ -138,7 +137,7 @@ def main():
         with SshMaster(sshd) as real:
             terminals("ssh", real)
         agents(sshd)
-    with Sshd(options={"LogLevel": "INFO", "PermitTTY": "no"}) as sshd:
+    with shell_server(PermitTTY="no") as sshd:
         no_terminal(sshd)
 
 

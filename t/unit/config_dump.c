@@ -21,6 +21,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "log = info\n"
                               "log_format = text\n"
                               "max_connections = unlimited\n"
+                              "held_bytes = auto\n"
                               "handshake_timeout = 10s\n"
                               "drain_timeout = 30s\n"
                               "stream_local_bind_mask = 0177\n"
@@ -98,7 +99,7 @@ static void every_key_comes_back(void **state)
     /* Where the text is as the dump writes it, the dump must have it line for line. */
     static const char *const parts[] = {
         "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\ncontrol = ~/c\n"
-        "max_connections = 5000\n"
+        "max_connections = 5000\nheld_bytes = 64m\n"
         "handshake_timeout = 200ms\ndrain_timeout = 90m\nstream_local_bind_mask = 0007\n"
         "stream_local_bind_unlink = yes\n",
         "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\njump = b\n"

@@ -35,6 +35,7 @@ struct field_row {
     F(log_format, VALUE, 0)                                                                        \
     F(control, STRING, NULL)                                                                       \
     F(max_connections, VALUE, 0)                                                                   \
+    F(held_bytes, VALUE, 0)                                                                        \
     F(handshake_timeout_ms, VALUE, 0)                                                              \
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \

@@ -18,6 +18,40 @@ static void the_end_of_data_one_way_leaves_the_other_way_open(void **state)
     assert_ended(scene, CLOSED, -1, "closed");
 }
 
+/* A shell's channel: its exit status comes behind the end of data both ways. */
+static void the_close_of_b_can_be_waited_for(void **state)
+{
+    struct scene *scene = *state;
+
+    prepare(scene, ENDLESS);
+    scene->until_b_closed = true;
+    join(scene, "", "");
+    ends(&scene->a);
+    ends(&scene->b);
+    run_now(scene->loop);
+    assert_true(scene->a.got_eof);
+    assert_true(scene->b.got_eof);
+    assert_int_equal(scene->a.end, OPEN);
+    assert_int_equal(scene->b.end, OPEN);
+    goes(&scene->b);
+    assert_ended(scene, CLOSED, -1, "closed");
+}
+
+static void a_close_of_a_is_not_the_close_of_b(void **state)
+{
+    struct scene *scene = *state;
+
+    prepare(scene, ENDLESS);
+    scene->until_b_closed = true;
+    join(scene, "", "");
+    goes(&scene->a);
+    ends(&scene->b);
+    run_now(scene->loop);
+    assert_int_equal(scene->b.end, OPEN);
+    goes(&scene->b);
+    assert_ended(scene, CLOSED, -1, "closed");
+}
+
 static void the_end_of_data_waits_for_what_is_held(void **state)
 {
     struct scene *scene = *state;
@@ -261,6 +295,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_end_of_data_one_way_leaves_the_other_way_open),
+        TEST(the_close_of_b_can_be_waited_for),
+        TEST(a_close_of_a_is_not_the_close_of_b),
         TEST(the_end_of_data_waits_for_what_is_held),
         TEST(a_source_that_has_ended_is_not_resumed),
         TEST(an_end_that_a_former_owner_heard_follows_the_early_bytes),

@@ -15,6 +15,7 @@ struct scene {
     struct loop *loop;
     struct far_side a, b;
     struct relay *relay; /* NULL: done */
+    bool until_b_closed; /* for the next relay */
     struct relay_result result;
     char reason[64];
 };
@@ -53,6 +54,7 @@ static inline void join(struct scene *scene, const char *early_a, const char *ea
                                               .b = scene->b.endpoint,
                                               .early_a = &from_a,
                                               .early_b = &from_b,
+                                              .until_b_closed = scene->until_b_closed,
                                               .done = done,
                                               .arg = scene,
                                           });

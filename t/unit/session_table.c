@@ -397,6 +397,67 @@ static void the_states_have_names(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Shells of ssh(1), of which a server allows a session so many. */
+
+static unsigned shells(const struct session_table *table, int slot)
+{
+    return atomic_load(&table->slots[slot].shells);
+}
+
+static void a_shell_reserves_both(void **state)
+{
+    struct session_table *table = *state;
+    bool grow;
+
+    tell(table, 0, &(struct told){.state = SLOT_UP, .worker = ME});
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 0);
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 0);
+    assert_int_equal(shells(table, 0), 2);
+    assert_int_equal(channels(table, 0), 2);
+    session_table_release_shell(table, 0);
+    session_table_release(table, 0);
+    assert_int_equal(shells(table, 0), 1);
+    assert_int_equal(channels(table, 0), 1);
+}
+
+/* A refusal shows how many a session may have: the next shell goes elsewhere, or waits for a
+ * session that is still to be dialled. */
+static void a_refused_shell_goes_elsewhere(void **state)
+{
+    struct session_table *table = *state;
+    bool grow;
+
+    tell(table, 0, &(struct told){.state = SLOT_UP, .worker = ME});
+    tell(table, 1, &(struct told){.state = SLOT_UP, .worker = ME, .channels = 5});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 0);
+    assert_true(session_table_shell_refused(table, 0, 1));
+    session_table_release_shell(table, 0);
+    session_table_release(table, 0);
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 1);
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 1);
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), -1);
+    assert_true(grow);
+    /* Channels that are no shells still go there. */
+    assert_int_equal(session_table_reserve(table, ME, false, &grow), 0);
+    /* A server that counts a shell for a moment after its end does not fix the limit for ever. */
+    assert_true(session_table_reserve_shell(table, ME, 60001, &grow) >= 0);
+}
+
+/* Without others there it is the server that does not allow it. */
+static void a_session_without_shells_that_refuses_one(void **state)
+{
+    struct session_table *table = *state;
+    bool grow;
+
+    tell(table, 0, &(struct told){.state = SLOT_UP, .worker = ME});
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 0);
+    assert_false(session_table_shell_refused(table, 0, 1));
+    session_table_release_shell(table, 0);
+    session_table_release(table, 0);
+    assert_int_equal(session_table_reserve_shell(table, ME, 1, &grow), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +474,9 @@ int main(void)
         cmocka_unit_test(a_table_leads_to_the_last_of_its_successors),
         cmocka_unit_test(a_successor_outlives_the_table_that_named_it),
         cmocka_unit_test(the_states_have_names),
+        TEST(a_shell_reserves_both),
+        TEST(a_refused_shell_goes_elsewhere),
+        TEST(a_session_without_shells_that_refuses_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

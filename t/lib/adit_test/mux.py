@@ -8,6 +8,13 @@ from .checks import false
 from .command import ssh_config
 from .gateway import REPORT, Adit, config, environment
 from .process import Process, patience, scratch, wait_until, workdir
+from .sshd import Sshd
+
+
+def shell_server(**options):
+    """An Sshd whose commands write to standard error what they mean to: neither its own debug lines
+    nor what the start files of the person's shell say."""
+    return Sshd(options={"LogLevel": "INFO", "SetEnv": f"HOME={workdir()}", **options})
 
 
 class Master:
