@@ -96,7 +96,7 @@ static void refuse_by(struct client *c, struct client_claim *claim, int what)
 {
     enum limit_per per = claim->limit->bounds.per;
     unsigned times = limit_claim_refused(counts_of(c), &claim->claim, loop_now(c->worker->loop));
-    char name[300], again[40] = "";
+    char name[300], again[48] = "";
 
     c->limits.outcome = per == LIMIT_PER_ALL ? OUTCOME_FULL : OUTCOME_LIMITED;
     c->limits.words = too_many[what];
