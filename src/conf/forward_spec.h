@@ -39,8 +39,8 @@ bool forward_spec_parse(enum forward_kind kind, const char *text, struct config_
  * The value of -L, -R or -D: no blank in it stands between the two ends. */
 char *forward_text_of_argument(const char *text);
 /* What ssh -G prints of a LocalForward or RemoteForward, "BIND TARGET", where nothing is quoted. A
- * blank behind a path, or before one, ends it where there is only one such place; else the text stays
- * as it is. */
+ * blank behind a path, or before one, ends it where there is only one such place; else the text
+ * stays as it is. */
 char *forward_text_of_answer(const char *text);
 
 /* Reads what follows -W: HOST:PORT, or a path. */

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /* The directory: $XDG_RUNTIME_DIR/adit (XDG Base Directory Specification), or /run/adit for
- * root where that variable is not set. NULL: there is none that belongs to this user and that no other user can write to. The caller
- * frees. */
+ * root where that variable is not set. NULL: there is none that belongs to this user and that no
+ * other user can write to. The caller frees. */
 char *tunnel_socket_directory(void);
 
 /* A path for a tunnel to the host, where nothing is yet; NULL: there can be none. Makes the

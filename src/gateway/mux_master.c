@@ -410,7 +410,9 @@ static void on_mux_asked(void *arg, const struct mux_request *request, const int
         return;
     }
     switch (request->type) {
-    case MUX_ALIVE_CHECK: answer_number(c, MUX_ALIVE, c->id, (uint32_t)c->master->gateway->options.process); break;
+    case MUX_ALIVE_CHECK:
+        answer_number(c, MUX_ALIVE, c->id, (uint32_t)c->master->gateway->options.process);
+        break;
     case MUX_NEW_SESSION:
     case MUX_NEW_STDIO_FWD: open_mux_stream(c, request, fds); break;
     case MUX_OPEN_FWD: open_mux_forward(c, &request->forward); break;

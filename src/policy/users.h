@@ -14,8 +14,9 @@ typedef void users_report_fn(void *arg, unsigned line, const char *message);
 
 /* Builds from the text of an htpasswd file: NAME:HASH lines (what follows a second colon is a
  * comment), '#' comments, blank lines. A hash crypt(3) does not know (apr1, SHA1 "{SHA}", plain
- * text), one that protects nothing (DES, NT), takes too long to verify (policy/hash_cost.h) or is cut
- * short, a name twice, an empty name or hash are errors: each is reported as `report(arg, line, message)`, and NULL comes back. */
+ * text), one that protects nothing (DES, NT), takes too long to verify (policy/hash_cost.h) or is
+ * cut short, a name twice, an empty name or hash are errors: each is reported as `report(arg, line,
+ * message)`, and NULL comes back. */
 struct users *users_new(const char *text, size_t length, users_report_fn *report, void *arg);
 void users_free(struct users *users);
 
@@ -41,8 +42,8 @@ const char *users_password_wrong(const char *password);
  * Debian). The caller frees. NULL: errno says why there is none. */
 char *users_hash(const char *password);
 
-/* The text of an htpasswd file in which the user has this hash: in the user's first line if there is
- * one (comments and all other lines stay as they are), else in a new line at the end. The caller
+/* The text of an htpasswd file in which the user has this hash: in the user's first line if there
+ * is one (comments and all other lines stay as they are), else in a new line at the end. The caller
  * frees. `name` and `hash` are right. `*known` says whether the user was there. */
 char *users_text_with(const char *text, const char *name, const char *hash, bool *known);
 

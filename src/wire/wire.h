@@ -1,6 +1,6 @@
 /* The room wire/ knows what clients send (SOCKS, HTTP, OpenSSH's multiplexing), what balancers send
- * before it (PROXY), and the formats of key files. It has no thread of its own: workers call it, for
- * the control socket the main thread, and for key files the threads that log in.
+ * before it (PROXY), and the formats of key files. It has no thread of its own: workers call it,
+ * for the control socket the main thread, and for key files the threads that log in.
  *
  * What every parser of this room shares: bytes in, a verdict and a struct out. No descriptor, no
  * allocation, no clock, no log. A parser is called with all the bytes that have come so far; it

@@ -4,8 +4,8 @@
 
 struct client;
 
-/* Where the client comes from, as the access line tells it (the caller frees); its protocol, or NULL
- * while that is not known. */
+/* Where the client comes from, as the access line tells it (the caller frees); its protocol, or
+ * NULL while that is not known. */
 char *client_source(const struct client *client);
 const char *client_protocol_name(const struct client *client);
 

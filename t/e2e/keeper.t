@@ -16,7 +16,7 @@ from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patien
                        sanitized, scratch, tap, true, wait_until)
 from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, call, ssh_config
-from adit_test.gateway import environment, listen
+from adit_test.gateway import binary, environment, listen
 from adit_test.origins import Origin, echo
 from adit_test.process import gateway_of, is_still, processes, send_signal, workdir
 from adit_test.sshd import Sshd
@@ -157,7 +157,7 @@ def command_lines(sshd, origin):
                       "it has this terminal")
     with tap.case("-W: 255"):
         process = subprocess.Popen(
-            [os.environ.get("ADIT", "adit"), "-F", hosts, "-W", f"{ANY}:{origin.port}", "host"],
+            [binary(), "-F", hosts, "-W", f"{ANY}:{origin.port}", "host"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=environment(), cwd=workdir())
         process.stdin.write(b"hello")

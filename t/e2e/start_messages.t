@@ -352,7 +352,7 @@ def reopening():
 
 
 # Where a literal is no message but help, a manual's text or a name.
-NO_MESSAGES = {"keys.c", "keys_mdoc.c", "mdoc.c", "dump.c", "serialise.c", "ssh_names.c", "config.c"}
+NO_MESSAGES = {"pac.c", "keys.c", "keys_mdoc.c", "mdoc.c", "dump.c", "serialise.c", "ssh_names.c", "config.c"}
 
 
 def sources():

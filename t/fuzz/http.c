@@ -156,7 +156,10 @@ static void fuzz_response(const uint8_t *data, size_t size)
     assert(response.head_length == length && response.status == first.status);
     assert(response.close || response.interim);
     uint8_t *again = rewrite_response(&response, head, &again_length);
-    assert(again_length > length);
+    /* (A field that is called "close" goes then: the first rewriting's Connection names it.) */
+    progress = (struct http_progress){0};
+    assert(http_response_parse(again, again_length, &progress, &response) == WIRE_OK);
+    assert(response.head_length == again_length && response.status == first.status);
     free(again);
     free(head);
 }

@@ -3,13 +3,13 @@
  * and clock are on one thread, so that an input says the same each time.
  *
  * The first two bytes say how the session is driven. Then come steps, each a byte with what it
- * needs: a message of the server's (hostile_messages.c), something that the worker does, or bytes on
- * their way; see `step`. What is checked: each open, each request to listen and each connection that
- * the server opens is answered once, or lost with the session; a channel's bytes arrive as they were
- * sent, before its end and after the server's confirmation; nothing comes after an end or a close;
- * what the server has said of opens and ends is told without delay; the session counts what there
- * is; the client keeps to the protocol (hostile_server.c); at the end nothing is left, not even a
- * descriptor. */
+ * needs: a message of the server's (hostile_messages.c), something that the worker does, or bytes
+ * on their way; see `step`. What is checked: each open, each request to listen and each connection
+ * that the server opens is answered once, or lost with the session; a channel's bytes arrive as
+ * they were sent, before its end and after the server's confirmation; nothing comes after an end or
+ * a close; what the server has said of opens and ends is told without delay; the session counts
+ * what there is; the client keeps to the protocol (hostile_server.c); at the end nothing is left,
+ * not even a descriptor. */
 #include "session_world.h"
 
 #include "../unit/test_clock.h"
