@@ -114,12 +114,12 @@ def secrets(sshd):
                 gone()
 
         def gone():
-            wait_until(lambda: not in_memory(adit.pid, words), "no password is in memory")
+            wait_until(lambda: not in_memory(adit.gateway, words), "no password is in memory")
 
         with tap.case("a password that is being asked for is found, to show that it could be"):
             with Line(adit.address).socket as sock:
                 sock.sendall(get(origin, right)[:-2])
-                wait_until(lambda: in_memory(adit.pid, words), "it is there")
+                wait_until(lambda: in_memory(adit.gateway, words), "it is there")
             gone()
         for what, text, *statuses in (
                 ("a request", get(origin, right), 200),

@@ -72,9 +72,9 @@ class Client:
 
 
 def settled(master, before, what):
-    wait_until(lambda: descriptors(master.adit.pid) <= before, f"{what}: its descriptors are closed")
+    wait_until(lambda: descriptors(master.adit.gateway) <= before, f"{what}: its descriptors are closed")
     equal(master.ssh("server", "echo alive").stdout, b"alive\n", f"ssh beside it: {what}")
-    wait_until(lambda: descriptors(master.adit.pid) <= before, f"{what}: and those of ssh")
+    wait_until(lambda: descriptors(master.adit.gateway) <= before, f"{what}: and those of ssh")
 
 
 def malformed(master, before):
@@ -187,7 +187,7 @@ def main():
     with shell_server() as sshd, \
             Master(sshd, up={"sessions": "1"}) as master:
         equal(master.ssh("server", "true").returncode, 0, "the first")
-        before = descriptors(master.adit.pid)
+        before = descriptors(master.adit.gateway)
         malformed(master, before)
         unserved(master, before)
         wrong_descriptors(master, before)

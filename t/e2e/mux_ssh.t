@@ -159,11 +159,11 @@ def orders(master):
 def many(master):
     with tap.case("200 one after another: nothing is left of them"):
         true(master.ssh("server", "true").returncode == 0, "one")
-        before = descriptors(master.adit.pid)
+        before = descriptors(master.adit.gateway)
         for number in range(200):
             equal(master.ssh("server", f"echo {number}").stdout, f"{number}\n".encode(), "output")
-        wait_until(lambda: descriptors(master.adit.pid) <= before + 4, "its descriptors are closed")
-        wait_until(lambda: threads(master.adit.pid) < 40, "its threads have ended")
+        wait_until(lambda: descriptors(master.adit.gateway) <= before + 4, "its descriptors are closed")
+        wait_until(lambda: threads(master.adit.gateway) < 40, "its threads have ended")
     with tap.case("20 at once"):
         at_once(master, 20)
 
