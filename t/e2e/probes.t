@@ -83,7 +83,8 @@ def seen_by_bpftrace(sshd):
         def sessions(trace):
             def shown():
                 return re.search(
-                    r"office/\d+: lost: [^\n]+\n(.*\n)*.*office/\d+: login ended: ok\n"
+                    r"office/\d+: lost: [^\n]+\n(.*\n)*.*office/\d+: login at \S+ begins\n"
+                    r"(.*\n)*.*office/\d+: login ended: ok\n"
                     r"(.*\n)*.*office/\d+: up\n", trace.text())
 
             mark = adit.mark()
