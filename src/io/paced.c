@@ -84,7 +84,7 @@ static bool give(struct paced *p, const uint8_t *bytes, size_t length, bool *tak
     bool gone = false;
 
     p->left -= length;
-    p->gone = &gone;
+    p->gone = &gone; // cppcheck-suppress autoVariables
     *taken = p->endpoint.events->data(p->endpoint.owner, bytes, length);
     if (gone)
         return false;

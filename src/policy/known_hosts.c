@@ -233,7 +233,7 @@ void known_hosts_look_up(const struct known_hosts *known, const struct public_ke
     answer->place = place_of(entry);
     answer->is_printed = entry != NULL && entry->file->is_printed;
     answer->authority = place_of(find_authority(&keys));
-    if (answer->verdict == KNOWN_HOSTS_CHANGED) {
+    if (answer->verdict == KNOWN_HOSTS_CHANGED && entry != NULL) {
         answer->other_type = public_key_brief(entry->key.type);
         answer->other_fingerprint = public_key_fingerprint(&entry->key);
     }

@@ -128,13 +128,16 @@ struct limit_table *limit_table_new(uint64_t seed, size_t idle_max)
 
 void limit_table_free(struct limit_table *table)
 {
-    struct limit_entry *entry, *next;
-
     if (table == NULL)
         return;
-    for (size_t i = 0; i < table->bucket_count; i++)
-        DL_FOREACH_SAFE(table->buckets[i], entry, next)
-    free(entry);
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct limit_entry *entry = table->buckets[i];
+        while (entry != NULL) {
+            struct limit_entry *next = entry->next;
+            free(entry);
+            entry = next;
+        }
+    }
     free(table->buckets);
     free(table);
 }
@@ -174,8 +177,9 @@ static void table_grow(struct limit_table *table)
     table->bucket_count *= 2;
     table->buckets = mem_zalloc(table->bucket_count * sizeof(*old));
     for (size_t i = 0; i < before; i++)
-        DL_FOREACH_SAFE(old[i], entry, next)
-    DL_PREPEND(*bucket_of(table, entry->hash), entry);
+        DL_FOREACH_SAFE (old[i], entry, next) {
+            DL_PREPEND(*bucket_of(table, entry->hash), entry);
+        }
     free(old);
 }
 
@@ -203,9 +207,10 @@ struct limit_entry *limit_entry_get(struct limit_table *table, const struct limi
     uint64_t hash = key_hash(table, key);
     struct limit_entry *entry;
 
-    DL_FOREACH(*bucket_of(table, hash), entry)
-    if (entry->hash == hash && limit_entry_is(entry, key))
-        break;
+    DL_FOREACH (*bucket_of(table, hash), entry) {
+        if (entry->hash == hash && limit_entry_is(entry, key))
+            break;
+    }
     if (entry == NULL) {
         entry = entry_new(table, key, hash);
     } else if (entry->references == 0) {

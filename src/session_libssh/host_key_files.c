@@ -92,10 +92,11 @@ void host_key_files_clear_command(struct host_key_files *files)
 
 void host_key_files_clear(struct host_key_files *files)
 {
-    if (files->known != NULL)
+    if (files->known != NULL) {
         host_key_files_clear_command(files);
-    for (size_t i = 0; i < files->known_count; i++)
-        free((char *)files->known[i].bytes);
+        for (size_t i = 0; i < files->known_count; i++)
+            free((char *)files->known[i].bytes);
+    }
     free(files->known);
     free((char *)files->revoked.bytes);
     *files = (struct host_key_files){0};

@@ -166,12 +166,14 @@ static void on_agent_asked(void *arg, struct endpoint *channel)
 
 void agent_relays_end(struct worker *worker)
 {
-    struct agent_relay *agent;
+    struct agent_relay *agent = LIST_FIRST(&worker->agent_relays);
 
-    while ((agent = LIST_FIRST(&worker->agent_relays)) != NULL) {
+    LIST_INIT(&worker->agent_relays);
+    while (agent != NULL) {
+        struct agent_relay *next = LIST_NEXT(agent, link);
         relay_abort(agent->relay);
-        LIST_REMOVE(agent, link);
         free(agent);
+        agent = next;
     }
 }
 

@@ -204,13 +204,15 @@ static bool has_line(const struct http_exchange *x)
 
 static void send_ahead(struct http_exchange *x)
 {
+    http_exchange_next_fn *next = x->start.next;
+
     while (may_send_ahead(x) && has_line(x)) {
         struct text rest = {(const char *)buffer_data(&x->next) + x->ahead,
                             buffer_length(&x->next) - x->ahead};
         struct buffer head = {0};
         size_t used = 0;
 
-        switch (x->start.next(x->start.arg, rest, &head, &used)) {
+        switch (next(x->start.arg, rest, &head, &used)) {
         case WIRE_OK:
             endpoint_send(x->origin, buffer_data(&head), buffer_length(&head));
             x->ahead += used;
