@@ -80,9 +80,3 @@ def run(words, data=None, seconds=60, cwd=None, **variables):
 def descriptors(pid):
     """How many descriptors a process has."""
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def ssh_version():
-    """(9, 2) for OpenSSH 9.2."""
-    text = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
-    return tuple(int(number) for number in re.search(r"OpenSSH_(\d+)\.(\d+)", text).groups())
