@@ -41,6 +41,7 @@ struct mux_connection {
     bool greeted; /* its HELLO has come */
     bool asking;  /* a request waits for its answer */
     bool ending;  /* the owner has ended it */
+    bool freed;   /* at the end of this turn */
 };
 
 static void on_mux_closed(uv_handle_t *poll)
@@ -50,6 +51,7 @@ static void on_mux_closed(uv_handle_t *poll)
 
 static void connection_free(struct mux_connection *c)
 {
+    c->freed = c->ending = true;
     LIST_REMOVE(c, link);
     deadline_cancel(&c->patience);
     later_cancel(c->loop, &c->parsing);
@@ -170,8 +172,11 @@ static bool take_mux_request(struct mux_connection *c)
     take_descriptors(c, count, fds);
     deadline_cancel(&c->patience);
     c->asking = true;
-    /* (The owner may end the connection, which frees nothing before the end of this turn.) */
+    /* (The owner may end the connection, or the whole server: what was received is gone then, and
+     * the rest is freed at the end of this turn.) */
     c->events.asked(c->arg, &request, fds);
+    if (c->freed)
+        return false;
     buffer_consume(&c->received, used + count);
     return true;
 }

@@ -27,7 +27,9 @@ struct forward_order {
     char **names; /* of the forwards' sections */
     size_t count;
     struct deadline patience;
-    char *why; /* one of them cannot be had */
+    char *why;     /* one of them cannot be had */
+    bool asking;   /* inside of config_changes_ask ... */
+    char *refused; /* ... which has refused them all */
 };
 
 static void order_free(struct forward_order *order)
@@ -36,6 +38,7 @@ static void order_free(struct forward_order *order)
         free(order->names[i]);
     free(order->names);
     free(order->why);
+    free(order->refused);
     free(order);
 }
 
@@ -170,6 +173,10 @@ static void forwards_added(void *arg, bool ok, const struct config_change_result
     struct forward_order *order = arg;
     const struct config *config = result->config;
 
+    if (!ok && order->asking) { /* (adit is ending: forward_orders_add has not returned yet) */
+        order->refused = mem_strdup(result->error);
+        return;
+    }
     if (!ok) {
         order_refuse(order, result->error);
         return;
@@ -192,6 +199,7 @@ struct forward_order *forward_orders_add(struct forward_orders *orders,
     order->orders = orders;
     order->done = done;
     order->arg = arg;
+    order->asking = true;
     config_changes_ask(orders->gateway->changes, &(struct config_change_request){
                                                      .kind = CONFIG_ADD_FORWARDS,
                                                      .forwards = forwards,
@@ -199,7 +207,11 @@ struct forward_order *forward_orders_add(struct forward_orders *orders,
                                                      .done = forwards_added,
                                                      .arg = order,
                                                  });
-    return order;
+    order->asking = false;
+    if (order->refused == NULL)
+        return order;
+    order_refuse(order, order->refused);
+    return NULL;
 }
 
 void forward_order_forget(struct forward_order *order)

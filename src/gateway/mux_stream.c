@@ -164,7 +164,8 @@ static bool start_output(struct mux_stream *s, struct stream_pump *pump, int *fr
     int target = *to;
 
     *from = *to = -1;
-    if (!pump_start(source, target, &pump->done))
+    if (!pump_start_with(source, target, &pump->done,
+                         &(struct pump_options){.only_closes_to = true}))
         return false;
     wait_for_pump(s, pump, on_output_written);
     return true;
@@ -215,8 +216,8 @@ static void on_connection_ended(void *arg, const char *failed)
 {
     struct mux_stream *s = arg;
 
-    (void)failed;
-    s->end.has_exited = s->shared->has_exited;
+    /* (The status may come before the last of the output: without that it is none.) */
+    s->end.has_exited = s->shared->has_exited && failed == NULL;
     s->end.exit_status = s->shared->exit_status;
     s->connection = NULL;
     socket_shutdown(s->control);

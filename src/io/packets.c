@@ -65,10 +65,10 @@ static ssize_t receive_packet(int end, uint8_t *bytes, size_t max, int flags, in
         n = recvmsg(end, &message, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     *fd = -1;
-    if (n <= 0)
+    if (n < 0)
         return n;
     *fd = taken_descriptor(&message);
-    if ((size_t)n <= max && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+    if (n > 0 && (size_t)n <= max && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
         return n;
     if (*fd >= 0)
         close(*fd);

@@ -100,7 +100,7 @@ static void *pump_main(void *arg)
     struct pump *p = arg;
     int error = pump_copy(p);
 
-    if (error != ECANCELED)
+    if (error != ECANCELED && !p->options.only_closes_to)
         shutdown(p->to, SHUT_WR);
     /* (A pipe takes as few bytes at once or not at all: pipe(7). Its reader may have closed it.) */
     if (p->done >= 0 && write(p->done, &error, sizeof(error)) < 0)

@@ -19,6 +19,8 @@ struct pump_options {
     /* While the pump waits for `from`, it looks at `to` (a socket), and ends when both directions
      * of that one are shut down: a terminal must not be read for nobody. */
     bool ends_with_to;
+    /* At the end `to` is only closed: if it is a socket, others may write to it, too. */
+    bool only_closes_to;
     pump_filter_fn *filter;      /* NULL: none */
     void *arg;                   /* of the filter */
     void (*free_arg)(void *arg); /* called once with `arg`, on any thread; NULL: nothing to do */

@@ -90,8 +90,7 @@ static void changing_made(struct message *message, void *owner)
         return;
     }
     changing_discard(change);
-    if (k->current == NULL && k->ending)
-        loop_stop(k->loop);
+    keeper_child_gone(k);
 }
 
 /* The mailbox is freed only when no change is under way. */

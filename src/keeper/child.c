@@ -58,6 +58,7 @@ static bool notify(struct keeper *k, struct keeper_message *message)
     case KEEPER_NOTICE_STOPPING:
         notify_send("STOPPING=1");
         k->ending = true;
+        upgrade_abandon(k);
         return true;
     case KEEPER_NOTICE_STATUS:
         status = mem_strndup((const char *)text.bytes, text.length);
@@ -90,11 +91,13 @@ static bool take_message(struct keeper *k, struct keeper_message *message)
         detach_keeper(k);
         return true;
     case GATEWAY_CHANGE: return changing_begin(k, message);
-    case GATEWAY_CHANGED: return changing_taken(k, message->numbers[0], message->numbers[1] != 0);
+    case GATEWAY_CHANGED: /* (at the end what was offered was given up already) */
+        return changing_taken(k, message->numbers[0], message->numbers[1] != 0) || k->ending;
     case GATEWAY_NOTIFY: return notify(k, message);
     case GATEWAY_UPGRADE: upgrade_ask(k); return true;
     case GATEWAY_CLOSED:
         k->ending = true;
+        upgrade_abandon(k);
         changing_abandon(k);
         bound_sockets_close(k->sockets, false);
         return true;

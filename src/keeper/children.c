@@ -8,6 +8,7 @@
 #include "conf/types.h"
 #include "io/memory_file.h"
 #include "io/own_program.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +119,9 @@ static void send_start(struct gateway_child *child)
 void child_condemn(struct gateway_child *child, const char *what)
 {
     log_error("the gateway (process %d) %s: it is killed", (int)child->pid, what);
-    own_program_kill(child->pid); /* (the pair's end follows) */
+    own_program_kill(child->pid);
+    /* (The pair's end follows by itself, unless another process has the gateway's end of it.) */
+    socket_shutdown(packets_descriptor(child->packets));
 }
 
 /* Processes. */

@@ -61,6 +61,8 @@ static void upgrade_end(struct keeper_upgrade *upgrade)
 /* Whether the program may be asked, or executed, now; NULL: it may, else why not. */
 static const char *upgrade_obstacle(const struct keeper *k)
 {
+    if (k->ending)
+        return "adit is ending";
     if (k->options->stdio)
         return "the one connection of -W cannot be taken over";
     if (k->program == NULL)
@@ -108,8 +110,7 @@ static void upgrade_checked(struct message *message, void *owner)
     upgrade->asking = false;
     if (upgrade->abandoned) {
         upgrade_end(upgrade);
-        if (k->ended)
-            loop_stop(k->loop);
+        keeper_child_gone(k);
         return;
     }
     if (subprocess_succeeded(upgrade->end)) {
@@ -226,6 +227,7 @@ void upgrade_successor_up(struct keeper *k)
 
     if (upgrade->abandoned)
         return;
+    changing_abandon(k); /* (the gateway that asked for it is current no more) */
     bound_sockets_remove_paths(k->sockets);
     child_send_sockets(k->successor);
     child_send(k->successor, KEEPER_LISTEN, NULL, NULL, 0, -1);

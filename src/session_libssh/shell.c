@@ -26,7 +26,8 @@ static void on_exit_status(ssh_session handle, ssh_channel channel, int status, 
     (void)handle;
     (void)channel;
     chan_debug(ch, "the command has ended with status %d", status);
-    if (!shell_is_starting(ch))
+    /* (A server may say so before a command was asked for; then the owner may have gone.) */
+    if (ch->shell->step >= SHELL_COMMAND_ASKED)
         ch->shell->events.exited(ch->shell->arg, (uint32_t)status);
 }
 
@@ -309,7 +310,8 @@ static struct channel_shell *find_agent_shell(const struct libssh_session *s)
     struct channel *ch;
 
     TAILQ_FOREACH (ch, &s->channels.open, link)
-        if (ch->shell != NULL && ch->shell->request.agent != NULL && !shell_is_starting(ch))
+        if (ch->shell != NULL && ch->shell->request.agent != NULL &&
+            ch->shell->step >= SHELL_COMMAND_ASKED)
             return ch->shell;
     return NULL;
 }

@@ -173,6 +173,8 @@ static void run_moving(struct message *message, void *owner)
 {
     struct client *c = container_of(message, struct client, session.moving_message);
     struct worker *worker = owner;
+    const struct internal_stream *stream = c->internal != NULL ? c->internal->stream : NULL;
+    bool is_cut = stream != NULL && atomic_load(&stream->cut);
 
     if (worker->stopping) {
         drop_moving(message);
@@ -192,6 +194,8 @@ static void run_moving(struct message *message, void *owner)
                   buffer_length(&c->session.moving_unsent));
     buffer_clear(&c->session.moving_unsent);
     client_event(c, CLIENT_MOVED, NULL);
+    if (is_cut) /* (what was told of it may have come before the client did) */
+        clients_stream_news(worker);
 }
 
 /* The message carries the client itself, which is the other worker's as soon as it is sent. */
