@@ -275,6 +275,12 @@ def automatic(sshd):
                       (0, b"", b"Exit request sent.\r\n"), "exit")
                 equal(child.wait(60), 255, "its status")
             wait_until(lambda: not tunnel.pids(), "adit has ended")
+    for command in ("exit", "stop"):
+        with tap.case(f"-O {command}: adit has ended in order"):
+            tunnel = Tunnel(f"ssh -N -L {free_port()}:{ANY}:9 server", hosts)
+            wait_until(lambda: os.path.exists(path), "the path")
+            equal(run(["ssh", "-F", hosts, "-O", command, "server"]).returncode, 0, "what ssh says")
+            equal(tunnel.wait(), 0, f"adit's exit status ({tunnel.text()!r})")
 
 
 def main():
