@@ -245,10 +245,14 @@ def rates(sshd):
 def opens(sshd, origin):
     with Adit(config(sshd, limit(opens=3)), name="adit, opens") as adit, Blackhole() as hole, \
             contextlib.ExitStack() as waiting:
+        adit.sessions_up(1)
         with tap.case("unanswered opens of a source"):
+            mark = sshd.mark()
             for _ in range(3):
                 ask(waiting, FLOOD, adit.address, hole)
-            wait_until(lambda: refused(FLOOD, adit, origin) == 1, "the fourth is refused")
+            wait_until(lambda: [port for _, port in sshd.targets(mark)] == [hole.port] * 3,
+                       "the server was asked for three")
+            equal(refused(FLOOD, adit, origin), 1, "the fourth is refused")
             equal(refused("127.0.0.4", adit, origin), 0, "another source")
         with tap.case("they count on when their clients have gone"):
             waiting.close()
