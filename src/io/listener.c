@@ -23,7 +23,7 @@
 struct listener {
     atomic_uint references;
     atomic_bool closed;
-    bool shared; /* another process listens there, too: it is not shut down */
+    atomic_bool shared; /* another process listens there, too: it is not shut down */
     int fd;
     char *name;
     uint16_t port;
@@ -124,7 +124,7 @@ static bool take_passed(struct listener *l, const struct listener_address *addre
         errno = EINVAL;
         return false;
     }
-    l->shared = true;
+    atomic_store(&l->shared, true); /* (acceptors look at it) */
     l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (l->fd < 0 || fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0)
         return false;
@@ -195,7 +195,7 @@ void listener_leave(struct listener *l)
 
 bool listener_is_left(const struct listener *l)
 {
-    return l->shared;
+    return atomic_load(&l->shared);
 }
 
 void listener_remove_path(struct listener *l)
@@ -293,7 +293,7 @@ void listener_close(struct listener *l)
         return;
     listener_remove_path(l);
     atomic_store(&l->closed, true); /* before an acceptor can notice the shutdown */
-    if (!l->shared)
+    if (!atomic_load(&l->shared))
         shutdown(l->fd, SHUT_RDWR);
     listener_unref(l);
 }
@@ -310,7 +310,7 @@ bool listener_is_closed(const struct listener *l)
 
 bool listener_leaves_queue(const struct listener *l)
 {
-    return l->shared && listener_is_closed(l);
+    return atomic_load(&l->shared) && listener_is_closed(l);
 }
 
 uint16_t listener_port(const struct listener *l)
