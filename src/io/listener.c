@@ -124,7 +124,7 @@ static bool take_passed(struct listener *l, const struct listener_address *addre
         errno = EINVAL;
         return false;
     }
-    atomic_store(&l->shared, true); /* (acceptors look at it) */
+    atomic_store(&l->shared, true);
     l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (l->fd < 0 || fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0)
         return false;
@@ -190,7 +190,7 @@ void listener_take_path(struct listener *l, const char *path)
 
 void listener_leave(struct listener *l)
 {
-    l->shared = true;
+    atomic_store(&l->shared, true); /* (acceptors look at it) */
 }
 
 bool listener_is_left(const struct listener *l)
