@@ -35,7 +35,7 @@ def the_socket(sshd):
         with Adit(text, name="adit over a stale socket"):
             equal(asked_check(path), 0, "the status of -O check")
     with tap.case("it is removed at the end"):
-        false(os.path.exists(path), "the path is there")
+        wait_until(lambda: not os.path.exists(path), "the path is gone")
 
     with Adit(text) as adit:
         adit.sessions_up(1)
@@ -166,7 +166,7 @@ def moves(adit, sshd, path):
         mark = adit.reload(config(sshd, gate={"control": other}))
         adit.wait_log(r" info: reloaded ", mark)
         equal(asked_check(other), 0, "-O check there")
-        false(os.path.exists(path), "the old path is there")
+        wait_until(lambda: not os.path.exists(path), "the old path is gone")
     with tap.case("a path where it cannot be changes nothing"):
         adit.write(config(sshd, acl("deny to=*"), gate={"control": "/nonexistent/control"}))
         done = ask(other, "reload")
@@ -178,7 +178,7 @@ def moves(adit, sshd, path):
     with tap.case("a reload can do without, and have it again"):
         mark = adit.reload(config(sshd))
         adit.wait_log(r" info: reloaded ", mark)
-        false(os.path.exists(other), "the path is there")
+        wait_until(lambda: not os.path.exists(other), "the path is gone")
         mark = adit.reload(config(sshd, gate={"control": path}))
         adit.wait_log(r" info: reloaded ", mark)
         equal(asked_check(path), 0, "-O check")

@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, free_port, patience, scratch, tap, true,
+from adit_test import (ANY, Adit, config, equal, free_port, patience, scratch, tap, true,
                        wait_until)
 from adit_test.clients import connect, exchange, refuses
 from adit_test.control import ask, asked, asked_check, asked_raw, status
@@ -31,7 +31,7 @@ def ending(adit, path, origin):
                 {"kind": "dynamic", "spec": str(port)}]})
             equal((answer["ok"], answer["error"]), (False, "adit is ending"), "the answer")
         true(refuses(port) and refuses(adit.port), "nobody listens")
-        false(os.path.exists(path), "the control socket is there")
+        wait_until(lambda: not os.path.exists(path), "the control socket is gone")
         live.close()
         adit.finish(None)
 
@@ -47,7 +47,7 @@ def ends(sshd):
                 done = ask(path, "stop")
                 equal((done.returncode, done.stderr), (0, "Stop listening request sent.\n"), "stop")
                 wait_until(lambda: refuses(adit.port), "the listener is gone")
-                false(os.path.exists(path), "the control socket is there")
+                wait_until(lambda: not os.path.exists(path), "the control socket is gone")
                 adit.settle()
                 threading.Event().wait(1.5)  # drain_timeout is that of signals
                 true(exchange(conn), "the connection goes on")
@@ -90,7 +90,7 @@ def ends(sshd):
                 equal((done.returncode, done.stderr), (0, "Exit request sent.\n"), "-O exit")
                 adit.finish(None)
                 conn.close()
-                false(os.path.exists(path), "the control socket is there")
+                wait_until(lambda: not os.path.exists(path), "the control socket is gone")
 
 
 def main():
