@@ -236,8 +236,12 @@ static size_t paced_held(const struct endpoint *endpoint)
 
 static void paced_free(struct paced *p)
 {
+    size_t unused = p->waiting.queue != NULL ? p->pace.portion : p->left;
+
     if (p->gone != NULL)
         *p->gone = true;
+    if (p->pace.unused != NULL && unused > 0)
+        p->pace.unused(p->pace.arg, unused);
     deadline_cancel(&p->waiting);
     later_cancel(p->loop, &p->more);
     buffer_clear(&p->held);

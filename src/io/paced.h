@@ -17,8 +17,12 @@
 /* For how many milliseconds the next portion, of so many bytes, has to wait; 0: it may come now. */
 typedef uint64_t paced_wait_fn(void *arg, size_t portion);
 
+/* So many bytes of the portions that were waited for will not come. */
+typedef void paced_unused_fn(void *arg, size_t bytes);
+
 struct paced_pace {
     paced_wait_fn *wait;
+    paced_unused_fn *unused; /* called when the paced endpoint is freed; NULL: nobody asks */
     void *arg;
     size_t portion; /* at least 1 */
 };

@@ -241,7 +241,7 @@ static bool remembers(const struct limit_entry *entry, uint64_t now_ms)
 
     return entry->fresh.full_at > now || entry->rates[0].full_at > now ||
            entry->rates[1].full_at > now ||
-           (entry->told_at != 0 && now_ms + 1 - entry->told_at < LIMIT_TELL_MS);
+           (entry->told_at != 0 && now_ms + 1 < entry->told_at + LIMIT_TELL_MS);
 }
 
 void limit_entry_put(struct limit_table *table, struct limit_entry *entry, uint64_t now_ms)
@@ -304,11 +304,20 @@ uint64_t limit_entry_reserve(struct limit_entry *entry, const struct limit_bound
            NS_PER_MS;
 }
 
+void limit_entry_return(struct limit_entry *entry, const struct limit_bounds *bounds, int direction,
+                        size_t bytes)
+{
+    uint64_t cost = (uint64_t)((__uint128_t)bytes * NS_PER_S / bounds->rate);
+    uint64_t *full_at = &entry->rates[direction].full_at;
+
+    *full_at -= cost < *full_at ? cost : *full_at;
+}
+
 unsigned limit_entry_refused(struct limit_entry *entry, uint64_t now_ms)
 {
     unsigned times = ++entry->refused;
 
-    if (entry->told_at != 0 && now_ms + 1 - entry->told_at < LIMIT_TELL_MS)
+    if (entry->told_at != 0 && now_ms + 1 < entry->told_at + LIMIT_TELL_MS)
         return 0;
     entry->told_at = now_ms + 1;
     entry->refused = 0;

@@ -101,6 +101,10 @@ bool limit_entry_take_fresh(struct limit_entry *entry, const struct limit_bounds
 uint64_t limit_entry_reserve(struct limit_entry *entry, const struct limit_bounds *bounds,
                              int direction, size_t bytes, uint64_t now_ms);
 
+/* Of what was reserved, so many bytes have not come and will not. */
+void limit_entry_return(struct limit_entry *entry, const struct limit_bounds *bounds, int direction,
+                        size_t bytes);
+
 /* Notes that one was refused. Returns how many have been since that was told last, this one
  * included, if it is to be told now: at first, and then once in LIMIT_TELL_MS. Else 0. */
 #define LIMIT_TELL_MS 60000

@@ -145,6 +145,15 @@ uint64_t limit_claim_reserve(struct limit_counts *counts, const struct limit_cla
     return wait;
 }
 
+void limit_claim_return(struct limit_counts *counts, const struct limit_claim *claim,
+                        const struct limit_bounds *bounds, int direction, size_t bytes)
+{
+    struct stripe *stripe = lock_stripe(counts, claim->stripe);
+
+    limit_entry_return(claim->entry, bounds, direction, bytes);
+    uv_mutex_unlock(&stripe->lock);
+}
+
 unsigned limit_claim_refused(struct limit_counts *counts, const struct limit_claim *claim,
                              uint64_t now_ms)
 {

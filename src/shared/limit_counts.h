@@ -35,6 +35,8 @@ bool limit_claim_take_fresh(struct limit_counts *counts, const struct limit_clai
 uint64_t limit_claim_reserve(struct limit_counts *counts, const struct limit_claim *claim,
                              const struct limit_bounds *bounds, int direction, size_t bytes,
                              uint64_t now_ms);
+void limit_claim_return(struct limit_counts *counts, const struct limit_claim *claim,
+                        const struct limit_bounds *bounds, int direction, size_t bytes);
 unsigned limit_claim_refused(struct limit_counts *counts, const struct limit_claim *claim,
                              uint64_t now_ms);
 

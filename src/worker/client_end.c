@@ -218,10 +218,10 @@ static void client_free(struct client *c)
         metric_add(&listener_counts_of(c)->ended, 1);
     stop(c);
     client_drop_kept(c);
-    client_forget_limits(c);
     client_free_ahead(c);
     client_release_slot(c);
     endpoint_close(c->endpoint, ends_by_reset(c));
+    client_forget_limits(c);
     client_forget_request(c);
     client_report(c, OUTCOME_NO_SESSION, "given up");
     buffer_clear(&c->session.moving_unsent);

@@ -283,6 +283,19 @@ static uint64_t wait_for_rate(void *arg, size_t bytes)
     return longest;
 }
 
+static void return_rate(void *arg, size_t bytes)
+{
+    struct client_pace *pace = arg;
+    struct client *c = pace->client;
+
+    for (int per = 0; per < LIMIT_PERS; per++) {
+        const struct client_claim *claim = &c->limits.claims[per];
+        if (claim->limit != NULL && claim->limit->bounds.rate != 0)
+            limit_claim_return(counts_of(c), &claim->claim, &claim->limit->bounds, pace->direction,
+                               bytes);
+    }
+}
+
 /* The portion of the slowest rate; 0: the client has no rate. */
 static size_t rate_portion(const struct client *c)
 {
@@ -304,6 +317,7 @@ static struct endpoint *pace_endpoint(struct client *c, struct endpoint *endpoin
     c->limits.paces[direction] = (struct client_pace){.client = c, .direction = direction};
     return paced_new(c->worker->loop, endpoint,
                      &(struct paced_pace){.wait = wait_for_rate,
+                                          .unused = return_rate,
                                           .arg = &c->limits.paces[direction],
                                           .portion = portion});
 }

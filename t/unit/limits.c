@@ -217,6 +217,11 @@ static void bytes_cost_their_time(void **state)
     assert_int_equal(limit_entry_reserve(entry, &bounds, 0, 50, 1000), 50);
     assert_int_equal(limit_entry_reserve(entry, &bounds, 1, 100, 1000), 0); /* the other way */
     assert_int_equal(limit_entry_reserve(entry, &bounds, 0, 50, 1050), 50);
+    /* What was reserved and does not come is the next one's. */
+    limit_entry_return(entry, &bounds, 0, 50);
+    assert_int_equal(limit_entry_reserve(entry, &bounds, 0, 50, 1050), 50);
+    limit_entry_return(entry, &bounds, 0, 1000000);
+    assert_int_equal(limit_entry_reserve(entry, &bounds, 0, 100, 1050), 0);
     limit_table_free(table);
 }
 
