@@ -142,10 +142,10 @@ static char *copy_of(const json_t *item, const char *member)
 }
 
 /* The forwards of a request. */
-static struct config_change_forward *forwards_of(const json_t *object, size_t *count)
+static struct forward_words *forwards_of(const json_t *object, size_t *count)
 {
     const json_t *items = json_object_get(object, "forwards");
-    struct config_change_forward *forwards;
+    struct forward_words *forwards;
 
     *count = json_array_size(items);
     forwards = mem_zalloc((*count + 1) * sizeof(*forwards));
@@ -183,7 +183,7 @@ static void obey_forward(struct control *control, struct control_request *reques
                          const json_t *object)
 {
     size_t count;
-    struct config_change_forward *forwards = forwards_of(object, &count);
+    struct forward_words *forwards = forwards_of(object, &count);
 
     forward_orders_add(control->orders, forwards, count, order_done, request);
 }
@@ -200,7 +200,7 @@ static void obey_cancel(struct control *control, struct control_request *request
                         const json_t *object)
 {
     size_t count;
-    struct config_change_forward *forwards = forwards_of(object, &count);
+    struct forward_words *forwards = forwards_of(object, &count);
 
     config_changes_ask(control->gateway->changes, &(struct config_change_request){
                                                       .kind = CONFIG_REMOVE_FORWARDS,

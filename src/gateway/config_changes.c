@@ -15,7 +15,7 @@ struct change_waiter {
 struct config_change {
     TAILQ_ENTRY(config_change) link;
     enum config_change_kind kind;
-    struct config_change_forward *forwards;
+    struct forward_words *forwards;
     size_t forward_count;
     struct change_waiter *waiters;
     size_t waiter_count;
@@ -26,19 +26,14 @@ struct config_changes {
     struct config_change *under_way;               /* NULL: none */
     uint32_t serial;                               /* of the one under way, or the last */
     struct later not_asked;                        /* it could not be asked for */
+    struct later refusing;                         /* what was asked for after the close */
     TAILQ_HEAD(change_queue, config_change) queue; /* of those that wait */
     bool closed;
 };
 
 static void change_free(struct config_change *change)
 {
-    for (size_t i = 0; i < change->forward_count; i++) {
-        free(change->forwards[i].kind);
-        free(change->forwards[i].spec);
-        free(change->forwards[i].via);
-        free(change->forwards[i].name);
-    }
-    free(change->forwards);
+    forward_words_free(change->forwards, change->forward_count);
     free(change->waiters);
     free(change);
 }
@@ -64,6 +59,23 @@ static void tell_ending(struct config_change *change)
     change_tell(
         change, false,
         &(struct config_change_result){.problems = &no_problems, .error = "adit is ending"});
+}
+
+/* (A waiter that is told may ask for another change.) */
+static void tell_all_ending(struct config_changes *changes)
+{
+    struct config_change *change;
+
+    while ((change = TAILQ_FIRST(&changes->queue)) != NULL) {
+        TAILQ_REMOVE(&changes->queue, change, link);
+        tell_ending(change);
+        change_free(change);
+    }
+}
+
+static void refuse_late(struct later *refusing)
+{
+    tell_all_ending(container_of(refusing, struct config_changes, refusing));
 }
 
 static void start_next(struct config_changes *changes);
@@ -165,13 +177,11 @@ void config_changes_ask(struct config_changes *changes, const struct config_chan
     change->forwards = request->forwards;
     change->forward_count = request->forward_count;
     add_waiter(change, request->done, request->arg);
-    if (changes->closed) {
-        tell_ending(change);
-        change_free(change);
-        return;
-    }
     TAILQ_INSERT_TAIL(&changes->queue, change, link);
-    start_next(changes);
+    if (changes->closed)
+        later_post(changes->options.loop, &changes->refusing, refuse_late);
+    else
+        start_next(changes);
 }
 
 bool config_changes_reloading(const struct config_changes *changes)
@@ -179,11 +189,8 @@ bool config_changes_reloading(const struct config_changes *changes)
     return changes->under_way != NULL && changes->under_way->kind == CONFIG_RELOAD;
 }
 
-/* (A waiter that is told cannot add to the queue any more.) */
 void config_changes_close(struct config_changes *changes)
 {
-    struct config_change *change;
-
     if (changes->closed)
         return;
     changes->closed = true;
@@ -191,11 +198,7 @@ void config_changes_close(struct config_changes *changes)
     if (changes->under_way != NULL)
         TAILQ_INSERT_HEAD(&changes->queue, changes->under_way, link);
     changes->under_way = NULL;
-    while ((change = TAILQ_FIRST(&changes->queue)) != NULL) {
-        TAILQ_REMOVE(&changes->queue, change, link);
-        tell_ending(change);
-        change_free(change);
-    }
+    tell_all_ending(changes);
 }
 
 void config_changes_free(struct config_changes *changes)
@@ -203,5 +206,7 @@ void config_changes_free(struct config_changes *changes)
     if (changes == NULL)
         return;
     config_changes_close(changes);
+    tell_all_ending(changes);
+    later_cancel(changes->options.loop, &changes->refusing);
     free(changes);
 }

@@ -9,6 +9,7 @@
 #define ADIT_GATEWAY_CONFIG_CHANGES_H
 
 #include "conf/config.h"
+#include "conf/forward_words.h"
 #include "wire/keeper.h"
 
 #include <stdbool.h>
@@ -17,14 +18,6 @@
 #define CONFIG_CHANGE_ERROR_MAX 600
 
 struct config_changes;
-
-/* One forward of a change: its kind and ends in words, or its section's name. */
-struct config_change_forward {
-    char *kind; /* "local", "remote" or "dynamic" */
-    char *spec; /* as ssh(1) takes it */
-    char *via;  /* the upstream that a new one leads through; NULL: the first */
-    char *name;
-};
 
 /* What a change has come to. Everything is valid during the call only. */
 struct config_change_result {
@@ -47,8 +40,7 @@ typedef void config_change_done_fn(void *arg, bool ok, const struct config_chang
 
 /* Asks the keeper for a change; config_changes_made follows. False: it is too long to be asked. */
 typedef bool config_change_ask_fn(void *arg, uint32_t serial, enum config_change_kind kind,
-                                  const struct config_change_forward *forwards,
-                                  size_t forward_count);
+                                  const struct forward_words *forwards, size_t forward_count);
 
 /* Tells the keeper whether a change is in use. */
 typedef void config_change_taken_fn(void *arg, uint32_t serial, bool in_use);
@@ -67,14 +59,13 @@ struct config_changes *config_changes_new(const struct config_changes_options *o
 /* A change that is asked for. */
 struct config_change_request {
     enum config_change_kind kind;
-    struct config_change_forward *forwards; /* of malloc(3), as their strings; NULL for a reload */
+    struct forward_words *forwards; /* of malloc(3), as their strings; NULL for a reload */
     size_t forward_count;
     config_change_done_fn *done; /* NULL is fine */
     void *arg;                   /* of `done` */
 };
 
-/* Asks for a change, and takes over its forwards. `done` is called once, later or, after
- * config_changes_close, at once. */
+/* Asks for a change, and takes over its forwards. `done` is called once, later. */
 void config_changes_ask(struct config_changes *changes,
                         const struct config_change_request *request);
 

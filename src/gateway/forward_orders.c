@@ -27,9 +27,7 @@ struct forward_order {
     char **names; /* of the forwards' sections */
     size_t count;
     struct deadline patience;
-    char *why;     /* one of them cannot be had */
-    bool asking;   /* inside of config_changes_ask ... */
-    char *refused; /* ... which has refused them all */
+    char *why; /* one of them cannot be had */
 };
 
 static void order_free(struct forward_order *order)
@@ -38,7 +36,6 @@ static void order_free(struct forward_order *order)
         free(order->names[i]);
     free(order->names);
     free(order->why);
-    free(order->refused);
     free(order);
 }
 
@@ -77,7 +74,7 @@ static void order_taken_back(void *arg, bool ok, const struct config_change_resu
 static void order_failed(struct forward_order *order, const char *why)
 {
     const struct gateway *g = order->orders->gateway;
-    struct config_change_forward *forwards = mem_zalloc(order->count * sizeof(*forwards));
+    struct forward_words *forwards = mem_zalloc(order->count * sizeof(*forwards));
     size_t count = 0;
 
     order_settled(order);
@@ -173,10 +170,6 @@ static void forwards_added(void *arg, bool ok, const struct config_change_result
     struct forward_order *order = arg;
     const struct config *config = result->config;
 
-    if (!ok && order->asking) { /* (adit is ending: forward_orders_add has not returned yet) */
-        order->refused = mem_strdup(result->error);
-        return;
-    }
     if (!ok) {
         order_refuse(order, result->error);
         return;
@@ -191,7 +184,7 @@ static void forwards_added(void *arg, bool ok, const struct config_change_result
 }
 
 struct forward_order *forward_orders_add(struct forward_orders *orders,
-                                         struct config_change_forward *forwards, size_t count,
+                                         struct forward_words *forwards, size_t count,
                                          forward_order_done_fn *done, void *arg)
 {
     struct forward_order *order = mem_zalloc(sizeof(*order));
@@ -199,7 +192,6 @@ struct forward_order *forward_orders_add(struct forward_orders *orders,
     order->orders = orders;
     order->done = done;
     order->arg = arg;
-    order->asking = true;
     config_changes_ask(orders->gateway->changes, &(struct config_change_request){
                                                      .kind = CONFIG_ADD_FORWARDS,
                                                      .forwards = forwards,
@@ -207,11 +199,7 @@ struct forward_order *forward_orders_add(struct forward_orders *orders,
                                                      .done = forwards_added,
                                                      .arg = order,
                                                  });
-    order->asking = false;
-    if (order->refused == NULL)
-        return order;
-    order_refuse(order, order->refused);
-    return NULL;
+    return order;
 }
 
 void forward_order_forget(struct forward_order *order)

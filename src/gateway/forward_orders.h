@@ -21,10 +21,9 @@ typedef void forward_order_done_fn(void *arg, const struct forward_order_result 
 
 struct forward_orders *forward_orders_new(struct gateway *gateway);
 
-/* Takes the forwards over, as config_changes_ask. `done` is called once: later, or
- * before this returns NULL, as adit is ending. */
+/* Takes the forwards over, as config_changes_ask. `done` is called once, later. */
 struct forward_order *forward_orders_add(struct forward_orders *orders,
-                                         struct config_change_forward *forwards, size_t count,
+                                         struct forward_words *forwards, size_t count,
                                          forward_order_done_fn *done, void *arg);
 
 /* `done` will not be called; the forwards stay. NULL is fine. */

@@ -51,7 +51,7 @@ static bool is_forward(const struct mux_forward *forward)
 }
 
 bool mux_forward_words(const struct mux_forward *forward, const char *via,
-                       struct config_change_forward *words)
+                       struct forward_words *words)
 {
     static const enum forward_kind kinds[] = {[MUX_FORWARD_LOCAL] = FORWARD_LOCAL,
                                               [MUX_FORWARD_REMOTE] = FORWARD_REMOTE,
@@ -66,9 +66,9 @@ bool mux_forward_words(const struct mux_forward *forward, const char *via,
     if (has_target(forward))
         made.target = mux_place_of(forward->connect, forward->connect_port);
     if (is_path(&made.bind) && is_path(&made.target)) {
-        *words = (struct config_change_forward){.kind = mem_strdup(forward_kinds[made.kind]),
-                                                .spec = forward_spec_print(&made),
-                                                .via = mem_strdup(via)};
+        *words = (struct forward_words){.kind = mem_strdup(forward_kinds[made.kind]),
+                                        .spec = forward_spec_print(&made),
+                                        .via = mem_strdup(via)};
         ok = true;
     }
     place_clear(&made.bind);

@@ -8,6 +8,6 @@
 /* The forward in the words of ssh(1), for config_changes_ask: kind, spec and via are the caller's.
  * False: it cannot be one, and nothing is set. */
 bool mux_forward_words(const struct mux_forward *forward, const char *via,
-                       struct config_change_forward *words);
+                       struct forward_words *words);
 
 #endif

@@ -251,7 +251,7 @@ static void open_mux_stream(struct mux_client *c, const struct mux_request *requ
 /* Forwards. */
 
 /* The port that the server chose for a forward that was there already; 0: none. */
-static uint16_t known_port(const struct gateway *g, const struct config_change_forward *words)
+static uint16_t known_port(const struct gateway *g, const struct forward_words *words)
 {
     const struct config *config = g->generation->config;
 
@@ -285,7 +285,7 @@ static void on_order_done(void *arg, const struct forward_order_result *result)
 
 static void open_mux_forward(struct mux_client *c, const struct mux_forward *forward)
 {
-    struct config_change_forward *words = mem_zalloc(sizeof(*words));
+    struct forward_words *words = mem_zalloc(sizeof(*words));
     uint16_t port;
 
     if (!mux_forward_words(forward, c->via, words)) {
@@ -296,10 +296,7 @@ static void open_mux_forward(struct mux_client *c, const struct mux_forward *for
     c->wants_port = forward->kind == MUX_FORWARD_REMOTE && forward->port == 0;
     port = c->wants_port ? known_port(c->master->gateway, words) : 0;
     if (port != 0) {
-        free(words->kind);
-        free(words->spec);
-        free(words->via);
-        free(words);
+        forward_words_free(words, 1);
         answer_number(c, MUX_REMOTE_PORT, c->id, port);
         return;
     }
@@ -323,7 +320,7 @@ static void on_removed(void *arg, bool ok, const struct config_change_result *re
 
 static void close_mux_forward(struct mux_client *c, const struct mux_forward *forward)
 {
-    struct config_change_forward *words = mem_zalloc(sizeof(*words));
+    struct forward_words *words = mem_zalloc(sizeof(*words));
 
     if (!mux_forward_words(forward, c->via, words)) {
         free(words);

@@ -37,13 +37,7 @@ bool change_request_read(struct keeper_message *message, struct change_request *
 
 void change_request_clear(struct change_request *request)
 {
-    for (size_t i = 0; i < request->forward_count; i++) {
-        free(request->forwards[i].kind);
-        free(request->forwards[i].spec);
-        free(request->forwards[i].via);
-        free(request->forwards[i].name);
-    }
-    free(request->forwards);
+    forward_words_free(request->forwards, request->forward_count);
     *request = (struct change_request){0};
 }
 
@@ -81,7 +75,7 @@ static void make_reloaded(const struct change_sources *sources, struct config *b
 
 /* Forwards. */
 
-static bool read_forward(const struct change_forward *words, struct config_forward *forward,
+static bool read_forward(const struct forward_words *words, struct config_forward *forward,
                          char *error, size_t error_size)
 {
     int kind = word_index(forward_kinds, words->kind);
@@ -113,7 +107,7 @@ static struct config *with_forward(struct config *config, const struct config_fo
 
 /* `config` with one forward of the change added or removed; NULL: `error` says why not. */
 static struct config *make_one(enum config_change_kind kind, struct config *config,
-                               const struct change_forward *words, struct change_result *result)
+                               const struct forward_words *words, struct change_result *result)
 {
     char *error = result->error;
     size_t error_size = sizeof(result->error);

@@ -3,23 +3,15 @@
 #ifndef ADIT_KEEPER_CHANGE_H
 #define ADIT_KEEPER_CHANGE_H
 
+#include "conf/forward_words.h"
 #include "conf/options.h"
 #include "keeper/bound_sockets.h"
 #include "wire/keeper.h"
 
-/* One forward of a change: its kind ("local", "remote" or "dynamic") and its ends in words, as
- * ssh(1) takes them, or the name of its section. "" is none. */
-struct change_forward {
-    char *kind;
-    char *spec;
-    char *via; /* the upstream that a new one leads through; "": the first */
-    char *name;
-};
-
 /* What is asked for. */
 struct change_request {
     enum config_change_kind kind;
-    struct change_forward *forwards; /* of malloc(3), as their strings */
+    struct forward_words *forwards; /* of malloc(3), as their strings */
     size_t forward_count;
 };
 

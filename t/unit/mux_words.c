@@ -109,7 +109,7 @@ static void forwards_in_the_words_of_ssh(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mux_forward forward = {cases[i].kind, text(cases[i].listen), cases[i].port,
                                       text(cases[i].connect), cases[i].connect_port};
-        struct config_change_forward words = {0};
+        struct forward_words words = {0};
         char whole[100];
         bool ok = mux_forward_words(&forward, "office", &words);
 
