@@ -5,6 +5,7 @@
 #include "conf/load.h"
 #include "conf/stores.h"
 #include "conf/types.h"
+#include "io/memory_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -333,4 +334,14 @@ struct config *config_restore(const char *text)
         return r.config;
     config_unref(r.config);
     return NULL;
+}
+
+struct config *config_restore_file(int fd)
+{
+    char *text = memory_file_text(fd);
+    struct config *config = text != NULL ? config_restore(text) : NULL;
+
+    if (text != NULL)
+        mem_free_secret(text, strlen(text));
+    return config;
 }

@@ -29,4 +29,8 @@ char *config_serialise(const struct config *config, bool whole);
  * version of the format, or not all of it. */
 struct config *config_restore(const char *text);
 
+/* The same of a file in memory (io/memory_file.h), whose text is overwritten: it holds secrets. The
+ * descriptor stays the caller's. */
+struct config *config_restore_file(int fd);
+
 #endif

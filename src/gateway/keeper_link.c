@@ -6,7 +6,7 @@
 #include "gateway/gateway_parts.h"
 #include "io/background.h"
 #include "io/packets.h"
-#include "io/whole.h"
+#include "io/memory_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -82,32 +82,10 @@ struct given_sockets *keeper_link_given(struct keeper_link *link)
 
 /* Configurations. */
 
-/* The text of a file in memory; the caller overwrites and frees it. */
-static char *text_of(int fd)
-{
-    struct buffer bytes = {0};
-    char *text = NULL;
-
-    if (descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, &bytes) == NULL)
-        text = mem_strndup((const char *)buffer_data(&bytes), buffer_length(&bytes));
-    buffer_wipe(&bytes);
-    return text;
-}
-
-struct config *keeper_link_config(int fd)
-{
-    char *text = text_of(fd);
-    struct config *config = text != NULL ? config_restore(text) : NULL;
-
-    if (text != NULL)
-        mem_free_secret(text, strlen(text));
-    return config;
-}
-
 static struct config_problems problems_of(int fd)
 {
     struct config_problems problems = {0};
-    char *text = text_of(fd);
+    char *text = memory_file_text(fd);
     char *rest = text;
     const char *line;
 
@@ -130,7 +108,7 @@ static bool take_config(struct keeper_link *link, struct keeper_message *message
     if (message->numbers[1] == 0)
         problems = problems_of(fd);
     else
-        good = (config = keeper_link_config(fd)) != NULL;
+        good = (config = config_restore_file(fd)) != NULL;
     if (good)
         config_changes_made(link->gateway->changes, message->numbers[0], config, error, &problems);
     given_sockets_clear(&link->given);
@@ -254,7 +232,7 @@ void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, con
 }
 
 bool keeper_link_ask(void *arg, uint32_t serial, enum config_change_kind kind,
-                     const struct config_change_forward *forwards, size_t forward_count)
+                     const struct forward_words *forwards, size_t forward_count)
 {
     const struct gateway *g = arg;
     const char **texts = mem_zalloc((4 * forward_count + 1) * sizeof(*texts));

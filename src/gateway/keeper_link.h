@@ -24,9 +24,6 @@ void given_sockets_add(struct given_sockets *given, struct keeper_message *messa
 /* Forgets what was given; what was not taken over is closed in this process only. */
 void given_sockets_clear(struct given_sockets *given);
 
-/* The configuration that is sent by its descriptor, with one reference. NULL: it cannot be read. */
-struct config *keeper_link_config(int fd);
-
 struct keeper_link;
 
 /* Takes over the descriptor `end`. NULL: the loop cannot watch it (logged). */

@@ -3,6 +3,7 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "conf/serialise.h"
 #include "base/slow_copies.h"
 #include "gateway/gateway.h"
 #include "gateway/keeper_link.h"
@@ -72,7 +73,7 @@ static bool take_first(struct beginning *b, struct keeper_message *message, int 
     else if (message->kind == KEEPER_SOCKET)
         given_sockets_add(&b->sockets, message, fd);
     else if (message->kind == KEEPER_CONFIG)
-        b->config = keeper_link_config(*fd);
+        b->config = config_restore_file(*fd);
     return message->kind != KEEPER_CONFIG || b->config != NULL;
 }
 

@@ -1,10 +1,13 @@
 /* memfd_create(2) with seals. */
 #include "io/memory_file.h"
 
+#include "base/buffer.h"
+#include "base/mem.h"
 #include "io/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,4 +26,15 @@ int memory_file_new(const char *name, const void *bytes, size_t length)
         close(fd);
     errno = error;
     return -1;
+}
+
+char *memory_file_text(int fd)
+{
+    struct buffer bytes = {0};
+    char *text = NULL;
+
+    if (descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, &bytes) == NULL)
+        text = mem_strndup((const char *)buffer_data(&bytes), buffer_length(&bytes));
+    buffer_wipe(&bytes);
+    return text;
 }

@@ -9,4 +9,8 @@
  * -1: errno. */
 int memory_file_new(const char *name, const void *bytes, size_t length);
 
+/* The text of a file, a NUL behind it; NULL: it cannot be read. The caller overwrites and frees it,
+ * and keeps the descriptor. */
+char *memory_file_text(int fd);
+
 #endif

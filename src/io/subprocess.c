@@ -3,7 +3,7 @@
 #include "io/subprocess.h"
 
 #include "base/clock.h"
-#include "io/whole.h"
+#include "io/memory_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,23 +37,6 @@ struct program_ends {
     int fds[3];
 };
 
-/* A file in memory with the input, at its beginning: nothing has to be written while the program
- * reads. -1: errno. */
-static int make_input(const struct subprocess *program)
-{
-    int fd = memfd_create("input", MFD_CLOEXEC);
-    int error = fd < 0 ? errno : write_whole(fd, program->input, program->input_length);
-
-    if (error == 0)
-        error = lseek(fd, 0, SEEK_SET) != 0 ? errno : 0;
-    if (error == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return -1;
-}
-
 /* A pipe that ends in `into`; false: errno. */
 static bool open_stream(struct running *running, int stream, struct subprocess_text *into,
                         struct program_ends *ends)
@@ -76,8 +58,12 @@ static bool open_stream(struct running *running, int stream, struct subprocess_t
 static bool open_streams(struct running *running, struct subprocess *program,
                          struct program_ends *ends)
 {
-    if (program->input != NULL && (ends->fds[STDIN_FILENO] = make_input(program)) < 0)
-        return false;
+    /* (In a file the input waits: nothing has to be written while the program reads.) */
+    if (program->input != NULL) {
+        ends->fds[STDIN_FILENO] = memory_file_new("input", program->input, program->input_length);
+        if (ends->fds[STDIN_FILENO] < 0)
+            return false;
+    }
     if (!open_stream(running, STDOUT_FILENO, &program->output, ends))
         return false;
     return program->errors_to_output || open_stream(running, STDERR_FILENO, &program->errors, ends);

@@ -10,7 +10,6 @@
 #include "io/listener.h"
 #include "io/memory_file.h"
 #include "io/passed_sockets.h"
-#include "io/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,19 +134,6 @@ void upgrade_state_forget(const struct keeper *k)
 
 /* Taking. */
 
-/* The text of an inherited file, which is closed; the caller overwrites and frees it. */
-static char *text_of_file(int fd)
-{
-    struct buffer bytes = {0};
-    char *text = NULL;
-
-    if (descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, &bytes) == NULL)
-        text = mem_strndup((const char *)buffer_data(&bytes), buffer_length(&bytes));
-    buffer_wipe(&bytes);
-    close(fd);
-    return text;
-}
-
 /* So many numbers, each at most INT_MAX or, for identifiers, UINT32_MAX. */
 static bool take_numbers(struct word_reader *words, uint64_t *numbers, size_t count)
 {
@@ -162,15 +148,12 @@ static bool take_numbers(struct word_reader *words, uint64_t *numbers, size_t co
 static bool take_state_config(struct keeper *k, struct word_reader *words)
 {
     uint64_t fd;
-    char *text;
     struct config *config;
 
     if (!take_numbers(words, &fd, 1))
         return false;
-    text = text_of_file((int)fd);
-    config = text != NULL ? config_restore(text) : NULL;
-    if (text != NULL)
-        mem_free_secret(text, strlen(text));
+    config = config_restore_file((int)fd);
+    close((int)fd);
     k->config = config != NULL ? config : config_ref(k->config);
     return true;
 }
@@ -270,9 +253,11 @@ static bool take_lines(struct keeper *k, const char *text)
 
 bool upgrade_state_take(struct keeper *k)
 {
-    char *text = text_of_file(atoi(getenv(UPGRADE_STATE)));
+    int fd = atoi(getenv(UPGRADE_STATE));
+    char *text = memory_file_text(fd);
     bool ok;
 
+    close(fd);
     unsetenv(UPGRADE_STATE);
     k->started = true;
     ok = text != NULL && take_lines(k, text);
