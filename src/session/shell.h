@@ -3,9 +3,12 @@
 #ifndef ADIT_SESSION_SHELL_H
 #define ADIT_SESSION_SHELL_H
 
+#include "base/mem.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 struct endpoint;
 struct session_shell;
@@ -30,6 +33,31 @@ struct shell_request {
     char **environment; /* NAME=VALUE; the server takes what its AcceptEnv allows */
     size_t variable_count;
 };
+
+/* A request with strings of its own; and their end. */
+static inline struct shell_request shell_request_copy(const struct shell_request *request)
+{
+    struct shell_request copy = *request;
+
+    copy.command = mem_strdup(request->command);
+    copy.term = mem_strdup(request->term);
+    copy.agent = mem_strdup(request->agent);
+    copy.environment = mem_zalloc((request->variable_count + 1) * sizeof(*copy.environment));
+    for (size_t i = 0; i < request->variable_count; i++)
+        copy.environment[i] = mem_strdup(request->environment[i]);
+    return copy;
+}
+
+static inline void shell_request_clear(struct shell_request *request)
+{
+    for (size_t i = 0; i < request->variable_count; i++)
+        free(request->environment[i]);
+    free(request->environment);
+    free((char *)request->command);
+    free((char *)request->term);
+    free((char *)request->agent);
+    *request = (struct shell_request){0};
+}
 
 struct shell_events {
     /* The command is on its way, and the open is about to be reported. `shell` is valid as long as

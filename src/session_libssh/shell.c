@@ -33,28 +33,11 @@ static void on_exit_status(ssh_session handle, ssh_channel channel, int status, 
 
 /* Opening. */
 
-static void copy_request(struct channel_shell *shell, const struct shell_request *request)
-{
-    shell->request = *request;
-    shell->request.command = mem_strdup(request->command);
-    shell->request.term = mem_strdup(request->term);
-    shell->request.agent = mem_strdup(request->agent);
-    shell->request.environment =
-        mem_zalloc((request->variable_count + 1) * sizeof(*shell->request.environment));
-    for (size_t i = 0; i < request->variable_count; i++)
-        shell->request.environment[i] = mem_strdup(request->environment[i]);
-}
-
 void shell_free(struct channel_shell *shell)
 {
     if (shell == NULL)
         return;
-    for (size_t i = 0; i < shell->request.variable_count; i++)
-        free(shell->request.environment[i]);
-    free(shell->request.environment);
-    free((char *)shell->request.command);
-    free((char *)shell->request.term);
-    free((char *)shell->request.agent);
+    shell_request_clear(&shell->request);
     free(shell);
 }
 
@@ -69,7 +52,7 @@ struct session_open *libssh_open_shell(struct session *session, const struct she
     shell->channel = ch;
     shell->events = *target->events;
     shell->arg = target->arg;
-    copy_request(shell, target->request);
+    shell->request = shell_request_copy(target->request);
     shell->error = error_stream_new(ch);
     ch->shell = shell;
     ch->callbacks.channel_exit_status_function = on_exit_status;
