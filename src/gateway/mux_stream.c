@@ -121,12 +121,14 @@ static void end_by_cut(struct mux_stream *s)
     ended(arg, &(struct mux_stream_end){0});
 }
 
-/* How the pump ended: an errno, or 0. */
-static int pump_result(const struct stream_pump *pump)
+/* How the pump, for which nobody waits any more, has ended: an errno, or 0. */
+static int take_result(struct stream_pump *pump)
 {
     int error = 0;
+    bool told = read(pump->done, &error, sizeof(error)) == (ssize_t)sizeof(error);
 
-    return read(pump->done, &error, sizeof(error)) == (ssize_t)sizeof(error) ? error : 0;
+    stop_waiting_for(pump);
+    return told ? error : 0;
 }
 
 /* A client that does not take its output any more ends the command. (The channel's own end may be
@@ -135,11 +137,10 @@ static void on_output_written(uv_poll_t *poll, int status, int events)
 {
     struct stream_pump *pump = container_of(poll, struct stream_pump, poll);
     struct mux_stream *s = pump->stream;
-    int error = pump_result(pump);
+    int error = take_result(pump);
 
     (void)status;
     (void)events;
-    stop_waiting_for(pump);
     if (error != 0 && error != ECONNRESET && pump == &s->output[0] && s->connection != NULL &&
         !s->cut)
         end_by_cut(s);
@@ -176,11 +177,10 @@ static void on_input_ended(uv_poll_t *poll, int status, int events)
 {
     struct stream_pump *pump = container_of(poll, struct stream_pump, poll);
     struct mux_stream *s = pump->stream;
-    int error = pump_result(pump);
+    int error = take_result(pump);
 
     (void)status;
     (void)events;
-    stop_waiting_for(pump);
     if (error == ECANCELED && !s->cut)
         end_by_cut(s);
 }

@@ -294,10 +294,16 @@ bool limit_entry_take_fresh(struct limit_entry *entry, const struct limit_bounds
                              bounds->burst_ms * NS_PER_MS);
 }
 
+/* What so many bytes cost, in nanoseconds. */
+static uint64_t rate_cost(const struct limit_bounds *bounds, size_t bytes)
+{
+    return (uint64_t)((__uint128_t)bytes * NS_PER_S / bounds->rate);
+}
+
 uint64_t limit_entry_reserve(struct limit_entry *entry, const struct limit_bounds *bounds,
                              int direction, size_t bytes, uint64_t now_ms)
 {
-    uint64_t cost = (uint64_t)((__uint128_t)bytes * NS_PER_S / bounds->rate);
+    uint64_t cost = rate_cost(bounds, bytes);
 
     return token_bucket_reserve(&entry->rates[direction], now_ms * NS_PER_MS, cost,
                                 bounds->burst_ms * NS_PER_MS) /
@@ -307,7 +313,7 @@ uint64_t limit_entry_reserve(struct limit_entry *entry, const struct limit_bound
 void limit_entry_return(struct limit_entry *entry, const struct limit_bounds *bounds, int direction,
                         size_t bytes)
 {
-    uint64_t cost = (uint64_t)((__uint128_t)bytes * NS_PER_S / bounds->rate);
+    uint64_t cost = rate_cost(bounds, bytes);
     uint64_t *full_at = &entry->rates[direction].full_at;
 
     *full_at -= cost < *full_at ? cost : *full_at;

@@ -120,15 +120,6 @@ void status_server_leave(struct status_server *server)
         listener_leave(s->listener);
 }
 
-void status_server_each(const struct status_server *server,
-                        void (*each)(void *arg, const char *address), void *arg)
-{
-    const struct status_socket *s;
-
-    TAILQ_FOREACH (s, &server->sockets, link)
-        each(arg, listener_name(s->listener));
-}
-
 void status_server_free(struct status_server *server)
 {
     if (server == NULL)

@@ -66,10 +66,6 @@ void status_server_change(struct status_server *server, struct config *config,
 /* They will be closed without being shut down, as another process listens there. */
 void status_server_leave(struct status_server *server);
 
-/* Calls `each` for every address that is listened on, as listener_name has it. */
-void status_server_each(const struct status_server *server,
-                        void (*each)(void *arg, const char *address), void *arg);
-
 /* Closes everything, answers under way too. NULL is fine. */
 void status_server_free(struct status_server *server);
 
