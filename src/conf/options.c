@@ -207,9 +207,10 @@ void options_usage(FILE *out)
           "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
-          "  -O COMMAND                check, ready, status, conninfo, forward, cancel, stop,\n"
-          "                            exit, reload, upgrade; list shows the tunnels that run\n"
-          "  --json                    with -O status and list: as JSON\n"
+          "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
+          "                            forward, cancel, stop, exit, reload, upgrade; list\n"
+          "                            shows the tunnels that run\n"
+          "  --json                    with -O status, connections and list: as JSON\n"
           "  --init FILE               write a first file, from questions or from a host and\n"
           "                            options of the connection, try it, and say how to start it\n"
           "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
@@ -219,6 +220,6 @@ void options_usage(FILE *out)
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"
           "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
-          "ssh_config again, SIGUSR1 logs the state.\n",
+          "ssh_config again, SIGUSR1 logs the state, SIGUSR2 upgrades.\n",
           out);
 }

@@ -202,16 +202,16 @@ static const struct command {
     {"check", false, print_check},
     {"ready", false, print_ready},
     {"status", false, print_status},
+    {"connections", false, print_connections},
+    {"close", false, print_nothing},
     {"conninfo", false, print_conninfo},
     {"forward", true, print_forward},
     {"cancel", true, print_nothing},
     {"reload", false, print_nothing},
+    {"upgrade", false, print_nothing},
     {"stop", false, print_stop},
     {"exit", false, print_exit},
     {"list", false, print_nothing},
-    {"connections", false, print_connections},
-    {"close", false, print_nothing},
-    {"upgrade", false, print_nothing},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -248,24 +248,30 @@ static void ask_further_pages(int fd, json_t *answer)
     }
 }
 
+static void print_no_such_command(const char *name)
+{
+    fprintf(stderr, "adit: -O %s: no such command: there are", name);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 < COMMANDS ? "," : " and", commands[i].name);
+    fputc('\n', stderr);
+}
+
 /* Prints why the order cannot be carried out, if so. */
 static bool is_sensible(const struct control_order *order, const struct command *command)
 {
     const char *wrong = NULL;
 
     if (strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0)
-        wrong = "not supported: adit does not speak ssh's multiplexing protocol";
+        wrong = "not supported: it is a command of ssh(1) only";
     else if (command == NULL)
-        wrong = "no such command: there are check, ready, status, connections, close, conninfo, "
-                "forward, "
-                "cancel, reload, upgrade, stop, exit and list";
+        print_no_such_command(order->command);
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
     else if (is_close(order) && close_number(order) == 0)
         wrong = "which connection? -O connections shows their numbers";
     if (wrong != NULL)
         fprintf(stderr, "adit: -O %s: %s\n", order->command, wrong);
-    return wrong == NULL;
+    return wrong == NULL && command != NULL;
 }
 
 /* 1, with the reason on standard error, if the answer says that adit is not ready. */

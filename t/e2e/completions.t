@@ -204,7 +204,16 @@ def zsh():
         equal(shell.offers("-o", "AddressFamily=inet"), ["inet", "inet6"], "values")
 
 
+def help_has_all():
+    with tap.case("--help names each command of -O"):
+        text = subprocess.run([binary(), "--help"], capture_output=True, text=True, check=True).stdout
+        listed = re.search(r"-O COMMAND  (.*?)\n  --json", text, re.S)[1]
+        missing = [name for name in commands() if not re.search(rf"\b{name}\b", listed)]
+        equal(missing, [], "those that it does not name")
+
+
 def main():
+    help_has_all()
     for part in (bash, fish, zsh):
         part()
 
