@@ -351,6 +351,7 @@ def ends(adit):
         answer(conn, came.take(1))
         rest = came.take(4)
         answer(conn, rest[:1])
+        conn.sendall(response("half of it").removesuffix(b" of it"))
         return came.next()
 
     with tap.case("a client that is cut: each request that the origin got has its line"), \
@@ -358,6 +359,9 @@ def ends(adit):
         mark = adit.mark()
         with Client(adit, *(get(origin, f"/{number}") for number in range(5))) as client:
             client.hears(*paths(0, 1))
+            # (So that the third one's turn has come.)
+            read_head(client.socket)
+            equal(read_exactly(client.socket, 4), b"half", "the third answer")
             reset(client.socket)
         equal(seen(origin), "", "the end at the origin")
         lines = lines_for(adit, mark, origin, 5)
