@@ -189,7 +189,7 @@ static size_t handled_count(const struct config *config)
     struct sigaction action;
     bool ignored = sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 
-    return config->file == NULL && ignored ? HANDLED - 1 : HANDLED;
+    return config != NULL && config->file == NULL && ignored ? HANDLED - 1 : HANDLED;
 }
 
 /* The start. */
@@ -219,7 +219,8 @@ static bool bind_sockets(struct keeper *k)
 }
 
 /* After an upgrade: what this process was before goes on, until a gateway with the configuration
- * that was read again can succeed it. */
+ * that was read again can succeed it. (It could be read a moment ago, when the upgrade was checked.
+ * If it cannot any more, the gateway from before goes on.) */
 static bool keeper_take_over(struct keeper *k)
 {
     struct config *config = k->config;
@@ -229,6 +230,12 @@ static bool keeper_take_over(struct keeper *k)
     if (!upgrade_state_take(k))
         return false;
     keeper_apply_log(k);
+    if (config == NULL) {
+        log_error(
+            "upgrade: the configuration cannot be read any more: the gateway from before goes "
+            "on (`adit --check` with the same options says why)");
+        return true;
+    }
     if (config->file == NULL) /* (the forwards that were asked for with -O stay) */
         with_forwards = options_read_again(k->sources.argv, k->config, -1, &problems);
     config_problems_clear(&problems);
@@ -248,7 +255,8 @@ static bool keeper_start(struct keeper *k)
 
     signals_hold(handled, signals);
     k->had_terminal = background_has_terminal();
-    keeper_apply_log(k);
+    if (k->config != NULL)
+        keeper_apply_log(k);
     k->loop = loop_new();
     if (k->loop == NULL)
         abort();
