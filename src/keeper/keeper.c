@@ -137,8 +137,20 @@ static void send_end(struct keeper *k)
     deadline_arm(k->loop, &k->patience, ENDS_AT_ONCE_MS, on_gateways_overdue);
 }
 
-/* A first signal has a file's gateway drain, as long as its configuration says, as those do that
- * have retired; whatever is to end at once has little time. */
+/* Has the gateway drain, for as long as its configuration says, as those do that have retired. */
+static void send_drain(struct keeper *k)
+{
+    const struct config *config = k->config;
+    uint64_t announce_ms = config_has_status(config) ? config->status.drain_announce_ms : 0;
+
+    child_send_signal(k->current, KEEPER_SIGNAL_END);
+    if (config->gateway.drain_timeout_ms > 0)
+        deadline_arm(k->loop, &k->patience,
+                     announce_ms + config->gateway.drain_timeout_ms + ENDS_AT_ONCE_MS,
+                     on_gateways_overdue);
+}
+
+/* A first signal has a file's gateway drain; whatever is to end at once has little time. */
 void keeper_order_end(struct keeper *k)
 {
     bool at_once = k->ending || keeper_is_command_line(k);
@@ -150,7 +162,7 @@ void keeper_order_end(struct keeper *k)
     if (at_once)
         send_end(k);
     else
-        child_send_signal(k->current, KEEPER_SIGNAL_END);
+        send_drain(k);
     if (k->current == NULL && !k->ended)
         keeper_end(k, keeper_is_command_line(k) && !k->up ? EXIT_SSH : 0);
 }
