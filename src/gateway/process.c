@@ -107,9 +107,9 @@ static void beginning_clear(struct beginning *b)
     free(b->stdio_target.path);
 }
 
-int gateway_process_run(const struct login_engine *engine)
+int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
 {
-    struct beginning b = {.options = {.engine = engine}};
+    struct beginning b = {.options = {.engine = engine, .join_engine = join_engine}};
     int status = EXIT_SSH;
     struct gateway *gateway;
 
