@@ -196,7 +196,7 @@ def checks(sshd):
                          "join_master and proxy_command exclude each other"),
                         ({"master_socket": "/tmp/x"},
                          "join_master and master_socket exclude each other"),
-                        ({"host": "a, b"}, "one master leads to one host, and 2 are given"),
+                        ({"host": "a, b"}, "join_master: one master leads to one host, and 2 are given"),
                         ({"join_master": "cm"}, "does not begin with / or ~/"),
                         ({"join_master": "/tmp/%q"}, "a token or a variable that is not known"),
                         ({"join_master": "/" + "x" * 120}, "longer than a socket's path may be")):
