@@ -169,6 +169,12 @@ static int run_mode(struct options *options)
     return EXIT_FAILURE;
 }
 
+/* Whether this process was executed by an upgrade, and goes on without a new configuration. */
+static bool goes_on(const struct options *options)
+{
+    return options->mode == MODE_RUN && options->config == NULL && getenv(UPGRADE_STATE) != NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -183,7 +189,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);
-    if (status == 0)
+    if (status == 0 || goes_on(&options))
         status = run_mode(&options);
     options_clear(&options);
     return status;

@@ -287,7 +287,6 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     struct gateway *g = mem_zalloc(sizeof(*g));
 
     g->options = *options;
-    gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)
         abort();
