@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (Adit, Process, config, equal, false, holds, sanitized, scratch, tap, true)
 from adit_test.gateway import binary, environment
+from adit_test.process import gateway_of
 from adit_test.sshd import Sshd
 from adit_test.variants import variant
 
@@ -67,8 +68,40 @@ def tasks(sshd):
             mark = adit.reload(config(sshd, gate=locked({"sandbox": "off"})))
             adit.wait_log("reload: sandbox is read at start only", mark)
             count_locked(adit)
+    unprivileged(sshd)
     with tap.case("off"), Adit(config(sshd, gate=locked({"sandbox": "off"}))) as adit:
         equal(status_of(f"/proc/{adit.gateway}")["Seccomp"], "0", "no filter")
+
+
+NOBODY = 65534
+
+
+def unprivileged(sshd):
+    """(The files of a process that cannot be looked into are root's, proc(5).)"""
+    if os.getuid() != 0:
+        tap.leave_out("as another user", "only root can start it")
+        return
+
+    def become_nobody():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+    text = config(sshd, gate={**locked(), "log": "debug"})
+    with tap.case("as a user without privileges; nobody else's process can look into either one"):
+        process = Process("adit of nobody", [
+            binary(), "--config", scratch("adit.ini", text, mode=0o644)], env=environment(),
+                          before=become_nobody)
+        process.wait_log(r"info: ready$", seconds=60)
+        gateway = gateway_of(process.pid)
+        found = status_of(f"/proc/{gateway}")
+        equal([found[key] for key in ("Seccomp", "NoNewPrivs", "CapEff", "CapPrm")],
+              ["2", "1", *["0" * 16] * 2], "its locks")
+        for pid in (process.pid, gateway):
+            equal(os.stat(f"/proc/{pid}").st_uid, NOBODY, "whose process it is")
+            equal(os.stat(f"/proc/{pid}/mem").st_uid, 0, "whose memory it is")
+        process.signal(signal.SIGTERM)
+        equal(process.wait(), 0, "the status")
 
 
 # ---- what a kernel lacks
