@@ -10,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
+#include "session_openssh/engine.h"
 #include "setup/init.h"
 #include "setup/passwd.h"
 
@@ -185,7 +186,7 @@ int main(int argc, char **argv)
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)
-        return gateway_process_run(&libssh_engine);
+        return gateway_process_run(&libssh_engine, &openssh_engine);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);
