@@ -115,6 +115,34 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
     return fits ? n : -EPROTO;
 }
 
+int socket_pass(int fd, int passed, const struct wait_limit *limit)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec from = {.iov_base = (char[]){0}, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &from,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+
+    control.align.cmsg_level = SOL_SOCKET;
+    control.align.cmsg_type = SCM_RIGHTS;
+    control.align.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.align), &passed, sizeof(int));
+    for (;;) {
+        int error = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
+
+        if (error == EAGAIN)
+            error = wait_for(fd, POLLOUT, limit);
+        else if (error != EINTR)
+            return error;
+        if (error != 0 && error != EINTR)
+            return error;
+    }
+}
+
 int socket_first_byte(int fd)
 {
     uint8_t byte;

@@ -4,6 +4,7 @@
 #define ADIT_IO_SOCKET_CALLS_H
 
 #include "base/ip.h"
+#include "io/wait.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -38,6 +39,10 @@ int socket_error(int fd);
  * -EPROTO more descriptors came than `max` allows, and those of this call were closed. */
 ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsigned *count,
                               unsigned max);
+
+/* Sends one byte of 0 and a copy of the descriptor `passed` (SCM_RIGHTS, unix(7)) to a stream
+ * socket, waiting while it is full. 0, or an error of wait_for or sendmsg(2); no SIGPIPE comes. */
+int socket_pass(int fd, int passed, const struct wait_limit *limit);
 
 /* The first byte that waits at the socket, which is left there: 0 to 255; -1: none has come yet;
  * -2: none will come. */
