@@ -10,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
+#include "session_openssh/engine.h"
 #include "setup/init.h"
 #include "setup/passwd.h"
 
@@ -181,6 +182,12 @@ static int run_mode(struct options *options)
     return EXIT_FAILURE;
 }
 
+/* Whether this process was executed by an upgrade, and goes on without a new configuration. */
+static bool goes_on(const struct options *options)
+{
+    return options->mode == MODE_RUN && options->config == NULL && getenv(UPGRADE_STATE) != NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -191,11 +198,11 @@ int main(int argc, char **argv)
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)
-        return gateway_process_run(&libssh_engine);
+        return gateway_process_run(&libssh_engine, &openssh_engine);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);
-    if (status == 0)
+    if (status == 0 || goes_on(&options))
         status = run_mode(&options);
     options_clear(&options);
     return status;

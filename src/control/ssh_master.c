@@ -76,6 +76,19 @@ static char *receive_mux_answer(struct ssh_master *m, const struct wait_limit *l
     }
 }
 
+/* 0, or an error. */
+static int pass_descriptor(struct ssh_master *m, int passed, const struct wait_limit *limit)
+{
+    int error = socket_send_passed(m->fd, passed);
+
+    while (error == EAGAIN) {
+        error = wait_for(m->fd, POLLOUT, limit);
+        if (error == 0)
+            error = socket_send_passed(m->fd, passed);
+    }
+    return error;
+}
+
 /* Sends the request, with a number of its own, and the descriptors that follow it. */
 static char *send_request_frame(struct ssh_master *m, struct mux_request *request, const int *fds,
                                 const struct wait_limit *limit)
@@ -88,7 +101,7 @@ static char *send_request_frame(struct ssh_master *m, struct mux_request *reques
     error = send_whole(m->fd, buffer_data(&frame), buffer_length(&frame), limit);
     buffer_clear(&frame);
     for (unsigned i = 0; error == 0 && i < mux_descriptors(request); i++)
-        error = socket_pass(m->fd, fds[i], limit);
+        error = pass_descriptor(m, fds[i], limit);
     /* (What the master sent before it closed may say why.) */
     return error == 0 || error == EPIPE || error == ECONNRESET ? NULL : lose_by(m, error);
 }

@@ -173,6 +173,7 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* Over a connection, or (-1) by the master that is to be joined. */
 static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
@@ -188,7 +189,7 @@ static void dial(struct dial_attempt *a, int fd)
         .arg = a,
     };
 
-    a->dial = dial_start(a->r.room->engine, &request);
+    a->dial = dial_start(fd >= 0 ? a->r.room->engine : a->r.room->join_engine, &request);
     arm_login(a);
 }
 
@@ -418,7 +419,9 @@ static void on_start(struct later *later)
 {
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
-    if (a->r.upstream->proxy_command != NULL)
+    if (a->r.upstream->join_master != NULL)
+        dial(a, -1);
+    else if (a->r.upstream->proxy_command != NULL)
         start_proxy(a);
     else if (a->r.upstream->jump.count > 0)
         start_jump(a);

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void gateway_apply_log(const struct gateway *g, const struct config *config)
+void gateway_apply_log(const struct gateway_options *options, const struct config *config)
 {
-    unsigned level = (unsigned)config->gateway.log + g->options.verbose;
+    unsigned level = (unsigned)config->gateway.log + options->verbose;
 
-    log_setup(g->options.log_fd, level < ADIT_LOG_DEBUG ? (enum log_level)level : ADIT_LOG_DEBUG,
+    log_setup(options->log_fd, level < ADIT_LOG_DEBUG ? (enum log_level)level : ADIT_LOG_DEBUG,
               config->gateway.log_format);
 }
 
@@ -135,13 +135,15 @@ void gateway_apply_held(struct gateway *g, const struct config *config)
 }
 
 /* What follows from a file that was read again, or ssh_config. */
-static void after_reload(struct gateway *g, unsigned workers_before)
+static void after_reload(struct gateway *g, const struct config_gateway *before)
 {
     const struct config *config = g->generation->config;
 
-    if (config->gateway.workers != workers_before)
+    if (config->gateway.workers != before->workers)
         log_warning("reload: workers is read at start only");
-    gateway_apply_log(g, config);
+    if (config->gateway.sandbox != before->sandbox)
+        log_warning("reload: sandbox is read at start only, and at an upgrade");
+    gateway_apply_log(&g->options, config);
     gateway_apply_held(g, config);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_forget_waits(g->pools[i]);
@@ -158,7 +160,7 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
                    char error[static CONFIG_CHANGE_ERROR_MAX])
 {
     struct gateway *g = gateway;
-    unsigned workers = g->generation->config->gateway.workers;
+    struct config_gateway before = g->generation->config->gateway; /* (no pointer of it is used) */
     bool ok = change->config != NULL && take_into_use(g, change, error);
 
     if (!change->reload)
@@ -170,7 +172,7 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
     if (g->generation->config->file != NULL)
         keeper_link_notify(g->link, KEEPER_NOTICE_READY, NULL);
     if (ok)
-        after_reload(g, workers);
+        after_reload(g, &before);
     else
         log_error("reload: nothing was changed");
     return ok;

@@ -4,7 +4,6 @@
 #define ADIT_IO_SOCKET_CALLS_H
 
 #include "base/ip.h"
-#include "io/wait.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -40,13 +39,17 @@ int socket_error(int fd);
 ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsigned *count,
                               unsigned max);
 
-/* Sends one byte of 0 and a copy of the descriptor `passed` (SCM_RIGHTS, unix(7)) to a stream
- * socket, waiting while it is full. 0, or an error of wait_for or sendmsg(2); no SIGPIPE comes. */
-int socket_pass(int fd, int passed, const struct wait_limit *limit);
-
 /* The first byte that waits at the socket, which is left there: 0 to 255; -1: none has come yet;
  * -2: none will come. */
 int socket_first_byte(int fd);
+
+/* Sends one byte, which is 0, with a descriptor beside it (SCM_RIGHTS, unix(7)), without waiting. 0,
+ * or an errno. */
+int socket_send_passed(int fd, int passed);
+
+/* Receives what has come, without waiting. Returns the bytes, 0 at the end of data, or -errno
+ * (-EAGAIN: nothing has come). */
+ssize_t socket_receive_now(int fd, void *bytes, size_t size);
 
 /* Sends what the kernel takes at once. Returns the bytes, or -errno; no SIGPIPE comes. */
 ssize_t socket_send_now(int fd, const void *bytes, size_t length);

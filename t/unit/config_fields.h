@@ -39,7 +39,8 @@ struct field_row {
     F(handshake_timeout_ms, VALUE, 0)                                                              \
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \
-    F(stream_local_bind_unlink, VALUE, 0)
+    F(stream_local_bind_unlink, VALUE, 0)                                                          \
+    F(sandbox, VALUE, 0)
 
 #define UPSTREAM_FIELDS(F)                                                                         \
     F(name, STRING, NULL)                                                                          \
