@@ -129,8 +129,8 @@ struct mux_question {
     int patience_ms;
 };
 
-static char *ask_master(struct ssh_master *m, struct mux_question *question,
-                        struct mux_answer *answer)
+static char *put_question(struct ssh_master *m, struct mux_question *question,
+                          struct mux_answer *answer)
 {
     struct wait_limit limit = wait_limit(-1, question->patience_ms);
     char *why = send_request_frame(m, &question->request, question->fds, &limit);
@@ -212,7 +212,7 @@ char *ssh_master_check(struct ssh_master *m, uint32_t *pid)
                                     .expected = MUX_ALIVE,
                                     .patience_ms = ANSWER_MS};
     struct mux_answer answer;
-    char *why = ask_master(m, &question, &answer);
+    char *why = put_question(m, &question, &answer);
 
     if (why == NULL)
         *pid = answer.number;
@@ -227,7 +227,7 @@ char *ssh_master_stop(struct ssh_master *m)
                                     .patience_ms = ANSWER_MS};
     struct mux_answer answer;
 
-    return ask_master(m, &question, &answer);
+    return put_question(m, &question, &answer);
 }
 
 char *ssh_master_exit(struct ssh_master *m)
@@ -237,7 +237,7 @@ char *ssh_master_exit(struct ssh_master *m)
                                     .expected = MUX_OK,
                                     .patience_ms = ANSWER_MS};
     struct mux_answer answer;
-    char *why = ask_master(m, &question, &answer);
+    char *why = put_question(m, &question, &answer);
 
     /* (As to ssh, one that has ended without an answer has done what it was asked.) */
     if (!m->closed)
@@ -257,7 +257,7 @@ char *ssh_master_info(struct ssh_master *m, const char *name, char **text)
 
     if (!m->has_info)
         return mem_printf("the ssh master at %s is too old to tell (OpenSSH 10.1 can)", m->path);
-    why = ask_master(m, &question, &answer);
+    why = put_question(m, &question, &answer);
     if (why != NULL)
         return why;
     *text = mem_strndup((const char *)answer.answer.text.bytes, answer.answer.text.length);
@@ -301,7 +301,7 @@ char *ssh_master_forward(struct ssh_master *m, const struct config_forward *forw
         .or_expected = MUX_REMOTE_PORT,
         .patience_ms = SERVER_MS};
     struct mux_answer answer;
-    char *why = ask_master(m, &question, &answer);
+    char *why = put_question(m, &question, &answer);
 
     *port = 0;
     if (why != NULL || answer.type != MUX_REMOTE_PORT)
@@ -321,7 +321,7 @@ char *ssh_master_cancel(struct ssh_master *m, const struct config_forward *forwa
         .patience_ms = ANSWER_MS};
     struct mux_answer answer;
 
-    return ask_master(m, &question, &answer);
+    return put_question(m, &question, &answer);
 }
 
 char *ssh_master_stdio(struct ssh_master *m, const struct config_place *target, int input,
@@ -338,5 +338,5 @@ char *ssh_master_stdio(struct ssh_master *m, const struct config_place *target, 
         .patience_ms = SERVER_MS};
     struct mux_answer answer;
 
-    return ask_master(m, &question, &answer);
+    return put_question(m, &question, &answer);
 }
