@@ -128,6 +128,7 @@ int options_parse(int argc, char **argv, struct options *options)
         options->background = line.background;
         options->log_file = line.log_file;
         options->verbose = line.verbose;
+        options->quiet = line.quiet;
         options->control_command = line.control_command;
         options->json = line.json;
         options->forwards = line.forwards;
