@@ -201,6 +201,8 @@ static void write_gateway(struct tunnel *tunnel)
         tunnel_entry(tunnel, "stream_local_bind_mask", mask);
     if (ssh_answer_is_yes(answer, "streamlocalbindunlink"))
         tunnel_entry(tunnel, "stream_local_bind_unlink", "yes");
+    if (tunnel->line->sandbox)
+        tunnel_entry(tunnel, "sandbox", tunnel->line->sandbox);
     free(control);
 }
 

@@ -38,8 +38,7 @@ int gateway_process_run(const struct login_engine *engine, const struct login_en
     const char *packet = read_packets();
     static uint8_t bytes[1 << 17];
 
-    (void)engine;
-    (void)join_engine;
+    (void)engine, (void)join_engine;
     while (packet != NULL && *packet != '\0') {
         size_t length = read_hex(packet, bytes);
         if (send(OWN_PROGRAM_FD, bytes, length, MSG_NOSIGNAL) < 0)

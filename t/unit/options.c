@@ -413,7 +413,7 @@ static void the_usage_speaks_of_every_option(void **state)
                                           "--persist", "--config FILE",
                                           "--check",   "--dump",
                                           "--json",    "--help",
-                                          "--version"};
+                                          "--version", "--sandbox WORD"};
     FILE *out = tmpfile();
     char text[4000];
 
