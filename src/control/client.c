@@ -5,6 +5,7 @@
 #include "base/exit_status.h"
 #include "base/json_text.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "conf/forward_spec.h"
 #include "control/find.h"
 #include "control/protocol.h"
@@ -250,7 +251,13 @@ static void ask_further_pages(int fd, json_t *answer)
 
 static void print_no_such_command(const char *name)
 {
-    fprintf(stderr, "adit: -O %s: no such command: there are", name);
+    struct nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        nearest_offer(&nearest, commands[i].name);
+    fprintf(stderr, "adit: -O %s: no such command%s%s%s: there are", name,
+            nearest.best != NULL ? " (did you mean " : "", nearest.best != NULL ? nearest.best : "",
+            nearest.best != NULL ? "?)" : "");
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 < COMMANDS ? "," : " and", commands[i].name);
     fputc('\n', stderr);
