@@ -146,6 +146,7 @@ struct config_upstream {
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
     enum upstream_required required;
+    char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
     char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };
 

@@ -300,6 +300,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .loop = g->loop,
         .workers = &g->workers,
         .engine = g->options.engine,
+        .join_engine = g->options.join_engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),

@@ -161,9 +161,9 @@ static struct gateway *start_gateway(struct beginning *b, int *status)
     return gateway_new(b->config, &b->sockets, &b->options);
 }
 
-int gateway_process_run(const struct login_engine *engine)
+int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
 {
-    struct beginning b = {.options = {.engine = engine}};
+    struct beginning b = {.options = {.engine = engine, .join_engine = join_engine}};
     int status = EXIT_SSH;
     struct gateway *gateway;
 
