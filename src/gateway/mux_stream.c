@@ -263,7 +263,9 @@ static bool add_shell(struct mux_stream *s, const struct mux_stream_request *r)
     int ends[2];
 
     if (shell.tty) {
+        /* (The client makes the terminal raw when the session is opened.) */
         shell.size = terminal_size(r->fds[0]);
+        shell.modes_length = terminal_modes(r->fds[0], shell.modes);
         s->terminal = fcntl(r->fds[0], F_DUPFD_CLOEXEC, 3);
     }
     if (!socket_pair(true, ends))
