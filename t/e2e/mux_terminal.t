@@ -14,8 +14,9 @@ import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Agent, equal, holds, keypair, tap, true, wait_until
-from adit_test.gateway import binary, environment
+from adit_test import Agent, equal, holds, keypair, scratch, tap, true, wait_until
+from adit_test.command import ssh_config
+from adit_test.gateway import binary, config, environment
 from adit_test.keys import public
 from adit_test.mux import Master, SshMaster, shell_server
 from adit_test.terminal import Terminal
@@ -125,6 +126,31 @@ def libssh():
     return tuple(map(int, re.search(r"libssh (\d+)\.(\d+)", text).groups()))
 
 
+# A job in the background of the terminal, and then a shell by ssh in its foreground.
+JOB = """set -m
+"$@" &
+until ssh -F "$HOSTS" -O check server 2>/dev/null; do :; done
+ssh -F "$HOSTS" server
+echo "status is $?"
+kill %1; wait"""
+
+
+def background(sshd):
+    """(An ssh that is the master is stopped there by SIGTTIN, and the shell hangs.)"""
+    path = scratch("cm")
+    hosts = ssh_config({"server": sshd}, ControlPath=path, ControlMaster="no")
+    file = scratch("ini", config(sshd, up={"master_socket": path}))
+    with tap.case("adit in the background of the terminal at which ssh runs is not stopped"):
+        env = environment(TERM="dumb", HOSTS=hosts)
+        with Terminal(["bash", "-c", JOB, "bash", binary(), "--config", file], env) as terminal:
+            terminal.expect(r"[$#] $")
+            terminal.type("echo word $((6 * 7))\r")
+            terminal.expect(r"[\r\n]word 42\r")
+            terminal.type("exit 3\r")
+            terminal.expect("status is 3")
+            equal(terminal.wait(), 0, "the shell around it, which has waited for adit")
+
+
 def no_terminal(sshd):
     with tap.case("where the server has no terminal, the command runs and the reason is told"), \
             Master(sshd) as master:
@@ -178,6 +204,7 @@ def main():
             terminals("ssh", real)
             with Master(sshd) as master:
                 modes(master, real)
+        background(sshd)
         agents(sshd)
     with shell_server(PermitTTY="no") as sshd:
         no_terminal(sshd)
