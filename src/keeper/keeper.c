@@ -253,6 +253,7 @@ static bool keeper_start(struct keeper *k)
     if (k->loop == NULL)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
+    k->checks = password_checks_new(k->loop, k->mailbox);
     k->program = own_program_path();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
@@ -277,6 +278,7 @@ static void keeper_free(struct keeper *k)
     upgrade_free(k);
     deadline_cancel(&k->patience);
     child_free(k->current);
+    password_checks_free(k->checks);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     mailbox_free(k->mailbox);
