@@ -10,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
+#include "session_openssh/engine.h"
 #include "setup/init.h"
 #include "setup/passwd.h"
 
@@ -95,20 +96,26 @@ static void find_hosts(struct config *config)
             find_upstream_hosts(&config->upstreams[i]);
 }
 
-/* If an adit that runs already carries the forwards, this process starts none. */
-static int share_or_run(struct options *options)
+/* If an adit that runs already, or an ssh that is the master, carries the forwards, this process
+ * starts none. -1: it has to. */
+static int share(const struct options *options)
 {
     const struct control_order order = {
         .command = "forward",
         .path = options->control_path,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
+        .made = options->config->forwards,
+        .made_count = options->ssh_forwards ? options->config->forward_count : 0,
+        .tell_ports = !options->quiet,
     };
-    int status = -1;
 
-    if (order.path != NULL && order.forward_count > 0 && getenv(UPGRADE_STATE) == NULL)
-        status = control_share(&order, options->background);
-    return status < 0 ? keeper_run(options, find_hosts) : status;
+    if (order.path == NULL || getenv(UPGRADE_STATE) != NULL)
+        return -1;
+    if (options->stdio)
+        return control_share_stdio(order.path, &options->stdio_target);
+    return order.forward_count + order.made_count > 0 ? control_share(&order, options->background)
+                                                      : -1;
 }
 
 static int run_control(const struct options *options)
@@ -120,6 +127,8 @@ static int run_control(const struct options *options)
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,
+        .quiet = options->quiet,
+        .tell_ports = options->verbose > 0,
     });
 }
 
@@ -155,8 +164,12 @@ static int say_first(void)
 
 static int run_mode(struct options *options)
 {
+    int status;
+
     switch (options->mode) {
-    case MODE_RUN: return share_or_run(options);
+    case MODE_RUN:
+        status = share(options);
+        return status < 0 ? keeper_run(options, find_hosts) : status;
     case MODE_CHECK: return check_upstreams(options->config);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
@@ -169,6 +182,12 @@ static int run_mode(struct options *options)
     return EXIT_FAILURE;
 }
 
+/* Whether this process was executed by an upgrade, and goes on without a new configuration. */
+static bool goes_on(const struct options *options)
+{
+    return options->mode == MODE_RUN && options->config == NULL && getenv(UPGRADE_STATE) != NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -179,11 +198,11 @@ int main(int argc, char **argv)
     /* If it is inherited as ignored, no child can be waited for. */
     signal(SIGCHLD, SIG_DFL);
     if (argc == 1 && strcmp(argv[0], KEEPER_GATEWAY_NAME) == 0)
-        return gateway_process_run(&libssh_engine);
+        return gateway_process_run(&libssh_engine, &openssh_engine);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);
-    if (status == 0)
+    if (status == 0 || goes_on(&options))
         status = run_mode(&options);
     options_clear(&options);
     return status;

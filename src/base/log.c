@@ -278,6 +278,11 @@ static size_t missing_line(char text[static LOG_MISSING_MAX], uint64_t count, in
     return length;
 }
 
+void log_prepare(void)
+{
+    log_writer_prepare(&sink_fd);
+}
+
 bool log_start(void)
 {
     return log_writer_start(&sink_fd, missing_line);

@@ -24,6 +24,10 @@ void log_setup(int fd, enum log_level level, enum log_format format);
  * or is not going to be: before what ends the process at once, and before the descriptor is another
  * file. log_stop does so at the end. A signal of a crash (SIGSEGV, SIGABRT, ...) does it too. */
 bool log_start(void);
+
+/* Opens what log_start needs, for a process that gives up opening files before it has threads. */
+void log_prepare(void);
+
 void log_reopen(void);
 void log_flush(void);
 void log_stop(void);

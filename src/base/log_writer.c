@@ -304,12 +304,19 @@ void log_writer_reopen(void)
     pthread_mutex_unlock(&queue.mutex);
 }
 
+void log_writer_prepare(const atomic_int *fd)
+{
+    queue.fd = fd;
+    log_writer_reopen();
+}
+
 bool log_writer_start(const atomic_int *fd, log_missing_fn *missing)
 {
     pthread_condattr_t monotonic;
     sigset_t all, before;
 
-    queue.fd = fd;
+    if (queue.fd == NULL)
+        log_writer_prepare(fd);
     queue.missing = missing;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -321,7 +328,6 @@ bool log_writer_start(const atomic_int *fd, log_missing_fn *missing)
     bool ok = pthread_create(&queue.thread, NULL, writer_thread, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ok) {
-        log_writer_reopen();
         catch_crashes();
         atomic_store(&queue.running, RUNNING);
     }

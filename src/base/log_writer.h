@@ -26,6 +26,10 @@
 #define LOG_MISSING_MAX 256
 typedef size_t log_missing_fn(char line[static LOG_MISSING_MAX], uint64_t count, int error);
 
+/* Opens what log_writer_start else opens itself: before a process gives up opening files. (When the
+ * descriptor leads elsewhere later, every line goes through the thread then.) */
+void log_writer_prepare(const atomic_int *fd);
+
 /* Starts the thread, which writes to `*fd` as it is at each write. Until then, and if there can be
  * no thread (false), log_writer_put does nothing. */
 bool log_writer_start(const atomic_int *fd, log_missing_fn *missing);

@@ -90,24 +90,59 @@ static bool has_own_master_socket(const struct load *load, size_t index, const c
     return config_master_at(load->config, path) == &load->config->upstreams[index];
 }
 
+/* False: it cannot be the path of a socket, and that was reported. */
+static bool check_socket_path(struct load *load, const struct load_section *section,
+                              const char *key, const char *given, const char *path)
+{
+    unsigned line = load_line_of(section, key);
+
+    if (!path)
+        load_problem(load, line, "%s: '%s' has a token or a variable that is not known", key,
+                     given);
+    else if (load->file && path[0] != '/')
+        load_problem(load, line, "%s: '%s' does not begin with / or ~/", key, path);
+    else if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        load_problem(load, line, "%s: '%s' is longer than a socket's path may be", key, path);
+    else
+        return true;
+    return false;
+}
+
 static void check_master_socket(struct load *load, size_t index, const struct load_section *section)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
-    unsigned line = load_line_of(section, "master_socket");
     char *path = config_master_socket(upstream);
 
-    if (!upstream->master_socket)
-        return;
-    if (!path)
-        load_problem(load, line, "master_socket: '%s' has a token or a variable that is not known",
-                     upstream->master_socket);
-    else if (load->file && path[0] != '/')
-        load_problem(load, line, "master_socket: '%s' does not begin with / or ~/", path);
-    else if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        load_problem(load, line, "master_socket: '%s' is longer than a socket's path may be", path);
-    else if (!has_own_master_socket(load, index, path))
-        load_problem(load, line, "master_socket: another upstream has %s, too", path);
+    if (upstream->master_socket &&
+        check_socket_path(load, section, "master_socket", upstream->master_socket, path) &&
+        !has_own_master_socket(load, index, path))
+        load_problem(load, load_line_of(section, "master_socket"),
+                     "master_socket: another upstream has %s, too", path);
     free(path);
+}
+
+/* A joined master is one session, to wherever it leads. */
+static void check_join_master(struct load *load, size_t index, const struct load_section *section)
+{
+    struct config_upstream *upstream = &load->config->upstreams[index];
+    const char *other = upstream->master_socket   ? "master_socket"
+                        : upstream->proxy_command ? "proxy_command"
+                        : upstream->jump.count    ? "jump"
+                                                  : NULL;
+    char *path = config_join_master(upstream);
+
+    if (!upstream->join_master)
+        return;
+    check_socket_path(load, section, "join_master", upstream->join_master, path);
+    free(path);
+    if (other)
+        load_problem(load, load_line_of(section, "join_master"),
+                     "join_master and %s exclude each other", other);
+    if (upstream->hosts.count > 1)
+        load_problem(load, load_line_of(section, "join_master"),
+                     "join_master: one master leads to one host, and %zu are given",
+                     upstream->hosts.count);
+    upstream->sessions_min = upstream->sessions_max = 1;
 }
 
 static void check_upstream(struct load *load, size_t index)
@@ -131,6 +166,7 @@ static void check_upstream(struct load *load, size_t index)
         load_problem(load, load_line_of(section, "proxy_command"),
                      "proxy_command and jump exclude each other");
     check_master_socket(load, index, section);
+    check_join_master(load, index, section);
 }
 
 /* Where the problems of a users file are reported. */

@@ -27,6 +27,10 @@ struct string_list {
     size_t count;
 };
 
+/* Whether the gateway locks itself (io/sandbox.h): as far as this machine allows, only wholly, or
+ * not. */
+enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRE, CONFIG_SANDBOX_OFF };
+
 struct config_gateway {
     unsigned workers; /* 0: one for each processor */
     enum log_level log;
@@ -38,6 +42,7 @@ struct config_gateway {
     uint64_t drain_timeout_ms;
     unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */
     bool stream_local_bind_unlink;   /* replace a file at the path, even a socket in use */
+    enum config_sandbox sandbox;
 };
 
 /* HOST_KEY_ASK asks a person, and is strict if no person can be asked. HOST_KEY_ANY accepts every
@@ -141,6 +146,7 @@ struct config_upstream {
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
     enum upstream_required required;
+    char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
     char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };
 

@@ -9,6 +9,7 @@
 static const char *const words_yes_no[] = {"no", "yes", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
+static const char *const words_sandbox[] = {"auto", "require", "off", NULL};
 static const char *const words_required[] = {"auto", "no", "yes", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
@@ -53,6 +54,15 @@ static const struct key gateway_keys[] = {
     {"stream_local_bind_unlink", &type_bool, FIELD(config_gateway, stream_local_bind_unlink),
      .initial = "no", .words = words_yes_no,
      .help = "Replace a file at the path of a unix socket, even one that is in use."},
+    {"sandbox", &type_choice, FIELD(config_gateway, sandbox), .initial = "off",
+     .words = words_sandbox,
+     .help =
+         "Whether the process that talks to the network gives up, before it does so, all that it "
+         "does not need. It then runs no program, opens no file but those that the resolver "
+         "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
+         "build can; what is missing is logged. require: adit does not start if a part is "
+         "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
+         "replaced by another one, not written to, is read again after an upgrade, too."},
 };
 
 static const struct key upstream_keys[] = {
@@ -177,6 +187,11 @@ static const struct key upstream_keys[] = {
      .words = words_required,
      .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
              "if all requests of some listener or forward lead there."},
+    {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
+     .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
+             "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
+             "logging in, and never ends that ssh. ssh's tokens may be in it. Remote forwards "
+             "cannot go over it."},
     {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
      .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
              "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "

@@ -137,6 +137,8 @@ static void notice_upstream(const struct notices *notices, const struct config_u
     const struct string_list *files = &upstream->known_hosts;
     bool readable = false;
 
+    if (upstream->join_master) /* (ssh has looked at the host's key) */
+        return;
     notice_secret(notices, upstream->password_file);
     notice_secret(notices, upstream->passphrase_file);
     for (size_t i = 0; i < files->count; i++) {

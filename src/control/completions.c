@@ -1,6 +1,7 @@
 /* Writes the completions of a shell for adit(8) to standard output: `completions bash|zsh|fish`.
  * The options and the commands of -O come from the tables that adit itself reads its command line
- * by. Hosts come from the shell's own functions for ssh(1). */
+ * by. Hosts come from the shell's own functions for ssh(1), forwards for -O cancel from the adit
+ * that runs. */
 #include "conf/command_line.h"
 #include "control/client.h"
 
@@ -94,6 +95,15 @@ static bool is_short(const struct option_description *option)
     return option->name[1] != '-';
 }
 
+/* ---- forwards that run, for `-O cancel`: rows of the table that -O status prints */
+
+/* A program of awk: the forwards of a kind, as an option has them. */
+#define PICK_FORWARDS                                                                              \
+    "NF == 0 {on = 0} on && $2 == kind {print $4 == \"-\" ? $3 : $3 \":\" $4} "                    \
+    "$1 == \"FORWARD\" {on = 1}"
+/* A program of sed: the control sockets of -O list. */
+#define PICK_SOCKETS "1d; s/^.* //"
+
 /* ---- bash, with the functions of the package bash-completion */
 
 static void put_bash_name(void *arg, const struct option_description *option)
@@ -145,6 +155,30 @@ static void put_bash_values(void)
     puts("    esac\n}\n");
 }
 
+/* Behind -O cancel: the forwards of the adit that the words before and behind name, or of all that
+ * -O list shows. */
+static void put_bash_forwards(void)
+{
+    puts("_adit_forwards()\n{\n"
+         "    local adit=${words[0]/#\\~\\//$HOME/} kind word before= asked=() socket found\n"
+         "    case $1 in -L) kind=local ;; -R) kind=remote ;; *) kind=dynamic ;; esac\n"
+         "    for word in \"${words[@]:1:cword-2}\" \"${words[@]:cword+1}\"; do\n"
+         "        [[ $before == -O && $word == cancel ]] && word=status\n"
+         "        before=$word\n"
+         "        asked+=(\"${word/#\\~\\//$HOME/}\")\n"
+         "    done\n"
+         "    [[ \" ${asked[*]} \" == *' -O status '* ]] || return\n"
+         "    found=$(timeout 2 \"$adit\" \"${asked[@]}\" 2>/dev/null)\n"
+         "    [[ $found ]] || found=$(\n"
+         "        timeout 2 \"$adit\" -O list 2>/dev/null | sed '" PICK_SOCKETS
+         "' | while read -r socket; do\n"
+         "            timeout 2 \"$adit\" -S \"$socket\" -O status 2>/dev/null\n"
+         "        done)\n"
+         "    found=$(awk -v kind=$kind '" PICK_FORWARDS "' <<<\"$found\")\n"
+         "    COMPREPLY=($(compgen -W '$found' -- \"$cur\"))\n"
+         "    __ltrim_colon_completions \"$cur\"\n}\n");
+}
+
 static void put_bash_body(void)
 {
     fputs("    # Which option the word before belongs to: -fNL is -L.\n"
@@ -160,7 +194,7 @@ static void put_bash_body(void)
          "    case $option in");
     put_bash_case(OPTION_FILE, "_filedir");
     put_bash_case(OPTION_WORD, ":");
-    put_bash_case(OPTION_FORWARD, ":");
+    put_bash_case(OPTION_FORWARD, "_adit_forwards \"$option\"");
     put_bash_case(OPTION_HOPS,
                   "_known_hosts_real -a ${config:+-F \"$config\"} -p \"${cur%\"${cur##*,}\"}\" "
                   "-- \"${cur##*,}\"");
@@ -199,6 +233,7 @@ static void put_bash(void)
     put_made_from();
     puts("");
     put_bash_values();
+    put_bash_forwards();
     puts("_adit()\n{\n"
          "    local cur prev words cword split=false\n"
          "    _init_completion -s -n : || return");
@@ -215,7 +250,7 @@ static const char *zsh_action(enum option_value takes)
     case OPTION_NOTHING: return "";
     case OPTION_WORD: return ":value: ";
     case OPTION_FILE: return ":file:_files";
-    case OPTION_FORWARD: return ":forward: ";
+    case OPTION_FORWARD: return ":forward:_adit_forwards";
     case OPTION_HOPS: return ":jump hosts:_adit_hops";
     case OPTION_ADDRESS: return ":address:_bind_addresses";
     case OPTION_INTERFACE: return ":interface:_net_interfaces";
@@ -257,6 +292,29 @@ static void put_zsh_settings(void)
          "    fi\n}\n");
 }
 
+static void put_zsh_forwards(void)
+{
+    puts("_adit_forwards()\n{\n"
+         "    local adit=${~words[1]} kind word before= socket found\n"
+         "    local -a asked offered\n"
+         "    case ${words[CURRENT-1]} in *L) kind=local ;; *R) kind=remote ;; *) kind=dynamic ;; "
+         "esac\n"
+         "    for word in \"${(@)words[2,CURRENT-2]}\" \"${(@)words[CURRENT+1,-1]}\"; do\n"
+         "        [[ $before == -O && $word == cancel ]] && word=status\n"
+         "        before=$word\n"
+         "        asked+=(\"${word/#\\~\\//$HOME/}\")\n"
+         "    done\n"
+         "    [[ \" $asked \" == *' -O status '* ]] || return\n"
+         "    found=$(timeout 2 $adit $asked 2>/dev/null)\n"
+         "    [[ -n $found ]] || found=$(\n"
+         "        timeout 2 $adit -O list 2>/dev/null | sed '" PICK_SOCKETS
+         "' | while read -r socket; do\n"
+         "            timeout 2 $adit -S $socket -O status 2>/dev/null\n"
+         "        done)\n"
+         "    offered=(${(f)\"$(awk -v kind=$kind '" PICK_FORWARDS "' <<<$found)\"})\n"
+         "    _wanted forwards expl 'forward that runs' compadd -a offered\n}\n");
+}
+
 static void put_zsh(void)
 {
     puts("#compdef adit\n# Completion of zsh for adit(8).");
@@ -273,6 +331,7 @@ static void put_zsh(void)
          "    local -a algorithms=(${(f)\"$(_call_program algorithms ssh -Q $1 2>/dev/null)\"})\n"
          "    compset -P '*,'\n"
          "    _wanted algorithms expl 'algorithm' compadd -qS, -a algorithms\n}\n");
+    put_zsh_forwards();
     put_zsh_settings();
     fputs("_adit()\n{\n    local commands='", stdout);
     put_commands();
@@ -288,8 +347,8 @@ static const char *fish_action(enum option_value takes)
     switch (takes) {
     case OPTION_NOTHING: return "";
     case OPTION_WORD:
-    case OPTION_ADDRESS:
-    case OPTION_FORWARD: return " -x";
+    case OPTION_ADDRESS: return " -x";
+    case OPTION_FORWARD: return " -x -a '(__adit_forwards)'";
     case OPTION_FILE: return " -r -F";
     case OPTION_HOPS: return " -x -a '(__fish_complete_list , __fish_complete_user_at_hosts)'";
     case OPTION_INTERFACE: return " -x -a '(__fish_print_interfaces)'";
@@ -314,10 +373,34 @@ static void put_fish_option(void *arg, const struct option_description *option)
     puts("'");
 }
 
+static void put_fish_forwards(void)
+{
+    puts("function __adit_forwards\n"
+         "    set -l words (commandline -opc)\n"
+         "    set -l adit (string replace -r '^~/' \"$HOME/\" -- $words[1])\n"
+         "    set -l kind dynamic\n"
+         "    switch $words[-1]\n"
+         "        case '*L'\n            set kind local\n"
+         "        case '*R'\n            set kind remote\n    end\n"
+         "    set -l asked\n    set -l before\n"
+         "    for word in $words[2..-2]\n"
+         "        if test \"$before$word\" = -Ocancel\n            set word status\n        end\n"
+         "        set before $word\n"
+         "        set -a asked (string replace -r '^~/' \"$HOME/\" -- $word)\n    end\n"
+         "    string match -q '* -O status *' -- \" $asked \"; or return\n"
+         "    set -l found (timeout 2 $adit $asked 2>/dev/null)\n"
+         "    if test -z \"$found\"\n"
+         "        for socket in (timeout 2 $adit -O list 2>/dev/null | sed '" PICK_SOCKETS "')\n"
+         "            set -a found (timeout 2 $adit -S $socket -O status 2>/dev/null)\n"
+         "        end\n    end\n"
+         "    printf '%s\\n' $found | awk -v kind=$kind '" PICK_FORWARDS "'\nend\n");
+}
+
 static void put_fish(void)
 {
     puts("# Completion of fish for adit(8).");
     put_made_from();
+    put_fish_forwards();
     fputs("set -l commands '", stdout);
     put_commands();
     fputs("'\nset -l settings '", stdout);

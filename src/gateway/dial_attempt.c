@@ -8,6 +8,7 @@
 #include "conf/ssh_tokens.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
+#include "io/sandbox.h"
 #include "io/socket_calls.h"
 
 #include <errno.h>
@@ -173,6 +174,7 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* Over a connection, or (-1) by the master that is to be joined. */
 static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
@@ -188,7 +190,7 @@ static void dial(struct dial_attempt *a, int fd)
         .arg = a,
     };
 
-    a->dial = dial_start(a->r.room->engine, &request);
+    a->dial = dial_start(fd >= 0 ? a->r.room->engine : a->r.room->join_engine, &request);
     arm_login(a);
 }
 
@@ -261,7 +263,8 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
                              size_t count, const char *error)
 {
     struct dial_attempt *a = arg;
-    char text[HOST_MAX + 200];
+    char text[HOST_MAX + 300];
+    const char *lost;
 
     a->resolve = NULL;
     if (status == RESOLVE_FOUND) {
@@ -269,8 +272,13 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
         return;
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
-    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->r.place->name,
-             status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
+    lost = sandbox_lost_file();
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->name,
+             status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error,
+             lost != NULL ? "; " : "", lost != NULL ? lost : "",
+             lost != NULL ? " was replaced, and sandbox keeps the gateway from the new one until "
+                            "adit -O upgrade"
+                          : "");
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
@@ -418,7 +426,9 @@ static void on_start(struct later *later)
 {
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
-    if (a->r.upstream->proxy_command != NULL)
+    if (a->r.upstream->join_master != NULL)
+        dial(a, -1);
+    else if (a->r.upstream->proxy_command != NULL)
         start_proxy(a);
     else if (a->r.upstream->jump.count > 0)
         start_jump(a);

@@ -70,6 +70,19 @@ static void stop_workers(struct gateway *g)
     }
 }
 
+/* Goes on once no engine has a dial. */
+static void wait_for_dials(void *gateway)
+{
+    struct gateway *g = gateway;
+
+    if (dial_running(g->options.engine) > 0)
+        dial_when_idle(g->options.engine, wait_for_dials, g);
+    else if (dial_running(g->options.join_engine) > 0)
+        dial_when_idle(g->options.join_engine, wait_for_dials, g);
+    else
+        on_dials_ended(g);
+}
+
 /* (Everything is cut at once; then only dial threads are waited for.) */
 void gateway_stop(struct gateway *g)
 {
@@ -91,14 +104,10 @@ void gateway_stop(struct gateway *g)
         pool_free(g->pools[i]);
     g->pool_count = 0;
     stop_workers(g);
-    if (dial_running(g->options.engine) == 0) {
-        on_dials_ended(g);
-    } else {
-        deadline_arm(g->loop, &g->drain,
-                     is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
-                     dials_left_behind);
-        dial_when_idle(g->options.engine, on_dials_ended, g);
-    }
+    deadline_arm(g->loop, &g->drain,
+                 is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
+                 dials_left_behind);
+    wait_for_dials(g);
 }
 
 static void drain_timed_out(struct deadline *deadline)

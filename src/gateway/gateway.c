@@ -293,7 +293,6 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     struct gateway *g = mem_zalloc(sizeof(*g));
 
     g->options = *options;
-    gateway_apply_log(g, config);
     g->loop = loop_new();
     if (g->loop == NULL)
         abort();
@@ -308,6 +307,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .loop = g->loop,
         .workers = &g->workers,
         .engine = g->options.engine,
+        .join_engine = g->options.join_engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),

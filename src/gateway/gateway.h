@@ -14,10 +14,11 @@ struct login_engine;
 /* A configuration without a file came from a command line, and its gateway behaves as ssh does:
  * signals end it at once, and what goes wrong is one line on standard error. */
 struct gateway_options {
-    const struct login_engine *engine; /* that dials and carries sessions */
-    int link;                          /* this process's end of the pair with the keeper */
-    pid_t process;                     /* the keeper, which is adit to all others */
-    int log_fd;                        /* where the log goes */
+    const struct login_engine *engine;      /* that dials and carries sessions */
+    const struct login_engine *join_engine; /* of upstreams with join_master */
+    int link;                               /* this process's end of the pair with the keeper */
+    pid_t process;                          /* the keeper, which is adit to all others */
+    int log_fd;                             /* where the log goes */
     bool reads_again;        /* what a command line means may have changed: SIGHUP asks for it */
     unsigned verbose;        /* levels to add to what the configuration says */
     bool may_ask;            /* a person may be asked for what a login needs */

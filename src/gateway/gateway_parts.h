@@ -51,7 +51,7 @@ static inline bool is_command_line(const struct config *config)
 
 /* The log as the configuration and the options have it; what a person should know of a
  * configuration, to the log. */
-void gateway_apply_log(const struct gateway *gateway, const struct config *config);
+void gateway_apply_log(const struct gateway_options *options, const struct config *config);
 
 /* How much may be held for clients that do not read. */
 void gateway_apply_held(struct gateway *gateway, const struct config *config);

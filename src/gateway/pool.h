@@ -20,10 +20,11 @@ struct pool;
 struct pool_room {
     struct loop *loop;
     struct workers *workers;
-    const struct login_engine *engine; /* that dials */
-    struct resolver *resolver;         /* for the upstream hosts' own names */
-    struct host_backoffs *hosts;       /* backoff, shared by all that dial the same place */
-    bool may_ask;                      /* dials may ask a person */
+    const struct login_engine *engine;      /* that dials */
+    const struct login_engine *join_engine; /* of upstreams with join_master */
+    struct resolver *resolver;              /* for the upstream hosts' own names */
+    struct host_backoffs *hosts;            /* backoff, shared by all that dial the same place */
+    bool may_ask;                           /* dials may ask a person */
     struct proxy_commands *proxies;
     struct service *service;       /* the main thread's */
     struct forwards *forwards;     /* that sessions hold */

@@ -6,11 +6,16 @@
 #include "conf/serialise.h"
 #include "base/slow_copies.h"
 #include "gateway/gateway.h"
+#include "gateway/gateway_parts.h"
 #include "gateway/keeper_link.h"
+#include "io/background.h"
 #include "io/own_program.h"
 #include "io/packets.h"
+#include "io/sandbox.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,9 +112,58 @@ static void beginning_clear(struct beginning *b)
     free(b->stdio_target.path);
 }
 
-int gateway_process_run(const struct login_engine *engine)
+/* What libraries load or open when they are first used, and could not any more. */
+static void prepare_libraries(void)
 {
-    struct beginning b = {.options = {.engine = engine}};
+    char room[1024];
+    struct passwd entry, *found;
+
+    OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+    /* (Modules of nsswitch.conf(5) are shared objects, and libssh asks who the user is.) */
+    getpwuid_r(getuid(), &entry, room, sizeof(room), &found);
+    background_null();
+    log_prepare();
+}
+
+/* Locks this process as its configuration says. False: it cannot, and that was said. */
+static bool enter_sandbox(const struct config *config)
+{
+    enum config_sandbox wish = config->gateway.sandbox;
+    char *lack;
+
+    if (wish == CONFIG_SANDBOX_OFF)
+        return true;
+    prepare_libraries();
+    lack = sandbox_enter();
+    if (lack == NULL)
+        return true;
+    if (wish == CONFIG_SANDBOX_REQUIRE)
+        log_error("sandbox = require: there is no %s; with sandbox = auto adit starts without it",
+                  lack);
+    else if (sandbox_is_left_out())
+        log_debug("sandbox: there is no %s", lack);
+    else
+        log_info("sandbox: there is no %s; the gateway goes on without it", lack);
+    free(lack);
+    return wish != CONFIG_SANDBOX_REQUIRE;
+}
+
+/* NULL: that it cannot start was said, and `status` may be another one for the process. */
+static struct gateway *start_gateway(struct beginning *b, int *status)
+{
+    gateway_apply_log(&b->options, b->config);
+    if (!enter_sandbox(b->config)) {
+        config_unref(b->config);
+        *status = EX_CONFIG;
+        return NULL;
+    }
+    log_start();
+    return gateway_new(b->config, &b->sockets, &b->options);
+}
+
+int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
+{
+    struct beginning b = {.options = {.engine = engine, .join_engine = join_engine}};
     int status = EXIT_SSH;
     struct gateway *gateway;
 
@@ -123,9 +177,7 @@ int gateway_process_run(const struct login_engine *engine)
     }
     /* (This descriptor stays open until the process has exited: its end tells the keeper so.) */
     b.options.link = fcntl(OWN_PROGRAM_FD, F_DUPFD_CLOEXEC, OWN_PROGRAM_FD + 1);
-    log_setup(b.options.log_fd, ADIT_LOG_INFO, ADIT_LOG_TEXT);
-    log_start();
-    gateway = gateway_new(b.config, &b.sockets, &b.options);
+    gateway = start_gateway(&b, &status);
     if (gateway != NULL) {
         status = gateway_run(gateway);
         gateway_free(gateway);

@@ -4,16 +4,17 @@
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
+#include "io/sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void gateway_apply_log(const struct gateway *g, const struct config *config)
+void gateway_apply_log(const struct gateway_options *options, const struct config *config)
 {
-    unsigned level = (unsigned)config->gateway.log + g->options.verbose;
+    unsigned level = (unsigned)config->gateway.log + options->verbose;
 
-    log_setup(g->options.log_fd, level < ADIT_LOG_DEBUG ? (enum log_level)level : ADIT_LOG_DEBUG,
+    log_setup(options->log_fd, level < ADIT_LOG_DEBUG ? (enum log_level)level : ADIT_LOG_DEBUG,
               config->gateway.log_format);
 }
 
@@ -134,20 +135,35 @@ void gateway_apply_held(struct gateway *g, const struct config *config)
                  config->gateway.held_bytes > 0 ? config->gateway.held_bytes : memory / 4);
 }
 
+/* The lock holds files fast, not names: who replaces one (as sed -i does) should know. */
+static void warn_of_lost_file(void)
+{
+    const char *path = sandbox_lost_file();
+
+    if (path != NULL)
+        log_warning("%s was replaced after the gateway has locked itself, and cannot be read any "
+                    "more: adit -O upgrade, or SIGUSR2, starts a gateway that reads the new one "
+                    "(sandbox, adit.ini(5))",
+                    path);
+}
+
 /* What follows from a file that was read again, or ssh_config. */
-static void after_reload(struct gateway *g, unsigned workers_before)
+static void after_reload(struct gateway *g, const struct config_gateway *before)
 {
     const struct config *config = g->generation->config;
 
-    if (config->gateway.workers != workers_before)
+    if (config->gateway.workers != before->workers)
         log_warning("reload: workers is read at start only");
-    gateway_apply_log(g, config);
+    if (config->gateway.sandbox != before->sandbox)
+        log_warning("reload: sandbox is read at start only, and at an upgrade");
+    gateway_apply_log(&g->options, config);
     gateway_apply_held(g, config);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_forget_waits(g->pools[i]);
     resolver_flush(g->room.resolver);
     workers_send_flush(&g->workers);
     gateway_log_notices(config);
+    warn_of_lost_file();
     if (config->file != NULL)
         log_info("reloaded %s", config->file);
     else
@@ -158,7 +174,7 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
                    char error[static CONFIG_CHANGE_ERROR_MAX])
 {
     struct gateway *g = gateway;
-    unsigned workers = g->generation->config->gateway.workers;
+    struct config_gateway before = g->generation->config->gateway; /* (no pointer of it is used) */
     bool ok = change->config != NULL && take_into_use(g, change, error);
 
     if (!change->reload)
@@ -170,7 +186,7 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
     if (g->generation->config->file != NULL)
         keeper_link_notify(g->link, KEEPER_NOTICE_READY, NULL);
     if (ok)
-        after_reload(g, workers);
+        after_reload(g, &before);
     else
         log_error("reload: nothing was changed");
     return ok;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "shared/internal_connection.h"
+#include "io/background.h"
 #include "io/pump.h"
 #include "io/socket_calls.h"
 
@@ -83,15 +84,12 @@ static void on_stdio_ended(void *arg, const char *failed)
 
 /* Moves a standard stream to another descriptor, which can be closed; its old number stays taken by
  * /dev/null, so that no other file gets it. */
-static int take_stream(int fd, int flags)
+static int take_stream(int fd)
 {
     int taken = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int null = open("/dev/null", flags | O_CLOEXEC);
 
-    if (null >= 0) {
-        dup2(null, fd);
-        close(null);
-    }
+    if (background_null() >= 0)
+        dup2(background_null(), fd);
     return taken;
 }
 
@@ -102,7 +100,7 @@ static bool start_pumps(struct stdio *s)
     int fd = s->fd;
 
     s->fd = -1;
-    if (!pump_start(back, take_stream(STDOUT_FILENO, O_WRONLY), &s->written_fd)) {
+    if (!pump_start(back, take_stream(STDOUT_FILENO), &s->written_fd)) {
         close(fd);
         return false;
     }
@@ -110,7 +108,7 @@ static bool start_pumps(struct stdio *s)
     uv_poll_init(loop_uv(s->loop), s->written, s->written_fd);
     s->written->data = s;
     uv_poll_start(s->written, UV_READABLE, output_written);
-    return pump_start(take_stream(STDIN_FILENO, O_RDONLY), fd, NULL);
+    return pump_start(take_stream(STDIN_FILENO), fd, NULL);
 }
 
 static void on_stdio_answered(void *arg, enum outcome outcome, const char *detail)

@@ -61,15 +61,22 @@ bool background_has_terminal(void)
     return fd >= 0;
 }
 
+int background_null(void)
+{
+    static int null = -1;
+
+    if (null < 0)
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return null;
+}
+
 /* Descriptors 0 to `last`. */
 static void lead_to_null(int last)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = background_null();
 
     for (int fd = 0; null >= 0 && fd <= last; fd++)
         dup2(null, fd);
-    if (null >= 0)
-        close(null);
 }
 
 void background_leave(bool keep_stderr)

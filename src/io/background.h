@@ -13,6 +13,9 @@ bool background_begin(void);
 /* Whether this process has a terminal that has not hung up. */
 bool background_has_terminal(void);
 
+/* A descriptor of /dev/null, which the first call opens and nobody closes; -1: there is none. */
+int background_null(void);
+
 /* Leaves the terminal: a session of its own, standard input and output become /dev/null, and
  * standard error too unless it is to be kept. */
 void background_leave(bool keep_stderr);

@@ -43,6 +43,14 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
  * -2: none will come. */
 int socket_first_byte(int fd);
 
+/* Sends one byte, which is 0, with a descriptor beside it (SCM_RIGHTS, unix(7)), without waiting. 0,
+ * or an errno. */
+int socket_send_passed(int fd, int passed);
+
+/* Receives what has come, without waiting. Returns the bytes, 0 at the end of data, or -errno
+ * (-EAGAIN: nothing has come). */
+ssize_t socket_receive_now(int fd, void *bytes, size_t size);
+
 /* Sends what the kernel takes at once. Returns the bytes, or -errno; no SIGPIPE comes. */
 ssize_t socket_send_now(int fd, const void *bytes, size_t length);
 

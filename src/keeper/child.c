@@ -9,6 +9,7 @@
 #include "io/notify.h"
 #include "io/own_program.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -158,10 +159,19 @@ static bool is_replaceable(const struct keeper *k)
            (k->up || !k->options->first_failure_ends);
 }
 
+/* What a person should know of SIGSYS, by which the kernel ends a gateway that breaks out
+ * (io/sandbox.h). */
+#define LOCK_BROKEN                                                                                \
+    ": it made a system call that its lock forbids. That is an attack, or a fault of adit's: "     \
+    "please "                                                                                      \
+    "report it, with the line about it in the kernel's log (journalctl -k, type=1326). With "      \
+    "sandbox = off in [gateway] adit runs without the lock"
+
 /* It was killed: by a signal of its own making, or another process's. */
 static void current_died(struct keeper *k, uint64_t age, int number)
 {
-    char *what = mem_printf("the gateway was killed by signal %d (%s)", number, strsignal(number));
+    char *what = mem_printf("the gateway was killed by signal %d (%s)%s", number, strsignal(number),
+                            number == SIGSYS ? LOCK_BROKEN : "");
 
     if (is_replaceable(k)) {
         log_error("%s: another one is started", what);

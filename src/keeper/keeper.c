@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -137,8 +138,20 @@ static void send_end(struct keeper *k)
     deadline_arm(k->loop, &k->patience, ENDS_AT_ONCE_MS, on_gateways_overdue);
 }
 
-/* A first signal has a file's gateway drain, as long as its configuration says, as those do that
- * have retired; whatever is to end at once has little time. */
+/* Has the gateway drain, for as long as its configuration says, as those do that have retired. */
+static void send_drain(struct keeper *k)
+{
+    const struct config *config = k->config;
+    uint64_t announce_ms = config_has_status(config) ? config->status.drain_announce_ms : 0;
+
+    child_send_signal(k->current, KEEPER_SIGNAL_END);
+    if (config->gateway.drain_timeout_ms > 0)
+        deadline_arm(k->loop, &k->patience,
+                     announce_ms + config->gateway.drain_timeout_ms + ENDS_AT_ONCE_MS,
+                     on_gateways_overdue);
+}
+
+/* A first signal has a file's gateway drain; whatever is to end at once has little time. */
 void keeper_order_end(struct keeper *k)
 {
     bool at_once = k->ending || keeper_is_command_line(k);
@@ -150,7 +163,7 @@ void keeper_order_end(struct keeper *k)
     if (at_once)
         send_end(k);
     else
-        child_send_signal(k->current, KEEPER_SIGNAL_END);
+        send_drain(k);
     if (k->current == NULL && !k->ended)
         keeper_end(k, keeper_is_command_line(k) && !k->up ? EXIT_SSH : 0);
 }
@@ -189,7 +202,7 @@ static size_t handled_count(const struct config *config)
     struct sigaction action;
     bool ignored = sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 
-    return config->file == NULL && ignored ? HANDLED - 1 : HANDLED;
+    return config != NULL && config->file == NULL && ignored ? HANDLED - 1 : HANDLED;
 }
 
 /* The start. */
@@ -207,6 +220,14 @@ static void raise_descriptor_limit(void)
         log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
 }
 
+/* What this process knows is no other process's of the same user, and goes into no core. (Programs
+ * that it executes are as they always are.) */
+static void hide_memory(const struct config *config)
+{
+    if (config->gateway.sandbox != CONFIG_SANDBOX_OFF && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
+}
+
 static bool bind_sockets(struct keeper *k)
 {
     char error[BOUND_SOCKETS_ERROR_MAX];
@@ -219,7 +240,8 @@ static bool bind_sockets(struct keeper *k)
 }
 
 /* After an upgrade: what this process was before goes on, until a gateway with the configuration
- * that was read again can succeed it. */
+ * that was read again can succeed it. (It could be read a moment ago, when the upgrade was checked.
+ * If it cannot any more, the gateway from before goes on.) */
 static bool keeper_take_over(struct keeper *k)
 {
     struct config *config = k->config;
@@ -229,6 +251,12 @@ static bool keeper_take_over(struct keeper *k)
     if (!upgrade_state_take(k))
         return false;
     keeper_apply_log(k);
+    if (config == NULL) {
+        log_error(
+            "upgrade: the configuration cannot be read any more: the gateway from before goes "
+            "on (`adit --check` with the same options says why)");
+        return true;
+    }
     if (config->file == NULL) /* (the forwards that were asked for with -O stay) */
         with_forwards = options_read_again(k->sources.argv, k->config, -1, &problems);
     config_problems_clear(&problems);
@@ -248,7 +276,9 @@ static bool keeper_start(struct keeper *k)
 
     signals_hold(handled, signals);
     k->had_terminal = background_has_terminal();
-    keeper_apply_log(k);
+    if (k->config != NULL)
+        keeper_apply_log(k);
+    hide_memory(k->config);
     k->loop = loop_new();
     if (k->loop == NULL)
         abort();

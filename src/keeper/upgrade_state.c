@@ -164,8 +164,10 @@ static bool take_state_config(struct keeper *k, struct word_reader *words)
         return false;
     config = config_restore_file((int)fd);
     close((int)fd);
-    k->config = config != NULL ? config : config_ref(k->config);
-    return true;
+    if (config == NULL && k->config != NULL)
+        config = config_ref(k->config);
+    k->config = config;
+    return config != NULL;
 }
 
 static struct gateway_child *take_child(struct keeper *k, struct word_reader *words)

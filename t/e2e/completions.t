@@ -1,16 +1,46 @@
 #!/usr/bin/env -S python3 -B
 """Completions of bash, zsh and fish: what each shell offers behind the word adit, at a terminal."""
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import equal, holds, patience, run_adit, scratch, tap, true
+from adit_test import ANY, equal, free_port, holds, patience, run_adit, scratch, tap, true
+from adit_test.command import Tunnel, ssh_config
 from adit_test.gateway import TOP, binary, environment
+from adit_test.sshd import Sshd
 from adit_test.terminal import Terminal
+
+
+@contextlib.contextmanager
+def running(shell):
+    """A tunnel that a shell's user has: its control socket, and the port of its -L (-D: the next)."""
+    runtime = os.path.join(shell.home, "runtime")
+    os.makedirs(runtime, 0o700, exist_ok=True)
+    with Sshd() as sshd:
+        hosts = ssh_config({"db": sshd})
+        port = free_ports()
+        with Tunnel(f"ssh -fN -L {port}:localhost:80 -D 127.0.0.1:{port + 1} db", hosts,
+                    XDG_RUNTIME_DIR=runtime):
+            name, = os.listdir(os.path.join(runtime, "adit"))
+            yield os.path.join(runtime, "adit", name), port
+
+
+def free_ports():
+    """The first of two ports that are free."""
+    while True:
+        port = free_port()
+        with socket.socket() as second:
+            try:
+                second.bind((ANY, port + 1))
+                return port
+            except OSError:
+                continue
 
 
 def commands():
@@ -18,6 +48,13 @@ def commands():
     said = run_adit("-O", "nonsense", "-S", "/nonexistent").stderr
     names = holds(r"there are ([a-z, ]+ and [a-z]+)$", said.strip(), "what adit says")[1]
     return sorted(re.split(r", | and ", names))
+
+
+def environment_of(directory, **more):
+    """Of a shell whose user has this home, and adit in the path."""
+    path = f"{os.path.dirname(binary())}:{os.environ['PATH']}"
+    return environment(HOME=directory, PATH=path,
+                       XDG_RUNTIME_DIR=os.path.join(directory, "runtime"), **more)
 
 
 def home():
@@ -61,8 +98,8 @@ class Bash:
     def offers(self, *words):
         done = subprocess.run(
             ["bash", "--norc", "-c", BASH, "bash", "adit", *words], capture_output=True, text=True,
-            env=environment(HOME=self.home,
-                            BASH_COMPLETION_USER_DIR=os.path.join(self.home, "bash-completion")),
+            env=environment_of(self.home, BASH_COMPLETION_USER_DIR=os.path.join(
+                self.home, "bash-completion")),
             check=False, timeout=patience(60))
         equal(done.stderr, "", "what bash says besides")
         return sorted(done.stdout.split())
@@ -76,7 +113,7 @@ class Fish:
         line = " ".join(("adit",) + words)
         done = subprocess.run(
             ["fish", "--no-config", "-c", f"cd; source {completion('fish')}; complete -C '{line}'"],
-            capture_output=True, text=True, env=environment(HOME=self.home), check=False,
+            capture_output=True, text=True, env=environment_of(self.home), check=False,
             timeout=patience(60))
         equal(done.stderr, "", "what fish says besides")
         return sorted(row.split("\t")[0] for row in done.stdout.splitlines())
@@ -122,8 +159,8 @@ class Zsh:
         offered = os.path.join(self.home, "offered")
         with open(offered, "w", encoding="ascii"):
             pass
-        with Terminal(["zsh", "-d", "-i"], environment(HOME=self.home, ZDOTDIR=self.home,
-                                                       TERM="dumb")) as terminal:
+        with Terminal(["zsh", "-d", "-i"], environment_of(
+                self.home, ZDOTDIR=self.home, TERM="dumb")) as terminal:
             terminal.expect("ready> ")
             terminal.type(" ".join(("adit",) + words) + "\x14\x15print -r done-with-it\n")
             terminal.expect("\ndone-with-it\r?\n")
@@ -153,6 +190,17 @@ def same_for_all(shell):
     with tap.case(f"{type(shell).__name__}: jump hosts, several"):
         offered = [word.rpartition(",")[2] for word in shell.offers("-J", "office,db")]
         equal(offered, ["db-tunnel"], "the second one")
+    with tap.case(f"{type(shell).__name__}: forwards that run, behind -O cancel"):
+        with running(shell) as (control, port):
+            local, dynamic = f"{port}:localhost:80", f"127.0.0.1:{port + 1}"
+            for named in (["-S", control], []):
+                equal(shell.offers(*named, "-O", "cancel", "-L", ""), [local], f"{named} -L")
+                # (bash counts as one word only what stands behind the last colon.)
+                begun = shell.offers(*named, "-O", "cancel", "-L", local[:-4])
+                true(begun in ([local], [local.partition(":")[2]]), f"{named}, begun: {begun}")
+                equal(shell.offers(*named, "-O", "cancel", "-D", ""), [dynamic], f"{named} -D")
+                equal(shell.offers(*named, "-O", "cancel", "-R", ""), [], f"{named} -R")
+        equal(shell.offers("-O", "cancel", "-L", ""), [], "none runs")
     with tap.case(f"{type(shell).__name__}: files"):
         true("gateway.ini" in shell.offers("--config", "gat"), "for --config")
         equal(shell.offers("-fL", ""), [], "nothing for a forward")

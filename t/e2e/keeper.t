@@ -120,14 +120,16 @@ class tap_refused:
 
 
 def stands_still(sshd):
-    with tap.case("a gateway that stands still is ended by a second signal"):
-        adit = Adit(config(sshd), name="adit that stands still")
-        adit.sessions_up(1)
-        send_signal(adit.gateway, signal.SIGSTOP)
-        adit.signal(signal.SIGTERM)
-        adit.signal(signal.SIGINT)  # (the same one would be the same until it is taken)
-        equal(adit.wait(), 255, "the exit status")
-        holds(r"the gateway \(process \d+\) does not end: it is killed", adit.text(), "the log")
+    for what, signals in (("a second signal", (signal.SIGTERM, signal.SIGINT)),
+                          ("one signal, after drain_timeout", (signal.SIGTERM,))):
+        with tap.case(f"a gateway that stands still is ended by {what}"):
+            adit = Adit(config(sshd, gate={"drain_timeout": "1s"}), name="adit that stands still")
+            adit.sessions_up(1)
+            send_signal(adit.gateway, signal.SIGSTOP)
+            for number in signals:  # (The same one would be the same until it is taken.)
+                adit.signal(number)
+            equal(adit.wait(), 255, "the exit status")
+            holds(r"the gateway \(process \d+\) does not end: it is killed", adit.text(), "the log")
 
 
 def command_lines(sshd, origin):

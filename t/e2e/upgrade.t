@@ -109,10 +109,9 @@ def refused(sshd, origin):
     try:
         with Adit(config(sshd), name="adit at a path of its own") as adit:
             adit.sessions_up(1)
-            before = adit.gateway
 
             def goes_on(why):
-                mark = adit.mark()
+                mark, before = adit.mark(), adit.gateway
                 adit.signal(signal.SIGUSR2)
                 adit.wait_log(rf"error: upgrade: .*{why}", mark)
                 with connect(adit.address, ANY, origin.port) as conn:
@@ -145,6 +144,20 @@ def refused(sshd, origin):
                 upgrade(adit)
                 true(os.stat(f"/proc/{adit.pid}/exe").st_ino != old, "another file")
                 equal(os.readlink(f"/proc/{adit.pid}/exe"), program, "its path")
+            with tap.case("a configuration that has an error once the program is executed"):
+                os.unlink(program)
+                with open(program, "w", encoding="ascii") as out:
+                    out.write(f"""#!/bin/sh
+                        case $1 in --check-*) exit 0 ;; esac
+                        echo '[listen bad]' >> '{adit.config}'
+                        exec '{adit_binary}' "$@"
+                        """)
+                os.chmod(program, 0o755)
+                goes_on("cannot be read any more: the gateway from before goes on")
+                adit.write(good)
+                mark = adit.mark()
+                adit.reload()
+                adit.wait_log("info: reloaded ", mark)
     finally:
         os.environ["ADIT"] = adit_binary
 

@@ -39,7 +39,8 @@ struct field_row {
     F(handshake_timeout_ms, VALUE, 0)                                                              \
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \
-    F(stream_local_bind_unlink, VALUE, 0)
+    F(stream_local_bind_unlink, VALUE, 0)                                                          \
+    F(sandbox, VALUE, 0)
 
 #define UPSTREAM_FIELDS(F)                                                                         \
     F(name, STRING, NULL)                                                                          \
@@ -103,6 +104,7 @@ struct field_row {
     F(permit_remote_open, LIST, {0})                                                               \
     F(exit_on_forward_failure, VALUE, 0)                                                           \
     F(required, VALUE, 0)                                                                          \
+    F(join_master, STRING, NULL)                                                                   \
     F(master_socket, STRING, NULL)
 
 #define ADDRESS_FIELDS(F)                                                                          \

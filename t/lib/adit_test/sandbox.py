@@ -25,7 +25,8 @@ from .process import patience, scratch, send_signal, wait_until
 SHORT = {"db-server": "server", "public-server": "server", "your-vps": "server",
          "bastion": "bastion", "office-server": "server"}
 FAR = {"inner": "172.16.0.9", "intranet": "172.16.0.21", "example.com": "172.16.0.30",
-       "wiki.corp.example.com": "172.16.0.31", "db.internal": "172.16.0.9"}
+       "wiki.corp.example.com": "172.16.0.31", "kubernetes.corp.example.com": "172.16.0.30",
+       "db.internal": "172.16.0.9"}
 
 # What ~/.ssh/config has when a page begins.
 CONFIG = """Host bastion bastion.example.com

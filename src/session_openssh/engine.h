@@ -1,0 +1,18 @@
+/* The engine that is ssh(1): the only header of this room that others include, and of them only the
+ * one that composes the program (main.c). A session is the connection of an OpenSSH ControlMaster
+ * that a person has logged in (`[upstream] join_master`), with a key that libssh cannot use, a
+ * one-time code, Kerberos. The room knows OpenSSH's multiplexing protocol (wire/mux.h), as its
+ * client. It never ends the master, nor changes what others have of it.
+ *
+ * Each channel is a NEW_STDIO_FWD, as of `ssh -W` over a master. What that cannot do this engine
+ * does not offer: shells, remote forwards, and reasons for a refused open that are more than a
+ * sentence. Dials run on a short-lived thread of their own, sessions on the workers that start
+ * them. gateway/ calls the dials and worker/ the sessions, both through session/. */
+#ifndef ADIT_SESSION_OPENSSH_ENGINE_H
+#define ADIT_SESSION_OPENSSH_ENGINE_H
+
+#include "session/login.h"
+
+extern const struct login_engine openssh_engine;
+
+#endif

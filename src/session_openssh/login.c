@@ -1,0 +1,309 @@
+/* A dial: to find a master at its socket, on a thread of its own. */
+#include "session_openssh/engine.h"
+#include "session_openssh/parts.h"
+
+#include "base/mem.h"
+#include "conf/master_socket.h"
+#include "io/socket_calls.h"
+#include "io/unix_connect.h"
+#include "io/whole.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct master_dial {
+    struct dial base;
+    struct message message; /* goes back once, when the thread is done */
+    uv_thread_t thread;
+    bool started;
+    struct dial_request request;
+    int ends[2]; /* a pair that is shut down when the dial is to end; the thread has the second */
+    bool cancelled;
+    /* What the thread found. */
+    struct logged_in *logged_in;
+    char error[512];
+};
+
+/* Of the main thread. */
+static unsigned running;
+static void (*when_idle)(void *arg);
+static void *when_idle_arg;
+
+static struct master_dial *master_dial_of(const struct dial *dial)
+{
+    return container_of(dial, struct master_dial, base);
+}
+
+static void master_logged_in_free(struct logged_in *logged_in)
+{
+    struct master_logged_in *l = master_logged_in_of(logged_in);
+
+    if (l->fd >= 0)
+        close(l->fd);
+    free(l->path);
+    free(l);
+}
+
+/* The thread. */
+
+static int send_frame(int fd, const struct mux_request *request, const struct wait_limit *limit)
+{
+    struct buffer frame = {0};
+    int error;
+
+    mux_request_append(&frame, request);
+    error = send_whole(fd, buffer_data(&frame), buffer_length(&frame), limit);
+    buffer_clear(&frame);
+    return error;
+}
+
+/* The next answer, whose text lies in `received`: 0, or an errno; EPROTO: there is none. */
+static int wait_for_answer(int fd, struct buffer *received, struct mux_answer *answer, size_t *used,
+                           const struct wait_limit *limit)
+{
+    for (;;) {
+        int error;
+        switch (mux_answer_parse(buffer_data(received), buffer_length(received), used, answer)) {
+        case WIRE_OK: return 0;
+        case WIRE_BAD: return EPROTO;
+        case WIRE_MORE: break;
+        }
+        error = receive_some(fd, received, limit);
+        if (error != 0)
+            return error;
+    }
+}
+
+/* Says HELLO and asks whether it lives: 0, or an errno. */
+static int ask_master(int fd, pid_t *master, const struct wait_limit *limit)
+{
+    const struct mux_request hello = {.type = MUX_HELLO};
+    const struct mux_request alive = {.type = MUX_ALIVE_CHECK, .id = 0};
+    struct buffer received = {0};
+    struct mux_answer answer = {0};
+    size_t used = 0;
+    int error = send_frame(fd, &hello, limit);
+
+    if (error == 0)
+        error = send_frame(fd, &alive, limit);
+    while (error == 0 && answer.type != MUX_ALIVE) {
+        buffer_consume(&received, used);
+        error = wait_for_answer(fd, &received, &answer, &used, limit);
+        if (error == 0 && answer.type != MUX_HELLO && answer.type != MUX_ALIVE)
+            error = EPROTO;
+    }
+    if (error == 0 && buffer_length(&received) != used)
+        error = EPROTO;
+    *master = (pid_t)answer.number;
+    buffer_clear(&received);
+    return error;
+}
+
+static const char *words_of(int error)
+{
+    switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return "there is no master: log in with `ssh -M -N -f -S` that path, or ControlMaster in "
+               "ssh_config";
+    case EPROTO: return "what listens there is no master of OpenSSH";
+    case ENODATA: return "the master closed the connection";
+    case ETIMEDOUT: return "the master does not answer";
+    case ECONNABORTED: return "given up";
+    default: return strerror(error);
+    }
+}
+
+/* Whoever may listen at that path sees what goes through it. */
+static bool has_our_user(int fd)
+{
+    uid_t user;
+
+    return socket_peer_user(fd, &user) && (user == 0 || user == geteuid());
+}
+
+static struct logged_in *found(int fd, const char *path, pid_t master,
+                               const struct config_upstream *upstream)
+{
+    struct master_logged_in *l = mem_zalloc(sizeof(*l));
+
+    l->base.engine = &openssh_engine;
+    l->path = mem_strdup(path);
+    l->fd = fd;
+    snprintf(l->base.info.user, sizeof(l->base.info.user), "%s",
+             upstream->user != NULL ? upstream->user : "");
+    snprintf(l->base.info.login, sizeof(l->base.info.login), "joined master %s (process %d)", path,
+             (int)master);
+    return &l->base;
+}
+
+static void join(struct master_dial *d)
+{
+    const struct config_upstream *upstream = d->request.upstream;
+    const struct wait_limit limit = wait_limit(d->ends[1], (int)upstream->connect_timeout_ms);
+    char *path = config_join_master(upstream);
+    int fd = unix_connect_wait(path, DESCRIPTOR_GATEWAY, (int)upstream->connect_timeout_ms);
+    int error = fd < 0 ? errno : 0;
+    pid_t master = 0;
+
+    if (error == 0 && !has_our_user(fd))
+        snprintf(d->error, sizeof(d->error), "join_master: %s is another user's", path);
+    else if (error != 0 || (error = ask_master(fd, &master, &limit)) != 0)
+        snprintf(d->error, sizeof(d->error), "join_master: %s: %s", path, words_of(error));
+    else
+        d->logged_in = found(fd, path, master, upstream);
+    if (d->logged_in == NULL && fd >= 0)
+        close(fd);
+    free(path);
+}
+
+static void join_thread(void *arg)
+{
+    struct master_dial *d = arg;
+
+    join(d);
+    mailbox_post(d->request.reply, &d->message);
+}
+
+/* The main thread. */
+
+static void join_free(struct master_dial *d)
+{
+    logged_in_free(d->logged_in);
+    for (int i = 0; i < 2; i++)
+        if (d->ends[i] >= 0)
+            close(d->ends[i]);
+    config_unref(d->request.config);
+    free(d);
+}
+
+static void thread_ended(struct master_dial *d)
+{
+    if (d->started)
+        uv_thread_join(&d->thread);
+    running--;
+}
+
+static void join_ended(struct message *message, void *owner)
+{
+    struct master_dial *d = container_of(message, struct master_dial, message);
+    struct logged_in *logged_in = d->logged_in;
+
+    (void)owner;
+    thread_ended(d);
+    d->logged_in = NULL;
+    if (d->cancelled)
+        logged_in_free(logged_in);
+    else
+        d->request.done(d->request.arg, logged_in != NULL ? DIAL_OK : DIAL_TRANSPORT, logged_in,
+                        d->error);
+    join_free(d);
+    if (running == 0 && when_idle != NULL) {
+        void (*idle)(void *arg) = when_idle;
+        when_idle = NULL;
+        idle(when_idle_arg);
+    }
+}
+
+static void join_dropped(struct message *message)
+{
+    struct master_dial *d = container_of(message, struct master_dial, message);
+
+    thread_ended(d);
+    join_free(d);
+}
+
+static struct dial *master_dial_start(const struct dial_request *request)
+{
+    struct master_dial *d = mem_zalloc(sizeof(*d));
+
+    *d = (struct master_dial){.base.engine = &openssh_engine,
+                              .message = {.run = join_ended, .drop = join_dropped},
+                              .request = *request,
+                              .ends = {-1, -1}};
+    config_ref(d->request.config);
+    running++;
+    d->started = socket_pair(true, d->ends) && uv_thread_create(&d->thread, join_thread, d) == 0;
+    if (!d->started) {
+        snprintf(d->error, sizeof(d->error), "no thread to dial with");
+        mailbox_post(request->reply, &d->message);
+    }
+    return &d->base;
+}
+
+/* (Nobody is asked: the master is logged in.) */
+static bool master_dial_is_asking(const struct dial *dial)
+{
+    (void)dial;
+    return false;
+}
+
+static unsigned master_dial_prompts(const struct dial *dial)
+{
+    (void)dial;
+    return 0;
+}
+
+static void master_dial_shutdown(struct dial *dial)
+{
+    if (master_dial_of(dial)->started)
+        socket_shutdown(master_dial_of(dial)->ends[0]);
+}
+
+static void master_dial_cancel(struct dial *dial)
+{
+    master_dial_of(dial)->cancelled = true;
+    master_dial_shutdown(dial);
+}
+
+static unsigned master_dial_running(void)
+{
+    return running;
+}
+
+static void master_dial_when_idle(void (*idle)(void *arg), void *arg)
+{
+    assert(running > 0 && "when_idle is called while dials run");
+    when_idle = idle;
+    when_idle_arg = arg;
+}
+
+static const char *protocol_version(void)
+{
+    return "multiplexing protocol 4";
+}
+
+/* (conf/check has said what is wrong.) */
+static char *check_nothing(const struct config_upstream *upstream)
+{
+    (void)upstream;
+    return NULL;
+}
+
+static void find_nothing(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
+                         uint16_t *port)
+{
+    (void)upstream;
+    (void)name;
+    (void)port;
+}
+
+const struct login_engine openssh_engine = {
+    .version = protocol_version,
+    .check = check_nothing,
+    .find = find_nothing,
+    .start = master_dial_start,
+    .is_asking = master_dial_is_asking,
+    .prompts = master_dial_prompts,
+    .shutdown = master_dial_shutdown,
+    .cancel = master_dial_cancel,
+    .running = master_dial_running,
+    .when_idle = master_dial_when_idle,
+    .logged_in_free = master_logged_in_free,
+    .session_new = master_session_new,
+};

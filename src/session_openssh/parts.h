@@ -1,0 +1,145 @@
+/* The inside of this room: what its files share. Everything but a login belongs to the thread of
+ * the session's loop. */
+#ifndef ADIT_SESSION_OPENSSH_PARTS_H
+#define ADIT_SESSION_OPENSSH_PARTS_H
+
+#include "session/login.h"
+#include "wire/mux.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct master_call;
+struct master_session;
+
+/* login.c */
+
+/* A master that has answered, on the way from a dial's thread to a worker. */
+struct master_logged_in {
+    struct logged_in base;
+    char *path;   /* of its socket */
+    int fd;       /* a connection there, on which both have said HELLO; -1: taken */
+    pid_t master; /* as it says */
+};
+
+static inline struct master_logged_in *master_logged_in_of(struct logged_in *logged_in)
+{
+    return container_of(logged_in, struct master_logged_in, base);
+}
+
+/* call.c: a connection to a master, as its client. */
+
+/* Called for each answer but HELLO; then, once, with NULL: the connection has ended, or the master
+ * has sent what the protocol does not have. The callee may end the call in either. */
+typedef void call_answered_fn(void *arg, const struct mux_answer *answer);
+
+/* Takes the descriptor over, on success only. NULL: the loop cannot watch it. */
+struct master_call *call_new(struct loop *loop, int fd, call_answered_fn *answered, void *arg);
+
+/* Sends a request, and so many descriptors behind it, which stay the caller's. What the kernel does
+ * not take at once (a master that reads nothing) ends the connection, which is told later. */
+void call_send(struct master_call *call, const struct mux_request *request, const int *fds,
+               unsigned count);
+
+/* What it tells from now on. */
+void call_own(struct master_call *call, call_answered_fn *answered, void *arg);
+
+/* Closes the connection. NULL is fine. */
+void call_end(struct master_call *call);
+
+/* Leaves the connection for the master to close, which ends a channel at once whose connection is
+ * closed: for CALL_LINGER_MS at most, or until calls_end. It is the list's, and tells no more. */
+#define CALL_LINGER_MS 30000
+LIST_HEAD(call_list, master_call);
+void call_linger(struct master_call *call, struct call_list *list);
+void calls_end(struct call_list *list);
+
+/* stream.c: a channel. */
+
+struct master_stream;
+
+/* The endpoint of a channel that was opened. `in` and `out` are our ends of the pairs that the
+ * master has got, `call` the connection that it was opened by: all are the stream's. NULL, and they
+ * are not: the loop cannot watch them. */
+struct endpoint *stream_new(struct master_session *session, int in, int out,
+                            struct master_call *call);
+
+/* The end of data was seen, and the master has answered after it. */
+void stream_eof_is_sure(struct master_stream *stream);
+
+/* The session is lost. */
+void stream_cut(struct master_stream *stream, const char *why);
+
+struct master_stream {
+    struct endpoint endpoint;
+    LIST_ENTRY(master_stream) link; /* of its session's */
+    struct master_session *session; /* NULL: it is lost */
+    struct endpoint *in;            /* reads from the master */
+    struct endpoint *out;           /* writes to it */
+    struct master_call *call;
+    uint32_t check; /* of the ALIVE_CHECK that its end of data waits for */
+    bool eof_seen;  /* at `in` */
+    bool eof_sure;  /* and it is the server's, not that of a master that has died */
+    bool out_gone;  /* the master takes no more */
+    bool failed;
+    struct later news; /* to be told to the owner */
+};
+
+/* opening.c: an open that the master has not answered. */
+struct master_open;
+LIST_HEAD(open_list, master_open);
+
+struct session_open *master_open_tcp(struct session *session, const struct tcp_target *target,
+                                     session_opened_fn *opened, void *arg);
+struct session_open *master_open_unix(struct session *session, const char *path,
+                                      session_opened_fn *opened, void *arg);
+struct session_open *master_open_shell(struct session *session, const struct shell_target *target,
+                                       session_opened_fn *opened, void *arg);
+void master_open_cancel(struct session_open *open);
+
+/* The master has answered the question of that number: opens that wait for it have failed. */
+void master_opens_alive(struct master_session *session, uint32_t number);
+
+/* Ends all, as the session is lost, or (why NULL) is freed. */
+void master_opens_end(struct master_session *session, const char *why);
+
+/* What session_state has of them. */
+void master_opens_state(const struct master_session *session, struct session_state *state);
+
+/* session.c */
+
+struct master_session {
+    struct session base;
+    struct loop *loop;
+    struct session_options options;
+    char *name;
+    char *path;
+    struct master_call *alive; /* a connection that lives as long as the master */
+    uint32_t asked;            /* the last ALIVE_CHECK */
+    bool closed_to_opens;      /* nobody listens at its socket */
+    struct later closing;
+    struct later death;
+    struct open_list opens;
+    LIST_HEAD(, master_stream) streams;
+    struct call_list lingering;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t heard; /* when the server's last bytes or answer came */
+};
+
+static inline struct master_session *master_session_of(const struct session *session)
+{
+    return container_of(session, struct master_session, base);
+}
+
+struct session *master_session_new(struct loop *loop, struct logged_in *logged_in,
+                                   const struct session_options *options);
+
+/* Asks the master whether it lives. Returns the number of the question. */
+uint32_t master_session_ask(struct master_session *session);
+
+/* Nobody listens at the master's socket any more: there are no new channels, what runs goes on. */
+void master_session_close(struct master_session *session);
+
+#endif
