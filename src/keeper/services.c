@@ -179,7 +179,7 @@ static void connect_forward(struct service_line *line, const struct service_mess
 }
 
 /* The agent that ssh(1) would forward. */
-static void connect_agent(struct service_line *line, const struct service_message *message)
+static void connect_user_agent(struct service_line *line, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
     const struct config_upstream *upstream = config_upstream(config_of(line), name);
@@ -213,7 +213,7 @@ static bool take_service_request(struct service_line *line, const struct service
     switch (message->kind) {
     case SERVICE_PASSWORD: begin_password(line, message); return true;
     case SERVICE_FORWARD: connect_forward(line, message); return true;
-    case SERVICE_AGENT: connect_agent(line, message); return true;
+    case SERVICE_AGENT: connect_user_agent(line, message); return true;
     case SERVICE_FORGET: line_forget(line, message->numbers[0]); return true;
     case SERVICE_COMMAND:
     case SERVICE_LEAVE:

@@ -10,7 +10,8 @@
 #define USER_FREE 1
 #define SOURCE_FREE 16
 #define DELAY_MS 100
-#define DELAY_MAX_MS 2000
+#define USER_DELAY_MAX_MS 2000
+#define SOURCE_DELAY_MAX_MS 200
 #define FORGET_MS 60000
 
 /* So many records are kept. */
@@ -98,7 +99,9 @@ static struct guess_record *record_renew(struct guesses *g, uint64_t source, con
     return record;
 }
 
-static void count_wrong(struct guess_record *record, unsigned free_count, uint64_t now)
+/* The first `free_count` wrong ones cost nothing, each further one more, up to `max_ms`. */
+static void count_wrong(struct guess_record *record, unsigned free_count, uint64_t max_ms,
+                        uint64_t now)
 {
     uint64_t delay = DELAY_MS;
 
@@ -108,15 +111,15 @@ static void count_wrong(struct guess_record *record, unsigned free_count, uint64
     record->last = now;
     if (record->count <= free_count)
         return;
-    for (unsigned i = free_count + 1; i < record->count && delay < DELAY_MAX_MS; i++)
+    for (unsigned i = free_count + 1; i < record->count && delay < max_ms; i++)
         delay *= 2;
-    record->until = now + (delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS);
+    record->until = now + (delay < max_ms ? delay : max_ms);
 }
 
 void guesses_add_wrong(struct guesses *g, uint64_t source, const char *user, uint64_t now)
 {
-    count_wrong(record_renew(g, source, user), USER_FREE, now);
-    count_wrong(record_renew(g, source, NULL), SOURCE_FREE, now);
+    count_wrong(record_renew(g, source, user), USER_FREE, USER_DELAY_MAX_MS, now);
+    count_wrong(record_renew(g, source, NULL), SOURCE_FREE, SOURCE_DELAY_MAX_MS, now);
 }
 
 void guesses_add_right(struct guesses *g, uint64_t source, const char *user)

@@ -60,6 +60,8 @@ static void who_tries_many_users_waits_for_each(void **state)
     assert_int_equal(delay_of(g, 1, "next", NOW), 100);
     guesses_add_wrong(g, 1, "and one more", NOW);
     assert_int_equal(delay_of(g, 1, "next", NOW), 200);
+    guesses_add_wrong(g, 1, "a third one more", NOW);
+    assert_int_equal(delay_of(g, 1, "next", NOW), 200);
     assert_int_equal(delay_of(g, 2, "next", NOW), 0);
     /* A right password of one user says nothing of the others. */
     guesses_add_right(g, 1, "user0");
