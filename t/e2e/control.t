@@ -225,6 +225,7 @@ def commands(sshd, other):
         reloads(adit, path, text, other)
         with tap.case("commands that there are not"):
             for command, words in (("proxy", "not supported"), ("dance", "no such command"),
+                                   ("statsu", r"no such command \(did you mean status\?\)"),
                                    ("forward", "which -L"), ("cancel", "which -L")):
                 done = ask(path, command)
                 true(done.returncode != 0, f"an exit status for {command}")
