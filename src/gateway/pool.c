@@ -9,6 +9,7 @@
 #include "gateway/dial_attempt.h"
 #include "gateway/events.h"
 #include "gateway/forwards.h"
+#include "gateway/post_quantum.h"
 #include "gateway/trouble.h"
 
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct pool {
     char *error;     /* why the last dial failed; NULL: it did not */
     struct trouble *trouble;
     bool known_up; /* the last event said so */
+    bool kex_told; /* that a key exchange is not post-quantum, since the configuration is in use */
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
@@ -418,6 +420,7 @@ void pool_update(struct pool *pool, struct config *config, const struct config_u
     config_unref(pool->config);
     pool->config = config;
     pool->upstream = upstream;
+    pool->kex_told = false;
     apply_limits(pool);
     pool_fill(pool);
 }
@@ -474,6 +477,7 @@ static void on_slot_up(struct session_table *table, int slot)
     probe_session_up(table->upstream, slot);
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
+    post_quantum_tell(&pool->kex_told, pool->upstream, pool->slots[slot].info);
     trouble_over(pool->trouble, now(pool), waited(pool), session_table_count(pool->table, SLOT_UP));
     forwards_session_up(pool->room->forwards, table);
     tell_session(pool, slot, EVENT_SESSION_UP, NULL);
