@@ -306,6 +306,12 @@ void gateway_retire(struct gateway *g)
     gateway_drain_now(g, timeout_ms > 0 ? timeout_ms : 1);
 }
 
+/* For workers.open_service. */
+static int open_service(struct workers *workers)
+{
+    return keeper_link_open_service(container_of(workers, struct gateway, workers)->link);
+}
+
 struct gateway *gateway_new(struct config *config, struct given_sockets *sockets,
                             const struct gateway_options *options)
 {
@@ -321,6 +327,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
     g->workers.client_gone = gateway_client_gone;
+    g->workers.open_service = open_service;
     g->room = (struct pool_room){
         .loop = g->loop,
         .workers = &g->workers,
@@ -338,7 +345,6 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, on_forward_lost, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
-    g->status_server = status_pages_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){
         .loop = g->loop,
         .forward_count = gateway_forward_count,
@@ -348,7 +354,12 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .arg = g,
     });
     g->link = keeper_link_new(g->loop, g->options.link, g);
-    if (g->room.resolver == NULL || g->link == NULL || !start_workers(g, worker_count(config))) {
+    if (g->link != NULL)
+        g->room.service = service_new(g->loop, keeper_link_open_service(g->link));
+    if (g->room.service != NULL)
+        g->status_server = status_pages_new(g);
+    if (g->room.resolver == NULL || g->status_server == NULL ||
+        !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
@@ -394,6 +405,7 @@ void gateway_free(struct gateway *g)
         worker_free(g->workers.all[i]);
     free(g->workers.all);
     resolver_free(g->room.resolver);
+    service_free(g->room.service);
     keeper_link_free(g->link);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);

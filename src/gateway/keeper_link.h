@@ -39,6 +39,10 @@ struct given_sockets *keeper_link_given(struct keeper_link *link);
 bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
                       const uint32_t *numbers, const char *const *texts, size_t text_count);
 
+/* Makes a service line (shared/service.h) and sends the keeper its end. The other end, the
+ * caller's; -1: none can be had (logged). */
+int keeper_link_open_service(struct keeper_link *link);
+
 /* Has the keeper tell the service manager (sd_notify(3)); `status` is for KEEPER_NOTICE_STATUS. */
 void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, const char *status);
 

@@ -48,6 +48,7 @@ enum keeper_message_kind {
     GATEWAY_NOTIFY,   /* number: enum keeper_notice; text: the status */
     GATEWAY_UPGRADE,  /* an upgrade is asked for */
     GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
+    GATEWAY_SERVICE,  /* descriptor: the keeper's end of a service line (wire/service.h) */
     KEEPER_MESSAGE_KINDS
 };
 
