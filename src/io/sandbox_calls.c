@@ -145,6 +145,11 @@ static struct scmp_arg_cmp arg_is(unsigned at, uint32_t value)
     return arg_masked(at, UINT32_MAX, value);
 }
 
+static struct scmp_arg_cmp arg_is_null(unsigned at)
+{
+    return (struct scmp_arg_cmp){at, SCMP_CMP_EQ, 0, 0};
+}
+
 /* Calls that this architecture, or libseccomp, does not know are left out. */
 static void add_rule(struct call_filter *f, uint32_t action, const char *name,
                      const struct scmp_arg_cmp *arguments, unsigned count)
@@ -267,8 +272,8 @@ static void add_own(struct call_filter *f)
 
     ALLOW_IF(f, "kill", arg_is(0, self));
     ALLOW_IF(f, "tgkill", arg_is(0, self));
-    ALLOW_IF(f, "prlimit64", arg_is(0, 0), SCMP_A2_64(SCMP_CMP_EQ, 0));
-    ALLOW_IF(f, "prlimit64", arg_is(0, self), SCMP_A2_64(SCMP_CMP_EQ, 0));
+    ALLOW_IF(f, "prlimit64", arg_is(0, 0), arg_is_null(2));
+    ALLOW_IF(f, "prlimit64", arg_is(0, self), arg_is_null(2));
 }
 
 /* (A tree of the numbers is searched: a filter that tries one after the other costs each call as
