@@ -97,16 +97,18 @@ static void find_hosts(struct config *config)
 }
 
 /* If an adit that runs already, or an ssh that is the master, carries the forwards, this process
- * starts none. -1: it has to. */
+ * starts none. -1: it has to. (After an upgrade it always has to; there may be no configuration
+ * then.) */
 static int share(const struct options *options)
 {
+    const struct config *config = options->config;
     const struct control_order order = {
         .command = "forward",
         .path = options->control_path,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
-        .made = options->config->forwards,
-        .made_count = options->ssh_forwards ? options->config->forward_count : 0,
+        .made = config != NULL ? config->forwards : NULL,
+        .made_count = config != NULL && options->ssh_forwards ? config->forward_count : 0,
         .tell_ports = !options->quiet,
     };
 

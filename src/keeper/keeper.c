@@ -224,7 +224,8 @@ static void raise_descriptor_limit(void)
  * that it executes are as they always are.) */
 static void hide_memory(const struct config *config)
 {
-    bool hides = config->gateway.sandbox != CONFIG_SANDBOX_OFF && !sandbox_is_left_out();
+    bool hides =
+        (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) && !sandbox_is_left_out();
 
     if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
