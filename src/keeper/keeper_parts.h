@@ -68,6 +68,10 @@ static inline bool keeper_is_command_line(const struct keeper *k)
 /* The log as the configuration and the options have it. */
 void keeper_apply_log(const struct keeper *k);
 
+/* The file of -E may have been moved: the descriptor of both processes leads to the one of that
+ * name from now on. SIGHUP and each reload do this; with both it is done twice. */
+void keeper_reopen_log(struct keeper *k);
+
 /* Reports a failure as the mode has it: of a command line on standard error too. */
 void keeper_report_failure(const struct keeper *k, const char *sentence);
 
