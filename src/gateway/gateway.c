@@ -322,6 +322,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .arg = g,
     });
     g->link = keeper_link_new(g->loop, g->options.link, g);
+    g->room.link = g->link;
     if (g->room.resolver == NULL || g->link == NULL || !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);

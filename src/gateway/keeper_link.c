@@ -171,6 +171,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_NOTIFY:
     case GATEWAY_UPGRADE:
     case GATEWAY_CLOSED:
+    case GATEWAY_LOGIN:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;
@@ -224,6 +225,26 @@ bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
                      -1);
     buffer_clear(&packet);
     return ok;
+}
+
+int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host)
+{
+    const char *const texts[] = {upstream, host};
+    struct buffer packet = {0};
+    int ends[2];
+
+    if (!packet_pair(ends))
+        return -1;
+    if (keeper_message_write(&packet, GATEWAY_LOGIN, NULL, texts, 2)) {
+        packets_send(link->packets, (struct span){buffer_data(&packet), buffer_length(&packet)},
+                     ends[1]);
+    } else {
+        close(ends[0]);
+        close(ends[1]);
+        ends[0] = -1;
+    }
+    buffer_clear(&packet);
+    return ends[0];
 }
 
 void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, const char *status)

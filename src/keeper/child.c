@@ -72,7 +72,7 @@ static bool notify(struct keeper *k, struct keeper_message *message)
 }
 
 /* False: it may not be sent now. */
-static bool take_message(struct keeper *k, struct keeper_message *message)
+static bool take_message(struct keeper *k, struct keeper_message *message, int *fd)
 {
     switch (message->kind) {
     case GATEWAY_READY:
@@ -96,6 +96,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message)
         return changing_taken(k, message->numbers[0], message->numbers[1] != 0) || k->ending;
     case GATEWAY_NOTIFY: return notify(k, message);
     case GATEWAY_UPGRADE: upgrade_ask(k); return true;
+    case GATEWAY_LOGIN: login_lines_add(k, message, fd); return true;
     case GATEWAY_CLOSED:
         k->ending = true;
         upgrade_abandon(k);
@@ -116,12 +117,14 @@ static bool take_message(struct keeper *k, struct keeper_message *message)
 }
 
 /* What a gateway may send before it is the current one, or afterwards; nothing is made of most. */
-static bool take_other_message(struct gateway_child *child, const struct keeper_message *message)
+static bool take_other_message(struct gateway_child *child, struct keeper_message *message, int *fd)
 {
     struct keeper *k = child->keeper;
 
     if (message->kind == GATEWAY_UP && child == k->successor)
         upgrade_successor_up(k);
+    if (message->kind == GATEWAY_LOGIN)
+        login_lines_add(k, message, fd);
     return message->kind != GATEWAY_CHANGE || child->retired;
 }
 
@@ -132,7 +135,8 @@ void child_received(void *arg, struct span packet, int *fd)
     struct keeper_message message;
 
     if (!keeper_message_parse(packet, *fd >= 0, true, &message) ||
-        !(child == k->current ? take_message(k, &message) : take_other_message(child, &message)))
+        !(child == k->current ? take_message(k, &message, fd)
+                              : take_other_message(child, &message, fd)))
         child_condemn(child, "has sent what it may not");
 }
 

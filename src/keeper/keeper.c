@@ -299,6 +299,7 @@ static void keeper_free(struct keeper *k)
     child_free(k->current);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
+    login_lines_free(k);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);
