@@ -96,20 +96,26 @@ static void find_hosts(struct config *config)
             find_upstream_hosts(&config->upstreams[i]);
 }
 
-/* If an adit that runs already carries the forwards, this process starts none. */
-static int share_or_run(struct options *options)
+/* If an adit that runs already, or an ssh that is the master, carries the forwards, this process
+ * starts none. -1: it has to. */
+static int share(const struct options *options)
 {
     const struct control_order order = {
         .command = "forward",
         .path = options->control_path,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
+        .made = options->config->forwards,
+        .made_count = options->ssh_forwards ? options->config->forward_count : 0,
+        .tell_ports = !options->quiet,
     };
-    int status = -1;
 
-    if (order.path != NULL && order.forward_count > 0 && getenv(UPGRADE_STATE) == NULL)
-        status = control_share(&order, options->background);
-    return status < 0 ? keeper_run(options, find_hosts) : status;
+    if (order.path == NULL || getenv(UPGRADE_STATE) != NULL)
+        return -1;
+    if (options->stdio)
+        return control_share_stdio(order.path, &options->stdio_target);
+    return order.forward_count + order.made_count > 0 ? control_share(&order, options->background)
+                                                      : -1;
 }
 
 static int run_control(const struct options *options)
@@ -121,6 +127,8 @@ static int run_control(const struct options *options)
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,
+        .quiet = options->quiet,
+        .tell_ports = options->verbose > 0,
     });
 }
 
@@ -156,8 +164,12 @@ static int say_first(void)
 
 static int run_mode(struct options *options)
 {
+    int status;
+
     switch (options->mode) {
-    case MODE_RUN: return share_or_run(options);
+    case MODE_RUN:
+        status = share(options);
+        return status < 0 ? keeper_run(options, find_hosts) : status;
     case MODE_CHECK: return check_upstreams(options->config);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);

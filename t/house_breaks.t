@@ -75,6 +75,8 @@ my @cases = (
         begin('#include <libssh/libssh.h>'), 'src/worker/worker.c:\d+: libssh/libssh.h'],
     ['only in session_libssh/: "session_libssh/*" and the like', 'src/worker/worker.c',
         begin('#include "session_libssh/engine.h"'), 'session_libssh/engine.h'],
+    ['only in session_openssh/: "session_openssh/*" and the like', 'src/worker/worker.c',
+        begin('#include "session_openssh/engine.h"'), 'session_openssh/engine.h'],
     ['only in worker/: "worker/*" and the like', 'src/gateway/gateway.c',
         begin('#include "worker/client.h"'), 'src/gateway/gateway.c:\d+: worker/client.h'],
     ['not in keeper/: "session/*" and the like', 'src/keeper/child.c',

@@ -360,6 +360,8 @@ static const struct long_option {
     {"json", FLAG(json), HELP("with -O status: as JSON")},
     {"passwd", TEXT(passwd_file), VALUE(FILE), HELP("set the password of a user in a users file")},
     {"persist", FLAG(persist), HELP("try the first connection for ever")},
+    {"sandbox", TEXT(sandbox), VALUE(WORD),
+     HELP("auto, require or off: whether the gateway locks itself")},
     {"user", TEXT(init_user), VALUE(WORD), HELP("with --init: a client with a password")},
     {"version", FLAG(version), HELP("print versions")},
 #undef FLAG

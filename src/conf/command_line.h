@@ -17,6 +17,7 @@ struct command_line {
     bool dump;               /* --dump */
     bool json;               /* --json */
     bool persist;            /* --persist, or autossh's -M PORT */
+    const char *sandbox;     /* --sandbox auto|require|off */
     bool help;               /* --help */
     bool version;            /* -V, --version */
     const char *passwd_file; /* --passwd FILE; the destination is the user */

@@ -35,6 +35,8 @@ const char *command_line_contradiction(const struct command_line *line)
 
     if (line->passwd_file)
         return passwd_contradiction(line);
+    if (line->sandbox && (line->config_file || line->init_file || line->control_command))
+        return "--sandbox goes with a host that adit logs in to; a file has sandbox in [gateway]";
     if (line->init_file)
         return init_contradiction(line);
     if (line->init_from || line->init_user)

@@ -28,6 +28,7 @@ struct tunnel {
     char *host; /* what known.host points to */
     struct config_forward *forwards;
     size_t forward_count;
+    bool has_forwards; /* of the command line or ssh_config */
     bool raw_forwards; /* those that are added have tokens that nobody has replaced */
     int connection;    /* ends a question to ssh; -1: none */
     struct config_problems *problems; /* NULL: problems go to standard error */
@@ -200,6 +201,8 @@ static void write_gateway(struct tunnel *tunnel)
         tunnel_entry(tunnel, "stream_local_bind_mask", mask);
     if (ssh_answer_is_yes(answer, "streamlocalbindunlink"))
         tunnel_entry(tunnel, "stream_local_bind_unlink", "yes");
+    if (tunnel->line->sandbox)
+        tunnel_entry(tunnel, "sandbox", tunnel->line->sandbox);
     free(control);
 }
 
@@ -328,7 +331,8 @@ static void write_forwards(struct tunnel *tunnel)
         add_tunnel_forward(tunnel, line->forwards[i].kind, line->forwards[i].spec);
     tunnel->raw_forwards = tunnel->known.answer.raw;
     ssh_answer_each_forward(&tunnel->known.answer, add_tunnel_forward, tunnel);
-    if (tunnel->forward_count == 0 && !waits_for_forwards(tunnel))
+    tunnel->has_forwards = tunnel->forward_count > 0;
+    if (!tunnel->has_forwards && !waits_for_forwards(tunnel))
         add_tunnel_forward(tunnel, FORWARD_DYNAMIC, DEFAULT_FORWARD);
     for (size_t i = 0; i < tunnel->forward_count; i++)
         load_forward(&tunnel->load, &tunnel->forwards[i], NULL);
@@ -380,7 +384,8 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     options->verbose = 0; /* the configuration has it */
     options->may_ask = true;
     options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
-    if (!line->stdio && !answer_is(tunnel, "controlmaster", "yes", "true") &&
+    options->ssh_forwards = tunnel->has_forwards && options->first_failure_ends;
+    if (!answer_is(tunnel, "controlmaster", "yes", "true") &&
         !answer_is(tunnel, "controlmaster", "ask", "ask"))
         options->control_path = ssh_answer_control_path(&tunnel->known.answer, tunnel->host);
     if (line->stdio) {

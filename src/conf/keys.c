@@ -61,7 +61,8 @@ static const struct key gateway_keys[] = {
          "does not need. It then runs no program, opens no file but those that the resolver "
          "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
          "build can; what is missing is logged. require: adit does not start if a part is "
-         "missing. Read when adit starts, and at an upgrade."},
+         "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
+         "replaced by another one, not written to, is read again after an upgrade, too."},
 };
 
 static const struct key upstream_keys[] = {

@@ -128,6 +128,7 @@ int options_parse(int argc, char **argv, struct options *options)
         options->background = line.background;
         options->log_file = line.log_file;
         options->verbose = line.verbose;
+        options->quiet = line.quiet;
         options->control_command = line.control_command;
         options->json = line.json;
         options->forwards = line.forwards;
@@ -205,6 +206,8 @@ void options_usage(FILE *out)
           "adit's own\n"
           "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
           "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
+          "  --sandbox WORD            auto, require or off: as far as can be, wholly or not, the\n"
+          "                            process that talks to the network locks itself\n"
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"

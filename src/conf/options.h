@@ -54,9 +54,13 @@ struct options {
 
     /* MODE_CONTROL. */
     const char *control_command; /* "check", "forward", ...: as given */
+    bool quiet;                  /* -q */
     /* Where the adit that is asked listens. MODE_RUN: if one does, it is asked for the forwards,
      * instead of this adit (ssh(1): unless this is to be a ControlMaster); NULL: there is none. */
     char *control_path; /* (owned) */
+    /* MODE_RUN: an ssh(1) that is the master there is asked for the forwards of `config`, which the
+     * command line or ssh_config has. (One that ends takes them along: not with --persist.) */
+    bool ssh_forwards;
     /* MODE_CONTROL: the destination, whose tunnel is looked for if nobody listens at control_path;
      * NULL: none was given (owned). */
     char *control_host;

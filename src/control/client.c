@@ -6,25 +6,33 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
+#include "control/command_table.h"
 #include "control/find.h"
 #include "control/protocol.h"
 #include "control/report.h"
+#include "control/ssh_order.h"
+#include "control/ssh_share.h"
+#include "control/wait_end.h"
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
 #include "io/whole.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A remote forward is answered when the server has; everything else at once. */
+/* A remote forward is answered when the server has, a reload when ssh has told its settings;
+ * everything else at once. */
 #define ANSWER_MS 120000
+#define QUICK_ANSWER_MS 30000
 #define PROBE_MS 2000
 #define CONNECT_MS 10000 /* for a listener whose queue of connections is full */
+/* How long an ssh that is the master, which greets before it is asked, has for that. One that is
+ * late greets instead of an answer. */
+#define GREETING_MS 20
 
 /* The connection. */
 
@@ -40,6 +48,23 @@ static bool is_ours(int fd)
     uid_t user;
 
     return socket_peer_user(fd, &user) && (user == geteuid() || user == 0);
+}
+
+/* In the place of an error: the other side is an ssh that is the master. The first byte of its
+ * greeting is 0, which no JSON has. */
+static const char ssh_greeting[] = "an ssh is the master there";
+
+static bool is_ssh_greeting(const struct buffer *bytes)
+{
+    return buffer_length(bytes) > 0 && buffer_data(bytes)[0] == 0;
+}
+
+/* Whether it greets before it is asked. */
+static bool ssh_greets(int fd)
+{
+    struct wait_limit limit = wait_limit(-1, GREETING_MS);
+
+    return wait_for(fd, POLLIN, &limit) == 0 && socket_first_byte(fd) == 0;
 }
 
 /* Receives more bytes; NULL, or why there are none. */
@@ -72,6 +97,10 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
     free(line);
     while (*error == NULL && status == WIRE_MORE) {
         *error = receive_more(fd, &limit, &bytes);
+        if (is_ssh_greeting(&bytes)) {
+            *error = ssh_greeting;
+            break;
+        }
         status =
             control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX, &answer);
         if (status == WIRE_BAD)
@@ -82,6 +111,17 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
 }
 
 /* Requests. */
+
+/* How long the answer may take: what a server or another program has to do takes its time. */
+static int patience_of(const struct control_order *order)
+{
+    static const char *const slow[] = {"forward", "cancel", "reload", "upgrade"};
+
+    for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
+        if (strcmp(order->command, slow[i]) == 0)
+            return ANSWER_MS;
+    return QUICK_ANSWER_MS;
+}
 
 /* "-O close NUMBER": what else is a destination is the number. */
 static bool is_close(const struct control_order *order)
@@ -129,105 +169,6 @@ static int print_request_failure(const char *command, const json_t *answer, cons
     return json_is_integer(status) ? (int)json_integer_value(status) : EXIT_SSH;
 }
 
-/* What each command prints when it succeeds. */
-
-static void print_check(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    fprintf(stderr, "Master running (pid=%lld)\r\n",
-            (long long)json_integer_value(json_object_get(answer, "pid")));
-}
-
-static void print_ready(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    if (json_is_true(json_object_get(answer, "ready")))
-        puts("ready");
-}
-
-static void print_stop(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    (void)answer;
-    fputs("Stop listening request sent.\r\n", stderr);
-}
-
-static void print_exit(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    (void)answer;
-    fputs("Exit request sent.\r\n", stderr);
-}
-
-/* As ssh(1): only the ports that the server chose. */
-static void print_forward(const struct control_order *order, const json_t *answer)
-{
-    const json_t *port;
-    size_t i;
-
-    (void)order;
-    json_array_foreach(json_object_get(answer, "allocated"), i, port)
-        printf("%lld\n", (long long)json_integer_value(port));
-}
-
-static void print_status(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    report_status(stdout, answer);
-}
-
-static void print_conninfo(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    report_conninfo(stdout, answer);
-}
-
-static void print_connections(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    report_connections(stdout, answer);
-}
-
-static void print_nothing(const struct control_order *order, const json_t *answer)
-{
-    (void)order;
-    (void)answer;
-}
-
-static const struct command {
-    const char *name;
-    bool forwards; /* the command is about forwards */
-    void (*print)(const struct control_order *order, const json_t *answer);
-} commands[] = {
-    {"check", false, print_check},
-    {"ready", false, print_ready},
-    {"status", false, print_status},
-    {"connections", false, print_connections},
-    {"close", false, print_nothing},
-    {"conninfo", false, print_conninfo},
-    {"forward", true, print_forward},
-    {"cancel", true, print_nothing},
-    {"reload", false, print_nothing},
-    {"upgrade", false, print_nothing},
-    {"stop", false, print_stop},
-    {"exit", false, print_exit},
-    {"list", false, print_nothing},
-};
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-const char *control_command_name(size_t index)
-{
-    return index < COMMANDS ? commands[index].name : NULL;
-}
-
-static const struct command *find_command(const char *name)
-{
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
-}
-
 /* Asks for the pages after the first one, and puts them into the answer. */
 static void ask_further_pages(int fd, json_t *answer)
 {
@@ -248,23 +189,15 @@ static void ask_further_pages(int fd, json_t *answer)
     }
 }
 
-static void print_no_such_command(const char *name)
-{
-    fprintf(stderr, "adit: -O %s: no such command: there are", name);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 < COMMANDS ? "," : " and", commands[i].name);
-    fputc('\n', stderr);
-}
-
 /* Prints why the order cannot be carried out, if so. */
-static bool is_sensible(const struct control_order *order, const struct command *command)
+static bool is_sensible(const struct control_order *order, const struct control_command *command)
 {
     const char *wrong = NULL;
 
-    if (strcmp(order->command, "proxy") == 0 || strcmp(order->command, "channels") == 0)
+    if (strcmp(order->command, "proxy") == 0)
         wrong = "not supported: it is a command of ssh(1) only";
     else if (command == NULL)
-        print_no_such_command(order->command);
+        control_print_no_command(order->command);
     else if (command->forwards && order->forward_count == 0)
         wrong = "which -L, -R or -D?";
     else if (is_close(order) && close_number(order) == 0)
@@ -284,7 +217,7 @@ static int readiness_status(const json_t *answer)
     return EXIT_FAILURE;
 }
 
-static int print_answer(const struct control_order *order, const struct command *command,
+static int print_answer(const struct control_order *order, const struct control_command *command,
                         const json_t *answer)
 {
     if (order->json) {
@@ -299,9 +232,28 @@ static int print_answer(const struct control_order *order, const struct command 
     return EXIT_SSH;
 }
 
-/* Asks the adit that listens at `path`. */
+/* Asks an adit. */
+static json_t *ask_adit(int fd, const struct control_order *order, const char **error)
+{
+    json_t *answer;
+
+    *error = NULL;
+    if (ssh_greets(fd))
+        *error = ssh_greeting;
+    if (*error != NULL)
+        return NULL;
+    if (control_command_is_ssh(control_find_command(order->command))) {
+        *error = "not supported by adit: -O connections is";
+        return NULL;
+    }
+    answer = send_request(fd, request_of(order->command, order), patience_of(order), error);
+    ask_further_pages(fd, answer);
+    return answer;
+}
+
+/* Asks the adit that listens at `path`, or the ssh that is the master there. */
 static int ask_at(const char *path, const struct control_order *order,
-                  const struct command *command)
+                  const struct control_command *command)
 {
     const char *error;
     json_t *answer;
@@ -318,20 +270,39 @@ static int ask_at(const char *path, const struct control_order *order,
         close(fd);
         return EXIT_SSH;
     }
-    answer = send_request(fd, request_of(order->command, order), ANSWER_MS, &error);
-    ask_further_pages(fd, answer);
-    if (json_is_true(json_object_get(answer, "ok")))
-        status = print_answer(order, command, answer);
-    else
-        status = print_request_failure(order->command, answer, error);
-    json_decref(answer);
+    answer = ask_adit(fd, order, &error);
     close(fd);
+    if (error == ssh_greeting)
+        answer = ssh_order_answer(path, order);
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        status = print_answer(order, command, answer);
+    } else {
+        control_print_forward(order, answer);
+        status = print_request_failure(order->command, answer, error);
+    }
+    json_decref(answer);
     return status;
+}
+
+/* Makes forwards of the words, for an ssh; the caller frees. */
+static struct config_forward *make_forwards(const struct control_order *order)
+{
+    struct config_forward *made = mem_zalloc((order->forward_count + 1) * sizeof(*made));
+    char why[FORWARD_ERROR_MAX];
+
+    /* (They were parsed before: none fails.) */
+    for (size_t i = 0; i < order->forward_count; i++) {
+        made[i].kind = order->forwards[i].kind;
+        forward_spec_parse(made[i].kind, order->forwards[i].spec, &made[i], why, sizeof(why));
+    }
+    return made;
 }
 
 int control_ask(const struct control_order *order)
 {
-    const struct command *command = find_command(order->command);
+    const struct control_command *command = control_find_command(order->command);
+    struct control_order with_made = *order;
+    struct config_forward *made;
     char *path;
     int status;
 
@@ -340,7 +311,15 @@ int control_ask(const struct control_order *order)
     if (strcmp(order->command, "list") == 0)
         return control_list(order->json);
     path = control_find(order->path, is_close(order) ? NULL : order->host);
-    status = path != NULL ? ask_at(path, order, command) : EXIT_SSH;
+    made = make_forwards(order);
+    with_made.made = made;
+    with_made.made_count = order->forward_count;
+    status = path != NULL ? ask_at(path, &with_made, command) : EXIT_SSH;
+    for (size_t i = 0; i < order->forward_count; i++) {
+        place_clear(&made[i].bind);
+        place_clear(&made[i].target);
+    }
+    free(made);
     free(path);
     return status;
 }
@@ -363,8 +342,15 @@ static int connect_to_adit(const char *path, enum control_peer *peer, pid_t *pid
         close(fd);
         return -1;
     }
+    if (ssh_greets(fd)) {
+        *peer = CONTROL_SSH;
+        close(fd);
+        return -1;
+    }
     answer = send_request(fd, json_pack("{s:s}", "command", "check"), PROBE_MS, &error);
-    *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT : CONTROL_FOREIGN;
+    *peer = json_is_true(json_object_get(answer, "ok")) ? CONTROL_ADIT
+            : error == ssh_greeting                     ? CONTROL_SSH
+                                                        : CONTROL_FOREIGN;
     *pid = (pid_t)json_integer_value(json_object_get(answer, "pid"));
     json_decref(answer);
     if (*peer == CONTROL_ADIT)
@@ -401,33 +387,6 @@ json_t *control_question(const char *path, const char *command)
     return NULL;
 }
 
-static volatile sig_atomic_t end_signal;
-
-static void on_end_signal(int number)
-{
-    end_signal = number;
-}
-
-/* Waits. True: a signal came; false: the other side has closed. */
-static bool wait_for_end(int fd)
-{
-    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
-    struct sigaction action = {.sa_handler = on_end_signal};
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    sigset_t held, before;
-
-    /* The signals are blocked except while ppoll(2) waits, so that none is missed. */
-    sigemptyset(&held);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        sigaddset(&held, numbers[i]);
-        sigaction(numbers[i], &action, NULL);
-    }
-    sigprocmask(SIG_BLOCK, &held, &before);
-    while (end_signal == 0 && ppoll(&readable, 1, NULL, &before) < 0 && errno == EINTR)
-        continue;
-    return end_signal != 0;
-}
-
 /* Keeps the forwards until one of the two sides ends. */
 static int share_until_end(int fd, const struct control_order *order)
 {
@@ -454,10 +413,14 @@ int control_share(const struct control_order *order, bool background)
     int fd = connect_to_adit(order->path, &peer, &pid);
 
     if (fd < 0)
+        return peer == CONTROL_SSH && order->made_count > 0 ? ssh_share(order, background) : -1;
+    if (order->forward_count == 0) {
+        close(fd);
         return -1;
+    }
     answer = send_request(fd, request_of("forward", order), ANSWER_MS, &error);
     if (json_is_true(json_object_get(answer, "ok"))) {
-        print_forward(order, answer);
+        control_print_forward(order, answer);
         fflush(stdout);
         if (!background)
             status = share_until_end(fd, order);
@@ -467,4 +430,15 @@ int control_share(const struct control_order *order, bool background)
     json_decref(answer);
     close(fd);
     return status;
+}
+
+int control_share_stdio(const char *path, const struct config_place *target)
+{
+    enum control_peer peer;
+    pid_t pid;
+    int fd = connect_to_adit(path, &peer, &pid);
+
+    if (fd >= 0)
+        close(fd);
+    return peer == CONTROL_SSH ? ssh_share_stdio(path, target) : -1;
 }

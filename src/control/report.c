@@ -26,6 +26,18 @@ void report_line(FILE *out, const char *text)
     fputc('\n', out);
 }
 
+void report_text(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line = mem_strndup(text, length);
+
+        report_line(out, line);
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
 /* Tables. */
 
 #define COLUMNS_MAX 10

@@ -21,4 +21,7 @@ void report_list(FILE *out, const json_t *tunnels);
  * terminal. NULL is fine. */
 void report_line(FILE *out, const char *text);
 
+/* The same for text of several lines, each with its end. */
+void report_text(FILE *out, const char *text);
+
 #endif

@@ -10,6 +10,7 @@
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
+#include "io/sandbox.h"
 #include "io/socket_calls.h"
 
 #include <errno.h>
@@ -270,7 +271,8 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
                              size_t count, const char *error)
 {
     struct dial_attempt *a = arg;
-    char text[HOST_MAX + 200];
+    char text[HOST_MAX + 300];
+    const char *lost;
 
     a->resolve = NULL;
     if (status == RESOLVE_FOUND) {
@@ -278,8 +280,13 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
         return;
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
-    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s", a->r.place->name,
-             status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error);
+    lost = sandbox_lost_file();
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->name,
+             status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error,
+             lost != NULL ? "; " : "", lost != NULL ? lost : "",
+             lost != NULL ? " was replaced, and sandbox keeps the gateway from the new one until "
+                            "adit -O upgrade"
+                          : "");
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 

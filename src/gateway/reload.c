@@ -4,6 +4,7 @@
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
+#include "io/sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,18 @@ void gateway_apply_held(struct gateway *g, const struct config *config)
                  config->gateway.held_bytes > 0 ? config->gateway.held_bytes : memory / 4);
 }
 
+/* The lock holds files fast, not names: who replaces one (as sed -i does) should know. */
+static void warn_of_lost_file(void)
+{
+    const char *path = sandbox_lost_file();
+
+    if (path != NULL)
+        log_warning("%s was replaced after the gateway has locked itself, and cannot be read any "
+                    "more: adit -O upgrade, or SIGUSR2, starts a gateway that reads the new one "
+                    "(sandbox, adit.ini(5))",
+                    path);
+}
+
 /* What follows from a file that was read again, or ssh_config. */
 static void after_reload(struct gateway *g, const struct config_gateway *before)
 {
@@ -150,6 +163,7 @@ static void after_reload(struct gateway *g, const struct config_gateway *before)
     resolver_flush(g->room.resolver);
     workers_send_flush(&g->workers);
     gateway_log_notices(config);
+    warn_of_lost_file();
     if (config->file != NULL)
         log_info("reloaded %s", config->file);
     else

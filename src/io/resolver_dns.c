@@ -17,6 +17,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -227,7 +228,8 @@ static void on_socket_state(void *data, ares_socket_t socket, int readable, int 
 
 /* ---- ares_set_socket_functions(3), with configured servers */
 
-/* The address is not known yet: a placeholder, which open_connection replaces. */
+/* The address is not known yet: a placeholder, which open_connection replaces. (Any descriptor
+ * does, and a sandbox forbids unix sockets.) */
 static ares_socket_t open_placeholder(int family, int type, int protocol, void *data)
 {
     (void)family;
@@ -237,7 +239,7 @@ static ares_socket_t open_placeholder(int family, int type, int protocol, void *
         errno = EPROTONOSUPPORT; /* a datagram would go past the tunnel */
         return ARES_SOCKET_BAD;
     }
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return eventfd(0, EFD_CLOEXEC);
 }
 
 static int open_connection(ares_socket_t placeholder, const struct sockaddr *address,

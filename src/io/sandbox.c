@@ -10,19 +10,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* glibc has no wrapper for capset(2). */
+/* (glibc has no wrappers. A service manager may forbid capset(2), and has taken them all then.) */
 static bool drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct __user_cap_data_struct found[_LINUX_CAPABILITY_U32S_3];
 
     /* (Only a process with CAP_SETPCAP can drop from the bounding set; another one has no way to
      * what is in it, once it can execute nothing with more privileges.) */
     for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
         continue;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    memset(none, 0, sizeof(none));
-    return syscall(SYS_capset, &header, none) == 0;
+    return syscall(SYS_capset, &header, none) == 0 ||
+           (syscall(SYS_capget, &header, found) == 0 && memcmp(found, none, sizeof(none)) == 0);
 }
 
 /* No other process of the same user can look into this one, and it leaves no core. */

@@ -17,6 +17,10 @@ char *sandbox_enter(void);
  * its own. */
 bool sandbox_is_left_out(void);
 
+/* A file that this process could read when it locked itself and cannot any more, as another one has
+ * its name now; NULL: there is none. Any thread. */
+const char *sandbox_lost_file(void);
+
 /* The parts. False: the kernel, or the build, has not got it, and `lack` says so, as above. */
 
 /* Landlock, landlock(7): files that can be opened. */

@@ -89,6 +89,19 @@ static const char *const readable[] = {
     "/dev/random",
 };
 
+/* Those that could be opened before they were all that could be. Written before there are threads. */
+#define READABLE (sizeof(readable) / sizeof(readable[0]))
+static bool was_readable[READABLE];
+
+static bool can_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* A file of proc(5) may be another one when it is looked up again, if nobody has it open. */
 static bool must_stay_open(const char *path)
 {
@@ -137,10 +150,20 @@ bool sandbox_limit_files(const char **lack)
             (int)syscall(SYS_landlock_create_ruleset, &attr, versions[version - 1].attr_size, 0);
         ok = ruleset >= 0;
     }
-    for (size_t i = 0; ok && i < sizeof(readable) / sizeof(readable[0]); i++)
+    for (size_t i = 0; ok && i < READABLE; i++) {
+        was_readable[i] = can_open(readable[i]);
         ok = allow_reading(ruleset, readable[i]);
+    }
     ok = ok && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (ruleset >= 0)
         close(ruleset);
     return ok;
+}
+
+const char *sandbox_lost_file(void)
+{
+    for (size_t i = 0; i < READABLE; i++)
+        if (was_readable[i] && !can_open(readable[i]) && errno == EACCES)
+            return readable[i];
+    return NULL;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -219,6 +220,14 @@ static void raise_descriptor_limit(void)
         log_warning("RLIMIT_NOFILE cannot be raised: %s", strerror(errno));
 }
 
+/* What this process knows is no other process's of the same user, and goes into no core. (Programs
+ * that it executes are as they always are.) */
+static void hide_memory(const struct config *config)
+{
+    if (config->gateway.sandbox != CONFIG_SANDBOX_OFF && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
+}
+
 static bool bind_sockets(struct keeper *k)
 {
     char error[BOUND_SOCKETS_ERROR_MAX];
@@ -269,6 +278,7 @@ static bool keeper_start(struct keeper *k)
     k->had_terminal = background_has_terminal();
     if (k->config != NULL)
         keeper_apply_log(k);
+    hide_memory(k->config);
     k->loop = loop_new();
     if (k->loop == NULL)
         abort();

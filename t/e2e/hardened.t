@@ -1,15 +1,24 @@
 #!/usr/bin/env -S python3 -B
-"""What configure says about hardening is in the program that was built."""
+"""What configure says about hardening is in the program that was built; the units take away what they
+say, and adit works with what is left."""
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import holds, sanitized, tap, true
-from adit_test.gateway import binary
+from adit_test import (ANY, Process, config, equal, holds, keypair, sanitized, scratch, tap, true)
+from adit_test.clients import connect, exchange
+from adit_test.gateway import TOP, binary, environment
+from adit_test.keys import authorized, known_hosts_lines
+from adit_test.origins import Origin, echo
+from adit_test.process import gateway_of
+from adit_test.sshd import Sshd
+from adit_test.unit import limits, settings_of
 
 # Flags that every compiler and linker for Linux has had for long.
 ALWAYS = ["-fPIE", "-fstack-protector-strong", "-pie", "-Wl,-z,relro", "-Wl,-z,now",
@@ -38,7 +47,68 @@ def settings():
         return dict(re.findall(r'^S\["(\w+)"\]="(.*)"$', status.read(), re.MULTILINE))
 
 
+UNITS = ("adit.service", "adit@.service")
+NOBODY = 65534
+
+
+def owned(path):
+    os.chown(path, NOBODY, NOBODY)
+    return path
+
+
+def served(unit, sshd, origin, key):
+    """adit under what the unit says of users, capabilities and system calls (t/lib/adit_test/unit.py),
+    with a login, ssh -G and a reload."""
+    text = config(sshd, up={
+        "identity": owned(key), "ssh_config": "yes", "ssh_config_file": scratch("config", "", 0o644),
+        "known_hosts": owned(scratch("known", known_hosts_lines(
+            sshd.host_key, (sshd.address, sshd.port))))})
+    with tap.case(f"{unit}: with its user, capabilities and system calls adit works"):
+        adit = Process(f"adit under {unit}", [
+            binary(), "--config", owned(scratch("adit.ini", text))], env=environment(),
+                       before=limits(settings_of(unit), NOBODY))
+        adit.wait_log("session 0 up", seconds=60)
+        place = adit.wait_log(r"listening on (\S+):(\d+)")
+        with connect((place[1], int(place[2])), ANY, origin.port) as conn:
+            true(exchange(conn), "echo")
+        mark = adit.mark()
+        adit.signal(signal.SIGHUP)
+        adit.wait_log("reloaded", mark)
+        adit.signal(signal.SIGTERM)
+        equal(adit.wait(), 0, "the status")
+    if sanitized():
+        return
+    with tap.case(f"{unit}: the gateway can lock itself wholly"):
+        adit = Process(f"adit under {unit}", [
+            binary(), "--config", owned(scratch("adit.ini", config(sshd, gate={
+                "sandbox": "require"})))], env=environment(), before=limits(settings_of(unit), NOBODY))
+        adit.wait_log(r"info: ready$", seconds=60)
+        with open(f"/proc/{gateway_of(adit.pid)}/status", encoding="utf-8") as status:
+            holds(r"CapEff:\t0+\n(.*\n)*NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\n",
+                  status.read(), "its locks")
+        adit.signal(signal.SIGTERM)
+        equal(adit.wait(), 0, "the status")
+
+
+def units():
+    if shutil.which("systemd-analyze") is None:
+        tap.diag("no systemd here: its tools are not used")
+        return
+    if os.getuid() != 0:
+        tap.leave_out("what units leave", "only root can take it away")
+        return
+    key = keypair()
+    with Sshd(options={"AuthorizedKeysFile": authorized(key)}) as sshd, Origin(echo) as origin:
+        for unit in UNITS:
+            served(unit, sshd, origin, key)
+
+
 def main():
+    built()
+    units()
+
+
+def built():
     found = settings()
     if found is None:
         tap.leave_out("hardening", "there is no config.status beside the program")

@@ -65,26 +65,6 @@ def masters(sshd):
                   (255, f"Control socket connect({path}): No such file or directory\n"), "check")
             with Tunnel(f"ssh -N -L {ports[1]}:{to} server", hosts):
                 wait_until(lambda: echoes(ports[1]), "a connection through it")
-        foreign_master(path, hosts, ports[0], to)
-
-
-def foreign_master(path, hosts, port, to):
-    """An ssh that is master there."""
-    with tap.case("where an ssh is the master, -O says so and a tunnel does without"):
-        ssh = subprocess.Popen(["ssh", "-F", hosts, "-M", "-N", "server"], stdin=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: os.path.exists(path), "ssh listens")
-            done = call("ssh -O check server", hosts)
-            equal(done.returncode, 255, "the status of -O check")
-            holds("adit: check: ", done.stderr, "its words")
-            with Tunnel(f"ssh -N -L {port}:{to} server", hosts):
-                wait_until(lambda: echoes(port), "a connection through it")
-            equal(subprocess.run(["ssh", "-F", hosts, "-O", "check", "server"], check=False,
-                                 capture_output=True).returncode, 0, "ssh lives")
-        finally:
-            ssh.send_signal(signal.SIGTERM)
-            ssh.wait()
 
 
 def main():

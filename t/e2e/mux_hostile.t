@@ -12,21 +12,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import equal, scratch, tap, true, wait_until
-from adit_test.mux import Master, descriptors, shell_server
+from adit_test.mux import (ALIVE, CLOSE_FWD, EXT_INFO, GREETING, HELLO, NEW_SESSION, NEW_STDIO,
+                           OPEN_FWD, PROXY, Master, descriptors, frame, shell_server, string)
 
-HELLO, NEW_SESSION, ALIVE, NEW_STDIO = 1, 0x10000002, 0x10000004, 0x10000008
-OPEN_FWD, CLOSE_FWD, PROXY, EXT_INFO = 0x10000006, 0x10000007, 0x1000000f, 0x20000001
-
-
-def string(text):
-    return struct.pack("!I", len(text)) + text
-
-
-def frame(number, body=b""):
-    return string(struct.pack("!I", number) + body)
-
-
-GREETING = frame(HELLO, struct.pack("!I", 4))
 ID = struct.pack("!I", 7)
 
 

@@ -3,6 +3,7 @@
 succeeds of what an attacker would try who has taken the gateway over."""
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (Adit, Process, config, equal, false, holds, sanitized, scratch, tap, true)
 from adit_test.gateway import binary, environment
+from adit_test.process import gateway_of
 from adit_test.sshd import Sshd
 from adit_test.variants import variant
 
@@ -67,8 +69,40 @@ def tasks(sshd):
             mark = adit.reload(config(sshd, gate=locked({"sandbox": "off"})))
             adit.wait_log("reload: sandbox is read at start only", mark)
             count_locked(adit)
+    unprivileged(sshd)
     with tap.case("off"), Adit(config(sshd, gate=locked({"sandbox": "off"}))) as adit:
         equal(status_of(f"/proc/{adit.gateway}")["Seccomp"], "0", "no filter")
+
+
+NOBODY = 65534
+
+
+def unprivileged(sshd):
+    """(The files of a process that cannot be looked into are root's, proc(5).)"""
+    if os.getuid() != 0:
+        tap.leave_out("as another user", "only root can start it")
+        return
+
+    def become_nobody():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+    text = config(sshd, gate={**locked(), "log": "debug"})
+    with tap.case("as a user without privileges; nobody else's process can look into either one"):
+        process = Process("adit of nobody", [
+            binary(), "--config", scratch("adit.ini", text, mode=0o644)], env=environment(),
+                          before=become_nobody)
+        process.wait_log(r"info: ready$", seconds=60)
+        gateway = gateway_of(process.pid)
+        found = status_of(f"/proc/{gateway}")
+        equal([found[key] for key in ("Seccomp", "NoNewPrivs", "CapEff", "CapPrm")],
+              ["2", "1", *["0" * 16] * 2], "its locks")
+        for pid in (process.pid, gateway):
+            equal(os.stat(f"/proc/{pid}").st_uid, NOBODY, "whose process it is")
+            equal(os.stat(f"/proc/{pid}/mem").st_uid, 0, "whose memory it is")
+        process.signal(signal.SIGTERM)
+        equal(process.wait(), 0, "the status")
 
 
 # ---- what a kernel lacks
@@ -105,6 +139,53 @@ def levels(sshd):
             code, log = start(sshd, "require", ADIT_PROBE_LANDLOCK="0")
             equal(code, os.EX_CONFIG, "the status")
             holds("error: sandbox = require: there is no Landlock in this kernel", log, "the reason")
+
+
+# ---- files that the resolver reads
+
+def own_etc(folder):
+    """In the child: this folder in the place of /etc (mount_namespaces(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_mounts, bind, private = 0x20000, 0x1000, 0x44000  # CLONE_NEWNS, MS_BIND, MS_REC|PRIVATE
+
+    def before():
+        if libc.unshare(new_mounts) != 0 or \
+                libc.mount(None, b"/", None, private, None) != 0 or \
+                libc.mount(folder.encode(), b"/etc", None, bind, None) != 0:
+            raise OSError(ctypes.get_errno(), "a mount of our own")
+    return before
+
+
+def replaced(sshd):
+    if subprocess.run(["unshare", "--mount", "--propagation", "private", "true"],
+                      stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        tap.leave_out("an /etc/hosts of our own", "there can be no mounts of our own")
+        return
+    etc = scratch("etc")
+    os.mkdir(etc)
+    for name, text in (("hosts", f"{sshd.address} gate.test\n"), ("nsswitch.conf", "hosts: files\n"),
+                       ("resolv.conf", f"nameserver {sshd.address}\noptions timeout:1 attempts:1\n"),
+                       ("passwd", "root:x:0:0:root:/root:/bin/sh\n"), ("group", "root:x:0:\n")):
+        with open(os.path.join(etc, name), "w", encoding="ascii") as out:
+            out.write(text)
+    failed = "Could not resolve hostname gate.test: .*"
+    with Adit(config(sshd, gate=locked(), up={"host": "gate.test"}), before=own_etc(etc)) as adit:
+        with tap.case("a name of /etc/hosts is found"):
+            adit.wait_log("upstream office: .*gate.test")
+            false(adit.find(failed), "a name that is not found")
+        with tap.case("one that has replaced /etc/hosts is read after an upgrade, and the log says so"):
+            with open(os.path.join(etc, "new"), "w", encoding="ascii") as out:
+                out.write(f"{sshd.address} gate.test\n")
+            os.rename(os.path.join(etc, "new"), os.path.join(etc, "hosts"))
+            mark = adit.reload()
+            adit.wait_log("warning: /etc/hosts was replaced after the gateway has locked itself.*-O "
+                          "upgrade", mark)
+            adit.wait_log(f"{failed}; /etc/hosts was replaced", mark, seconds=60)
+            mark = adit.mark()
+            os.kill(adit.gateway, signal.SIGKILL)
+            adit.wait_log("info: ready$", mark)
+            adit.wait_log("upstream office: .*gate.test", mark)
+            false(adit.find(failed, mark), "a name that the next gateway does not find")
 
 
 # ---- what is tried in each kind of thread
@@ -167,6 +248,7 @@ def main():
     with Sshd() as sshd:
         tasks(sshd)
         levels(sshd)
+        replaced(sshd)
         tries(sshd)
 
 

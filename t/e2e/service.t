@@ -143,7 +143,7 @@ def units():
         with tap.case(f"{name} is hardened"):
             done = run("security", "--offline=yes", "--no-pager", path)
             exposure = holds(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout, "its words")
-            true(float(exposure[1]) <= 2.0, f"an exposure of {exposure[1]}")
+            true(float(exposure[1]) <= 1.5, f"an exposure of {exposure[1]}")
     runtime = scratch("runtime")
     os.mkdir(runtime, 0o700)
     for path in placed("user/*.service"):

@@ -63,6 +63,8 @@ def command_lines():
     usage("-O, --config and -S", "-O: --config FILE says where the control socket is, and so does "
           "-S or a host", "-O", "check", "--config", "f", "-S", "s")
     usage("-O alone", "-O needs a host, -S PATH, or --config FILE", "-O", "check")
+    usage("--sandbox and a file", "--sandbox goes with a host that adit logs in to; a file has "
+          "sandbox in [gateway]", "--sandbox", "off", "--config", "f")
     usage("--config and a host", "--config FILE says it all: no host, and no option of ssh, goes "
           "with it", "--config", "f", "h")
     usage("-W and -f", "-W needs standard input and output, which -f takes away",

@@ -33,12 +33,12 @@ static const char *read_packets(void)
     return text;
 }
 
-int gateway_process_run(const struct login_engine *engine)
+int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
 {
     const char *packet = read_packets();
     static uint8_t bytes[1 << 17];
 
-    (void)engine;
+    (void)engine, (void)join_engine;
     while (packet != NULL && *packet != '\0') {
         size_t length = read_hex(packet, bytes);
         if (send(OWN_PROGRAM_FD, bytes, length, MSG_NOSIGNAL) < 0)

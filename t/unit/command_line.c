@@ -63,6 +63,7 @@ static char *shown(const struct command_line *line)
     add(&text, "O", line->control_command);
     add(&text, "W", line->stdio);
     add(&text, "E", line->log_file);
+    add(&text, "sandbox", line->sandbox);
     add(&text, "S", line->control_path);
     add(&text, "F", line->ssh_config_file);
     for (size_t i = 0; i < line->forward_count; i++) {
@@ -178,6 +179,8 @@ static void every_command_line_is_read(void **state)
         {"--dump host -N", "host=host dump"},
         {"--check host", "host=host check"},
         {"--persist host", "host=host persist"},
+        {"--sandbox off host", "host=host sandbox=off"},
+        {"--sandbox=require host", "host=host sandbox=require"},
         {"-O check host", "host=host O=check"},
         {"-O stop -S /s", "O=stop S=/s ssh=-S|/s say=controlpath|/s"},
         {"-O forward -L 1:a:1 host", "host=host O=forward L=1:a:1"},

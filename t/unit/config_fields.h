@@ -104,6 +104,7 @@ struct field_row {
     F(permit_remote_open, LIST, {0})                                                               \
     F(exit_on_forward_failure, VALUE, 0)                                                           \
     F(required, VALUE, 0)                                                                          \
+    F(join_master, STRING, NULL)                                                                   \
     F(master_socket, STRING, NULL)
 
 #define ADDRESS_FIELDS(F)                                                                          \

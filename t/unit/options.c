@@ -141,6 +141,8 @@ static char *shown(const struct options *options)
     add(&text, options->control_command, "O=", options->control_command);
     add(&text, options->control_path, "S=", options->control_path);
     add(&text, options->json, "json", NULL);
+    add(&text, options->quiet, "quiet", NULL);
+    add(&text, options->ssh_forwards, "shares", NULL);
     for (size_t i = 0; i < options->forward_count; i++)
         add(&text, true, "forward=", options->forwards[i].spec);
     return text_take(&text);
@@ -164,12 +166,14 @@ static void a_mode_is_found_and_its_fields(void **state)
         {"host --persist", "run ask"},
         {"-M 0 host", "run ask"},
         {"-fN host", "run background ask once"},
-        {"office", "run background ask once S=/run/office-22"},
+        {"office", "run background ask once S=/run/office-22 shares"},
         {"-L 1:a:1 -D 2 office",
-         "run background ask once S=/run/office-22 forward=1:a:1 forward=2"},
+         "run background ask once S=/run/office-22 shares forward=1:a:1 forward=2"},
+        {"-L 1:a:1 --persist office", "run background ask S=/run/office-22 forward=1:a:1"},
+        {"-q -O stop office", "control O=stop S=/run/office-22 quiet"},
         {"-M -S /c host", "run ask once"}, /* a master of its own */
         {"-S /c host", "run ask once S=/c"},
-        {"-W db:5432 office", "run ask once stdio=db via=office"},
+        {"-W db:5432 office", "run ask once stdio=db via=office S=/run/office-22"},
         {"-O check office", "control O=check S=/run/office-22"},
         {"-O status --json -S ~/s", "control O=status S=/home/test/s json"},
         {"-O reload --config @", "control O=reload S=/run/adit.sock"},
@@ -409,7 +413,7 @@ static void the_usage_speaks_of_every_option(void **state)
                                           "--persist", "--config FILE",
                                           "--check",   "--dump",
                                           "--json",    "--help",
-                                          "--version"};
+                                          "--version", "--sandbox WORD"};
     FILE *out = tmpfile();
     char text[4000];
 

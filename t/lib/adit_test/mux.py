@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 import subprocess
 
 from .checks import false
@@ -9,6 +10,24 @@ from .command import ssh_config
 from .gateway import REPORT, Adit, config, environment
 from .process import Process, patience, scratch, wait_until, workdir
 from .sshd import Sshd
+
+
+# Numbers of the frames (OpenSSH's PROTOCOL.mux), and what frames are made of.
+HELLO, NEW_SESSION, ALIVE, NEW_STDIO = 1, 0x10000002, 0x10000004, 0x10000008
+OPEN_FWD, CLOSE_FWD, PROXY, EXT_INFO = 0x10000006, 0x10000007, 0x1000000f, 0x20000001
+OK, DENIED, FAILURE, EXIT_MESSAGE = 0x80000001, 0x80000002, 0x80000003, 0x80000004
+IS_ALIVE, OPENED, REMOTE_PORT = 0x80000005, 0x80000006, 0x80000007
+
+
+def string(text):
+    return struct.pack("!I", len(text)) + text
+
+
+def frame(number, body=b""):
+    return string(struct.pack("!I", number) + body)
+
+
+GREETING = frame(HELLO, struct.pack("!I", 4))
 
 
 def shell_server(**options):
