@@ -172,7 +172,6 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
-/* Over a connection, or (-1) by the master that is to be joined. */
 /* The login's line to the keeper; -1: there is none. */
 static int login_line_of(const struct dial_attempt *a)
 {
@@ -182,11 +181,12 @@ static int login_line_of(const struct dial_attempt *a)
                                    a->r.upstream->hosts.items[a->r.place->index]);
 }
 
+/* Over a connection, or (-1) by the master that is to be joined. */
 static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
         .fd = fd,
-        .line = login_line_of(a),
+        .line = fd >= 0 ? login_line_of(a) : -1,
         .config = a->r.config,
         .upstream = a->r.upstream,
         .host = a->r.place->name,

@@ -53,7 +53,7 @@ struct span login_span(const char *text)
 }
 
 /* Waits until something has come. */
-static void wait_for_answer(const struct login_line *line, int *connection)
+static void wait_for_packet(const struct login_line *line, int *connection)
 {
     struct wait_limit limit = wait_limit(*connection, -1);
 
@@ -70,7 +70,7 @@ bool login_line_ask(const struct login_line *line, const struct login_message *r
     if (line->end < 0 || !login_line_send(line->end, request))
         return false;
     for (;;) {
-        wait_for_answer(line, &connection);
+        wait_for_packet(line, &connection);
         if (!login_line_receive(line->end, false, answer))
             return false;
         if (answer->message.kind == LOGIN_ANSWER)

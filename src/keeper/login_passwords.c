@@ -1,37 +1,12 @@
 /* The passwords of a login: that of password_file, and what a person gave at an earlier one. */
 #include "base/mem.h"
 #include "base/secrets.h"
+#include "io/whole.h"
 #include "keeper/login.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
- * secret_free. */
-static char *read_first_line(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    char *secret;
-
-    if (file == NULL)
-        return NULL;
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
-    length = getline(&line, &size, file);
-    fclose(file);
-    if (length < 0) {
-        free(line);
-        errno = ENODATA;
-        return NULL;
-    }
-    secret = mem_strndup(line, strcspn(line, "\r\n"));
-    mem_free_secret(line, size);
-    return secret;
-}
 
 enum login_result login_read_password(struct login *l)
 {
@@ -39,7 +14,7 @@ enum login_result login_read_password(struct login *l)
 
     if (path == NULL || l->password != NULL)
         return LOGIN_OK;
-    l->password = read_first_line(path);
+    l->password = file_first_line(path);
     if (l->password == NULL)
         return login_fail(l, LOGIN_AUTHENTICATION, "password_file %s: %s", path,
                           errno == ENODATA ? "the file is empty" : strerror(errno));

@@ -12,7 +12,7 @@
 #define QUESTIONS_MAX 200
 
 /* The name that logs in: the configuration's, or what libssh has read in ssh_config(5) or knows. */
-static char *user_of(const struct login *l, const char *said)
+static char *asking_user(const struct login *l, const char *said)
 {
     return text_visible(l->upstream->user != NULL ? l->upstream->user : said);
 }
@@ -31,7 +31,7 @@ static char *cut_line(char *text)
 static char *prompt_of(const struct login *l, enum login_question question, char *text)
 {
     char *rest = question == LOGIN_QUESTION_SERVER ? cut_line(text) : text;
-    char *user = question != LOGIN_QUESTION_PASSPHRASE ? user_of(l, text) : NULL;
+    char *user = question != LOGIN_QUESTION_PASSPHRASE ? asking_user(l, text) : NULL;
     char *words = text_lines(rest);
     char *prompt = NULL;
 

@@ -76,7 +76,7 @@ static void run_commands_again(struct login *l)
 }
 
 /* Once: what is read counts for the whole login. */
-static bool read_files(struct login *l, bool order, struct login_reply *reply)
+static bool answer_files(struct login *l, bool order, struct login_reply *reply)
 {
     enum login_result result = LOGIN_OK;
 
@@ -164,7 +164,7 @@ bool login_answer(struct login *l, const struct login_message *request, struct l
     *reply = (struct login_reply){0};
     switch (request->kind) {
     case LOGIN_COMMANDS: run_commands_again(l); return true;
-    case LOGIN_FILES: return read_files(l, request->numbers[0] != 0, reply);
+    case LOGIN_FILES: return answer_files(l, request->numbers[0] != 0, reply);
     case LOGIN_ORDER: order_algorithms(l, request->texts[0], reply); return true;
     case LOGIN_HOST_KEY: return judge_host_key(l, request, reply);
     case LOGIN_SECRETS: read_secrets(l, reply); return true;

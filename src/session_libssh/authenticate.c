@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secrets.h"
+#include "io/whole.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/server_words.h"
 
@@ -287,38 +288,13 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
     return fail_denied(a, ssh_error);
 }
 
-/* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
- * secret_free. */
-static char *read_first_line(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    char *secret;
-
-    if (file == NULL)
-        return NULL;
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
-    length = getline(&line, &size, file);
-    fclose(file);
-    if (length < 0) {
-        free(line);
-        errno = ENODATA;
-        return NULL;
-    }
-    secret = mem_strndup(line, strcspn(line, "\r\n"));
-    mem_free_secret(line, size);
-    return secret;
-}
-
 /* Reads a configured secret; false: the file cannot be read, and h->error says so. */
 static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
 {
     *secret = NULL;
     if (path == NULL)
         return true;
-    *secret = read_first_line(path);
+    *secret = file_first_line(path);
     if (*secret == NULL)
         handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
                        errno == ENODATA ? "the file is empty" : strerror(errno));

@@ -28,7 +28,7 @@ static bool ask_and_wait(struct handshake *h, const struct login_message *reques
 }
 
 /* The status of an answer, with the error. */
-static enum dial_status status_of(struct handshake *h, const struct login_packet *answer)
+static enum dial_status answered_status(struct handshake *h, const struct login_packet *answer)
 {
     static const enum dial_status statuses[LOGIN_RESULTS] = {
         [LOGIN_OK] = DIAL_OK,
@@ -52,9 +52,10 @@ static enum dial_status fail_unserved(struct handshake *h)
                           "the keeper, adit's first process, has ended the login");
 }
 
-static enum dial_status judge(struct handshake *h, bool answered, struct login_packet *answer)
+static enum dial_status answer_result(struct handshake *h, bool answered,
+                                      struct login_packet *answer)
 {
-    enum dial_status status = answered ? status_of(h, answer) : fail_unserved(h);
+    enum dial_status status = answered ? answered_status(h, answer) : fail_unserved(h);
 
     login_packet_clear(answer);
     return status;
@@ -72,7 +73,7 @@ enum dial_status login_read_files(struct handshake *h, bool order)
         login_packet_clear(&answer);
     answered =
         ask_and_wait(h, &(struct login_message){.kind = LOGIN_FILES, .numbers = {order}}, &answer);
-    return judge(h, answered, &answer);
+    return answer_result(h, answered, &answer);
 }
 
 char *login_order(struct handshake *h, const char *algorithms)
@@ -103,7 +104,7 @@ enum dial_status login_judge_host_key(struct handshake *h, const uint8_t *blob, 
                                      .texts = {{blob, length}, login_span(address)},
                                  },
                                  &answer);
-    return judge(h, answered, &answer);
+    return answer_result(h, answered, &answer);
 }
 
 bool login_check_password(struct handshake *h, bool *has, enum dial_status *status)
@@ -113,14 +114,14 @@ bool login_check_password(struct handshake *h, bool *has, enum dial_status *stat
     enum dial_status found;
 
     *has = answered && answer.message.numbers[1] != 0;
-    found = judge(h, answered, &answer);
+    found = answer_result(h, answered, &answer);
     if (found != DIAL_OK)
         *status = found;
     return found == DIAL_OK;
 }
 
 /* Whether there is a password, and with `text` the password. */
-static bool ask_password(struct handshake *h, enum login_password which, char **text)
+static bool request_password(struct handshake *h, enum login_password which, char **text)
 {
     const struct login_message request = {.kind = LOGIN_PASSWORD, .numbers = {which, text != NULL}};
     struct login_packet answer;
@@ -134,14 +135,14 @@ static bool ask_password(struct handshake *h, enum login_password which, char **
 
 bool login_has_password(struct handshake *h, enum login_password which)
 {
-    return ask_password(h, which, NULL);
+    return request_password(h, which, NULL);
 }
 
 char *login_take_password(struct handshake *h, enum login_password which)
 {
     char *text = NULL;
 
-    ask_password(h, which, &text);
+    request_password(h, which, &text);
     return text;
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/visible.h"
 #include "session_libssh/breach.h"
+#include "session_libssh/handshake.h"
 
 #include <assert.h>
 #include <stdlib.h>
