@@ -68,7 +68,10 @@ static ssize_t receive_packet(int end, uint8_t *bytes, size_t max, int flags, in
     if (n < 0)
         return n;
     *fd = taken_descriptor(&message);
-    if (n > 0 && (size_t)n <= max && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+    /* (A descriptor for which this process has no room is cut off, and is the sender's fault no
+     * more than a packet without one.) */
+    if (n > 0 && (size_t)n <= max && (message.msg_flags & MSG_TRUNC) == 0 &&
+        ((message.msg_flags & MSG_CTRUNC) == 0 || *fd < 0))
         return n;
     if (*fd >= 0)
         close(*fd);

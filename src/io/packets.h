@@ -23,7 +23,8 @@ bool packet_send(int end, struct span packet);
 /* An end with its loop. */
 struct packets;
 
-/* A packet. The bytes are valid during the call; `*fd` is -1 or a descriptor, which the callee
+/* A packet. The bytes are valid during the call; `*fd` is -1 (also if this process has no room for
+ * the descriptor that was sent) or a descriptor, which the callee
  * takes over by setting it to -1. The callee may free the packets. */
 typedef void packet_received_fn(void *arg, struct span packet, int *fd);
 

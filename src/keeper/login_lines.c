@@ -127,7 +127,10 @@ void login_lines_add(struct keeper *k, struct keeper_message *message, int *end)
     const struct config_upstream *upstream = config_upstream(k->config, name);
     struct upstream_host host;
 
-    if (k->line_count == LINES_MAX)
+    if (*end < 0)
+        log_warning(
+            "no descriptors are left for a login: raise the limit (ulimit -n, LimitNOFILE)");
+    else if (k->line_count == LINES_MAX)
         log_warning("the gateway has more than %d logins under way: one is refused", LINES_MAX);
     else if (upstream != NULL && upstream_host_find(upstream, entry, &host))
         line_start(k, upstream, &host, end);

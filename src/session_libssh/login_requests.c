@@ -48,8 +48,11 @@ static enum dial_status answered_status(struct handshake *h, const struct login_
 /* There is no answer. */
 static enum dial_status fail_unserved(struct handshake *h)
 {
-    return handshake_fail(h, DIAL_TRANSPORT,
-                          "the keeper, adit's first process, has ended the login");
+    return handshake_fail(
+        h, DIAL_TRANSPORT, "%s",
+        h->requests.line.end < 0
+            ? "no descriptors are left for the login: raise the limit (ulimit -n, LimitNOFILE)"
+            : "the keeper, adit's first process, does not serve the login: its log says why");
 }
 
 static enum dial_status answer_result(struct handshake *h, bool answered,
