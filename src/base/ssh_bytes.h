@@ -15,6 +15,12 @@ struct span {
     size_t length;
 };
 
+/* What waits in a buffer, for as long as that is not changed. */
+static inline struct span span_of_buffer(const struct buffer *buffer)
+{
+    return (struct span){buffer_data(buffer), buffer_length(buffer)};
+}
+
 /* What is left to read. `bad`, once set, stays: something was missing, and everything taken since
  * is empty or 0. So a caller may take all fields and look once. */
 struct ssh_reader {

@@ -142,6 +142,10 @@ static void check_join_master(struct load *load, size_t index, const struct load
         load_problem(load, load_line_of(section, "join_master"),
                      "join_master: one master leads to one host, and %zu are given",
                      upstream->hosts.count);
+    if (upstream->post_quantum == POST_QUANTUM_REQUIRE)
+        load_problem(load, load_line_of(section, "post_quantum"),
+                     "post_quantum: the key exchange of a master (join_master) is its own, and "
+                     "cannot be required");
     upstream->sessions_min = upstream->sessions_max = 1;
 }
 

@@ -51,6 +51,15 @@ static bool refuse_word(struct reader *reader, const char *format, ...)
     return false;
 }
 
+/* What an option without its value is told to need. */
+static const char *wanted(enum option_value takes)
+{
+    return takes == OPTION_FILE      ? "a file"
+           : takes == OPTION_FORWARD ? "a forward"
+           : takes == OPTION_COMMAND ? "a command"
+                                     : "a value";
+}
+
 static void append_word(const char ***array, size_t *count, const char *text)
 {
     *array = mem_realloc(*array, (*count + 1) * sizeof(**array));
@@ -332,7 +341,7 @@ static bool take_letter(struct reader *reader)
         if (letter->takes != OPTION_NOTHING) {
             value = *reader->rest ? reader->rest : *reader->words;
             if (!value)
-                return refuse_word(reader, "-%c needs a value", given);
+                return refuse_word(reader, "-%c needs %s", given, wanted(letter->takes));
             reader->words += *reader->rest == '\0';
             reader->rest = NULL;
         }
@@ -401,7 +410,7 @@ static bool take_long_option(struct reader *reader, const char *word)
         if (!value && *reader->words)
             value = *reader->words++;
         if (!value)
-            return refuse_word(reader, "--%s needs a value", option->name);
+            return refuse_word(reader, "--%s needs %s", option->name, wanted(option->takes));
         *(const char **)(line + option->value) = value;
         return true;
     }

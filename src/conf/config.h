@@ -59,6 +59,9 @@ enum host_key_check {
  * all requests of some listener or forward lead there (config_upstream_is_required). */
 enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM_REQUIRED };
 
+/* What becomes of a session whose key exchange does not withstand a quantum computer. */
+enum post_quantum { POST_QUANTUM_NO, POST_QUANTUM_WARN, POST_QUANTUM_REQUIRE };
+
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
@@ -146,6 +149,7 @@ struct config_upstream {
     struct string_list permit_remote_open; /* PermitRemoteOpen patterns; empty: any */
     bool exit_on_forward_failure;
     enum upstream_required required;
+    enum post_quantum post_quantum;
     char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
     char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };

@@ -11,6 +11,7 @@ static const char *const words_log[] = {"error", "warning", "info", "debug", NUL
 static const char *const words_log_format[] = {"text", "json", NULL};
 static const char *const words_sandbox[] = {"auto", "require", "off", NULL};
 static const char *const words_required[] = {"auto", "no", "yes", NULL};
+static const char *const words_post_quantum[] = {"no", "warn", "require", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
 static const char *const words_auth[] = {"none", "password", NULL};
@@ -62,7 +63,9 @@ static const struct key gateway_keys[] = {
          "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
          "build can; what is missing is logged. require: adit does not start if a part is "
          "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
-         "replaced by another one, not written to, is read again after an upgrade, too."},
+         "replaced by another one, not written to, is read again after an upgrade, too. It is off "
+         "as long as the gateway itself reads known_hosts, keys and passwords, asks agents, "
+         "connects to unix sockets and starts ProxyCommand: the lock forbids them."},
 };
 
 static const struct key upstream_keys[] = {
@@ -234,6 +237,12 @@ static const struct key upstream_keys[] = {
      .help = "Ciphers to offer, as Ciphers of ssh_config."},
     {"kex", &type_algorithms, FIELD(config_upstream, kex), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "the SSH library's", .help = "Key exchanges, as KexAlgorithms of ssh_config."},
+    {"post_quantum", &type_choice, FIELD(config_upstream, post_quantum), .initial = "warn",
+     .words = words_post_quantum, .flags = KEY_SESSION | KEY_HOP,
+     .help = "What to do about a key exchange that a quantum computer will break: say nothing, "
+             "say so in the log (once), or refuse to log in. It is a warning, or an information "
+             "where this machine's libssh knows no other: those from 0.12 on know "
+             "mlkem768x25519-sha256 and sntrup761x25519-sha512."},
     {"macs", &type_algorithms, FIELD(config_upstream, macs), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "the SSH library's", .help = "Authentication codes, as MACs of ssh_config."},
     {"host_key_algorithms", &type_algorithms, FIELD(config_upstream, host_key_algorithms),

@@ -10,6 +10,7 @@
 #include "io/whole.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,9 @@ void load_problem_in(struct load *load, unsigned line, const char *file, unsigne
                      const char *message)
 {
     add_problem(load, line,
-                file ? mem_printf("%s:%u: %s", file, file_line, message) : mem_strdup(message));
+                !file       ? mem_strdup(message)
+                : file_line ? mem_printf("%s:%u: %s", file, file_line, message)
+                            : mem_printf("%s: %s", file, message));
 }
 
 struct load_section *load_section_of(const struct load *load, const char *kind, size_t index)
@@ -459,7 +462,9 @@ struct config *config_load_until(const char *path, int connection, struct config
 
     if (wrong) {
         struct load load = {.file = path};
-        load_problem(&load, 1, "cannot be read: %s", wrong);
+        bool missing = strcmp(wrong, strerror(ENOENT)) == 0;
+        load_problem(&load, 0, "cannot be read: %s%s%s%s", wrong, missing ? " (adit --init " : "",
+                     missing ? path : "", missing ? " writes a first one)" : "");
         load_finish(&load, problems);
     } else {
         const char *bytes = (const char *)buffer_data(&text);

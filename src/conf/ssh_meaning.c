@@ -267,6 +267,15 @@ static char *attempts(const struct ssh_scene *scene, const char *value)
     return strcmp(value, "1") == 0 ? NULL : mem_strdup(value);
 }
 
+/* WarnWeakCrypto (OpenSSH 10.1): "yes" is the default of both programs; ssh -G prints no-pq-kex as
+ * "no". */
+static char *weak_crypto(const struct ssh_scene *scene, const char *value)
+{
+    (void)scene;
+    return strcasecmp(value, "no") == 0 || strcasecmp(value, "no-pq-kex") == 0 ? mem_strdup("no")
+                                                                               : NULL;
+}
+
 /* TCPKeepAlive: "yes" is the default of both programs. */
 static char *unless_yes(const struct ssh_scene *scene, const char *value)
 {
@@ -323,6 +332,7 @@ static const struct meaning {
     {"exitonforwardfailure", "exit_on_forward_failure", yes_no},
     {"ciphers", "ciphers", algorithms},
     {"kexalgorithms", "kex", algorithms},
+    {"warnweakcrypto", "post_quantum", weak_crypto},
     {"macs", "macs", algorithms},
     {"hostkeyalgorithms", "host_key_algorithms", host_key_algorithms},
     {"pubkeyacceptedalgorithms", "public_key_algorithms", algorithms},

@@ -1,6 +1,7 @@
 /* The commands of adit -O: their names, and what is printed of their answers. */
 #include "control/command_table.h"
 
+#include "base/nearest.h"
 #include "control/protocol.h"
 #include "control/report.h"
 
@@ -116,7 +117,13 @@ bool control_command_is_ssh(const struct control_command *command)
 
 void control_print_no_command(const char *name)
 {
-    fprintf(stderr, "adit: -O %s: no such command: there are", name);
+    struct nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        nearest_offer(&nearest, commands[i].name);
+    fprintf(stderr, "adit: -O %s: no such command%s%s%s: there are", name,
+            nearest.best != NULL ? " (did you mean " : "", nearest.best != NULL ? nearest.best : "",
+            nearest.best != NULL ? "?)" : "");
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 < COMMANDS ? "," : " and", commands[i].name);
     fputc('\n', stderr);

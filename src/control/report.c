@@ -197,10 +197,16 @@ static void print_upstreams(FILE *out, const json_t *answer)
     print_table(out, &table);
 }
 
+/* NULL: it is neither, as it is not known, or an older adit does not tell. */
+static const char *yes_or_no(const json_t *value)
+{
+    return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : NULL;
+}
+
 static void print_sessions(FILE *out, const json_t *answer)
 {
-    static const char *const head[] = {"SESSION", "HOST",  "WORKER", "CHANNELS", "IN",
-                                       "OUT",     "SINCE", "STATE",  NULL};
+    static const char *const head[] = {"SESSION", "HOST",  "WORKER",       "CHANNELS", "IN",
+                                       "OUT",     "SINCE", "POST-QUANTUM", "STATE",    NULL};
     struct table table = new_table(head);
     const json_t *upstream, *session;
     size_t i, k;
@@ -215,6 +221,7 @@ static void print_sessions(FILE *out, const json_t *answer)
         add_cell(&table, bytes_text(number(session, "bytes_in")));
         add_cell(&table, bytes_text(number(session, "bytes_out")));
         add_cell(&table, seconds_text(number(session, "seconds")));
+        add_text(&table, yes_or_no(json_object_get(session, "post_quantum")));
         add_cell(&table, state_text(session));
     }
     print_table(out, &table);
@@ -311,6 +318,9 @@ static void print_connection(FILE *out, const json_t *connection, long long pid)
             fprintf(out, "  %s ", words[i]);
             report_line(out, control_text(connection, words[i]));
         }
+    if (json_is_boolean(json_object_get(connection, "post_quantum")))
+        fprintf(out, "  post-quantum %s\n",
+                json_is_true(json_object_get(connection, "post_quantum")) ? "yes" : "no");
     fprintf(out, "  traffic %s in, %s out\n", in, sent);
     free(duration);
     free(in);

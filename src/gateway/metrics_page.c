@@ -7,6 +7,7 @@
 #include "gateway/process_figures.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
+#include "session/post_quantum.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,14 +221,6 @@ static void put_channels(const struct gateway *g, struct exposition *page)
     }
 }
 
-/* Whether the key exchange withstands a quantum computer: the hybrids that OpenSSH and libssh have
- * (sntrup761x25519-sha512, mlkem768x25519-sha256, ...). */
-static bool is_post_quantum(const char *kex)
-{
-    return strncmp(kex, "sntrup", strlen("sntrup")) == 0 ||
-           strncmp(kex, "mlkem", strlen("mlkem")) == 0;
-}
-
 /* Whether a session before `slot` has the same algorithms: a sample is written once. */
 static bool info_is_there(const struct pool *pool, int slot, const struct connection_info *info)
 {
@@ -253,7 +246,7 @@ static void put_session_info(const struct gateway *g, struct exposition *page)
                 exposition_count(page,
                                  LABELS(pool_upstream(pool)->name, session.info->kex,
                                         session.info->cipher_out,
-                                        is_post_quantum(session.info->kex) ? "yes" : "no"),
+                                        kex_is_post_quantum(session.info->kex) ? "yes" : "no"),
                                  1);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "conf/types.h"
 #include "gateway/gateway_parts.h"
+#include "session/post_quantum.h"
 
 #include <string.h>
 
@@ -27,6 +28,7 @@ static void add_connection(struct buffer *text, int slot, const struct pool_sess
     text_add(text, "session %d at %s, for %llu s\r\n", slot, session->host,
              (unsigned long long)(session->up_ms / 1000));
     add_two(text, "key exchange", info->kex, NULL);
+    add_two(text, "post-quantum", kex_is_post_quantum(info->kex) ? "yes" : "no", NULL);
     add_two(text, "host key", info->host_key, NULL);
     add_two(text, "cipher", info->cipher_out, info->cipher_in);
     add_two(text, "MAC", info->mac_out, info->mac_in);

@@ -8,6 +8,7 @@
 #include "base/probe.h"
 #include "gateway/dial_attempt.h"
 #include "gateway/forwards.h"
+#include "gateway/post_quantum.h"
 #include "gateway/trouble.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct pool {
     unsigned wanted; /* sessions, within the bounds */
     char *error;     /* why the last dial failed; NULL: it did not */
     struct trouble *trouble;
+    bool kex_told; /* that a key exchange is not post-quantum, since the configuration is in use */
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
@@ -413,6 +415,7 @@ void pool_update(struct pool *pool, struct config *config, const struct config_u
     config_unref(pool->config);
     pool->config = config;
     pool->upstream = upstream;
+    pool->kex_told = false;
     apply_limits(pool);
     pool_fill(pool);
 }
@@ -460,7 +463,7 @@ static void on_slot_wanted(struct session_table *table)
 
 static void on_slot_up(struct session_table *table, int slot)
 {
-    const struct pool *pool = table->pool;
+    struct pool *pool = table->pool;
 
     if (pool == NULL) {
         session_table_set_slot(table, slot, SLOT_RETIRING);
@@ -469,6 +472,7 @@ static void on_slot_up(struct session_table *table, int slot)
     probe_session_up(table->upstream, slot);
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
+    post_quantum_tell(&pool->kex_told, pool->upstream, pool->slots[slot].info);
     trouble_over(pool->trouble, now(pool), waited(pool), count(pool, SLOT_UP));
     forwards_session_up(pool->room->forwards, table);
     pool->room->up(pool->room, pool->upstream);

@@ -8,6 +8,7 @@
 #include "gateway/gateway_parts.h"
 #include "gateway/history.h"
 #include "gateway/readiness.h"
+#include "session/post_quantum.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,15 @@ static const char *session_state_name(const struct pool_session *session)
     return session->asking ? "awaiting authentication" : slot_state_name(session->state);
 }
 
+/* Null: there is no session yet, or it is one of a master that was joined. */
+static void put_post_quantum(json_t *object, const struct connection_info *info)
+{
+    json_object_set_new(object, "post_quantum",
+                        info != NULL && info->kex[0] != '\0'
+                            ? json_boolean(kex_is_post_quantum(info->kex))
+                            : json_null());
+}
+
 static json_t *session_json(int slot, const struct pool_session *session)
 {
     json_t *object = json_object();
@@ -44,6 +54,8 @@ static json_t *session_json(int slot, const struct pool_session *session)
     put_number(object, "bytes_out", session->bytes_out);
     put_number(object, "seconds", session->up_ms / 1000);
     json_object_set_new(object, "overdue", json_boolean(session->overdue));
+    put_text(object, "kexalgorithm", session->info != NULL ? session->info->kex : NULL);
+    put_post_quantum(object, session->info);
     return object;
 }
 
@@ -266,6 +278,7 @@ static void put_info(json_t *object, const struct connection_info *info)
     put_text(object, "login", info->login);
     put_text(object, "server", info->server);
     put_text(object, "kexalgorithm", info->kex);
+    put_post_quantum(object, info);
     put_text(object, "hostkeyalgorithm", info->host_key);
     put_pair(object, "cipher", info->cipher_in, info->cipher_out);
     put_pair(object, "mac", info->mac_in, info->mac_out);

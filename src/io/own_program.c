@@ -7,7 +7,9 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +46,18 @@ char *own_program_path(void)
     ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
 
     return length > 0 && length < (ssize_t)sizeof(path) ? mem_strndup(path, (size_t)length) : NULL;
+}
+
+char *own_program_name_for_others(void)
+{
+    char *path = own_program_path();
+    struct stat ours, there;
+
+    if (path != NULL && stat("/proc/self/exe", &ours) == 0 && stat(path, &there) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+        return path;
+    free(path);
+    return mem_printf("/proc/%d/exe", (int)getpid());
 }
 
 int own_program_replace(const char *path, char *const argv[])

@@ -15,6 +15,10 @@ pid_t own_program_start(char *const argv[], char *const environment[], int fd);
 /* The path of the file that this process runs; the caller frees. NULL: it is not known. */
 char *own_program_path(void);
 
+/* A path by which another program can execute the file that this process runs, as long as this
+ * process runs: that of /proc where another file, or none, is in its place. The caller frees. */
+char *own_program_name_for_others(void);
+
 /* Executes a program in this process's place, with the descriptors that are not close-on-exec.
  * Returns an error of errno(3). */
 int own_program_replace(const char *path, char *const argv[]);

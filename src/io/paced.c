@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Waits are rounded up to a multiple of this, and then to two digits: deadlines are cheap for few
@@ -279,6 +280,15 @@ struct endpoint *paced_new(struct loop *loop, struct endpoint *endpoint,
     p->inner = endpoint;
     endpoint_own(endpoint, &inner_events, p);
     return &p->endpoint;
+}
+
+void paced_hold(struct endpoint *endpoint, struct buffer *bytes)
+{
+    struct paced *p = paced_of(endpoint);
+
+    assert(!endpoint->resumed && "what has come before is delivered first");
+    buffer_append(&p->held, buffer_data(bytes), buffer_length(bytes));
+    buffer_clear(bytes);
 }
 
 bool endpoint_is_paced(const struct endpoint *endpoint)

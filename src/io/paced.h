@@ -36,6 +36,10 @@ size_t paced_portion(uint64_t rate);
 struct endpoint *paced_new(struct loop *loop, struct endpoint *endpoint,
                            const struct paced_pace *pace);
 
+/* Bytes that have come from the endpoint before it was paced: they are the first that it delivers,
+ * at the pace. Before it is resumed. `bytes` is empty then. */
+void paced_hold(struct endpoint *endpoint, struct buffer *bytes);
+
 /* Whether it is such a one. NULL is none. */
 bool endpoint_is_paced(const struct endpoint *endpoint);
 

@@ -90,7 +90,7 @@ static const char allowed[] =
 
 /* ioctl(2): libssh and c-ares; isatty(3), the terminals of ssh(1) that is served; interfaces. */
 static const unsigned long ioctls[] = {
-    FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ, TIOCGPGRP, SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ,
+    FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ, TIOCGPGRP, TIOCNOTTY, SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ,
 };
 
 /* fcntl(2): none that has signals sent or locks a file. */
@@ -143,6 +143,11 @@ static struct scmp_arg_cmp arg_masked(unsigned at, uint32_t mask, uint32_t value
 static struct scmp_arg_cmp arg_is(unsigned at, uint32_t value)
 {
     return arg_masked(at, UINT32_MAX, value);
+}
+
+static struct scmp_arg_cmp arg_is_null(unsigned at)
+{
+    return (struct scmp_arg_cmp){at, SCMP_CMP_EQ, 0, 0};
 }
 
 /* Calls that this architecture, or libseccomp, does not know are left out. */
@@ -267,8 +272,8 @@ static void add_own(struct call_filter *f)
 
     ALLOW_IF(f, "kill", arg_is(0, self));
     ALLOW_IF(f, "tgkill", arg_is(0, self));
-    ALLOW_IF(f, "prlimit64", arg_is(0, 0), SCMP_A2_64(SCMP_CMP_EQ, 0));
-    ALLOW_IF(f, "prlimit64", arg_is(0, self), SCMP_A2_64(SCMP_CMP_EQ, 0));
+    ALLOW_IF(f, "prlimit64", arg_is(0, 0), arg_is_null(2));
+    ALLOW_IF(f, "prlimit64", arg_is(0, self), arg_is_null(2));
 }
 
 /* (A tree of the numbers is searched: a filter that tries one after the other costs each call as

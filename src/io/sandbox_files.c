@@ -89,7 +89,8 @@ static const char *const readable[] = {
     "/dev/random",
 };
 
-/* Those that could be opened before they were all that could be. Written before there are threads. */
+/* Those that could be opened before they were all that could be. Written before there are threads.
+ */
 #define READABLE (sizeof(readable) / sizeof(readable[0]))
 static bool was_readable[READABLE];
 

@@ -1,46 +1,21 @@
 /* Prompts through a program, as SSH_ASKPASS of ssh(1). */
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/environment.h"
 #include "io/subprocess.h"
 #include "keeper/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ANSWER_MAX 4096
-
-/* What the program gets beside this process's environment. */
-#define OURS 2
-
-/* This process's environment with `ours` in it, "NAME=value" each; the caller frees the array. */
-static const char **environment_with(const char *const ours[static OURS])
-{
-    size_t count = 0, n = 0;
-    const char **all;
-
-    while (environ[count] != NULL)
-        count++;
-    all = mem_zalloc((count + OURS + 1) * sizeof(*all));
-    for (; n < OURS; n++)
-        all[n] = ours[n];
-    for (size_t i = 0; i < count; i++) {
-        bool replaced = false;
-        for (size_t j = 0; j < OURS; j++)
-            replaced = replaced || strncmp(environ[i], ours[j],
-                                           (size_t)(strchr(ours[j], '=') - ours[j]) + 1) == 0;
-        if (!replaced)
-            all[n++] = environ[i];
-    }
-    return all;
-}
 
 char *program_ask(const struct asker *asker, const char *program, const char *prompt)
 {
     const char *const arguments[] = {program, prompt, NULL};
     char *upstream = mem_printf("ADIT_UPSTREAM=%s", asker->upstream);
     char *host = mem_printf("ADIT_HOST=%s", asker->host);
-    const char **environment = environment_with((const char *const[OURS]){upstream, host});
+    const char **environment = environment_with((const char *const[]){upstream, host}, 2);
     char answer[ANSWER_MAX];
     struct subprocess askpass = {
         .arguments = arguments,

@@ -7,6 +7,7 @@
 #include "base/visible.h"
 #include "io/background.h"
 #include "io/own_program.h"
+#include "io/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -224,7 +225,9 @@ static void raise_descriptor_limit(void)
  * that it executes are as they always are.) */
 static void hide_memory(const struct config *config)
 {
-    if (config->gateway.sandbox != CONFIG_SANDBOX_OFF && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    bool hides = config->gateway.sandbox != CONFIG_SANDBOX_OFF && !sandbox_is_left_out();
+
+    if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
 }
 

@@ -22,7 +22,9 @@ struct connection_info {
     char user[64];
     char server[128]; /* its software: "SSH-2.0-OpenSSH_9.2p1 Debian-2" */
     char kex[64];
-    char host_key[128]; /* "ssh-ed25519 SHA256:..." */
+    char library[64];      /* what speaks SSH here: "libssh 0.10.6"; and whether that has a */
+    bool has_post_quantum; /* post-quantum key exchange (session/post_quantum.h) */
+    char host_key[128];    /* "ssh-ed25519 SHA256:..." */
     char cipher_in[64];
     char cipher_out[64];
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */

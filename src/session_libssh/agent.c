@@ -6,11 +6,12 @@
 #include "base/buffer.h"
 #include "base/mem.h"
 #include "base/ssh_bytes.h"
+#include "io/agent_connection.h"
+#include "io/private_file.h"
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
-#include "io/whole.h"
 #include "session_libssh/host_proof.h"
-#include "session_libssh/key_file.h"
+#include "wire/agent_messages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,17 +19,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* draft-miller-ssh-agent section 6.1 */
-#define AGENT_FAILURE 5
-#define AGENT_REQUEST_IDENTITIES 11
-#define AGENT_IDENTITIES_ANSWER 12
-#define AGENT_SIGN_REQUEST 13
-#define AGENT_SIGN_RESPONSE 14
-
 #define CERTIFICATE_OF_USER 1 /* SSH_CERT_TYPE_USER of PROTOCOL.certkeys */
-
-#define MESSAGE_MAX (256 * 1024) /* as OpenSSH's */
-#define KEYS_MAX 1024            /* as libssh's */
 
 struct agent_key {
     struct key_blob blob;   /* what is offered */
@@ -59,7 +50,7 @@ static bool decode_blob(const char *base64, size_t length, struct key_blob *blob
 {
     size_t room = BASE64_DECODED_MAX(length);
 
-    if (length > MESSAGE_MAX)
+    if (length > AGENT_MESSAGE_MAX)
         return false;
     blob->bytes = mem_zalloc(room + 1);
     if (base64_decode((struct text){base64, length}, false, blob->bytes, room, &blob->length))
@@ -74,7 +65,7 @@ bool key_blob_read(const char *path, struct key_blob *blob)
     struct buffer text = {0};
     bool ok = false;
 
-    if (key_file_read(path, &text) == NULL && *buffer_data(&text) != '-') {
+    if (private_file_read(path, &text) == NULL && *buffer_data(&text) != '-') {
         const char *base64 = (const char *)buffer_data(&text);
         base64 += strcspn(base64, " \t\n");
         base64 += strspn(base64, " \t");
@@ -137,37 +128,28 @@ bool key_blob_certifies(const struct key_blob *certificate, const struct key_blo
            memcmp(fields.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
-/* Messages: a uint32 with the length, and the bytes (draft-miller-ssh-agent section 4). */
+/* Messages. */
 
 /* Receives a message, whose bytes the caller frees. False: the other side has ended or sent no
  * message, or the connection of the dial was shut down. */
 static bool receive_message(int fd, int connection, struct key_blob *message)
 {
     struct wait_limit limit = wait_limit(connection, -1);
-    uint8_t head[4];
-    struct ssh_reader reader = {.rest = {head, sizeof(head)}};
-    uint32_t length;
+    struct buffer bytes = {0};
+    bool received = agent_receive(fd, &limit, AGENT_MESSAGE_MAX, &bytes);
 
-    if (receive_whole(fd, head, sizeof(head), &limit) != 0)
-        return false;
-    length = ssh_take_uint32(&reader);
-    if (length == 0 || length > MESSAGE_MAX)
-        return false;
-    *message = (struct key_blob){.bytes = mem_zalloc(length), .length = length};
-    if (receive_whole(fd, message->bytes, length, &limit) == 0)
-        return true;
-    free(message->bytes);
-    return false;
+    if (received)
+        *message = key_blob_copy(&(struct key_blob){.bytes = (uint8_t *)buffer_data(&bytes),
+                                                    .length = buffer_length(&bytes)});
+    buffer_clear(&bytes);
+    return received;
 }
 
 static bool send_message(int fd, int connection, const struct key_blob *message)
 {
     struct wait_limit limit = wait_limit(connection, -1);
-    uint8_t head[4];
 
-    ssh_put_uint32(head, message->length);
-    return send_whole(fd, head, sizeof(head), &limit) == 0 &&
-           send_whole(fd, message->bytes, message->length, &limit) == 0;
+    return agent_send(fd, &limit, (struct span){message->bytes, message->length});
 }
 
 /* Keys. */
@@ -201,7 +183,7 @@ static bool read_keys(struct agent *a, const struct key_blob *answer,
         return false;
     ssh_take(&reader, 1);
     count = ssh_take_uint32(&reader);
-    while (!reader.bad && count-- > 0 && a->count < KEYS_MAX) {
+    while (!reader.bad && count-- > 0 && a->count < AGENT_KEYS_MAX) {
         struct key_blob blob = blob_of(ssh_take_string(&reader));
         struct span comment = ssh_take_string(&reader);
         if (reader.bad)

@@ -1,5 +1,6 @@
 /* The lists of algorithms that a session offers, in the order of preference. */
 #include "base/mem.h"
+#include "session/post_quantum.h"
 #include "session_libssh/handshake.h"
 #include "session_libssh/integrity.h"
 
@@ -60,11 +61,11 @@ static const struct list lists[] = {
     {FIELD(kex),
      {SSH_OPTIONS_KEY_EXCHANGE},
      1,
-     "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,"
-     "curve25519-sha256,curve25519-sha256@libssh.org,"
-     "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
-     "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,"
-     "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256",
+     POST_QUANTUM_KEX ","
+                      "curve25519-sha256,curve25519-sha256@libssh.org,"
+                      "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+                      "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,"
+                      "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256",
      ""},
     {FIELD(macs),
      {SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C},
@@ -236,6 +237,17 @@ static bool set(struct handshake *h, const struct list *list)
     free(never);
     free(text);
     return ok;
+}
+
+/* (libssh drops the names of a list that it does not know, and fails if none is left.) */
+bool algorithms_are_post_quantum(void)
+{
+    ssh_session handle = ssh_new();
+    bool known =
+        handle != NULL && ssh_options_set(handle, SSH_OPTIONS_KEY_EXCHANGE, POST_QUANTUM_KEX) == 0;
+
+    ssh_free(handle);
+    return known;
 }
 
 #define CERTIFICATE_SUFFIX "-cert-v01@openssh.com"

@@ -1,6 +1,7 @@
 /* Keys: those of the agent and those in files, with their certificates; RFC 4252 section 7. */
 #include "base/mem.h"
 #include "base/secrets.h"
+#include "io/private_file.h"
 #include "io/wait.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/identities.h"
@@ -44,8 +45,8 @@ static ssh_key public_half(const char *path)
 {
     ssh_key key = NULL;
 
-    if (!key_file_is_plain(path) || (ssh_pki_import_pubkey_file(path, &key) != SSH_OK &&
-                                     ssh_pki_import_cert_file(path, &key) != SSH_OK))
+    if (!private_file_is_plain(path) || (ssh_pki_import_pubkey_file(path, &key) != SSH_OK &&
+                                         ssh_pki_import_cert_file(path, &key) != SSH_OK))
         return NULL;
     return key;
 }

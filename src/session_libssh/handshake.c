@@ -5,6 +5,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "session/post_quantum.h"
 #include "session_libssh/integrity.h"
 #include "session_libssh/server_words.h"
 
@@ -139,12 +140,32 @@ static void gather_info(struct handshake *h)
         hostport_format(ip_format(&ip, address), port, info->remote);
     COPY(info->server, ssh_get_serverbanner(h->handle));
     COPY(info->kex, ssh_get_kex_algo(h->handle));
+    snprintf(info->library, sizeof(info->library), "libssh %.*s", (int)strcspn(ssh_version(0), "/"),
+             ssh_version(0));
+    info->has_post_quantum = algorithms_are_post_quantum();
     COPY(info->cipher_in, ssh_get_cipher_in(h->handle));
     COPY(info->cipher_out, ssh_get_cipher_out(h->handle));
     COPY(info->mac_in, ssh_get_hmac_in(h->handle));
     COPY(info->mac_out, ssh_get_hmac_out(h->handle));
     if (info->compression[0] == '\0')
         COPY(info->compression, "none");
+}
+
+/* `post_quantum = require`. */
+static enum dial_status check_post_quantum(struct handshake *h)
+{
+    const struct connection_info *info = &h->info;
+
+    if (h->upstream->post_quantum != POST_QUANTUM_REQUIRE || kex_is_post_quantum(info->kex))
+        return DIAL_OK;
+    return handshake_fail(h, DIAL_TRANSPORT,
+                          "the key exchange %s does not withstand a quantum computer, which "
+                          "post_quantum = require asks for: %s%s",
+                          info->kex, info->has_post_quantum ? "" : info->library,
+                          !info->has_post_quantum ? " knows none that does (0.12 and later do)"
+                          : h->upstream->kex != NULL
+                              ? "the server, or kex (KexAlgorithms), has none that does"
+                              : "the server has none that does (OpenSSH 9.0 and later have)");
 }
 
 struct taking {
@@ -231,6 +252,8 @@ enum dial_status handshake(struct handshake *h, int fd)
     /* (Once it has read a disconnection, libssh waits in vain for whatever it asks.) */
     if (status == DIAL_OK && !ssh_is_connected(h->handle))
         status = server_words_fail(h, " before the login");
+    if (status == DIAL_OK)
+        status = check_post_quantum(h);
     if (status == DIAL_OK)
         status = handshake_authenticate(h);
     if (status == DIAL_OK)

@@ -79,6 +79,9 @@ void algorithms_set_signatures(struct handshake *h, bool certificate);
  * the plain key. The caller frees; NULL: none is there. */
 char *algorithms_for_certificates(const char *names);
 
+/* Whether this libssh knows a key exchange of session/post_quantum.h. */
+bool algorithms_are_post_quantum(void);
+
 /* login_engine's check: whether libssh knows something of each list that is configured. */
 char *algorithms_check(const struct config_upstream *upstream);
 

@@ -1,6 +1,8 @@
 /* The messages of the first key exchange, which are in the clear (RFC 4253 sections 4.2 and 6). */
 #include "session_libssh/host_proof.h"
 
+#include "wire/agent_messages.h"
+
 #include <string.h>
 
 #define HEARD_MAX (256 * 1024) /* lines before the version, KEXINIT and the reply are far less */
@@ -9,9 +11,6 @@
 #define MSG_NEWKEYS 21
 #define MSG_KEX_REPLY 31
 #define MSG_KEX_DH_GEX_REPLY 33
-
-/* draft-miller-ssh-agent section 6.1 */
-#define AGENT_EXTENSION 27
 
 static void keep(struct buffer *to, struct span span)
 {

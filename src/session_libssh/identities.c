@@ -2,7 +2,7 @@
 #include "session_libssh/identities.h"
 
 #include "base/mem.h"
-#include "session_libssh/key_file.h"
+#include "io/private_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static void read_public_part(struct identity *identity)
 {
     ssh_key key = NULL;
 
-    if (key_file_is_plain(identity->path) &&
+    if (private_file_is_plain(identity->path) &&
         ssh_pki_import_pubkey_file(identity->path, &key) == SSH_OK)
         key_blob_export(key, &identity->public);
     ssh_key_free(key);

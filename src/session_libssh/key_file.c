@@ -2,38 +2,11 @@
 #include "session_libssh/key_file.h"
 
 #include "base/mem.h"
-#include "io/whole.h"
+#include "io/private_file.h"
 #include "wire/openssh_key.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* ssh(1) reads no larger key files. */
-#define SIZE_MAX_BYTES ((size_t)1024 * 1024)
-
-bool key_file_is_plain(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-           (size_t)info.st_size <= SIZE_MAX_BYTES;
-}
-
-const char *key_file_read(const char *path, struct buffer *text)
-{
-    const char *wrong = file_read(path, SIZE_MAX_BYTES, FILE_REGULAR, text);
-
-    if (wrong != NULL)
-        return errno == EFBIG ? "The file is larger than 1 MiB" : wrong;
-    if (buffer_length(text) > 0) {
-        buffer_append(text, "", 1);
-        return NULL;
-    }
-    errno = 0;
-    return "The file is empty";
-}
 
 /* libssh calls this only for an encrypted key, which so differs from a damaged file. (Without a
  * callback OpenSSL would ask on the terminal.) */
@@ -43,18 +16,6 @@ static int note_encrypted(const char *prompt, char *out, size_t size, int echo, 
     (void)prompt, (void)out, (void)size, (void)echo, (void)verify;
     *(bool *)userdata = true;
     return -1;
-}
-
-/* Why a file that others may read holds no secret; NULL: only its owner may, or it is not ours. */
-static char *exposure_of(const char *path)
-{
-    struct stat info;
-
-    if (stat(path, &info) != 0 || info.st_uid != getuid() || (info.st_mode & 077) == 0)
-        return NULL;
-    return mem_printf("is not used: its permissions %04o are too open, others may read it: `chmod "
-                      "go= %s` mends that",
-                      info.st_mode & 0777, path);
 }
 
 /* Why libssh is not given the key; NULL: libssh gets it. */
@@ -121,7 +82,7 @@ struct key_import key_file_import(const char *path, const char *passphrase)
 {
     struct key_import import = {0};
     struct buffer bytes = {0};
-    const char *wrong = key_file_read(path, &bytes);
+    const char *wrong = private_file_read(path, &bytes);
     const char *text = (const char *)buffer_data(&bytes);
 
     if (wrong != NULL) {
@@ -129,7 +90,7 @@ struct key_import key_file_import(const char *path, const char *passphrase)
         import.problem = mem_printf("cannot be read: %s", wrong);
     } else {
         /* (libssh takes a string, and does not see what is behind a NUL.) */
-        import.problem = exposure_of(path);
+        import.problem = private_file_exposure(path);
         if (import.problem == NULL)
             import.problem = refusal_of(path, text, strlen(text));
         if (import.problem == NULL)

@@ -6,19 +6,8 @@
 #ifndef ADIT_SESSION_LIBSSH_KEY_FILE_H
 #define ADIT_SESSION_LIBSSH_KEY_FILE_H
 
-#include "base/buffer.h"
-
 #include <libssh/libssh.h>
 #include <stdbool.h>
-#include <stddef.h>
-
-/* Reads a regular file of 1 MiB at most to `text`, with a NUL behind it. NULL, or why not: static
- * text or strerror's, with errno set to the number of the error, 0 for an empty file. The caller
- * ends `text` by buffer_wipe in each case, as the file may hold a private key. */
-const char *key_file_read(const char *path, struct buffer *text);
-
-/* Whether libssh may open the file by its name: it is a regular file of 1 MiB at most. */
-bool key_file_is_plain(const char *path);
 
 /* A private key as libssh has read it, or why there is none. */
 struct key_import {

@@ -36,14 +36,26 @@ static bool same_file(const char *a, const char *b)
     return same;
 }
 
-/* The service of the system, which only root can have. */
-static void advise_system(const char *file)
+/* The service of the system, which only root can have. Its user has a home of its own, in which "~"
+ * of the file is. */
+static void advise_system(const char *file, const struct config_upstream *upstream)
 {
-    printf("\nTo start it with the machine, as the user adit, whose key and known_hosts are in\n"
-           "/var/lib/adit/.ssh (adit.service says how to make them):\n\n");
+    const struct string_list *keys = &upstream->identities;
+    const char *key = keys->count > 0 ? keys->items[0] : "~/.ssh/id_ed25519";
+    char *home = home_directory();
+    char *own = mem_printf("%s/.ssh/", home);
+    const char *slash = strrchr(key, '/');
+
+    printf("\nTo start it with the machine, as the user adit, for whom ~ is /var/lib/adit:\n\n");
     if (!same_file(file, SYSTEM_FILE))
         printf("    install -m 644 %s %s\n", file, SYSTEM_FILE);
-    printf("    systemctl enable --now adit\n");
+    printf("    install -o adit -g adit -m 600 %s ~/.ssh/known_hosts /var/lib/adit/.ssh/\n"
+           "    systemctl enable --now adit\n",
+           key);
+    if (keys->count > 0 && strncmp(key, own, strlen(own)) != 0)
+        printf("\nand in that file: identity = ~/.ssh/%s\n", slash ? slash + 1 : key);
+    free(own);
+    free(home);
 }
 
 static void advise_user(const char *file)
@@ -77,7 +89,7 @@ void init_advise(const char *file, const struct config *config, bool works)
                                                                : ip_format(&address->ip, ip),
                                address->port, text));
     if (geteuid() == 0)
-        advise_system(file);
+        advise_system(file, &config->upstreams[config->upstream_count - 1]);
     else
         advise_user(file);
 }

@@ -107,14 +107,14 @@ static const char *find_text(const char *at, const char *end, const char *wanted
     return memmem(at, (size_t)(end - at), wanted, strlen(wanted));
 }
 
-enum openssh_key openssh_key_inspect(const char *text, size_t length,
-                                     char name[static OPENSSH_KEY_NAME_MAX])
+/* What is between the first and the last line of the first such key in a text. OPENSSH_KEY_OK: it
+ * is there. */
+static enum openssh_key find_openssh_key(const char *text, size_t length,
+                                         struct base64_reader *reader)
 {
     const char *end = text + length;
     const char *begin = find_text(text, end, BEGIN);
-    struct base64_reader reader;
 
-    name[0] = '\0';
     if (begin == NULL)
         return OPENSSH_KEY_NONE;
     begin += strlen(BEGIN);
@@ -123,6 +123,40 @@ enum openssh_key openssh_key_inspect(const char *text, size_t length,
      */
     if (end == NULL || *begin == '\0' || strchr(" \t\r\n\v\f", *begin) == NULL)
         return OPENSSH_KEY_DAMAGED;
-    reader = base64_reader(begin, (size_t)(end - begin), true);
-    return inspect(&reader, name);
+    *reader = base64_reader(begin, (size_t)(end - begin), true);
+    return OPENSSH_KEY_OK;
+}
+
+enum openssh_key openssh_key_inspect(const char *text, size_t length,
+                                     char name[static OPENSSH_KEY_NAME_MAX])
+{
+    struct base64_reader reader;
+    enum openssh_key found = find_openssh_key(text, length, &reader);
+
+    name[0] = '\0';
+    return found == OPENSSH_KEY_OK ? inspect(&reader, name) : found;
+}
+
+bool openssh_key_public(const char *text, size_t length, struct buffer *public)
+{
+    struct base64_reader reader;
+    uint32_t left;
+
+    if (find_openssh_key(text, length, &reader) != OPENSSH_KEY_OK || !take_magic(&reader))
+        return false;
+    skip_string(&reader); /* the cipher */
+    skip_string(&reader); /* the KDF */
+    skip_string(&reader); /* the KDF's options */
+    if (take_uint32(&reader) != 1)
+        return false;
+    left = take_uint32(&reader);
+    if (left == 0 || left > length)
+        return false;
+    for (; left > 0 && !reader.bad; left--) {
+        uint8_t byte = base64_take(&reader);
+        buffer_append(public, &byte, 1);
+    }
+    if (reader.bad)
+        buffer_clear(public);
+    return !reader.bad;
 }

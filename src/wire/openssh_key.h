@@ -3,6 +3,9 @@
 #ifndef ADIT_WIRE_OPENSSH_KEY_H
 #define ADIT_WIRE_OPENSSH_KEY_H
 
+#include "base/buffer.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The longest name of a cipher, with its NUL. */
@@ -24,5 +27,9 @@ enum openssh_key {
  * the AEAD ones (aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com). */
 enum openssh_key openssh_key_inspect(const char *text, size_t length,
                                      char name[static OPENSSH_KEY_NAME_MAX]);
+
+/* Appends the public half of the first such key (RFC 4253 section 6.6), which is never encrypted,
+ * to an empty buffer. False: there is none, or it is not whole. */
+bool openssh_key_public(const char *text, size_t length, struct buffer *public);
 
 #endif

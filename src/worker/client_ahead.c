@@ -33,6 +33,7 @@ struct client_ahead {
     struct ahead_request requests[AHEAD_MAX]; /* by number; those behind `turn`, up to `last` */
     struct buffer heads;                      /* of the live ones, in order */
     struct buffer from_origin;                /* what has come behind the response before */
+    struct buffer waiting;                    /* what has come behind that, for the rate */
     struct http_progress progress;            /* of the head that is behind them */
     /* For the access lines of those whose turn does not come: they all have the same. */
     struct client_wish wish;
@@ -180,9 +181,23 @@ size_t client_ahead_bytes(const struct client *c)
     return bytes;
 }
 
+size_t client_ahead_held(const struct client *c)
+{
+    const struct client_ahead *a = c->ahead;
+
+    return a == NULL ? 0
+                     : buffer_length(&a->heads) + buffer_length(&a->from_origin) +
+                           buffer_length(&a->waiting);
+}
+
 struct buffer *client_ahead_response(struct client *c)
 {
     return &ahead_of(c)->from_origin;
+}
+
+struct buffer *client_ahead_waiting(struct client *c)
+{
+    return &ahead_of(c)->waiting;
 }
 
 bool client_ahead_turn(struct client *c)
@@ -215,6 +230,7 @@ void client_forget_ahead(struct client *c)
     a->live = 0;
     buffer_clear(&a->heads);
     buffer_clear(&a->from_origin);
+    buffer_clear(&a->waiting);
 }
 
 /* The end. */
@@ -249,6 +265,7 @@ void client_free_ahead(struct client *c)
         return;
     buffer_clear(&a->heads);
     buffer_clear(&a->from_origin);
+    buffer_clear(&a->waiting);
     free_wish(&a->wish);
     free(a);
     c->ahead = NULL;

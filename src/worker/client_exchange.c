@@ -38,15 +38,17 @@ static void take_back(struct client *c, const struct http_exchange_result *resul
                       struct buffer *held)
 {
     struct client_request *r = c->request;
+    size_t paced;
 
     take_buffer(&r->reading.in, result->from_client);
+    paced = buffer_length(&r->reading.in);
     c->endpoint = client_pace_end(result->client, &r->reading.in);
+    client_pace_count(c, buffer_length(&r->reading.in) - paced);
     r->opened = client_pace_end(result->origin, held);
     r->http.pipelines = result->pipelines;
     if (client_ahead_count(c) > 0 && r->opened != NULL) {
         take_buffer(client_ahead_response(c), result->from_origin);
-        buffer_append(client_ahead_response(c), buffer_data(held), buffer_length(held));
-        buffer_clear(held);
+        take_buffer(client_ahead_waiting(c), held);
     } else if (client_ahead_count(c) > 0 || (r->http.sent && result->end == HTTP_EXCHANGE_STALE)) {
         client_forget_ahead(c);
     }
@@ -126,6 +128,18 @@ static void on_exchange_done(void *arg, const struct http_exchange_result *resul
     }
 }
 
+/* What has come of the response and had to wait for the client's rate goes on waiting for it. */
+static void hold_waiting(struct client *c)
+{
+    struct buffer *waiting = client_ahead_waiting(c);
+
+    if (endpoint_is_paced(c->request->opened))
+        paced_hold(c->request->opened, waiting);
+    else
+        buffer_append(client_ahead_response(c), buffer_data(waiting), buffer_length(waiting));
+    buffer_clear(waiting);
+}
+
 enum client_event client_exchange(struct client *c)
 {
     struct client_request *r = c->request;
@@ -154,6 +168,8 @@ enum client_event client_exchange(struct client *c)
         start.ahead = client_ahead_bytes(c);
     }
     client_pace_begin(c);
+    if (r->http.sent)
+        hold_waiting(c);
     start.client = c->endpoint;
     start.origin = r->opened;
     c->endpoint = NULL;

@@ -337,6 +337,12 @@ struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held)
     return endpoint_is_paced(endpoint) ? paced_end(endpoint, held) : endpoint;
 }
 
+void client_pace_count(struct client *c, size_t bytes)
+{
+    if (bytes > 0)
+        wait_for_rate(&c->limits.paces[0], bytes);
+}
+
 /* Opens that were given up. */
 
 struct abandoned_open {

@@ -62,6 +62,10 @@ enum client_event client_refuse_limited(struct client *client);
 void client_pace_begin(struct client *client);
 struct endpoint *client_pace_end(struct endpoint *endpoint, struct buffer *held);
 
+/* So many bytes of the client have come without having waited for its rate: what comes next waits
+ * the longer. */
+void client_pace_count(struct client *client, size_t bytes);
+
 /* The client counts no more. */
 void client_forget_limits(struct client *client);
 

@@ -389,8 +389,14 @@ enum wire_status client_send_ahead(void *arg, struct text bytes, struct buffer *
 size_t client_ahead_count(const struct client *client);
 size_t client_ahead_bytes(const struct client *client);
 
+/* How many bytes are kept for them in memory, besides the client's. */
+size_t client_ahead_held(const struct client *client);
+
 /* What has come of the response to the first of them. */
 struct buffer *client_ahead_response(struct client *client);
+
+/* What has come behind that, and had to wait for the client's rate. */
+struct buffer *client_ahead_waiting(struct client *client);
 
 /* The turn of the client's next request has come, which is parsed. Returns whether it is under way
  * on the connection that the request before it used: the first one of those, which are one less

@@ -23,7 +23,7 @@ static uint64_t held_for(const struct client *c)
 {
     if (c->relay != NULL)
         return relay_held(c->relay);
-    return c->exchange != NULL ? http_exchange_held(c->exchange) : 0;
+    return c->exchange != NULL ? http_exchange_held(c->exchange) + client_ahead_held(c) : 0;
 }
 
 static int by_source(const void *a, const void *b)

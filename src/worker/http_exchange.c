@@ -383,7 +383,8 @@ void http_exchange_bytes(const struct http_exchange *x, uint64_t bytes[static 2]
 
 size_t http_exchange_held(const struct http_exchange *x)
 {
-    size_t held = buffer_length(&x->up) + buffer_length(&x->down);
+    size_t held = buffer_length(&x->up) + buffer_length(&x->next) + buffer_length(&x->head) +
+                  buffer_length(&x->down);
 
     if (x->ended)
         return held;

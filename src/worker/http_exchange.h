@@ -105,7 +105,8 @@ void http_exchange_abort(struct http_exchange *exchange);
 /* Bytes carried so far, as in the result. */
 void http_exchange_bytes(const struct http_exchange *exchange, uint64_t bytes[static 2]);
 
-/* Bytes that are kept in memory because the client or the origin does not take them. */
+/* Bytes that are kept in memory: those that the client or the origin does not take, those of the
+ * client's next requests, and those of a response that came before they were asked for. */
 size_t http_exchange_held(const struct http_exchange *exchange);
 
 #endif

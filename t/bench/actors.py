@@ -89,12 +89,17 @@ class Adit(Actor):
     key = "adit"
     program = staticmethod(binary)
 
-    def __init__(self, sshd, cipher=None, sessions=None):
+    def __init__(self, sshd, cipher=None, sessions=None, more=""):
         text = upstream(sshd, ciphers=cipher, sessions=sessions) + section(
-            "listen browser", {"address": f"{ANY}:0"})
+            "listen browser", {"address": f"{ANY}:0"}) + more
         super().__init__([self.program(), "--config", scratch("adit.ini", text)])
         wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")
-        self.port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", self.said())[1])
+        self.port = self.listening("browser")
+
+    def listening(self, listener):
+        """The port of a listener."""
+        return int(re.search(rf"listening on 127\.0\.0\.1:(\d+) \(listen {listener}\)",
+                             self.said())[1])
 
 
 def ssh_words(sshd):
@@ -189,6 +194,6 @@ class Origin(Load):
         super().__init__("origin")
         self.ports = self.answer()
 
-    def client(self, proxy):
+    def client(self, proxy, *more):
         return Load("client", proxy.port, self.ports["echo"], self.ports["source"],
-                    self.ports["sink"], self.ports["answer"])
+                    self.ports["sink"], self.ports["answer"], self.ports["hole"], *more)

@@ -5,6 +5,7 @@ import time
 
 from actors import DESCRIPTORS, GCM, Adit, Other
 from distance import distance
+from flood import flood
 from hops import hops
 from life import recovery, start
 from link import link
@@ -147,4 +148,5 @@ COMPARISONS = {
     "start": start,
     "recovery": recovery,
     "hops": hops,
+    "flood": flood,
 }

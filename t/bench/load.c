@@ -1,7 +1,7 @@
 /* The load generator of t/bench.
  *
  *     load origin                            the servers behind the proxy
- *     load client PROXY ECHO SOURCE SINK ANSWER
+ *     load client PROXY ECHO SOURCE SINK ANSWER HOLE [PASSWORD]
  *                                            (ports) the clients before it; obeys standard input:
  *
  *         hold COUNT SECONDS       churn PARALLEL SECONDS      echo SECONDS
@@ -9,6 +9,7 @@
  *         pages CONNECTIONS OBJECTS BYTES SECONDS
  *         beside DOWN UP BYTES SECONDS
  *         stall DOWN UP PAUSE_US NAMES INTERVAL_MS SECONDS
+ *         rate A_SECOND SECONDS    flood KIND MOST A_SECOND    flood_end
  *
  * Each command is answered by one line of JSON. Both end when standard input does. */
 #include "load.h"
@@ -55,9 +56,10 @@ static void raise_descriptor_limit(void)
 static void obey(const struct setting *setting, const char *line)
 {
     unsigned count, more;
-    double seconds;
+    double seconds, rate;
     uint64_t mib, bytes;
     struct stall stall;
+    char kind[32];
 
     if (sscanf(line, "hold %u %lf", &count, &seconds) == 2)
         visit_hold(setting, count, seconds);
@@ -78,6 +80,13 @@ static void obey(const struct setting *setting, const char *line)
         request_pages(setting, count, more, bytes, seconds);
     else if (sscanf(line, "beside %u %u %" SCNu64 " %lf", &count, &more, &bytes, &seconds) == 4)
         request_beside(setting, count, more, bytes, seconds);
+    else if (sscanf(line, "rate %lf %lf", &rate, &seconds) == 2)
+        visit_rate(setting, rate, seconds);
+    else if (sscanf(line, "flood %31s %u %lf", kind, &count, &rate) == 3 &&
+             flood_begin(setting, kind, count, rate))
+        puts("{}");
+    else if (strcmp(line, "flood_end\n") == 0)
+        flood_end();
     else
         die(line);
 }
@@ -90,18 +99,21 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && strcmp(argv[1], "origin") == 0) {
         origin_run();
-    } else if (argc == 7 && strcmp(argv[1], "client") == 0) {
+    } else if ((argc == 8 || argc == 9) && strcmp(argv[1], "client") == 0) {
         struct setting setting = {
             .proxy = (uint16_t)atoi(argv[2]),
             .echo = (uint16_t)atoi(argv[3]),
             .source = (uint16_t)atoi(argv[4]),
             .sink = (uint16_t)atoi(argv[5]),
             .answer = (uint16_t)atoi(argv[6]),
+            .hole = (uint16_t)atoi(argv[7]),
+            .password = argv[8],
         };
         while (fgets(line, sizeof(line), stdin) != NULL)
             obey(&setting, line);
     } else {
-        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK ANSWER\n", stderr);
+        fputs("usage: load origin | load client PROXY ECHO SOURCE SINK ANSWER HOLE [PASSWORD]\n",
+              stderr);
         return 64;
     }
     return 0;

@@ -15,9 +15,11 @@
 struct setting {
     uint16_t proxy;
     uint16_t echo;
-    uint16_t source; /* is told a length (8 bytes, big-endian), sends that many, closes */
-    uint16_t sink;   /* reads to the end, says how many there were (as above), closes */
-    uint16_t answer; /* as the source, but again and again, until the client closes */
+    uint16_t source;      /* is told a length (8 bytes, big-endian), sends that many, closes */
+    uint16_t sink;        /* reads to the end, says how many there were (as above), closes */
+    uint16_t answer;      /* as the source, but again and again, until the client closes */
+    uint16_t hole;        /* the server connects to it in vain: it gets no answer */
+    const char *password; /* NULL: the proxy asks for none; else that of SOCKS_USER */
 };
 
 /* load.c */
@@ -46,12 +48,19 @@ void samples_free(struct samples *samples);
 #define SOCKS_GREETING "\x05\x01\x00"
 #define SOCKS_REQUEST_SIZE 10
 #define SOCKS_REPLY_MAX (6 + 256)
+#define SOCKS_USER "bob"
+
+/* What a client says first, both parts of it where the proxy asks for a password (RFC 1929).
+ * Returns the length. */
+size_t socks_greeting(uint8_t greeting[static SOCKS_REPLY_MAX], const char *password);
 
 /* A request for `port` of the n-th origin address. */
 void socks_request(uint8_t request[static SOCKS_REQUEST_SIZE], unsigned n, uint16_t port);
 /* The length of a reply that begins so; 0: too early to say. */
 size_t socks_reply_length(const uint8_t *reply, size_t length);
-/* A socket that is connecting to the proxy from the n-th client address, or -1. */
+/* A socket that is connecting to the proxy from 127.0.0.`host`, or -1. */
+int socks_socket_from(const struct setting *setting, unsigned host, int flags);
+/* The same from the n-th client address. */
 int socks_socket(const struct setting *setting, unsigned n, int flags);
 /* A blocking connection through the proxy to `port` of the first origin; -1: refused. */
 int socks_connect(const struct setting *setting, uint16_t port);
@@ -71,8 +80,20 @@ void origin_run(void);
 void visit_hold(const struct setting *setting, unsigned count, double seconds);
 /* Opens, and closes again, `parallel` at once for `seconds`. */
 void visit_churn(const struct setting *setting, unsigned parallel, double seconds);
+/* Opens so many a second for `seconds`, whether those before are done or not, and closes each when
+ * it is. The time of one counts from when it was due. */
+void visit_rate(const struct setting *setting, double rate, double seconds);
 /* One byte there and back on one of the connections that are held, again and again. */
 void visit_echo(double seconds);
+
+/* flood.c: what one source, 127.0.0.66, can do to a proxy. */
+
+/* Begins a flood of a kind, which goes on until flood_end: `rate` connections a second, of which
+ * the last `most` stay open (readers: the first). It sleeps in between, so that it takes little of
+ * the processor. Returns false if there is no such kind: connections, heads, readers, holes, passwords. */
+bool flood_begin(const struct setting *setting, const char *kind, unsigned most, double rate);
+/* Ends it, and prints a line of JSON. */
+void flood_end(void);
 
 /* stall.c: transfers of 16 KiB chunks, and the longest time that one of them had nothing to read
  * before names were asked for, and from then on. Prints a line of JSON. */

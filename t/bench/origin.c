@@ -117,6 +117,25 @@ static void *(*server(enum kind kind))(void *)
                                    : serve_answers;
 }
 
+/* A port of the first origin address that nobody is answered at: its queue is full. Returns it. */
+static uint16_t listen_to_nobody(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000101)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) != 0 || listen(fd, 0) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) != 0)
+        die("listen");
+    for (int i = 0; i < 3; i++) { /* (Linux has room for one more than listen(2) was told.) */
+        int caller = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (caller < 0)
+            die("socket");
+        connect(caller, (struct sockaddr *)&at, size);
+    }
+    return ntohs(at.sin_port);
+}
+
 static void accept_all(int epoll, enum kind kind, int listener)
 {
     int flags = SOCK_CLOEXEC | (kind == ECHO_LISTENER ? SOCK_NONBLOCK : 0);
@@ -160,8 +179,8 @@ void origin_run(void)
     uint16_t source_port = listen_everywhere(epoll, SOURCE_LISTENER);
     uint16_t sink_port = listen_everywhere(epoll, SINK_LISTENER);
     uint16_t answer_port = listen_everywhere(epoll, ANSWER_LISTENER);
-    printf("{\"echo\": %u, \"source\": %u, \"sink\": %u, \"answer\": %u}\n", echo_port, source_port,
-           sink_port, answer_port);
+    printf("{\"echo\": %u, \"source\": %u, \"sink\": %u, \"answer\": %u, \"hole\": %u}\n",
+           echo_port, source_port, sink_port, answer_port, listen_to_nobody());
     for (;;) {
         int count = epoll_wait(epoll, events, sizeof(events) / sizeof(events[0]), -1);
         for (int i = 0; i < count; i++) {

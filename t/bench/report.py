@@ -15,6 +15,9 @@ METRICS = {
     "processor_open": ("processor time each", "us", 0),
     "latency_p50": ("time each, median", "ms", 2),
     "latency_p99": ("time each, p99", "ms", 2),
+    "latency_max": ("time each, longest", "ms", 2),
+    "lost": ("failed", "requests", 0),
+    "processor_share": ("processor time of adit", "%", 1),
     "echo_p50": ("echo round trip, median", "ms", 2),
     "echo_p99": ("echo round trip, p99", "ms", 2),
     "stall": ("longest stall of a transfer", "ms", 1),
@@ -40,15 +43,16 @@ OTHER_NAME = "before" if AGAINST else "ssh -D"
 class Case:
     """One load: each side's values by metric, one a pair; and what must be said about them."""
 
-    def __init__(self, bench, title):
+    def __init__(self, bench, title, sides=SIDES):
         self.bench = bench
         self.title = title
+        self.sides = sides
         self.values = {}
         self.notes = []
 
     def add(self, side, values):
         for metric, value in values.items():
-            self.values.setdefault(metric, {key: [] for key in SIDES})[side].append(value)
+            self.values.setdefault(metric, {key: [] for key in self.sides})[side].append(value)
 
     def note(self, text):
         if text not in self.notes:
@@ -57,8 +61,9 @@ class Case:
     def rows(self):
         """(metric, {side: median}, ratio): the median of the pairs' ratios, adit to the other."""
         for metric, sides in self.values.items():
-            ratios = [adit / other for adit, other in zip(*(sides[side] for side in SIDES)) if other]
-            yield (metric, {side: statistics.median(sides[side]) for side in SIDES},
+            ratios = [adit / other for adit, other in zip(*(sides[side] for side in self.sides))
+                      if other]
+            yield (metric, {side: statistics.median(sides[side]) for side in self.sides},
                    statistics.median(ratios) if ratios else None)
 
 
@@ -82,9 +87,11 @@ def heading():
 
 def table(case):
     lines = [f"{case.bench}: {case.title}"]
+    if case.sides != SIDES:
+        lines.append(f"{'':44}{case.sides[0]:>12}{case.sides[1]:>12}   {' : '.join(case.sides)}")
     for metric, medians, ratio in case.rows():
         label, unit, decimals = METRICS[metric]
-        numbers = "".join(f"{medians[side]:12,.{decimals}f}" for side in SIDES)
+        numbers = "".join(f"{medians[side]:12,.{decimals}f}" for side in case.sides)
         lines.append(f"  {label + ', ' + unit:42}{numbers}   {ratio_text(ratio):>13}")
     return "\n".join(lines + [f"  ({note})" for note in case.notes])
 

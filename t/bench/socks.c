@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -31,11 +32,28 @@ size_t socks_reply_length(const uint8_t *reply, size_t length)
     return reply[3] == 1 ? 10 : reply[3] == 4 ? 22 : (size_t)7 + reply[4];
 }
 
+size_t socks_greeting(uint8_t greeting[static SOCKS_REPLY_MAX], const char *password)
+{
+    int length;
+
+    if (password == NULL) {
+        memcpy(greeting, SOCKS_GREETING, 3);
+        return 3;
+    }
+    length = snprintf((char *)greeting, SOCKS_REPLY_MAX, "\x05\x01\x02\x01%c%s%c%s",
+                      (char)strlen(SOCKS_USER), SOCKS_USER, (char)strlen(password), password);
+    return (size_t)length;
+}
+
 int socks_socket(const struct setting *setting, unsigned n, int flags)
 {
+    return socks_socket_from(setting, 1 + n % ADDRESSES, flags);
+}
+
+int socks_socket_from(const struct setting *setting, unsigned host, int flags)
+{
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(0x7f000001 + n % ADDRESSES)};
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
     struct sockaddr_in to = {
         .sin_family = AF_INET,
         .sin_port = htons(setting->proxy),

@@ -35,6 +35,7 @@ struct tour {
     const struct setting *setting;
     int epoll;
     bool keep;
+    double rate; /* how many begin a second; 0: one when another one is done */
     unsigned under_way;
     unsigned failed;
     struct samples latency;
@@ -62,9 +63,9 @@ static void poll_for(struct tour *t, struct visit *v, int operation, uint32_t ev
         die("epoll_ctl");
 }
 
-static void start(struct tour *t, struct visit *v)
+static void start(struct tour *t, struct visit *v, double due)
 {
-    *v = (struct visit){.state = CONNECTING, .began = now()};
+    *v = (struct visit){.state = CONNECTING, .began = due};
     v->fd = socks_socket(t->setting, serial++, SOCK_NONBLOCK);
     setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     poll_for(t, v, EPOLL_CTL_ADD, EPOLLOUT);
@@ -90,6 +91,13 @@ static void end(struct tour *t, struct visit *v, bool good)
     }
 }
 
+/* When the n-th visit of a tour is to begin, and whether that is now. */
+static bool is_due(const struct tour *t, double began, unsigned n, double *due)
+{
+    *due = t->rate > 0 ? began + n / t->rate : now();
+    return *due <= now();
+}
+
 static bool say(struct visit *v, enum state state, const void *bytes, size_t length)
 {
     v->state = state;
@@ -103,8 +111,10 @@ static bool answer(struct tour *t, struct visit *v)
     uint8_t request[SOCKS_REQUEST_SIZE];
 
     if (v->state == GREETED) {
+        bool allowed =
+            t->setting->password != NULL ? v->reply[1] == 2 && v->reply[3] == 0 : v->reply[1] == 0;
         socks_request(request, serial, t->setting->echo);
-        return v->reply[1] == 0 && say(v, ASKED, request, sizeof(request));
+        return allowed && say(v, ASKED, request, sizeof(request));
     }
     if (v->state == ASKED)
         return v->reply[1] == 0 && say(v, ECHOING, "!", 1);
@@ -113,9 +123,9 @@ static bool answer(struct tour *t, struct visit *v)
 }
 
 /* Whether the answer to what was said last is there in full. */
-static bool is_complete(const struct visit *v)
+static bool is_complete(const struct tour *t, const struct visit *v)
 {
-    size_t wanted = v->state == GREETED   ? 2
+    size_t wanted = v->state == GREETED   ? (t->setting->password != NULL ? 4 : 2)
                     : v->state == ECHOING ? 1
                                           : socks_reply_length(v->reply, v->length);
 
@@ -124,17 +134,18 @@ static bool is_complete(const struct visit *v)
 
 static bool advance(struct tour *t, struct visit *v)
 {
+    uint8_t greeting[SOCKS_REPLY_MAX];
     ssize_t n;
 
     if (v->state == CONNECTING) {
         poll_for(t, v, EPOLL_CTL_MOD, EPOLLIN);
-        return say(v, GREETED, SOCKS_GREETING, 3);
+        return say(v, GREETED, greeting, socks_greeting(greeting, t->setting->password));
     }
     n = recv(v->fd, v->reply + v->length, sizeof(v->reply) - v->length, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN;
     v->length += (size_t)n;
-    return !is_complete(v) || answer(t, v);
+    return !is_complete(t, v) || answer(t, v);
 }
 
 /* Visits, `parallel` at once, until `wanted_visits` are done or on their way or the time is up. */
@@ -142,7 +153,7 @@ static void travel(struct tour *t, unsigned parallel, unsigned wanted_visits, do
 {
     struct epoll_event events[256];
     double began = now();
-    double until = began + seconds;
+    double until = began + seconds, due;
     unsigned started = 0;
     bool time_left;
 
@@ -153,13 +164,15 @@ static void travel(struct tour *t, unsigned parallel, unsigned wanted_visits, do
     for (;;) {
         time_left = now() < until;
         for (unsigned i = 0; i < parallel && time_left && started - t->failed < wanted_visits; i++)
-            if (t->visits[i].state == FREE) {
-                start(t, &t->visits[i]);
+            if (t->visits[i].state == FREE && is_due(t, began, started, &due)) {
+                start(t, &t->visits[i], due);
                 started++;
             }
-        if (t->under_way == 0 || now() > until + (t->keep ? 0 : TAIL))
+        if ((t->under_way == 0 && !(time_left && t->rate > 0)) ||
+            now() > until + (t->keep ? 0 : TAIL))
             break;
-        int count = epoll_wait(t->epoll, events, sizeof(events) / sizeof(events[0]), 100);
+        int count =
+            epoll_wait(t->epoll, events, sizeof(events) / sizeof(events[0]), t->rate > 0 ? 1 : 100);
         for (int i = 0; i < count; i++)
             if (!advance(t, events[i].data.ptr))
                 end(t, events[i].data.ptr, false);
@@ -169,9 +182,10 @@ static void travel(struct tour *t, unsigned parallel, unsigned wanted_visits, do
             close(t->visits[i].fd);
     close(t->epoll);
     printf("{\"done\": %zu, \"failed\": %u, \"late\": %u, \"seconds\": %.6f, \"held\": %u, "
-           "\"p50\": %.4f, \"p99\": %.4f}\n",
+           "\"p50\": %.4f, \"p99\": %.4f, \"max\": %.4f}\n",
            t->latency.count, t->failed, t->under_way, t->last - began, held_count,
-           samples_quantile(&t->latency, 0.5), samples_quantile(&t->latency, 0.99));
+           samples_quantile(&t->latency, 0.5), samples_quantile(&t->latency, 0.99),
+           samples_quantile(&t->latency, 1));
     samples_free(&t->latency);
 }
 
@@ -187,6 +201,13 @@ void visit_churn(const struct setting *setting, unsigned parallel, double second
     struct tour tour = {.setting = setting};
 
     travel(&tour, parallel < PARALLEL_MAX ? parallel : PARALLEL_MAX, UINT32_MAX, seconds);
+}
+
+void visit_rate(const struct setting *setting, double rate, double seconds)
+{
+    struct tour tour = {.setting = setting, .rate = rate};
+
+    travel(&tour, PARALLEL_MAX, UINT32_MAX, seconds);
 }
 
 /* There and back once: milliseconds. */

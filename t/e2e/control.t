@@ -217,14 +217,15 @@ def commands(sshd, other):
             text_of = asked(path, "conninfo")
             for pattern in (rf"^Connection information for office/0 .* pid {adit.pid}$",
                             rf"^  tcp 127.0.0.1:\d+ -> 127.0.0.1:{sshd.port}$",
-                            r"^  kexalgorithm \S", r"^  hostkeyalgorithm ssh-ed25519",
-                            r"^  cipher \S", r"^  mac \S", r"^  compression none$"):
+                            r"^  kexalgorithm \S", r"^  post-quantum (yes|no)$",
+                            r"^  hostkeyalgorithm ssh-ed25519", r"^  cipher \S", r"^  mac \S", r"^  compression none$"):
                 holds(f"(?m){pattern}", text_of, "what it prints")
             equal(len(json.loads(asked(path, "conninfo", "--json"))["connections"]), 2,
                   "connections in JSON")
         reloads(adit, path, text, other)
         with tap.case("commands that there are not"):
             for command, words in (("proxy", "not supported"), ("dance", "no such command"),
+                                   ("statsu", r"no such command \(did you mean status\?\)"),
                                    ("forward", "which -L"), ("cancel", "which -L")):
                 done = ask(path, command)
                 true(done.returncode != 0, f"an exit status for {command}")
@@ -250,7 +251,8 @@ def schema(answer, adit, port, origin):
     some = (int, type(None))
     session = {"session": number, "state": text, "host": text, "worker": number,
                "channels": number, "kib_per_second": number, "bytes_in": number,
-               "bytes_out": number, "seconds": number, "overdue": (bool,)}
+               "bytes_out": number, "seconds": number, "overdue": (bool,),
+               "kexalgorithm": maybe, "post_quantum": (bool, type(None))}
     fits({key: value for key, value in answer.items() if key != "counters"}, {
         "ok": (bool,), "version": text, "pid": number, "file": maybe, "state": text,
         "ready": (bool,), "reason": maybe, "reloading": (bool,),

@@ -228,15 +228,16 @@ def descriptors(place):
             said.append(done.stderr)
         holds("has changed", said[-1], "with enough of them")
     with tap.case("the same while adit runs, and its server's place is taken by an impostor", 900):
-        said = [impostor(extra, False) for extra in (-3, 0, 3)]
+        for extra in (-3, 0, 3):
+            impostor(extra, False)
         said = [impostor(extra, True) for extra in range(-3, 6)]
         true(any("known_hosts cannot be read: Too many open files" in text for text in said),
              f"that it was this file: {said}")
 
 
 def impostor(extra, keeper):
-    """A gateway, or a keeper, with so many descriptors left when its server's place is taken by an impostor, who
-    would take the password that is kept. Returns adit's log from then on."""
+    """A gateway, or a keeper, with so many descriptors left when its server's place is taken by an
+    impostor, who would take the password that is kept. Returns adit's log from then on."""
     says = scratch("askpass", f"#!/bin/sh\necho \"{PASSWORD}\"\n", 0o755)
     sshd = Sshd(password=PASSWORD, options=PASSWORDS)
     text = config(sshd, up={"host_key": "accept-new", "askpass": says, "identity": None})

@@ -191,6 +191,11 @@ def one_command(sshd, origin):
         true(f"    adit --config {file}" in lines, "the command")
         true(f"    curl --socks5-hostname 127.0.0.1:{port} https://example.com/" in lines, "curl")
         holds("systemctl (--user )?enable --now adit", done.stdout, "at boot")
+        if os.geteuid() == 0:
+            key = sshd.user_key
+            true(f"install -o adit -g adit -m 600 {key} ~/.ssh/known_hosts /var/lib/adit/.ssh/\n"
+                 in done.stdout, f"the key for the service: {done.stdout}")
+            true(f"identity = ~/.ssh/{os.path.basename(key)}\n" in done.stdout, "the change to the file")
         true(f"[upstream office]\nhost = {sshd.address}\n" in read(file), read(file))
         equal(run_adit("--config", file, "--check").stderr, "", "what --check says")
         true(begun(file, origin), "an echo")

@@ -59,6 +59,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "open_timeout = 30s\n"
                               "hold = 10s\n"
                               "exit_on_forward_failure = no\n"
+                              "post_quantum = warn\n"
                               "compression = no\n"
                               "rekey = default\n"
                               "rekey_time = 0s\n"
@@ -121,7 +122,7 @@ static void every_key_comes_back(void **state)
         "3\nidle = 0s\n"
         "keepalive = 0s\nkeepalive_max = 9\nconnect_timeout = 1s\nopen_timeout = 2s\nhold = 0s\n"
         "permit_remote_open = *:80, h:*, [::1]:22\nexit_on_forward_failure = yes\n"
-        "ciphers = a, b\nkex = c\nmacs = d, e\nhost_key_algorithms = f\n"
+        "ciphers = a, b\nkex = c\npost_quantum = require\nmacs = d, e\nhost_key_algorithms = f\n"
         "public_key_algorithms = g, h\ncompression = yes\nrekey = 1g\nrekey_time = 1h\n",
         "[upstream b]\nhost = h\nport = 22\nproxy_command = nc -x 'a  b' %h %p; true\n"
         "address_family = any\ntcp_keepalive = yes\nip_qos = none\nconnection_attempts = 1\n"
@@ -133,7 +134,7 @@ static void every_key_comes_back(void **state)
         "auto\nssh_config = no\n"
         "sessions = 1-32\nchannels = 100\nidle = 1m\nkeepalive = 15s\nkeepalive_max = 3\n"
         "connect_timeout = 15s\nopen_timeout = 30s\nhold = 10s\npermit_remote_open = none\n"
-        "exit_on_forward_failure = no\ncompression = no\nrekey = default\n"
+        "exit_on_forward_failure = no\npost_quantum = warn\ncompression = no\nrekey = default\n"
         "rekey_time = 0s\n",
         "[listen x]\naddress = 0.0.0.0:1, [::]:0, unix:~/a.sock, *:2, localhost:3, systemd:a\n"
         "protocols = socks5, http\nauth = none\nopen = yes\nbind = yes\nidle_timeout = 1h\n"

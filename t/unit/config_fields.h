@@ -103,6 +103,7 @@ struct field_row {
     F(preferred_authentications, STRING, NULL)                                                     \
     F(permit_remote_open, LIST, {0})                                                               \
     F(exit_on_forward_failure, VALUE, 0)                                                           \
+    F(post_quantum, VALUE, 0)                                                                      \
     F(required, VALUE, 0)                                                                          \
     F(join_master, STRING, NULL)                                                                   \
     F(master_socket, STRING, NULL)

@@ -166,6 +166,25 @@ static void nothing_goes_ahead_of_an_upgrade(void **state)
     finish(&owner);
 }
 
+static void what_is_kept_is_counted(void **state)
+{
+    static const char next[] = "POST http://a/2 HTTP/1.1";
+    static const char part[] = "HTTP/1.1 200 OK\r\nContent-Length";
+    struct scene *scene = *state;
+    struct owner owner;
+
+    use(scene, SIZE_MAX, GULP);
+    begin(&owner, scene, GET("/1"));
+    assert_int_equal(http_exchange_held(scene->exchange), 0);
+    says(&scene->client, next);
+    let_run(scene);
+    assert_int_equal(http_exchange_held(scene->exchange), strlen(next));
+    says(&scene->origin, part);
+    let_run(scene);
+    assert_int_equal(http_exchange_held(scene->exchange), strlen(next) + strlen(part));
+    finish(&owner);
+}
+
 /* ---- ends */
 
 /* Three requests, the last two of which are ahead. */
@@ -345,6 +364,7 @@ int main(void)
         TEST(nothing_goes_ahead_of_what_may_end_the_connection),
         TEST(nothing_goes_ahead_of_a_response_to_what_cannot_be_repeated),
         TEST(nothing_goes_ahead_of_an_upgrade),
+        TEST(what_is_kept_is_counted),
         TEST(an_origin_that_ends_behind_its_answers_was_not_early),
         TEST(an_origin_that_ends_early_is_asked_again_and_not_ahead),
         TEST(an_origin_that_closes_is_asked_again),

@@ -237,7 +237,7 @@ static void what_cannot_be_done_is_told_with_its_status(void **state)
         {"-O check -S none", 255, "adit: no control socket is known: a host or -S PATH"},
         {"-O list host", 64, "adit: -O list goes with no host, -S or --config"},
         {"-O check --config @", 78, "names no control socket"},
-        {"--config /nonexistent", 78, "/nonexistent:1: cannot be read"},
+        {"--config /nonexistent", 78, "/nonexistent: cannot be read"},
         {"-D 10.0.0.1.1:1 host", 78, "is not an IP address of this machine"},
         {"-L 1:a:1 -D 1 host", 0, ""}, /* (the second one fails when it listens) */
         {"-o ClearAllForwardings=yes host", 0, ""},

@@ -64,6 +64,9 @@ function withError(of) {
   return of.error && of.state !== "up" ? { text: of.state + ": " + of.error + retry, className: "bad" } : state(of.state);
 }
 
+const keyExchange = (session) => ({ className: "faint", text: (session.kexalgorithm || "") +
+  (session.post_quantum === false ? ", not post-quantum" : "") });
+
 function showStatus(status) {
   at("summary").textContent = "version " + status.version + ", " + status.state + " for " + duration(status.seconds) +
     ", " + status.connections + " connections";
@@ -76,7 +79,7 @@ function showStatus(status) {
       number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
       number(upstream.waiting), "", "", "", withError(upstream)]);
     for (const session of upstream.sessions)
-      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, "",
+      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
         number(session.channels), "", number(duration(session.seconds)), number(session.kib_per_second + " KiB/s"),
         number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
         session.overdue ? { text: "overdue", className: "bad" } : state(session.state)]);

@@ -42,24 +42,33 @@ def isolate(case=None):
     return False
 
 
+def forwarding():
+    """The caller's network passes on what others send each other."""
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as switch:
+        switch.write("1")
+
+
 class Network:
     """Another network, joined to that of the caller by a cable.
 
     near     the caller's address on the cable, with its prefix length: "10.9.0.1/24"
     far      addresses at the other end of the cable, which the caller's network can reach
     hidden   addresses that exist over there only
+    name     of the cable's near end, where there are several; all else is then reached through the
+             caller's network, which has to forward (forwarding())
     """
 
-    def __init__(self, near, far, hidden=()):
+    def __init__(self, near, far, hidden=(), name=None):
         self.home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        ip("link", "add", "name", "near", "type", "veth", "peer", "name", "far")
-        ip("address", "add", near, "dev", "near")
-        ip("link", "set", "near", "up")
+        cable = name or "near"
+        ip("link", "add", "name", cable, "type", "veth", "peer", "name", "far")
+        ip("address", "add", near, "dev", cable)
+        ip("link", "set", cable, "up")
         _call(_libc.unshare, CLONE_NEWNET)
         self.there = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         _call(_libc.setns, self.home, CLONE_NEWNET)
         ip("link", "set", "far", "netns", f"/proc/{os.getpid()}/fd/{self.there}")
-        length = near.partition("/")[2]
+        gate, _, length = near.partition("/")
         with self:
             for address in far:
                 ip("address", "add", f"{address}/{length}", "dev", "far")
@@ -67,6 +76,8 @@ class Network:
             ip("link", "set", "lo", "up")
             for address in hidden:
                 ip("address", "add", f"{address}/32", "dev", "lo")
+            if name:
+                ip("route", "add", "default", "via", gate)
 
     def __enter__(self):
         """The calling thread is over there: so is every socket it makes and process it starts."""

@@ -1,0 +1,18 @@
+/* What stands between a gateway and an ssh-agent(1): of the agent's protocol it passes what a login
+ * needs, and no more. A gateway that was taken over gets no key added, removed or locked by it, and
+ * no signature but for a login (wire/agent_messages). Any thread. */
+#ifndef ADIT_KEEPER_AGENT_FILTER_H
+#define ADIT_KEEPER_AGENT_FILTER_H
+
+#include "base/ssh_bytes.h"
+
+/* Connections that there may be at a time: more than dials, each of which has two at most. */
+#define AGENT_FILTERS_MAX 1024
+
+/* Serves `agent`, a connection to an agent, which is taken over, on a thread of its own, until
+ * either side ends. `only`, of which a copy is made: the key that is to be seen and used; no bytes:
+ * all keys. Returns the end for the gateway, which is close-on-exec and the caller's, or -1: errno
+ * (EAGAIN: there are AGENT_FILTERS_MAX). */
+int agent_filter_start(int agent, struct span only);
+
+#endif
