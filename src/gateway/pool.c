@@ -2,13 +2,12 @@
  * themselves are dial_attempt.c's. */
 #include "gateway/pool.h"
 
-#include "gateway/history.h"
-
 #include "base/mem.h"
 #include "base/probe.h"
 #include "gateway/dial_attempt.h"
 #include "gateway/events.h"
 #include "gateway/forwards.h"
+#include "gateway/history.h"
 #include "gateway/post_quantum.h"
 #include "gateway/trouble.h"
 
