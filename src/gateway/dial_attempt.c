@@ -6,6 +6,8 @@
 #include "base/probe.h"
 #include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
+#include "conf/upstream_host.h"
+#include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
 #include "io/sandbox.h"
@@ -63,17 +65,13 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
 void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, size_t index)
 {
-    const char *entry = upstream->hosts.items[index];
+    struct upstream_host host;
 
-    /* conf/check saw to it that it can be split. */
-    hostport_split_zoned(entry, strlen(entry), upstream->port, place->name, &place->port);
-    memcpy(place->alias, place->name, sizeof(place->alias));
-    if (index < upstream->libssh_hosts.count) {
-        const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
-        char *blank;
-        place->port = (uint16_t)strtoul(found, &blank, 10);
-        snprintf(place->name, sizeof(place->name), "%s", blank + 1);
-    }
+    upstream_host_at(upstream, index, &host);
+    memcpy(place->name, host.name, sizeof(place->name));
+    memcpy(place->alias, host.alias, sizeof(place->alias));
+    place->port = host.port;
+    place->index = index;
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
@@ -174,11 +172,21 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* The login's line to the keeper; -1: there is none. */
+static int login_line_of(const struct dial_attempt *a)
+{
+    return a->r.room->link == NULL
+               ? -1
+               : keeper_link_login(a->r.room->link, a->r.upstream->name,
+                                   a->r.upstream->hosts.items[a->r.place->index]);
+}
+
 /* Over a connection, or (-1) by the master that is to be joined. */
 static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
         .fd = fd,
+        .line = fd >= 0 ? login_line_of(a) : -1,
         .config = a->r.config,
         .upstream = a->r.upstream,
         .host = a->r.place->name,

@@ -316,6 +316,7 @@ static void keeper_free(struct keeper *k)
     password_checks_free(k->checks);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
+    login_lines_free(k);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);

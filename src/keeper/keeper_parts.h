@@ -10,6 +10,7 @@
 #include "keeper/password_checks.h"
 
 struct keeper_change;
+struct keeper_line;
 struct keeper_upgrade;
 
 /* A process of a gateway. */
@@ -44,8 +45,10 @@ struct keeper {
     struct deadline patience;       /* with gateways that are to end */
     struct keeper_upgrade *upgrade; /* under way; NULL: none */
 
-    struct keeper_change *change; /* under way; NULL: none */
-    bool reload_missed;           /* SIGHUP came while there was no gateway */
+    struct keeper_change *change;   /* under way; NULL: none */
+    LIST_HEAD(, keeper_line) lines; /* login lines */
+    unsigned line_count;
+    bool reload_missed; /* SIGHUP came while there was no gateway */
 
     bool trial;         /* ends once all is up */
     bool had_terminal;  /* at the start */
@@ -175,6 +178,19 @@ void upgrade_state_forget(const struct keeper *k);
 /* Takes it: sockets, gateways, the configuration in use. False: there is none, or it cannot be read
  * (logged). */
 bool upgrade_state_take(struct keeper *k);
+
+/* login_lines.c */
+
+/* Serves a login of a gateway, GATEWAY_LOGIN, on a thread: takes over `*end`, or leaves it to be
+ * closed: then the login fails. */
+void login_lines_add(struct keeper *k, struct keeper_message *message, int *end);
+
+/* Ends all of them, with the questions that are being asked, and waits for their threads. False: a
+ * thread still waits for a file. */
+bool login_lines_end(struct keeper *k);
+
+/* After the loop, before the mailbox is freed. */
+void login_lines_free(struct keeper *k);
 
 /* changing.c */
 

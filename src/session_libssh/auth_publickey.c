@@ -1,11 +1,11 @@
 /* Keys: those of the agent and those in files, with their certificates; RFC 4252 section 7. */
 #include "base/mem.h"
+#include "base/secrets.h"
 #include "io/private_file.h"
 #include "io/wait.h"
 #include "session_libssh/authentication.h"
 #include "session_libssh/identities.h"
 #include "session_libssh/key_file.h"
-#include "session_libssh/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,15 +74,15 @@ static ssh_key import_kept(const char *path, const char *memory)
 
 static ssh_key import_asked(struct authentication *a, const char *path, const char *memory)
 {
-    char *prompt = mem_printf("Enter passphrase for key '%s': ", path);
     ssh_key key = NULL;
     bool given = auth_can_ask(a);
 
     /* Another dial may have asked the same while this one waited for its turn. */
-    if (given && ask_begin(&a->h->asker))
+    if (given && login_turn(a->h))
         key = import_kept(path, memory);
     for (unsigned i = 0; key == NULL && given && i < auth_prompts(a); i++) {
-        char *passphrase = auth_ask(a, prompt, false);
+        char *passphrase = auth_ask(
+            a, &(struct auth_question){.question = LOGIN_QUESTION_PASSPHRASE, .about = path});
         given = passphrase != NULL && *passphrase != '\0';
         if (given)
             key = import_with(path, passphrase);
@@ -90,8 +90,7 @@ static ssh_key import_asked(struct authentication *a, const char *path, const ch
             secrets_keep(memory, passphrase);
         secret_free(passphrase);
     }
-    ask_end(&a->h->asker);
-    free(prompt);
+    login_turn_end(a->h);
     return key;
 }
 
@@ -223,12 +222,12 @@ static struct agent *find_agent(struct authentication *a, const struct identitie
     agent = agent_open(&(struct agent_options){.path = path,
                                                .certificates = all->certificates,
                                                .certificate_count = all->certificate_count,
-                                               .connection = a->h->asker.connection,
-                                               .waiting = a->h->asker.waiting,
+                                               .connection = a->h->requests.connection,
+                                               .waiting = a->h->requests.line.waiting,
                                                .proof = &a->h->proof},
                        &error);
     if (agent == NULL) {
-        struct wait_limit now = wait_limit(a->h->asker.connection, 0);
+        struct wait_limit now = wait_limit(a->h->requests.connection, 0);
         /* The server may have hung up meanwhile: libssh, which has not noticed, would wait for an
          * answer in vain. */
         a->unanswered = wait_for(-1, 0, &now) != ETIMEDOUT;

@@ -153,7 +153,7 @@ def slow_and_silent(origin):
             askpass = Askpass("exec sleep 600")
             with start(sshd, "ends", askpass=askpass.path) as adit:
                 wait_until(askpass.asked, "the program is asked")
-                child = descendants(adit.gateway)
+                child = [pid for pid in descendants(adit.pid) if pid != adit.gateway]
                 equal(len(child), 1, "children")
                 adit.finish(signal.SIGTERM, seconds=5)
                 false(os.path.exists(f"/proc/{child[0]}"), "the program lives on")
