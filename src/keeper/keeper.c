@@ -225,7 +225,8 @@ static void raise_descriptor_limit(void)
  * that it executes are as they always are.) */
 static void hide_memory(const struct config *config)
 {
-    bool hides = config->gateway.sandbox != CONFIG_SANDBOX_OFF && !sandbox_is_left_out();
+    bool hides =
+        config != NULL && config->gateway.sandbox != CONFIG_SANDBOX_OFF && !sandbox_is_left_out();
 
     if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
@@ -272,6 +273,15 @@ static bool keeper_take_over(struct keeper *k)
     return true;
 }
 
+static struct key_agent *start_key_agent(void)
+{
+    char *askpass = own_program_name_for_others();
+    struct key_agent *keys = key_agent_new(askpass);
+
+    free(askpass);
+    return keys;
+}
+
 /* False: something could not be had, and that was reported. */
 static bool keeper_start(struct keeper *k)
 {
@@ -287,6 +297,7 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->program = own_program_path();
+    k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
     if (k->signals == NULL)
@@ -313,6 +324,7 @@ static void keeper_free(struct keeper *k)
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     login_lines_free(k);
+    key_agent_free(k->keys);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);
