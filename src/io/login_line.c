@@ -19,18 +19,24 @@ bool login_line_receive(int end, bool from_gateway, struct login_packet *packet)
     login_packet_clear(packet);
     if (packet_wait(end, LOGIN_PACKET_MAX, &packet->bytes, &fd)) {
         struct span bytes = {buffer_data(&packet->bytes), buffer_length(&packet->bytes)};
-        good = fd < 0 && login_message_parse(bytes, from_gateway, &packet->message);
+        good = login_message_parse(bytes, from_gateway, &packet->message) &&
+               (fd < 0 || packet->message.kind == LOGIN_ANSWER);
     }
-    if (fd >= 0)
-        close(fd);
+    packet->has_descriptor = fd >= 0;
+    packet->descriptor = fd;
     return good;
 }
 
 bool login_line_send(int end, const struct login_message *message)
 {
+    return login_line_pass(end, message, -1);
+}
+
+bool login_line_pass(int end, const struct login_message *message, int descriptor)
+{
     struct buffer packet = {0};
     bool sent = login_message_write(&packet, message) &&
-                packet_send(end, (struct span){buffer_data(&packet), buffer_length(&packet)});
+                packet_pass(end, span_of_buffer(&packet), descriptor);
 
     buffer_wipe(&packet);
     return sent;
@@ -38,8 +44,18 @@ bool login_line_send(int end, const struct login_message *message)
 
 void login_packet_clear(struct login_packet *packet)
 {
+    if (packet->has_descriptor)
+        close(packet->descriptor);
     buffer_wipe(&packet->bytes);
     *packet = (struct login_packet){0};
+}
+
+int login_packet_take(struct login_packet *packet)
+{
+    int fd = packet->has_descriptor ? packet->descriptor : -1;
+
+    packet->has_descriptor = false;
+    return fd;
 }
 
 char *login_text(struct span text)

@@ -11,6 +11,8 @@
 struct login_packet {
     struct buffer bytes;
     struct login_message message; /* its texts lie in `bytes` */
+    bool has_descriptor;          /* only an answer of the keeper's has one, */
+    int descriptor;               /* which is closed when the packet is cleared */
 };
 
 /* Waits for a message. False: the other side has ended the line, or sent what is no message. */
@@ -19,7 +21,13 @@ bool login_line_receive(int end, bool from_gateway, struct login_packet *packet)
 /* Sends a message. False: the other side has ended the line, or the message is too long. */
 bool login_line_send(int end, const struct login_message *message);
 
+/* The same with a descriptor, which stays the caller's; -1: none. */
+bool login_line_pass(int end, const struct login_message *message, int descriptor);
+
 void login_packet_clear(struct login_packet *packet);
+
+/* The descriptor of an answer, the caller's from now on; -1: there is none. */
+int login_packet_take(struct login_packet *packet);
 
 /* The text as a string; the caller frees, by secret_free if it is a secret. */
 char *login_text(struct span text);

@@ -116,7 +116,12 @@ static int send_packet(int end, struct span packet, int fd, int flags)
 
 bool packet_send(int end, struct span packet)
 {
-    return send_packet(end, packet, -1, 0) == 0;
+    return packet_pass(end, packet, -1);
+}
+
+bool packet_pass(int end, struct span packet, int fd)
+{
+    return send_packet(end, packet, fd, 0) == 0;
 }
 
 static void drop_first(struct packets *p)

@@ -274,6 +274,15 @@ static bool keeper_take_over(struct keeper *k)
     return true;
 }
 
+static struct key_agent *start_key_agent(void)
+{
+    char *askpass = own_program_name_for_others();
+    struct key_agent *keys = key_agent_new(askpass);
+
+    free(askpass);
+    return keys;
+}
+
 /* False: something could not be had, and that was reported. */
 static bool keeper_start(struct keeper *k)
 {
@@ -290,6 +299,7 @@ static bool keeper_start(struct keeper *k)
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
     k->program = own_program_path();
+    k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
     if (k->signals == NULL)
@@ -317,6 +327,7 @@ static void keeper_free(struct keeper *k)
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     login_lines_free(k);
+    key_agent_free(k->keys);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);

@@ -7,6 +7,7 @@
 #include "io/packets.h"
 #include "io/signals.h"
 #include "keeper/keeper.h"
+#include "keeper/key_agent.h"
 #include "keeper/password_checks.h"
 
 struct keeper_change;
@@ -48,6 +49,7 @@ struct keeper {
     struct keeper_change *change;   /* under way; NULL: none */
     LIST_HEAD(, keeper_line) lines; /* login lines */
     unsigned line_count;
+    struct key_agent *keys;
     bool reload_missed; /* SIGHUP came while there was no gateway */
 
     bool trial;         /* ends once all is up */

@@ -6,9 +6,11 @@
 
 #include "base/ip.h"
 #include "conf/config.h"
+#include "conf/identities.h"
 #include "conf/upstream_host.h"
 #include "keeper/ask.h"
 #include "keeper/host_key_files.h"
+#include "keeper/key_agent.h"
 #include "wire/login_line.h"
 
 #include <stdarg.h>
@@ -28,10 +30,15 @@ struct login {
     struct ip address;
     uint16_t address_port;
     /* Secrets, each NULL or to be freed by secret_free. */
-    char *password; /* of password_file */
-    char *kept;     /* the one of an earlier login, that the gateway was given */
-    char *learnt;   /* the last answer that may be kept */
-    char *memory;   /* the key of base/secrets.h for what is kept */
+    char *password;         /* of password_file */
+    char *kept;             /* the one of an earlier login, that the gateway was given */
+    char *learnt;           /* the last answer that may be kept */
+    char *passphrase;       /* of passphrase_file */
+    char *memory;           /* the key of base/secrets.h for what is kept */
+    struct key_agent *keys; /* the keeper's, before login_begin */
+    struct identities identities;
+    bool has_prepared;   /* they were found before they were asked for */
+    bool has_identities; /* they were asked for */
     char error[3072];
 };
 
@@ -60,7 +67,8 @@ void login_serve(struct login *login);
 
 struct login_reply {
     uint32_t numbers[2];
-    char *text; /* to be freed by secret_free; NULL: "" */
+    char *text;     /* to be freed by secret_free; NULL: "" */
+    int descriptor; /* to be closed; -1: none */
 };
 
 /* Makes one answer. False: what was asked for may not be asked for now. */
@@ -87,7 +95,7 @@ void login_show(struct login *login, struct span text);
 
 /* login_passwords.c */
 
-/* Reads password_file, if there is one. */
+/* Reads password_file and passphrase_file, if there are any. */
 enum login_result login_read_password(struct login *login);
 
 /* The password; NULL: there is none. */
@@ -96,5 +104,24 @@ const char *login_password(struct login *login, enum login_password which);
 /* The server has refused it, or accepted the last answer that may be kept. */
 void login_password_refused(struct login *login, enum login_password which);
 void login_password_accepted(struct login *login);
+
+/* login_keys.c */
+
+/* Whether the keeper loads the keys; else the gateway reads their files. */
+bool login_loads_keys(const struct login *login);
+
+/* Finds and loads, while the gateway exchanges keys with the server, what a login by key will most
+ * likely ask for. */
+void login_prepare_keys(struct login *login);
+
+/* Which keys may be offered. False: that was asked for already. */
+bool login_list_keys(struct login *login, struct login_reply *reply);
+
+/* A connection to the user's agent. */
+void login_open_agent(struct login *login, struct login_reply *reply);
+
+/* Loads a key. False: there is no key of that number, or a passphrase is to be asked for and it is
+ * not this login's turn. */
+bool login_load_key(struct login *login, uint32_t number, bool asks, struct login_reply *reply);
 
 #endif

@@ -107,6 +107,7 @@ static void line_start(struct keeper *k, const struct config_upstream *upstream,
     line->keeper = k;
     line->config = config_ref(k->config);
     line->end = *end;
+    line->login.keys = k->keys;
     login_begin(&line->login, upstream, host, k->options->may_ask, line->end);
     if (!start_thread(line)) {
         login_clear(&line->login);

@@ -8,17 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum login_result login_read_password(struct login *l)
+/* Reads a file with a secret, unless there is none, or it was read. */
+static enum login_result read_secret_file(struct login *l, const char *path, const char *what,
+                                          char **secret)
 {
-    const char *path = l->upstream->password_file;
-
-    if (path == NULL || l->password != NULL)
+    if (path == NULL || *secret != NULL)
         return LOGIN_OK;
-    l->password = file_first_line(path);
-    if (l->password == NULL)
-        return login_fail(l, LOGIN_AUTHENTICATION, "password_file %s: %s", path,
+    *secret = file_first_line(path);
+    if (*secret == NULL)
+        return login_fail(l, LOGIN_AUTHENTICATION, "%s %s: %s", what, path,
                           errno == ENODATA ? "the file is empty" : strerror(errno));
     return LOGIN_OK;
+}
+
+enum login_result login_read_password(struct login *l)
+{
+    const struct config_upstream *upstream = l->upstream;
+    enum login_result result =
+        read_secret_file(l, upstream->password_file, "password_file", &l->password);
+
+    return result != LOGIN_OK
+               ? result
+               : read_secret_file(l, upstream->passphrase_file, "passphrase_file", &l->passphrase);
 }
 
 /* The key under which a password that a person gave is kept: the same name behind another jump

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SSH_PORT 22
 
@@ -52,6 +53,8 @@ void login_clear(struct login *l)
     secret_free(l->password);
     secret_free(l->kept);
     secret_free(l->learnt);
+    secret_free(l->passphrase);
+    identities_clear(&l->identities);
     free(l->memory);
     free(l->known_as);
     free(l->without_port);
@@ -140,7 +143,9 @@ static void answer_turn(struct login *l, bool begins, struct login_reply *reply)
 static bool answer_question(struct login *l, const struct login_message *request,
                             struct login_reply *reply)
 {
-    if (!l->asker.has_turn)
+    /* (The passphrase of a key that the keeper loads is no gateway's.) */
+    if (!l->asker.has_turn ||
+        (request->numbers[0] == LOGIN_QUESTION_PASSPHRASE && login_loads_keys(l)))
         return false;
     reply->text =
         login_question(l, (enum login_question)request->numbers[0], request->numbers[1] != 0,
@@ -161,7 +166,7 @@ static void answer_password(struct login *l, const struct login_message *request
 
 bool login_answer(struct login *l, const struct login_message *request, struct login_reply *reply)
 {
-    *reply = (struct login_reply){0};
+    *reply = (struct login_reply){.descriptor = -1};
     switch (request->kind) {
     case LOGIN_COMMANDS: run_commands_again(l); return true;
     case LOGIN_FILES: return answer_files(l, request->numbers[0] != 0, reply);
@@ -178,6 +183,9 @@ bool login_answer(struct login *l, const struct login_message *request, struct l
         login_password_refused(l, (enum login_password)request->numbers[0]);
         return true;
     case LOGIN_ACCEPTED: login_password_accepted(l); return true;
+    case LOGIN_KEYS: return login_list_keys(l, reply);
+    case LOGIN_AGENT: login_open_agent(l, reply); return true;
+    case LOGIN_KEY: return login_load_key(l, request->numbers[0], request->numbers[1] != 0, reply);
     case LOGIN_WAITS:
     case LOGIN_ANSWER:
     case LOGIN_MESSAGE_KINDS: break;
@@ -196,7 +204,9 @@ static bool serve_one(struct login *l, const struct login_message *request)
     if (!good)
         log_error("upstream %s: the gateway has asked for what it may not, in its login at %s",
                   l->upstream->name, l->host.name);
-    good = good && login_line_send(l->asker.line, &answer);
+    good = good && login_line_pass(l->asker.line, &answer, reply.descriptor);
+    if (reply.descriptor >= 0)
+        close(reply.descriptor);
     secret_free(reply.text);
     return good;
 }
@@ -207,6 +217,7 @@ void login_serve(struct login *l)
     bool good = true;
 
     while (good && login_line_receive(l->asker.line, true, &packet))
-        good = serve_one(l, &packet.message);
+        if ((good = serve_one(l, &packet.message)) && packet.message.kind == LOGIN_FILES)
+            login_prepare_keys(l);
     login_packet_clear(&packet);
 }

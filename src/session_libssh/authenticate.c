@@ -288,19 +288,6 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
     return fail_denied(a, ssh_error);
 }
 
-/* Reads a configured secret; false: the file cannot be read, and h->error says so. */
-static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
-{
-    *secret = NULL;
-    if (path == NULL)
-        return true;
-    *secret = file_first_line(path);
-    if (*secret == NULL)
-        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
-                       errno == ENODATA ? "the file is empty" : strerror(errno));
-    return *secret != NULL;
-}
-
 /* The name that libssh logs in with: the configured one, or that of the user who runs this process.
  */
 static char *login_user(const struct handshake *h)
@@ -323,8 +310,7 @@ enum dial_status handshake_authenticate(struct handshake *h)
     enum dial_status status = DIAL_AUTHENTICATION;
 
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
-    if (login_check_password(h, &a.has_password, &status) &&
-        read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
+    if (login_check_password(h, &a.has_password, &status))
         status = judge_answer(&a, run_methods(&a));
     server_words_show(h);
     auth_keys_free(a.keys);

@@ -11,7 +11,7 @@ struct authentication {
     struct handshake *h;
     char *user;             /* the name that logs in */
     bool has_password;      /* one is configured, and the keeper has it */
-    char *passphrase;       /* configured; NULL: none */
+    char *passphrase;       /* configured, where keys are read here; NULL: none */
     int offered;            /* SSH_AUTH_METHOD_...: the methods that the server offered last */
     struct auth_keys *keys; /* NULL: publickey was not tried yet */
     char tried[1024];       /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */

@@ -23,6 +23,9 @@ static const struct {
     [LOGIN_PASSWORD] = {true, 2, {LOGIN_PASSWORDS, 2}, 0, false},
     [LOGIN_REFUSED] = {true, 1, {LOGIN_PASSWORDS}, 0, false},
     [LOGIN_ACCEPTED] = {.from_gateway = true},
+    [LOGIN_KEYS] = {.from_gateway = true},
+    [LOGIN_AGENT] = {.from_gateway = true},
+    [LOGIN_KEY] = {true, 2, {0, 2}, 0, false},
     [LOGIN_WAITS] = {false, 2, {2, 0}, 0, false},
     [LOGIN_ANSWER] = {false, 2, {0}, 1, false},
 };

@@ -36,8 +36,8 @@ enum login_message_kind {
     LOGIN_HOST_KEY, /* the server has this key. Number: the server's port; texts: the key's blob,
                        the server's address ("": no TCP connection of the gateway's). Answer: enum
                        login_result, the error */
-    LOGIN_SECRETS,  /* reads password_file. Answer: enum login_result, whether there is a password;
-                       the error */
+    LOGIN_SECRETS,  /* reads password_file and passphrase_file. Answer: enum login_result, whether
+                       there is a password;  the error */
     LOGIN_CAN_ASK,  /* Answer: enum login_turn, why nobody can be asked */
     LOGIN_TURN,     /* the same, and waits for the turn to ask */
     LOGIN_TURN_END, /* ends the turn */
@@ -49,9 +49,18 @@ enum login_message_kind {
                        whether there is one, and that */
     LOGIN_REFUSED,  /* number: enum login_password: the server has refused it */
     LOGIN_ACCEPTED, /* the server has accepted the last answer that may be kept */
+    LOGIN_KEYS,     /* which keys may be offered; once. Answer: whether the keeper loads them (else
+                       the gateway reads them itself); descriptor: the list (conf/identities.h), a
+                       file in memory */
+    LOGIN_AGENT,    /* a connection to the user's agent, for what a login needs. Answer: enum
+                       login_agent, the error; descriptor: the connection */
+    LOGIN_KEY,      /* numbers: which key of the list, whether its passphrase is asked for, in the
+                       login's turn to ask. Answer: enum login_key, whether a question had no answer;
+                       text: the public half in base64 or what is wrong, behind the key's name in a
+                       sentence; descriptor: a connection to an agent with that key alone */
     /* From the keeper. */
     LOGIN_WAITS,  /* numbers: whether a person, or a program, is waited for; the questions so far */
-    LOGIN_ANSWER, /* two numbers and a text, as said above */
+    LOGIN_ANSWER, /* two numbers and a text, as said above, and a descriptor where that is said */
     LOGIN_MESSAGE_KINDS
 };
 
@@ -82,6 +91,21 @@ enum login_password {
     LOGIN_PASSWORD_CONFIGURED, /* password_file */
     LOGIN_PASSWORD_KEPT,       /* a person gave it at an earlier login */
     LOGIN_PASSWORDS
+};
+
+enum login_agent {
+    LOGIN_AGENT_OFF,    /* none is to be asked */
+    LOGIN_AGENT_FAILED, /* it cannot be reached */
+    LOGIN_AGENT_OPEN,
+    LOGIN_AGENTS
+};
+
+enum login_key {
+    LOGIN_KEY_LOADED,
+    LOGIN_KEY_ENCRYPTED, /* and no right passphrase is known */
+    LOGIN_KEY_MISSING,   /* the file does not exist */
+    LOGIN_KEY_UNUSABLE,
+    LOGIN_KEY_STATES
 };
 
 struct login_message {
