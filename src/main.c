@@ -101,18 +101,19 @@ static void find_hosts(struct config *config)
  * starts none. -1: it has to. */
 static int share(const struct options *options)
 {
-    const struct control_order order = {
+    struct control_order order = {
         .command = "forward",
         .path = options->control_path,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
-        .made = options->config->forwards,
-        .made_count = options->ssh_forwards ? options->config->forward_count : 0,
         .tell_ports = !options->quiet,
     };
 
+    /* (After an upgrade there may be no configuration.) */
     if (order.path == NULL || getenv(UPGRADE_STATE) != NULL)
         return -1;
+    order.made = options->config->forwards;
+    order.made_count = options->ssh_forwards ? options->config->forward_count : 0;
     if (options->stdio)
         return control_share_stdio(order.path, &options->stdio_target);
     return order.forward_count + order.made_count > 0 ? control_share(&order, options->background)
@@ -125,6 +126,7 @@ static int run_control(const struct options *options)
         .command = options->control_command,
         .path = options->control_path,
         .host = options->control_host,
+        .operand = options->control_operand,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,

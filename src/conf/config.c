@@ -55,6 +55,7 @@ void config_unref(struct config *config)
     sections_free(config);
     config_unref(counted->original);
     string_list_clear(&config->remarks);
+    string_list_clear(&config->notices);
     free(config->file);
     free(counted);
 }

@@ -283,6 +283,9 @@ struct config {
     struct config_status status;
     struct acl *acl;        /* NULL: no [acl] section: allow */
     bool acl_names_resolve; /* [acl] names = resolve */
+    /* The gateway's: what config_each_notice calls for, which the keeper has found out. */
+    bool has_notices;
+    struct string_list notices;
     /* What ssh would do of ssh_config and adit does not; each becomes a notice. */
     struct string_list remarks;
 };

@@ -280,6 +280,10 @@ void config_each_notice(const struct config *config, void (*each)(void *arg, con
 {
     struct notices notices = {each, arg};
 
+    for (size_t i = 0; i < config->notices.count; i++)
+        each(arg, config->notices.items[i]);
+    if (config->has_notices)
+        return;
     for (size_t i = 0; i < config->remarks.count; i++)
         notice(&notices, "%s", config->remarks.items[i]);
     for (size_t i = 0; i < config->upstream_count; i++)

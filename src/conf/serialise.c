@@ -14,6 +14,13 @@
 
 /* Saving. */
 
+/* For whom a text is. */
+enum serialised_for {
+    FOR_COPY,    /* that shares the users and the rules */
+    FOR_KEEPER,  /* all */
+    FOR_GATEWAY, /* all but the users, and the notices instead of what they are made from */
+};
+
 static void begin_line(struct buffer *out, const char *name)
 {
     buffer_append(out, name, strlen(name));
@@ -72,17 +79,26 @@ static void save_rules(struct buffer *out, const struct acl *acl)
     }
 }
 
-static void save_users(struct buffer *out, const struct users *users)
+/* (That there are any says that a password is needed.) */
+static void save_users(struct buffer *out, const struct users *users, enum serialised_for reader)
 {
-    char *text = users_text(users);
+    char *text;
 
+    if (users == NULL || reader == FOR_COPY)
+        return;
+    text = reader == FOR_GATEWAY ? mem_strdup("") : users_text(users);
     save_text(out, "+users", text);
-    free(text);
+    mem_free_secret(text, strlen(text));
+}
+
+static void save_notice(void *out, const char *text)
+{
+    save_text(out, "+notice", text);
 }
 
 /* What an object has besides its keys. */
 static void save_rest(struct buffer *out, const struct section *section,
-                      const struct config *config, size_t index, bool whole)
+                      const struct config *config, size_t index, enum serialised_for reader)
 {
     if (section == section_find("upstream")) {
         const struct config_upstream *upstream = &config->upstreams[index];
@@ -92,11 +108,11 @@ static void save_rest(struct buffer *out, const struct section *section,
         for (size_t i = 0; i < upstream->ssh_words.count; i++)
             save_text(out, "+ssh_word", upstream->ssh_words.items[i]);
     }
-    if (section == section_find("listen") && whole && config->listens[index].users)
-        save_users(out, config->listens[index].users);
-    if (section == section_find("status") && whole && config->status.listen.users)
-        save_users(out, config->status.listen.users);
-    if (section == section_find("acl") && whole && config->acl)
+    if (section == section_find("listen"))
+        save_users(out, config->listens[index].users, reader);
+    if (section == section_find("status"))
+        save_users(out, config->status.listen.users, reader);
+    if (section == section_find("acl") && reader != FOR_COPY && config->acl)
         save_rules(out, config->acl);
 }
 
@@ -113,7 +129,7 @@ static void save_head(struct buffer *out, const struct section *section, const v
     end_line(out);
 }
 
-char *config_serialise(const struct config *config, bool whole)
+static char *serialise(const struct config *config, enum serialised_for reader)
 {
     struct buffer out = {0};
 
@@ -121,16 +137,30 @@ char *config_serialise(const struct config *config, bool whole)
     save_text(&out, "+file", config->file);
     for (size_t i = 0; i < config->remarks.count; i++)
         save_text(&out, "+remark", config->remarks.items[i]);
+    if (reader == FOR_GATEWAY || config->has_notices) {
+        save_number(&out, "+notices", 1);
+        config_each_notice(config, save_notice, &out);
+    }
     for (size_t s = 0; s < section_count; s++) {
         for (size_t i = 0; i < section_objects(&sections[s], config); i++) {
             const void *object = section_object(&sections[s], config, i);
             save_head(&out, &sections[s], object);
             save_keys(&out, &sections[s], object);
-            save_rest(&out, &sections[s], config, i, whole);
+            save_rest(&out, &sections[s], config, i, reader);
         }
     }
     buffer_append(&out, "end\n", 4);
     return text_take(&out);
+}
+
+char *config_serialise(const struct config *config, bool whole)
+{
+    return serialise(config, whole ? FOR_KEEPER : FOR_COPY);
+}
+
+char *config_serialise_for_gateway(const struct config *config)
+{
+    return serialise(config, FOR_GATEWAY);
 }
 
 /* Restoring. */
@@ -196,6 +226,23 @@ static bool restore_remark(struct restoring *r, struct word_reader *words)
 
     if (text)
         string_list_append(&r->config->remarks, text);
+    return text != NULL;
+}
+
+static bool restore_notices(struct restoring *r, struct word_reader *words)
+{
+    uint64_t one;
+
+    r->config->has_notices = word_next_number(words, 1, &one);
+    return r->config->has_notices;
+}
+
+static bool restore_notice(struct restoring *r, struct word_reader *words)
+{
+    char *text = word_next(words);
+
+    if (text)
+        string_list_append(&r->config->notices, text);
     return text != NULL;
 }
 
@@ -284,6 +331,8 @@ static const struct {
     {"section", restore_head},
     {"+file", restore_file},
     {"+remark", restore_remark},
+    {"+notices", restore_notices},
+    {"+notice", restore_notice},
     {"+rules", restore_rules},
     {"+rule", restore_rule},
     {"+libssh_config", restore_libssh_config},

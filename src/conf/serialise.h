@@ -25,6 +25,10 @@
  * shares them. */
 char *config_serialise(const struct config *config, bool whole);
 
+/* The text for the gateway: without the users, so that it has no password's hash, and with the
+ * notices (config_each_notice), so that it need not look at files. */
+char *config_serialise_for_gateway(const struct config *config);
+
 /* The configuration again, with one reference. NULL: this is no text of config_serialise of this
  * version of the format, or not all of it. */
 struct config *config_restore(const char *text);

@@ -5,6 +5,7 @@
 #include "base/exit_status.h"
 #include "base/mem.h"
 #include "base/visible.h"
+#include "gateway/events.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/history.h"
@@ -99,6 +100,25 @@ static bool on_dial_failed(struct pool_room *room, const struct config_upstream 
     return true;
 }
 
+void gateway_happened(struct gateway *g, const struct event *event)
+{
+    if (g->control != NULL)
+        control_tell(g->control, event);
+}
+
+static void on_pool_event(struct pool_room *room, const struct event *event)
+{
+    gateway_happened(container_of(room, struct gateway, room), event);
+}
+
+static void on_forward_lost(void *arg, const struct config_forward *forward)
+{
+    gateway_happened(arg, &(struct event){.kind = EVENT_FORWARD_DOWN,
+                                          .upstream = forward->via,
+                                          .forward = forward->name,
+                                          .reason = "its session was lost"});
+}
+
 /* A remote forward is up, or was refused. */
 static bool on_forward_changed(void *arg, const struct forward_status *status)
 {
@@ -113,6 +133,11 @@ static bool on_forward_changed(void *arg, const struct forward_status *status)
     else
         gateway_check_up(g);
     control_forward_changed(g->control);
+    gateway_happened(g, &(struct event){.kind = status->state == FORWARD_UP ? EVENT_FORWARD_UP
+                                                                            : EVENT_FORWARD_DOWN,
+                                        .upstream = status->forward->via,
+                                        .forward = status->forward->name,
+                                        .reason = status->error});
     return fatal;
 }
 
@@ -281,6 +306,12 @@ void gateway_retire(struct gateway *g)
     gateway_drain_now(g, timeout_ms > 0 ? timeout_ms : 1);
 }
 
+/* For workers.open_service. */
+static int open_service(struct workers *workers)
+{
+    return keeper_link_open_service(container_of(workers, struct gateway, workers)->link);
+}
+
 struct gateway *gateway_new(struct config *config, struct given_sockets *sockets,
                             const struct gateway_options *options)
 {
@@ -296,6 +327,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     g->workers.limits = limit_counts_new();
     g->workers.main_events = &pool_main_events;
     g->workers.client_gone = gateway_client_gone;
+    g->workers.open_service = open_service;
     g->room = (struct pool_room){
         .loop = g->loop,
         .workers = &g->workers,
@@ -305,14 +337,14 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .may_ask = g->options.may_ask,
         .proxies = proxy_commands_new(g->loop),
         .failed = on_dial_failed,
+        .happened = on_pool_event,
         .up = on_pool_session_up,
     };
     g->room.history = history_new();
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
-    g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
+    g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, on_forward_lost, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
-    g->status_server = status_pages_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){
         .loop = g->loop,
         .forward_count = gateway_forward_count,
@@ -323,7 +355,12 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     });
     g->link = keeper_link_new(g->loop, g->options.link, g);
     g->room.link = g->link;
-    if (g->room.resolver == NULL || g->link == NULL || !start_workers(g, worker_count(config))) {
+    if (g->link != NULL)
+        g->room.service = service_new(g->loop, keeper_link_open_service(g->link));
+    if (g->room.service != NULL)
+        g->status_server = status_pages_new(g);
+    if (g->room.resolver == NULL || g->status_server == NULL ||
+        !start_workers(g, worker_count(config))) {
         config_unref(config);
         gateway_free(g);
         return NULL;
@@ -369,6 +406,7 @@ void gateway_free(struct gateway *g)
         worker_free(g->workers.all[i]);
     free(g->workers.all);
     resolver_free(g->room.resolver);
+    service_free(g->room.service);
     keeper_link_free(g->link);
     proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);

@@ -8,6 +8,7 @@
 #include "io/packets.h"
 #include "io/memory_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_NOTIFY:
     case GATEWAY_UPGRADE:
     case GATEWAY_CLOSED:
+    case GATEWAY_SERVICE:
     case GATEWAY_LOGIN:
     case KEEPER_MESSAGE_KINDS: break;
     }
@@ -214,36 +216,47 @@ void keeper_link_free(struct keeper_link *link)
     free(link);
 }
 
-bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
-                      const uint32_t *numbers, const char *const *texts, size_t text_count)
+/* (`fd` is closed in any case.) */
+static bool send_with(struct keeper_link *link, enum keeper_message_kind kind,
+                      const uint32_t *numbers, const char *const *texts, size_t text_count, int fd)
 {
     struct buffer packet = {0};
     bool ok = keeper_message_write(&packet, kind, numbers, texts, text_count);
 
     if (ok)
         packets_send(link->packets, (struct span){buffer_data(&packet), buffer_length(&packet)},
-                     -1);
+                     fd);
+    else if (fd >= 0)
+        close(fd);
     buffer_clear(&packet);
     return ok;
 }
 
+bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
+                      const uint32_t *numbers, const char *const *texts, size_t text_count)
+{
+    return send_with(link, kind, numbers, texts, text_count, -1);
+}
+
 int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host)
 {
-    const char *const texts[] = {upstream, host};
-    struct buffer packet = {0};
     int ends[2];
 
     if (!packet_pair(ends))
         return -1;
-    if (keeper_message_write(&packet, GATEWAY_LOGIN, NULL, texts, 2)) {
-        packets_send(link->packets, (struct span){buffer_data(&packet), buffer_length(&packet)},
-                     ends[1]);
-    } else {
-        close(ends[0]);
-        close(ends[1]);
-        ends[0] = -1;
+    send_with(link, GATEWAY_LOGIN, NULL, (const char *const[]){upstream, host}, 2, ends[1]);
+    return ends[0];
+}
+
+int keeper_link_open_service(struct keeper_link *link)
+{
+    int ends[2];
+
+    if (!packet_pair(ends)) {
+        log_error("socketpair: %s: the keeper cannot be asked", strerror(errno));
+        return -1;
     }
-    buffer_clear(&packet);
+    send_with(link, GATEWAY_SERVICE, NULL, NULL, 0, ends[1]);
     return ends[0];
 }
 

@@ -39,6 +39,10 @@ struct given_sockets *keeper_link_given(struct keeper_link *link);
 bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
                       const uint32_t *numbers, const char *const *texts, size_t text_count);
 
+/* Makes a service line (shared/service.h) and sends the keeper its end. The other end, the
+ * caller's; -1: none can be had (logged). */
+int keeper_link_open_service(struct keeper_link *link);
+
 /* Asks for a login line (wire/login_line.h) for one of an upstream's hosts, as its `hosts` has it.
  * This process's end of it, the caller's; -1: there can be none, errno says why. */
 int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host);

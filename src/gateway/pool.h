@@ -10,8 +10,10 @@
 #include "shared/metrics.h"
 #include "worker/worker.h"
 #include "io/proxy_command.h"
+#include "shared/service.h"
 #include "io/resolver.h"
 
+struct event;
 struct history;
 struct pool;
 
@@ -26,6 +28,7 @@ struct pool_room {
     struct keeper_link *link;               /* for login lines; NULL: none (tests) */
     bool may_ask;                           /* dials may ask a person */
     struct proxy_commands *proxies;
+    struct service *service;       /* the main thread's */
     struct forwards *forwards;     /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct history *history;       /* NULL: none (tests) */
@@ -41,6 +44,8 @@ struct pool_room {
                    const char *place, const char *error);
     /* A session is up. */
     void (*up)(struct pool_room *room, const struct config_upstream *upstream);
+    /* A session or its upstream has come or gone; NULL: nobody is told (tests). */
+    void (*happened)(struct pool_room *room, const struct event *event);
 };
 
 /* A pool for an upstream of `config` (referenced); starts dialling at once. */

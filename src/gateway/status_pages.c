@@ -47,13 +47,14 @@ static void connections_now(void *arg, const struct status_list *list)
 
 struct status_server *status_pages_new(struct gateway *g)
 {
-    return status_server_new(g->loop, &(struct status_source){
-                                          .unready = unready_now,
-                                          .status = status_now,
-                                          .history = history_now,
-                                          .metrics = metrics_now,
-                                          .pac = pac_now,
-                                          .connections = connections_now,
-                                          .arg = g,
-                                      });
+    return status_server_new(g->loop, g->room.service,
+                             &(struct status_source){
+                                 .unready = unready_now,
+                                 .status = status_now,
+                                 .history = history_now,
+                                 .metrics = metrics_now,
+                                 .pac = pac_now,
+                                 .connections = connections_now,
+                                 .arg = g,
+                             });
 }

@@ -24,6 +24,7 @@ struct packets {
     int end;
     bool ended;
     STAILQ_HEAD(, queued_packet) queue;
+    size_t queued;
     uint8_t *buffer; /* one byte more than a packet may have */
 };
 
@@ -128,9 +129,10 @@ static void drop_first(struct packets *p)
     struct queued_packet *first = STAILQ_FIRST(&p->queue);
 
     STAILQ_REMOVE_HEAD(&p->queue, link);
+    p->queued--;
     if (first->fd >= 0)
         close(first->fd);
-    free(first);
+    mem_free_secret(first, sizeof(*first) + first->length);
 }
 
 static void watch_packets(struct packets *p);
@@ -229,12 +231,18 @@ void packets_send(struct packets *p, struct span packet, int fd)
     queued->fd = fd;
     memcpy(queued->bytes, packet.bytes, packet.length);
     STAILQ_INSERT_TAIL(&p->queue, queued, link);
+    p->queued++;
     watch_packets(p);
 }
 
 int packets_descriptor(const struct packets *p)
 {
     return p->end;
+}
+
+size_t packets_queued(const struct packets *p)
+{
+    return p->queued;
 }
 
 bool packets_are_sent(const struct packets *p)

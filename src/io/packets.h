@@ -49,8 +49,9 @@ struct packets *packets_new(struct loop *loop, int end, const struct packets_opt
  * once it is sent; -1: none. To an end that has closed nothing is sent. */
 void packets_send(struct packets *packets, struct span packet, int fd);
 
-/* The end; whether nothing is queued. */
+/* The end; how many packets are queued, and whether none is. */
 int packets_descriptor(const struct packets *packets);
+size_t packets_queued(const struct packets *packets);
 bool packets_are_sent(const struct packets *packets);
 
 /* Closes the end; what is still queued is lost. NULL is fine. */

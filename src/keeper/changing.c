@@ -144,6 +144,8 @@ static void changing_settle(struct keeper_change *change, bool in_use)
     if (config != NULL && in_use) {
         config_unref(k->config);
         k->config = config_ref(config);
+        if (k->current != NULL)
+            child_use(k->current, config);
         keeper_apply_log(k);
     }
     changing_discard(change);
@@ -159,6 +161,11 @@ bool changing_taken(struct keeper *k, uint32_t serial, bool in_use)
         return false;
     changing_settle(change, in_use);
     return true;
+}
+
+struct config *changing_offered(const struct keeper *k)
+{
+    return k->change != NULL && k->change->offered ? k->change->result.config : NULL;
 }
 
 /* (What a gateway was offered that then died is what the next one begins with.) */

@@ -103,6 +103,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         changing_abandon(k);
         bound_sockets_close(k->sockets, false);
         return true;
+    case GATEWAY_SERVICE: return service_line_open(k->current, fd);
     case KEEPER_START:
     case KEEPER_SOCKET:
     case KEEPER_CONFIG:
@@ -123,6 +124,8 @@ static bool take_other_message(struct gateway_child *child, struct keeper_messag
 
     if (message->kind == GATEWAY_UP && child == k->successor)
         upgrade_successor_up(k);
+    if (message->kind == GATEWAY_SERVICE)
+        return service_line_open(child, fd);
     if (message->kind == GATEWAY_LOGIN)
         login_lines_add(k, message, fd);
     return message->kind != GATEWAY_CHANGE || child->retired;

@@ -89,7 +89,8 @@ static char *lines_of(const struct config_problems *problems)
 void child_send_config(struct gateway_child *child, uint32_t serial, const struct config *config,
                        const char *error, const struct config_problems *problems)
 {
-    int fd = file_of_text(config != NULL ? config_serialise(config, true) : lines_of(problems));
+    int fd =
+        file_of_text(config != NULL ? config_serialise_for_gateway(config) : lines_of(problems));
 
     if (fd < 0) {
         log_error("memfd_create: %s", strerror(errno));
@@ -151,6 +152,13 @@ static pid_t start_process(int end)
     return child;
 }
 
+void child_use(struct gateway_child *child, struct config *config)
+{
+    config_ref(config);
+    config_unref(child->config);
+    child->config = config;
+}
+
 struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id)
 {
     struct gateway_child *child = mem_zalloc(sizeof(*child));
@@ -159,6 +167,8 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
     child->pid = pid;
     child->sent_id = sent_id;
     child->began = loop_now(k->loop);
+    child->config = config_ref(k->config);
+    LIST_INIT(&child->lines);
     child->packets = packets_new(k->loop, end,
                                  &(struct packets_options){.max = KEEPER_PACKET_MAX,
                                                            .received = child_received,
@@ -166,6 +176,7 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
                                                            .arg = child});
     if (child->packets != NULL)
         return child;
+    config_unref(child->config);
     free(child);
     return NULL;
 }
@@ -179,7 +190,7 @@ static struct gateway_child *start_failed(const char *call, int ends[static 2])
     return NULL;
 }
 
-struct gateway_child *child_new(struct keeper *k, const struct config *config, bool with_sockets)
+struct gateway_child *child_new(struct keeper *k, struct config *config, bool with_sockets)
 {
     static const struct config_problems no_problems;
     struct gateway_child *child;
@@ -197,6 +208,7 @@ struct gateway_child *child_new(struct keeper *k, const struct config *config, b
         own_program_reap(pid);
         return NULL;
     }
+    child_use(child, config);
     send_start(child);
     if (with_sockets)
         child_send_sockets(child);
@@ -208,6 +220,8 @@ void child_free(struct gateway_child *child)
 {
     if (child == NULL)
         return;
+    service_lines_close(child);
     packets_free(child->packets);
+    config_unref(child->config);
     free(child);
 }

@@ -225,8 +225,9 @@ static void raise_descriptor_limit(void)
  * that it executes are as they always are.) */
 static void hide_memory(const struct config *config)
 {
-    bool hides =
-        config != NULL && config->gateway.sandbox != CONFIG_SANDBOX_OFF && !sandbox_is_left_out();
+    /* (After an upgrade the configuration may be one that cannot be read any more.) */
+    bool hides = (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) &&
+                 !sandbox_is_left_out();
 
     if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
@@ -296,6 +297,7 @@ static bool keeper_start(struct keeper *k)
     if (k->loop == NULL)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
+    k->checks = password_checks_new(k->loop, k->mailbox);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
@@ -321,6 +323,7 @@ static void keeper_free(struct keeper *k)
     upgrade_free(k);
     deadline_cancel(&k->patience);
     child_free(k->current);
+    password_checks_free(k->checks);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     login_lines_free(k);

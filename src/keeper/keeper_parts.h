@@ -8,6 +8,7 @@
 #include "io/signals.h"
 #include "keeper/keeper.h"
 #include "keeper/key_agent.h"
+#include "keeper/password_checks.h"
 
 struct keeper_change;
 struct keeper_line;
@@ -22,6 +23,8 @@ struct gateway_child {
     uint32_t sent_id; /* the last socket that it was sent */
     uint64_t began;
     bool retired;
+    struct config *config;           /* that it has in use */
+    LIST_HEAD(, service_line) lines; /* services.c */
 };
 
 struct keeper {
@@ -34,6 +37,7 @@ struct keeper {
     struct mailbox *mailbox;
     struct signals *signals;
     struct bound_sockets *sockets;
+    struct password_checks *checks;
 
     struct gateway_child *current;      /* the gateway that listens; NULL: there is none */
     struct gateway_child *successor;    /* that is to listen in its place; NULL: none */
@@ -85,11 +89,14 @@ void keeper_child_gone(struct keeper *k);
 
 /* Starts a gateway with a configuration, and the sockets unless those are to follow. NULL: no
  * process can be had (logged). */
-struct gateway_child *child_new(struct keeper *k, const struct config *config, bool with_sockets);
+struct gateway_child *child_new(struct keeper *k, struct config *config, bool with_sockets);
 
 /* One that another program, which this process was before, has started: `end` is this process's end
  * of their pair. NULL: the loop cannot watch it. */
 struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id);
+
+/* It has the configuration in use. */
+void child_use(struct gateway_child *child, struct config *config);
 
 /* Sends it a message. NULL: to nobody. `fd` is closed in any case. */
 void child_send(struct gateway_child *child, enum keeper_message_kind kind, const uint32_t *numbers,
@@ -117,6 +124,26 @@ bool current_start(struct keeper *k);
 /* What a gateway sends (a packet_received_fn), and its end (a packets_ended_fn). */
 void child_received(void *child, struct span packet, int *fd);
 void child_ended(void *child);
+
+/* services.c */
+
+/* The gateway has made a service line (wire/service.h), whose end this is; it is taken over. False:
+ * it has too many. */
+bool service_line_open(struct gateway_child *child, int *fd);
+
+/* One that another program, which this process was before, had: what was under way is asked for
+ * again. */
+bool service_line_adopt(struct gateway_child *child, int fd);
+
+/* Calls `each` with the end of each line. */
+void service_lines_each(const struct gateway_child *child, void (*each)(void *arg, int fd),
+                        void *arg);
+
+/* Whether no answer is queued. */
+bool service_lines_are_sent(const struct gateway_child *child);
+
+/* The gateway has ended: what it has under way is given up, and its commands get SIGHUP. */
+void service_lines_close(struct gateway_child *child);
 
 /* upgrade.c */
 
@@ -170,6 +197,9 @@ bool changing_begin(struct keeper *k, struct keeper_message *message);
 
 /* The gateway has taken it into use, or not. False: none was offered. */
 bool changing_taken(struct keeper *k, uint32_t serial, bool in_use);
+
+/* The configuration that the current gateway may have in use before it has said so; NULL: none. */
+struct config *changing_offered(const struct keeper *k);
 
 /* No change is wanted any more: of a gateway that has ended, or is ending. A program that the
  * thread waits for is ended. */

@@ -72,7 +72,7 @@ static const char *upgrade_obstacle(const struct keeper *k)
         return "adit is not up yet";
     if (k->change != NULL)
         return "the configuration is being changed";
-    if (!packets_are_sent(k->current->packets))
+    if (!packets_are_sent(k->current->packets) || !service_lines_are_sent(k->current))
         return "the gateway does not read its messages";
     return NULL;
 }

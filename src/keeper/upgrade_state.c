@@ -38,8 +38,17 @@ static void line(struct buffer *out, const char *name, const uint64_t *numbers, 
     buffer_append(out, "\n", 1);
 }
 
-static void hand_child(const struct inheritance *to, const char *name,
-                       const struct gateway_child *child)
+static void hand_service(void *arg, int fd)
+{
+    const struct inheritance *to = arg;
+
+    fcntl(fd, F_SETFD, to->flags);
+    if (to->out != NULL)
+        line(to->out, "service", (const uint64_t[]){(uint64_t)fd}, 1);
+}
+
+/* (The child's service lines follow it.) */
+static void hand_child(struct inheritance *to, const char *name, const struct gateway_child *child)
 {
     int fd = packets_descriptor(child->packets);
 
@@ -47,6 +56,7 @@ static void hand_child(const struct inheritance *to, const char *name,
     if (to->out != NULL)
         line(to->out, name, (const uint64_t[]){(uint64_t)child->pid, (uint64_t)fd, child->sent_id},
              3);
+    service_lines_each(child, hand_service, to);
 }
 
 static void hand_socket(void *arg, const struct bound_socket_info *info)
@@ -207,6 +217,18 @@ static bool take_socket(struct keeper *k, struct word_reader *words)
     return ok;
 }
 
+/* Of the child that was taken last. */
+static bool take_service(struct keeper *k, struct word_reader *words)
+{
+    struct gateway_child *child = LIST_EMPTY(&k->retired) ? k->current : LIST_FIRST(&k->retired);
+    uint64_t fd;
+
+    if (child == NULL || !take_numbers(words, &fd, 1))
+        return false;
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    return service_line_adopt(child, (int)fd);
+}
+
 static bool take_state_line(struct keeper *k, const char *name, struct word_reader *words)
 {
     uint64_t numbers[3];
@@ -228,6 +250,8 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return take_socket(k, words);
     if (strcmp(name, "key") == 0)
         return key_agent_restore(k->keys, words);
+    if (strcmp(name, "service") == 0)
+        return take_service(k, words);
     if (strcmp(name, "end") == 0)
         return true;
     child = take_child(k, words);

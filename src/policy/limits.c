@@ -94,6 +94,16 @@ struct limit_key limit_key_all(const char *limit)
     return limit_key_make(limit, LIMIT_PER_ALL, "", 0);
 }
 
+uint64_t limit_source_hash(const struct ip *ip)
+{
+    struct limit_key key = limit_key_source("", ip);
+    uint64_t sum = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+    for (size_t i = 0; i < key.length; i++)
+        sum = (sum ^ key.bytes[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
 /* Token buckets. */
 
 bool token_bucket_take(struct token_bucket *bucket, uint64_t now, uint64_t cost, uint64_t burst)

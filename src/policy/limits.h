@@ -51,6 +51,9 @@ struct limit_key limit_key_source(const char *limit, const struct ip *ip);
 struct limit_key limit_key_user(const char *limit, const char *user);
 struct limit_key limit_key_all(const char *limit);
 
+/* A number for the source that limit_key_source counts such an address for. */
+uint64_t limit_source_hash(const struct ip *ip);
+
 /* A token bucket, as the time at which it is full again (the virtual scheduling of ITU-T I.371,
  * "GCRA"): in nanoseconds of the caller's clock. Zeroed, it is full. */
 struct token_bucket {

@@ -33,6 +33,9 @@ struct workers {
      */
     atomic_ullong serial;
     atomic_bool draining;
+    /* Makes a service line with the keeper (shared/service.h) and returns this process's end, -1:
+     * none can be had. Main thread; NULL: there is no keeper (tests). */
+    int (*open_service)(struct workers *workers);
     /* Called on a worker's thread whenever a connection has ended while `draining` is set. */
     void (*client_gone)(struct workers *workers);
 };

@@ -236,6 +236,8 @@ static void answer_request(struct status_client *client, const struct http_origi
             client, 421, "This is no name of this server: see names in [status] of adit.ini(5).");
     else if (verdict == LOGIN_NONE)
         refuse_login(client);
+    else if (verdict == LOGIN_UNCHECKED)
+        status_pages_refuse(client, 503, "The password cannot be checked now.");
     else
         status_pages_answer(client, request);
 }
@@ -282,7 +284,7 @@ static void client_next(struct status_client *client)
     }
 }
 
-void status_client_logged_in(struct status_client *client, bool accepted)
+void status_client_logged_in(struct status_client *client, enum login_verdict verdict)
 {
     struct http_origin_request request;
     struct http_progress progress = {0};
@@ -292,7 +294,7 @@ void status_client_logged_in(struct status_client *client, bool accepted)
 
     assert(status == WIRE_OK && "the request stays until its login was checked");
     (void)status;
-    answer_request(client, &request, accepted ? LOGIN_GOOD : LOGIN_NONE);
+    answer_request(client, &request, verdict);
     forget_request(client, used);
     explicit_bzero(&request.credentials, sizeof request.credentials);
 }
@@ -349,7 +351,7 @@ static void client_failed(void *owner, const char *why)
     status_client_close(owner, true);
 }
 
-void status_client_new(struct status_server *server, int fd, bool near)
+void status_client_new(struct status_server *server, const struct accepted *from)
 {
     static const struct endpoint_events events = {
         .room = client_room,
@@ -359,17 +361,18 @@ void status_client_new(struct status_server *server, int fd, bool near)
         .writable = client_writable,
         .failed = client_failed,
     };
-    struct endpoint *endpoint = socket_endpoint_new(server->loop, fd);
+    struct endpoint *endpoint = socket_endpoint_new(server->loop, from->fd);
     struct status_client *client;
 
     if (endpoint == NULL) {
-        close(fd);
+        close(from->fd);
         return;
     }
     client = mem_zalloc(sizeof *client);
     client->server = server;
     client->endpoint = endpoint;
-    client->near = near;
+    client->near = !from->from_ip || ip_is_loopback(&from->peer);
+    client->source = limit_source_hash(from->from_ip ? &from->peer : NULL);
     TAILQ_INSERT_TAIL(&server->clients, client, link);
     server->count++;
     endpoint_own(endpoint, &events, client);

@@ -1,66 +1,41 @@
-/* Who may see the pages: names and passwords of HTTP Basic authentication (RFC 7617). */
+/* Who may see the pages: names and passwords of HTTP Basic authentication (RFC 7617). The keeper
+ * has the passwords' hashes, and checks them. */
 #include "base/mem.h"
 #include "status/server_parts.h"
 
 #include <string.h>
 
-/* A password that is being checked, or waits until those before it were. */
+/* A password that is being checked. */
 struct status_login {
-    TAILQ_ENTRY(status_login) link;
-    uv_work_t work;
-    struct status_client *client; /* NULL: it has gone */
-    struct status_server *server; /* NULL: likewise */
-    struct config *config;        /* the users lie in it */
+    struct service_request *request;
+    struct status_client *client;
     uint64_t generation;
     struct wire_credentials credentials;
-    bool accepted;
 };
 
 static void status_login_free(struct status_login *login)
 {
-    config_unref(login->config);
     mem_free_secret(login, sizeof *login);
 }
 
-static void verify_password(uv_work_t *work)
+/* (Whatever is no verdict leaves the client outside.) */
+static void on_password_verified(void *arg, const struct service_answer *answer)
 {
-    struct status_login *login = container_of(work, struct status_login, work);
-
-    login->accepted = users_verify(login->config->status.listen.users, login->credentials.user,
-                                   login->credentials.password);
-}
-
-static void check_first(struct status_server *server);
-
-static void on_password_verified(uv_work_t *work, int status)
-{
-    struct status_login *login = container_of(work, struct status_login, work);
-    struct status_server *server = login->server;
+    struct status_login *login = arg;
     struct status_client *client = login->client;
-    bool accepted = status == 0 && login->accepted;
+    struct status_server *server = client->server;
+    enum service_verdict verdict = answer->kind == SERVICE_VERDICT
+                                       ? (enum service_verdict)answer->numbers[0]
+                                       : SERVICE_UNCHECKED;
 
-    if (server == NULL) {
-        status_login_free(login);
-        return;
-    }
-    TAILQ_REMOVE(&server->logins, login, link);
-    if (accepted)
+    if (verdict == SERVICE_RIGHT)
         credential_cache_add(server->credentials, login->generation, login->credentials.user,
                              login->credentials.password, loop_now(server->loop));
     status_login_free(login);
-    check_first(server);
-    if (client != NULL) {
-        client->login = NULL;
-        status_client_logged_in(client, accepted);
-    }
-}
-
-static void check_first(struct status_server *server)
-{
-    struct status_login *login = TAILQ_FIRST(&server->logins);
-
-    if (login != NULL)
-        uv_queue_work(loop_uv(server->loop), &login->work, verify_password, on_password_verified);
+    client->login = NULL;
+    status_client_logged_in(client, verdict == SERVICE_RIGHT   ? LOGIN_GOOD
+                                    : verdict == SERVICE_WRONG ? LOGIN_NONE
+                                                               : LOGIN_UNCHECKED);
 }
 
 enum login_verdict status_login_check(struct status_client *client,
@@ -79,38 +54,27 @@ enum login_verdict status_login_check(struct status_client *client,
         return LOGIN_GOOD;
     login = mem_zalloc(sizeof *login);
     login->client = client;
-    login->server = server;
-    login->config = config_ref(server->config);
     login->generation = server->generation;
     login->credentials = *given;
     client->login = login;
-    TAILQ_INSERT_TAIL(&server->logins, login, link);
-    if (TAILQ_FIRST(&server->logins) == login)
-        check_first(server);
+    login->request = service_ask(
+        server->service,
+        &(struct service_question){
+            .kind = SERVICE_PASSWORD,
+            .numbers = {(uint32_t)(client->source >> 32), (uint32_t)client->source, true},
+            .texts = {"", login->credentials.user, login->credentials.password},
+        },
+        on_password_verified, login);
     return LOGIN_UNDER_WAY;
 }
 
-/* (The one that a thread is checking stays first on the list until the thread has done that, so
- * that clients that come and go keep no more than one thread busy.) */
 void status_login_forget(struct status_client *client)
 {
     struct status_login *login = client->login;
-    struct status_server *server = client->server;
 
     if (login == NULL)
         return;
     client->login = NULL;
-    login->client = NULL;
-    if (login == TAILQ_FIRST(&server->logins))
-        return;
-    TAILQ_REMOVE(&server->logins, login, link);
+    service_forget(login->request);
     status_login_free(login);
-}
-
-void status_logins_free(struct status_server *server)
-{
-    struct status_login *login = TAILQ_FIRST(&server->logins);
-
-    if (login != NULL)
-        login->server = NULL;
 }

@@ -25,10 +25,11 @@ static void on_status_accepted(void *arg, const struct accepted *from)
 
     if (server->count >= STATUS_CLIENTS_MAX)
         status_client_close(TAILQ_FIRST(&server->clients), true);
-    status_client_new(server, from->fd, !from->from_ip || ip_is_loopback(&from->peer));
+    status_client_new(server, from);
 }
 
-struct status_server *status_server_new(struct loop *loop, const struct status_source *source)
+struct status_server *status_server_new(struct loop *loop, struct service *service,
+                                        const struct status_source *source)
 {
     struct status_server *server = mem_zalloc(sizeof *server);
 
@@ -36,7 +37,7 @@ struct status_server *status_server_new(struct loop *loop, const struct status_s
     server->source = *source;
     TAILQ_INIT(&server->sockets);
     TAILQ_INIT(&server->clients);
-    TAILQ_INIT(&server->logins);
+    server->service = service;
     server->credentials = credential_cache_new(CREDENTIALS_KEPT, CREDENTIALS_KEPT_MS);
     return server;
 }
@@ -127,7 +128,6 @@ void status_server_free(struct status_server *server)
     while (!TAILQ_EMPTY(&server->sockets))
         status_socket_close(server, TAILQ_FIRST(&server->sockets));
     close_clients(server);
-    status_logins_free(server);
     credential_cache_free(server->credentials);
     config_unref(server->config);
     free(server);

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 struct exposition;
+struct service;
 struct status_server;
 
 /* For whom a PAC file is asked. */
@@ -53,8 +54,10 @@ struct status_source {
     void *arg;
 };
 
-/* A server that does not listen yet. `source` is copied. */
-struct status_server *status_server_new(struct loop *loop, const struct status_source *source);
+/* A server that does not listen yet. `source` is copied; `service` (shared/service.h) outlives it.
+ */
+struct status_server *status_server_new(struct loop *loop, struct service *service,
+                                        const struct status_source *source);
 
 /* Takes the configuration into use, with a reference, and listens at the sockets given for it: the
  * new ones among them are taken over, and those that are not among them are closed. Clients that

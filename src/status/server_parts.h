@@ -4,7 +4,9 @@
 
 #include "base/buffer.h"
 #include "io/endpoint.h"
+#include "io/acceptor.h"
 #include "policy/users.h"
+#include "shared/service.h"
 #include "status/server.h"
 #include "wire/http_origin.h"
 
@@ -21,7 +23,7 @@ struct status_server {
     TAILQ_HEAD(, status_client) clients; /* the one that has been waited for the longest first */
     unsigned count;
     struct credential_cache *credentials;
-    TAILQ_HEAD(, status_login) logins; /* the first one is being checked */
+    struct service *service; /* the main thread's */
 };
 
 /* A client: a request, then its answer, then the next request. */
@@ -36,6 +38,7 @@ struct status_client {
     struct buffer out;              /* of the answer under way; empty: none */
     struct status_pending *pending; /* the answer comes later; NULL: it does not */
     bool near;                      /* it asks from this machine */
+    uint64_t source;                /* a hash of where it asks from, for SERVICE_PASSWORD */
     struct status_login *login;     /* the request waits for it; NULL: none does */
     bool asking;                    /* the first byte of a request has come, and not yet the last */
     bool ended;                     /* the client has sent its end of data */
@@ -46,8 +49,8 @@ struct status_client {
 
 /* client.c */
 
-/* A client on this descriptor, which it takes; `near`: from loopback or by a unix socket. */
-void status_client_new(struct status_server *server, int fd, bool near);
+/* A client on this connection, whose descriptor it takes. */
+void status_client_new(struct status_server *server, const struct accepted *from);
 
 /* The request that is being answered will be answered later, by whoever asks for its client then.
  */
@@ -58,8 +61,15 @@ struct status_client *status_pending_client(struct status_pending *pending);
 /* With `abort` the client sees a reset, and so if an answer is cut. */
 void status_client_close(struct status_client *client, bool abort);
 
+enum login_verdict {
+    LOGIN_GOOD,
+    LOGIN_NONE,      /* refused */
+    LOGIN_UNCHECKED, /* it cannot be checked now */
+    LOGIN_UNDER_WAY, /* status_client_logged_in follows */
+};
+
 /* Goes on with the request that is whole, after its login was checked. */
-void status_client_logged_in(struct status_client *client, bool accepted);
+void status_client_logged_in(struct status_client *client, enum login_verdict verdict);
 
 /* An answer. */
 struct status_answer {
@@ -82,21 +92,12 @@ void status_pages_refuse(struct status_client *client, unsigned status, const ch
 
 /* login.c */
 
-enum login_verdict {
-    LOGIN_GOOD,
-    LOGIN_NONE,      /* refused */
-    LOGIN_UNDER_WAY, /* status_client_logged_in follows */
-};
-
 /* Whether the request's user may see the pages. A password that was right a short time ago is not
- * hashed again; others are, on libuv's threads, one at a time. */
+ * hashed again. */
 enum login_verdict status_login_check(struct status_client *client,
                                       const struct http_origin_request *request);
 
 /* Gives up the check that a client waits for. */
 void status_login_forget(struct status_client *client);
-
-/* The server ends, and has no clients any more: a check that is under way tells nobody. */
-void status_logins_free(struct status_server *server);
 
 #endif

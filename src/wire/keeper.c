@@ -30,6 +30,7 @@ static const struct {
     [GATEWAY_NOTIFY] = {true, 1, 1, DESCRIPTOR_NONE},
     [GATEWAY_UPGRADE] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_CLOSED] = {true, 0, 0, DESCRIPTOR_NONE},
+    [GATEWAY_SERVICE] = {true, 0, 0, DESCRIPTOR_ONE},
     [GATEWAY_LOGIN] = {true, 0, 2, DESCRIPTOR_MAYBE},
 };
 

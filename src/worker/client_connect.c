@@ -4,7 +4,6 @@
 #include "worker/client_parts.h"
 
 #include "io/socket.h"
-#include "io/unix_connect.h"
 #include "policy/permit.h"
 
 #include <errno.h>
@@ -55,11 +54,26 @@ static void on_connected(void *arg, int fd, const struct ip *address, const char
     client_event(c, found, c->words);
 }
 
+static void on_path_answered(void *arg, const struct service_answer *answer)
+{
+    struct client *c = arg;
+    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_REMOTE_FORWARD);
+    int error = answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE;
+    enum client_event found;
+
+    c->path_connect = NULL;
+    found = fd < 0 ? connect_refused(c, strerror(error)) : target_reached(c, fd);
+    client_event(c, found, c->words);
+}
+
+/* (The keeper connects to unix sockets: it knows the forward's.) */
 static enum client_event connect_to_path(struct client *c)
 {
-    int fd = unix_connect(c->listen->target.path, DESCRIPTOR_REMOTE_FORWARD);
-
-    return fd < 0 ? connect_refused(c, strerror(errno)) : target_reached(c, fd);
+    c->path_connect =
+        service_ask(c->worker->service,
+                    &(struct service_question){.kind = SERVICE_FORWARD, .texts = {c->listen->name}},
+                    on_path_answered, c);
+    return CLIENT_NOTHING;
 }
 
 enum client_event client_connect(struct client *c)
@@ -85,6 +99,8 @@ void client_disconnect(struct client *c)
 {
     connect_cancel(c->connect);
     c->connect = NULL;
+    service_forget(c->path_connect);
+    c->path_connect = NULL;
     if (c->forwarded != NULL)
         forwarded_open_refuse(c->forwarded);
     c->forwarded = NULL;

@@ -53,12 +53,7 @@ static struct limit_key key_of(const struct config_limit *limit, const struct li
 
 uint64_t client_source_hash(const struct client *c)
 {
-    struct limit_key key = limit_key_source("", c->origin.is_ip ? &c->origin.ip : NULL);
-    uint64_t sum = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-    for (size_t i = 0; i < key.length; i++)
-        sum = (sum ^ key.bytes[i]) * UINT64_C(0x100000001b3);
-    return sum;
+    return limit_source_hash(c->origin.is_ip ? &c->origin.ip : NULL);
 }
 
 /* Refusing. */

@@ -211,12 +211,13 @@ struct client {
     struct password_check *check;     /* client_password.c; in CLIENT_CHECKING */
     struct forwarded_open *forwarded; /* client_connect.c: how it came, until that is answered */
     struct connect *connect;          /* client_connect.c; in CLIENT_CONNECTING */
-    struct relay *relay;              /* client_answer.c */
-    struct client_shell *shell;       /* client_shell.c; NULL: the client is no shell */
-    struct http_exchange *exchange;   /* client_exchange.c */
-    LIST_HEAD(, kept_channel) kept;   /* client_kept.c */
-    struct client_ahead *ahead;       /* client_ahead.c; NULL: no request went ahead so far */
-    struct client_idle idle;          /* client_idle.c */
+    struct service_request *path_connect; /* the same, to a unix socket */
+    struct relay *relay;                  /* client_answer.c */
+    struct client_shell *shell;           /* client_shell.c; NULL: the client is no shell */
+    struct http_exchange *exchange;       /* client_exchange.c */
+    LIST_HEAD(, kept_channel) kept;       /* client_kept.c */
+    struct client_ahead *ahead;           /* client_ahead.c; NULL: no request went ahead so far */
+    struct client_idle idle;              /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
     bool cut; /* the relay did not end in order */

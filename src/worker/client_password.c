@@ -1,6 +1,4 @@
-/* Passwords: crypt(3) takes its time by design, so that they are checked on libuv's threads, few at
- * a time, and in turn by source: of those that wait, the next is one of the source that had its
- * turn longest ago. */
+/* Passwords: the keeper has their hashes, and checks them (keeper/password_checks.c). */
 #include "worker/client_parts.h"
 
 #include "base/mem.h"
@@ -8,20 +6,10 @@
 
 #include <string.h>
 
-/* How many one worker has checked at a time. (All workers share libuv's threads with look-ups.) */
-#define CHECKS_MAX 2
-
 struct password_check {
-    uv_work_t work;
-    TAILQ_ENTRY(password_check) link; /* worker->checks, while it waits */
-    struct worker *worker;
-    uint64_t source; /* a hash of it */
-    bool waits;
-    struct client *client; /* NULL: it has gone */
-    struct generation *generation;
-    const struct users *users;
+    struct service_request *request;
+    struct client *client;
     struct wire_credentials credentials;
-    bool accepted;
 };
 
 /* Credentials that one users file accepts are nothing to another. */
@@ -44,111 +32,49 @@ static void accept_password(struct client *c)
     endpoint_send(c->endpoint, reply, socks5_password_reply(true, reply));
 }
 
-static void check_password(uv_work_t *work)
-{
-    struct password_check *check = container_of(work, struct password_check, work);
-
-    check->accepted =
-        users_verify(check->users, check->credentials.user, check->credentials.password);
-}
-
-/* Turns. */
-
-/* The turn of the source, or the one that is the longest ago, of another source. */
-static struct check_turn *turn_of(struct worker *worker, uint64_t source)
-{
-    struct check_turn *oldest = &worker->turns[0];
-
-    for (size_t i = 0; i < CHECK_TURNS; i++) {
-        struct check_turn *turn = &worker->turns[i];
-        if (turn->at != 0 && turn->source == source)
-            return turn;
-        if (turn->at < oldest->at)
-            oldest = turn;
-    }
-    return oldest;
-}
-
-/* When the source had its turn; 0: not lately. */
-static uint64_t turn_at(struct worker *worker, uint64_t source)
-{
-    const struct check_turn *turn = turn_of(worker, source);
-
-    return turn->source == source ? turn->at : 0;
-}
-
-/* The first of the source whose turn was the longest ago. */
-static struct password_check *next_check(struct worker *worker)
-{
-    struct password_check *check, *best = TAILQ_FIRST(&worker->checks);
-
-    TAILQ_FOREACH (check, &worker->checks, link)
-        if (turn_at(worker, check->source) < turn_at(worker, best->source))
-            best = check;
-    return best;
-}
-
-static void on_password_checked(uv_work_t *work, int status);
-
-static void start_checks(struct worker *worker)
-{
-    while (worker->checking < CHECKS_MAX && !TAILQ_EMPTY(&worker->checks)) {
-        struct password_check *check = next_check(worker);
-        *turn_of(worker, check->source) =
-            (struct check_turn){.source = check->source, .at = ++worker->turn};
-        TAILQ_REMOVE(&worker->checks, check, link);
-        check->waits = false;
-        worker->checking++;
-        uv_queue_work(loop_uv(worker->loop), &check->work, check_password, on_password_checked);
-    }
-}
-
 static void free_check(struct password_check *check)
 {
-    generation_unref(check->generation);
     mem_free_secret(check, sizeof(*check));
 }
 
-static void on_password_checked(uv_work_t *work, int status)
+/* A right password, of a user whom the listener admits. */
+static void on_right(struct client *c)
 {
-    struct password_check *check = container_of(work, struct password_check, work);
-    struct client *c = check->client;
-    bool accepted = status == 0 && check->accepted &&
-                    (c == NULL || config_listen_admits(c->generation->config, c->listen,
-                                                       check->credentials.user));
+    accept_password(c);
+    client_event(c, CLIENT_CHECKED, NULL);
+}
 
-    if (c != NULL) {
-        c->check = NULL;
-        if (accepted)
-            credential_cache_add(c->worker->credentials, users_tag(c), check->credentials.user,
-                                 check->credentials.password, loop_now(c->worker->loop));
-    }
-    if (c != NULL && !accepted)
-        c->wish.tried = mem_strdup(check->credentials.user);
-    check->worker->checking--;
-    start_checks(check->worker);
+/* (Whatever is no verdict leaves the client outside.) */
+static void on_password_checked(void *arg, const struct service_answer *answer)
+{
+    struct password_check *check = arg;
+    struct client *c = check->client;
+    const struct wire_credentials *given = &check->credentials;
+    bool checked = answer->kind == SERVICE_VERDICT && answer->numbers[0] != SERVICE_UNCHECKED;
+    bool right = checked && answer->numbers[0] == SERVICE_RIGHT &&
+                 config_listen_admits(c->generation->config, c->listen, given->user);
+
+    c->check = NULL;
+    if (right)
+        credential_cache_add(c->worker->credentials, users_tag(c), given->user, given->password,
+                             loop_now(c->worker->loop));
+    else if (checked)
+        c->wish.tried = mem_strdup(given->user);
     free_check(check);
-    if (c == NULL)
-        return;
-    if (accepted) {
-        accept_password(c);
-        client_event(c, CLIENT_CHECKED, NULL);
-    } else {
+    if (right)
+        on_right(c);
+    else if (checked)
         client_refuse(c, OUTCOME_AUTHENTICATION, NULL);
-    }
+    else
+        client_refuse(c, OUTCOME_SHORTAGE, "the password cannot be checked now");
 }
 
 void client_forget_check(struct client *c)
 {
     if (c->check == NULL)
         return;
-    c->check->client = NULL;
-    if (c->check->waits) {
-        TAILQ_REMOVE(&c->worker->checks, c->check, link);
-        free_check(c->check);
-    } else {
-        uv_cancel((uv_req_t *)&c->check->work); /* if it has not begun yet */
-    }
+    service_forget(c->check->request);
+    free_check(c->check);
     c->check = NULL;
 }
 
@@ -161,6 +87,7 @@ bool client_password_is_known(const struct client *c, const struct wire_credenti
 enum client_event client_check(struct client *c)
 {
     const struct wire_credentials *given = &c->request->reading.credentials;
+    uint64_t source = client_source_hash(c);
     struct password_check *check;
 
     if (!client_may_ask(c))
@@ -171,14 +98,15 @@ enum client_event client_check(struct client *c)
     }
     check = mem_zalloc(sizeof(*check));
     check->client = c;
-    check->generation = generation_ref(c->generation); /* the users lie in it */
-    check->users = c->listen->users;
     check->credentials = *given;
-    check->worker = c->worker;
-    check->source = client_source_hash(c);
-    check->waits = true;
     c->check = check;
-    TAILQ_INSERT_TAIL(&c->worker->checks, check, link);
-    start_checks(c->worker);
+    check->request = service_ask(
+        c->worker->service,
+        &(struct service_question){
+            .kind = SERVICE_PASSWORD,
+            .numbers = {(uint32_t)(source >> 32), (uint32_t)source, false},
+            .texts = {c->listen->name, check->credentials.user, check->credentials.password},
+        },
+        on_password_checked, check);
     return CLIENT_NOTHING;
 }

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/socket.h"
-#include "io/unix_connect.h"
 #include "worker/client_shell.h"
 
 #include <errno.h>
@@ -34,6 +33,9 @@ struct client_shell {
  * has left behind may use it. */
 struct agent_relay {
     LIST_ENTRY(agent_relay) link;
+    struct worker *worker;
+    struct service_request *request; /* to the keeper, for a connection to the agent */
+    struct endpoint *channel;        /* while there is no relay */
     struct relay *relay;
 };
 
@@ -140,28 +142,80 @@ static void on_agent_relayed(void *arg, const struct relay_result *result)
     free(agent);
 }
 
-static void on_agent_asked(void *arg, struct endpoint *channel)
+/* The channel that waits for the agent ends first. (Its bytes wait, as it is paused.) */
+static void on_waiting_channel_ended(void *owner)
 {
-    const struct client_shell *shell = arg;
-    struct worker *worker = shell->client->worker;
-    const char *path = shell->stream->request.agent;
-    int fd = unix_connect(path, DESCRIPTOR_GATEWAY);
-    struct endpoint *socket = fd >= 0 ? socket_endpoint_new(worker->loop, fd) : NULL;
-    struct agent_relay *agent;
+    struct agent_relay *agent = owner;
 
-    if (socket == NULL) {
-        log_warning("connection %llu: the agent at %s cannot be asked for the server: %s",
-                    shell->client->number, path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        endpoint_close(channel, true);
+    service_forget(agent->request);
+    endpoint_close(agent->channel, false);
+    LIST_REMOVE(agent, link);
+    free(agent);
+}
+
+static size_t no_room(void *owner)
+{
+    (void)owner;
+    return 0;
+}
+
+static void on_waiting_channel_writable(void *owner)
+{
+    (void)owner;
+}
+
+static void on_waiting_channel_failed(void *owner, const char *why)
+{
+    (void)why;
+    on_waiting_channel_ended(owner);
+}
+
+static void on_agent_answered(void *arg, const struct service_answer *answer)
+{
+    struct agent_relay *agent = arg;
+    int fd = answer->fds[0];
+    struct endpoint *socket = fd >= 0 ? socket_endpoint_new(agent->worker->loop, fd) : NULL;
+
+    agent->request = NULL;
+    if (socket != NULL) {
+        agent->relay = relay_new(
+            agent->worker->loop,
+            &(struct relay_start){
+                .a = socket, .b = agent->channel, .done = on_agent_relayed, .arg = agent});
         return;
     }
-    agent = mem_zalloc(sizeof(*agent));
+    log_warning("the agent cannot be asked for a server: %s",
+                answer->kind == SERVICE_FAILED ? strerror((int)answer->numbers[0])
+                                               : "no descriptors");
+    if (fd >= 0)
+        close(fd);
+    endpoint_close(agent->channel, true);
+    LIST_REMOVE(agent, link);
+    free(agent);
+}
+
+/* (The keeper connects to it, by what the configuration says.) */
+static void on_agent_asked(void *arg, struct endpoint *channel)
+{
+    static const struct endpoint_events waiting = {
+        .room = no_room,
+        .writable = on_waiting_channel_writable,
+        .closed = on_waiting_channel_ended,
+        .failed = on_waiting_channel_failed,
+    };
+    const struct client_shell *shell = arg;
+    struct worker *worker = shell->client->worker;
+    struct agent_relay *agent = mem_zalloc(sizeof(*agent));
+
+    agent->worker = worker;
+    agent->channel = channel;
     LIST_INSERT_HEAD(&worker->agent_relays, agent, link);
-    agent->relay = relay_new(
-        worker->loop,
-        &(struct relay_start){.a = socket, .b = channel, .done = on_agent_relayed, .arg = agent});
+    endpoint_own(channel, &waiting, agent);
+    agent->request =
+        service_ask(worker->service,
+                    &(struct service_question){.kind = SERVICE_AGENT,
+                                               .texts = {shell->client->session.upstream->name}},
+                    on_agent_answered, agent);
 }
 
 void agent_relays_end(struct worker *worker)
@@ -171,7 +225,11 @@ void agent_relays_end(struct worker *worker)
     LIST_INIT(&worker->agent_relays);
     while (agent != NULL) {
         struct agent_relay *next = LIST_NEXT(agent, link);
-        relay_abort(agent->relay);
+        if (agent->relay != NULL)
+            relay_abort(agent->relay);
+        else
+            endpoint_close(agent->channel, true);
+        service_forget(agent->request);
         free(agent);
         agent = next;
     }

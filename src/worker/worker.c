@@ -300,12 +300,16 @@ struct worker *worker_new(struct workers *workers, unsigned index)
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->agent_relays);
     LIST_INIT(&worker->abandoned);
-    TAILQ_INIT(&worker->checks);
     worker->resolvers = resolvers_new(worker);
     worker->silent_addresses = fast_names_new();
     worker->label_counts = label_counts_new();
     worker->credentials = credential_cache_new(CREDENTIALS_MAX, CREDENTIALS_MS);
-    return worker;
+    worker->service =
+        service_new(loop, workers->open_service != NULL ? workers->open_service(workers) : -1);
+    if (worker->service != NULL)
+        return worker;
+    worker_free(worker);
+    return NULL;
 }
 
 static void worker_main(void *arg)
@@ -333,6 +337,7 @@ void worker_free(struct worker *worker)
     mailbox_free(worker->mailbox);
     label_counts_free(worker->label_counts);
     credential_cache_free(worker->credentials);
+    service_free(worker->service);
     fast_names_free(worker->silent_addresses);
     resolvers_free(worker->resolvers);
     loop_free(worker->loop);

@@ -6,6 +6,7 @@
 #include "policy/users.h"
 #include "session/login.h"
 #include "session/session.h"
+#include "shared/service.h"
 #include "worker/worker.h"
 
 #include <uv.h>
@@ -13,13 +14,6 @@
 struct client;
 struct resolvers;
 TAILQ_HEAD(client_list, client);
-
-/* When a source had its turn to have a password checked (client_password.c). */
-struct check_turn {
-    uint64_t source; /* a hash of it */
-    uint64_t at;     /* 0: never */
-};
-#define CHECK_TURNS 64
 
 /* A session on its worker. */
 struct worker_session {
@@ -51,11 +45,8 @@ struct worker {
      * "office 192.0.2.1" (client_route.c). For ten minutes they are tried last. */
     struct fast_names *silent_addresses;
     struct credential_cache *credentials;
-    TAILQ_HEAD(, password_check) checks; /* those that wait */
-    unsigned checking;                   /* those that libuv's threads have */
-    uint64_t turn;                       /* the last one's number */
-    struct check_turn turns[CHECK_TURNS];
-    unsigned binds; /* SOCKS BINDs under way */
+    struct service *service; /* what the keeper does for this worker */
+    unsigned binds;          /* SOCKS BINDs under way */
     /* client_limits.c */
     LIST_HEAD(, abandoned_open) abandoned;
     unsigned refusing;     /* clients that are over a limit and are waited for, to be told */

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
-                       sanitized, scratch, tap, true, wait_until)
+                       sanitized, scratch, section, tap, true, wait_until)
 from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, call, ssh_config
 from adit_test.gateway import binary, environment, listen
@@ -176,7 +176,12 @@ def sshd_waits(port):
 
 # ---- a broken gateway
 
-READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED = range(8, 16)  # wire/keeper.h
+READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE = range(8, 17)  # wire/keeper.h
+PASSWORD, FORWARD, AGENT, COMMAND, FORGET, LEAVE, VERDICT, CONNECTED = range(8)  # wire/service.h
+FAILED, RENEWED = 10, 12
+RIGHT, UNCHECKED = 1, 2
+# crypt(3) of "wonder".
+USERS = "alice:$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/\n"
 
 
 def packet(kind, *parts):
@@ -202,21 +207,88 @@ BROKEN = {
 }
 
 
+# By a service line.
+BROKEN_LINES = {
+    "nothing that there is": bytes([99]),
+    "an answer": packet(VERDICT, 1, 1),
+    "half a number": bytes([FORGET, 0]),
+    "a text that is longer than the packet": packet(FORWARD, 1) + b"\0\0\0\7x",
+    "a text with a NUL": packet(FORWARD, 1, b"in\0"),
+    "a path beside the name": packet(FORWARD, 1, b"in", b"/etc/passwd"),
+}
+
+
+def asks_for_more(run):
+    """What a broken gateway asks for by a service line, and gets nothing of."""
+    nothing = {
+        "the path of a socket": packet(FORWARD, 7, b"/dev/log"),
+        "a forward that there is not": packet(FORWARD, 7, b"out"),
+        "a forward whose target is at the server": packet(FORWARD, 7, b"local"),
+        "the agent of an upstream that there is not": packet(AGENT, 7, b"nowhere"),
+    }
+    for what, data in nothing.items():
+        with tap.case(f"a gateway that asks for {what} gets nothing"):
+            equal(run("line", data, "answer", "end"), [packet(FAILED, 7, 2).hex()],  # ENOENT
+                  "what it is told")
+    with tap.case("more than a packet may have ends the line"):
+        equal(run("line", bytes(8193), "answer", "end"), [], "what it is told")
+    with tap.case("the target of a forward that leads to it is had"):
+        equal(run("line", packet(FORWARD, 7, b"in"), "answer", "end"),
+              [packet(CONNECTED, 7).hex() + " and a descriptor"], "what it is told")
+    for what, listener in (("a listener that there is not", b"nothing"),
+                           ("a listener without users", b"browser")):
+        with tap.case(f"a password for {what} is not looked at"):
+            equal(run("line", packet(PASSWORD, 7, 0, 1, 0, listener, b"alice", b"wonder"),
+                      "answer", "end"), [packet(VERDICT, 7, UNCHECKED).hex()], "what it is told")
+    guess = packet(PASSWORD, 7, 0, 1, 0, b"users", b"alice", b"x")
+    with tap.case("a flood of passwords from one source: those of another are looked at"):
+        told = run("line", *[guess] * 1000, packet(FORGET, 8),
+                   packet(PASSWORD, 9, 0, 2, 0, b"users", b"alice", b"wonder"),
+                   *["answer"] * 750, "end")
+        true(packet(VERDICT, 9, RIGHT).hex() in told, "the right one is right")
+        true(packet(VERDICT, 7, RIGHT).hex() not in told, "no wrong one is right")
+        true(700 < told.count(packet(VERDICT, 7, UNCHECKED).hex()) < 750, "those not looked at")
+
+
 def broken(sshd):
     program = os.path.join(os.environ.get("ADIT_BUILDDIR", "build"), "t", "lib", "adit-broken")
     if not os.path.exists(program):
         tap.leave_out("a broken gateway", "t/lib/adit-broken is not built")
         return
-    text = scratch("adit.ini", config(sshd))
+    target = scratch("target")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(target)
+    listening.listen()
+    text = scratch("adit.ini", config(
+        sshd, section("forward in", {"remote": f"9 {target}"}),
+        section("forward local", {"local": f"{free_port()} {target}"}),
+        listen("users", auth="password", users=scratch("users", USERS))))
 
     def run(*packets):
         done = subprocess.run([program, "--config", text], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False, cwd=workdir(),
                               env=environment(ADIT_TEST_PACKETS=scratch(
-                                  "packets", " ".join(p.hex() for p in packets))),
+                                  "packets", " ".join(p if isinstance(p, str) else p.hex()
+                                                      for p in packets))),
                               timeout=patience(60))
         return done
 
+    def service(*packets):
+        done = run(*packets)
+        equal(done.returncode, 0, f"the exit status ({done.stderr})")
+        return [line.split(": ", 1)[1] for line in done.stderr.splitlines()
+                if line.startswith("answer: ")]
+
+    for what, data in BROKEN_LINES.items():
+        with tap.case(f"a gateway that sends {what} by a service line is ended"):
+            done = run("line", data)
+            equal(done.returncode, 255, f"the exit status ({done.stderr})")
+            holds("has sent what it may not: it is killed|was killed by signal 9", done.stderr,
+                  "the log")
+    with tap.case("a gateway that reads no answers is ended"):
+        done = run("line", *[packet(AGENT, 7, b"nowhere")] * 5000)
+        equal(done.returncode, 255, f"the exit status ({done.stderr[-500:]})")
+    asks_for_more(service)
     for what, data in BROKEN.items():
         with tap.case(f"a gateway that sends {what} is ended"):
             done = run(data)

@@ -1,7 +1,10 @@
 /* A gateway that was taken over, in the place of gateway/process: it sends the packets that
- * the file $ADIT_TEST_PACKETS has, in hexadecimal, a blank between two, and then does nothing. */
+ * the file $ADIT_TEST_PACKETS has, in hexadecimal, a blank between two, and then does nothing.
+ * "line" makes a service line (wire/service.h), to which the packets behind it go, and "answer"
+ * waits for the next packet that comes by it and prints that on standard error. "end" ends it. */
 #include "gateway/process.h"
 #include "io/own_program.h"
+#include "wire/keeper.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -33,16 +36,68 @@ static const char *read_packets(void)
     return text;
 }
 
+/* Sends the keeper one end of a pair beside a GATEWAY_SERVICE; the other end, or -1. */
+static int open_line(void)
+{
+    uint8_t kind = GATEWAY_SERVICE;
+    struct iovec iov = {.iov_base = &kind, .iov_len = 1};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -1;
+    control.align.cmsg_level = SOL_SOCKET;
+    control.align.cmsg_type = SCM_RIGHTS;
+    control.align.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.align), &ends[1], sizeof(int));
+    sendmsg(OWN_PROGRAM_FD, &message, MSG_NOSIGNAL);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void print_answer(int line)
+{
+    static uint8_t bytes[1 << 16];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t length = recvmsg(line, &message, MSG_CMSG_CLOEXEC);
+
+    fprintf(stderr, "answer:");
+    for (ssize_t i = 0; i < length; i++)
+        fprintf(stderr, "%s%02x", i == 0 ? " " : "", bytes[i]);
+    fprintf(stderr, "%s\n", CMSG_FIRSTHDR(&message) != NULL ? " and a descriptor" : "");
+}
+
 int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
 {
     const char *packet = read_packets();
     static uint8_t bytes[1 << 17];
+    int to = OWN_PROGRAM_FD;
 
     (void)engine, (void)join_engine;
     while (packet != NULL && *packet != '\0') {
-        size_t length = read_hex(packet, bytes);
-        if (send(OWN_PROGRAM_FD, bytes, length, MSG_NOSIGNAL) < 0)
-            return 1;
+        if (strncmp(packet, "line", 4) == 0)
+            to = open_line();
+        else if (strncmp(packet, "answer", 6) == 0)
+            print_answer(to);
+        else if (strncmp(packet, "end", 3) == 0)
+            return 0;
+        else if (send(to, bytes, read_hex(packet, bytes), MSG_NOSIGNAL) < 0)
+            break;
         packet = strchr(packet, ' ');
         packet += packet != NULL;
     }

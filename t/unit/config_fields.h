@@ -197,6 +197,8 @@ struct field_row {
     F(status, PARTS, {.drain_announce_ms = 0})                                                     \
     F(acl, PARTS, NULL)                                                                            \
     F(acl_names_resolve, VALUE, 0)                                                                 \
+    F(has_notices, VALUE, 0)                                                                       \
+    F(notices, LIST, {0})                                                                          \
     F(remarks, LIST, {0})
 
 /* Each struct's rows, with its own name for `F`; and the object that proves that none is missing.

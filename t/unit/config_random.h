@@ -326,6 +326,9 @@ static inline struct config *random_config(void)
     config->acl = random_acl();
     for (unsigned i = pick(3); i > 0; i--)
         string_list_append(&config->remarks, random_text());
+    config->has_notices = pick(2);
+    for (unsigned i = config->has_notices ? pick(3) : 0; i > 0; i--)
+        string_list_append(&config->notices, random_text());
     for (size_t i = 0; i < config->upstream_count; i++)
         config->upstreams[i].libssh_config = pick(2);
     for (size_t i = 0; i < config->upstream_count; i++)

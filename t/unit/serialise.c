@@ -143,6 +143,61 @@ static void every_key_comes_back(void **state)
     }
 }
 
+static void collect_line(void *arg, const char *text)
+{
+    struct buffer *all = arg;
+
+    buffer_append(all, text, strlen(text));
+    buffer_append(all, "\n", 1);
+}
+
+static char *notices_of(const struct config *config)
+{
+    struct buffer all = {0};
+
+    config_each_notice(config, collect_line, &all);
+    return text_take(&all);
+}
+
+#define HASH "$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/"
+
+/* The gateway has no hash, needs a password nevertheless, and takes none for right by itself. */
+static void the_gateway_gets_no_hash_and_all_notices(void **state)
+{
+    (void)state;
+    char *users = write_file("alice:" HASH "\n", 0644);
+    char *text = mem_printf("[upstream a]\nhost = h\nhost_key = accept-new\nssh_config = no\n"
+                            "[listen b]\naddress = *:9\nauth = password\nusers = %s\n"
+                            "[status]\naddress = 10\nusers = %s\n",
+                            users, users);
+    struct config *config = load_good(text);
+    char *whole = config_serialise(config, true);
+    char *sent = config_serialise_for_gateway(config);
+    struct config *gateway = config_restore(sent);
+
+    assert_non_null(strstr(whole, HASH));
+    assert_null(strstr(sent, HASH));
+    assert_null(strstr(sent, "alice"));
+    assert_non_null(gateway);
+    assert_true(users_verify(config->listens[0].users, "alice", "wonder"));
+    assert_non_null(gateway->listens[0].users);
+    assert_non_null(gateway->status.listen.users);
+    assert_false(users_verify(gateway->listens[0].users, "alice", "wonder"));
+    assert_false(users_verify(gateway->status.listen.users, "alice", "wonder"));
+    unlink(users); /* (what is said of it was found out before) */
+    char *found = notices_of(gateway);
+    assert_non_null(strstr(found, "is open to every user of this machine"));
+    assert_non_null(strstr(found, "send passwords readable"));
+    assert_null(strstr(found, "has no users"));
+    free(found);
+    free(whole);
+    free(sent);
+    config_unref(config);
+    config_unref(gateway);
+    free(text);
+    free(users);
+}
+
 static void a_copy_is_the_same_and_shares_what_is_large(void **state)
 {
     (void)state;
@@ -268,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_comes_back),
+        cmocka_unit_test(the_gateway_gets_no_hash_and_all_notices),
         cmocka_unit_test(any_configuration_comes_back),
         cmocka_unit_test(no_field_is_left_out_of_what_is_compared),
         cmocka_unit_test(a_copy_is_the_same_and_shares_what_is_large),

@@ -1,0 +1,314 @@
+/* Service lines: what the threads of a gateway have done by the keeper. A gateway may have been
+ * taken over: what it sends names things of the configuration, and is bounded. */
+#include "keeper/keeper_parts.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/unix_connect.h"
+#include "wire/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A gateway has a line for each of its threads with a loop. */
+#define LINES_MAX 1024
+
+/* Of one line: passwords that are to be checked, and answers that the gateway does not read. */
+#define REQUESTS_MAX 8192
+#define UNREAD_MAX 1024
+
+struct service_line {
+    LIST_ENTRY(service_line) link;
+    struct gateway_child *child;
+    struct packets *packets;
+    LIST_HEAD(, line_request) requests;
+    unsigned request_count;
+};
+
+/* A request that is not answered at once. */
+struct line_request {
+    LIST_ENTRY(line_request) link;
+    struct service_line *line;
+    uint32_t number;
+    struct hash_check *check;
+};
+
+/* Answers. (`fd` is closed once it is sent.) */
+static void answer_line(struct service_line *line, enum service_kind kind, const uint32_t *numbers,
+                        int fd)
+{
+    struct buffer packet = {0};
+
+    service_message_write(&packet, kind, numbers, NULL);
+    packets_send(line->packets, (struct span){buffer_data(&packet), buffer_length(&packet)}, fd);
+    buffer_clear(&packet);
+}
+
+static void answer_failed(struct service_line *line, uint32_t number, int error)
+{
+    answer_line(line, SERVICE_FAILED, (const uint32_t[]){number, (uint32_t)error}, -1);
+}
+
+/* Requests. */
+
+static struct line_request *line_request_new(struct service_line *line, uint32_t number)
+{
+    struct line_request *request = mem_zalloc(sizeof(*request));
+
+    request->line = line;
+    request->number = number;
+    LIST_INSERT_HEAD(&line->requests, request, link);
+    line->request_count++;
+    return request;
+}
+
+static void line_request_free(struct line_request *request)
+{
+    LIST_REMOVE(request, link);
+    request->line->request_count--;
+    free(request);
+}
+
+static void line_request_end(struct line_request *request)
+{
+    if (request->check != NULL)
+        password_check_forget(request->check);
+    line_request_free(request);
+}
+
+static void line_forget(struct service_line *line, uint32_t number)
+{
+    struct line_request *request;
+
+    LIST_FOREACH (request, &line->requests, link) {
+        if (request->number == number) {
+            line_request_end(request);
+            return;
+        }
+    }
+}
+
+/* The configuration that the gateway asks by. What it was offered last it may have in use already.
+ */
+static struct config *config_of(const struct service_line *line)
+{
+    const struct gateway_child *child = line->child;
+    struct config *offered =
+        child == child->keeper->current ? changing_offered(child->keeper) : NULL;
+
+    return offered != NULL ? offered : child->config;
+}
+
+/* A text as a string; the caller frees. */
+static char *string_of(struct span text)
+{
+    return mem_strndup((const char *)text.bytes, text.length);
+}
+
+/* Passwords. */
+
+static const struct users *users_of(const struct config *config,
+                                    const struct service_message *message)
+{
+    const struct config_listen *listen;
+    char *name;
+
+    if (message->numbers[3] != 0)
+        return config->status.listen.users;
+    name = string_of(message->texts[0]);
+    listen = config_listen(config, name);
+    free(name);
+    return listen != NULL ? listen->users : NULL;
+}
+
+static void on_checked(void *arg, enum service_verdict verdict)
+{
+    struct line_request *request = arg;
+
+    answer_line(request->line, SERVICE_VERDICT,
+                (const uint32_t[]){request->number, (uint32_t)verdict}, -1);
+    line_request_free(request);
+}
+
+static void begin_password(struct service_line *line, const struct service_message *message)
+{
+    struct config *config = config_of(line);
+    struct line_request *request = line_request_new(line, message->numbers[0]);
+
+    request->check = password_checks_ask(
+        line->child->keeper->checks,
+        &(struct password_question){
+            .config = config,
+            .users = line->request_count <= REQUESTS_MAX ? users_of(config, message) : NULL,
+            .source = (uint64_t)message->numbers[1] << 32 | message->numbers[2],
+            .user = message->texts[1],
+            .password = message->texts[2],
+            .checked = on_checked,
+            .arg = request,
+        });
+}
+
+/* Unix sockets. */
+
+static void answer_connected(struct service_line *line, uint32_t number, const char *path)
+{
+    int fd = -1;
+
+    errno = ENOENT;
+    if (path != NULL)
+        fd = unix_connect(path, DESCRIPTOR_GATEWAY);
+    if (fd >= 0)
+        answer_line(line, SERVICE_CONNECTED, &number, fd);
+    else
+        answer_failed(line, number, errno);
+}
+
+/* The target of a forward whose clients come from the server: of the others the server connects to
+ * the target. */
+static void connect_forward(struct service_line *line, const struct service_message *message)
+{
+    char *name = string_of(message->texts[0]);
+    const struct config_forward *forward = config_forward(config_of(line), name);
+
+    free(name);
+    answer_connected(line, message->numbers[0],
+                     forward != NULL && forward->kind == FORWARD_REMOTE ? forward->target.path
+                                                                        : NULL);
+}
+
+/* The agent that ssh(1) would forward. */
+static void connect_user_agent(struct service_line *line, const struct service_message *message)
+{
+    char *name = string_of(message->texts[0]);
+    const struct config_upstream *upstream = config_upstream(config_of(line), name);
+
+    free(name);
+    answer_connected(line, message->numbers[0],
+                     upstream == NULL                   ? NULL
+                     : upstream->identity_agent != NULL ? upstream->identity_agent
+                                                        : getenv("SSH_AUTH_SOCK"));
+}
+
+/* Lines. */
+
+static void service_line_free(struct service_line *line)
+{
+    while (!LIST_EMPTY(&line->requests))
+        line_request_end(LIST_FIRST(&line->requests));
+    LIST_REMOVE(line, link);
+    packets_free(line->packets);
+    free(line);
+}
+
+static void service_line_ended(void *line)
+{
+    service_line_free(line);
+}
+
+/* False: the keeper does not take it. */
+static bool take_service_request(struct service_line *line, const struct service_message *message)
+{
+    switch (message->kind) {
+    case SERVICE_PASSWORD: begin_password(line, message); return true;
+    case SERVICE_FORWARD: connect_forward(line, message); return true;
+    case SERVICE_AGENT: connect_user_agent(line, message); return true;
+    case SERVICE_FORGET: line_forget(line, message->numbers[0]); return true;
+    case SERVICE_COMMAND:
+    case SERVICE_LEAVE:
+    case SERVICE_VERDICT:
+    case SERVICE_CONNECTED:
+    case SERVICE_INPUT:
+    case SERVICE_OUTPUT:
+    case SERVICE_FAILED:
+    case SERVICE_EXITED:
+    case SERVICE_RENEWED:
+    case SERVICE_KINDS: break;
+    }
+    return false;
+}
+
+/* (The packet may hold a password.) */
+static void service_line_received(void *arg, struct span packet, int *fd)
+{
+    struct service_line *line = arg;
+    struct service_message message;
+    bool ok = packets_queued(line->packets) <= UNREAD_MAX &&
+              service_message_parse(packet, *fd >= 0, true, &message) &&
+              take_service_request(line, &message);
+
+    explicit_bzero((uint8_t *)packet.bytes, packet.length);
+    if (!ok)
+        child_condemn(line->child, "has sent what it may not");
+}
+
+static unsigned count_lines(const struct gateway_child *child)
+{
+    const struct service_line *line;
+    unsigned count = 0;
+
+    LIST_FOREACH (line, &child->lines, link)
+        count++;
+    return count;
+}
+
+bool service_line_open(struct gateway_child *child, int *fd)
+{
+    struct service_line *line;
+
+    if (count_lines(child) >= LINES_MAX)
+        return false;
+    line = mem_zalloc(sizeof(*line));
+    line->child = child;
+    LIST_INIT(&line->requests);
+    line->packets = packets_new(child->keeper->loop, *fd,
+                                &(struct packets_options){.max = SERVICE_PACKET_MAX,
+                                                          .received = service_line_received,
+                                                          .ended = service_line_ended,
+                                                          .arg = line});
+    *fd = -1;
+    if (line->packets == NULL) {
+        free(line);
+        return true; /* (the gateway sees the line's end) */
+    }
+    LIST_INSERT_HEAD(&child->lines, line, link);
+    return true;
+}
+
+bool service_line_adopt(struct gateway_child *child, int fd)
+{
+    struct service_line *line;
+
+    if (!service_line_open(child, &fd))
+        return false;
+    line = LIST_FIRST(&child->lines);
+    if (line != NULL)
+        answer_line(line, SERVICE_RENEWED, NULL, -1);
+    return true;
+}
+
+void service_lines_each(const struct gateway_child *child, void (*each)(void *arg, int fd),
+                        void *arg)
+{
+    const struct service_line *line;
+
+    LIST_FOREACH (line, &child->lines, link)
+        each(arg, packets_descriptor(line->packets));
+}
+
+bool service_lines_are_sent(const struct gateway_child *child)
+{
+    const struct service_line *line;
+
+    LIST_FOREACH (line, &child->lines, link)
+        if (!packets_are_sent(line->packets))
+            return false;
+    return true;
+}
+
+void service_lines_close(struct gateway_child *child)
+{
+    while (!LIST_EMPTY(&child->lines))
+        service_line_free(LIST_FIRST(&child->lines));
+}

@@ -1,0 +1,74 @@
+/* The messages of a service line: what a thread of the gateway asks the keeper to do for it while
+ * clients are served. One message is one packet, with one descriptor at most beside it:
+ *
+ *     byte      the kind
+ *     uint32    each of the kind's numbers (RFC 4251 section 5); the first is the request's
+ *     string    each of its texts, none of which holds a NUL
+ *
+ * A request names things of the configuration, which the keeper has read itself: no message holds a
+ * path or a command. Parsing and writing are pure; any thread. */
+#ifndef ADIT_WIRE_SERVICE_H
+#define ADIT_WIRE_SERVICE_H
+
+#include "base/ssh_bytes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Of a whole packet. */
+#define SERVICE_PACKET_MAX ((size_t)8 * 1024)
+
+#define SERVICE_NUMBERS_MAX 4
+#define SERVICE_TEXTS_MAX 3
+
+enum service_kind {
+    /* From the gateway. */
+    SERVICE_PASSWORD, /* numbers: the request, the source's number (two), whether it is the status
+                         server that asks; texts: listener ("" for the status server), user,
+                         password */
+    SERVICE_FORWARD,  /* to connect to a remote forward's unix socket; text: the forward */
+    SERVICE_AGENT,    /* to connect to the agent that is forwarded; text: the upstream */
+    SERVICE_COMMAND,  /* to run a ProxyCommand; numbers: the request, the index of the host; text:
+                         the upstream */
+    SERVICE_FORGET,   /* the request's answer is not wanted; its command gets SIGHUP */
+    SERVICE_LEAVE,    /* the same, but its command goes on */
+    /* From the keeper. */
+    SERVICE_VERDICT,   /* numbers: the request, enum service_verdict */
+    SERVICE_CONNECTED, /* the descriptor is the connection */
+    SERVICE_INPUT,     /* the descriptor is the command's standard input; SERVICE_OUTPUT follows */
+    SERVICE_OUTPUT,    /* the descriptor is its standard output */
+    SERVICE_FAILED,    /* numbers: the request, why it cannot be done (errno(3)) */
+    SERVICE_EXITED,    /* numbers: the command's request, its exit status, the signal that killed
+                          it or 0 */
+    SERVICE_RENEWED,   /* another program is the keeper: what has not been answered is forgotten */
+    SERVICE_KINDS
+};
+
+enum service_verdict {
+    SERVICE_WRONG,     /* of a password */
+    SERVICE_RIGHT,     /* likewise */
+    SERVICE_UNCHECKED, /* too many are to be checked, or there is no such listener */
+    SERVICE_VERDICTS
+};
+
+struct service_message {
+    enum service_kind kind;
+    uint32_t numbers[SERVICE_NUMBERS_MAX];
+    struct span texts[SERVICE_TEXTS_MAX]; /* inside the packet */
+};
+
+/* Reads a whole packet that the gateway (`from_gateway`) or the keeper has sent, with or without a
+ * descriptor. False: no such message. */
+bool service_message_parse(struct span packet, bool has_descriptor, bool from_gateway,
+                           struct service_message *message);
+
+/* Appends a packet: all numbers and texts of the kind, which have no NUL. False: it would be longer
+ * than SERVICE_PACKET_MAX, and nothing was appended. */
+bool service_message_write(struct buffer *packet, enum service_kind kind, const uint32_t *numbers,
+                           const char *const *texts);
+
+/* The request's number in a packet that was written, as another one. */
+void service_message_renumber(uint8_t *packet, uint32_t request);
+
+#endif
