@@ -77,10 +77,9 @@ static void send_log(struct keeper *k, int fd)
     child_send(k->current, KEEPER_LOG, NULL, NULL, 0, fd);
 }
 
-/* The file of -E may have been moved: the descriptor of both processes leads to the one of that
- * name from now on. (Lines that wait for a disk go there, too: to wait for that disk here would
- * stop this thread.) */
-static void reopen_log(struct keeper *k)
+/* (Lines that wait for a disk go to the new file, too: to wait for that disk here would stop this
+ * thread.) */
+void keeper_reopen_log(struct keeper *k)
 {
     const char *file = k->options->log_file;
     int fd;
@@ -189,7 +188,7 @@ static void on_keeper_signal(void *arg, int number)
     } else if (number == SIGUSR2) {
         upgrade_ask(k);
     } else if (number == SIGHUP && !has_hung_up(k)) {
-        reopen_log(k);
+        keeper_reopen_log(k);
         k->reload_missed = k->current == NULL;
         child_send_signal(k->current, KEEPER_SIGNAL_RELOAD);
     } else {

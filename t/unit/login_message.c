@@ -40,6 +40,9 @@ static const struct sample {
     {true, {.kind = LOGIN_PASSWORD, .numbers = {LOGIN_PASSWORD_KEPT, 1}}, 2, 0},
     {true, {.kind = LOGIN_REFUSED, .numbers = {LOGIN_PASSWORD_KEPT}}, 1, 0},
     {true, {.kind = LOGIN_ACCEPTED}, 0, 0},
+    {true, {.kind = LOGIN_KEYS}, 0, 0},
+    {true, {.kind = LOGIN_AGENT}, 0, 0},
+    {true, {.kind = LOGIN_KEY, .numbers = {UINT32_MAX, 1}}, 2, 0},
     {false, {.kind = LOGIN_WAITS, .numbers = {1, UINT32_MAX}}, 2, 0},
     {false, {.kind = LOGIN_ANSWER, .numbers = {UINT32_MAX, 7}, .texts = {TEXT("pass word")}}, 2, 1},
 };
