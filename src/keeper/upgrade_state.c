@@ -248,17 +248,10 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return take_state_config(k, words);
     if (strcmp(name, "socket") == 0)
         return take_socket(k, words);
-<<<<<<< HEAD
     if (strcmp(name, "service") == 0)
         return take_service(k, words);
     if (strcmp(name, "key") == 0)
         return key_agent_restore(k->keys, words);
-=======
-    if (strcmp(name, "key") == 0)
-        return key_agent_restore(k->keys, words);
-    if (strcmp(name, "service") == 0)
-        return take_service(k, words);
->>>>>>> keys
     if (strcmp(name, "end") == 0)
         return true;
     child = take_child(k, words);
