@@ -63,7 +63,9 @@ static const struct key gateway_keys[] = {
          "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
          "build can; what is missing is logged. require: adit does not start if a part is "
          "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
-         "replaced by another one, not written to, is read again after an upgrade, too."},
+         "replaced by another one, not written to, is read again after an upgrade, too. It is off "
+         "as long as the gateway itself reads known_hosts, keys and passwords, asks agents, "
+         "connects to unix sockets and starts ProxyCommand: the lock forbids them."},
 };
 
 static const struct key upstream_keys[] = {

@@ -5,6 +5,7 @@
 #include "gateway/mux_escape.h"
 #include "io/pump.h"
 #include "io/socket_calls.h"
+#include "io/terminal.h"
 #include "shared/internal_connection.h"
 #include "shared/internal_stream.h"
 
@@ -263,7 +264,9 @@ static bool add_shell(struct mux_stream *s, const struct mux_stream_request *r)
     int ends[2];
 
     if (shell.tty) {
+        /* (The client makes the terminal raw when the session is opened.) */
         shell.size = terminal_size(r->fds[0]);
+        shell.modes_length = terminal_modes(r->fds[0], shell.modes);
         s->terminal = fcntl(r->fds[0], F_DUPFD_CLOEXEC, 3);
     }
     if (!socket_pair(true, ends))
@@ -293,6 +296,8 @@ struct mux_stream *mux_stream_start(const struct mux_stream_request *r)
                              .error = -1,
                              .control = -1,
                              .terminal = -1};
+    for (size_t i = 0; i < sizeof(s->fds) / sizeof(s->fds[0]); i++)
+        terminal_leave_background(s->fds[i]);
     LIST_INSERT_HEAD(r->list, s, link);
     s->listed = true;
     s->output[0] = s->output[1] = s->input = (struct stream_pump){.stream = s, .done = -1};

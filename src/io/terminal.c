@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -142,6 +143,15 @@ char *terminal_ask(const char *prompt, bool echo, int connection)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(fd);
     return answer;
+}
+
+/* (tcgetpgrp(3) fails for any other terminal.) */
+void terminal_leave_background(int fd)
+{
+    pid_t group = tcgetpgrp(fd);
+
+    if (group > 0 && group != getpgrp())
+        ioctl(fd, TIOCNOTTY);
 }
 
 void terminal_show(const char *text)

@@ -18,6 +18,11 @@ char *terminal_ask(const char *prompt, bool echo, int connection);
  * question leaves the terminal as it was. Before there are other threads. */
 void terminal_restore_at_signals(void);
 
+/* For a descriptor that another process has passed, before it is read or written: if it is the
+ * terminal of this process, which runs in its background, the process has no terminal from then on.
+ * Else the kernel would stop all of it at the first read (SIGTTIN, SIGTTOU). Main thread. */
+void terminal_leave_background(int fd);
+
 /* Shows a text that ends with a newline. */
 void terminal_show(const char *text);
 

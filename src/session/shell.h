@@ -4,6 +4,7 @@
 #define ADIT_SESSION_SHELL_H
 
 #include "base/mem.h"
+#include "io/terminal_modes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,8 @@ struct shell_request {
     bool tty;            /* a pseudo-terminal is wanted ... */
     const char *term;    /* ... of this type (TERM) ... */
     struct shell_size size;
+    uint8_t modes[TERMINAL_MODES_MAX]; /* ... with these modes (terminal_modes) */
+    size_t modes_length;
     const char *agent;  /* the path of the agent's socket that is forwarded; NULL: none is */
     char **environment; /* NAME=VALUE; the server takes what its AcceptEnv allows */
     size_t variable_count;

@@ -70,6 +70,21 @@ bool shell_is_starting(const struct channel *ch)
 
 /* Requests. */
 
+/* Of libssh 0.11 and later: NULL where adit was linked with an earlier one, which sends no modes.
+ * (ssh_channel_request_pty_size of 0.11 sends those of this process's own standard input.) */
+__attribute__((weak)) int ssh_channel_request_pty_size_modes(ssh_channel channel,
+                                                             const char *terminal, int columns,
+                                                             int rows, const unsigned char *modes,
+                                                             size_t length);
+
+static int request_terminal(ssh_channel handle, const struct shell_request *r)
+{
+    if (ssh_channel_request_pty_size_modes != NULL && r->modes_length > 0)
+        return ssh_channel_request_pty_size_modes(handle, r->term, r->size.columns, r->size.rows,
+                                                  r->modes, r->modes_length);
+    return ssh_channel_request_pty_size(handle, r->term, r->size.columns, r->size.rows);
+}
+
 /* The call of the request that the step needs; SSH_OK: it needs none. */
 static int request_of_step(struct channel_shell *shell)
 {
@@ -80,9 +95,7 @@ static int request_of_step(struct channel_shell *shell)
 
     switch (shell->step) {
     case SHELL_AGENT: return r->agent != NULL ? ssh_channel_request_auth_agent(handle) : SSH_OK;
-    case SHELL_TERMINAL:
-        return r->tty ? ssh_channel_request_pty_size(handle, r->term, r->size.columns, r->size.rows)
-                      : SSH_OK;
+    case SHELL_TERMINAL: return r->tty ? request_terminal(handle, r) : SSH_OK;
     case SHELL_ENVIRONMENT:
         if (shell->variable == r->variable_count)
             break;

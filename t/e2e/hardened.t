@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Process, config, equal, holds, keypair, sanitized, scratch, tap, true)
 from adit_test.clients import connect, exchange
-from adit_test.gateway import TOP, binary, environment
+from adit_test.gateway import binary, environment, public_binary
 from adit_test.keys import authorized, known_hosts_lines
 from adit_test.origins import Origin, echo
 from adit_test.process import gateway_of
@@ -65,7 +65,7 @@ def served(unit, sshd, origin, key):
             sshd.host_key, (sshd.address, sshd.port))))})
     with tap.case(f"{unit}: with its user, capabilities and system calls adit works"):
         adit = Process(f"adit under {unit}", [
-            binary(), "--config", owned(scratch("adit.ini", text))], env=environment(),
+            public_binary(), "--config", owned(scratch("adit.ini", text))], env=environment(),
                        before=limits(settings_of(unit), NOBODY))
         adit.wait_log("session 0 up", seconds=60)
         place = adit.wait_log(r"listening on (\S+):(\d+)")
@@ -78,7 +78,7 @@ def served(unit, sshd, origin, key):
         equal(adit.wait(), 0, "the status")
     with tap.case(f"{unit}: the gateway can lock itself wholly"):
         adit = Process(f"adit under {unit}", [
-            binary(), "--config", owned(scratch("adit.ini", config(sshd, gate={
+            public_binary(), "--config", owned(scratch("adit.ini", config(sshd, gate={
                 "sandbox": "require"})))], env=environment(), before=limits(settings_of(unit), NOBODY))
         adit.wait_log(r"info: ready$", seconds=60)
         with open(f"/proc/{gateway_of(adit.pid)}/status", encoding="utf-8") as status:

@@ -5,6 +5,7 @@ What ssh itself does as the master is seen beside it."""
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -13,8 +14,9 @@ import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Agent, equal, holds, keypair, tap, true, wait_until
-from adit_test.gateway import environment
+from adit_test import Agent, equal, holds, keypair, scratch, tap, true, wait_until
+from adit_test.command import ssh_config
+from adit_test.gateway import binary, config, environment
 from adit_test.keys import public
 from adit_test.mux import Master, SshMaster, shell_server
 from adit_test.terminal import Terminal
@@ -85,6 +87,70 @@ def left_alone(master):
             wait_until(lambda: terminal.child.poll() is not None, "the line is read")
 
 
+def modes_there(master):
+    """What stty says at the server, of a terminal that has unusual modes here."""
+    here, slave = os.openpty()
+    modes = termios.tcgetattr(slave)
+    modes[0] &= ~termios.IXON
+    modes[0] |= 0o40000  # IUTF8
+    modes[3] &= ~termios.ECHOK
+    modes[4] = modes[5] = termios.B19200
+    modes[6][termios.VINTR] = b"\x18"
+    modes[6][termios.VERASE] = b"\x08"
+    modes[6][termios.VSUSP] = b"\0"
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    try:
+        done = subprocess.run(master.words("ssh", "-tt", "server", "stty -a"), stdin=slave,
+                              stdout=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(here)
+        os.close(slave)
+    equal(done.returncode, 0, "the status")
+    return done.stdout.decode().split()
+
+
+def modes(master, real):
+    """libssh before 0.11 sends none."""
+    with tap.case("the modes of the client's terminal are those of the server's"):
+        there = modes_there(real)
+        for word in ("-ixon", "iutf8", "-echok", "19200", "^X;", "^H;", "<undef>;"):
+            true(word in there, f"{word} by ssh: {there}")
+        if libssh() >= (0, 11):
+            equal(modes_there(master), there, "by adit")
+        else:
+            true("^C;" in modes_there(master), "the server's own, by adit")
+
+
+def libssh():
+    text = subprocess.run([binary(), "-V"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.search(r"libssh (\d+)\.(\d+)", text).groups()))
+
+
+# A job in the background of the terminal, and then a shell by ssh in its foreground.
+JOB = """set -m
+"$@" &
+until ssh -F "$HOSTS" -O check server 2>/dev/null; do :; done
+ssh -F "$HOSTS" server
+echo "status is $?"
+kill %1; wait"""
+
+
+def background(sshd):
+    """(An ssh that is the master is stopped there by SIGTTIN, and the shell hangs.)"""
+    path = scratch("cm")
+    hosts = ssh_config({"server": sshd}, ControlPath=path, ControlMaster="no")
+    file = scratch("ini", config(sshd, up={"master_socket": path}))
+    with tap.case("adit in the background of the terminal at which ssh runs is not stopped"):
+        env = environment(TERM="dumb", HOSTS=hosts)
+        with Terminal(["bash", "-c", JOB, "bash", binary(), "--config", file], env) as terminal:
+            terminal.expect(r"[$#] $")
+            terminal.type("echo word $((6 * 7))\r")
+            terminal.expect(r"[\r\n]word 42\r")
+            terminal.type("exit 3\r")
+            terminal.expect("status is 3")
+            equal(terminal.wait(), 0, "the shell around it, which has waited for adit")
+
+
 def no_terminal(sshd):
     with tap.case("where the server has no terminal, the command runs and the reason is told"), \
             Master(sshd) as master:
@@ -136,6 +202,9 @@ def main():
             hang_up(master)
         with SshMaster(sshd) as real:
             terminals("ssh", real)
+            with Master(sshd) as master:
+                modes(master, real)
+        background(sshd)
         agents(sshd)
     with shell_server(PermitTTY="no") as sshd:
         no_terminal(sshd)

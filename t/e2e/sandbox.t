@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (Adit, Process, config, equal, false, holds, sanitized, scratch, tap, true)
-from adit_test.gateway import binary, environment
+from adit_test.gateway import binary, environment, public_binary
 from adit_test.mux import Master, shell_server
 from adit_test.process import gateway_of
 from adit_test.sshd import Sshd
@@ -92,7 +92,7 @@ def unprivileged(sshd):
     text = config(sshd, gate={**locked(), "log": "debug"})
     with tap.case("as a user without privileges; nobody else's process can look into either one"):
         process = Process("adit of nobody", [
-            binary(), "--config", scratch("adit.ini", text, mode=0o644)], env=environment(),
+            public_binary(), "--config", scratch("adit.ini", text, mode=0o644)], env=environment(),
                           before=become_nobody)
         process.wait_log(r"info: ready$", seconds=60)
         gateway = gateway_of(process.pid)

@@ -124,7 +124,8 @@ class Country:
         addresses, users, options = MACHINES[name]
         return Sshd(addresses[0], 22, names=NAMES, users={
             user: [self.keys[key] for key in keys] for user, keys in users.items()},
-            options={"ListenAddress": addresses, **options})
+            options={"ListenAddress": addresses, "Subsystem": "sftp internal-sftp",
+                             **options})
 
     def _known_hosts(self):
         with open(self.path("known_hosts"), "w", encoding="ascii") as out:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -26,6 +27,14 @@ def binary():
         if place and os.access(place, os.X_OK):
             return os.path.abspath(place)
     raise BailOut("no adit: set ADIT to its path")
+
+
+def public_binary():
+    """A copy that each user can execute, as the folders above adit may be closed to others."""
+    copy = scratch("adit")
+    shutil.copy(binary(), copy)
+    os.chmod(copy, 0o755)
+    return copy
 
 
 def sanitized():

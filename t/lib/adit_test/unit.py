@@ -3,6 +3,7 @@ capabilities, no_new_privs, a user namespace of its own, and its system calls. (
 the file system.)"""
 
 import ctypes
+import errno
 import os
 import re
 import subprocess
@@ -60,9 +61,12 @@ def limits(unit, user):
             raise OSError("seccomp_load")
 
     def map_user():
-        """Nobody else is there: PrivateUsers=. (/proc/self is the user's again.)"""
+        """Nobody else is there: PrivateUsers=. (/proc/self is the user's again.) In a chroot there can be
+        no such namespace, and it is left out."""
         libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
         if libc.unshare(CLONE_NEWUSER) != 0:
+            if ctypes.get_errno() == errno.EPERM:
+                return
             raise OSError(ctypes.get_errno(), "unshare")
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"),
                            ("gid_map", f"{user} {user} 1")):
