@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "conf/ssh_names.h"
-#include "conf/ssh_tokens.h"
+#include "conf/upstream_host.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
 #include "io/sandbox.h"
@@ -63,17 +63,13 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
 void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, size_t index)
 {
-    const char *entry = upstream->hosts.items[index];
+    struct upstream_host at;
 
-    /* conf/check saw to it that it can be split. */
-    hostport_split_zoned(entry, strlen(entry), upstream->port, place->name, &place->port);
-    memcpy(place->alias, place->name, sizeof(place->alias));
-    if (index < upstream->libssh_hosts.count) {
-        const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
-        char *blank;
-        place->port = (uint16_t)strtoul(found, &blank, 10);
-        snprintf(place->name, sizeof(place->name), "%s", blank + 1);
-    }
+    upstream_host_get(upstream, index, &at);
+    memcpy(place->name, at.name, sizeof(place->name));
+    memcpy(place->alias, at.alias, sizeof(place->alias));
+    place->port = at.port;
+    place->index = index;
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
     else
@@ -120,8 +116,8 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
-    const char *ended = proxy_command_ended(*a->r.proxy);
-    bool failed = ended != NULL && strcmp(ended, PROXY_ENDED_WELL) != 0;
+    const char *ended = dial_command_ended(*a->r.proxy);
+    bool failed = ended != NULL && strcmp(ended, COMMAND_ENDED_WELL) != 0;
     char *error =
         failed ? mem_printf("ProxyCommand %s before there was a session: %s", ended, a->login_error)
         : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
@@ -319,21 +315,19 @@ static void start_tcp(struct dial_attempt *a)
 
 /* By a ProxyCommand. */
 
-/* The command for this host; the caller frees it. */
-static char *command_of(const struct dial_attempt *a)
+static void on_command_started(void *arg, int fd, int error)
 {
-    char *port = mem_printf("%u", a->r.place->port);
-    const struct ssh_tokens tokens = {
-        .host = a->r.place->name,
-        .name = a->r.place->name,
-        .port = port,
-        .user = a->r.upstream->user,
-        .alias = a->r.upstream->host_key_alias,
-    };
-    char *command = ssh_tokens_expand(a->r.upstream->proxy_command, &tokens);
+    struct dial_attempt *a = arg;
+    char *text;
 
-    free(port);
-    return command;
+    if (fd >= 0) {
+        dial(a, fd);
+        return;
+    }
+    text = mem_printf("ProxyCommand cannot be run by %s: %s",
+                      getenv("SHELL") != NULL ? getenv("SHELL") : "/bin/sh", strerror(error));
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
+    free(text);
 }
 
 static void start_proxy(struct dial_attempt *a)
@@ -341,7 +335,6 @@ static void start_proxy(struct dial_attempt *a)
     /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
     const char *wrong = ssh_host_wrong(a->r.place->name);
     char error[HOST_MAX + 200];
-    int fd;
 
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
@@ -349,16 +342,8 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    char *command = command_of(a);
-    *a->r.proxy = proxy_command_start(a->r.room->proxies, command, &fd);
-    free(command);
-    if (*a->r.proxy != NULL) {
-        dial(a, fd);
-        return;
-    }
-    snprintf(error, sizeof(error), "ProxyCommand cannot be run by %s: %s",
-             getenv("SHELL") != NULL ? getenv("SHELL") : "/bin/sh", strerror(errno));
-    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+                                     on_command_started, a);
 }
 
 /* Through a jump host. */

@@ -310,7 +310,6 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .join_engine = g->options.join_engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
-        .proxies = proxy_commands_new(g->loop),
         .failed = on_dial_failed,
         .up = on_pool_session_up,
     };
@@ -381,7 +380,6 @@ void gateway_free(struct gateway *g)
     resolver_free(g->room.resolver);
     service_free(g->room.service);
     keeper_link_free(g->link);
-    proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
     socket_linger_abort(g->loop);
     limit_counts_free(g->workers.limits);

@@ -226,8 +226,8 @@ static void raise_descriptor_limit(void)
 static void hide_memory(const struct config *config)
 {
     /* (After an upgrade the configuration may be one that cannot be read any more.) */
-    bool hides = (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) &&
-                 !sandbox_is_left_out();
+    bool hides =
+        (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) && !sandbox_is_left_out();
 
     if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
@@ -289,6 +289,7 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
+    k->commands = proxy_commands_new(k->loop);
     k->program = own_program_path();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
@@ -314,6 +315,7 @@ static void keeper_free(struct keeper *k)
     deadline_cancel(&k->patience);
     child_free(k->current);
     password_checks_free(k->checks);
+    proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     mailbox_free(k->mailbox);

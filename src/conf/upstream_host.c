@@ -1,0 +1,46 @@
+/* Hosts, as the configuration or libssh's reading of ssh_config has them. */
+#include "conf/upstream_host.h"
+
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "conf/ssh_names.h"
+#include "conf/ssh_tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void upstream_host_get(const struct config_upstream *upstream, size_t index,
+                       struct upstream_host *host)
+{
+    const char *entry = upstream->hosts.items[index];
+
+    /* conf/check saw to it that it can be split. */
+    hostport_split_zoned(entry, strlen(entry), upstream->port, host->name, &host->port);
+    memcpy(host->alias, host->name, sizeof(host->alias));
+    if (index < upstream->libssh_hosts.count) {
+        const char *found = upstream->libssh_hosts.items[index]; /* "PORT NAME" */
+        char *blank;
+        host->port = (uint16_t)strtoul(found, &blank, 10);
+        snprintf(host->name, sizeof(host->name), "%s", blank + 1);
+    }
+}
+
+char *upstream_host_command(const struct config_upstream *upstream,
+                            const struct upstream_host *host)
+{
+    char port[8];
+    const struct ssh_tokens tokens = {
+        .host = host->name,
+        .name = host->name,
+        .port = port,
+        .user = upstream->user,
+        .alias = upstream->host_key_alias,
+    };
+
+    /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
+    if (ssh_host_wrong(host->name) != NULL)
+        return NULL;
+    snprintf(port, sizeof(port), "%u", host->port);
+    return ssh_tokens_expand(upstream->proxy_command, &tokens);
+}

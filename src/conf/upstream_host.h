@@ -1,0 +1,22 @@
+/* Where the hosts of an upstream are, and the ProxyCommand that leads there. */
+#ifndef ADIT_CONF_UPSTREAM_HOST_H
+#define ADIT_CONF_UPSTREAM_HOST_H
+
+#include "conf/config.h"
+
+struct upstream_host {
+    char name[HOST_MAX + 1];
+    char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
+    uint16_t port;
+};
+
+/* The entry of that index in the upstream's hosts: "name" or "name:port". */
+void upstream_host_get(const struct config_upstream *upstream, size_t index,
+                       struct upstream_host *host);
+
+/* The upstream's ProxyCommand for the host, to be run by a shell; the caller frees. NULL: the
+ * host's name may not be in a command (ssh_host_wrong). */
+char *upstream_host_command(const struct config_upstream *upstream,
+                            const struct upstream_host *host);
+
+#endif
