@@ -125,6 +125,7 @@ static int run_control(const struct options *options)
         .command = options->control_command,
         .path = options->control_path,
         .host = options->control_host,
+        .operand = options->control_operand,
         .forwards = options->forwards,
         .forward_count = options->forward_count,
         .json = options->json,

@@ -8,4 +8,7 @@
  * loop uses loop_now, which costs nothing. Any thread. */
 uint64_t clock_now(void);
 
+/* The same in microseconds: for what is shorter than a millisecond. */
+uint64_t clock_now_us(void);
+
 #endif

@@ -10,7 +10,8 @@
 json_t *json_text(const char *text);
 
 /* Of json_dumps(3) and its kin: text beyond ASCII is written as "\uNNNN", so that no terminal that
- * shows it acts upon it, and none of it is lost. */
-#define JSON_TEXT_FLAGS JSON_ENSURE_ASCII
+ * shows it acts upon it, and none of it is lost. A number with a fraction has no more digits than
+ * are exact. */
+#define JSON_TEXT_FLAGS (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15))
 
 #endif

@@ -61,6 +61,10 @@ void command_line_clear(struct command_line *line);
 /* What makes no sense together, in words of the program; NULL: all does. */
 const char *command_line_contradiction(const struct command_line *line);
 
+/* What a command of -O is about, "7" in `-S PATH -O close 7`: a word that would be a host
+ * elsewhere. NULL: nothing. */
+const char *command_line_operand(const struct command_line *line);
+
 /* What an option takes. */
 enum option_value {
     OPTION_NOTHING,

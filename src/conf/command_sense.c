@@ -29,6 +29,15 @@ static const char *init_contradiction(const struct command_line *line)
     return NULL;
 }
 
+const char *command_line_operand(const struct command_line *line)
+{
+    const char *command = line->control_command;
+
+    if (!command || (strcmp(command, "close") != 0 && strcmp(command, "ping") != 0))
+        return NULL;
+    return line->config_file || line->control_path ? line->destination : NULL;
+}
+
 const char *command_line_contradiction(const struct command_line *line)
 {
     bool tunnel = line->destination || line->ssh_word_count > 0;
@@ -46,7 +55,8 @@ const char *command_line_contradiction(const struct command_line *line)
     if (line->control_command) {
         if (line->check || line->dump || line->stdio)
             return "-O asks a running adit: it goes with no --check, --dump or -W";
-        if (line->config_file && (line->destination || line->control_path))
+        if (line->config_file &&
+            ((line->destination && !command_line_operand(line)) || line->control_path))
             return "-O: --config FILE says where the control socket is, and so does -S or a host";
         if (strcmp(line->control_command, "list") == 0)
             return line->destination || line->config_file || line->control_path

@@ -43,8 +43,13 @@ static int find_control(const struct command_line *line, struct options *options
 {
     if (!line->config_file && !line->destination && !line->control_path)
         return 0; /* list */
-    if (!line->config_file)
-        return compose_control(line, options);
+    options->control_operand = mem_strdup(command_line_operand(line));
+    if (!line->config_file) {
+        struct command_line place = *line;
+        if (options->control_operand)
+            place.destination = NULL;
+        return compose_control(&place, options);
+    }
     int status = load(line->config_file, options);
     if (status != 0)
         return status;
@@ -159,6 +164,7 @@ void options_clear(struct options *options)
     free(options->stdio_target.host);
     free(options->control_path);
     free(options->control_host);
+    free(options->control_operand);
     option_forwards_free(options->forwards, options->forward_count);
     *options = (struct options){0};
 }
@@ -211,8 +217,8 @@ void options_usage(FILE *out)
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
-          "                            forward, cancel, stop, exit, reload, upgrade; list\n"
-          "                            shows the tunnels that run\n"
+          "                            ping UPSTREAM, watch, forward, cancel, stop, exit, reload,\n"
+          "                            upgrade; list shows the tunnels that run\n"
           "  --json                    with -O status, connections and list: as JSON\n"
           "  --init FILE               write a first file, from questions or from a host and\n"
           "                            options of the connection, try it, and say how to start it\n"

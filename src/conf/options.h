@@ -64,7 +64,8 @@ struct options {
     /* MODE_CONTROL: the destination, whose tunnel is looked for if nobody listens at control_path;
      * NULL: none was given (owned). */
     char *control_host;
-    bool json; /* --json */
+    char *control_operand; /* what a command of -O is about; NULL: nothing */
+    bool json;             /* --json */
 
     /* The -L, -R and -D of the command line, for MODE_CONTROL and a MODE_RUN with control_path
      * (owned array). */

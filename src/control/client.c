@@ -13,6 +13,7 @@
 #include "control/ssh_order.h"
 #include "control/ssh_share.h"
 #include "control/wait_end.h"
+#include "control/watch_order.h"
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
 #include "io/whole.h"
@@ -80,13 +81,13 @@ static const char *receive_more(int fd, const struct wait_limit *limit, struct b
     }
 }
 
-/* Sends `request`, which is taken, and receives the answer. NULL: `*error` says why there is none.
- */
-static json_t *send_request(int fd, json_t *request, int patience_ms, const char **error)
+/* Sends `request`, which is taken, and receives the answer; what came after it is left in `bytes`.
+ * NULL: `*error` says why there is none. */
+static json_t *exchange(int fd, json_t *request, int patience_ms, struct buffer *bytes,
+                        const char **error)
 {
     struct wait_limit limit = wait_limit(-1, patience_ms);
     char *line = control_print(request);
-    struct buffer bytes = {0};
     struct control_line answer = {0};
     enum wire_status status = WIRE_MORE;
 
@@ -96,18 +97,29 @@ static json_t *send_request(int fd, json_t *request, int patience_ms, const char
     send_whole(fd, line, strlen(line), &limit);
     free(line);
     while (*error == NULL && status == WIRE_MORE) {
-        *error = receive_more(fd, &limit, &bytes);
-        if (is_ssh_greeting(&bytes)) {
+        *error = receive_more(fd, &limit, bytes);
+        if (is_ssh_greeting(bytes)) {
             *error = ssh_greeting;
             break;
         }
         status =
-            control_parse(buffer_data(&bytes), buffer_length(&bytes), CONTROL_ANSWER_MAX, &answer);
+            control_parse(buffer_data(bytes), buffer_length(bytes), CONTROL_ANSWER_MAX, &answer);
         if (status == WIRE_BAD)
             *error = answer.wrong;
     }
-    buffer_clear(&bytes);
+    if (status == WIRE_OK)
+        buffer_consume(bytes, answer.used);
     return answer.object;
+}
+
+/* The same, where nothing comes after the answer. */
+static json_t *send_request(int fd, json_t *request, int patience_ms, const char **error)
+{
+    struct buffer bytes = {0};
+    json_t *answer = exchange(fd, request, patience_ms, &bytes, error);
+
+    buffer_clear(&bytes);
+    return answer;
 }
 
 /* Requests. */
@@ -123,7 +135,7 @@ static int patience_of(const struct control_order *order)
     return QUICK_ANSWER_MS;
 }
 
-/* "-O close NUMBER": what else is a destination is the number. */
+/* "-O close NUMBER": where nothing else says which adit is asked, ssh_config may. */
 static bool is_close(const struct control_order *order)
 {
     return strcmp(order->command, "close") == 0;
@@ -132,7 +144,9 @@ static bool is_close(const struct control_order *order)
 /* 0: it is no number. */
 static json_int_t close_number(const struct control_order *order)
 {
-    const char *text = order->host != NULL ? order->host : "";
+    const char *text = order->operand != NULL ? order->operand
+                       : order->host != NULL  ? order->host
+                                              : "";
     size_t digits = strspn(text, "0123456789");
 
     return digits > 0 && digits < 19 && text[digits] == '\0' ? strtoll(text, NULL, 10) : 0;
@@ -150,6 +164,8 @@ static json_t *request_of(const char *command, const struct control_order *order
     json_object_set_new(request, "forwards", forwards);
     if (strcmp(command, "close") == 0)
         json_object_set_new(request, "connection", json_integer(close_number(order)));
+    if (strcmp(command, "ping") == 0 && order->operand != NULL)
+        json_object_set_new(request, "upstream", json_text(order->operand));
     return request;
 }
 
@@ -251,6 +267,30 @@ static json_t *ask_adit(int fd, const struct control_order *order, const char **
     return answer;
 }
 
+/* Prints what changes at an adit, until one side ends. */
+static int watch(int fd, const struct control_order *order)
+{
+    struct buffer bytes = {0};
+    const char *error = "an ssh(1) is the master there, which tells no changes";
+    json_t *answer = NULL;
+    char *line;
+    int status;
+
+    if (!ssh_greets(fd))
+        answer = exchange(fd, request_of(order->command, order), QUICK_ANSWER_MS, &bytes, &error);
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        line = control_print(answer);
+        fputs(line, stdout);
+        free(line);
+        status = watch_print(fd, &bytes);
+    } else {
+        status = print_request_failure(order->command, answer, error);
+    }
+    json_decref(answer);
+    buffer_clear(&bytes);
+    return status;
+}
+
 /* Asks the adit that listens at `path`, or the ssh that is the master there. */
 static int ask_at(const char *path, const struct control_order *order,
                   const struct control_command *command)
@@ -269,6 +309,11 @@ static int ask_at(const char *path, const struct control_order *order,
         fprintf(stderr, "adit: %s belongs to another user: it is not asked\n", path);
         close(fd);
         return EXIT_SSH;
+    }
+    if (strcmp(order->command, "watch") == 0) {
+        status = watch(fd, order);
+        close(fd);
+        return status;
     }
     answer = ask_adit(fd, order, &error);
     close(fd);

@@ -13,9 +13,11 @@
 
 /* What is requested, and at which socket. */
 struct control_order {
-    const char *command;                   /* "check", ...: as given */
-    const char *path;                      /* of the socket; NULL: none was given */
-    const char *host;                      /* whose tunnel is looked for if nobody is there; NULL */
+    const char *command; /* "check", ...: as given */
+    const char *path;    /* of the socket; NULL: none was given */
+    const char
+        *operand;     /* what the command is about: a number, an upstream; NULL: none was given */
+    const char *host; /* whose tunnel is looked for if nobody is there; NULL */
     const struct option_forward *forwards; /* for "forward" and "cancel" */
     size_t forward_count;
     /* For a master that is an ssh(1): the forwards as such. control_ask makes them of the above. */

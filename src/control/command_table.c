@@ -1,11 +1,13 @@
 /* The commands of adit -O: their names, and what is printed of their answers. */
 #include "control/command_table.h"
 
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "control/protocol.h"
 #include "control/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_check(const struct control_order *order, const json_t *answer)
@@ -71,6 +73,18 @@ static void print_connections(const struct control_order *order, const json_t *a
     report_connections(stdout, answer);
 }
 
+static void print_ping(const struct control_order *order, const json_t *answer)
+{
+    char *line =
+        mem_printf("%s/%lld (%s): %.3f ms", control_text(answer, "upstream"),
+                   (long long)json_integer_value(json_object_get(answer, "session")),
+                   control_text(answer, "host"), json_real_value(json_object_get(answer, "ms")));
+
+    (void)order;
+    report_line(stdout, line);
+    free(line);
+}
+
 static void print_nothing(const struct control_order *order, const json_t *answer)
 {
     (void)order;
@@ -83,6 +97,8 @@ static const struct control_command commands[] = {
     {"status", false, print_status},
     {"connections", false, print_connections},
     {"close", false, print_nothing},
+    {"ping", false, print_ping},
+    {"watch", false, print_nothing},
     {"conninfo", false, print_conninfo},
     {"forward", true, control_print_forward},
     {"cancel", true, print_nothing},

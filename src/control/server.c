@@ -32,9 +32,11 @@ struct control_connection {
     char *answer; /* that is being written; NULL: none */
     bool reading;
     bool served;  /* a request was answered */
-    bool waiting; /* for the end of this process: {"command": "wait"} */
-    bool ended;   /* the client has sent all it will send */
-    bool last;    /* the answer under way is the last */
+    bool waiting; /* for the end of this process: {"command": "wait"}; or for news: */
+    bool watching;
+    struct buffer news; /* lines that wait until what is being written is out */
+    bool ended;         /* the client has sent all it will send */
+    bool last;          /* the answer under way is the last */
 };
 
 struct control_request {
@@ -72,6 +74,7 @@ static void connection_close(struct control_connection *connection)
     deadline_cancel(&connection->patience);
     later_cancel(connection->server->loop, &connection->next);
     buffer_clear(&connection->received);
+    buffer_clear(&connection->news);
     first_byte_cancel(connection->first_byte);
     if (connection->first_byte != NULL)
         close(connection->fd);
@@ -136,6 +139,8 @@ static void on_next(struct later *next)
     connection_next(container_of(next, struct control_connection, next));
 }
 
+static void send_news(struct control_connection *connection);
+
 static void on_written(uv_write_t *write, int status)
 {
     struct control_connection *connection = container_of(write, struct control_connection, write);
@@ -148,20 +153,85 @@ static void on_written(uv_write_t *write, int status)
         connection_close(connection);
         return;
     }
+    if (connection->watching) {
+        send_news(connection);
+        return;
+    }
     arm_patience(connection);
     later_post(connection->server->loop, &connection->next, on_next);
 }
 
+/* `text` is taken. False: the connection was closed. */
+static bool connection_write(struct control_connection *connection, char *text)
+{
+    uv_buf_t bytes = uv_buf_init(text, (unsigned)strlen(text));
+
+    connection->answer = text;
+    if (uv_write(&connection->write, (uv_stream_t *)&connection->pipe, &bytes, 1, on_written) == 0)
+        return true;
+    connection_close(connection);
+    return false;
+}
+
 static void connection_send(struct control_connection *connection, json_t *answer)
 {
-    uv_buf_t bytes;
+    char *line = control_print(answer);
 
-    connection->answer = control_print(answer);
     json_decref(answer);
-    bytes = uv_buf_init(connection->answer, (unsigned)strlen(connection->answer));
     arm_patience(connection);
-    if (uv_write(&connection->write, (uv_stream_t *)&connection->pipe, &bytes, 1, on_written) != 0)
+    connection_write(connection, line);
+}
+
+/* Watchers. */
+
+static void send_news(struct control_connection *connection)
+{
+    if (connection->answer != NULL || buffer_length(&connection->news) == 0)
+        return;
+    connection_write(connection, mem_strndup((const char *)buffer_data(&connection->news),
+                                             buffer_length(&connection->news)));
+    if (connection->server != NULL)
+        buffer_clear(&connection->news);
+}
+
+static void add_news(struct control_connection *connection, const json_t *line)
+{
+    char *text = control_print(line);
+
+    buffer_append(&connection->news, text, strlen(text));
+    free(text);
+    if (buffer_length(&connection->news) > CONTROL_WATCH_HELD) {
+        log_warning("control: a client of watch does not read: it is cut");
         connection_close(connection);
+        return;
+    }
+    send_news(connection);
+}
+
+void control_tell_watchers(struct control_server *server, const json_t *line)
+{
+    struct control_connection *connection = LIST_FIRST(&server->connections);
+
+    while (connection != NULL) {
+        struct control_connection *next = LIST_NEXT(connection, link);
+        if (connection->watching)
+            add_news(connection, line);
+        connection = next;
+    }
+}
+
+void control_watch(struct control_request *request, json_t *first)
+{
+    struct control_connection *connection = request->connection;
+
+    free(request);
+    if (connection != NULL) {
+        connection->request = NULL;
+        connection->served = connection->waiting = connection->watching = true;
+        connection_read(connection, true);
+        add_news(connection, first);
+    }
+    json_decref(first);
 }
 
 void control_answer(struct control_request *request, json_t *answer)

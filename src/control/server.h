@@ -43,6 +43,13 @@ void control_server_free(struct control_server *server);
 /* Answers a request, which is freed, and takes the reference to `answer`. */
 void control_answer(struct control_request *request, json_t *answer);
 
+/* Answers a request with `first`, whose reference it takes, and from then on tells its client what
+ * control_tell_watchers is given, a line each, until the client says something or goes. A client
+ * that leaves more than CONTROL_WATCH_HELD bytes unread is cut, and a line of the log says so. */
+void control_watch(struct control_request *request, json_t *first);
+void control_tell_watchers(struct control_server *server, const json_t *line);
+#define CONTROL_WATCH_HELD ((size_t)256 * 1024)
+
 /* There are never more connections than this: a new one takes the place of the connection that has
  * been open for the longest without a request or without taking its answer, whose client is told so
  * if it can be; while all wait for answers, it is refused. A client has CONTROL_PATIENCE_MS to send

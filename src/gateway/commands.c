@@ -8,9 +8,11 @@
 #include "control/protocol.h"
 #include "control/server.h"
 #include "gateway/connections.h"
+#include "gateway/events.h"
 #include "gateway/forward_orders.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/mux_master.h"
+#include "gateway/ping.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
 #include "shared/connection_list.h"
@@ -82,6 +84,36 @@ static void obey_close(struct control *control, struct control_request *request,
                            connection_closed, request);
     else
         connection_closed(request, false);
+}
+
+static void ping_answered(void *arg, json_t *answer)
+{
+    control_answer(arg, answer);
+}
+
+static void obey_ping(struct control *control, struct control_request *request,
+                      const json_t *object)
+{
+    gateway_ping(control->gateway, control_text(object, "upstream"), ping_answered, request);
+}
+
+static void obey_watch(struct control *control, struct control_request *request,
+                       const json_t *object)
+{
+    json_t *first = control_ok();
+
+    (void)object;
+    json_object_set_new(first, "pid", json_integer(control->gateway->options.process));
+    gateway_add_readiness(control->gateway, first);
+    control_watch(request, first);
+}
+
+void control_tell(struct control *control, const struct event *event)
+{
+    json_t *line = event_json(event);
+
+    control_tell_watchers(control->server, line);
+    json_decref(line);
 }
 
 static void reload_done(void *arg, bool ok, const struct config_change_result *result)
@@ -224,6 +256,7 @@ static const struct {
     {"reload", obey_reload, false},   {"stop", obey_stop, false},
     {"exit", obey_exit, false},       {"connections", obey_connections, true},
     {"close", obey_close, false},     {"upgrade", obey_upgrade, false},
+    {"ping", obey_ping, true},        {"watch", obey_watch, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,

@@ -30,6 +30,10 @@ void control_cut(struct control *control);
  */
 void control_forward_changed(struct control *control);
 
+/* Something has changed: those who watch are told. */
+struct event;
+void control_tell(struct control *control, const struct event *event);
+
 /* No new connection is accepted, and the path is free; forwards that are waited for will not come.
  */
 void control_close(struct control *control);

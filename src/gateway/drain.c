@@ -4,6 +4,7 @@
 
 #include "base/exit_status.h"
 #include "base/mem.h"
+#include "gateway/events.h"
 #include "gateway/forwards.h"
 
 #include <inttypes.h>
@@ -187,6 +188,7 @@ void gateway_drain(struct gateway *g, uint64_t timeout_ms)
 
     g->draining = true;
     g->drain_timeout_ms = timeout_ms;
+    gateway_happened(g, &(struct event){.kind = EVENT_DRAIN});
     keeper_link_notify(g->link, KEEPER_NOTICE_STOPPING, NULL);
     if (announce_ms == 0) {
         drain_now(g);
@@ -200,6 +202,7 @@ void gateway_drain_now(struct gateway *g, uint64_t timeout_ms)
 {
     g->draining = true;
     g->drain_timeout_ms = timeout_ms;
+    gateway_happened(g, &(struct event){.kind = EVENT_DRAIN});
     drain_now(g);
 }
 

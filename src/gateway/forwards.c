@@ -38,6 +38,7 @@ struct forwards {
     struct forward_list list;
     uint64_t orders; /* given so far */
     bool (*changed)(void *arg, const struct forward_status *status);
+    void (*lost)(void *arg, const struct config_forward *forward);
     void *arg;
 };
 
@@ -49,6 +50,7 @@ const char *forward_state_name(enum forward_state state)
 
 struct forwards *forwards_new(struct loop *loop, struct workers *workers,
                               bool (*changed)(void *arg, const struct forward_status *status),
+                              void (*lost)(void *arg, const struct config_forward *forward),
                               void *arg)
 {
     struct forwards *fs = mem_zalloc(sizeof(*fs));
@@ -56,6 +58,7 @@ struct forwards *forwards_new(struct loop *loop, struct workers *workers,
     fs->loop = loop;
     fs->workers = workers;
     fs->changed = changed;
+    fs->lost = lost;
     fs->arg = arg;
     TAILQ_INIT(&fs->list);
     return fs;
@@ -227,6 +230,8 @@ void forwards_session_lost(struct forwards *fs, const struct session_table *tabl
         if (f->table != table || f->slot != slot)
             continue;
         forward_detach(f);
+        if (f->state == FORWARD_UP)
+            fs->lost(fs->arg, f->config);
         forward_set_state(f, FORWARD_WAITING);
     }
     forwards_session_up(fs, table); /* (another session may be up) */

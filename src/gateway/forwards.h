@@ -29,9 +29,11 @@ struct forward_status {
 };
 
 /* `changed` is called, never from inside a call, whenever a forward has become FORWARD_UP or
- * FORWARD_DEGRADED; true: the callee has seen to it that a refusal is told of. */
+ * FORWARD_DEGRADED; true: the callee has seen to it that a refusal is told of. `lost` is called,
+ * also from inside forwards_session_lost, when the session of one that was up is lost. */
 struct forwards *forwards_new(struct loop *loop, struct workers *workers,
                               bool (*changed)(void *arg, const struct forward_status *status),
+                              void (*lost)(void *arg, const struct config_forward *forward),
                               void *arg);
 void forwards_free(struct forwards *forwards);
 

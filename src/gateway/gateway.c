@@ -5,6 +5,7 @@
 #include "base/exit_status.h"
 #include "base/mem.h"
 #include "base/visible.h"
+#include "gateway/events.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/history.h"
@@ -99,6 +100,25 @@ static bool on_dial_failed(struct pool_room *room, const struct config_upstream 
     return true;
 }
 
+void gateway_happened(struct gateway *g, const struct event *event)
+{
+    if (g->control != NULL)
+        control_tell(g->control, event);
+}
+
+static void on_pool_event(struct pool_room *room, const struct event *event)
+{
+    gateway_happened(container_of(room, struct gateway, room), event);
+}
+
+static void on_forward_lost(void *arg, const struct config_forward *forward)
+{
+    gateway_happened(arg, &(struct event){.kind = EVENT_FORWARD_DOWN,
+                                          .upstream = forward->via,
+                                          .forward = forward->name,
+                                          .reason = "its session was lost"});
+}
+
 /* A remote forward is up, or was refused. */
 static bool on_forward_changed(void *arg, const struct forward_status *status)
 {
@@ -113,6 +133,11 @@ static bool on_forward_changed(void *arg, const struct forward_status *status)
     else
         gateway_check_up(g);
     control_forward_changed(g->control);
+    gateway_happened(g, &(struct event){.kind = status->state == FORWARD_UP ? EVENT_FORWARD_UP
+                                                                            : EVENT_FORWARD_DOWN,
+                                        .upstream = status->forward->via,
+                                        .forward = status->forward->name,
+                                        .reason = status->error});
     return fatal;
 }
 
@@ -311,11 +336,12 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
         .failed = on_dial_failed,
+        .happened = on_pool_event,
         .up = on_pool_session_up,
     };
     g->room.history = history_new();
     g->room.resolver = resolver_new(g->loop, &(struct resolver_options){0});
-    g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, g);
+    g->room.forwards = forwards_new(g->loop, &g->workers, on_forward_changed, on_forward_lost, g);
     g->listeners = listeners_new(&g->workers);
     g->control = control_new(g);
     g->changes = config_changes_new(&(struct config_changes_options){

@@ -47,6 +47,11 @@ static inline bool is_command_line(const struct config *config)
     return config->file == NULL;
 }
 
+struct event;
+
+/* gateway.c: tells those who watch. */
+void gateway_happened(struct gateway *gateway, const struct event *event);
+
 /* reload.c */
 
 /* The log as the configuration and the options have it; what a person should know of a

@@ -2,12 +2,12 @@
  * themselves are dial_attempt.c's. */
 #include "gateway/pool.h"
 
-#include "gateway/history.h"
-
 #include "base/mem.h"
 #include "base/probe.h"
 #include "gateway/dial_attempt.h"
+#include "gateway/events.h"
 #include "gateway/forwards.h"
+#include "gateway/history.h"
 #include "gateway/post_quantum.h"
 #include "gateway/trouble.h"
 
@@ -35,6 +35,7 @@ struct pool {
     unsigned wanted; /* sessions, within the bounds */
     char *error;     /* why the last dial failed; NULL: it did not */
     struct trouble *trouble;
+    bool known_up; /* the last event said so */
     bool kex_told; /* that a key exchange is not post-quantum, since the configuration is in use */
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
@@ -58,15 +59,6 @@ static uint64_t now(const struct pool *pool)
 static unsigned waited(const struct pool *pool)
 {
     return atomic_load(&pool->table->waited);
-}
-
-static unsigned count(const struct pool *pool, enum slot_state state)
-{
-    unsigned n = 0;
-
-    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
-        n += session_table_slot_state(pool->table, i) == state;
-    return n;
 }
 
 static unsigned clamp(const struct pool *pool, unsigned wanted)
@@ -215,7 +207,8 @@ static unsigned target_size(const struct pool *pool)
  * called again when one may. */
 static void pool_fill(struct pool *pool)
 {
-    unsigned there = count(pool, SLOT_UP) + count(pool, SLOT_DIALLING);
+    unsigned there =
+        session_table_count(pool->table, SLOT_UP) + session_table_count(pool->table, SLOT_DIALLING);
     unsigned wanted = target_size(pool);
     uint64_t wait = UINT64_MAX;
     int slot;
@@ -250,8 +243,8 @@ static void pool_fill(struct pool *pool)
 /* A client found every session busy. Dials under way are counted: their sessions may suffice. */
 static void pool_grow(struct pool *pool)
 {
-    unsigned up = count(pool, SLOT_UP);
-    unsigned coming = count(pool, SLOT_DIALLING);
+    unsigned up = session_table_count(pool->table, SLOT_UP);
+    unsigned coming = session_table_count(pool->table, SLOT_DIALLING);
     unsigned carried = atomic_load(&pool->table->waiting);
     unsigned needed;
 
@@ -261,6 +254,16 @@ static void pool_grow(struct pool *pool)
     if (coming == 0 || needed > up + coming)
         pool->wanted = clamp(pool, up + coming + 1 > needed ? up + coming + 1 : needed);
     pool_fill(pool);
+}
+
+/* Tells of a session that has come or gone. */
+static void tell_session(struct pool *pool, int slot, enum event_kind kind, const char *why)
+{
+    struct event event = {.kind = kind, .upstream = pool->upstream->name, .reason = why};
+
+    event.session = slot;
+    event.host = pool->slots[slot].place->label;
+    pool->known_up = events_session(pool->room, &event, pool->known_up, pool_is_up(pool));
 }
 
 /* `why` NULL: the session was meant to end. */
@@ -281,12 +284,13 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         if (now(pool) - s->since < SHORT_LIFE_MS)
             host_backoff_lost(s->place->host, s->since, now(pool));
     }
+    tell_session(pool, slot, why != NULL ? EVENT_SESSION_LOST : EVENT_SESSION_CLOSED, why);
     pool_fill(pool);
 }
 
 void pool_tick(struct pool *pool)
 {
-    unsigned up = count(pool, SLOT_UP);
+    unsigned up = session_table_count(pool->table, SLOT_UP);
     bool asking = false;
 
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
@@ -338,7 +342,7 @@ void pool_forget_waits(struct pool *pool)
 
 bool pool_is_up(const struct pool *pool)
 {
-    return count(pool, SLOT_UP) > 0;
+    return session_table_count(pool->table, SLOT_UP) > 0;
 }
 
 void pool_state(const struct pool *pool, struct pool_state *state)
@@ -346,8 +350,8 @@ void pool_state(const struct pool *pool, struct pool_state *state)
     const struct deadline *retry_at = &pool->retry;
 
     *state = (struct pool_state){
-        .up = count(pool, SLOT_UP),
-        .dialling = count(pool, SLOT_DIALLING),
+        .up = session_table_count(pool->table, SLOT_UP),
+        .dialling = session_table_count(pool->table, SLOT_DIALLING),
         .wanted = pool->wanted,
         .waiting = atomic_load(&pool->table->waiting),
         .error = pool->error,
@@ -473,8 +477,9 @@ static void on_slot_up(struct session_table *table, int slot)
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
     post_quantum_tell(&pool->kex_told, pool->upstream, pool->slots[slot].info);
-    trouble_over(pool->trouble, now(pool), waited(pool), count(pool, SLOT_UP));
+    trouble_over(pool->trouble, now(pool), waited(pool), session_table_count(pool->table, SLOT_UP));
     forwards_session_up(pool->room->forwards, table);
+    tell_session(pool, slot, EVENT_SESSION_UP, NULL);
     pool->room->up(pool->room, pool->upstream);
 }
 

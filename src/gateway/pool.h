@@ -13,6 +13,7 @@
 #include "shared/service.h"
 #include "io/resolver.h"
 
+struct event;
 struct history;
 struct pool;
 
@@ -41,6 +42,8 @@ struct pool_room {
                    const char *place, const char *error);
     /* A session is up. */
     void (*up)(struct pool_room *room, const struct config_upstream *upstream);
+    /* A session or its upstream has come or gone; NULL: nobody is told (tests). */
+    void (*happened)(struct pool_room *room, const struct event *event);
 };
 
 /* A pool for an upstream of `config` (referenced); starts dialling at once. */

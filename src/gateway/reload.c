@@ -4,6 +4,7 @@
 #include "gateway/gateway_parts.h"
 
 #include "base/mem.h"
+#include "gateway/events.h"
 #include "io/sandbox.h"
 
 #include <stdio.h>
@@ -170,6 +171,22 @@ static void after_reload(struct gateway *g, const struct config_gateway *before)
         log_info("reloaded ssh_config");
 }
 
+static void tell_reload(struct gateway *g, const struct config_change_result *change,
+                        const char *refused)
+{
+    const struct config_problems *problems = change->problems;
+
+    if (refused == NULL)
+        gateway_happened(g, &(struct event){.kind = EVENT_RELOAD});
+    else
+        gateway_happened(g, &(struct event){
+                                .kind = EVENT_RELOAD_REFUSED,
+                                .reason = problems->count > 0      ? problems->lines[0]
+                                          : change->config != NULL ? refused
+                                                                   : change->error,
+                            });
+}
+
 bool gateway_apply(void *gateway, const struct config_change_result *change,
                    char error[static CONFIG_CHANGE_ERROR_MAX])
 {
@@ -189,6 +206,7 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
         after_reload(g, &before);
     else
         log_error("reload: nothing was changed");
+    tell_reload(g, change, ok ? NULL : error);
     return ok;
 }
 

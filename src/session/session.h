@@ -16,6 +16,8 @@
 #include "io/loop.h"
 #include "session/shell.h"
 
+#include <sys/queue.h>
+
 struct forwarded_open;
 struct session_listen;
 struct session_open;
@@ -65,6 +67,16 @@ struct session_state {
     const struct session_open *oldest;
 };
 
+/* One measurement of the way to the server and back. Embed it; `link` and `asked_at` are the
+ * engine's. */
+struct session_ping {
+    TAILQ_ENTRY(session_ping) link;
+    uint64_t asked_at;
+    /* Called once: the server answered after `microseconds`; or `failure` says why none is known:
+     * then it may be called from inside session_free, too. */
+    void (*answered)(struct session_ping *ping, const char *failure, uint64_t microseconds);
+};
+
 struct session {
     const struct session_operations *operations;
 };
@@ -90,6 +102,7 @@ struct session_operations {
     bool (*peer)(const struct session *session, struct ip *peer);
     void (*probe)(struct session *session);
     void (*check)(struct session *session);
+    void (*ping)(struct session *session, struct session_ping *ping); /* NULL: it cannot */
     void (*state)(const struct session *session, struct session_state *state);
     void (*tick)(struct session *session);
 };
@@ -230,6 +243,16 @@ static inline void session_probe(struct session *session)
 static inline void session_check(struct session *session)
 {
     session->operations->check(session);
+}
+
+/* Sends what the server answers at once, and measures how long that takes; within ten seconds there
+ * is an answer or a failure. False, and nothing comes: the engine has no means for it. */
+static inline bool session_ping(struct session *session, struct session_ping *ping)
+{
+    if (session->operations->ping == NULL)
+        return false;
+    session->operations->ping(session, ping);
+    return true;
 }
 
 static inline void session_state(const struct session *session, struct session_state *state)

@@ -1,6 +1,7 @@
 /* The global requests of one session: asking, and recognising answers. */
 #include "session_libssh/global_requests.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "session_libssh/expectations.h"
 #include "session_libssh/libssh_session.h"
@@ -155,6 +156,7 @@ void global_requests_probe(struct libssh_session *s)
     g->sent = false;
     g->probing = true; /* the log is needed for what follows */
     g->probed_at = loop_now(s->loop);
+    g->probed_us = clock_now_us();
     global_requests_keepalive(s);
     g->probing =
         g->sent; /* else an earlier one is out, whose answer tells nothing about this one */
@@ -226,6 +228,7 @@ void global_requests_read_log(struct libssh_session *s, const char *function, co
     if (g->probing && is_answer(function, text)) {
         g->probing = false;
         session_note_round_trip(s, loop_now(s->loop) - g->probed_at);
+        session_pings_heard(s, clock_now_us() - g->probed_us);
     }
     if (is_unimplemented(function, text)) {
         g->probing = false;

@@ -31,6 +31,7 @@ struct global_requests {
     TAILQ_HEAD(, global_request) queue;
     uint64_t asked_at;  /* loop_now */
     uint64_t probed_at; /* the same */
+    uint64_t probed_us; /* the same, by clock_now_us */
     bool probing;       /* a keepalive is out that measures the way there and back */
     bool kept_alive;    /* a keepalive was sent */
     bool unimplemented; /* the server answered one, or a request, with UNIMPLEMENTED: libssh waits

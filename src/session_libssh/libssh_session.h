@@ -69,6 +69,13 @@ struct session_round_trip {
     bool measured; /* since the login, too */
 };
 
+/* Who wants to know how long the way is now: pings.c. */
+struct session_pings {
+    TAILQ_HEAD(, session_ping) waiting;
+    bool answered; /* to be told at the turn's end */
+    uint64_t answer_us;
+};
+
 /* What waits to be sent: writing.c. */
 struct session_writing {
     uint64_t fresh;        /* bytes written since the last flush */
@@ -141,6 +148,7 @@ struct libssh_session {
     struct session_keepalive keepalive;
     struct session_silence silence;
     struct session_round_trip round_trip;
+    struct session_pings pings;
     struct session_writing writing;
     struct session_rekey rekey;
     struct session_channels channels;
@@ -239,6 +247,19 @@ uint64_t session_silent_ms(const struct libssh_session *session);
 void libssh_session_probe(struct session *session);
 void libssh_session_check(struct session *session);
 void libssh_session_tick(struct session *session);
+
+/* pings.c */
+
+void session_pings_init(struct libssh_session *session);
+/* The measuring keepalive was answered; from inside libssh's calls. */
+void session_pings_heard(struct libssh_session *session, uint64_t microseconds);
+/* At a turn's end, and four times a second. */
+void session_pings_turn(struct libssh_session *session);
+void session_pings_tick(struct libssh_session *session);
+/* The session has died, or ends. */
+void session_pings_end(struct libssh_session *session);
+/* Operation of struct session_operations. */
+void libssh_session_ping(struct session *session, struct session_ping *ping);
 
 /* forwarded_open.c */
 

@@ -70,6 +70,7 @@ static void keepalive_due(struct deadline *deadline)
 
 void session_liveness_init(struct libssh_session *s)
 {
+    session_pings_init(s);
     s->silence.heard_at = loop_now(s->loop);
     if (s->options.keepalive_ms > 0)
         deadline_arm(s->loop, &s->keepalive.deadline, s->options.keepalive_ms, keepalive_due);
@@ -77,6 +78,7 @@ void session_liveness_init(struct libssh_session *s)
 
 void session_liveness_end(struct libssh_session *s)
 {
+    session_pings_end(s);
     deadline_cancel(&s->keepalive.deadline);
 }
 
@@ -96,6 +98,7 @@ void session_liveness_turn(struct libssh_session *s)
                       (unsigned long long)s->keepalive.answer_ms);
     }
     s->keepalive.awaited = 0;
+    session_pings_turn(s);
 }
 
 void libssh_session_probe(struct session *session)
@@ -168,4 +171,5 @@ void libssh_session_tick(struct session *session)
     session_log_stalls(s);
     opens_tick(s);
     global_requests_tick(s);
+    session_pings_tick(s);
 }

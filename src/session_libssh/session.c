@@ -248,6 +248,7 @@ static const struct session_operations libssh_session_operations = {
     .peer = libssh_session_peer,
     .probe = libssh_session_probe,
     .check = libssh_session_check,
+    .ping = libssh_session_ping,
     .state = libssh_session_state,
     .tick = libssh_session_tick,
 };

@@ -228,3 +228,12 @@ void session_table_release(struct session_table *table, int slot)
 {
     atomic_fetch_sub_explicit(&table->slots[slot].channels, 1, memory_order_relaxed);
 }
+
+unsigned session_table_count(const struct session_table *table, enum slot_state state)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        n += session_table_slot_state(table, i) == state;
+    return n;
+}

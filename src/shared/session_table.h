@@ -126,6 +126,9 @@ int session_table_hint(const struct session_table *table, int worker);
 /* Gives one reservation back; the slot may have a newer session by then. */
 void session_table_release(struct session_table *table, int slot);
 
+/* The slots in that state. */
+unsigned session_table_count(const struct session_table *table, enum slot_state state);
+
 enum slot_state session_table_slot_state(const struct session_table *table, int slot);
 void session_table_set_slot(struct session_table *table, int slot, enum slot_state state);
 

@@ -185,6 +185,8 @@ static void every_command_line_is_read(void **state)
         {"-O stop -S /s", "O=stop S=/s ssh=-S|/s say=controlpath|/s"},
         {"-O forward -L 1:a:1 host", "host=host O=forward L=1:a:1"},
         {"-O status --json --config f", "config=f O=status json"},
+        {"-O close -S /s 7", "host=7 O=close S=/s ssh=-S|/s say=controlpath|/s"},
+        {"-O ping office --config f", "host=office config=f O=ping"},
         {"--help", "help"},
         {"--help anything at all", "help"},
         {"-V", "version"},

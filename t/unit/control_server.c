@@ -187,6 +187,53 @@ static void an_answer_may_come_later_and_the_next_request_waits(void **state)
     close(fd);
 }
 
+static void tell(const char *what)
+{
+    json_t *line = json_pack("{s:s}", "event", what);
+    control_tell_watchers(server, line);
+    json_decref(line);
+}
+
+static struct control_request *asked_later(int fd)
+{
+    answer_later = true;
+    say(fd, CHECK);
+    run_now(loop);
+    return pending;
+}
+
+static void who_watches_is_told_line_by_line(void **state)
+{
+    int fd = ask_at(path);
+
+    (void)state;
+    control_watch(asked_later(fd), control_ok());
+    assert_string_equal(heard(fd), OK);
+    tell("one");
+    tell("two");
+    assert_string_equal(heard(fd), "{\"event\":\"one\"}\n{\"event\":\"two\"}\n");
+    say(fd, CHECK); /* which ends it */
+    assert_string_equal(heard(fd), "(closed)");
+    close(fd);
+}
+
+static void who_watches_and_does_not_read_is_cut(void **state)
+{
+    static char text[CONTROL_WATCH_HELD / 4];
+    int fd = ask_at(path);
+    ssize_t got, came = 0;
+
+    (void)state;
+    control_watch(asked_later(fd), control_ok());
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 100; i++, run_now(loop))
+        tell(text); /* (of which the kernel holds some) */
+    while ((got = read(fd, error, sizeof error)) > 0)
+        came += got;
+    assert_true(got == 0 && came < (ssize_t)(50 * sizeof text)); /* it was closed */
+    close(fd);
+}
+
 static void an_answer_that_nobody_waits_for_is_dropped(void **state)
 {
     int fd = ask_at(path);
@@ -434,6 +481,8 @@ int main(void)
         TEST(a_request_may_come_byte_by_byte),
         TEST(who_has_said_all_still_gets_the_answer),
         TEST(an_answer_may_come_later_and_the_next_request_waits),
+        TEST(who_watches_is_told_line_by_line),
+        TEST(who_watches_and_does_not_read_is_cut),
         TEST(an_answer_that_nobody_waits_for_is_dropped),
         TEST(what_makes_no_sense_is_told_so_and_closed),
         TEST(too_long_a_line_is_not_read_to_its_end),

@@ -28,6 +28,11 @@ static bool on_forward_changed(void *arg, const struct forward_status *status)
     return true;
 }
 
+static void on_forward_lost(void *arg, const struct config_forward *forward)
+{
+    (void)arg, (void)forward;
+}
+
 int pools_set_up(void **state)
 {
     scene_set_up(state);
@@ -38,8 +43,8 @@ int pools_set_up(void **state)
                                          .failed = on_dial_failed,
                                          .up = on_pool_up}};
     scene.gateway.workers.main_events = &pool_main_events;
-    pools.room.forwards =
-        forwards_new(scene.gateway.loop, &scene.gateway.workers, on_forward_changed, NULL);
+    pools.room.forwards = forwards_new(scene.gateway.loop, &scene.gateway.workers,
+                                       on_forward_changed, on_forward_lost, NULL);
     pools.listeners[0] = tcp_listen("127.0.0.1", &pools.port, 64);
     pools.listeners[1] = tcp_listen("127.0.0.2", &pools.port, 64);
     return 0;

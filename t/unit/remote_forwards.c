@@ -29,6 +29,7 @@ struct forwards_scene {
     struct told told;
     struct forward_status changed; /* the last */
     unsigned changes;
+    unsigned losses; /* of sessions of forwards that were up */
 };
 
 static struct forwards_scene *scene;
@@ -78,6 +79,13 @@ static bool on_changed(void *arg, const struct forward_status *status)
     return false;
 }
 
+static void on_lost(void *arg, const struct config_forward *forward)
+{
+    (void)arg;
+    assert_non_null(forward);
+    scene->losses++;
+}
+
 static void session_up(int table, int slot, int worker)
 {
     gateway_scene_slot(&scene->gateway, table, slot, worker, SLOT_UP);
@@ -122,7 +130,8 @@ static int set_up(void **state)
         scene->gateway.each[i]->index = i;
     }
     gateway_scene_init(&scene->gateway, loop_new(), WORKERS);
-    scene->forwards = forwards_new(scene->gateway.loop, &scene->gateway.workers, on_changed, NULL);
+    scene->forwards =
+        forwards_new(scene->gateway.loop, &scene->gateway.workers, on_changed, on_lost, NULL);
     return 0;
 }
 
@@ -195,7 +204,9 @@ static void a_lost_session_is_replaced_by_one_that_is_there(void **state)
     answers(first, 4711);
     session_up(0, 1, 1);
     assert_int_equal(scene->told.orders, 1);
+    assert_int_equal(scene->losses, 0);
     session_lost(0, 0);
+    assert_int_equal(scene->losses, 1);
     assert_int_equal(scene->told.orders, 2);
     assert_int_equal(scene->told.slot, 1);
     assert_int_not_equal(scene->told.number, first);
@@ -212,6 +223,7 @@ static void a_lost_session_is_replaced_by_the_next(void **state)
     session_up(0, 0, 0);
     wants(WEB);
     session_lost(0, 0);
+    assert_int_equal(scene->losses, 0); /* (it was not up) */
     assert_int_equal(status().state, FORWARD_WAITING);
     assert_int_equal(status().session, -1);
     session_up(0, 0, 1);

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 PIECE = 1 << 20
+LEAST_TEXT = 16  # characters
 
 
 def regions(pid):
@@ -43,8 +44,18 @@ def _strings(data):
         data = data[4 + length:]
 
 
+def _text_of(raw, secret, width):
+    """The pieces of base64 lines of that width that stand for a secret only."""
+    start = raw.rindex(secret)
+    text = base64.b64encode(raw)
+    first, last = (start + 2) // 3 * 4, (start + len(secret)) // 3 * 4
+    breaks = [first, *range((first // width + 1) * width, last, width), last]
+    pieces = (text[one:other] for one, other in zip(breaks, breaks[1:]))
+    return [piece for piece in pieces if len(piece) >= LEAST_TEXT]
+
+
 def private_parts(path, passphrase=""):
-    """The secret numbers of a private key file, each in both orders of bytes, and its text."""
+    """The secret numbers of a private key file, each in both orders of bytes, and as the file's text."""
     copy = path + ".plain"
     with open(path, "rb") as source, open(copy, "wb") as out:
         out.write(source.read())
@@ -55,7 +66,7 @@ def private_parts(path, passphrase=""):
         lines = source.read().split("\n")
     raw = base64.b64decode("".join(line for line in lines if line and not line.startswith("-")))
     # PROTOCOL.key of OpenSSH: cipher, kdf and its options, how many keys, public key, private part.
-    _, _, _ = parts = list(_strings(raw[len("openssh-key-v1\0"):]))[:3]
+    parts = list(_strings(raw[len("openssh-key-v1\0"):]))[:3]
     at = len("openssh-key-v1\0") + sum(4 + len(part) for part in parts) + 4
     inner = list(_strings(raw[at:]))[1][8:]
     kind, *fields = _strings(inner)
@@ -65,5 +76,5 @@ def private_parts(path, passphrase=""):
         secrets = [field.lstrip(b"\0") for field in (fields[2], fields[4], fields[5])]
     else:  # ecdsa-sha2-*
         secrets = [fields[2].lstrip(b"\0")]
-    text = [line.encode() for line in lines[2:-3]]
-    return [form for one in secrets for form in (one, one[::-1])] + text
+    return [form for one in secrets
+            for form in (one, one[::-1], *_text_of(raw, one, len(lines[1])))]
