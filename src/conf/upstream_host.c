@@ -1,5 +1,10 @@
-/* Splitting the entries of `hosts`. */
+/* Hosts, as the configuration or libssh's reading of ssh_config has them. */
 #include "conf/upstream_host.h"
+
+#include "base/hostport.h"
+#include "base/mem.h"
+#include "conf/ssh_names.h"
+#include "conf/ssh_tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,4 +35,23 @@ bool upstream_host_find(const struct config_upstream *upstream, const char *entr
             return true;
         }
     return false;
+}
+
+char *upstream_host_command(const struct config_upstream *upstream,
+                            const struct upstream_host *host)
+{
+    char port[8];
+    const struct ssh_tokens tokens = {
+        .host = host->name,
+        .name = host->name,
+        .port = port,
+        .user = upstream->user,
+        .alias = upstream->host_key_alias,
+    };
+
+    /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
+    if (ssh_host_wrong(host->name) != NULL)
+        return NULL;
+    snprintf(port, sizeof(port), "%u", host->port);
+    return ssh_tokens_expand(upstream->proxy_command, &tokens);
 }

@@ -1,4 +1,4 @@
-/* One of an upstream's hosts, as a login needs it. Pure; any thread. */
+/* Where the hosts of an upstream are, and the ProxyCommand that leads there. Pure; any thread. */
 #ifndef ADIT_CONF_UPSTREAM_HOST_H
 #define ADIT_CONF_UPSTREAM_HOST_H
 
@@ -18,5 +18,10 @@ void upstream_host_at(const struct config_upstream *upstream, size_t index,
 /* From that entry, wherever it stands. False: the upstream has no such host. */
 bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
                         struct upstream_host *host);
+
+/* The upstream's ProxyCommand for the host, to be run by a shell; the caller frees. NULL: the
+ * host's name may not be in a command (ssh_host_wrong). */
+char *upstream_host_command(const struct config_upstream *upstream,
+                            const struct upstream_host *host);
 
 #endif

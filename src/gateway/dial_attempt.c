@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "conf/ssh_names.h"
-#include "conf/ssh_tokens.h"
 #include "conf/upstream_host.h"
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
@@ -118,8 +117,8 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
-    const char *ended = proxy_command_ended(*a->r.proxy);
-    bool failed = ended != NULL && strcmp(ended, PROXY_ENDED_WELL) != 0;
+    const char *ended = dial_command_ended(*a->r.proxy);
+    bool failed = ended != NULL && strcmp(ended, COMMAND_ENDED_WELL) != 0;
     char *error =
         failed ? mem_printf("ProxyCommand %s before there was a session: %s", ended, a->login_error)
         : ended != NULL ? mem_printf("%s (ProxyCommand %s)", a->login_error, ended)
@@ -327,21 +326,19 @@ static void start_tcp(struct dial_attempt *a)
 
 /* By a ProxyCommand. */
 
-/* The command for this host; the caller frees it. */
-static char *command_of(const struct dial_attempt *a)
+static void on_command_started(void *arg, int fd, int error)
 {
-    char *port = mem_printf("%u", a->r.place->port);
-    const struct ssh_tokens tokens = {
-        .host = a->r.place->name,
-        .name = a->r.place->name,
-        .port = port,
-        .user = a->r.upstream->user,
-        .alias = a->r.upstream->host_key_alias,
-    };
-    char *command = ssh_tokens_expand(a->r.upstream->proxy_command, &tokens);
+    struct dial_attempt *a = arg;
+    char *text;
 
-    free(port);
-    return command;
+    if (fd >= 0) {
+        dial(a, fd);
+        return;
+    }
+    text = mem_printf("ProxyCommand cannot be run by %s: %s",
+                      getenv("SHELL") != NULL ? getenv("SHELL") : "/bin/sh", strerror(error));
+    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
+    free(text);
 }
 
 static void start_proxy(struct dial_attempt *a)
@@ -349,7 +346,6 @@ static void start_proxy(struct dial_attempt *a)
     /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
     const char *wrong = ssh_host_wrong(a->r.place->name);
     char error[HOST_MAX + 200];
-    int fd;
 
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
@@ -357,16 +353,8 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    char *command = command_of(a);
-    *a->r.proxy = proxy_command_start(a->r.room->proxies, command, &fd);
-    free(command);
-    if (*a->r.proxy != NULL) {
-        dial(a, fd);
-        return;
-    }
-    snprintf(error, sizeof(error), "ProxyCommand cannot be run by %s: %s",
-             getenv("SHELL") != NULL ? getenv("SHELL") : "/bin/sh", strerror(errno));
-    dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+                                     on_command_started, a);
 }
 
 /* Through a jump host. */

@@ -13,6 +13,7 @@ struct place {
     size_t index;                  /* of its entry in the upstream's hosts */
     char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
     struct host_backoff *host;
+    size_t index;      /* among the upstream's hosts */
     unsigned sessions; /* up, retiring or being dialled */
 };
 
@@ -35,7 +36,7 @@ struct dial_attempt_request {
     int slot; /* given back to `done` */
     /* Set if there is a ProxyCommand. The caller hangs up on it when the attempt has failed or was
      * cancelled, or when the session has ended. */
-    struct proxy_command **proxy;
+    struct dial_command **proxy;
     dial_attempt_done *done;
     void *arg;
 };

@@ -335,7 +335,6 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .join_engine = g->options.join_engine,
         .hosts = host_backoffs_new(),
         .may_ask = g->options.may_ask,
-        .proxies = proxy_commands_new(g->loop),
         .failed = on_dial_failed,
         .happened = on_pool_event,
         .up = on_pool_session_up,
@@ -408,7 +407,6 @@ void gateway_free(struct gateway *g)
     resolver_free(g->room.resolver);
     service_free(g->room.service);
     keeper_link_free(g->link);
-    proxy_commands_free(g->room.proxies);
     mailbox_free(g->workers.main_mailbox);
     socket_linger_abort(g->loop);
     limit_counts_free(g->workers.limits);

@@ -40,7 +40,7 @@ struct pool {
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct proxy_command *proxy;  /* the program that is its connection; NULL: none */
+        struct dial_command *proxy;   /* the program that is its connection; NULL: none */
         struct connection_info *info; /* NULL until it has logged in */
         uint64_t since;               /* when its worker got it */
         uint64_t idle_since;          /* 0: it carries channels */
@@ -98,7 +98,7 @@ static void slot_clear(struct pool_slot *s)
 {
     free(s->info);
     s->info = NULL;
-    proxy_command_hang_up(s->proxy);
+    dial_command_hang_up(s->proxy);
     s->proxy = NULL;
 }
 
@@ -433,7 +433,7 @@ void pool_free(struct pool *pool)
             session_table_set_slot(pool->table, i, SLOT_EMPTY);
         } else if (session_table_slot_state(pool->table, i) != SLOT_EMPTY) {
             session_table_set_slot(pool->table, i, SLOT_RETIRING);
-            proxy_command_leave(pool->slots[i].proxy);
+            dial_command_leave(pool->slots[i].proxy);
         }
         free(pool->slots[i].info);
     }

@@ -9,7 +9,7 @@
 #include "shared/label_counts.h"
 #include "shared/metrics.h"
 #include "worker/worker.h"
-#include "io/proxy_command.h"
+#include "gateway/dial_command.h"
 #include "shared/service.h"
 #include "io/resolver.h"
 
@@ -27,9 +27,8 @@ struct pool_room {
     struct host_backoffs *hosts;            /* backoff, shared by all that dial the same place */
     struct keeper_link *link;               /* for login lines; NULL: none (tests) */
     bool may_ask;                           /* dials may ask a person */
-    struct proxy_commands *proxies;
-    struct service *service;       /* the main thread's */
-    struct forwards *forwards;     /* that sessions hold */
+    struct service *service;                /* the main thread's */
+    struct forwards *forwards;              /* that sessions hold */
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct history *history;       /* NULL: none (tests) */
     struct metrics metrics;        /* dials */

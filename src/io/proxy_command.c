@@ -1,29 +1,29 @@
-/* ProxyCommand, by uv_spawn. It runs on the main thread, which may not wait, for as long as its
- * connection, and its exit is an event of the loop: so it is not io/subprocess's, which waits.
- * uv_spawn resets the signals, as io/subprocess does, and waits for the process.
+/* ProxyCommand, by posix_spawn(3). It runs for as long as its connection, and its exit is an event
+ * of the loop (pidfd_open(2)): so it is not io/subprocess's, which waits. (libuv's uv_spawn would
+ * not know the commands that run through an upgrade.)
  *
  * As with ssh(1) the command has a pipe for its input and one for its output: some commands
- * (ncat) show the end of their connection only by closing one of them. libssh takes one descriptor:
- * pumps join the pipes to a socketpair. */
+ * (ncat) show the end of their connection only by closing one of them. */
 #include "io/proxy_command.h"
 
 #include "base/mem.h"
-#include "io/pump.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
+#include <spawn.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct proxy_command {
-    uv_process_t process;
+    uv_poll_t poll;
     LIST_ENTRY(proxy_command) link;
-    bool abandoned; /* freed when the command has exited */
-    char ended[40]; /* how it ended; "": it runs */
+    pid_t pid;
+    int exit_fd;                     /* readable when it has exited */
+    proxy_command_exited_fn *exited; /* NULL: nobody wants to know */
+    void *arg;
 };
 
 struct proxy_commands {
@@ -42,56 +42,56 @@ struct proxy_commands *proxy_commands_new(struct loop *loop)
 
 static void on_command_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_process_t *)handle, struct proxy_command, process));
+    free(container_of((uv_poll_t *)handle, struct proxy_command, poll));
 }
 
 static void forget_command(struct proxy_command *p)
 {
     LIST_REMOVE(p, link);
-    uv_close((uv_handle_t *)&p->process, on_command_closed);
+    uv_poll_stop(&p->poll);
+    close(p->exit_fd);
+    uv_close((uv_handle_t *)&p->poll, on_command_closed);
 }
 
-static void set_ended(struct proxy_command *p, int status, int signal)
+static void on_command_exited(uv_poll_t *poll, int status, int events)
 {
-    if (signal != 0)
-        snprintf(p->ended, sizeof(p->ended), "killed by signal %d", signal);
+    struct proxy_command *p = container_of(poll, struct proxy_command, poll);
+    proxy_command_exited_fn *exited = p->exited;
+    void *arg = p->arg;
+    siginfo_t info = {0};
+
+    (void)status;
+    (void)events;
+    if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+        return;
+    forget_command(p);
+    if (exited == NULL)
+        return;
+    if (info.si_code == CLD_EXITED)
+        exited(arg, info.si_status, 0);
     else
-        snprintf(p->ended, sizeof(p->ended), "exited with status %d", status);
+        exited(arg, 0, info.si_status);
 }
 
-static void on_command_exited(uv_process_t *process, int64_t status, int signal)
+struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
+                                          proxy_command_exited_fn *exited, void *arg)
 {
-    struct proxy_command *p = container_of(process, struct proxy_command, process);
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct proxy_command *p;
 
-    set_ended(p, (int)status, signal);
-    if (p->abandoned)
-        forget_command(p);
-}
-
-/* Returns 0 or an error of libuv. */
-static int spawn_shell(struct proxy_commands *all, struct proxy_command *p, const char *command,
-                       int input, int output)
-{
-    const char *shell = getenv("SHELL");
-    char *script = mem_printf("exec %s", command);
-    char *argv[] = {(char *)(shell != NULL && shell[0] != '\0' ? shell : "/bin/sh"), (char *)"-c",
-                    script, NULL};
-    uv_stdio_container_t stdio[] = {
-        {.flags = UV_INHERIT_FD, .data.fd = input},
-        {.flags = UV_INHERIT_FD, .data.fd = output},
-        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
-    };
-    uv_process_options_t options = {
-        .exit_cb = on_command_exited,
-        .file = argv[0],
-        .args = argv,
-        .stdio_count = sizeof(stdio) / sizeof(stdio[0]),
-        .stdio = stdio,
-    };
-    int error = uv_spawn(loop_uv(all->loop), &p->process, &options);
-
-    free(script);
-    return error;
+    if (fd < 0)
+        return NULL;
+    p = mem_zalloc(sizeof(*p));
+    *p = (struct proxy_command){.pid = pid, .exit_fd = fd, .exited = exited, .arg = arg};
+    if (uv_poll_init(loop_uv(all->loop), &p->poll, fd) != 0) {
+        close(fd);
+        free(p);
+        errno = EMFILE;
+        return NULL;
+    }
+    LIST_INSERT_HEAD(&all->list, p, link);
+    uv_poll_start(&p->poll, UV_READABLE, on_command_exited);
+    return p;
 }
 
 /* The pipes: one end of each is the command's. */
@@ -99,6 +99,35 @@ struct pipes {
     int input[2];
     int output[2];
 };
+
+/* 0 or an error of errno(3). */
+static int spawn_shell(const char *command, const struct pipes *pipes, pid_t *pid)
+{
+    const char *shell = getenv("SHELL");
+    char *script = mem_printf("exec %s", command);
+    char *argv[] = {(char *)(shell != NULL && shell[0] != '\0' ? shell : "/bin/sh"), (char *)"-c",
+                    script, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    int error;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipes->input[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, pipes->output[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    error = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    free(script);
+    return error;
+}
 
 static void close_ends(struct pipes *pipes, bool ours)
 {
@@ -117,78 +146,50 @@ static bool open_pipes(struct pipes *pipes)
     return false;
 }
 
-/* Joins this process's ends to one descriptor; -1: errno. */
-static int join_pipes(const struct pipes *pipes)
+struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command,
+                                          int ends[static 2], proxy_command_exited_fn *exited,
+                                          void *arg)
 {
-    int ends[2];
-    int back;
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        close(pipes->input[1]);
-        close(pipes->output[0]);
-        return -1;
-    }
-    back = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-    /* (Where a pump cannot start the connection ends at once, and the dial fails.) */
-    if (!pump_start(pipes->output[0], back, NULL) || !pump_start(ends[1], pipes->input[1], NULL))
-        shutdown(ends[0], SHUT_RDWR);
-    return ends[0];
-}
-
-struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command, int *fd)
-{
-    struct proxy_command *p;
+    struct proxy_command *p = NULL;
     struct pipes pipes;
+    pid_t pid;
     int error;
 
     if (!open_pipes(&pipes))
         return NULL;
-    p = mem_zalloc(sizeof(*p));
-    error = spawn_shell(all, p, command, pipes.input[0], pipes.output[1]);
-    close_ends(&pipes, false);
-    LIST_INSERT_HEAD(&all->list, p, link);
-    if (error != 0) {
-        close_ends(&pipes, true);
-    } else {
-        *fd = join_pipes(&pipes);
-        error = *fd < 0 ? -errno : 0;
+    error = spawn_shell(command, &pipes, &pid);
+    if (error == 0) {
+        p = proxy_command_adopt(all, pid, exited, arg);
+        error = errno;
+        if (p == NULL) { /* (nobody would wait for it) */
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+        }
     }
-    if (error != 0) {
-        proxy_command_hang_up(
-            p); /* (libuv requires that the handle is closed, also if the process never ran) */
-        errno = -error;
+    close_ends(&pipes, false);
+    if (p == NULL) {
+        close_ends(&pipes, true);
+        errno = error;
         return NULL;
     }
+    ends[0] = pipes.input[1];
+    ends[1] = pipes.output[0];
     return p;
 }
 
-const char *proxy_command_ended(struct proxy_command *p)
+pid_t proxy_command_process(const struct proxy_command *p)
 {
-    siginfo_t info = {0};
-
-    /* The connection of a command ends before libuv has waited for the process: the status is
-     * looked up. */
-    if (p->ended[0] == '\0' &&
-        waitid(P_PID, (id_t)p->process.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        info.si_pid != 0)
-        set_ended(p, info.si_code == CLD_EXITED ? info.si_status : 0,
-                  info.si_code == CLD_EXITED ? 0 : info.si_status);
-    return p->ended[0] != '\0' ? p->ended : NULL;
+    return p->pid;
 }
 
 void proxy_command_leave(struct proxy_command *p)
 {
-    if (p == NULL)
-        return;
-    p->abandoned = true;
-    if (!uv_is_active((uv_handle_t *)&p->process))
-        forget_command(p);
+    p->exited = NULL;
 }
 
 void proxy_command_hang_up(struct proxy_command *p)
 {
-    if (p != NULL && uv_is_active((uv_handle_t *)&p->process))
-        uv_process_kill(&p->process, SIGHUP);
+    kill(p->pid, SIGHUP);
     proxy_command_leave(p);
 }
 
@@ -199,8 +200,7 @@ void proxy_commands_free(struct proxy_commands *all)
     if (all == NULL)
         return;
     while ((p = LIST_FIRST(&all->list)) != NULL) {
-        if (uv_is_active((uv_handle_t *)&p->process))
-            uv_process_kill(&p->process, SIGHUP);
+        kill(p->pid, SIGHUP);
         forget_command(p);
     }
     free(all);

@@ -225,8 +225,8 @@ static void raise_descriptor_limit(void)
 static void hide_memory(const struct config *config)
 {
     /* (After an upgrade the configuration may be one that cannot be read any more.) */
-    bool hides = (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) &&
-                 !sandbox_is_left_out();
+    bool hides =
+        (config == NULL || config->gateway.sandbox != CONFIG_SANDBOX_OFF) && !sandbox_is_left_out();
 
     if (hides && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         log_warning("PR_SET_DUMPABLE: %s", strerror(errno));
@@ -297,6 +297,7 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
+    k->commands = proxy_commands_new(k->loop);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
@@ -323,6 +324,7 @@ static void keeper_free(struct keeper *k)
     deadline_cancel(&k->patience);
     child_free(k->current);
     password_checks_free(k->checks);
+    proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     login_lines_free(k);

@@ -5,6 +5,7 @@
 #include "io/loop.h"
 #include "io/mailbox.h"
 #include "io/packets.h"
+#include "io/proxy_command.h"
 #include "io/signals.h"
 #include "keeper/keeper.h"
 #include "keeper/key_agent.h"
@@ -38,6 +39,7 @@ struct keeper {
     struct signals *signals;
     struct bound_sockets *sockets;
     struct password_checks *checks;
+    struct proxy_commands *commands;
 
     struct gateway_child *current;      /* the gateway that listens; NULL: there is none */
     struct gateway_child *successor;    /* that is to listen in its place; NULL: none */
@@ -139,9 +141,15 @@ bool service_line_open(struct gateway_child *child, int *fd);
  * again. */
 bool service_line_adopt(struct gateway_child *child, int fd);
 
-/* Calls `each` with the end of each line. */
-void service_lines_each(const struct gateway_child *child, void (*each)(void *arg, int fd),
-                        void *arg);
+/* A command of the line that was adopted last, and still runs. */
+void service_line_adopt_command(struct gateway_child *child, uint32_t request, pid_t pid);
+
+/* Calls `line` with the end of each line, and then `command` with each of its commands that runs.
+ */
+typedef void service_line_fn(void *arg, int fd);
+typedef void service_command_fn(void *arg, uint32_t request, pid_t pid);
+void service_lines_each(const struct gateway_child *child, service_line_fn *each_line,
+                        service_command_fn *each_command, void *arg);
 
 /* Whether no answer is queued. */
 bool service_lines_are_sent(const struct gateway_child *child);

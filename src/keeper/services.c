@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/upstream_host.h"
 #include "io/unix_connect.h"
 #include "wire/service.h"
 
@@ -15,8 +16,10 @@
 /* A gateway has a line for each of its threads with a loop. */
 #define LINES_MAX 1024
 
-/* Of one line: passwords that are to be checked, and answers that the gateway does not read. */
+/* Of one line: passwords that are to be checked, commands that run, and answers that the gateway
+ * does not read. */
 #define REQUESTS_MAX 8192
+#define COMMANDS_MAX 1024
 #define UNREAD_MAX 1024
 
 struct service_line {
@@ -33,6 +36,7 @@ struct line_request {
     struct service_line *line;
     uint32_t number;
     struct hash_check *check;
+    struct proxy_command *command;
 };
 
 /* Answers. (`fd` is closed once it is sent.) */
@@ -75,19 +79,33 @@ static void line_request_end(struct line_request *request)
 {
     if (request->check != NULL)
         password_check_forget(request->check);
+    if (request->command != NULL)
+        proxy_command_hang_up(request->command);
     line_request_free(request);
 }
 
-static void line_forget(struct service_line *line, uint32_t number)
+/* NULL: it has been answered. */
+static struct line_request *line_find(const struct service_line *line, uint32_t number)
 {
     struct line_request *request;
 
-    LIST_FOREACH (request, &line->requests, link) {
-        if (request->number == number) {
-            line_request_end(request);
-            return;
-        }
+    LIST_FOREACH (request, &line->requests, link)
+        if (request->number == number)
+            return request;
+    return NULL;
+}
+
+static void line_forget(struct service_line *line, uint32_t number, bool leave)
+{
+    struct line_request *request = line_find(line, number);
+
+    if (request == NULL)
+        return;
+    if (leave && request->command != NULL) {
+        proxy_command_leave(request->command);
+        request->command = NULL;
     }
+    line_request_end(request);
 }
 
 /* The configuration that the gateway asks by. What it was offered last it may have in use already.
@@ -191,6 +209,58 @@ static void connect_user_agent(struct service_line *line, const struct service_m
                                                         : getenv("SSH_AUTH_SOCK"));
 }
 
+/* Commands. */
+
+static void on_line_command_exited(void *arg, int status, int number)
+{
+    struct line_request *request = arg;
+
+    answer_line(request->line, SERVICE_EXITED,
+                (const uint32_t[]){request->number, (uint32_t)status, (uint32_t)number}, -1);
+    request->command = NULL;
+    line_request_free(request);
+}
+
+/* The ProxyCommand for a host of an upstream; the caller frees. NULL: there is none. */
+static char *command_for(const struct config *config, const struct service_message *message)
+{
+    char *name = string_of(message->texts[0]);
+    const struct config_upstream *upstream = config_upstream(config, name);
+    struct upstream_host host;
+
+    free(name);
+    if (upstream == NULL || upstream->proxy_command == NULL ||
+        message->numbers[1] >= upstream->hosts.count)
+        return NULL;
+    upstream_host_at(upstream, message->numbers[1], &host);
+    return upstream_host_command(upstream, &host);
+}
+
+static void begin_command(struct service_line *line, const struct service_message *message)
+{
+    uint32_t number = message->numbers[0];
+    char *command = command_for(config_of(line), message);
+    struct line_request *request;
+    int ends[2];
+
+    if (command == NULL || line->request_count >= COMMANDS_MAX) {
+        answer_failed(line, number, command == NULL ? ENOENT : EAGAIN);
+        free(command);
+        return;
+    }
+    request = line_request_new(line, number);
+    request->command = proxy_command_start(line->child->keeper->commands, command, ends,
+                                           on_line_command_exited, request);
+    free(command);
+    if (request->command == NULL) {
+        answer_failed(line, number, errno);
+        line_request_free(request);
+        return;
+    }
+    answer_line(line, SERVICE_INPUT, &number, ends[0]);
+    answer_line(line, SERVICE_OUTPUT, &number, ends[1]);
+}
+
 /* Lines. */
 
 static void service_line_free(struct service_line *line)
@@ -214,9 +284,9 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_PASSWORD: begin_password(line, message); return true;
     case SERVICE_FORWARD: connect_forward(line, message); return true;
     case SERVICE_AGENT: connect_user_agent(line, message); return true;
-    case SERVICE_FORGET: line_forget(line, message->numbers[0]); return true;
-    case SERVICE_COMMAND:
-    case SERVICE_LEAVE:
+    case SERVICE_COMMAND: begin_command(line, message); return true;
+    case SERVICE_FORGET: line_forget(line, message->numbers[0], false); return true;
+    case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;
     case SERVICE_VERDICT:
     case SERVICE_CONNECTED:
     case SERVICE_INPUT:
@@ -288,13 +358,32 @@ bool service_line_adopt(struct gateway_child *child, int fd)
     return true;
 }
 
-void service_lines_each(const struct gateway_child *child, void (*each)(void *arg, int fd),
-                        void *arg)
+void service_line_adopt_command(struct gateway_child *child, uint32_t number, pid_t pid)
+{
+    struct service_line *line = LIST_FIRST(&child->lines);
+    struct line_request *request;
+
+    if (line == NULL)
+        return;
+    request = line_request_new(line, number);
+    request->command =
+        proxy_command_adopt(line->child->keeper->commands, pid, on_line_command_exited, request);
+    if (request->command == NULL)
+        line_request_free(request);
+}
+
+void service_lines_each(const struct gateway_child *child, service_line_fn *each_line,
+                        service_command_fn *each_command, void *arg)
 {
     const struct service_line *line;
+    const struct line_request *request;
 
-    LIST_FOREACH (line, &child->lines, link)
-        each(arg, packets_descriptor(line->packets));
+    LIST_FOREACH (line, &child->lines, link) {
+        each_line(arg, packets_descriptor(line->packets));
+        LIST_FOREACH (request, &line->requests, link)
+            if (request->command != NULL)
+                each_command(arg, request->number, proxy_command_process(request->command));
+    }
 }
 
 bool service_lines_are_sent(const struct gateway_child *child)

@@ -47,7 +47,15 @@ static void hand_service(void *arg, int fd)
         line(to->out, "service", (const uint64_t[]){(uint64_t)fd}, 1);
 }
 
-/* (The child's service lines follow it.) */
+static void hand_command(void *arg, uint32_t request, pid_t pid)
+{
+    const struct inheritance *to = arg;
+
+    if (to->out != NULL)
+        line(to->out, "command", (const uint64_t[]){request, (uint64_t)pid}, 2);
+}
+
+/* (The child's service lines follow it, each with the commands that it has.) */
 static void hand_child(struct inheritance *to, const char *name, const struct gateway_child *child)
 {
     int fd = packets_descriptor(child->packets);
@@ -56,7 +64,7 @@ static void hand_child(struct inheritance *to, const char *name, const struct ga
     if (to->out != NULL)
         line(to->out, name, (const uint64_t[]){(uint64_t)child->pid, (uint64_t)fd, child->sent_id},
              3);
-    service_lines_each(child, hand_service, to);
+    service_lines_each(child, hand_service, hand_command, to);
 }
 
 static void hand_socket(void *arg, const struct bound_socket_info *info)
@@ -217,10 +225,25 @@ static bool take_socket(struct keeper *k, struct word_reader *words)
     return ok;
 }
 
-/* Of the child that was taken last. */
+static struct gateway_child *last_child(const struct keeper *k)
+{
+    return LIST_EMPTY(&k->retired) ? k->current : LIST_FIRST(&k->retired);
+}
+
+static bool take_line_command(const struct keeper *k, struct word_reader *words)
+{
+    struct gateway_child *child = last_child(k);
+    uint64_t numbers[2];
+
+    if (child == NULL || !take_numbers(words, numbers, 2))
+        return false;
+    service_line_adopt_command(child, (uint32_t)numbers[0], (pid_t)numbers[1]);
+    return true;
+}
+
 static bool take_service(struct keeper *k, struct word_reader *words)
 {
-    struct gateway_child *child = LIST_EMPTY(&k->retired) ? k->current : LIST_FIRST(&k->retired);
+    struct gateway_child *child = last_child(k);
     uint64_t fd;
 
     if (child == NULL || !take_numbers(words, &fd, 1))
@@ -252,6 +275,8 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return take_service(k, words);
     if (strcmp(name, "key") == 0)
         return key_agent_restore(k->keys, words);
+    if (strcmp(name, "command") == 0)
+        return take_line_command(k, words);
     if (strcmp(name, "end") == 0)
         return true;
     child = take_child(k, words);

@@ -3,6 +3,7 @@
 
 import getpass
 import os
+import signal
 import socket
 import sys
 import threading
@@ -15,7 +16,7 @@ from adit_test import ANY, Adit, equal, gateway, holds, listen, scratch, tap, tr
 from adit_test.clients import closed, connect, connected, exchange, refusal, works
 from adit_test.origins import (BLOCK, Origin, body, body_then_digest, digest, digest_then_answer,
                                echo, read_digest)
-from adit_test.process import descendants, processes
+from adit_test.process import descendants, processes, send_signal
 from adit_test.sshd import Sshd
 
 MIB = 1 << 20
@@ -214,6 +215,25 @@ def proxy_command(origin):
                 true(works(adit.address, origin), "echo")
                 wait_until(lambda: old[0] not in processes(), "the old command's end")
                 equal(len(children(adit, "ncat")), 1, "commands that run")
+            with tap.case("it is the keeper's, not the gateway's"):
+                equal([processes()[pid] for pid in children(adit, "ncat")], [adit.pid], "parents")
+                equal(descendants(adit.gateway), [], "what the gateway runs")
+            with tap.case("an upgrade: its connection goes on, and it ends with it"):
+                old, mark = children(adit, "ncat"), adit.mark()
+                with connected(adit.address, ANY, origin.port) as conn:
+                    adit.signal(signal.SIGUSR2)
+                    adit.wait_log(r"upgrade: the new gateway \(process \d+\) listens", mark)
+                    true(exchange(conn), "echo by the gateway from before")
+                    true(old[0] in processes(), "the command from before runs")
+                wait_until(lambda: old[0] not in processes(), "its end")
+                true(works(adit.address, origin), "echo by the next gateway")
+                wait_until(lambda: len(children(adit, "ncat")) == 1, "one command")
+            with tap.case("it ends with a gateway that is killed"):
+                old, before = children(adit, "ncat"), adit.gateway
+                send_signal(before, signal.SIGKILL)
+                wait_until(lambda: old[0] not in processes(), "its end")
+                wait_until(lambda: adit.gateway not in (before, adit.pid), "another gateway")
+                wait_until(lambda: len(children(adit, "ncat")) == 1, "another command")
             pids = children(adit, "ncat")
         with tap.case("when adit ends it ends"):
             wait_until(lambda: not set(pids) & set(processes()), "its end")

@@ -178,7 +178,7 @@ def sshd_waits(port):
 
 READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE = range(8, 17)  # wire/keeper.h
 PASSWORD, FORWARD, AGENT, COMMAND, FORGET, LEAVE, VERDICT, CONNECTED = range(8)  # wire/service.h
-FAILED, RENEWED = 10, 12
+INPUT, OUTPUT, FAILED, EXITED = range(8, 12)
 RIGHT, UNCHECKED = 1, 2
 # crypt(3) of "wonder".
 USERS = "alice:$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/\n"
@@ -225,6 +225,9 @@ def asks_for_more(run):
         "a forward that there is not": packet(FORWARD, 7, b"out"),
         "a forward whose target is at the server": packet(FORWARD, 7, b"local"),
         "the agent of an upstream that there is not": packet(AGENT, 7, b"nowhere"),
+        "a program": packet(COMMAND, 7, 0, b"touch /tmp/x"),
+        "the ProxyCommand of an upstream that has none": packet(COMMAND, 7, 0, b"office"),
+        "that of a host that there is not": packet(COMMAND, 7, 1, b"proxied"),
     }
     for what, data in nothing.items():
         with tap.case(f"a gateway that asks for {what} gets nothing"):
@@ -235,6 +238,11 @@ def asks_for_more(run):
     with tap.case("the target of a forward that leads to it is had"):
         equal(run("line", packet(FORWARD, 7, b"in"), "answer", "end"),
               [packet(CONNECTED, 7).hex() + " and a descriptor"], "what it is told")
+    with tap.case("a ProxyCommand is run, and its end told"):
+        equal(run("line", packet(COMMAND, 7, 0, b"proxied"), *["answer"] * 3, "end"),
+              [packet(INPUT, 7).hex() + " and a descriptor",
+               packet(OUTPUT, 7).hex() + " and a descriptor", packet(EXITED, 7, 3, 0).hex()],
+              "what it is told")
     for what, listener in (("a listener that there is not", b"nothing"),
                            ("a listener without users", b"browser")):
         with tap.case(f"a password for {what} is not looked at"):
@@ -260,7 +268,9 @@ def broken(sshd):
     listening.bind(target)
     listening.listen()
     text = scratch("adit.ini", config(
-        sshd, section("forward in", {"remote": f"9 {target}"}),
+        sshd, section("upstream proxied", {"host": "h", "proxy_command": "sh -c 'exit 3'",
+                                           "host_key": "accept-new", "ssh_config": "no"}),
+        section("forward in", {"remote": f"9 {target}"}),
         section("forward local", {"local": f"{free_port()} {target}"}),
         listen("users", auth="password", users=scratch("users", USERS))))
 
