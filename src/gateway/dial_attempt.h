@@ -13,7 +13,6 @@ struct place {
     size_t index;                  /* of its entry in the upstream's hosts */
     char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
     struct host_backoff *host;
-    size_t index;      /* among the upstream's hosts */
     unsigned sessions; /* up, retiring or being dialled */
 };
 
