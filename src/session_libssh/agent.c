@@ -227,24 +227,28 @@ static bool answer_identities(const struct agent *a)
 }
 
 /* Passes a request to sign to the agent that has the key (NULL: not one of those known here).
- * libssh names a certificate where it offered one; the agent knows only the key. */
+ * libssh names a certificate where it offered one; the agent knows only the key. And libssh's flags
+ * are of the strongest hash that the server knows, not of the algorithm that the login names, which
+ * PubkeyAcceptedAlgorithms has chosen. */
 static bool pass_sign_request(const struct agent *a, const struct agent_key *key, int fd,
                               const struct key_blob *request)
 {
     struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
+    struct span signer = ssh_take_string(&reader);
     struct key_blob changed;
     bool sent;
 
-    ssh_take_string(&reader);
-    if (reader.bad)
+    if (reader.bad || reader.rest.length < 4)
         return false;
-    if (key == NULL || key->signer.length == 0)
-        return send_message(fd, a->connection, request);
-    changed.length = 1 + 4 + key->signer.length + reader.rest.length;
+    if (key != NULL && key->signer.length > 0)
+        signer = (struct span){key->signer.bytes, key->signer.length};
+    changed.length = 1 + 4 + signer.length + reader.rest.length;
     changed.bytes = mem_zalloc(changed.length);
     changed.bytes[0] = AGENT_SIGN_REQUEST;
-    memcpy(ssh_put_string(changed.bytes + 1, key->signer.bytes, key->signer.length),
-           reader.rest.bytes, reader.rest.length);
+    memcpy(ssh_put_string(changed.bytes + 1, signer.bytes, signer.length), reader.rest.bytes,
+           reader.rest.length);
+    ssh_put_uint32(changed.bytes + changed.length - 4,
+                   agent_sign_flags((struct span){request->bytes, request->length}));
     sent = send_message(fd, a->connection, &changed);
     free(changed.bytes);
     return sent;

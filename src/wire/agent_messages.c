@@ -28,7 +28,7 @@ static bool is_over(const struct ssh_reader *reader)
 }
 
 /* What a signature of a login is of: the identifier of the session, and the request. */
-static bool is_login(struct span data)
+static bool is_login(struct span data, struct span *algorithm)
 {
     struct ssh_reader reader = {.rest = data};
     struct span session = ssh_take_string(&reader);
@@ -43,7 +43,7 @@ static bool is_login(struct span data)
         return false;
     hostbound = is_word(method, "publickey-hostbound-v00@openssh.com");
     has_signature = take_byte(&reader) == 1;
-    ssh_take_string(&reader); /* the algorithm */
+    *algorithm = ssh_take_string(&reader);
     ssh_take_string(&reader); /* the key */
     if (hostbound)
         ssh_take_string(&reader); /* the server's key */
@@ -51,14 +51,15 @@ static bool is_login(struct span data)
            is_word(service, "ssh-connection") && (hostbound || is_word(method, "publickey"));
 }
 
-static enum agent_request_kind sign_request(struct ssh_reader *reader, struct span *key)
+static enum agent_request_kind sign_request(struct ssh_reader *reader, struct span *key,
+                                            struct span *algorithm)
 {
     struct span data;
 
     *key = ssh_take_string(reader);
     data = ssh_take_string(reader);
     ssh_take_uint32(reader); /* the flags */
-    return is_over(reader) && is_login(data) ? AGENT_ASKS_SIGNATURE : AGENT_ASKS_OTHER;
+    return is_over(reader) && is_login(data, algorithm) ? AGENT_ASKS_SIGNATURE : AGENT_ASKS_OTHER;
 }
 
 static enum agent_request_kind extension(struct ssh_reader *reader)
@@ -78,14 +79,37 @@ static enum agent_request_kind extension(struct ssh_reader *reader)
 enum agent_request_kind agent_request_kind(struct span message, struct span *key)
 {
     struct ssh_reader reader = {.rest = message};
+    struct span algorithm;
 
     *key = (struct span){0};
     switch (take_byte(&reader)) {
     case AGENT_REQUEST_IDENTITIES: return is_over(&reader) ? AGENT_ASKS_KEYS : AGENT_ASKS_OTHER;
-    case AGENT_SIGN_REQUEST: return sign_request(&reader, key);
+    case AGENT_SIGN_REQUEST: return sign_request(&reader, key, &algorithm);
     case AGENT_EXTENSION: return extension(&reader);
     default: return AGENT_ASKS_OTHER;
     }
+}
+
+/* Whether it is that algorithm, or that of a certificate of such a key. */
+static bool begins_with(struct span algorithm, const char *name)
+{
+    size_t length = strlen(name);
+
+    return algorithm.length >= length && memcmp(algorithm.bytes, name, length) == 0;
+}
+
+uint32_t agent_sign_flags(struct span message)
+{
+    struct ssh_reader reader = {.rest = message};
+    struct span key;
+    struct span algorithm;
+
+    if (take_byte(&reader) != AGENT_SIGN_REQUEST ||
+        sign_request(&reader, &key, &algorithm) != AGENT_ASKS_SIGNATURE)
+        return 0;
+    if (begins_with(algorithm, "rsa-sha2-256"))
+        return AGENT_RSA_SHA2_256;
+    return begins_with(algorithm, "rsa-sha2-512") ? AGENT_RSA_SHA2_512 : 0;
 }
 
 struct agent_keys agent_keys_read(struct span message)

@@ -39,6 +39,13 @@ enum agent_request_kind {
  * gets none for a file, a commit or a certificate. */
 enum agent_request_kind agent_request_kind(struct span message, struct span *key);
 
+/* The flags of a SIGN_REQUEST that the algorithm of its login stands for (RFC 8332 section 3,
+ * draft-miller-ssh-agent section 4.5.1): which hash an RSA key signs; 0 for any other key, for
+ * SHA-1, and for what is no such request. */
+#define AGENT_RSA_SHA2_256 2u
+#define AGENT_RSA_SHA2_512 4u
+uint32_t agent_sign_flags(struct span message);
+
 /* The keys of an IDENTITIES_ANSWER, one by one. */
 struct agent_keys {
     struct ssh_reader reader; /* `bad`: the message is none */

@@ -43,12 +43,13 @@ struct signing {
     const char *service;
     const char *method;
     uint8_t has_signature;
-    const char *behind; /* NULL: nothing */
+    const char *behind;    /* NULL: nothing */
+    const char *algorithm; /* NULL: ssh-ed25519 */
 };
 
-static const struct signing login = {"session", 50, "ssh-connection", "publickey", 1, NULL};
+static const struct signing login = {"session", 50, "ssh-connection", "publickey", 1, NULL, NULL};
 static const struct signing hostbound = {
-    "session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, "host key"};
+    "session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, "host key", NULL};
 
 static void sign_request(const struct signing *s)
 {
@@ -60,7 +61,7 @@ static void sign_request(const struct signing *s)
     ssh_append_string(&data, of(s->service));
     ssh_append_string(&data, of(s->method));
     byte(&data, s->has_signature);
-    ssh_append_string(&data, of("ssh-ed25519"));
+    ssh_append_string(&data, of(s->algorithm != NULL ? s->algorithm : "ssh-ed25519"));
     ssh_append_string(&data, of("key"));
     if (s->behind != NULL)
         ssh_append_string(&data, of(s->behind));
@@ -127,16 +128,47 @@ static void what_a_login_needs_is_passed(void **state)
     is_only(AGENT_BINDS_SESSION);
 }
 
+static void the_algorithm_of_a_login_says_which_hash_signs(void **state)
+{
+    static const struct {
+        const char *algorithm;
+        uint32_t flags;
+    } cases[] = {
+        {"rsa-sha2-256", AGENT_RSA_SHA2_256},
+        {"rsa-sha2-512", AGENT_RSA_SHA2_512},
+        {"rsa-sha2-256-cert-v01@openssh.com", AGENT_RSA_SHA2_256},
+        {"rsa-sha2-512-cert-v01@openssh.com", AGENT_RSA_SHA2_512},
+        {"ssh-rsa", 0},
+        {"ssh-rsa-cert-v01@openssh.com", 0},
+        {"ssh-ed25519", 0},
+        {"rsa-sha2-25", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct signing request = login;
+        request.algorithm = cases[i].algorithm;
+        sign_request(&request);
+        assert_int_equal(agent_sign_flags(whole(&message)), cases[i].flags);
+        for (size_t k = 0; k < buffer_length(&message); k++)
+            assert_int_equal(agent_sign_flags((struct span){buffer_data(&message), k}), 0);
+        buffer_clear(&message);
+    }
+    byte(&message, AGENT_REQUEST_IDENTITIES);
+    assert_int_equal(agent_sign_flags(whole(&message)), 0);
+    buffer_clear(&message);
+}
+
 static void other_signatures_are_not(void **state)
 {
     const struct signing others[] = {
-        {"", 50, "ssh-connection", "publickey", 1, NULL},
-        {"session", 51, "ssh-connection", "publickey", 1, NULL},
-        {"session", 50, "ssh-userauth", "publickey", 1, NULL},
-        {"session", 50, "ssh-connection", "hostbased", 1, NULL},
-        {"session", 50, "ssh-connection", "publickey", 0, NULL},
-        {"session", 50, "ssh-connection", "publickey", 1, "more"},
-        {"session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, NULL},
+        {"", 50, "ssh-connection", "publickey", 1, NULL, NULL},
+        {"session", 51, "ssh-connection", "publickey", 1, NULL, NULL},
+        {"session", 50, "ssh-userauth", "publickey", 1, NULL, NULL},
+        {"session", 50, "ssh-connection", "hostbased", 1, NULL, NULL},
+        {"session", 50, "ssh-connection", "publickey", 0, NULL, NULL},
+        {"session", 50, "ssh-connection", "publickey", 1, "more", NULL},
+        {"session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, NULL, NULL},
     };
 
     (void)state;
@@ -245,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_login_needs_is_passed),
+        cmocka_unit_test(the_algorithm_of_a_login_says_which_hash_signs),
         cmocka_unit_test(other_signatures_are_not),
         cmocka_unit_test(no_other_request_is),
         cmocka_unit_test(keys_are_read_one_by_one),
