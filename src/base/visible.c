@@ -101,3 +101,21 @@ void text_mark_invisible(char *text, char mark)
         *text++ = mark;
     }
 }
+
+char *text_lines(const char *text)
+{
+    const char *from = text != NULL ? text : "";
+    char *words = mem_strdup(from);
+    char *to = words;
+
+    while (*from != '\0') {
+        size_t length = visible_character(from);
+        if (length == 0 && (*from == '\n' || *from == '\t'))
+            *to++ = *from == '\t' ? ' ' : '\n';
+        memmove(to, from, length);
+        to += length;
+        from += length > 0 ? length : 1;
+    }
+    *to = '\0';
+    return words;
+}

@@ -21,4 +21,8 @@ char *text_visible(const char *text);
 /* In place: each byte that is not shown becomes `mark`. */
 void text_mark_invisible(char *text, char mark);
 
+/* A copy for a terminal or a dialogue: without what is not shown but line ends, and with a space
+ * for each tab. NULL is "". The caller frees. */
+char *text_lines(const char *text);
+
 #endif

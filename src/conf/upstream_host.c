@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void upstream_host_get(const struct config_upstream *upstream, size_t index,
-                       struct upstream_host *host)
+void upstream_host_at(const struct config_upstream *upstream, size_t index,
+                      struct upstream_host *host)
 {
     const char *entry = upstream->hosts.items[index];
 
@@ -24,6 +24,17 @@ void upstream_host_get(const struct config_upstream *upstream, size_t index,
         host->port = (uint16_t)strtoul(found, &blank, 10);
         snprintf(host->name, sizeof(host->name), "%s", blank + 1);
     }
+}
+
+bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
+                        struct upstream_host *host)
+{
+    for (size_t i = 0; i < upstream->hosts.count; i++)
+        if (strcmp(upstream->hosts.items[i], entry) == 0) {
+            upstream_host_at(upstream, i, host);
+            return true;
+        }
+    return false;
 }
 
 char *upstream_host_command(const struct config_upstream *upstream,

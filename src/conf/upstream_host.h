@@ -1,7 +1,8 @@
-/* Where the hosts of an upstream are, and the ProxyCommand that leads there. */
+/* Where the hosts of an upstream are, and the ProxyCommand that leads there. Pure; any thread. */
 #ifndef ADIT_CONF_UPSTREAM_HOST_H
 #define ADIT_CONF_UPSTREAM_HOST_H
 
+#include "base/hostport.h"
 #include "conf/config.h"
 
 struct upstream_host {
@@ -10,9 +11,13 @@ struct upstream_host {
     uint16_t port;
 };
 
-/* The entry of that index in the upstream's hosts: "name" or "name:port". */
-void upstream_host_get(const struct config_upstream *upstream, size_t index,
-                       struct upstream_host *host);
+/* From the entry of that index in the upstream's hosts: "name" or "name:port". */
+void upstream_host_at(const struct config_upstream *upstream, size_t index,
+                      struct upstream_host *host);
+
+/* From that entry, wherever it stands. False: the upstream has no such host. */
+bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
+                        struct upstream_host *host);
 
 /* The upstream's ProxyCommand for the host, to be run by a shell; the caller frees. NULL: the
  * host's name may not be in a command (ssh_host_wrong). */

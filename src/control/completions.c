@@ -68,6 +68,7 @@ static const struct setting {
     {"TCPKeepAlive", "yes no"},
     {"User", ""},
     {"UserKnownHostsFile", ""},
+    {"WarnWeakCrypto", "yes no"},
 };
 
 static void put_made_from(void)

@@ -6,6 +6,7 @@
 #include "base/probe.h"
 #include "conf/ssh_names.h"
 #include "conf/upstream_host.h"
+#include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
 #include "io/sandbox.h"
@@ -63,12 +64,12 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
 void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, size_t index)
 {
-    struct upstream_host at;
+    struct upstream_host host;
 
-    upstream_host_get(upstream, index, &at);
-    memcpy(place->name, at.name, sizeof(place->name));
-    memcpy(place->alias, at.alias, sizeof(place->alias));
-    place->port = at.port;
+    upstream_host_at(upstream, index, &host);
+    memcpy(place->name, host.name, sizeof(place->name));
+    memcpy(place->alias, host.alias, sizeof(place->alias));
+    place->port = host.port;
     place->index = index;
     if (place->port == SSH_PORT)
         snprintf(place->label, sizeof(place->label), "%s", place->name);
@@ -170,11 +171,21 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* The login's line to the keeper; -1: there is none. */
+static int login_line_of(const struct dial_attempt *a)
+{
+    return a->r.room->link == NULL
+               ? -1
+               : keeper_link_login(a->r.room->link, a->r.upstream->name,
+                                   a->r.upstream->hosts.items[a->r.place->index]);
+}
+
 /* Over a connection, or (-1) by the master that is to be joined. */
 static void dial(struct dial_attempt *a, int fd)
 {
     const struct dial_request request = {
         .fd = fd,
+        .line = fd >= 0 ? login_line_of(a) : -1,
         .config = a->r.config,
         .upstream = a->r.upstream,
         .host = a->r.place->name,

@@ -10,9 +10,9 @@ struct place {
     char name[HOST_MAX + 1];
     char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
     uint16_t port;
+    size_t index;                  /* of its entry in the upstream's hosts */
     char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
     struct host_backoff *host;
-    size_t index;      /* among the upstream's hosts */
     unsigned sessions; /* up, retiring or being dialled */
 };
 

@@ -353,6 +353,7 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         .arg = g,
     });
     g->link = keeper_link_new(g->loop, g->options.link, g);
+    g->room.link = g->link;
     if (g->link != NULL)
         g->room.service = service_new(g->loop, keeper_link_open_service(g->link));
     if (g->room.service != NULL)

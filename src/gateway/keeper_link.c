@@ -173,6 +173,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_UPGRADE:
     case GATEWAY_CLOSED:
     case GATEWAY_SERVICE:
+    case GATEWAY_LOGIN:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;
@@ -215,7 +216,7 @@ void keeper_link_free(struct keeper_link *link)
     free(link);
 }
 
-/* (`fd` is closed once it is sent.) */
+/* (`fd` is closed in any case.) */
 static bool send_with(struct keeper_link *link, enum keeper_message_kind kind,
                       const uint32_t *numbers, const char *const *texts, size_t text_count, int fd)
 {
@@ -225,6 +226,8 @@ static bool send_with(struct keeper_link *link, enum keeper_message_kind kind,
     if (ok)
         packets_send(link->packets, (struct span){buffer_data(&packet), buffer_length(&packet)},
                      fd);
+    else if (fd >= 0)
+        close(fd);
     buffer_clear(&packet);
     return ok;
 }
@@ -233,6 +236,16 @@ bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
                       const uint32_t *numbers, const char *const *texts, size_t text_count)
 {
     return send_with(link, kind, numbers, texts, text_count, -1);
+}
+
+int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host)
+{
+    int ends[2];
+
+    if (!packet_pair(ends))
+        return -1;
+    send_with(link, GATEWAY_LOGIN, NULL, (const char *const[]){upstream, host}, 2, ends[1]);
+    return ends[0];
 }
 
 int keeper_link_open_service(struct keeper_link *link)

@@ -259,10 +259,9 @@ static void pool_grow(struct pool *pool)
 /* Tells of a session that has come or gone. */
 static void tell_session(struct pool *pool, int slot, enum event_kind kind, const char *why)
 {
-    struct event event = {.kind = kind, .upstream = pool->upstream->name, .reason = why};
+    const char *host = pool->slots[slot].place->label;
+    struct event event = {kind, pool->upstream->name, host, slot, NULL, why};
 
-    event.session = slot;
-    event.host = pool->slots[slot].place->label;
     pool->known_up = events_session(pool->room, &event, pool->known_up, pool_is_up(pool));
 }
 

@@ -25,6 +25,7 @@ struct pool_room {
     const struct login_engine *join_engine; /* of upstreams with join_master */
     struct resolver *resolver;              /* for the upstream hosts' own names */
     struct host_backoffs *hosts;            /* backoff, shared by all that dial the same place */
+    struct keeper_link *link;               /* for login lines; NULL: none (tests) */
     bool may_ask;                           /* dials may ask a person */
     struct service *service;                /* the main thread's */
     struct forwards *forwards;              /* that sessions hold */

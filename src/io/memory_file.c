@@ -1,7 +1,6 @@
 /* memfd_create(2) with seals. */
 #include "io/memory_file.h"
 
-#include "base/buffer.h"
 #include "base/mem.h"
 #include "io/whole.h"
 
@@ -28,12 +27,17 @@ int memory_file_new(const char *name, const void *bytes, size_t length)
     return -1;
 }
 
+bool memory_file_bytes(int fd, struct buffer *bytes)
+{
+    return descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, bytes) == NULL;
+}
+
 char *memory_file_text(int fd)
 {
     struct buffer bytes = {0};
     char *text = NULL;
 
-    if (descriptor_read(fd, SIZE_MAX - 1, FILE_REGULAR, &bytes) == NULL)
+    if (memory_file_bytes(fd, &bytes))
         text = mem_strndup((const char *)buffer_data(&bytes), buffer_length(&bytes));
     buffer_wipe(&bytes);
     return text;

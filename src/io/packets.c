@@ -69,7 +69,10 @@ static ssize_t receive_packet(int end, uint8_t *bytes, size_t max, int flags, in
     if (n < 0)
         return n;
     *fd = taken_descriptor(&message);
-    if (n > 0 && (size_t)n <= max && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+    /* (A descriptor for which this process has no room is cut off, and is the sender's fault no
+     * more than a packet without one.) */
+    if (n > 0 && (size_t)n <= max && (message.msg_flags & MSG_TRUNC) == 0 &&
+        ((message.msg_flags & MSG_CTRUNC) == 0 || *fd < 0))
         return n;
     if (*fd >= 0)
         close(*fd);
@@ -87,7 +90,7 @@ bool packet_wait(int end, size_t max, struct buffer *packet, int *fd)
 }
 
 /* 0, or an error of sendmsg(2). */
-static int send_packet(int end, struct span packet, int fd)
+static int send_packet(int end, struct span packet, int fd, int flags)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -106,9 +109,19 @@ static int send_packet(int end, struct span packet, int fd)
         memcpy(CMSG_DATA(&control.align), &fd, sizeof(int));
     }
     do
-        n = sendmsg(end, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(end, &message, flags | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n < 0 ? errno : 0;
+}
+
+bool packet_send(int end, struct span packet)
+{
+    return packet_pass(end, packet, -1);
+}
+
+bool packet_pass(int end, struct span packet, int fd)
+{
+    return send_packet(end, packet, fd, 0) == 0;
 }
 
 static void drop_first(struct packets *p)
@@ -130,7 +143,7 @@ static void send_queued(struct packets *p)
 
     while ((first = STAILQ_FIRST(&p->queue)) != NULL) {
         struct span packet = {first->bytes, first->length};
-        int error = send_packet(p->end, packet, first->fd);
+        int error = send_packet(p->end, packet, first->fd, MSG_DONTWAIT);
         if (error == EAGAIN || error == ENOBUFS)
             break;
         drop_first(p); /* (an end that has closed is told by the read) */
@@ -207,7 +220,7 @@ void packets_send(struct packets *p, struct span packet, int fd)
     struct queued_packet *queued;
 
     if (!p->ended && STAILQ_EMPTY(&p->queue))
-        error = send_packet(p->end, packet, fd);
+        error = send_packet(p->end, packet, fd, MSG_DONTWAIT);
     if (error != EAGAIN && error != ENOBUFS) {
         if (fd >= 0)
             close(fd);

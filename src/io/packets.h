@@ -1,5 +1,6 @@
 /* Packets between two processes of this program: a pair of sockets that keeps their bounds
- * (SOCK_SEQPACKET, unix(7)), each with one descriptor at most beside it. Main threads only. */
+ * (SOCK_SEQPACKET, unix(7)), each with one descriptor at most beside it. Main threads only, but for
+ * what waits without a loop. */
 #ifndef ADIT_IO_PACKETS_H
 #define ADIT_IO_PACKETS_H
 
@@ -11,15 +12,22 @@
 /* Two connected ends, close-on-exec, the caller's. False: errno says why. */
 bool packet_pair(int ends[static 2]);
 
-/* Waits for a packet before there is a loop, and appends it to `packet`; `*fd` is its descriptor,
+/* Waits for a packet without a loop, and appends it to `packet`; `*fd` is its descriptor,
  * the caller's, or -1. False: the other end has closed, or sent what is no packet of at most `max`
  * bytes. */
 bool packet_wait(int end, size_t max, struct buffer *packet, int *fd);
 
+/* Sends a packet without a loop, and waits until there is room. False: the other end has closed. */
+bool packet_send(int end, struct span packet);
+
+/* The same with a descriptor, which stays the caller's; -1: none. */
+bool packet_pass(int end, struct span packet, int fd);
+
 /* An end with its loop. */
 struct packets;
 
-/* A packet. The bytes are valid during the call; `*fd` is -1 or a descriptor, which the callee
+/* A packet. The bytes are valid during the call; `*fd` is -1 (also if this process has no room for
+ * the descriptor that was sent) or a descriptor, which the callee
  * takes over by setting it to -1. The callee may free the packets. */
 typedef void packet_received_fn(void *arg, struct span packet, int *fd);
 

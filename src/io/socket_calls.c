@@ -27,6 +27,11 @@ void socket_shutdown(int fd)
     shutdown(fd, SHUT_RDWR);
 }
 
+void socket_shutdown_sending(int fd)
+{
+    shutdown(fd, SHUT_WR);
+}
+
 bool socket_peer_user(int fd, uid_t *user)
 {
     struct ucred peer;

@@ -15,6 +15,9 @@ bool socket_pair(bool blocks, int ends[static 2]);
 /* Ends both directions: whatever reads or writes there returns (shutdown(2)). */
 void socket_shutdown(int fd);
 
+/* Ends sending: the other side sees the end, and may still send. */
+void socket_shutdown_sending(int fd);
+
 /* The user of the process that connected to a unix socket (SO_PEERCRED, unix(7)). */
 bool socket_peer_user(int fd, uid_t *user);
 
@@ -43,8 +46,8 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
  * -2: none will come. */
 int socket_first_byte(int fd);
 
-/* Sends one byte, which is 0, with a descriptor beside it (SCM_RIGHTS, unix(7)), without waiting. 0,
- * or an errno. */
+/* Sends one byte, which is 0, with a descriptor beside it (SCM_RIGHTS, unix(7)), without waiting.
+ * 0, or an errno. */
 int socket_send_passed(int fd, int passed);
 
 /* Receives what has come, without waiting. Returns the bytes, 0 at the end of data, or -errno

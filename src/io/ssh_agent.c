@@ -22,7 +22,7 @@
 static const char *const arguments[] = {"ssh-agent", "sh", "-c",
                                         "echo \"$SSH_AUTH_SOCK $SSH_AGENT_PID\" && exec cat", NULL};
 
-/* 0 or an error of errno(3). A group of its own keeps the terminal's Ctrl-C away. */
+/* 0 or an error of errno(3). A session of its own keeps the terminal's signals away. */
 static int spawn_agent(int input, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -33,8 +33,8 @@ static int spawn_agent(int input, int output, pid_t *pid)
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawn_file_actions_init(&actions);

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct ssh_agent {
-    char *socket; /* the path, in a directory of mode 0700 that the agent has made (TMPDIR) */
+    char *socket; /* the path, in a directory of mode 0700 that the agent has made */
     pid_t agent;
     pid_t holder; /* the program with the other end of the pipe; the agent's parent, our child */
     int hold;     /* this process's end of the pipe, close-on-exec */

@@ -3,6 +3,7 @@
 #include "io/subprocess.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "io/memory_file.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -300,6 +302,21 @@ struct subprocess_end subprocess_run(struct subprocess *program)
     if (running.exit_fd >= 0)
         syscall(SYS_close, running.exit_fd);
     return end_of(error, status);
+}
+
+bool program_is_there(const char *name)
+{
+    const char *at = getenv("PATH");
+    bool is = false;
+
+    for (at = at != NULL ? at : "/bin:/usr/bin"; !is && *at != '\0';) {
+        size_t length = strcspn(at, ":");
+        char *path = mem_printf("%.*s/%s", (int)length, at, name);
+        is = access(path, X_OK) == 0;
+        free(path);
+        at += length + (at[length] == ':');
+    }
+    return is;
 }
 
 bool subprocess_succeeded(struct subprocess_end end)

@@ -58,6 +58,9 @@ struct subprocess_end {
  * stays open. */
 struct subprocess_end subprocess_run(struct subprocess *program);
 
+/* Whether a program of that name can be executed, by PATH. */
+bool program_is_there(const char *name);
+
 /* Whether the program exited with status 0. */
 bool subprocess_succeeded(struct subprocess_end end);
 

@@ -1,9 +1,13 @@
 /* Loops around read(2), write(2), recv(2) and send(2). */
 #include "io/whole.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -148,4 +152,27 @@ const char *file_read(const char *path, size_t max, enum file_kind kind, struct 
     close(fd);
     errno = number;
     return wrong;
+}
+
+char *file_first_line(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    char *secret;
+
+    if (file == NULL)
+        return NULL;
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
+    length = getline(&line, &size, file);
+    fclose(file);
+    if (length < 0) {
+        free(line);
+        errno = ENODATA;
+        return NULL;
+    }
+    secret = mem_strndup(line, strcspn(line, "\r\n"));
+    mem_free_secret(line, size);
+    return secret;
 }

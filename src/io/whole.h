@@ -39,4 +39,8 @@ const char *descriptor_read(int fd, size_t max, enum file_kind kind, struct buff
  * controlling one. */
 const char *file_read(const char *path, size_t max, enum file_kind kind, struct buffer *bytes);
 
+/* The first line of a file without its line end, for a secret, of which no copy stays. NULL: it
+ * cannot be read (errno), or is empty (ENODATA). The caller frees by secret_free. */
+char *file_first_line(const char *path);
+
 #endif

@@ -114,6 +114,8 @@ bool changing_begin(struct keeper *k, struct keeper_message *message)
         return false;
     }
     k->change = change;
+    if (change->request.kind == CONFIG_RELOAD)
+        keeper_reopen_log(k);
     if (k->upgrade != NULL && k->successor != NULL) {
         snprintf(change->result.error, sizeof(change->result.error), "an upgrade is under way");
         changing_offer(change);

@@ -96,6 +96,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         return changing_taken(k, message->numbers[0], message->numbers[1] != 0) || k->ending;
     case GATEWAY_NOTIFY: return notify(k, message);
     case GATEWAY_UPGRADE: upgrade_ask(k); return true;
+    case GATEWAY_LOGIN: login_lines_add(k, message, fd); return true;
     case GATEWAY_CLOSED:
         k->ending = true;
         upgrade_abandon(k);
@@ -117,8 +118,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
 }
 
 /* What a gateway may send before it is the current one, or afterwards; nothing is made of most. */
-static bool take_other_message(struct gateway_child *child, const struct keeper_message *message,
-                               int *fd)
+static bool take_other_message(struct gateway_child *child, struct keeper_message *message, int *fd)
 {
     struct keeper *k = child->keeper;
 
@@ -126,6 +126,8 @@ static bool take_other_message(struct gateway_child *child, const struct keeper_
         upgrade_successor_up(k);
     if (message->kind == GATEWAY_SERVICE)
         return service_line_open(child, fd);
+    if (message->kind == GATEWAY_LOGIN)
+        login_lines_add(k, message, fd);
     return message->kind != GATEWAY_CHANGE || child->retired;
 }
 

@@ -77,10 +77,9 @@ static void send_log(struct keeper *k, int fd)
     child_send(k->current, KEEPER_LOG, NULL, NULL, 0, fd);
 }
 
-/* The file of -E may have been moved: the descriptor of both processes leads to the one of that
- * name from now on. (Lines that wait for a disk go there, too: to wait for that disk here would
- * stop this thread.) */
-static void reopen_log(struct keeper *k)
+/* (Lines that wait for a disk go to the new file, too: to wait for that disk here would stop this
+ * thread.) */
+void keeper_reopen_log(struct keeper *k)
 {
     const char *file = k->options->log_file;
     int fd;
@@ -189,7 +188,7 @@ static void on_keeper_signal(void *arg, int number)
     } else if (number == SIGUSR2) {
         upgrade_ask(k);
     } else if (number == SIGHUP && !has_hung_up(k)) {
-        reopen_log(k);
+        keeper_reopen_log(k);
         k->reload_missed = k->current == NULL;
         child_send_signal(k->current, KEEPER_SIGNAL_RELOAD);
     } else {
@@ -274,6 +273,15 @@ static bool keeper_take_over(struct keeper *k)
     return true;
 }
 
+static struct key_agent *start_key_agent(void)
+{
+    char *askpass = own_program_name_for_others();
+    struct key_agent *keys = key_agent_new(askpass);
+
+    free(askpass);
+    return keys;
+}
+
 /* False: something could not be had, and that was reported. */
 static bool keeper_start(struct keeper *k)
 {
@@ -291,6 +299,7 @@ static bool keeper_start(struct keeper *k)
     k->checks = password_checks_new(k->loop, k->mailbox);
     k->commands = proxy_commands_new(k->loop);
     k->program = own_program_path();
+    k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
     if (k->signals == NULL)
@@ -318,6 +327,8 @@ static void keeper_free(struct keeper *k)
     proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
+    login_lines_free(k);
+    key_agent_free(k->keys);
     mailbox_free(k->mailbox);
     loop_free(k->loop);
     config_unref(k->config);

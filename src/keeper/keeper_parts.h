@@ -8,9 +8,11 @@
 #include "io/proxy_command.h"
 #include "io/signals.h"
 #include "keeper/keeper.h"
+#include "keeper/key_agent.h"
 #include "keeper/password_checks.h"
 
 struct keeper_change;
+struct keeper_line;
 struct keeper_upgrade;
 
 /* A process of a gateway. */
@@ -46,8 +48,11 @@ struct keeper {
     struct deadline patience;       /* with gateways that are to end */
     struct keeper_upgrade *upgrade; /* under way; NULL: none */
 
-    struct keeper_change *change; /* under way; NULL: none */
-    bool reload_missed;           /* SIGHUP came while there was no gateway */
+    struct keeper_change *change;   /* under way; NULL: none */
+    LIST_HEAD(, keeper_line) lines; /* login lines */
+    unsigned line_count;
+    struct key_agent *keys;
+    bool reload_missed; /* SIGHUP came while there was no gateway */
 
     bool trial;         /* ends once all is up */
     bool had_terminal;  /* at the start */
@@ -69,6 +74,10 @@ static inline bool keeper_is_command_line(const struct keeper *k)
 
 /* The log as the configuration and the options have it. */
 void keeper_apply_log(const struct keeper *k);
+
+/* The file of -E may have been moved: the descriptor of both processes leads to the one of that
+ * name from now on. SIGHUP and each reload do this; with both it is done twice. */
+void keeper_reopen_log(struct keeper *k);
 
 /* Reports a failure as the mode has it: of a command line on standard error too. */
 void keeper_report_failure(const struct keeper *k, const char *sentence);
@@ -179,6 +188,19 @@ void upgrade_state_forget(const struct keeper *k);
 /* Takes it: sockets, gateways, the configuration in use. False: there is none, or it cannot be read
  * (logged). */
 bool upgrade_state_take(struct keeper *k);
+
+/* login_lines.c */
+
+/* Serves a login of a gateway, GATEWAY_LOGIN, on a thread: takes over `*end`, or leaves it to be
+ * closed: then the login fails. */
+void login_lines_add(struct keeper *k, struct keeper_message *message, int *end);
+
+/* Ends all of them, with the questions that are being asked, and waits for their threads. False: a
+ * thread still waits for a file. */
+bool login_lines_end(struct keeper *k);
+
+/* After the loop, before the mailbox is freed. */
+void login_lines_free(struct keeper *k);
 
 /* changing.c */
 

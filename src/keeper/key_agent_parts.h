@@ -7,6 +7,7 @@
 #include "keeper/key_agent.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,7 @@ struct loaded_key {
 
 struct key_agent {
     char *askpass;
+    atomic_bool has_warned; /* that its programs are not there */
     pthread_mutex_t lock; /* of what follows; held while ssh-add(1) runs, so that no two dials load
                              the same file */
     struct ssh_agent agent; /* no socket: it was not started yet */

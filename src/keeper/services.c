@@ -232,7 +232,7 @@ static char *command_for(const struct config *config, const struct service_messa
     if (upstream == NULL || upstream->proxy_command == NULL ||
         message->numbers[1] >= upstream->hosts.count)
         return NULL;
-    upstream_host_get(upstream, message->numbers[1], &host);
+    upstream_host_at(upstream, message->numbers[1], &host);
     return upstream_host_command(upstream, &host);
 }
 

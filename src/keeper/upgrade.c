@@ -87,6 +87,10 @@ static void execute(struct keeper *k)
         log_error("upgrade: %s: nothing was changed", obstacle);
         return;
     }
+    if (!login_lines_end(k)) { /* (their threads would end in the middle of a question) */
+        log_error("upgrade: a file that a login needs is still being read: nothing was changed");
+        return;
+    }
     if (!upgrade_state_save(k)) {
         log_error("upgrade: %s: nothing was changed", strerror(errno));
         return;

@@ -100,6 +100,7 @@ static void hand_all(struct inheritance *to)
     LIST_FOREACH (child, &k->retired, link)
         hand_child(to, "retired", child);
     bound_sockets_each(k->sockets, hand_socket, to);
+    key_agent_save(k->keys, to->flags, to->out);
 }
 
 /* A file with the text, which is overwritten and freed, that is inherited. -1: errno. */
@@ -272,6 +273,8 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return take_socket(k, words);
     if (strcmp(name, "service") == 0)
         return take_service(k, words);
+    if (strcmp(name, "key") == 0)
+        return key_agent_restore(k->keys, words);
     if (strcmp(name, "command") == 0)
         return take_line_command(k, words);
     if (strcmp(name, "end") == 0)

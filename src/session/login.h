@@ -66,7 +66,9 @@ typedef void dial_done_fn(void *arg, enum dial_status status, struct logged_in *
                           const char *error);
 
 struct dial_request {
-    int fd; /* connected; taken over */
+    int fd;   /* connected; taken over */
+    int line; /* the login's line to the keeper (io/login_line.h); taken over; -1: there is none,
+                 and what is to be had there fails */
     /* What the session is to be. `config` is the configuration that `upstream` lies in: referenced
      * until the end. */
     struct config *config;

@@ -7,9 +7,7 @@
 #include "base/mem.h"
 #include "base/ssh_bytes.h"
 #include "io/agent_connection.h"
-#include "io/private_file.h"
 #include "io/socket_calls.h"
-#include "io/unix_connect.h"
 #include "session_libssh/host_proof.h"
 #include "wire/agent_messages.h"
 
@@ -19,17 +17,16 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define CERTIFICATE_OF_USER 1 /* SSH_CERT_TYPE_USER of PROTOCOL.certkeys */
-
 struct agent_key {
     struct key_blob blob;   /* what is offered */
     struct key_blob signer; /* for a certificate: the key, which the agent knows; else no bytes */
     char *comment;
     bool named;
+    int fd; /* of the agent that has it alone; -1: that of all */
 };
 
 struct agent {
-    int fd; /* the descriptor of the real agent */
+    int fd; /* the descriptor of the real agent; -1: none */
     int connection;
     atomic_bool *waiting;
     const struct host_proof *proof; /* NULL: none, or the agent has had it */
@@ -45,87 +42,14 @@ struct agent {
 
 /* Blobs. */
 
-/* Of `length` characters of base64; false: they are none. */
-static bool decode_blob(const char *base64, size_t length, struct key_blob *blob)
-{
-    size_t room = BASE64_DECODED_MAX(length);
-
-    if (length > AGENT_MESSAGE_MAX)
-        return false;
-    blob->bytes = mem_zalloc(room + 1);
-    if (base64_decode((struct text){base64, length}, false, blob->bytes, room, &blob->length))
-        return true;
-    free(blob->bytes);
-    *blob = (struct key_blob){0};
-    return false;
-}
-
-bool key_blob_read(const char *path, struct key_blob *blob)
-{
-    struct buffer text = {0};
-    bool ok = false;
-
-    if (private_file_read(path, &text) == NULL && *buffer_data(&text) != '-') {
-        const char *base64 = (const char *)buffer_data(&text);
-        base64 += strcspn(base64, " \t\n");
-        base64 += strspn(base64, " \t");
-        ok = decode_blob(base64, strcspn(base64, " \t\r\n"), blob);
-    }
-    buffer_wipe(&text);
-    return ok;
-}
-
 bool key_blob_export(ssh_key key, struct key_blob *blob)
 {
     char *base64 = NULL;
     bool ok = ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
-              decode_blob(base64, strlen(base64), blob);
+              key_blob_decode(base64, strlen(base64), blob);
 
     ssh_string_free_char(base64);
     return ok;
-}
-
-bool key_blob_equal(const struct key_blob *a, const struct key_blob *b)
-{
-    return a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
-}
-
-static struct key_blob key_blob_copy(const struct key_blob *blob)
-{
-    struct key_blob copy = {.bytes = mem_zalloc(blob->length), .length = blob->length};
-
-    memcpy(copy.bytes, blob->bytes, blob->length);
-    return copy;
-}
-
-bool key_blob_is_certificate(const struct key_blob *blob)
-{
-    static const char suffix[] = "-cert-v01@openssh.com";
-    const size_t length = sizeof(suffix) - 1;
-    struct ssh_reader reader = {.rest = {blob->bytes, blob->length}};
-    struct span type = ssh_take_string(&reader);
-
-    return !reader.bad && type.length > length &&
-           memcmp(type.bytes + type.length - length, suffix, length) == 0;
-}
-
-bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key)
-{
-    struct ssh_reader certified = {.rest = {certificate->bytes, certificate->length}};
-    struct ssh_reader plain = {.rest = {key->bytes, key->length}};
-    struct span fields;
-
-    /* A certificate is its type, a nonce, the fields of the key, a serial number, whom it is for,
-     * and more; a key is its type and those fields. */
-    ssh_take_string(&certified);
-    ssh_take_string(&certified);
-    ssh_take_string(&plain);
-    if (certified.bad || plain.bad || plain.rest.length == 0)
-        return false;
-    fields = ssh_take(&certified, plain.rest.length);
-    ssh_take(&certified, sizeof(uint64_t));
-    return ssh_take_uint32(&certified) == CERTIFICATE_OF_USER && !certified.bad &&
-           memcmp(fields.bytes, plain.rest.bytes, plain.rest.length) == 0;
 }
 
 /* Messages. */
@@ -154,15 +78,29 @@ static bool send_message(int fd, int connection, const struct key_blob *message)
 
 /* Keys. */
 
-static struct agent_key *add_key(struct agent *a, const struct key_blob *blob, struct span comment)
+static struct agent_key *agent_key_new(struct agent *a, const struct key_blob *blob,
+                                       struct span comment)
 {
     struct agent_key *key;
 
     a->keys = mem_realloc(a->keys, (a->count + 1) * sizeof(*a->keys));
     key = &a->keys[a->count++];
     *key = (struct agent_key){.blob = key_blob_copy(blob),
-                              .comment = mem_strndup((const char *)comment.bytes, comment.length)};
+                              .comment = mem_strndup((const char *)comment.bytes, comment.length),
+                              .fd = -1};
     return key;
+}
+
+size_t agent_add(struct agent *a, const struct agent_added_key *added)
+{
+    struct span comment = {(const uint8_t *)added->comment, strlen(added->comment)};
+    const struct key_blob *offered = added->certificate != NULL ? added->certificate : added->key;
+    struct agent_key *key = agent_key_new(a, offered, comment);
+
+    if (added->certificate != NULL)
+        key->signer = key_blob_copy(added->key);
+    key->fd = added->fd;
+    return a->count - 1;
 }
 
 /* A public key that lies in a message. */
@@ -190,8 +128,8 @@ static bool read_keys(struct agent *a, const struct key_blob *answer,
             break;
         for (size_t i = 0; i < options->certificate_count; i++)
             if (key_blob_certifies(&options->certificates[i], &blob))
-                add_key(a, &options->certificates[i], comment)->signer = key_blob_copy(&blob);
-        add_key(a, &blob, comment);
+                agent_key_new(a, &options->certificates[i], comment)->signer = key_blob_copy(&blob);
+        agent_key_new(a, &blob, comment);
     }
     return !reader.bad;
 }
@@ -231,9 +169,8 @@ const char *agent_comment(const struct agent *a, size_t key)
     return a->keys[key].comment;
 }
 
-ssh_key agent_public_key(const struct agent *a, size_t key)
+ssh_key key_blob_import(const struct key_blob *blob)
 {
-    const struct key_blob *blob = &a->keys[key].blob;
     struct ssh_reader reader = {.rest = {blob->bytes, blob->length}};
     struct span type = ssh_take_string(&reader);
     char *name = mem_strndup((const char *)type.bytes, type.length);
@@ -248,6 +185,11 @@ ssh_key agent_public_key(const struct agent *a, size_t key)
     free(base64);
     free(name);
     return rc == SSH_OK ? public : NULL;
+}
+
+ssh_key agent_public_key(const struct agent *a, size_t key)
+{
+    return key_blob_import(&a->keys[key].blob);
 }
 
 void agent_offer(struct agent *a, size_t key)
@@ -284,31 +226,43 @@ static bool answer_identities(const struct agent *a)
     return sent;
 }
 
-/* Passes a request to sign to the agent. libssh names a certificate where it offered one; the agent
- * knows only the key. */
-static bool pass_sign_request(const struct agent *a, const struct key_blob *request)
+/* Passes a request to sign to the agent that has the key (NULL: not one of those known here).
+ * libssh names a certificate where it offered one; the agent knows only the key. */
+static bool pass_sign_request(const struct agent *a, const struct agent_key *key, int fd,
+                              const struct key_blob *request)
 {
     struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
-    struct key_blob wanted = blob_of(ssh_take_string(&reader));
     struct key_blob changed;
     bool sent;
 
+    ssh_take_string(&reader);
     if (reader.bad)
         return false;
-    for (size_t i = 0; i < a->count; i++) {
-        const struct agent_key *key = &a->keys[i];
-        if (key->signer.length == 0 || !key_blob_equal(&key->blob, &wanted))
-            continue;
-        changed.length = 1 + 4 + key->signer.length + reader.rest.length;
-        changed.bytes = mem_zalloc(changed.length);
-        changed.bytes[0] = AGENT_SIGN_REQUEST;
-        memcpy(ssh_put_string(changed.bytes + 1, key->signer.bytes, key->signer.length),
-               reader.rest.bytes, reader.rest.length);
-        sent = send_message(a->fd, a->connection, &changed);
-        free(changed.bytes);
-        return sent;
-    }
-    return send_message(a->fd, a->connection, request);
+    if (key == NULL || key->signer.length == 0)
+        return send_message(fd, a->connection, request);
+    changed.length = 1 + 4 + key->signer.length + reader.rest.length;
+    changed.bytes = mem_zalloc(changed.length);
+    changed.bytes[0] = AGENT_SIGN_REQUEST;
+    memcpy(ssh_put_string(changed.bytes + 1, key->signer.bytes, key->signer.length),
+           reader.rest.bytes, reader.rest.length);
+    sent = send_message(fd, a->connection, &changed);
+    free(changed.bytes);
+    return sent;
+}
+
+/* The key that a request to sign names, the one that is offered first; NULL: none. */
+static const struct agent_key *wanted_key(const struct agent *a, const struct key_blob *request)
+{
+    struct ssh_reader reader = {.rest = {request->bytes + 1, request->length - 1}};
+    struct key_blob wanted = blob_of(ssh_take_string(&reader));
+    size_t offered = atomic_load(&a->offered);
+
+    if (offered < a->count && key_blob_equal(&a->keys[offered].blob, &wanted))
+        return &a->keys[offered];
+    for (size_t i = 0; i < a->count; i++)
+        if (key_blob_equal(&a->keys[i].blob, &wanted))
+            return &a->keys[i];
+    return NULL;
 }
 
 static bool send_failure(const struct agent *a)
@@ -348,19 +302,31 @@ static bool bind_session(struct agent *a, const struct key_blob *request)
     return ok;
 }
 
+/* Has the agent sign that has the key. False: it has ended. */
+static bool ask_to_sign(struct agent *a, const struct key_blob *request, struct key_blob *reply)
+{
+    const struct agent_key *key = wanted_key(a, request);
+    int fd = key != NULL && key->fd >= 0 ? key->fd : a->fd;
+
+    if (fd < 0 || (fd == a->fd && a->ended))
+        return false;
+    if ((fd != a->fd || a->proof == NULL || bind_session(a, request)) &&
+        pass_sign_request(a, key, fd, request) && receive_message(fd, a->connection, reply))
+        return true;
+    a->ended = a->ended || fd == a->fd;
+    return false;
+}
+
 /* Has the agent sign, and passes its answer on. An agent that has ended refuses each time. */
 static bool pass_signature(struct agent *a, const struct key_blob *request)
 {
     struct key_blob reply;
     bool ok;
 
-    if (!a->ended) {
-        atomic_store(a->waiting, true);
-        a->ended = (a->proof != NULL && !bind_session(a, request)) ||
-                   !pass_sign_request(a, request) || !receive_message(a->fd, a->connection, &reply);
-        atomic_store(a->waiting, false);
-    }
-    if (a->ended) {
+    atomic_store(a->waiting, true);
+    ok = ask_to_sign(a, request, &reply);
+    atomic_store(a->waiting, false);
+    if (!ok) {
         atomic_store(&a->refused, true);
         return send_failure(a);
     }
@@ -411,36 +377,34 @@ bool agent_serve(struct agent *a, ssh_session handle)
 
 /* Opening and closing. */
 
-struct agent *agent_open(const struct agent_options *options, const char **error)
+struct agent *agent_none(int connection, atomic_bool *waiting)
+{
+    struct agent *a = mem_zalloc(sizeof(*a));
+
+    *a = (struct agent){.fd = -1, .connection = connection, .waiting = waiting, .ours = -1};
+    atomic_init(&a->offered, SIZE_MAX);
+    return a;
+}
+
+struct agent *agent_open(const struct agent_options *options)
 {
     uint8_t request = AGENT_REQUEST_IDENTITIES;
+    struct agent *a = agent_none(options->connection, options->waiting);
     struct key_blob answer;
-    struct agent *a;
-    /* (Without waiting: a dial that waits for an agent which accepts no connection could not be
-     * given up.) */
-    int fd = unix_connect(options->path, DESCRIPTOR_GATEWAY);
     bool ok;
 
-    if (fd < 0) {
-        *error = strerror(errno);
-        return NULL;
-    }
-    a = mem_zalloc(sizeof(*a));
-    *a = (struct agent){
-        .fd = fd, .connection = options->connection, .waiting = options->waiting, .ours = -1};
+    a->fd = options->fd;
     if (options->proof != NULL && host_proof_known(options->proof))
         a->proof = options->proof;
-    atomic_init(&a->offered, SIZE_MAX);
-    ok =
-        send_message(fd, options->connection, &(struct key_blob){.bytes = &request, .length = 1}) &&
-        receive_message(fd, options->connection, &answer);
+    ok = send_message(a->fd, options->connection,
+                      &(struct key_blob){.bytes = &request, .length = 1}) &&
+         receive_message(a->fd, options->connection, &answer);
     if (ok) {
         ok = read_keys(a, &answer, options);
         free(answer.bytes);
     }
     if (ok)
         return a;
-    *error = "the agent does not answer which keys it has";
     agent_close(a);
     return NULL;
 }
@@ -455,8 +419,11 @@ void agent_close(struct agent *a)
         uv_thread_join(&a->thread);
     if (a->ours >= 0)
         close(a->ours);
-    close(a->fd);
+    if (a->fd >= 0)
+        close(a->fd);
     for (size_t i = 0; i < a->count; i++) {
+        if (a->keys[i].fd >= 0)
+            close(a->keys[i].fd);
         free(a->keys[i].blob.bytes);
         free(a->keys[i].signer.bytes);
         free(a->keys[i].comment);

@@ -4,36 +4,24 @@
 #ifndef ADIT_SESSION_LIBSSH_AGENT_H
 #define ADIT_SESSION_LIBSSH_AGENT_H
 
+#include "conf/key_blob.h"
+
 #include <libssh/libssh.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-/* A public key or certificate as it travels (RFC 4253 section 6.6). */
-struct key_blob {
-    uint8_t *bytes;
-    size_t length;
-};
-
-/* Reads the line of a .pub file, "TYPE BASE64 COMMENT". False: the file cannot be read or has no
- * such line, and there is nothing to free. Else the caller frees blob->bytes. */
-bool key_blob_read(const char *path, struct key_blob *blob);
 /* The public half of a key of libssh; false: libssh cannot give it. Else the caller frees it. */
 bool key_blob_export(ssh_key key, struct key_blob *blob);
-bool key_blob_equal(const struct key_blob *a, const struct key_blob *b);
-/* Whether its type is that of a certificate. */
-bool key_blob_is_certificate(const struct key_blob *blob);
-/* Whether `certificate` certifies the key as that of a user, not of a host (PROTOCOL.certkeys of
- * OpenSSH). */
-bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
+/* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */
+ssh_key key_blob_import(const struct key_blob *blob);
 
 struct agent;
 struct host_proof;
 
 /* What an agent is opened with. */
 struct agent_options {
-    const char *path;
+    int fd;                              /* a connection to it, which is taken over */
     const struct key_blob *certificates; /* those of keys of the agent are offered; copied */
     size_t certificate_count;
     int connection;       /* once it is shut down, nothing is waited for; -1: none */
@@ -41,9 +29,22 @@ struct agent_options {
     const struct host_proof *proof; /* for keys that it lends for some hosts only; NULL: none */
 };
 
-/* Connects to the agent and asks for its keys. NULL: `*error` says why not, static text or
- * strerror's. */
-struct agent *agent_open(const struct agent_options *options, const char **error);
+/* Asks the agent for its keys. NULL: it does not answer, and its connection is closed. */
+struct agent *agent_open(const struct agent_options *options);
+
+/* An agent without keys, for those of agent_add. */
+struct agent *agent_none(int connection, atomic_bool *waiting);
+
+/* One key that another agent has, behind those that there are. */
+struct agent_added_key {
+    int fd;                             /* a connection to that one, which is taken over */
+    const struct key_blob *key;         /* copied */
+    const struct key_blob *certificate; /* that is offered in its place, copied; NULL: none */
+    const char *comment;                /* copied */
+};
+
+/* Adds the key, and returns its number. Not while libssh uses the agent. */
+size_t agent_add(struct agent *agent, const struct agent_added_key *added);
 
 /* Marks a key as named by the configuration. */
 void agent_name(struct agent *agent, const struct key_blob *key);

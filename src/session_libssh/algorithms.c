@@ -199,14 +199,15 @@ bool algorithms_follow_known_hosts(const struct config_upstream *upstream)
 
 /* Puts algorithms first whose type of key is known, as ssh(1) does, unless the list is configured
  * in whole. */
-static char *prefer_known(const struct handshake *h, char *text)
+static char *prefer_known(struct handshake *h, char *text)
 {
-    struct known_hosts known = host_key_known(h);
     char *ordered;
 
     if (!algorithms_follow_known_hosts(h->upstream))
         return text;
-    ordered = known_hosts_order(&known, text);
+    ordered = login_order(h, text);
+    if (ordered == NULL)
+        return text;
     free(text);
     return ordered;
 }

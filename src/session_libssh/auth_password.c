@@ -1,9 +1,9 @@
 /* Passwords: "password" of RFC 4252 section 8, and "keyboard-interactive" of RFC 4256, whose
  * prompts mostly ask for the password, and sometimes for a second factor. */
 #include "base/mem.h"
+#include "base/secrets.h"
+#include "base/visible.h"
 #include "session_libssh/authentication.h"
-#include "session_libssh/secrets.h"
-#include "session_libssh/server_words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 static void show_try_again(struct authentication *a)
 {
-    ask_show(&a->h->asker, "Permission denied, please try again.\n");
+    login_show_lines(a->h, "Permission denied, please try again.\n");
 }
 
 /* Password. */
@@ -27,38 +27,46 @@ static int offer_password(struct authentication *a, const char *password)
 
 static int ask_for_password(struct authentication *a)
 {
-    char *prompt = mem_printf("%s@%s's password: ", a->user, a->h->host);
+    const struct auth_question question = {
+        .question = LOGIN_QUESTION_PASSWORD, .about = a->user, .may_keep = true};
     int answer = SSH_AUTH_DENIED;
 
     for (unsigned i = 0; !auth_is_final(answer) && auth_can_ask(a) && i < auth_prompts(a); i++) {
         char *password;
         if (i > 0)
             show_try_again(a);
-        password = auth_ask(a, prompt, false);
+        password = auth_ask(a, &question);
         if (password == NULL)
             break;
         answer = offer_password(a, password);
         if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL)
-            auth_keep_password(a, password);
+            auth_keep_answer(a);
         secret_free(password);
     }
-    free(prompt);
+    return answer;
+}
+
+/* Offers a password that the keeper has, which is in this process only meanwhile. */
+static int offer_known(struct authentication *a, enum login_password which)
+{
+    char *password = auth_has_password(a, which) ? login_take_password(a->h, which) : NULL;
+    int answer;
+
+    if (password == NULL)
+        return SSH_AUTH_DENIED;
+    answer = offer_password(a, password);
+    secret_free(password);
+    if (!auth_is_final(answer) && which == LOGIN_PASSWORD_KEPT)
+        login_refused(a->h, which);
     return answer;
 }
 
 int auth_try_password(struct authentication *a)
 {
-    char *kept = auth_kept_password(a);
-    int answer = SSH_AUTH_DENIED;
+    int answer = offer_known(a, LOGIN_PASSWORD_CONFIGURED);
 
-    if (a->password != NULL)
-        answer = offer_password(a, a->password);
-    if (!auth_is_final(answer) && kept != NULL) {
-        answer = offer_password(a, kept);
-        if (!auth_is_final(answer))
-            secrets_drop(a->memory, kept);
-    }
-    secret_free(kept);
+    if (!auth_is_final(answer))
+        answer = offer_known(a, LOGIN_PASSWORD_KEPT);
     return auth_is_final(answer) ? answer : ask_for_password(a);
 }
 
@@ -67,9 +75,11 @@ int auth_try_password(struct authentication *a)
 /* One exchange: rounds of prompts until the server has decided. */
 struct exchange {
     struct authentication *a;
-    const char *password; /* answers the prompt that asks for it; NULL: a person is asked */
-    bool used;            /* the password was given */
-    char *learnt;         /* a password that a person gave */
+    bool has_password;         /* there is one, which answers the prompt that asks for it; else a
+                                  person is asked */
+    enum login_password which; /* the password */
+    bool used;                 /* it was given */
+    bool learnt;               /* a person gave a password */
     bool anew; /* a person answered a prompt whose answer may be another one at the next login */
     unsigned prompts;
 };
@@ -94,8 +104,8 @@ static bool wants_password(const char *prompt)
 /* The server's name and instruction, RFC 4256 section 3.2, once a round; the caller frees. */
 static char *introduction(ssh_session handle)
 {
-    char *name = server_words(ssh_userauth_kbdint_getname(handle));
-    char *instruction = server_words(ssh_userauth_kbdint_getinstruction(handle));
+    char *name = text_lines(ssh_userauth_kbdint_getname(handle));
+    char *instruction = text_lines(ssh_userauth_kbdint_getinstruction(handle));
     char *text = mem_printf("%s%s%s%s", name, *name != '\0' ? "\n" : "", instruction,
                             *instruction != '\0' ? "\n" : "");
 
@@ -107,15 +117,19 @@ static char *introduction(ssh_session handle)
 static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
 {
     struct authentication *a = e->a;
-    char *shown = server_words(text);
-    char *prompt = mem_printf("(%s@%s) %s", a->user, a->h->host, shown);
-    char *answer = auth_ask(a, prompt, echo);
+    char *shown = text_lines(text);
+    char *about = mem_printf("%s\n%s", a->user, shown);
+    bool password = !echo && !e->learnt && wants_password(shown);
+    char *answer = auth_ask(a, &(struct auth_question){.question = LOGIN_QUESTION_SERVER,
+                                                       .about = about,
+                                                       .echo = echo,
+                                                       .may_keep = password});
 
-    if (answer != NULL && !echo && e->learnt == NULL && wants_password(shown))
-        e->learnt = mem_strdup(answer);
+    if (answer != NULL && password)
+        e->learnt = true;
     else if (answer != NULL)
         e->anew = true;
-    free(prompt);
+    free(about);
     free(shown);
     return answer;
 }
@@ -126,13 +140,13 @@ static char *answer_to(struct exchange *e, const char *text, bool echo)
     bool person = auth_can_ask(e->a);
 
     /* Where no person can be asked, each prompt without echo is answered with the password. */
-    if (!echo && e->password != NULL && (!person || (!e->used && wants_password(text)))) {
+    if (!echo && e->has_password && (!person || (!e->used && wants_password(text)))) {
         e->used = true;
-        return mem_strdup(e->password);
+        return login_take_password(e->a->h, e->which);
     }
     if (person)
         return ask_for_answer(e, text, echo);
-    return e->password != NULL ? mem_strdup("") : NULL;
+    return e->has_password ? mem_strdup("") : NULL;
 }
 
 static bool answer_round(struct exchange *e)
@@ -147,7 +161,7 @@ static bool answer_round(struct exchange *e)
     if (auth_can_ask(e->a)) {
         char *words = introduction(handle);
         if (*words != '\0')
-            ask_show(&e->a->h->asker, words);
+            login_show_lines(e->a->h, words);
         free(words);
     }
     for (int i = 0; i < prompts; i++) {
@@ -177,22 +191,21 @@ static int run_exchange(struct exchange *e)
         answer = auth_answer(e->a, ssh_userauth_kbdint(handle, NULL, NULL));
     }
     if (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL) {
-        if (e->learnt != NULL)
-            auth_keep_password(e->a, e->learnt);
+        if (e->learnt)
+            auth_keep_answer(e->a);
         e->a->h->info.asks_anew = e->a->h->info.asks_anew || e->anew;
     }
     return answer;
 }
 
-static int exchange_with(struct authentication *a, const char *password, unsigned *prompts)
+/* With a password that the keeper has. */
+static int exchange_with(struct authentication *a, enum login_password which)
 {
-    struct exchange e = {.a = a, .password = password};
-    int answer = run_exchange(&e);
+    struct exchange e = {.a = a, .has_password = true, .which = which};
+    int answer = auth_has_password(a, which) ? run_exchange(&e) : SSH_AUTH_DENIED;
 
     if (!auth_is_final(answer) && e.used)
-        secrets_drop(a->memory, password);
-    secret_free(e.learnt);
-    *prompts = e.prompts;
+        login_refused(a->h, which);
     return answer;
 }
 
@@ -207,7 +220,9 @@ static int ask_in_exchanges(struct authentication *a)
             break;
         if (i > 0)
             show_try_again(a);
-        answer = exchange_with(a, NULL, &prompts);
+        struct exchange e = {.a = a};
+        answer = run_exchange(&e);
+        prompts = e.prompts;
         if (a->unanswered)
             break;
     }
@@ -216,14 +231,9 @@ static int ask_in_exchanges(struct authentication *a)
 
 int auth_try_interactive(struct authentication *a)
 {
-    char *kept = auth_kept_password(a);
-    int answer = SSH_AUTH_DENIED;
-    unsigned prompts;
+    int answer = exchange_with(a, LOGIN_PASSWORD_CONFIGURED);
 
-    if (a->password != NULL)
-        answer = exchange_with(a, a->password, &prompts);
-    if (!auth_is_final(answer) && kept != NULL)
-        answer = exchange_with(a, kept, &prompts);
-    secret_free(kept);
+    if (!auth_is_final(answer))
+        answer = exchange_with(a, LOGIN_PASSWORD_KEPT);
     return auth_is_final(answer) || a->unanswered ? answer : ask_in_exchanges(a);
 }

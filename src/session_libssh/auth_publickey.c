@@ -1,246 +1,100 @@
 /* Keys: those of the agent and those in files, with their certificates; RFC 4252 section 7. */
 #include "base/mem.h"
-#include "io/private_file.h"
 #include "io/wait.h"
-#include "session_libssh/authentication.h"
-#include "session_libssh/identities.h"
-#include "session_libssh/key_file.h"
-#include "session_libssh/secrets.h"
+#include "io/whole.h"
+#include "session_libssh/auth_keys.h"
+#include "session_libssh/kept_keys.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* One way to try a key. */
-struct key_attempt {
-    struct identity *identity; /* NULL: the agent's */
-    size_t agent_key;          /* its number with the agent */
-    char *certificate; /* the file of the certificate that the identity goes with, or NULL */
-};
+/* What is noted of a key. */
 
-struct auth_keys {
-    struct identities all;
-    struct agent *agent;          /* NULL: none */
-    struct key_attempt *attempts; /* a ring, as ssh(1) has it: see auth_try_publickey */
-    size_t count;
-    size_t of_agent; /* of these */
-    size_t next;
-};
-
-/* Private keys. */
-
-/* The key, by a passphrase that may be wrong, or by none. NULL: the file is not read with it. */
-static ssh_key import_with(const char *path, const char *passphrase)
+bool auth_is_welcome(struct authentication *a, ssh_key half)
 {
-    struct key_import import = key_file_import(path, passphrase);
-
-    free(import.problem);
-    return import.key;
-}
-
-/* The public key or the certificate in a file; NULL: there is none that libssh can read. */
-static ssh_key public_half(const char *path)
-{
-    ssh_key key = NULL;
-
-    if (!private_file_is_plain(path) || (ssh_pki_import_pubkey_file(path, &key) != SSH_OK &&
-                                         ssh_pki_import_cert_file(path, &key) != SSH_OK))
-        return NULL;
-    return key;
-}
-
-/* Whether the server would accept the key or certificate: else no passphrase is asked for. */
-static bool is_welcome(struct authentication *a, ssh_key half)
-{
-    /* (Where the public half is not known, the passphrase is asked for.) */
     return half == NULL || ssh_userauth_try_publickey(a->h->handle, NULL, half) == SSH_AUTH_SUCCESS;
 }
 
-static ssh_key import_kept(const char *path, const char *memory)
+void auth_note_locked(struct authentication *a, struct identity *identity)
 {
-    char *kept = secrets_get(memory);
-    ssh_key key = NULL;
+    const char *why = a->h->upstream->passphrase_file != NULL
+                          ? "passphrase_file has not its passphrase"
+                      : a->nobody != NULL ? "there is no passphrase_file"
+                                          : "no right passphrase was given";
 
-    if (kept == NULL)
-        return NULL;
-    key = import_with(path, kept);
-    if (key == NULL)
-        secrets_drop(memory, kept);
-    secret_free(kept);
-    return key;
+    identity->given_up = true;
+    auth_note_problem(
+        a, ADIT_LOG_INFO,
+        mem_printf("identity %s is encrypted and %s: give passphrase_file, or an agent "
+                   "the key (`ssh-add '%s'`)",
+                   identity->path, why, identity->path));
 }
 
-static ssh_key import_asked(struct authentication *a, const char *path, const char *memory)
+void auth_note_unwelcome(struct authentication *a, const struct identity *identity, ssh_key half)
 {
-    char *prompt = mem_printf("Enter passphrase for key '%s': ", path);
-    ssh_key key = NULL;
-    bool given = auth_can_ask(a);
-
-    /* Another dial may have asked the same while this one waited for its turn. */
-    if (given && ask_begin(&a->h->asker))
-        key = import_kept(path, memory);
-    for (unsigned i = 0; key == NULL && given && i < auth_prompts(a); i++) {
-        char *passphrase = auth_ask(a, prompt, false);
-        given = passphrase != NULL && *passphrase != '\0';
-        if (given)
-            key = import_with(path, passphrase);
-        if (key != NULL)
-            secrets_keep(memory, passphrase);
-        secret_free(passphrase);
-    }
-    ask_end(&a->h->asker);
-    free(prompt);
-    return key;
-}
-
-/* "FILE.pub" where that is there, else FILE, whose public part may be readable. The caller frees.
- */
-static char *public_file(const char *path)
-{
-    char *beside = mem_printf("%s.pub", path);
-
-    if (access(beside, R_OK) == 0)
-        return beside;
-    free(beside);
-    return mem_strdup(path);
-}
-
-static ssh_key import_locked(struct authentication *a, struct identity *identity,
-                             const char *certificate)
-{
-    char *memory = mem_printf("passphrase of %s", identity->path);
-    char *offer = certificate != NULL ? mem_strdup(certificate) : public_file(identity->path);
-    ssh_key half = public_half(offer);
-    ssh_key key = import_kept(identity->path, memory);
-
-    if (key == NULL && is_welcome(a, half)) {
-        key = import_asked(a, identity->path, memory);
-        identity->given_up = key == NULL;
-        if (key == NULL)
-            auth_note_problem(a, ADIT_LOG_INFO,
-                              mem_printf("identity %s is encrypted and %s: give passphrase_file, "
-                                         "or an agent the key (`ssh-add '%s'`)",
-                                         identity->path,
-                                         a->passphrase != NULL
-                                             ? "passphrase_file has not its passphrase"
-                                         : a->nobody != NULL ? "there is no passphrase_file"
-                                                             : "no right passphrase was given",
-                                         identity->path));
-    } else if (key == NULL) {
-        auth_note_key(a, identity->path, half);
-        auth_note_problem(
-            a, ADIT_LOG_DEBUG,
-            mem_printf("the server does not take identity %s, which is encrypted", identity->path));
-    }
-    ssh_key_free(half);
-    free(offer);
-    free(memory);
-    return key;
-}
-
-/* Loads a private key, anew for each attempt, because a certificate stays with the key that it was
- * copied to. `certificate`: the file of the certificate that the key is offered with, or NULL. */
-static ssh_key load_private_key(struct authentication *a, struct identity *identity,
-                                const char *certificate)
-{
-    struct key_import import = {0};
-
-    if (a->passphrase != NULL)
-        import.key = import_with(identity->path, a->passphrase);
-    if (import.key == NULL)
-        import = key_file_import(identity->path, NULL);
-    if (import.key == NULL && import.encrypted)
-        return import_locked(a, identity, certificate);
-    if (import.key == NULL) {
-        identity->given_up = true;
-        auth_note_problem(a, import.missing ? ADIT_LOG_DEBUG : ADIT_LOG_INFO,
-                          mem_printf("identity %s %s", identity->path, import.problem));
-        free(import.problem);
-    }
-    return import.key;
-}
-
-/* Files. */
-
-/* Takes the key's signature for the login. A key that libssh cannot sign with is lost alone. */
-static int offer_key(struct authentication *a, ssh_key key, const char *path)
-{
-    int answer;
-
-    auth_note_key(a, path, key);
-    answer = auth_answer(a, ssh_userauth_publickey(a->h->handle, NULL, key));
-    if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
-        return answer;
-    auth_note_problem(a, ADIT_LOG_INFO,
-                      mem_printf("libssh cannot sign with identity %s; libssh says \"%s\"", path,
-                                 ssh_get_error(a->h->handle)));
-    return SSH_AUTH_DENIED;
-}
-
-static int try_with_certificate(struct authentication *a, struct identity *identity,
-                                const char *path)
-{
-    ssh_key certificate = NULL;
-    ssh_key key = load_private_key(a, identity, path);
-    int answer = SSH_AUTH_DENIED;
-
-    if (key == NULL)
-        return answer;
-    if (ssh_pki_import_cert_file(path, &certificate) != SSH_OK ||
-        ssh_pki_copy_cert_to_privkey(certificate, key) != SSH_OK)
-        auth_note_problem(a, ADIT_LOG_INFO, mem_printf("certificate %s cannot be used", path));
-    else
-        answer = offer_key(a, key, path);
-    ssh_key_free(certificate);
-    ssh_key_free(key);
-    return answer;
-}
-
-static int try_plain(struct authentication *a, struct identity *identity)
-{
-    ssh_key key = load_private_key(a, identity, NULL);
-    int answer = key != NULL ? offer_key(a, key, identity->path) : SSH_AUTH_DENIED;
-
-    ssh_key_free(key);
-    return answer;
+    auth_note_key(a, identity->path, half);
+    auth_note_problem(
+        a, ADIT_LOG_DEBUG,
+        mem_printf("the server does not take identity %s, which is encrypted", identity->path));
 }
 
 /* The agent. */
 
+/* Notes that the agent of a path cannot be asked. */
+static void note_no_agent(struct authentication *a, const char *path, const char *error)
+{
+    struct wait_limit now = wait_limit(a->h->requests.connection, 0);
+
+    /* The server may have hung up meanwhile: libssh, which has not noticed, would wait for an
+     * answer in vain. */
+    a->unanswered = wait_for(-1, 0, &now) != ETIMEDOUT;
+    auth_note_problem(a, a->unanswered ? ADIT_LOG_INFO : ADIT_LOG_DEBUG,
+                      mem_printf("agent %s: %s", path, error));
+}
+
+/* Asks the user's agent, at that descriptor, for its keys. NULL: it does not answer. */
+static struct agent *ask_user_agent(struct authentication *a, const struct identities *all, int fd)
+{
+    struct key_blob *certificates =
+        mem_zalloc((all->certificate_count + 1) * sizeof(*certificates));
+    struct agent *agent;
+
+    for (size_t i = 0; i < all->certificate_count; i++)
+        certificates[i] = all->certificates[i].blob;
+    agent = agent_open(&(struct agent_options){.fd = fd,
+                                               .certificates = certificates,
+                                               .certificate_count = all->certificate_count,
+                                               .connection = a->h->requests.connection,
+                                               .waiting = a->h->requests.line.waiting,
+                                               .proof = &a->h->proof});
+    free(certificates);
+    return agent;
+}
+
 static struct agent *find_agent(struct authentication *a, const struct identities *all)
 {
-    const struct config_upstream *upstream = a->h->upstream;
-    const char *path = upstream->identity_agent;
-    const char *error = NULL;
-    struct agent *agent;
+    const char *path = a->h->upstream->identity_agent;
+    struct agent *agent = NULL;
+    char *error = NULL;
+    int fd = kept_keys_user_agent(a->h, &error);
 
     if (path == NULL)
         path = getenv("SSH_AUTH_SOCK");
-    if (!upstream->agent || path == NULL || *path == '\0')
+    if (fd >= 0)
+        agent = ask_user_agent(a, all, fd);
+    if (agent == NULL && (fd >= 0 || error != NULL))
+        note_no_agent(a, path,
+                      error != NULL ? error : "the agent does not answer which keys it has");
+    free(error);
+    if (agent == NULL)
         return NULL;
-    agent = agent_open(&(struct agent_options){.path = path,
-                                               .certificates = all->certificates,
-                                               .certificate_count = all->certificate_count,
-                                               .connection = a->h->asker.connection,
-                                               .waiting = a->h->asker.waiting,
-                                               .proof = &a->h->proof},
-                       &error);
-    if (agent == NULL) {
-        struct wait_limit now = wait_limit(a->h->asker.connection, 0);
-        /* The server may have hung up meanwhile: libssh, which has not noticed, would wait for an
-         * answer in vain. */
-        a->unanswered = wait_for(-1, 0, &now) != ETIMEDOUT;
-        auth_note_problem(a, a->unanswered ? ADIT_LOG_INFO : ADIT_LOG_DEBUG,
-                          mem_printf("agent %s: %s", path, error));
-        return NULL;
-    }
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i].public.length > 0)
             agent_name(agent, &all->items[i].public);
     for (size_t i = 0; i < all->certificate_count; i++)
-        agent_name(agent, &all->certificates[i]);
+        agent_name(agent, &all->certificates[i].blob);
     if (agent_serve(agent, a->h->handle))
         return agent;
     auth_note_problem(a, ADIT_LOG_INFO, mem_strdup("agent: no descriptors are left"));
@@ -260,8 +114,9 @@ static int probe_agent_key(struct authentication *a, const struct agent *agent, 
 }
 
 /* An agent that refuses, or whose signature is none that libssh can send, loses that key alone. */
-static int sign_by_agent(struct authentication *a, struct agent *agent, size_t key)
+int auth_sign_by_agent(struct authentication *a, size_t key)
 {
+    struct agent *agent = a->keys->agent;
     const char *comment = agent_comment(agent, key);
     int answer;
 
@@ -291,7 +146,7 @@ static int try_agent(struct authentication *a, size_t key)
     if (a->keys->of_agent > 1)
         answer = probe_agent_key(a, agent, key);
     if (answer == SSH_AUTH_SUCCESS)
-        answer = sign_by_agent(a, agent, key);
+        answer = auth_sign_by_agent(a, key);
     free(what);
     return answer;
 }
@@ -316,7 +171,7 @@ static void add_agent_attempts(struct auth_keys *keys, bool named)
 static void add_certificate_attempt(struct auth_keys *keys, struct identity *identity,
                                     const char *path)
 {
-    if (identity_may_have(identity, path))
+    if (identities_certificate(&keys->all, identity, path) != NULL)
         add_attempt(keys,
                     (struct key_attempt){.identity = identity, .certificate = mem_strdup(path)});
 }
@@ -361,19 +216,47 @@ static void add_file_attempts(struct authentication *a, struct auth_keys *keys)
     free(wanted);
 }
 
+/* The identity of ssh_config(5) that libssh reports, where libssh has read that file. The caller
+ * frees. NULL: none. (Its defaults are templates still.) */
+static char *libssh_identity(const struct authentication *a)
+{
+    char *found = NULL;
+    char *path = NULL;
+
+    if (a->h->upstream->libssh_config &&
+        ssh_options_get(a->h->handle, SSH_OPTIONS_IDENTITY, &found) == SSH_OK &&
+        strchr(found, '%') == NULL)
+        path = mem_strdup(found);
+    ssh_string_free_char(found);
+    return path;
+}
+
+/* Where the keeper loads no keys. */
+static void find_identities(struct authentication *a, struct auth_keys *keys)
+{
+    char *other = libssh_identity(a);
+
+    keys->all = identities_find(a->h->upstream, other);
+    free(other);
+    if (a->h->upstream->passphrase_file != NULL)
+        a->passphrase = file_first_line(a->h->upstream->passphrase_file);
+}
+
 /* Named keys come first, from the agent if it has them, as then no passphrase is asked for. All
  * keys of a full agent before them would use up MaxAuthTries of the server. */
-static struct auth_keys *keys_new(struct authentication *a)
+static void find_keys(struct authentication *a)
 {
     struct auth_keys *keys = mem_zalloc(sizeof(*keys));
 
-    keys->all = identities_find(a->h);
+    a->keys = keys;
+    keys->kept = kept_keys_list(a->h, &keys->all);
+    if (!keys->kept)
+        find_identities(a, keys);
     keys->agent = find_agent(a, &keys->all);
     add_agent_attempts(keys, true);
     add_file_attempts(a, keys);
     if (!a->h->upstream->identities_only)
         add_agent_attempts(keys, false);
-    return keys;
 }
 
 void auth_keys_free(struct auth_keys *keys)
@@ -401,9 +284,8 @@ static int try_attempt(struct authentication *a, const struct key_attempt *attem
         return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)
         return SSH_AUTH_DENIED;
-    if (attempt->certificate != NULL)
-        return try_with_certificate(a, attempt->identity, attempt->certificate);
-    return try_plain(a, attempt->identity);
+    return a->keys->kept ? auth_try_kept_key(a, attempt->identity, attempt->certificate)
+                         : auth_try_key_file(a, attempt->identity, attempt->certificate);
 }
 
 /* Tries each key once. After a partial success the next call begins with the key behind the one
@@ -413,7 +295,7 @@ int auth_try_publickey(struct authentication *a)
     int answer = SSH_AUTH_DENIED;
 
     if (a->keys == NULL)
-        a->keys = keys_new(a);
+        find_keys(a);
     for (size_t i = 0; !auth_is_final(answer) && !a->unanswered && i < a->keys->count; i++) {
         const struct key_attempt *attempt = &a->keys->attempts[a->keys->next];
         a->keys->next = (a->keys->next + 1) % a->keys->count;

@@ -2,8 +2,9 @@
  * enough. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secrets.h"
+#include "io/whole.h"
 #include "session_libssh/authentication.h"
-#include "session_libssh/secrets.h"
 #include "session_libssh/server_words.h"
 
 #include <errno.h>
@@ -59,39 +60,45 @@ unsigned auth_prompts(const struct authentication *a)
     return a->h->upstream->password_prompts;
 }
 
+static void note_nobody(struct authentication *a, const char *why)
+{
+    free(a->nobody);
+    a->nobody = mem_strdup(why);
+}
+
 bool auth_can_ask(struct authentication *a)
 {
-    bool can = auth_prompts(a) > 0 && ask_can(&a->h->asker);
+    bool can = auth_prompts(a) > 0 && login_can_ask(a->h);
 
     if (!can)
-        a->nobody = auth_prompts(a) > 0 ? a->h->asker.missing : "password_prompts is 0";
+        note_nobody(a, auth_prompts(a) > 0 ? a->h->requests.missing : "password_prompts is 0");
     return can;
 }
 
-char *auth_kept_password(const struct authentication *a)
+bool auth_has_password(const struct authentication *a, enum login_password which)
 {
-    bool may = auth_prompts(a) > 0 && !a->h->upstream->batch_mode && !a->gave_password;
-
-    return may ? secrets_get(a->memory) : NULL;
+    if (which == LOGIN_PASSWORD_CONFIGURED)
+        return a->has_password;
+    return auth_prompts(a) > 0 && !a->h->upstream->batch_mode && !a->gave_password &&
+           login_has_password(a->h, which);
 }
 
-void auth_keep_password(struct authentication *a, const char *password)
+void auth_keep_answer(struct authentication *a)
 {
-    secrets_keep(a->memory, password);
+    login_accepted(a->h);
     a->gave_password = true;
 }
 
-char *auth_ask(struct authentication *a, const char *prompt, bool echo)
+char *auth_ask(struct authentication *a, const struct auth_question *question)
 {
-    struct asker *asker = &a->h->asker;
     char *answer = NULL;
 
-    if (ask_begin(asker)) {
-        answer = ask_prompt(asker, prompt, echo);
+    if (login_turn(a->h)) {
+        answer = login_ask(a->h, question);
         a->unanswered = answer == NULL;
     } else {
-        a->nobody = asker->missing;
-        a->unanswered = asker->missing == NULL;
+        note_nobody(a, a->h->requests.missing);
+        a->unanswered = a->h->requests.missing == NULL;
     }
     return answer;
 }
@@ -181,7 +188,7 @@ static int run_methods(struct authentication *a)
             return SSH_AUTH_DENIED;
         answer = methods[i].attempt(a);
         spent[i] = answer != SSH_AUTH_PARTIAL;
-        ask_end(&a->h->asker);
+        login_turn_end(a->h);
     }
     return answer;
 }
@@ -281,44 +288,6 @@ static enum dial_status judge_answer(struct authentication *a, int answer)
     return fail_denied(a, ssh_error);
 }
 
-/* The first line of a file without its line end; NULL: unreadable (errno). The caller frees with
- * secret_free. */
-static char *read_first_line(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    char *secret;
-
-    if (file == NULL)
-        return NULL;
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of the secret in a stdio buffer */
-    length = getline(&line, &size, file);
-    fclose(file);
-    if (length < 0) {
-        free(line);
-        errno = ENODATA;
-        return NULL;
-    }
-    secret = mem_strndup(line, strcspn(line, "\r\n"));
-    mem_free_secret(line, size);
-    return secret;
-}
-
-/* Reads a configured secret; false: the file cannot be read, and h->error says so. */
-static bool read_secret(struct handshake *h, const char *path, const char *what, char **secret)
-{
-    *secret = NULL;
-    if (path == NULL)
-        return true;
-    *secret = read_first_line(path);
-    if (*secret == NULL)
-        handshake_fail(h, DIAL_AUTHENTICATION, "%s %s: %s", what, path,
-                       errno == ENODATA ? "the file is empty" : strerror(errno));
-    return *secret != NULL;
-}
-
 /* The name that libssh logs in with: the configured one, or that of the user who runs this process.
  */
 static char *login_user(const struct handshake *h)
@@ -335,35 +304,19 @@ static char *login_user(const struct handshake *h)
     return user;
 }
 
-/* The key under which a password that a person gave is kept: the same name behind another jump
- * host, or by another ProxyCommand, is another server, and so may be another name with the same
- * HostKeyAlias. */
-static char *memory_of(const struct handshake *h, const char *user)
-{
-    const struct config_upstream *upstream = h->upstream;
-    const char *jump = upstream->jump.count > 0 ? upstream->jump.items[0] : "none";
-    const char *command = upstream->proxy_command != NULL ? upstream->proxy_command : "none";
-
-    return mem_printf("password of %s@%s:%u, known as %s, by jump host %s and ProxyCommand %s",
-                      user, h->host, h->port, h->known_as, jump, command);
-}
-
 enum dial_status handshake_authenticate(struct handshake *h)
 {
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
-    a.memory = memory_of(h, a.user);
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
-    if (read_secret(h, h->upstream->password_file, "password_file", &a.password) &&
-        read_secret(h, h->upstream->passphrase_file, "passphrase_file", &a.passphrase))
+    if (login_check_password(h, &a.has_password, &status))
         status = judge_answer(&a, run_methods(&a));
     server_words_show(h);
     auth_keys_free(a.keys);
-    secret_free(a.password);
     secret_free(a.passphrase);
-    free(a.memory);
     free(a.problem);
+    free(a.nobody);
     free(a.user);
     return status;
 }

@@ -10,14 +10,13 @@ struct auth_keys; /* the keys to try, and where that stands */
 struct authentication {
     struct handshake *h;
     char *user;             /* the name that logs in */
-    char *password;         /* configured; NULL: none */
-    char *passphrase;       /* the same */
-    char *memory;           /* the key of secrets.h for a password that a person gave */
+    bool has_password;      /* one is configured, and the keeper has it */
+    char *passphrase;       /* configured, where keys are read here; NULL: none */
     int offered;            /* SSH_AUTH_METHOD_...: the methods that the server offered last */
     struct auth_keys *keys; /* NULL: publickey was not tried yet */
     char tried[1024];       /* for the error: "/home/a/.ssh/id_ed25519, agent, password" */
     char *problem;          /* what kept a key from being tried; NULL: nothing */
-    const char *nobody;     /* why a question could not be asked; NULL: none failed so */
+    char *nobody;           /* why a question could not be asked; NULL: none failed so */
     bool tried_key;         /* a key was offered */
     bool gave_password;     /* a person gave one in this run: the next step may want another one */
     bool unanswered;        /* a question got no answer: no more methods are tried */
@@ -59,15 +58,16 @@ unsigned auth_prompts(const struct authentication *a);
 /* Whether a password, passphrase or code can be asked for; notes why not. */
 bool auth_can_ask(struct authentication *a);
 
-/* The password that a person gave at an earlier login, if it may be sent; NULL: none. The caller
- * frees it by secret_free. */
-char *auth_kept_password(const struct authentication *a);
+/* Whether there is such a password that may be sent. */
+bool auth_has_password(const struct authentication *a, enum login_password which);
 
-/* Keeps the password, which a person gave and the server accepted, for later logins. */
-void auth_keep_password(struct authentication *a, const char *password);
+/* Has the keeper keep the last answer that may be kept, which the server accepted, for later
+ * logins. */
+void auth_keep_answer(struct authentication *a);
 
-/* Asks a question. NULL: there is no answer, and nothing more is asked in this run. */
-char *auth_ask(struct authentication *a, const char *prompt, bool echo);
+/* Asks a question. NULL: there is no answer, and nothing more is asked in this run. The caller
+ * frees by secret_free. */
+char *auth_ask(struct authentication *a, const struct auth_question *question);
 
 /* The methods; each returns what libssh does: SSH_AUTH_SUCCESS, _PARTIAL, _DENIED, ... */
 int auth_try_publickey(struct authentication *a);

@@ -89,14 +89,11 @@ static struct handshake handshake_of(struct libssh_dial *d)
         .host = d->host,
         .port = d->request.port,
         .alias = d->alias,
-        .asker = {.upstream = upstream->name,
-                  .host = d->host,
-                  .askpass = upstream->askpass,
-                  .batch_mode = upstream->batch_mode,
-                  .may_ask = d->request.may_ask,
-                  .connection = d->watch_fd,
-                  .waiting = &d->asking,
-                  .prompts = &d->prompts},
+        .requests = {.line = {.end = d->request.line,
+                              .waiting = &d->asking,
+                              .prompts = &d->prompts},
+                     .connection = d->watch_fd,
+                     .may_ask = d->request.may_ask},
     };
 }
 
@@ -145,10 +142,8 @@ static void dial_thread(void *arg)
     ssh_set_log_level(SSH_LOG_PACKET); /* for handshake_heard */
     log_in(d, &h);
     memcpy(d->error, h.error, sizeof(d->error));
-    free(h.known_as);
-    free(h.without_port);
     ssh_string_free_char(h.banner);
-    host_key_files_clear(&h.files);
+    login_requests_clear(&h.requests);
     host_proof_clear(&h.proof);
     mailbox_post(d->request.reply, &d->message);
 }
@@ -221,6 +216,8 @@ static struct dial *libssh_dial_start(const struct dial_request *request)
     d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
     if (!d->started) {
         close(fd);
+        if (request->line >= 0)
+            close(request->line);
         d->status = DIAL_TRANSPORT;
         snprintf(d->error, sizeof(d->error), "no thread to dial with");
         mailbox_post(request->reply, &d->message);

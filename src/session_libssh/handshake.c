@@ -5,10 +5,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/ssh_ask.h"
-#include "conf/ssh_config.h"
 #include "session/post_quantum.h"
-#include "session_libssh/host_key_command.h"
 #include "session_libssh/integrity.h"
 #include "session_libssh/server_words.h"
 
@@ -91,24 +88,6 @@ static bool set_options(struct handshake *h, int fd)
     return true;
 }
 
-/* The names in known_hosts, in small letters: ssh hashes them so. A HostKeyAlias stands for every
- * port. */
-static void set_names(struct handshake *h)
-{
-    const char *alias = h->upstream->host_key_alias;
-    char *host = mem_strdup(alias != NULL ? alias : h->host);
-
-    for (char *at = host; *at != '\0'; at++)
-        if (*at >= 'A' && *at <= 'Z')
-            *at = (char)(*at - 'A' + 'a');
-    if (alias == NULL && h->port != SSH_PORT) {
-        h->known_as = mem_printf("[%s]:%u", host, h->port);
-        h->without_port = host;
-    } else {
-        h->known_as = host;
-    }
-}
-
 /* getsockname(2) or getpeername(2) of the connection. */
 static bool find_address(const struct handshake *h,
                          int (*find)(int, struct sockaddr *, socklen_t *), struct ip *ip,
@@ -117,32 +96,13 @@ static bool find_address(const struct handshake *h,
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
 
-    return find(h->asker.connection, (struct sockaddr *)&address, &length) == 0 &&
+    return find(h->requests.connection, (struct sockaddr *)&address, &length) == 0 &&
            ip_from_sockaddr((struct sockaddr *)&address, ip, port);
 }
 
-bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX])
+bool handshake_peer(const struct handshake *h, struct ip *ip, uint16_t *port)
 {
-    char address[IP_TEXT_MAX];
-    uint16_t port;
-    struct ip ip;
-
-    if (!find_address(h, getpeername, &ip, &port))
-        return false;
-    ip_format(&ip, address);
-    if (port == SSH_PORT)
-        snprintf(text, HOSTPORT_TEXT_MAX, "%s", address);
-    else
-        snprintf(text, HOSTPORT_TEXT_MAX, "[%s]:%u", address, port);
-    return true;
-}
-
-bool handshake_is_local(const struct handshake *h)
-{
-    uint16_t port;
-    struct ip ip;
-
-    return find_address(h, getpeername, &ip, &port) && ip_is_loopback(&ip);
+    return find_address(h, getpeername, ip, port);
 }
 
 void handshake_heard(struct handshake *h, const char *function, const char *text)
@@ -269,24 +229,6 @@ bool handshake_is_checked(struct handshake *h)
     return false;
 }
 
-/* Match exec of ssh_config(5) may renew a certificate or unlock a key: it is run again before each
- * login, as a new ssh(1) would. What ssh says otherwise is for a reload. */
-static void run_commands_again(const struct handshake *h)
-{
-    const struct string_list *words = &h->upstream->ssh_words;
-    struct ssh_reply reply;
-
-    if (words->count == 0 || ssh_config_is_fresh())
-        return;
-    atomic_store(h->asker.waiting, true); /* the time of a login does not run */
-    if (ssh_ask(&(struct ssh_question){(const char *const *)words->items, words->count - 1,
-                                       words->items[words->count - 1], h->asker.connection},
-                &reply) == SSH_REFUSED)
-        log_warning("%s: ssh_config: ssh -G before the login: %s", h->host, reply.said);
-    ssh_reply_clear(&reply);
-    atomic_store(h->asker.waiting, false);
-}
-
 enum dial_status handshake(struct handshake *h, int fd)
 {
     enum dial_status status;
@@ -297,14 +239,7 @@ enum dial_status handshake(struct handshake *h, int fd)
         close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
     }
-    run_commands_again(h);
-    set_names(h);
-    if (!host_key_files_read(&h->files, h->upstream, h->error, sizeof(h->error))) {
-        close(fd);
-        return DIAL_TRANSPORT;
-    }
-    status = algorithms_follow_known_hosts(h->upstream) ? host_key_command_run(h, "ORDER", NULL)
-                                                        : DIAL_OK;
+    status = login_read_files(h, algorithms_follow_known_hosts(h->upstream));
     if (status != DIAL_OK) {
         close(fd);
         return status;

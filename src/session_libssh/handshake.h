@@ -2,11 +2,11 @@
 #ifndef ADIT_SESSION_LIBSSH_HANDSHAKE_H
 #define ADIT_SESSION_LIBSSH_HANDSHAKE_H
 
+#include "base/ip.h"
 #include "conf/config.h"
-#include "session_libssh/ask.h"
 #include "session/login.h"
-#include "session_libssh/host_key_files.h"
 #include "session_libssh/host_proof.h"
+#include "session_libssh/login_requests.h"
 
 #include <libssh/libssh.h>
 #include <stdarg.h>
@@ -18,11 +18,8 @@ struct handshake {
     const struct config_upstream *upstream;
     const char *host;
     uint16_t port;
-    const char *alias; /* the name that ssh_config(5) has for the server */
-    char *known_as;    /* in known_hosts: "name", "[name]:port" or HostKeyAlias, in small letters */
-    char *without_port; /* "name" where known_as is "[name]:port"; else NULL */
-    struct host_key_files files;
-    struct asker asker;
+    const char *alias;              /* the name that ssh_config(5) has for the server */
+    struct login_requests requests; /* to the keeper */
     struct connection_info info;
     struct host_proof proof;
     char *banner;            /* the one shown last, libssh's; NULL: none */
@@ -40,12 +37,8 @@ enum dial_status handshake(struct handshake *h, int fd);
  * compresses, and forgets why a server disconnected when it finds the socket closed. */
 void handshake_heard(struct handshake *h, const char *function, const char *text);
 
-/* The server's address as ssh(1) writes it, "192.0.2.1" or "[192.0.2.1]:2222"; false: the
- * connection is no TCP connection of this process. */
-bool handshake_peer(const struct handshake *h, char text[static HOSTPORT_TEXT_MAX]);
-
-/* Whether that address is a loopback one; false also for a connection that is no TCP of ours. */
-bool handshake_is_local(const struct handshake *h);
+/* The server's address; false: the connection is no TCP connection of this process. */
+bool handshake_peer(const struct handshake *h, struct ip *ip, uint16_t *port);
 
 /* Sets the error of a step. Returns `status`, so that a step can end with the call. */
 __attribute__((format(printf, 3, 4))) static inline enum dial_status handshake_fail(
@@ -96,17 +89,13 @@ char *algorithms_check(const struct config_upstream *upstream);
  * the names that a pattern of `never` matches. The caller frees; NULL: nothing is left. */
 char *algorithms_resolve(const char *value, const char *ours, const char *never);
 
-/* The host key against revocations, and pins or known_hosts, as ssh_config(5)
- * StrictHostKeyChecking. */
+/* Has the keeper decide about the host key. */
 enum dial_status host_key_verify(struct handshake *h);
 
 /* "TYPE SHA256:..." of the server's key in the last key exchange; false: libssh has none. On the
  * thread that calls libssh for the session. */
 #define HOST_KEY_TEXT_MAX sizeof(((struct connection_info *)0)->host_key)
 bool host_key_text(ssh_session handle, char text[static HOST_KEY_TEXT_MAX]);
-
-/* The files with the names of the server, for known_hosts_look_up. */
-struct known_hosts host_key_known(const struct handshake *h);
 
 /* Checks, once the first encrypted packets of the server have come and before a secret is sent,
  * that packets are authenticated. False (h->error, and the log): they are not, and the session is

@@ -2,8 +2,8 @@
 #include "session_libssh/server_words.h"
 
 #include "base/mem.h"
+#include "base/secrets.h"
 #include "base/visible.h"
-#include "session_libssh/secrets.h"
 #include "session_libssh/transport.h"
 
 #include <stdlib.h>
@@ -16,24 +16,6 @@
 /* How many lines of banners one login may put into the log: a server may send banners for as long
  * as it likes. */
 #define BANNER_LINES_MAX 1000
-
-char *server_words(const char *text)
-{
-    const char *from = text != NULL ? text : "";
-    char *words = mem_strdup(from);
-    char *to = words;
-
-    while (*from != '\0') {
-        size_t length = visible_character(from);
-        if (length == 0 && (*from == '\n' || *from == '\t'))
-            *to++ = *from == '\t' ? ' ' : '\n';
-        memmove(to, from, length);
-        to += length;
-        from += length > 0 ? length : 1;
-    }
-    *to = '\0';
-    return words;
-}
 
 static void show_lines(struct handshake *h, enum log_level level, const char *words)
 {
@@ -54,10 +36,10 @@ static void show_latest(struct handshake *h)
 {
     char *memory = mem_printf("banner of %s:%u", h->host, h->port);
     char *before = secrets_get(memory);
-    char *words = server_words(h->banner);
+    char *words = text_lines(h->banner);
     bool news = before == NULL || strcmp(before, h->banner) != 0;
 
-    show_lines(h, news && h->asker.may_ask ? ADIT_LOG_WARNING : ADIT_LOG_INFO, words);
+    show_lines(h, news && h->requests.may_ask ? ADIT_LOG_WARNING : ADIT_LOG_INFO, words);
     secrets_keep(memory, h->banner);
     free(words);
     secret_free(before);
@@ -90,7 +72,7 @@ static char *other_protocol(const struct handshake *h)
     if (ssh_get_serverbanner(h->handle) != NULL || greeting[0] == '\0' ||
         strncmp(greeting, "SSH-", 4) == 0 || strstr(greeting, "\nSSH-") != NULL)
         return NULL;
-    words = server_words(greeting);
+    words = text_lines(greeting);
     words[strcspn(words, "\n")] = '\0';
     return words;
 }
@@ -162,7 +144,7 @@ enum dial_status server_words_fail(struct handshake *h, const char *when)
 {
     unsigned long code = strtoul(h->disconnection, NULL, 10);
     const char *colon = strchr(h->disconnection, ':');
-    char *words = server_words(colon != NULL ? colon + 1 : ssh_get_error(h->handle));
+    char *words = text_lines(colon != NULL ? colon + 1 : ssh_get_error(h->handle));
     enum dial_status status = DIAL_TRANSPORT;
 
     if (colon != NULL) {

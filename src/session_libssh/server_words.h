@@ -5,10 +5,6 @@
 
 #include "session_libssh/handshake.h"
 
-/* A copy of a server's text for a terminal, a dialogue or the log: without what
- * is not shown (base/visible.h) but line ends. NULL is "". The caller frees. */
-char *server_words(const char *text);
-
 /* Shows a banner (RFC 4252 section 5.4) that has come and was not shown yet: each line is a warning
  * on a command line, where ssh(1) shows it, too, unless the same server has said it before; else it
  * is an info line. One login shows 100 lines at most. */

@@ -31,6 +31,7 @@ static const struct {
     [GATEWAY_UPGRADE] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_CLOSED] = {true, 0, 0, DESCRIPTOR_NONE},
     [GATEWAY_SERVICE] = {true, 0, 0, DESCRIPTOR_ONE},
+    [GATEWAY_LOGIN] = {true, 0, 2, DESCRIPTOR_MAYBE},
 };
 
 static bool has_nul(struct span text)

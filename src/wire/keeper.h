@@ -49,6 +49,9 @@ enum keeper_message_kind {
     GATEWAY_UPGRADE,  /* an upgrade is asked for */
     GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
     GATEWAY_SERVICE,  /* descriptor: the keeper's end of a service line (wire/service.h) */
+    GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as the configuration has it;
+                         descriptor: the keeper's end of a login line (wire/login_line.h), unless
+                         the keeper had no room for it */
     KEEPER_MESSAGE_KINDS
 };
 

@@ -181,9 +181,13 @@ class Load(Helper):
     def __init__(self, *arguments):
         super().__init__("load", *arguments)
 
-    def ask(self, *command):
+    def begin(self, *command):
+        """`answer` has the answer."""
         self.child.stdin.write(" ".join(map(str, command)).encode() + b"\n")
         self.child.stdin.flush()
+
+    def ask(self, *command):
+        self.begin(*command)
         return self.answer()
 
 

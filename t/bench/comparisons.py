@@ -11,6 +11,7 @@ from life import recovery, start
 from link import link
 from names import names
 from report import Case, note_failures
+from upgrades import upgrades
 
 PROXIES = (Adit, Other)
 
@@ -149,4 +150,5 @@ COMPARISONS = {
     "recovery": recovery,
     "hops": hops,
     "flood": flood,
+    "upgrades": upgrades,
 }

@@ -19,7 +19,7 @@ from adit_test.clients import connected, exchange, works
 from adit_test.gateway import upstream
 from adit_test.keys import public
 from adit_test.origins import Origin, echo
-from adit_test.process import descendants
+from adit_test.process import descendants, is_of_keeper
 from adit_test.sshd import Sshd
 
 PASSPHRASE, PASSWORD, CODE = "open sesame, please", "the tunnel's password", "31415926"
@@ -153,7 +153,7 @@ def slow_and_silent(origin):
             askpass = Askpass("exec sleep 600")
             with start(sshd, "ends", askpass=askpass.path) as adit:
                 wait_until(askpass.asked, "the program is asked")
-                child = descendants(adit.gateway)
+                child = [pid for pid in descendants(adit.pid) if not is_of_keeper(pid)]
                 equal(len(child), 1, "children")
                 adit.finish(signal.SIGTERM, seconds=5)
                 false(os.path.exists(f"/proc/{child[0]}"), "the program lives on")

@@ -21,6 +21,7 @@ from adit_test.sshd import Sshd
 ELSEWHERE = {
     "the packets of cipher %s cannot be checked": "t/e2e/integrity.t",
     "host key %s of %s is not accepted: %s": "t/e2e/host_keys.t",
+    "the key exchange %s does not withstand": "t/e2e/post_quantum.t",
 }
 # What takes a machine without memory or descriptors, or another libssh.
 UNREACHED = {
@@ -36,14 +37,14 @@ said = []  # (by which case, message)
 def sources():
     """The format of each message: {format: file}."""
     found = {}
-    for name in ("session_libssh", "gateway"):
+    for name in ("session_libssh", "keeper", "gateway"):
         directory = os.path.join(TOP, "src", name)
         for file in sorted(os.listdir(directory)):
             if not file.endswith(".c") or name == "gateway" and file != "dial_attempt.c":
                 continue
             with open(os.path.join(directory, file), encoding="utf-8") as source:
                 code = source.read()
-            calls = r"handshake_fail\([^;\"]*?" if name == "session_libssh" else \
+            calls = r"(?:handshake|login)_fail\([^;\"]*?" if name != "gateway" else \
                 r"(?:mem_printf\(|snprintf\((?:text|error), sizeof\(\w+\),|LL, )[^;\"]*?"
             for call in re.finditer(calls + r'((?:"(?:[^"\\]|\\.)*"\s*)+)', code):
                 literal = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call[1]))

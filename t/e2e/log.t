@@ -9,7 +9,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, false, holds, scratch, tap, true, wait_until)
+from adit_test import (ANY, Adit, acl, config, equal, false, holds, run_adit, scratch, tap, true,
+                       wait_until)
 from adit_test.clients import HELLO, Line, closed, read_all, refusal, reply, socks5_reply, works
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
@@ -136,18 +137,24 @@ def health_checks(sshd, origin):
 
 
 def moved_file(sshd):
-    with tap.case("SIGHUP opens a gateway's -E FILE again"):
-        file = scratch("adit.log")
-        with Adit(config(sshd), ready=False, arguments=("-E", file), name="adit, -E") as adit:
-            def has(path, words):
-                return os.path.exists(path) and words in open(path, encoding="utf-8").read()
+    file, control = scratch("adit.log"), scratch("control")
 
-            wait_until(lambda: has(file, "ready"), "the file")
+    def has(path, words):
+        return os.path.exists(path) and words in open(path, encoding="utf-8").read()
+
+    with Adit(config(sshd, gate={"control": control}), ready=False, arguments=("-E", file),
+              name="adit, -E") as adit:
+        wait_until(lambda: has(file, "ready"), "the file")
+        with tap.case("SIGHUP opens a gateway's -E FILE again"):
             os.rename(file, f"{file}.1")
             adit.signal(signal.SIGHUP)
             wait_until(lambda: has(file, "reload"), "the new file")
             false(has(file, "ready"), "lines of before")
-            adit.finish()
+        with tap.case("-O reload does so, too"):
+            os.rename(file, f"{file}.2")
+            equal(run_adit("-S", control, "-O", "reload").returncode, 0, "the exit status")
+            wait_until(lambda: has(file, "reload"), "the new file")
+        adit.finish()
 
 
 def main():

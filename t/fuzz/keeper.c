@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/serialise.h"
 #include "keeper/change.h"
+#include "wire/login_line.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -81,6 +82,20 @@ static struct config *take(struct config *config, struct span packet)
     return config;
 }
 
+/* The same bytes over a login line: what is read is written as the same bytes again. */
+static void take_login(struct span packet, bool from_gateway)
+{
+    struct login_message message;
+    struct buffer again = {0};
+
+    if (!login_message_parse(packet, from_gateway, &message))
+        return;
+    assert(login_message_write(&again, &message));
+    assert(buffer_length(&again) == packet.length &&
+           memcmp(buffer_data(&again), packet.bytes, packet.length) == 0);
+    buffer_clear(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config_problems problems = {0};
@@ -94,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (length > size)
             length = size;
         config = take(config, (struct span){data, length});
+        take_login((struct span){data, length}, true);
+        take_login((struct span){data, length}, false);
         data += length;
         size -= length;
     }

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/visible.h"
 #include "session_libssh/breach.h"
-#include "session_libssh/server_words.h"
+#include "session_libssh/handshake.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -27,8 +27,8 @@ static const char *const functions[] = {
 /* Whether a text is without what a terminal acts upon. */
 static void check_words(const char *text)
 {
-    char *words = server_words(text);
-    char *again = server_words(words);
+    char *words = text_lines(text);
+    char *again = text_lines(words);
 
     assert(strlen(words) <= strlen(text));
     assert(strcmp(words, again) == 0);

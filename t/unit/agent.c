@@ -1,5 +1,6 @@
 /* Tests of ssh/agent: a fake agent on one side, what libssh would see on the other. */
 #include "base/mem.h"
+#include "io/unix_connect.h"
 #include "session_libssh/agent.h"
 
 #include <poll.h>
@@ -166,16 +167,25 @@ static void fake_runs(void *arg)
 
 static void fake_begin(struct fake *f, struct key_blob identities)
 {
+    static unsigned number;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     *f = (struct fake){.identities = identities};
-    snprintf(f->path, sizeof(f->path), "/tmp/adit-agent.%d", getpid());
+    snprintf(f->path, sizeof(f->path), "/tmp/adit-agent.%d.%u", getpid(), ++number);
     unlink(f->path);
     strcpy(address.sun_path, f->path);
     f->listening = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(f->listening, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(f->listening, 1), 0);
     assert_int_equal(uv_thread_create(&f->thread, fake_runs, f), 0);
+}
+
+static int connected(const char *path)
+{
+    int fd = unix_connect(path, DESCRIPTOR_GATEWAY);
+
+    assert_true(fd >= 0);
+    return fd;
 }
 
 static void fake_end(struct fake *f)
@@ -221,7 +231,6 @@ struct scene {
 static int scene_begin(void **state)
 {
     struct scene *s = mem_zalloc(sizeof(*s));
-    const char *error = NULL;
 
     s->keys[0] = BLOB("ssh-ed25519", "KEY0");
     s->keys[1] = BLOB("ssh-ed25519", "KEY1");
@@ -229,9 +238,8 @@ static int scene_begin(void **state)
     s->certificate = BLOB("cert", "nonce", "KEY1", "SSSS", "u");
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s->ends), 0);
     fake_begin(&s->fake, identities_answer(s->keys, 3));
-    s->agent = agent_open(
-        &(struct agent_options){s->fake.path, &s->certificate, 1, s->ends[0], &s->waiting, NULL},
-        &error);
+    s->agent = agent_open(&(struct agent_options){connected(s->fake.path), &s->certificate, 1,
+                                                  s->ends[0], &s->waiting, NULL});
     assert_non_null(s->agent);
     *state = s;
     return 0;
@@ -277,13 +285,12 @@ static void a_key_that_is_none_is_not_known(void **state)
     static uint8_t cut[] = "\0\0\0\7ssh";
     struct key_blob keys[] = {{.bytes = (uint8_t[]){0}}, {.bytes = cut, .length = sizeof(cut)}};
     atomic_bool waiting = false;
-    const char *error = NULL;
     struct agent *agent;
     struct fake fake;
 
     (void)state;
     fake_begin(&fake, identities_answer(keys, COUNT(keys)));
-    agent = agent_open(&(struct agent_options){fake.path, NULL, 0, -1, &waiting, NULL}, &error);
+    agent = agent_open(&(struct agent_options){connected(fake.path), NULL, 0, -1, &waiting, NULL});
     assert_non_null(agent);
     assert_int_equal(agent_count(agent), COUNT(keys));
     for (size_t i = 0; i < COUNT(keys); i++) {
@@ -411,15 +418,40 @@ static void an_agent_that_ends_refuses(void **state)
     free(request.bytes);
 }
 
-static void without_an_agent_there_is_a_reason(void **state)
+/* A key that another agent has: its signatures come from there, also for a certificate. */
+static void an_added_key_has_an_agent_of_its_own(void **state)
 {
-    atomic_bool waiting;
-    const char *error = NULL;
+    struct scene *s = *state;
+    struct key_blob added = BLOB("ssh-ed25519", "KEY8");
+    struct key_blob request = sign_request(&s->certificate);
+    struct key_blob wanted = sign_request(&added);
+    struct key_blob answer;
+    struct fake other;
+    size_t number;
+    int fd;
 
-    (void)state;
-    assert_null(agent_open(
-        &(struct agent_options){"/nonexistent/agent", NULL, 0, -1, &waiting, NULL}, &error));
-    assert_string_equal(error, "No such file or directory");
+    fake_begin(&other, identities_answer(&added, 1));
+    number = agent_add(s->agent, &(struct agent_added_key){.fd = connected(other.path),
+                                                           .key = &added,
+                                                           .certificate = &s->certificate,
+                                                           .comment = "added"});
+    assert_int_equal(number, 4);
+    assert_string_equal(agent_comment(s->agent, number), "added");
+    fd = serve(s);
+    agent_offer(s->agent, number);
+    transmit(fd, &request);
+    assert_true(receive(fd, &answer));
+    assert_int_equal(answer.bytes[0], 14);
+    assert_int_equal(other.asked.length, wanted.length);
+    assert_memory_equal(other.asked.bytes, wanted.bytes, wanted.length);
+    assert_int_equal(s->fake.asked.length, 0);
+    agent_close(s->agent);
+    s->agent = agent_none(-1, &s->waiting);
+    fake_end(&other);
+    free(answer.bytes);
+    free(request.bytes);
+    free(wanted.bytes);
+    free(added.bytes);
 }
 
 int main(void)
@@ -435,7 +467,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_agent_that_ends_refuses, scene_begin, scene_end),
         cmocka_unit_test_setup_teardown(who_signs_for_a_certificate_is_its_key, scene_begin,
                                         scene_end),
-        cmocka_unit_test(without_an_agent_there_is_a_reason),
+        cmocka_unit_test_setup_teardown(an_added_key_has_an_agent_of_its_own, scene_begin,
+                                        scene_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

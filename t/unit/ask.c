@@ -1,6 +1,6 @@
-/* Tests of session_libssh/ask: what is asked where, and a program's answers. */
+/* Tests of keeper/ask: what is asked where, and a program's answers. */
 #include "base/mem.h"
-#include "session_libssh/ask.h"
+#include "keeper/ask.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -155,8 +155,7 @@ static void stage_end(struct stage *s)
 
 static char *ask_at(const struct stage *s, const char *program, const char *prompt)
 {
-    const struct asker asker = {
-        .upstream = "office", .host = "vault.example", .connection = s->ends[0]};
+    const struct asker asker = {.upstream = "office", .host = "vault.example", .line = s->ends[0]};
 
     return program_ask(&asker, program, prompt);
 }

@@ -1,6 +1,6 @@
-/* Tests of ssh/secrets. */
+/* Tests of base/secrets. */
 #include "base/mem.h"
-#include "session_libssh/secrets.h"
+#include "base/secrets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@ import subprocess
 
 from .checks import equal, false
 from .gateway import REPORT, binary, check_reports, environment
-from .process import Process, is_gateway, patience, scratch, send_signal, wait_until, workdir
+from .process import Process, is_of_keeper, patience, scratch, send_signal, wait_until, workdir
 
 REAL = os.environ.get("ADIT_TEST_PROGRAM") == "ssh"
 
@@ -112,9 +112,9 @@ class Tunnel(Process):
             equal(self.wait(), 0, "the exit status of what went into the background")
 
     def pids(self):
-        """Its processes, but for the gateways of keepers: what went into the background is a child
-        of nobody's."""
-        return [pid for pid in self.everything() if not is_gateway(pid)]
+        """Its processes, but for what keepers start: what went into the background is a child of
+        nobody's."""
+        return [pid for pid in self.everything() if not is_of_keeper(pid)]
 
     def everything(self):
         return bearers(self.marker)

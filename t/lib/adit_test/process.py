@@ -94,12 +94,22 @@ def gateway_of(pid):
     return pid
 
 
-def is_gateway(pid):
+def command_name(pid):
+    """As ps(1) has it; "": there is no such process."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
-            return comm.read() == "adit-gateway\n"
+            return comm.read().rstrip("\n")
     except OSError:
-        return False
+        return ""
+
+
+def is_gateway(pid):
+    return command_name(pid) == "adit-gateway"
+
+
+def is_of_keeper(pid):
+    """A gateway, or the agent with the keys and the program that holds it."""
+    return command_name(pid) in ("adit-gateway", "ssh-agent", "cat")
 
 
 def is_still(pid):

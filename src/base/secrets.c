@@ -1,5 +1,5 @@
 /* A short list of secrets, each in memory pages of its own. */
-#include "session_libssh/secrets.h"
+#include "base/secrets.h"
 
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
-/* Tests of session_libssh/server_words: what of a server's text a terminal or a log gets. */
-#include "session_libssh/server_words.h"
+/* Tests of base/visible, text_lines: what of a server's text a terminal or a log gets. */
+#include "base/visible.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 static void assert_shown(const char *text, const char *shown)
 {
-    char *words = server_words(text);
+    char *words = text_lines(text);
 
     assert_string_equal(words, shown);
     free(words);
@@ -71,7 +71,7 @@ static void a_text_that_ends_early_is_shown(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t length = 0; length < strlen(cases[i].text); length++) {
             char *part = strndup(cases[i].text, length);
-            char *words = server_words(part);
+            char *words = text_lines(part);
             for (const char *at = words; *at != '\0'; at++)
                 assert_true(*at == '\n' || (unsigned char)*at >= ' ');
             assert_true(strlen(words) <= length);

@@ -1,5 +1,5 @@
 /* Whether a host key is revoked, by a plain list or by ssh-keygen -Q. */
-#include "session_libssh/revoked_keys.h"
+#include "keeper/revoked_keys.h"
 
 #include "io/subprocess.h"
 
@@ -12,8 +12,8 @@
 #define OUTPUT_MAX 400 /* a line, with a path and the key's comment */
 
 /* Says what is wrong, of what ssh-keygen printed and how it ended. */
-static enum dial_status judge(const struct known_hosts_file *file, struct subprocess_end end,
-                              const char *printed, char error[static 700])
+static enum login_result judge(const struct known_hosts_file *file, struct subprocess_end end,
+                               const char *printed, char error[static 700])
 {
     char words[SUBPROCESS_END_MAX];
 
@@ -23,25 +23,24 @@ static enum dial_status judge(const struct known_hosts_file *file, struct subpro
                  "the file of revoked host keys %.300s is a key revocation list, and ssh-keygen, "
                  "which reads such lists, %s",
                  file->path, words);
-        return end.number == ENOENT ? DIAL_HOST_KEY : DIAL_TRANSPORT;
+        return end.number == ENOENT ? LOGIN_BAD_HOST_KEY : LOGIN_TRANSPORT;
     }
     if (end.outcome == SUBPROCESS_TIMED_OUT)
         snprintf(words, sizeof(words), "did not end within %d seconds", WAIT_MS / 1000);
     if (end.outcome != SUBPROCESS_EXITED) {
         snprintf(error, 700, "ssh-keygen -Q -f %.300s %s", file->path, words);
-        return DIAL_TRANSPORT;
+        return LOGIN_TRANSPORT;
     }
     if (strstr(printed, ": REVOKED") != NULL)
         snprintf(error, 700, "the key is REVOKED by %.300s: do not trust this server", file->path);
     else
         snprintf(error, 700, "the file of revoked host keys %.200s is not understood: %.*s",
                  file->path, (int)strcspn(printed, "\r\n"), printed);
-    return DIAL_HOST_KEY;
+    return LOGIN_BAD_HOST_KEY;
 }
 
-static enum dial_status ask_keygen(const struct known_hosts_file *file,
-                                   const struct public_key *key, int connection,
-                                   char error[static 700])
+static enum login_result ask_keygen(const struct known_hosts_file *file,
+                                    const struct public_key *key, int line, char error[static 700])
 {
     const char *const arguments[] = {"ssh-keygen", "-Q", "-f", file->path, "/dev/stdin", NULL};
     char printed[OUTPUT_MAX];
@@ -52,34 +51,33 @@ static enum dial_status ask_keygen(const struct known_hosts_file *file,
         .input_length = strlen(text),
         .output = {.text = printed, .size = sizeof(printed)},
         .errors_to_output = true,
-        .limit = wait_limit(connection, WAIT_MS),
+        .limit = wait_limit(line, WAIT_MS),
     };
     struct subprocess_end end = subprocess_run(&keygen);
 
     free(text);
-    return subprocess_succeeded(end) ? DIAL_OK : judge(file, end, printed, error);
+    return subprocess_succeeded(end) ? LOGIN_OK : judge(file, end, printed, error);
 }
 
-enum dial_status revoked_keys_check(const struct known_hosts_file *file,
-                                    const struct public_key *key, int connection,
-                                    char error[static 700])
+enum login_result revoked_keys_check(const struct known_hosts_file *file,
+                                     const struct public_key *key, int line, char error[static 700])
 {
-    unsigned line;
+    unsigned number;
 
     if (revoked_keys_is_krl(file))
-        return ask_keygen(file, key, connection, error);
-    switch (revoked_keys_look_up(file, key, &line)) {
-    case REVOKED_KEYS_CLEAR: return DIAL_OK;
+        return ask_keygen(file, key, line, error);
+    switch (revoked_keys_look_up(file, key, &number)) {
+    case REVOKED_KEYS_CLEAR: return LOGIN_OK;
     case REVOKED_KEYS_REVOKED:
         snprintf(error, 700, "the key is REVOKED by %.300s:%u: do not trust this server",
-                 file->path, line);
+                 file->path, number);
         break;
     case REVOKED_KEYS_UNREADABLE:
         snprintf(error, 700,
                  "%.300s:%u is neither a public key nor a comment: as long as the file of revoked "
                  "host keys is not understood, no host key is believed",
-                 file->path, line);
+                 file->path, number);
         break;
     }
-    return DIAL_HOST_KEY;
+    return LOGIN_BAD_HOST_KEY;
 }

@@ -1,5 +1,5 @@
 /* Running KnownHostsCommand. */
-#include "session_libssh/host_key_command.h"
+#include "keeper/host_key_command.h"
 
 #include "base/buffer.h"
 #include "base/mem.h"
@@ -44,26 +44,26 @@ static void key_texts_clear(struct key_texts *texts)
     free(texts->fingerprint);
 }
 
-static char **arguments_of(const struct handshake *h, const char *invocation,
+static char **arguments_of(const struct login *l, const char *invocation,
                            const struct public_key *key)
 {
     struct key_texts texts = key_texts_of(key);
     const struct ssh_key_tokens key_tokens = {.invocation = invocation,
-                                              .name = h->known_as,
+                                              .name = l->known_as,
                                               .type = texts.type,
                                               .fingerprint = texts.fingerprint,
                                               .base64 = texts.base64};
-    char *port = mem_printf("%u", h->port);
+    char *port = mem_printf("%u", l->host.port);
     const struct ssh_tokens tokens = {
-        .host = h->alias,
-        .name = h->host,
+        .host = l->host.alias,
+        .name = l->host.name,
         .port = port,
-        .user = h->upstream->user,
-        .jump = h->upstream->jump.count > 0 ? h->upstream->jump.items[0] : NULL,
-        .alias = h->upstream->host_key_alias,
+        .user = l->upstream->user,
+        .jump = l->upstream->jump.count > 0 ? l->upstream->jump.items[0] : NULL,
+        .alias = l->upstream->host_key_alias,
         .key = &key_tokens,
     };
-    char **arguments = known_hosts_command_arguments(h->upstream->known_hosts_command, &tokens);
+    char **arguments = known_hosts_command_arguments(l->upstream->known_hosts_command, &tokens);
 
     free(port);
     key_texts_clear(&texts);
@@ -81,9 +81,8 @@ static bool may_use_terminal(const struct asker *asker)
 }
 
 /* Fails with how the program ended, and the beginning of what it printed on standard error. */
-static enum dial_status fail_command(struct handshake *h, const char *program,
-                                     const char *invocation, struct subprocess_end end,
-                                     char *errors)
+static enum login_result fail_command(struct login *l, const char *program, const char *invocation,
+                                      struct subprocess_end end, char *errors)
 {
     char words[SUBPROCESS_END_MAX];
     size_t length = strlen(errors);
@@ -93,8 +92,8 @@ static enum dial_status fail_command(struct handshake *h, const char *program,
     for (char *c = errors; *c != '\0'; c++)
         *c = *c == '\n' ? ' ' : *c;
     char *visible = text_visible(errors);
-    enum dial_status status = handshake_fail(
-        h, DIAL_TRANSPORT,
+    enum login_result status = login_fail(
+        l, LOGIN_TRANSPORT,
         "KnownHostsCommand %s %s when it was run for %s%s%s%s; without it no host key can be "
         "verified",
         program, subprocess_describe(end, words), invocation, length > 0 ? ": \"" : "", visible,
@@ -104,11 +103,11 @@ static enum dial_status fail_command(struct handshake *h, const char *program,
 }
 
 /* Makes the output the last of the files. */
-static void keep_output(struct handshake *h, const char *program, struct subprocess_text *output)
+static void keep_output(struct login *l, const char *program, struct subprocess_text *output)
 {
-    struct known_hosts_file *file = &h->files.known[h->files.known_count];
+    struct known_hosts_file *file = &l->files.known[l->files.known_count];
 
-    host_key_files_clear_command(&h->files);
+    host_key_files_clear_command(&l->files);
     *file = (struct known_hosts_file){.path = mem_printf("KnownHostsCommand %s", program),
                                       .bytes = mem_realloc(output->text, output->length + 1),
                                       .length = output->length,
@@ -116,36 +115,36 @@ static void keep_output(struct handshake *h, const char *program, struct subproc
     output->text = NULL;
 }
 
-enum dial_status host_key_command_run(struct handshake *h, const char *invocation,
-                                      const struct public_key *key)
+enum login_result host_key_command_run(struct login *l, const char *invocation,
+                                       const struct public_key *key)
 {
     char **arguments = NULL;
     char errors[ERRORS_MAX] = "";
-    enum dial_status status = DIAL_OK;
+    enum login_result status = LOGIN_OK;
 
-    if (h->upstream->known_hosts_command == NULL)
-        return DIAL_OK;
-    arguments = arguments_of(h, invocation, key);
+    if (l->upstream->known_hosts_command == NULL)
+        return LOGIN_OK;
+    arguments = arguments_of(l, invocation, key);
     assert(arguments != NULL && "the value was checked when it was read");
     struct subprocess program = {
         .arguments = (const char *const *)arguments,
         .output = {.text = mem_zalloc(OUTPUT_MAX), .size = OUTPUT_MAX},
         .errors = {.text = errors, .size = sizeof(errors)},
         .end_when_cut = true,
-        .own_group = !may_use_terminal(&h->asker),
-        .limit = wait_limit(h->asker.connection, WAIT_MS),
+        .own_group = !may_use_terminal(&l->asker),
+        .limit = wait_limit(l->asker.line, WAIT_MS),
     };
-    atomic_store(h->asker.waiting, true); /* the time of a login does not run */
+    ask_note(&l->asker, true); /* the time of a login does not run */
     struct subprocess_end end = subprocess_run(&program);
-    atomic_store(h->asker.waiting, false);
+    ask_note(&l->asker, false);
     if (program.output.cut)
-        status = handshake_fail(h, DIAL_TRANSPORT,
-                                "KnownHostsCommand %s printed more than %u MiB for %s",
-                                arguments[0], (unsigned)(OUTPUT_MAX >> 20), invocation);
+        status =
+            login_fail(l, LOGIN_TRANSPORT, "KnownHostsCommand %s printed more than %u MiB for %s",
+                       arguments[0], (unsigned)(OUTPUT_MAX >> 20), invocation);
     else if (subprocess_succeeded(end))
-        keep_output(h, arguments[0], &program.output);
+        keep_output(l, arguments[0], &program.output);
     else
-        status = fail_command(h, arguments[0], invocation, end, errors);
+        status = fail_command(l, arguments[0], invocation, end, errors);
     free(program.output.text);
     command_words_free(arguments);
     return status;

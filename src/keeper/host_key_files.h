@@ -1,7 +1,7 @@
-/* Reading the files about host keys, and writing a new key to the first of them. On the dial
- * thread. Only for this room. */
-#ifndef ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
-#define ADIT_SESSION_LIBSSH_HOST_KEY_FILES_H
+/* Reading the files about host keys, and writing a new key to the first of them. On the
+ * thread of a login line. Only for this room. */
+#ifndef ADIT_KEEPER_HOST_KEY_FILES_H
+#define ADIT_KEEPER_HOST_KEY_FILES_H
 
 #include "conf/config.h"
 #include "policy/known_hosts.h"
@@ -38,9 +38,9 @@ enum host_key_stored {
 
 /* Appends the key to the first of the files, which must not be a program's output, under a lock,
  * after having read it again; creates it (mode 0600) and its directory (mode 0700) where they are
- * missing. With `hash` the name is hashed. `connection`: the wait for the lock ends when it is shut
- * down. On a failure `error` says why. */
+ * missing. With `hash` the name is hashed. The wait for the lock ends when `line` is shut down. On
+ * a failure `error` says why. */
 enum host_key_stored host_key_store(const struct known_hosts *known, const struct public_key *key,
-                                    bool hash, int connection, char error[static 200]);
+                                    bool hash, int line, char error[static 200]);
 
 #endif

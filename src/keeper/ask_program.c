@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "io/environment.h"
 #include "io/subprocess.h"
-#include "session_libssh/ask.h"
+#include "keeper/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ char *program_ask(const struct asker *asker, const char *program, const char *pr
         .arguments = arguments,
         .environment = environment,
         .output = {.text = answer, .size = sizeof(answer)},
-        .limit = wait_limit(asker->connection, -1),
+        .limit = wait_limit(asker->line, -1),
     };
     struct subprocess_end end = subprocess_run(&askpass);
     char words[SUBPROCESS_END_MAX];

@@ -1,7 +1,7 @@
 /* Answers of a person that a server or a key accepted, kept for the life of the process, so that
- * later dials do not ask again. Any thread. Only for this room. */
-#ifndef ADIT_SESSION_LIBSSH_SECRETS_H
-#define ADIT_SESSION_LIBSSH_SECRETS_H
+ * later dials do not ask again. Any thread. */
+#ifndef ADIT_BASE_SECRETS_H
+#define ADIT_BASE_SECRETS_H
 
 /* A copy of the secret that is kept under `key`, which the caller frees by secret_free. NULL: there
  * is none. */

@@ -1,6 +1,7 @@
-/* Whether a person is asked on the terminal or through a program, and one dial at a time. */
-#include "session_libssh/ask.h"
+/* Whether a person is asked on the terminal or through a program, and one login at a time. */
+#include "keeper/ask.h"
 
+#include "io/login_line.h"
 #include "io/terminal.h"
 #include "io/wait.h"
 
@@ -66,11 +67,10 @@ static enum ask_way way_now(const struct asker *asker, const char **program)
     return ask_way(&scene, program);
 }
 
-/* Held by the dial thread that asks, while its person or program answers. */
+/* Held by the thread that asks, while its person or program answers. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* How often a dial that waits for its turn looks for the turn, and whether its connection has
- * ended. */
+/* How often a login that waits for its turn looks for the turn, and whether its line has ended. */
 #define TURN_MS 100
 
 bool ask_can(struct asker *asker)
@@ -90,11 +90,11 @@ bool ask_begin(struct asker *asker)
         return true;
     if (!ask_can(asker))
         return false;
-    atomic_store(asker->waiting, true);
+    ask_note(asker, true);
     while (pthread_mutex_trylock(&turn) != 0) {
-        struct wait_limit look = wait_limit(asker->connection, TURN_MS);
+        struct wait_limit look = wait_limit(asker->line, TURN_MS);
         if (wait_for(-1, 0, &look) != ETIMEDOUT) {
-            atomic_store(asker->waiting, false);
+            ask_note(asker, false);
             return false;
         }
     }
@@ -107,17 +107,18 @@ void ask_end(struct asker *asker)
     if (!asker->has_turn)
         return;
     asker->has_turn = false;
-    atomic_store(asker->waiting, false);
     pthread_mutex_unlock(&turn);
+    ask_note(asker, false);
 }
 
 char *ask_prompt(struct asker *asker, const char *prompt, bool echo)
 {
     const char *program;
 
-    atomic_fetch_add(asker->prompts, 1);
+    asker->prompts++;
+    ask_note(asker, true);
     switch (way_now(asker, &program)) {
-    case ASK_TERMINAL: return terminal_ask(prompt, echo, asker->connection);
+    case ASK_TERMINAL: return terminal_ask(prompt, echo, asker->line);
     case ASK_PROGRAM: return program_ask(asker, program, prompt);
     case ASK_NOBODY: break;
     }
@@ -137,4 +138,11 @@ bool ask_is_program(const struct asker *asker)
     const char *program;
 
     return way_now(asker, &program) == ASK_PROGRAM;
+}
+
+/* (What cannot be sent is noticed where the line is read.) */
+void ask_note(const struct asker *asker, bool waits)
+{
+    login_line_send(asker->line, &(struct login_message){.kind = LOGIN_WAITS,
+                                                         .numbers = {waits, asker->prompts}});
 }

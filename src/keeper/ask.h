@@ -1,9 +1,8 @@
-/* Asking a person during a dial: on the terminal or through a program, one dial at a time in the
- * whole process. On dial threads. Only for this room. */
-#ifndef ADIT_SESSION_LIBSSH_ASK_H
-#define ADIT_SESSION_LIBSSH_ASK_H
+/* Asking a person during a login: on the terminal or through a program, one login at a time in the
+ * whole process. On the threads of login lines. Only for this room. */
+#ifndef ADIT_KEEPER_ASK_H
+#define ADIT_KEEPER_ASK_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 /* What gives the answers. */
@@ -26,38 +25,42 @@ struct ask_scene {
  * `*program`: for ASK_PROGRAM the program, for ASK_NOBODY a few words that say why. */
 enum ask_way ask_way(const struct ask_scene *scene, const char **program);
 
-/* What one dial asks with. */
+/* What one login asks with. */
 struct asker {
     const char *upstream; /* its name in the configuration */
     const char *host;     /* where the login is */
     const char *askpass;
     bool batch_mode;
     bool may_ask;
-    int connection;       /* once it is shut down, nothing is asked any longer */
-    atomic_bool *waiting; /* set while a question is asked, or waits for its turn */
-    atomic_uint *prompts; /* counts the questions */
+    int line;         /* the login line, which is told when a person is waited for; once the gateway
+                         shuts it down, nothing is asked any longer */
+    unsigned prompts; /* counts the questions */
     bool has_turn;
     const char *missing; /* after ask_can or ask_begin returned false: why nothing can be asked;
-                            NULL: the connection has ended */
+                            NULL: the line has ended */
 };
 
 /* Whether a question can be asked at all. */
 bool ask_can(struct asker *asker);
 
-/* Waits for the turn of this dial; does nothing when the dial has it already. False: nothing can be
- * asked. */
+/* Waits for the turn of this login; does nothing when the login has it already. False: nothing can
+ * be asked. */
 bool ask_begin(struct asker *asker);
 
-/* Ends the turn of this dial, if it has it. */
+/* Ends the turn of this login, if it has it. */
 void ask_end(struct asker *asker);
 
 /* The answer to one prompt, the caller's to free with secret_free; NULL: none was given (end of
- * file, a program that failed, the connection has ended). Between ask_begin and ask_end. With
+ * file, a program that failed, the line has ended). Between ask_begin and ask_end. With
  * `echo` the answer is seen as it is typed. */
 char *ask_prompt(struct asker *asker, const char *prompt, bool echo);
 
 /* Shows a text that ends with a newline, if questions are asked on the terminal. */
 void ask_show(struct asker *asker, const char *text);
+
+/* Tells the gateway whether a person, or a program, is waited for: the time of a login does not run
+ * then. */
+void ask_note(const struct asker *asker, bool waits);
 
 /* Whether a program answers, which would answer the same question in the same way. */
 bool ask_is_program(const struct asker *asker);

@@ -1,5 +1,5 @@
 /* Reading and writing the files about host keys. */
-#include "session_libssh/host_key_files.h"
+#include "keeper/host_key_files.h"
 
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -126,12 +126,12 @@ static int open_first(const char *path)
 }
 
 /* 0 or an error of errno(3). */
-static int lock_file(int fd, int connection)
+static int lock_file(int fd, int line)
 {
-    struct wait_limit limit = wait_limit(connection, LOCK_MS);
+    struct wait_limit limit = wait_limit(line, LOCK_MS);
 
     for (;;) {
-        struct wait_limit look = wait_limit(connection, LOCK_LOOK_MS);
+        struct wait_limit look = wait_limit(line, LOCK_LOOK_MS);
         int error;
 
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -242,11 +242,11 @@ static bool is_in_place(int fd, const char *path)
 }
 
 /* Opens the file, locked; -1: `error` says why. */
-static int open_locked(const char *path, int connection, char error[static 200])
+static int open_locked(const char *path, int line, char error[static 200])
 {
     for (int i = 0; i < REPLACED_TRIES; i++) {
         int fd = open_first(path);
-        int number = fd < 0 ? errno : lock_file(fd, connection);
+        int number = fd < 0 ? errno : lock_file(fd, line);
         if (number == 0 && is_in_place(fd, path))
             return fd;
         snprintf(error, 200, "%s%s", fd >= 0 ? "no lock: " : "",
@@ -260,7 +260,7 @@ static int open_locked(const char *path, int connection, char error[static 200])
 }
 
 enum host_key_stored host_key_store(const struct known_hosts *known, const struct public_key *key,
-                                    bool hash, int connection, char error[static 200])
+                                    bool hash, int line, char error[static 200])
 {
     enum host_key_stored stored;
     int fd;
@@ -269,7 +269,7 @@ enum host_key_stored host_key_store(const struct known_hosts *known, const struc
         snprintf(error, 200, "there is no known_hosts file to write to");
         return HOST_KEY_NOT_STORED;
     }
-    fd = open_locked(known->files[0].path, connection, error);
+    fd = open_locked(known->files[0].path, line, error);
     if (fd < 0)
         return HOST_KEY_NOT_STORED;
     stored = update(fd, known, key, hash, error);

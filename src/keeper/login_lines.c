@@ -1,0 +1,173 @@
+/* The login lines of all gateways: a thread each. */
+#include "keeper/keeper_parts.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/login_line.h"
+#include "io/socket_calls.h"
+#include "keeper/login.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Logins at once: more than a gateway has that works as it should. */
+#define LINES_MAX 1024
+
+/* A login that waits for a file is left behind after this long. */
+#define LINES_END_MS 1500
+
+struct keeper_line {
+    LIST_ENTRY(keeper_line) link; /* the main thread's */
+    struct message message;       /* from the thread, when it has ended */
+    struct keeper *keeper;
+    struct config *config; /* a reference, the main thread's */
+    int end;
+    pthread_t thread;
+    struct login login;
+};
+
+/* How many threads have not posted their end. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned count;
+} running = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void running_add(int by)
+{
+    pthread_mutex_lock(&running.lock);
+    running.count += (unsigned)by;
+    pthread_cond_broadcast(&running.changed);
+    pthread_mutex_unlock(&running.lock);
+}
+
+static void *line_thread(void *arg)
+{
+    struct keeper_line *line = arg;
+
+    login_serve(&line->login);
+    login_clear(&line->login);
+    socket_shutdown(line->end); /* (the gateway sees the end at once) */
+    mailbox_post(line->keeper->mailbox, &line->message);
+    running_add(-1);
+    return NULL;
+}
+
+static void line_discard(struct keeper_line *line)
+{
+    pthread_join(line->thread, NULL);
+    LIST_REMOVE(line, link);
+    line->keeper->line_count--;
+    close(line->end);
+    config_unref(line->config);
+    free(line);
+}
+
+static void line_ended(struct message *message, void *owner)
+{
+    (void)owner;
+    line_discard(container_of(message, struct keeper_line, message));
+}
+
+static void line_dropped(struct message *message)
+{
+    line_discard(container_of(message, struct keeper_line, message));
+}
+
+/* (Signals are the main thread's.) */
+static bool start_thread(struct keeper_line *line)
+{
+    sigset_t all, before;
+    int error;
+
+    running_add(1);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    error = pthread_create(&line->thread, NULL, line_thread, line);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        return true;
+    running_add(-1);
+    log_warning("upstream %s: there is no thread for a login: %s", line->login.upstream->name,
+                strerror(error));
+    return false;
+}
+
+static void line_start(struct keeper *k, const struct config_upstream *upstream,
+                       const struct upstream_host *host, int *end)
+{
+    struct keeper_line *line = mem_zalloc(sizeof(*line));
+
+    line->message = (struct message){.run = line_ended, .drop = line_dropped};
+    line->keeper = k;
+    line->config = config_ref(k->config);
+    line->end = *end;
+    line->login.keys = k->keys;
+    login_begin(&line->login, upstream, host, k->options->may_ask, line->end);
+    if (!start_thread(line)) {
+        login_clear(&line->login);
+        config_unref(line->config);
+        free(line);
+        return;
+    }
+    *end = -1;
+    LIST_INSERT_HEAD(&k->lines, line, link);
+    k->line_count++;
+}
+
+/* (An upstream that is not there has gone with a change: its login fails.) */
+void login_lines_add(struct keeper *k, struct keeper_message *message, int *end)
+{
+    char *name = login_text(keeper_message_text(message));
+    char *entry = login_text(keeper_message_text(message));
+    const struct config_upstream *upstream = config_upstream(k->config, name);
+    struct upstream_host host;
+
+    if (*end < 0)
+        log_warning(
+            "no descriptors are left for a login: raise the limit (ulimit -n, LimitNOFILE)");
+    else if (k->line_count == LINES_MAX)
+        log_warning("the gateway has more than %d logins under way: one is refused", LINES_MAX);
+    else if (upstream != NULL && upstream_host_find(upstream, entry, &host))
+        line_start(k, upstream, &host, end);
+    else
+        log_info("upstream %s, host %s: a login that the configuration does not have any more",
+                 name, entry);
+    free(entry);
+    free(name);
+}
+
+bool login_lines_end(struct keeper *k)
+{
+    struct keeper_line *line;
+    struct timespec until;
+    int error = 0;
+
+    LIST_FOREACH (line, &k->lines, link)
+        socket_shutdown(line->end);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LINES_END_MS / 1000;
+    until.tv_nsec += LINES_END_MS % 1000 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&running.lock);
+    while (running.count > 0 && error == 0)
+        error = pthread_cond_timedwait(&running.changed, &running.lock, &until);
+    error = running.count > 0 ? ETIMEDOUT : 0;
+    pthread_mutex_unlock(&running.lock);
+    return error == 0;
+}
+
+void login_lines_free(struct keeper *k)
+{
+    if (login_lines_end(k))
+        return;
+    log_warning("a file that a login needs is still being read: exiting without it");
+    log_flush();
+    _exit(k->status);
+}
