@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, listen, scratch, tap, true, wait_until)
+from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true, wait_until)
 from adit_test.clients import Closed, Refused, connect, exchange, refusal, works
 from adit_test.memory import count
 from adit_test.origins import Origin, echo
@@ -90,6 +90,9 @@ def guesses(adit, path, origin):
 
 
 def memory(adit):
+    if sanitized():
+        tap.leave_out("the memory of the processes", "a sanitizer's has terabytes of shadow")
+        return
     with tap.case("the keeper has the hashes, the gateway has none"):
         wanted = {user: [hashed.rsplit("$", 1)[1].encode()]
                   for user, hashed in (line.split(":") for line in (USERS + SLOW_USERS).split())}
