@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, listen, scratch, tap, true, wait_until)
+from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true, wait_until)
 from adit_test.clients import Closed, Refused, connect, exchange, refusal, works
 from adit_test.memory import count
 from adit_test.origins import Origin, echo
@@ -22,7 +22,9 @@ PASSWORD = "correct horse s"
 QUICK = "$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/"
 SLOW = "$2y$12$ek7SAln7YTzQC8A9ydQQa.9bMg0xTAV5t8TEkVFuIu184wc7jVNQi"
 SLOWER = "$2b$15$VVVVVVVVVVVVVVVVVVVVVOCYiUTnH1je0ltxr9bQWMROM78q4YePq"
-USERS = f"alice:{QUICK}\nslow:{SLOW}\nslower:{SLOWER}\n"
+# (A wrong password costs a hash of each kind that the file has.)
+USERS = f"alice:{QUICK}\nbob:{QUICK}\n"
+SLOW_USERS = f"slow:{SLOW}\nslower:{SLOWER}\n"
 
 
 class Attempt(threading.Thread):
@@ -84,13 +86,16 @@ def guesses(adit, path, origin):
         true(1 <= values.count(10) <= 4, f"the threads' nice values ({values})")
         equal(niceness(adit.gateway).count(10), 0, "those of the gateway")
     with tap.case("a right password of another user of the same source"):
-        true(works(adit.address, origin, credentials=("slow", PASSWORD)), "echo")
+        true(works(adit.address, origin, credentials=("bob", "wonder")), "echo")
 
 
 def memory(adit):
+    if sanitized():
+        tap.leave_out("the memory of the processes", "a sanitizer's has terabytes of shadow")
+        return
     with tap.case("the keeper has the hashes, the gateway has none"):
         wanted = {user: [hashed.rsplit("$", 1)[1].encode()]
-                  for user, hashed in (line.split(":") for line in USERS.split())}
+                  for user, hashed in (line.split(":") for line in (USERS + SLOW_USERS).split())}
         equal(count(adit.gateway, wanted), dict.fromkeys(wanted, 0), "what the gateway has")
         true(all(count(adit.pid, wanted).values()), "what the keeper has")
 
@@ -111,17 +116,18 @@ def upgrade(adit, path, origin):
         true(wrong.result in (1, "cut"), f"a wrong one ({wrong.result})")
     with tap.case("the gateway from after it asks, too"):
         true(works(path, origin, credentials=("slow", PASSWORD)), "echo")
-        equal(refusal(path, ANY, origin.port, credentials=("slow", "no")), 1, "a wrong one")
+        equal(refusal(adit.address, ANY, origin.port, credentials=("bob", "no")), 1,
+              "a wrong one")
 
 
 def gateway_dies(adit, path, origin):
-    with tap.case("the gateway dies while passwords are hashed: its clients are cut"):
-        one = Attempt(path, origin, "slower", PASSWORD)
+    with tap.case("the gateway dies while passwords are hashed: its clients do not come in"):
+        one = Attempt(path, origin, "slower", "a guess")
         wait_until(lambda: is_hashing(adit.pid), "a hash is being made")
         before = adit.gateway
         send_signal(before, signal.SIGKILL)
         one.join()
-        equal(one.result, "cut", "what the client saw")
+        true(one.result in (1, "cut"), f"what the client saw ({one.result})")
         wait_until(lambda: adit.gateway not in (before, adit.pid), "another gateway")
         adit.sessions_up(1)
         true(works(path, origin, credentials=("slow", PASSWORD)), "echo by the next one")
@@ -146,17 +152,19 @@ def keeper_dies(sshd, users, origin):
 
 def main():
     users = scratch("users", USERS)
+    slow_users = scratch("users", SLOW_USERS)
     path = scratch("listening")
-    keys = {"auth": "password", "users": users}
     with Sshd() as sshd, Origin(echo) as origin:
-        with Adit(config(sshd, listen("path", address=f"unix:{path}", **keys), at=keys,
+        with Adit(config(sshd, listen("path", address=f"unix:{path}", auth="password",
+                                      users=slow_users),
+                         at={"auth": "password", "users": users},
                          gate={"handshake_timeout": "1m"})) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)
             memory(adit)
             upgrade(adit, path, origin)
             gateway_dies(adit, path, origin)
-        keeper_dies(sshd, users, origin)
+        keeper_dies(sshd, slow_users, origin)
 
 
 tap.run(main)
