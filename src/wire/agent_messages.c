@@ -91,7 +91,7 @@ enum agent_request_kind agent_request_kind(struct span message, struct span *key
 }
 
 /* Whether it is that algorithm, or that of a certificate of such a key. */
-static bool begins_with(struct span algorithm, const char *name)
+static bool is_algorithm(struct span algorithm, const char *name)
 {
     size_t length = strlen(name);
 
@@ -107,9 +107,9 @@ uint32_t agent_sign_flags(struct span message)
     if (take_byte(&reader) != AGENT_SIGN_REQUEST ||
         sign_request(&reader, &key, &algorithm) != AGENT_ASKS_SIGNATURE)
         return 0;
-    if (begins_with(algorithm, "rsa-sha2-256"))
+    if (is_algorithm(algorithm, "rsa-sha2-256"))
         return AGENT_RSA_SHA2_256;
-    return begins_with(algorithm, "rsa-sha2-512") ? AGENT_RSA_SHA2_512 : 0;
+    return is_algorithm(algorithm, "rsa-sha2-512") ? AGENT_RSA_SHA2_512 : 0;
 }
 
 struct agent_keys agent_keys_read(struct span message)
