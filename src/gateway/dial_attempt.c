@@ -183,7 +183,7 @@ static int login_line_of(const struct dial_attempt *a)
 }
 
 /* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
-static void log_in(struct dial_attempt *a, int fd, int unreached)
+static void start_login(struct dial_attempt *a, int fd, int unreached)
 {
     bool joins = a->r.upstream->join_master != NULL;
     const struct dial_request request = {
@@ -207,7 +207,7 @@ static void log_in(struct dial_attempt *a, int fd, int unreached)
 
 static void dial(struct dial_attempt *a, int fd)
 {
-    log_in(a, fd, 0);
+    start_login(a, fd, 0);
 }
 
 /* By TCP. */
@@ -432,7 +432,7 @@ static void on_master_reached(void *arg, int fd, int error)
     struct dial_attempt *a = arg;
 
     a->master = NULL;
-    log_in(a, fd, error);
+    start_login(a, fd, error);
 }
 
 static void start_master(struct dial_attempt *a)
