@@ -55,7 +55,7 @@ static const struct key gateway_keys[] = {
     {"stream_local_bind_unlink", &type_bool, FIELD(config_gateway, stream_local_bind_unlink),
      .initial = "no", .words = words_yes_no,
      .help = "Replace a file at the path of a unix socket, even one that is in use."},
-    {"sandbox", &type_choice, FIELD(config_gateway, sandbox), .initial = "off",
+    {"sandbox", &type_choice, FIELD(config_gateway, sandbox), .initial = "auto",
      .words = words_sandbox,
      .help =
          "Whether the process that talks to the network gives up, before it does so, all that it "
@@ -63,9 +63,10 @@ static const struct key gateway_keys[] = {
          "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
          "build can; what is missing is logged. require: adit does not start if a part is "
          "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
-         "replaced by another one, not written to, is read again after an upgrade, too. It is off "
-         "as long as the gateway itself reads known_hosts, keys and passwords, asks agents, "
-         "connects to unix sockets and starts ProxyCommand: the lock forbids them."},
+         "replaced by another one, not written to, is read again after an upgrade, too. Without "
+         "ssh-agent(1) and ssh-add(1) that process reads private keys itself: then auto is as off, "
+         "with a "
+         "warning, and with require adit does not start."},
 };
 
 static const struct key upstream_keys[] = {

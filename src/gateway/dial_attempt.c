@@ -1,11 +1,12 @@
-/* The steps of a dial: the host's name, a connection (by TCP, through a jump host, or by a
- * ProxyCommand), and the login. Each step starts the next; any may fail. */
+/* The steps of a dial: the host's name, a connection (by TCP, through a jump host, by a
+ * ProxyCommand, or to a master), and the login. Each step starts the next; any may fail. */
 #include "gateway/dial_attempt.h"
 
 #include "base/mem.h"
 #include "base/probe.h"
 #include "conf/ssh_names.h"
 #include "conf/upstream_host.h"
+#include "gateway/dial_master.h"
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
@@ -34,6 +35,7 @@ struct dial_attempt {
     struct resolve *resolve;
     struct connect *connect;
     struct internal_connection *connection;
+    struct dial_master *master;
     int fd; /* adit's end of the internal connection; -1: there is none, or the dial has it */
     struct dial *dial;
     struct deadline proxy_exit;
@@ -180,12 +182,14 @@ static int login_line_of(const struct dial_attempt *a)
                                    a->r.upstream->hosts.items[a->r.place->index]);
 }
 
-/* Over a connection, or (-1) by the master that is to be joined. */
-static void dial(struct dial_attempt *a, int fd)
+/* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
+static void start_login(struct dial_attempt *a, int fd, int unreached)
 {
+    bool joins = a->r.upstream->join_master != NULL;
     const struct dial_request request = {
         .fd = fd,
-        .line = fd >= 0 ? login_line_of(a) : -1,
+        .unreached = unreached,
+        .line = joins ? -1 : login_line_of(a),
         .config = a->r.config,
         .upstream = a->r.upstream,
         .host = a->r.place->name,
@@ -197,8 +201,13 @@ static void dial(struct dial_attempt *a, int fd)
         .arg = a,
     };
 
-    a->dial = dial_start(fd >= 0 ? a->r.room->engine : a->r.room->join_engine, &request);
+    a->dial = dial_start(joins ? a->r.room->join_engine : a->r.room->engine, &request);
     arm_login(a);
+}
+
+static void dial(struct dial_attempt *a, int fd)
+{
+    start_login(a, fd, 0);
 }
 
 /* By TCP. */
@@ -416,6 +425,22 @@ static void start_jump(struct dial_attempt *a)
         ends[1]);
 }
 
+/* By a master that a person has logged in. */
+
+static void on_master_reached(void *arg, int fd, int error)
+{
+    struct dial_attempt *a = arg;
+
+    a->master = NULL;
+    start_login(a, fd, error);
+}
+
+static void start_master(struct dial_attempt *a)
+{
+    a->master =
+        dial_master_start(a->r.room->loop, a->r.room->service, a->r.upstream, on_master_reached, a);
+}
+
 /* (Not inside dial_attempt_start: `done` must not be called there, and at the gateway's start there
  * is no generation yet.) */
 static void on_start(struct later *later)
@@ -423,7 +448,7 @@ static void on_start(struct later *later)
     struct dial_attempt *a = container_of(later, struct dial_attempt, start);
 
     if (a->r.upstream->join_master != NULL)
-        dial(a, -1);
+        start_master(a);
     else if (a->r.upstream->proxy_command != NULL)
         start_proxy(a);
     else if (a->r.upstream->jump.count > 0)
@@ -455,6 +480,7 @@ void dial_attempt_cancel(struct dial_attempt *a)
     resolve_cancel(a->resolve);
     connect_cancel(a->connect);
     internal_connection_forget(a->connection);
+    dial_master_cancel(a->master);
     deadline_cancel(&a->login);
     deadline_cancel(&a->proxy_exit);
     if (a->dial != NULL)

@@ -12,6 +12,7 @@
 #include "io/own_program.h"
 #include "io/packets.h"
 #include "io/sandbox.h"
+#include "io/ssh_agent.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -125,12 +126,43 @@ static void prepare_libraries(void)
     log_prepare();
 }
 
+/* Why this process reads private keys itself, as the start of a sentence; NULL: it does not. */
+static const char *why_keys_are_read(const struct config *config)
+{
+    bool has_agent = ssh_agent_is_there();
+
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        if (upstream->libssh_config)
+            return "libssh reads ssh_config";
+        if (!has_agent && upstream->join_master == NULL)
+            return "ssh-agent and ssh-add of OpenSSH are not in PATH";
+    }
+    return NULL;
+}
+
+/* A locked process could not read them. False: that will not do. */
+static bool check_keys(const char *why, enum config_sandbox wish)
+{
+    if (wish == CONFIG_SANDBOX_REQUIRE)
+        log_error("sandbox = require: %s: the process that talks to the network would have to read "
+                  "private keys itself; with sandbox = auto adit starts without the lock",
+                  why);
+    else
+        log_warning("%s: the process that talks to the network reads private keys itself%s", why,
+                    wish == CONFIG_SANDBOX_AUTO ? ", so it does not lock itself (sandbox)" : "");
+    return wish != CONFIG_SANDBOX_REQUIRE;
+}
+
 /* Locks this process as its configuration says. False: it cannot, and that was said. */
 static bool enter_sandbox(const struct config *config)
 {
     enum config_sandbox wish = config->gateway.sandbox;
+    const char *why = why_keys_are_read(config);
     char *lack;
 
+    if (why != NULL)
+        return check_keys(why, wish);
     if (wish == CONFIG_SANDBOX_OFF)
         return true;
     prepare_libraries();

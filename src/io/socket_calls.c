@@ -42,6 +42,15 @@ bool socket_peer_user(int fd, uid_t *user)
     return true;
 }
 
+pid_t socket_peer_process(int fd)
+{
+    struct ucred peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof(peer)}) == 0
+               ? peer.pid
+               : 0;
+}
+
 bool socket_peer_address(int fd, struct ip *peer)
 {
     struct sockaddr_storage address;

@@ -21,6 +21,10 @@ void socket_shutdown_sending(int fd);
 /* The user of the process that connected to a unix socket (SO_PEERCRED, unix(7)). */
 bool socket_peer_user(int fd, uid_t *user);
 
+/* The process that listened at a unix socket, or connected to it, at that time; 0: it is of no PID
+ * namespace that is seen from here, or it is not known. */
+pid_t socket_peer_process(int fd);
+
 /* The address of the other end; false: the socket is no connected TCP socket. */
 bool socket_peer_address(int fd, struct ip *peer);
 

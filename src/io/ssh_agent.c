@@ -2,6 +2,7 @@
 #include "io/ssh_agent.h"
 
 #include "base/mem.h"
+#include "io/subprocess.h"
 #include "io/wait.h"
 
 #include <errno.h>
@@ -21,6 +22,11 @@
 /* (The agent itself has no descriptor of ours, as it opens /dev/null in their place.) */
 static const char *const arguments[] = {"ssh-agent", "sh", "-c",
                                         "echo \"$SSH_AUTH_SOCK $SSH_AGENT_PID\" && exec cat", NULL};
+
+bool ssh_agent_is_there(void)
+{
+    return program_is_there("ssh-agent") && program_is_there("ssh-add");
+}
 
 /* 0 or an error of errno(3). A session of its own keeps the terminal's signals away. */
 static int spawn_agent(int input, int output, pid_t *pid)

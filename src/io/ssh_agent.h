@@ -16,6 +16,9 @@ struct ssh_agent {
     int hold;     /* this process's end of the pipe, close-on-exec */
 };
 
+/* Whether ssh-agent and ssh-add are in PATH. Any thread. */
+bool ssh_agent_is_there(void);
+
 /* Starts an agent with no keys. NULL, or why there is none, which the caller frees. */
 char *ssh_agent_start(struct ssh_agent *agent);
 

@@ -79,17 +79,6 @@ void key_agent_free(struct key_agent *keys)
     free(keys);
 }
 
-bool key_agent_is_there(struct key_agent *keys)
-{
-    bool is = program_is_there("ssh-agent") && program_is_there("ssh-add");
-
-    if (!is && !atomic_exchange(&keys->has_warned, true))
-        log_warning(
-            "ssh-agent and ssh-add of OpenSSH are not in PATH: the process that talks to the "
-            "network reads private keys itself");
-    return is;
-}
-
 /* A connection; -1: errno. */
 static int connect_agent(const struct key_agent *keys)
 {

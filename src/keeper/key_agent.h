@@ -26,10 +26,6 @@ struct key_agent;
 /* `askpass`: the path of a program that calls key_askpass. */
 struct key_agent *key_agent_new(const char *askpass);
 
-/* Whether ssh-agent(1) and ssh-add(1) can be executed; the first time that they cannot, the log
- * says so. */
-bool key_agent_is_there(struct key_agent *keys);
-
 /* Ends the agent. NULL is fine. */
 void key_agent_free(struct key_agent *keys);
 

@@ -23,7 +23,6 @@ struct loaded_key {
 
 struct key_agent {
     char *askpass;
-    atomic_bool has_warned; /* that its programs are not there */
     pthread_mutex_t lock; /* of what follows; held while ssh-add(1) runs, so that no two dials load
                              the same file */
     struct ssh_agent agent; /* no socket: it was not started yet */

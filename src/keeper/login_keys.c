@@ -5,6 +5,7 @@
 #include "base/secrets.h"
 #include "io/login_line.h"
 #include "io/memory_file.h"
+#include "io/ssh_agent.h"
 #include "io/unix_connect.h"
 #include "keeper/agent_filter.h"
 #include "keeper/login.h"
@@ -17,7 +18,7 @@
  * there is no ssh(1), is known to the gateway alone.) */
 bool login_loads_keys(const struct login *l)
 {
-    return !l->upstream->libssh_config && key_agent_is_there(l->keys);
+    return !l->upstream->libssh_config && ssh_agent_is_there();
 }
 
 /* The path of the user's agent; NULL: none is to be asked. */

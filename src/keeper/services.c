@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/master_socket.h"
 #include "conf/upstream_host.h"
 #include "io/unix_connect.h"
 #include "wire/service.h"
@@ -209,6 +210,19 @@ static void connect_user_agent(struct service_line *line, const struct service_m
                                                         : getenv("SSH_AUTH_SOCK"));
 }
 
+/* The master that carries the upstream's sessions. */
+static void connect_master(struct service_line *line, const struct service_message *message)
+{
+    char *name = string_of(message->texts[0]);
+    const struct config_upstream *upstream = config_upstream(config_of(line), name);
+    char *path =
+        upstream != NULL && upstream->join_master != NULL ? config_join_master(upstream) : NULL;
+
+    answer_connected(line, message->numbers[0], path);
+    free(path);
+    free(name);
+}
+
 /* Commands. */
 
 static void on_line_command_exited(void *arg, int status, int number)
@@ -284,6 +298,7 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_PASSWORD: begin_password(line, message); return true;
     case SERVICE_FORWARD: connect_forward(line, message); return true;
     case SERVICE_AGENT: connect_user_agent(line, message); return true;
+    case SERVICE_MASTER: connect_master(line, message); return true;
     case SERVICE_COMMAND: begin_command(line, message); return true;
     case SERVICE_FORGET: line_forget(line, message->numbers[0], false); return true;
     case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;

@@ -66,7 +66,9 @@ typedef void dial_done_fn(void *arg, enum dial_status status, struct logged_in *
                           const char *error);
 
 struct dial_request {
-    int fd;   /* connected; taken over */
+    int fd; /* connected; taken over; -1: of an engine that joins a master, which cannot be
+               reached for `unreached` (errno(3)) */
+    int unreached;
     int line; /* the login's line to the keeper (io/login_line.h); taken over; -1: there is none,
                  and what is to be had there fails */
     /* What the session is to be. `config` is the configuration that `upstream` lies in: referenced
@@ -89,6 +91,19 @@ struct dial {
     const struct login_engine *engine;
 };
 
+/* A connection that was asked for: the callee's, and it does not block; -1: there is none, for
+ * `error` (errno(3); EAGAIN: the listener has no room for another one at present). */
+typedef void session_reached_fn(void *arg, int fd, int error);
+
+/* How a session gets further connections to the master that it joined: the process that it runs in
+ * may not be allowed to connect. */
+struct session_way {
+    /* Asks for one for `owner`; `reached` is called once, never inside the call. */
+    struct session_reach *(*reach)(void *owner, session_reached_fn *reached, void *arg);
+    /* `reached` will not be called. NULL is fine. */
+    void (*forget)(struct session_reach *reach);
+};
+
 struct session_options {
     /* How its lines in the debug log begin ("upstream office: session 3"); copied. */
     const char *name;
@@ -100,6 +115,7 @@ struct session_options {
     /* Called once when the session has died, after all its channels and opens were told; not after
      * session_free. The callee may free the session inside. `why` is a few words for the log. */
     void (*lost)(void *arg, const char *why);
+    const struct session_way *way; /* `arg` is its owner */
     void *arg;
 };
 

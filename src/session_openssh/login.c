@@ -1,11 +1,10 @@
-/* A dial: to find a master at its socket, on a thread of its own. */
+/* A dial: to find a master behind a connection to its socket, on a thread of its own. */
 #include "session_openssh/engine.h"
 #include "session_openssh/parts.h"
 
 #include "base/mem.h"
 #include "conf/master_socket.h"
 #include "io/socket_calls.h"
-#include "io/unix_connect.h"
 #include "io/whole.h"
 
 #include <assert.h>
@@ -147,8 +146,8 @@ static void join(struct master_dial *d)
     const struct config_upstream *upstream = d->request.upstream;
     const struct wait_limit limit = wait_limit(d->ends[1], (int)upstream->connect_timeout_ms);
     char *path = config_join_master(upstream);
-    int fd = unix_connect_wait(path, DESCRIPTOR_GATEWAY, (int)upstream->connect_timeout_ms);
-    int error = fd < 0 ? errno : 0;
+    int fd = d->request.fd;
+    int error = fd < 0 ? d->request.unreached : 0;
     pid_t master = 0;
 
     if (error == 0 && !has_our_user(fd))
@@ -157,8 +156,8 @@ static void join(struct master_dial *d)
         snprintf(d->error, sizeof(d->error), "join_master: %s: %s", path, words_of(error));
     else
         d->logged_in = found(fd, path, master, upstream);
-    if (d->logged_in == NULL && fd >= 0)
-        close(fd);
+    if (d->logged_in != NULL)
+        d->request.fd = -1;
     free(path);
 }
 
@@ -178,6 +177,8 @@ static void join_free(struct master_dial *d)
     for (int i = 0; i < 2; i++)
         if (d->ends[i] >= 0)
             close(d->ends[i]);
+    if (d->request.fd >= 0)
+        close(d->request.fd);
     config_unref(d->request.config);
     free(d);
 }

@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "io/socket_calls.h"
-#include "io/unix_connect.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +19,7 @@
 #define SSH_OPEN_RESOURCE_SHORTAGE 4
 
 enum open_state {
-    OPEN_CONNECTING, /* there is no room at the master's socket */
+    OPEN_CONNECTING, /* a connection to the master's socket is waited for */
     OPEN_ASKED,
     OPEN_DOUBTFUL, /* its connection has ended: the master is asked whether it lives */
     OPEN_FAILING,  /* the caller is told, in a moment */
@@ -40,7 +39,8 @@ struct master_open {
     int in[2]; /* pairs: ours, the master's; -1: given away, or closed */
     int out[2];
     struct master_call *call;
-    uint32_t check; /* of OPEN_DOUBTFUL */
+    uint32_t check;              /* of OPEN_DOUBTFUL */
+    struct session_reach *reach; /* of OPEN_CONNECTING; NULL: `again` is armed */
     struct deadline again;
     struct later failing;
     struct open_failure failure;
@@ -61,6 +61,7 @@ static void close_end(int *fd)
 static void open_free(struct master_open *o)
 {
     LIST_REMOVE(o, link);
+    o->session->options.way->forget(o->reach);
     deadline_cancel(&o->again);
     later_cancel(o->session->loop, &o->failing);
     call_end(o->call);
@@ -172,10 +173,17 @@ static void open_connect_again(struct deadline *again)
     open_connect(container_of(again, struct master_open, again));
 }
 
-static void open_connect(struct master_open *o)
+/* (A session_reached_fn.) */
+static void open_reached(void *arg, int fd, int error)
 {
-    int fd = unix_connect(o->session->path, DESCRIPTOR_CLIENT);
+    struct master_open *o = arg;
 
+    o->reach = NULL;
+    if (fd >= 0 && socket_peer_process(fd) != o->session->listener) {
+        close(fd); /* (another master: of a later one at that path, or of another configuration) */
+        fd = -1;
+        error = ECONNREFUSED;
+    }
     if (fd >= 0) {
         o->call = call_new(o->session->loop, fd, open_answered, o);
         if (o->call != NULL) {
@@ -184,15 +192,22 @@ static void open_connect(struct master_open *o)
         }
         close(fd);
         open_fail_later(o, SSH_OPEN_RESOURCE_SHORTAGE, "no descriptors are left");
-    } else if (errno == EAGAIN) {
-        o->state = OPEN_CONNECTING;
+    } else if (error == EAGAIN) {
         deadline_arm(o->session->loop, &o->again, AGAIN_MS, open_connect_again);
-    } else if (errno == ENOENT || errno == ECONNREFUSED) {
+    } else if (error == ENOENT || error == ECONNREFUSED) {
         master_session_close(o->session);
         open_fail_later(o, 0, "nobody listens at the master's socket any more");
     } else {
-        open_fail_later(o, SSH_OPEN_RESOURCE_SHORTAGE, strerror(errno));
+        open_fail_later(o, SSH_OPEN_RESOURCE_SHORTAGE, strerror(error));
     }
+}
+
+static void open_connect(struct master_open *o)
+{
+    const struct session_options *options = &o->session->options;
+
+    o->state = OPEN_CONNECTING;
+    o->reach = options->way->reach(options->arg, open_reached, o);
 }
 
 static struct master_open *open_add(struct session *session, const char *host, uint32_t port,

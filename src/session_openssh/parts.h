@@ -116,6 +116,7 @@ struct master_session {
     char *name;
     char *path;
     struct master_call *alive; /* a connection that lives as long as the master */
+    pid_t listener;            /* who listens at the path, as the kernel says */
     uint32_t asked;            /* the last ALIVE_CHECK */
     bool closed_to_opens;      /* nobody listens at its socket */
     struct later closing;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/socket_calls.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ struct session *master_session_new(struct loop *loop, struct logged_in *logged_i
     struct master_logged_in *l = master_logged_in_of(logged_in);
     struct master_session *s = mem_zalloc(sizeof(*s));
 
+    s->listener = socket_peer_process(l->fd);
     s->alive = call_new(loop, l->fd, alive_answered, s);
     if (s->alive == NULL) {
         free(s);

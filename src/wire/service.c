@@ -12,6 +12,7 @@ static const struct {
     [SERVICE_PASSWORD] = {.from_gateway = true, .numbers = 4, .texts = 3},
     [SERVICE_FORWARD] = {.from_gateway = true, .numbers = 1, .texts = 1},
     [SERVICE_AGENT] = {.from_gateway = true, .numbers = 1, .texts = 1},
+    [SERVICE_MASTER] = {.from_gateway = true, .numbers = 1, .texts = 1},
     [SERVICE_COMMAND] = {.from_gateway = true, .numbers = 2, .texts = 1},
     [SERVICE_FORGET] = {.from_gateway = true, .numbers = 1},
     [SERVICE_LEAVE] = {.from_gateway = true, .numbers = 1},

@@ -59,7 +59,7 @@ def owned(path):
 def served(unit, sshd, origin, key):
     """adit under what the unit says of users, capabilities and system calls (t/lib/adit_test/unit.py),
     with a login, ssh -G and a reload."""
-    text = config(sshd, up={
+    text = config(sshd, gate={"sandbox": "require"}, up={
         "identity": owned(key), "ssh_config": "yes", "ssh_config_file": scratch("config", "", 0o644),
         "known_hosts": owned(scratch("known", known_hosts_lines(
             sshd.host_key, (sshd.address, sshd.port))))})

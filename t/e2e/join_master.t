@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, free_port, holds, run_adit, scratch,
+from adit_test import (ANY, Adit, config, equal, free_port, holds, run_adit, sanitized, scratch,
                        tap, true, wait_until)
 from adit_test.clients import (HELLO, connect, connected, exchange, read_all, refusal, socks5_request,
                                works)
@@ -23,12 +23,13 @@ from adit_test.process import send_signal
 from adit_test.sshd import Sshd, version
 
 SIZE = 64 << 20
+LOCKED = {} if sanitized() else {"sandbox": "require"}
 
 
 def joined(sshd, path, **keys):
     """An adit whose only way to the server is the master: it has no key to log in with."""
     up = {"join_master": path, "identity": "none", "agent": "no", **keys.pop("up", {})}
-    return Adit(config(sshd, *keys.pop("more", ()), up=up), **keys)
+    return Adit(config(sshd, *keys.pop("more", ()), gate=LOCKED, up=up), **keys)
 
 
 def ends_with(conn):

@@ -200,6 +200,10 @@ def without_tools(sshd, origin):
             true(works(adit.address, origin), "echo")
             equal(len(adit.find("ssh-agent and ssh-add of OpenSSH are not in PATH")), 1, "warnings")
             equal(agents(adit), [], "agents")
+    with tap.case("... and with sandbox = require adit does not start"):
+        adit = Adit(config(sshd, gate={"sandbox": "require"}), env={"PATH": nowhere}, ready=False)
+        equal(adit.wait(), os.EX_CONFIG, "the status")
+        true(adit.find("error: sandbox = require: .* not in PATH"), "the reason")
 
 
 def main():

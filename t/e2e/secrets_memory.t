@@ -1,5 +1,6 @@
 #!/usr/bin/env -S python3 -B
-"""No password of a login is in the gateway's memory once the login is over."""
+"""No private key and no passphrase is in the gateway's memory at any time that is looked at: before,
+during and after logins; a password is there only while it is sent."""
 
 import os
 import signal
@@ -8,10 +9,12 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Adit, config, equal, sanitized, scratch, tap, true, wait_until
-from adit_test.memory import count
+from adit_test import (Adit, config, equal, keypair, sanitized, scratch, tap, true, wait_until)
+from adit_test.keys import authorized
+from adit_test.memory import count, private_parts
 from adit_test.sshd import Sshd
 
+PASSPHRASE = "a passphrase that is nowhere else, 27 words long"
 PASSWORD = "a password that stands nowhere else, either"
 LOGINS = 2
 
@@ -84,6 +87,15 @@ def main():
     if sanitized():
         tap.leave_out("secrets in memory", "a sanitizer keeps what was freed")
         return
+    for kind in ("ed25519", "rsa", "ecdsa"):
+        key, locked = keypair(kind=kind), keypair(passphrase=PASSPHRASE, kind=kind)
+        with Sshd(options={"AuthorizedKeysFile": authorized(key, locked)}) as sshd:
+            searched(sshd, f"with a key ({kind})", {"the key": private_parts(key)},
+                     {"identity": key})
+            searched(sshd, f"with an encrypted key ({kind})",
+                     {"the key": private_parts(locked, PASSPHRASE),
+                      "the passphrase": [PASSPHRASE.encode()]},
+                     {"identity": locked, "passphrase_file": scratch("pass", f"{PASSPHRASE}\n")})
     with Sshd(password=PASSWORD, options={"KbdInteractiveAuthentication": "yes"}) as sshd:
         for method in ("password", "keyboard-interactive"):
             searched(sshd, f"with a password ({method})", {"the password": [PASSWORD.encode()]},

@@ -26,7 +26,7 @@ static void the_least_configuration_shows_every_default(void **state)
                               "drain_timeout = 30s\n"
                               "stream_local_bind_mask = 0177\n"
                               "stream_local_bind_unlink = no\n"
-                              "sandbox = off\n"
+                              "sandbox = auto\n"
                               "\n"
                               "[upstream a]\n"
                               "host = h\n"

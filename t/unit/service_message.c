@@ -13,13 +13,13 @@ static const struct service_sample {
     bool from_gateway, with_descriptor;
     size_t numbers, texts;
 } samples[] = {
-    {SERVICE_PASSWORD, true, false, 4, 3}, {SERVICE_FORWARD, true, false, 1, 1},
-    {SERVICE_AGENT, true, false, 1, 1},    {SERVICE_COMMAND, true, false, 2, 1},
-    {SERVICE_FORGET, true, false, 1, 0},   {SERVICE_LEAVE, true, false, 1, 0},
-    {SERVICE_VERDICT, false, false, 2, 0}, {SERVICE_CONNECTED, false, true, 1, 0},
-    {SERVICE_INPUT, false, true, 1, 0},    {SERVICE_OUTPUT, false, true, 1, 0},
-    {SERVICE_FAILED, false, false, 2, 0},  {SERVICE_EXITED, false, false, 3, 0},
-    {SERVICE_RENEWED, false, false, 0, 0},
+    {SERVICE_PASSWORD, true, false, 4, 3},  {SERVICE_FORWARD, true, false, 1, 1},
+    {SERVICE_AGENT, true, false, 1, 1},     {SERVICE_MASTER, true, false, 1, 1},
+    {SERVICE_COMMAND, true, false, 2, 1},   {SERVICE_FORGET, true, false, 1, 0},
+    {SERVICE_LEAVE, true, false, 1, 0},     {SERVICE_VERDICT, false, false, 2, 0},
+    {SERVICE_CONNECTED, false, true, 1, 0}, {SERVICE_INPUT, false, true, 1, 0},
+    {SERVICE_OUTPUT, false, true, 1, 0},    {SERVICE_FAILED, false, false, 2, 0},
+    {SERVICE_EXITED, false, false, 3, 0},   {SERVICE_RENEWED, false, false, 0, 0},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
