@@ -323,6 +323,7 @@ static bool pass_signature(struct agent *a, const struct key_blob *request)
     struct key_blob reply;
     bool ok;
 
+    agent_sign_as_named(request->bytes, request->length);
     atomic_store(a->waiting, true);
     ok = ask_to_sign(a, request, &reply);
     atomic_store(a->waiting, false);

@@ -28,7 +28,7 @@ static bool is_over(const struct ssh_reader *reader)
 }
 
 /* What a signature of a login is of: the identifier of the session, and the request. */
-static bool is_login(struct span data)
+static bool is_login(struct span data, struct span *algorithm)
 {
     struct ssh_reader reader = {.rest = data};
     struct span session = ssh_take_string(&reader);
@@ -43,7 +43,7 @@ static bool is_login(struct span data)
         return false;
     hostbound = is_word(method, "publickey-hostbound-v00@openssh.com");
     has_signature = take_byte(&reader) == 1;
-    ssh_take_string(&reader); /* the algorithm */
+    *algorithm = ssh_take_string(&reader);
     ssh_take_string(&reader); /* the key */
     if (hostbound)
         ssh_take_string(&reader); /* the server's key */
@@ -51,14 +51,15 @@ static bool is_login(struct span data)
            is_word(service, "ssh-connection") && (hostbound || is_word(method, "publickey"));
 }
 
-static enum agent_request_kind sign_request(struct ssh_reader *reader, struct span *key)
+static enum agent_request_kind sign_request(struct ssh_reader *reader, struct span *key,
+                                            struct span *algorithm)
 {
     struct span data;
 
     *key = ssh_take_string(reader);
     data = ssh_take_string(reader);
     ssh_take_uint32(reader); /* the flags */
-    return is_over(reader) && is_login(data) ? AGENT_ASKS_SIGNATURE : AGENT_ASKS_OTHER;
+    return is_over(reader) && is_login(data, algorithm) ? AGENT_ASKS_SIGNATURE : AGENT_ASKS_OTHER;
 }
 
 static enum agent_request_kind extension(struct ssh_reader *reader)
@@ -78,14 +79,37 @@ static enum agent_request_kind extension(struct ssh_reader *reader)
 enum agent_request_kind agent_request_kind(struct span message, struct span *key)
 {
     struct ssh_reader reader = {.rest = message};
+    struct span algorithm;
 
     *key = (struct span){0};
     switch (take_byte(&reader)) {
     case AGENT_REQUEST_IDENTITIES: return is_over(&reader) ? AGENT_ASKS_KEYS : AGENT_ASKS_OTHER;
-    case AGENT_SIGN_REQUEST: return sign_request(&reader, key);
+    case AGENT_SIGN_REQUEST: return sign_request(&reader, key, &algorithm);
     case AGENT_EXTENSION: return extension(&reader);
     default: return AGENT_ASKS_OTHER;
     }
+}
+
+void agent_sign_as_named(uint8_t *message, size_t length)
+{
+    static const struct {
+        const char *algorithm;
+        uint32_t flags;
+    } signatures[] = {
+        {"rsa-sha2-256", AGENT_RSA_SHA2_256},
+        {"rsa-sha2-512", AGENT_RSA_SHA2_512},
+        {"rsa-sha2-256-cert-v01@openssh.com", AGENT_RSA_SHA2_256},
+        {"rsa-sha2-512-cert-v01@openssh.com", AGENT_RSA_SHA2_512},
+    };
+    struct ssh_reader reader = {.rest = {message, length}};
+    struct span key, algorithm;
+
+    if (take_byte(&reader) != AGENT_SIGN_REQUEST ||
+        sign_request(&reader, &key, &algorithm) != AGENT_ASKS_SIGNATURE)
+        return;
+    for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++)
+        if (is_word(algorithm, signatures[i].algorithm))
+            ssh_put_uint32(message + length - 4, signatures[i].flags);
 }
 
 struct agent_keys agent_keys_read(struct span message)

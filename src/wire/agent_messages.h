@@ -22,6 +22,10 @@ enum agent_number {
     AGENT_EXTENSION = 27,
 };
 
+/* Flags of a SIGN_REQUEST, section 6.2 */
+#define AGENT_RSA_SHA2_256 2
+#define AGENT_RSA_SHA2_512 4
+
 #define AGENT_MESSAGE_MAX ((size_t)256 * 1024) /* as OpenSSH's */
 #define AGENT_KEYS_MAX 1024                    /* as libssh's */
 
@@ -38,6 +42,10 @@ enum agent_request_kind {
  * for the service "ssh-connection", and nothing behind it. So a program that may ask for signatures
  * gets none for a file, a commit or a certificate. */
 enum agent_request_kind agent_request_kind(struct span message, struct span *key);
+
+/* Gives a SIGN_REQUEST of a login by RSA the flags of the signature that the login names (RFC 8332
+ * section 3): libssh gives those of the best one that the server knows. Leaves all else alone. */
+void agent_sign_as_named(uint8_t *message, size_t length);
 
 /* The keys of an IDENTITIES_ANSWER, one by one. */
 struct agent_keys {

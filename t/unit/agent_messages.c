@@ -43,12 +43,13 @@ struct signing {
     const char *service;
     const char *method;
     uint8_t has_signature;
-    const char *behind; /* NULL: nothing */
+    const char *behind;    /* NULL: nothing */
+    const char *algorithm; /* NULL: ssh-ed25519 */
 };
 
-static const struct signing login = {"session", 50, "ssh-connection", "publickey", 1, NULL};
+static const struct signing login = {"session", 50, "ssh-connection", "publickey", 1, NULL, NULL};
 static const struct signing hostbound = {
-    "session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, "host key"};
+    "session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, "host key", NULL};
 
 static void sign_request(const struct signing *s)
 {
@@ -60,7 +61,7 @@ static void sign_request(const struct signing *s)
     ssh_append_string(&data, of(s->service));
     ssh_append_string(&data, of(s->method));
     byte(&data, s->has_signature);
-    ssh_append_string(&data, of("ssh-ed25519"));
+    ssh_append_string(&data, of(s->algorithm != NULL ? s->algorithm : "ssh-ed25519"));
     ssh_append_string(&data, of("key"));
     if (s->behind != NULL)
         ssh_append_string(&data, of(s->behind));
@@ -127,16 +128,59 @@ static void what_a_login_needs_is_passed(void **state)
     is_only(AGENT_BINDS_SESSION);
 }
 
+/* The flags that a request has after it was looked at; those of sign_request are 4. */
+static uint32_t flags_after(const char *algorithm, size_t cut, bool more)
+{
+    struct signing s = login;
+    struct ssh_reader reader;
+    uint8_t *copy;
+    uint32_t flags;
+    size_t length;
+
+    s.algorithm = algorithm;
+    sign_request(&s);
+    if (more)
+        byte(&message, 0);
+    length = buffer_length(&message) - cut;
+    copy = malloc(length);
+    assert_non_null(copy);
+    memcpy(copy, buffer_data(&message), length);
+    agent_sign_as_named(copy, length);
+    assert_memory_equal(copy, buffer_data(&message), length < 4 ? length : length - 4);
+    reader = (struct ssh_reader){.rest = {copy + length - 4, 4}};
+    flags = ssh_take_uint32(&reader);
+    if (cut > 0 || more)
+        assert_memory_equal(copy, buffer_data(&message), length);
+    free(copy);
+    buffer_clear(&message);
+    return flags;
+}
+
+static void rsa_signs_as_the_login_says(void **state)
+{
+    (void)state;
+    assert_int_equal(flags_after("rsa-sha2-256", 0, false), AGENT_RSA_SHA2_256);
+    assert_int_equal(flags_after("rsa-sha2-256-cert-v01@openssh.com", 0, false),
+                     AGENT_RSA_SHA2_256);
+    assert_int_equal(flags_after("rsa-sha2-512", 0, false), AGENT_RSA_SHA2_512);
+    assert_int_equal(flags_after("rsa-sha2-512-cert-v01@openssh.com", 0, false),
+                     AGENT_RSA_SHA2_512);
+    assert_int_equal(flags_after("ssh-ed25519", 0, false), 4);
+    for (size_t cut = 1; cut < 40; cut++)
+        flags_after("rsa-sha2-256", cut, false);
+    flags_after("rsa-sha2-256", 0, true);
+}
+
 static void other_signatures_are_not(void **state)
 {
     const struct signing others[] = {
-        {"", 50, "ssh-connection", "publickey", 1, NULL},
-        {"session", 51, "ssh-connection", "publickey", 1, NULL},
-        {"session", 50, "ssh-userauth", "publickey", 1, NULL},
-        {"session", 50, "ssh-connection", "hostbased", 1, NULL},
-        {"session", 50, "ssh-connection", "publickey", 0, NULL},
-        {"session", 50, "ssh-connection", "publickey", 1, "more"},
-        {"session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, NULL},
+        {"", 50, "ssh-connection", "publickey", 1, NULL, NULL},
+        {"session", 51, "ssh-connection", "publickey", 1, NULL, NULL},
+        {"session", 50, "ssh-userauth", "publickey", 1, NULL, NULL},
+        {"session", 50, "ssh-connection", "hostbased", 1, NULL, NULL},
+        {"session", 50, "ssh-connection", "publickey", 0, NULL, NULL},
+        {"session", 50, "ssh-connection", "publickey", 1, "more", NULL},
+        {"session", 50, "ssh-connection", "publickey-hostbound-v00@openssh.com", 1, NULL, NULL},
     };
 
     (void)state;
@@ -245,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_login_needs_is_passed),
+        cmocka_unit_test(rsa_signs_as_the_login_says),
         cmocka_unit_test(other_signatures_are_not),
         cmocka_unit_test(no_other_request_is),
         cmocka_unit_test(keys_are_read_one_by_one),
