@@ -177,8 +177,8 @@ def sshd_waits(port):
 # ---- a broken gateway
 
 READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE = range(8, 17)  # wire/keeper.h
-PASSWORD, FORWARD, AGENT, COMMAND, FORGET, LEAVE, VERDICT, CONNECTED = range(8)  # wire/service.h
-INPUT, OUTPUT, FAILED, EXITED = range(8, 12)
+PASSWORD, FORWARD, AGENT, MASTER, COMMAND, FORGET, LEAVE = range(7)  # wire/service.h
+VERDICT, CONNECTED, INPUT, OUTPUT, FAILED, EXITED = range(7, 13)
 RIGHT, UNCHECKED = 1, 2
 # crypt(3) of "wonder".
 USERS = "alice:$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/\n"
@@ -225,6 +225,9 @@ def asks_for_more(run):
         "a forward that there is not": packet(FORWARD, 7, b"out"),
         "a forward whose target is at the server": packet(FORWARD, 7, b"local"),
         "the agent of an upstream that there is not": packet(AGENT, 7, b"nowhere"),
+        "the path of a master": packet(MASTER, 7, b"/dev/log"),
+        "the master of an upstream that there is not": packet(MASTER, 7, b"nowhere"),
+        "the master of an upstream that logs in itself": packet(MASTER, 7, b"office"),
         "a program": packet(COMMAND, 7, 0, b"touch /tmp/x"),
         "the ProxyCommand of an upstream that has none": packet(COMMAND, 7, 0, b"office"),
         "that of a host that there is not": packet(COMMAND, 7, 1, b"proxied"),
@@ -237,6 +240,9 @@ def asks_for_more(run):
         equal(run("line", bytes(8193), "answer", "end"), [], "what it is told")
     with tap.case("the target of a forward that leads to it is had"):
         equal(run("line", packet(FORWARD, 7, b"in"), "answer", "end"),
+              [packet(CONNECTED, 7).hex() + " and a descriptor"], "what it is told")
+    with tap.case("the master that an upstream joins is had"):
+        equal(run("line", packet(MASTER, 7, b"joined"), "answer", "end"),
               [packet(CONNECTED, 7).hex() + " and a descriptor"], "what it is told")
     with tap.case("a ProxyCommand is run, and its end told"):
         equal(run("line", packet(COMMAND, 7, 0, b"proxied"), *["answer"] * 3, "end"),
@@ -270,6 +276,7 @@ def broken(sshd):
     text = scratch("adit.ini", config(
         sshd, section("upstream proxied", {"host": "h", "proxy_command": "sh -c 'exit 3'",
                                            "host_key": "accept-new", "ssh_config": "no"}),
+        section("upstream joined", {"host": "h", "join_master": target, "ssh_config": "no"}),
         section("forward in", {"remote": f"9 {target}"}),
         section("forward local", {"local": f"{free_port()} {target}"}),
         listen("users", auth="password", users=scratch("users", USERS))))
