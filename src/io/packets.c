@@ -10,6 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SCM_PIDFD /* of Linux 6.5 */
+#define SCM_PIDFD 0x04
+#endif
+
 /* A packet that waits for room. */
 struct queued_packet {
     STAILQ_ENTRY(queued_packet) link;
@@ -33,16 +37,31 @@ bool packet_pair(int ends[static 2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
 }
 
-/* The descriptor beside a message; -1: none. */
+bool packet_is_end(int fd)
+{
+    int domain, type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}) == 0 &&
+           domain == AF_UNIX && type == SOCK_SEQPACKET;
+}
+
+/* The descriptor beside a message; -1: none. (That of a process, which an end gets whose other
+ * owner has set SO_PASSPIDFD there, is not wanted.) */
 static int taken_descriptor(struct msghdr *message)
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
     int fd = -1;
 
-    if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS &&
-        control->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(control), sizeof(int));
-    return fd;
+    if (control == NULL || control->cmsg_level != SOL_SOCKET ||
+        control->cmsg_len != CMSG_LEN(sizeof(int)))
+        return -1;
+    memcpy(&fd, CMSG_DATA(control), sizeof(int));
+    if (control->cmsg_type == SCM_RIGHTS)
+        return fd;
+    if (control->cmsg_type == SCM_PIDFD && fd >= 0)
+        close(fd);
+    return -1;
 }
 
 /* Receives one packet of at most `max` bytes into room for one more. Its length; 0: the end, or no

@@ -12,6 +12,10 @@
 /* Two connected ends, close-on-exec, the caller's. False: errno says why. */
 bool packet_pair(int ends[static 2]);
 
+/* Whether a descriptor that another process has sent is an end of such a pair. (The file may be
+ * shared with that process, and so may be its options and flags.) */
+bool packet_is_end(int fd);
+
 /* Waits for a packet without a loop, and appends it to `packet`; `*fd` is its descriptor,
  * the caller's, or -1. False: the other end has closed, or sent what is no packet of at most `max`
  * bytes. */

@@ -19,6 +19,7 @@
 
 struct proxy_command {
     uv_poll_t poll;
+    struct proxy_commands *all;
     LIST_ENTRY(proxy_command) link;
     pid_t pid;
     int exit_fd;                     /* readable when it has exited */
@@ -29,13 +30,15 @@ struct proxy_command {
 struct proxy_commands {
     struct loop *loop;
     LIST_HEAD(, proxy_command) list;
+    unsigned count, max;
 };
 
-struct proxy_commands *proxy_commands_new(struct loop *loop)
+struct proxy_commands *proxy_commands_new(struct loop *loop, unsigned max)
 {
     struct proxy_commands *all = mem_zalloc(sizeof(*all));
 
     all->loop = loop;
+    all->max = max;
     LIST_INIT(&all->list);
     return all;
 }
@@ -48,6 +51,7 @@ static void on_command_closed(uv_handle_t *handle)
 static void forget_command(struct proxy_command *p)
 {
     LIST_REMOVE(p, link);
+    p->all->count--;
     uv_poll_stop(&p->poll);
     close(p->exit_fd);
     uv_close((uv_handle_t *)&p->poll, on_command_closed);
@@ -82,7 +86,8 @@ struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
     if (fd < 0)
         return NULL;
     p = mem_zalloc(sizeof(*p));
-    *p = (struct proxy_command){.pid = pid, .exit_fd = fd, .exited = exited, .arg = arg};
+    *p =
+        (struct proxy_command){.all = all, .pid = pid, .exit_fd = fd, .exited = exited, .arg = arg};
     if (uv_poll_init(loop_uv(all->loop), &p->poll, fd) != 0) {
         close(fd);
         free(p);
@@ -90,6 +95,7 @@ struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
         return NULL;
     }
     LIST_INSERT_HEAD(&all->list, p, link);
+    all->count++;
     uv_poll_start(&p->poll, UV_READABLE, on_command_exited);
     return p;
 }
@@ -155,7 +161,8 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
     pid_t pid;
     int error;
 
-    if (!open_pipes(&pipes))
+    errno = EAGAIN;
+    if (all->count >= all->max || !open_pipes(&pipes))
         return NULL;
     error = spawn_shell(command, &pipes, &pid);
     if (error == 0) {

@@ -10,7 +10,8 @@
 struct proxy_command;
 struct proxy_commands; /* all commands that run */
 
-struct proxy_commands *proxy_commands_new(struct loop *loop);
+/* `max`: so many may run at a time, also of those that were left. */
+struct proxy_commands *proxy_commands_new(struct loop *loop, unsigned max);
 
 /* Sends SIGHUP to the commands that still run, and forgets them. NULL is fine. */
 void proxy_commands_free(struct proxy_commands *all);
@@ -21,7 +22,7 @@ typedef void proxy_command_exited_fn(void *arg, int status, int signal);
 
 /* Runs "exec COMMAND" by $SHELL, or /bin/sh, as ssh does: with this process's standard error, no
  * other descriptor and no signal blocked. `ends` are those of its input, to be written to, and of
- * its output: the caller's. NULL: errno says why not. */
+ * its output: the caller's. NULL: errno says why not (EAGAIN: too many run). */
 struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command,
                                           int ends[static 2], proxy_command_exited_fn *exited,
                                           void *arg);

@@ -96,7 +96,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         return changing_taken(k, message->numbers[0], message->numbers[1] != 0) || k->ending;
     case GATEWAY_NOTIFY: return notify(k, message);
     case GATEWAY_UPGRADE: upgrade_ask(k); return true;
-    case GATEWAY_LOGIN: login_lines_add(k, message, fd); return true;
+    case GATEWAY_LOGIN: login_lines_add(k->current, message, fd); return true;
     case GATEWAY_CLOSED:
         k->ending = true;
         upgrade_abandon(k);
@@ -127,7 +127,7 @@ static bool take_other_message(struct gateway_child *child, struct keeper_messag
     if (message->kind == GATEWAY_SERVICE)
         return service_line_open(child, fd);
     if (message->kind == GATEWAY_LOGIN)
-        login_lines_add(k, message, fd);
+        login_lines_add(child, message, fd);
     return message->kind != GATEWAY_CHANGE || child->retired;
 }
 
@@ -137,7 +137,10 @@ void child_received(void *arg, struct span packet, int *fd)
     struct keeper *k = child->keeper;
     struct keeper_message message;
 
+    /* (All that a gateway sends are ends of lines: what else it sends might never wake who waits
+     * for it.) */
     if (!keeper_message_parse(packet, *fd >= 0, true, &message) ||
+        (*fd >= 0 && !packet_is_end(*fd)) ||
         !(child == k->current ? take_message(k, &message, fd)
                               : take_other_message(child, &message, fd)))
         child_condemn(child, "has sent what it may not");

@@ -152,6 +152,14 @@ static pid_t start_process(int end)
     return child;
 }
 
+struct config *child_config(const struct gateway_child *child)
+{
+    struct config *offered =
+        child == child->keeper->current ? changing_offered(child->keeper) : NULL;
+
+    return offered != NULL ? offered : child->config;
+}
+
 void child_use(struct gateway_child *child, struct config *config)
 {
     config_ref(config);
@@ -221,6 +229,7 @@ void child_free(struct gateway_child *child)
     if (child == NULL)
         return;
     service_lines_close(child);
+    login_lines_cut(child);
     packets_free(child->packets);
     config_unref(child->config);
     free(child);

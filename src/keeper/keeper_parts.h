@@ -101,6 +101,9 @@ struct gateway_child *child_new(struct keeper *k, struct config *config, bool wi
  * of their pair. NULL: the loop cannot watch it. */
 struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id);
 
+/* The configuration that it asks by: what it was offered last it may have in use already. */
+struct config *child_config(const struct gateway_child *child);
+
 /* It has the configuration in use. */
 void child_use(struct gateway_child *child, struct config *config);
 
@@ -193,7 +196,10 @@ bool upgrade_state_take(struct keeper *k);
 
 /* Serves a login of a gateway, GATEWAY_LOGIN, on a thread: takes over `*end`, or leaves it to be
  * closed: then the login fails. */
-void login_lines_add(struct keeper *k, struct keeper_message *message, int *end);
+void login_lines_add(struct gateway_child *child, struct keeper_message *message, int *end);
+
+/* The gateway has ended: so do its logins, whoever has the other ends of their lines. */
+void login_lines_cut(const struct gateway_child *child);
 
 /* Ends all of them, with the questions that are being asked, and waits for their threads. False: a
  * thread still waits for a file. */

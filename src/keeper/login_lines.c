@@ -25,7 +25,8 @@ struct keeper_line {
     LIST_ENTRY(keeper_line) link; /* the main thread's */
     struct message message;       /* from the thread, when it has ended */
     struct keeper *keeper;
-    struct config *config; /* a reference, the main thread's */
+    struct gateway_child *child; /* NULL: it has ended */
+    struct config *config;       /* a reference, the main thread's */
     int end;
     pthread_t thread;
     struct login login;
@@ -98,17 +99,40 @@ static bool start_thread(struct keeper_line *line)
     return false;
 }
 
-static void line_start(struct keeper *k, const struct config_upstream *upstream,
-                       const struct upstream_host *host, int *end)
+/* What a login is at, in a configuration. */
+struct login_place {
+    struct config *config;
+    const struct config_upstream *upstream;
+    struct upstream_host host;
+};
+
+/* (A gateway that was just offered a configuration may ask by either.) */
+static bool find_place(const struct gateway_child *child, const char *name, const char *entry,
+                       struct login_place *place)
 {
+    struct config *const asked_by[] = {child_config(child), child->config};
+
+    for (size_t i = 0; i < sizeof(asked_by) / sizeof(asked_by[0]); i++) {
+        place->config = asked_by[i];
+        place->upstream = config_upstream(place->config, name);
+        if (place->upstream != NULL && upstream_host_find(place->upstream, entry, &place->host))
+            return true;
+    }
+    return false;
+}
+
+static void line_start(struct gateway_child *child, const struct login_place *place, int *end)
+{
+    struct keeper *k = child->keeper;
     struct keeper_line *line = mem_zalloc(sizeof(*line));
 
     line->message = (struct message){.run = line_ended, .drop = line_dropped};
     line->keeper = k;
-    line->config = config_ref(k->config);
+    line->child = child;
+    line->config = config_ref(place->config);
     line->end = *end;
     line->login.keys = k->keys;
-    login_begin(&line->login, upstream, host, k->options->may_ask, line->end);
+    login_begin(&line->login, place->upstream, &place->host, k->options->may_ask, line->end);
     if (!start_thread(line)) {
         login_clear(&line->login);
         config_unref(line->config);
@@ -121,25 +145,35 @@ static void line_start(struct keeper *k, const struct config_upstream *upstream,
 }
 
 /* (An upstream that is not there has gone with a change: its login fails.) */
-void login_lines_add(struct keeper *k, struct keeper_message *message, int *end)
+void login_lines_add(struct gateway_child *child, struct keeper_message *message, int *end)
 {
     char *name = login_text(keeper_message_text(message));
     char *entry = login_text(keeper_message_text(message));
-    const struct config_upstream *upstream = config_upstream(k->config, name);
-    struct upstream_host host;
+    struct login_place place;
 
     if (*end < 0)
         log_warning(
             "no descriptors are left for a login: raise the limit (ulimit -n, LimitNOFILE)");
-    else if (k->line_count == LINES_MAX)
+    else if (child->keeper->line_count == LINES_MAX)
         log_warning("the gateway has more than %d logins under way: one is refused", LINES_MAX);
-    else if (upstream != NULL && upstream_host_find(upstream, entry, &host))
-        line_start(k, upstream, &host, end);
+    else if (find_place(child, name, entry, &place))
+        line_start(child, &place, end);
     else
         log_info("upstream %s, host %s: a login that the configuration does not have any more",
                  name, entry);
     free(entry);
     free(name);
+}
+
+void login_lines_cut(const struct gateway_child *child)
+{
+    struct keeper_line *line;
+
+    LIST_FOREACH (line, &child->keeper->lines, link)
+        if (line->child == child) {
+            line->child = NULL;
+            socket_shutdown(line->end);
+        }
 }
 
 bool login_lines_end(struct keeper *k)

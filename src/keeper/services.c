@@ -17,10 +17,8 @@
 /* A gateway has a line for each of its threads with a loop. */
 #define LINES_MAX 1024
 
-/* Of one line: passwords that are to be checked, commands that run, and answers that the gateway
- * does not read. */
+/* Of one line: passwords that are to be checked, and answers that the gateway does not read. */
 #define REQUESTS_MAX 8192
-#define COMMANDS_MAX 1024
 #define UNREAD_MAX 1024
 
 struct service_line {
@@ -109,17 +107,6 @@ static void line_forget(struct service_line *line, uint32_t number, bool leave)
     line_request_end(request);
 }
 
-/* The configuration that the gateway asks by. What it was offered last it may have in use already.
- */
-static struct config *config_of(const struct service_line *line)
-{
-    const struct gateway_child *child = line->child;
-    struct config *offered =
-        child == child->keeper->current ? changing_offered(child->keeper) : NULL;
-
-    return offered != NULL ? offered : child->config;
-}
-
 /* A text as a string; the caller frees. */
 static char *string_of(struct span text)
 {
@@ -153,7 +140,7 @@ static void on_checked(void *arg, enum service_verdict verdict)
 
 static void begin_password(struct service_line *line, const struct service_message *message)
 {
-    struct config *config = config_of(line);
+    struct config *config = child_config(line->child);
     struct line_request *request = line_request_new(line, message->numbers[0]);
 
     request->check = password_checks_ask(
@@ -189,7 +176,7 @@ static void answer_connected(struct service_line *line, uint32_t number, const c
 static void connect_forward(struct service_line *line, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
-    const struct config_forward *forward = config_forward(config_of(line), name);
+    const struct config_forward *forward = config_forward(child_config(line->child), name);
 
     free(name);
     answer_connected(line, message->numbers[0],
@@ -197,17 +184,19 @@ static void connect_forward(struct service_line *line, const struct service_mess
                                                                         : NULL);
 }
 
-/* The agent that ssh(1) would forward. */
+/* The agent that ssh(1) would forward, by request of who comes to the control socket: where there
+ * is none, nobody has asked. */
 static void connect_user_agent(struct service_line *line, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
-    const struct config_upstream *upstream = config_upstream(config_of(line), name);
+    const struct config *config = child_config(line->child);
+    const struct config_upstream *upstream = config_upstream(config, name);
 
     free(name);
     answer_connected(line, message->numbers[0],
-                     upstream == NULL                   ? NULL
-                     : upstream->identity_agent != NULL ? upstream->identity_agent
-                                                        : getenv("SSH_AUTH_SOCK"));
+                     upstream == NULL || config->gateway.control == NULL ? NULL
+                     : upstream->identity_agent != NULL                  ? upstream->identity_agent
+                                                                         : getenv("SSH_AUTH_SOCK"));
 }
 
 /* The master that carries the upstream's sessions. */
@@ -253,13 +242,12 @@ static char *command_for(const struct config *config, const struct service_messa
 static void begin_command(struct service_line *line, const struct service_message *message)
 {
     uint32_t number = message->numbers[0];
-    char *command = command_for(config_of(line), message);
+    char *command = command_for(child_config(line->child), message);
     struct line_request *request;
     int ends[2];
 
-    if (command == NULL || line->request_count >= COMMANDS_MAX) {
-        answer_failed(line, number, command == NULL ? ENOENT : EAGAIN);
-        free(command);
+    if (command == NULL) {
+        answer_failed(line, number, ENOENT);
         return;
     }
     request = line_request_new(line, number);

@@ -218,6 +218,17 @@ BROKEN_LINES = {
 }
 
 
+def agent(run):
+    """The user's agent is forwarded for who comes to the control socket, where there is one."""
+    path = scratch("agent")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        with tap.case("the user's agent, where no client of a control socket can ask for it"):
+            equal(run("line", packet(AGENT, 7, b"office"), "answer", "end", SSH_AUTH_SOCK=path),
+                  [packet(FAILED, 7, 2).hex()], "what it is told")
+
+
 def asks_for_more(run):
     """What a broken gateway asks for by a service line, and gets nothing of."""
     nothing = {
@@ -281,17 +292,17 @@ def broken(sshd):
         section("forward local", {"local": f"{free_port()} {target}"}),
         listen("users", auth="password", users=scratch("users", USERS))))
 
-    def run(*packets):
+    def run(*packets, **variables):
         done = subprocess.run([program, "--config", text], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False, cwd=workdir(),
                               env=environment(ADIT_TEST_PACKETS=scratch(
                                   "packets", " ".join(p if isinstance(p, str) else p.hex()
-                                                      for p in packets))),
+                                                      for p in packets)), **variables),
                               timeout=patience(60))
         return done
 
-    def service(*packets):
-        done = run(*packets)
+    def service(*packets, **variables):
+        done = run(*packets, **variables)
         equal(done.returncode, 0, f"the exit status ({done.stderr})")
         return [line.split(": ", 1)[1] for line in done.stderr.splitlines()
                 if line.startswith("answer: ")]
@@ -305,6 +316,11 @@ def broken(sshd):
     with tap.case("a gateway that reads no answers is ended"):
         done = run("line", *[packet(AGENT, 7, b"nowhere")] * 5000)
         equal(done.returncode, 255, f"the exit status ({done.stderr[-500:]})")
+    with tap.case("a gateway that sends another descriptor for a line is ended"):
+        done = run("stream")
+        equal(done.returncode, 255, f"the exit status ({done.stderr})")
+        holds("has sent what it may not: it is killed|was killed by signal 9", done.stderr, "the log")
+    agent(service)
     asks_for_more(service)
     for what, data in BROKEN.items():
         with tap.case(f"a gateway that sends {what} is ended"):

@@ -91,6 +91,14 @@ def unnoticed(sshd, origin):
             adit.wait_log(LISTENS, mark)
             holds(rf"\(pid={adit.pid}\)", run_adit("-S", control, "-O", "check").stderr, "-O check")
             true(os.path.exists(path), "the path of the listener")
+        with tap.case("one with another upstream in the configuration"):
+            mark = adit.mark()
+            adit.write(text.replace("office", "changed"))
+            adit.signal(signal.SIGUSR2)
+            adit.wait_log(LISTENS, mark)
+            with connect(adit.address, ANY, origin.port) as conn:
+                true(exchange(conn), "echo")
+            adit.write(text)
         with tap.case("a reload after it, and a crash"):
             mark = adit.reload(text + acl("deny to=*"))
             adit.wait_log("reloaded", mark)

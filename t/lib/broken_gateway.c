@@ -1,6 +1,7 @@
 /* A gateway that was taken over, in the place of gateway/process: it sends the packets that
  * the file $ADIT_TEST_PACKETS has, in hexadecimal, a blank between two, and then does nothing.
- * "line" makes a service line (wire/service.h), to which the packets behind it go, and "answer"
+ * "line" makes a service line (wire/service.h), to which the packets behind it go, "stream" one of
+ * another kind of socket, and "answer"
  * waits for the next packet that comes by it and prints that on standard error. "end" ends it. */
 #include "gateway/process.h"
 #include "io/own_program.h"
@@ -37,7 +38,7 @@ static const char *read_packets(void)
 }
 
 /* Sends the keeper one end of a pair beside a GATEWAY_SERVICE; the other end, or -1. */
-static int open_line(void)
+static int open_line(int type)
 {
     uint8_t kind = GATEWAY_SERVICE;
     struct iovec iov = {.iov_base = &kind, .iov_len = 1};
@@ -51,7 +52,7 @@ static int open_line(void)
                              .msg_controllen = sizeof(control.bytes)};
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0)
         return -1;
     control.align.cmsg_level = SOL_SOCKET;
     control.align.cmsg_type = SCM_RIGHTS;
@@ -91,7 +92,9 @@ int gateway_process_run(const struct login_engine *engine, const struct login_en
     (void)engine, (void)join_engine;
     while (packet != NULL && *packet != '\0') {
         if (strncmp(packet, "line", 4) == 0)
-            to = open_line();
+            to = open_line(SOCK_SEQPACKET);
+        else if (strncmp(packet, "stream", 6) == 0)
+            to = open_line(SOCK_STREAM);
         else if (strncmp(packet, "answer", 6) == 0)
             print_answer(to);
         else if (strncmp(packet, "end", 3) == 0)

@@ -30,6 +30,7 @@ struct stage {
     char directory[64];
     struct options options;
     struct keeper keeper;
+    struct gateway_child child;
     atomic_bool waiting;
     atomic_uint prompts;
     struct login_line line;
@@ -89,6 +90,7 @@ static void stage_begin(struct stage *s, const char *host_key)
         print_message("%s\n", problems.lines[i]);
     assert_non_null(s->keeper.config);
     s->keeper.mailbox = mailbox_new(s->keeper.loop, &s->keeper);
+    s->child = (struct gateway_child){.keeper = &s->keeper, .config = s->keeper.config};
     config_problems_clear(&problems);
     free(text);
 }
@@ -126,7 +128,7 @@ static bool dial(struct stage *s, const char *upstream, const char *host)
     assert_true(keeper_message_parse((struct span){buffer_data(&packet), buffer_length(&packet)},
                                      true, true, &message));
     theirs = ends[1];
-    login_lines_add(&s->keeper, &message, &theirs);
+    login_lines_add(&s->child, &message, &theirs);
     buffer_clear(&packet);
     s->line = (struct login_line){ends[0], &s->waiting, &s->prompts};
     if (theirs >= 0)
@@ -379,6 +381,43 @@ static void it_may_close_at_each_point(void **state)
     stage_end(&s);
 }
 
+/* One end may be in the hands of another process, or of another line. */
+static void it_ends_with_its_gateway(void **state)
+{
+    struct stage s;
+    struct gateway_child other;
+
+    (void)state;
+    stage_begin(&s, "strict");
+    other = (struct gateway_child){.keeper = &s.keeper, .config = s.keeper.config};
+    assert_true(dial(&s, "a", "one.example"));
+    assert_int_equal(ASK(LOGIN_COMMANDS), 0);
+    login_lines_cut(&other);
+    assert_int_equal(ASK(LOGIN_COMMANDS), 0);
+    login_lines_cut(&s.child);
+    assert_int_equal(ASK(LOGIN_COMMANDS), -1);
+    stage_end(&s);
+}
+
+/* A successor has another configuration than the keeper until it is the current one. */
+static void a_gateway_asks_by_its_own_configuration(void **state)
+{
+    static const char text[] = "[upstream new]\nhost = new.example\nssh_config = no\n"
+                               "[listen l]\naddress = 127.0.0.1:1080\nvia = new\n";
+    struct config_problems problems = {0};
+    struct stage s;
+
+    (void)state;
+    stage_begin(&s, "strict");
+    s.child.config = config_load_text("new.ini", text, strlen(text), &problems);
+    assert_non_null(s.child.config);
+    assert_false(dial(&s, "a", "one.example"));
+    assert_true(dial(&s, "new", "new.example"));
+    assert_int_equal(ASK(LOGIN_COMMANDS), 0);
+    config_unref(s.child.config);
+    stage_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +430,8 @@ int main(void)
         cmocka_unit_test(an_answer_is_kept_for_its_server_alone),
         cmocka_unit_test(a_question_ends_with_its_connection),
         cmocka_unit_test(it_may_close_at_each_point),
+        cmocka_unit_test(it_ends_with_its_gateway),
+        cmocka_unit_test(a_gateway_asks_by_its_own_configuration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

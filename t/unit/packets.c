@@ -215,6 +215,44 @@ static void several_descriptors_are_no_packet_and_do_not_stay(void **state)
     }
 }
 
+/* Who sends an end to another process shares it, and may set options of it (unix(7),
+ * SO_PASSPIDFD). */
+static void the_descriptor_of_a_process_does_not_stay(void **state)
+{
+    const int so_passpidfd = 76;
+    unsigned number = 1;
+    size_t before;
+
+    (void)state;
+    if (setsockopt(packets_descriptor(packets), SOL_SOCKET, so_passpidfd, &(int){1}, sizeof(int)) !=
+        0) {
+        skip(); /* (of Linux 6.5) */
+    }
+    before = descriptor_count();
+    for (int i = 0; i < 3; i++) {
+        assert_true(packet_send(other, number_packet(&number)));
+        run_now(loop);
+    }
+    assert_int_equal(received, 3);
+    assert_int_equal(descriptor_count(), before);
+}
+
+static void an_end_is_told_from_other_descriptors(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    assert_true(packet_is_end(other));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_false(packet_is_end(ends[0]));
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_false(packet_is_end(ends[0]));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void the_end_is_reported_once(void **state)
 {
     unsigned number = 1;
@@ -259,6 +297,8 @@ int main(void)
         TEST(a_file_in_memory_goes_with_a_packet_and_cannot_be_changed),
         TEST(a_packet_may_be_as_long_as_it_may),
         TEST(several_descriptors_are_no_packet_and_do_not_stay),
+        TEST(the_descriptor_of_a_process_does_not_stay),
+        TEST(an_end_is_told_from_other_descriptors),
         TEST(the_end_is_reported_once),
         TEST(a_packet_is_waited_for_without_a_loop),
     };
