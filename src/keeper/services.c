@@ -203,7 +203,7 @@ static void connect_user_agent(struct service_line *line, const struct service_m
 static void connect_master(struct service_line *line, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
-    const struct config_upstream *upstream = config_upstream(config_of(line), name);
+    const struct config_upstream *upstream = config_upstream(child_config(line->child), name);
     char *path =
         upstream != NULL && upstream->join_master != NULL ? config_join_master(upstream) : NULL;
 
