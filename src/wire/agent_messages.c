@@ -96,6 +96,8 @@ void agent_sign_as_named(uint8_t *message, size_t length)
         const char *algorithm;
         uint32_t flags;
     } signatures[] = {
+        {"ssh-rsa", 0}, /* (SHA-1) */
+        {"ssh-rsa-cert-v01@openssh.com", 0},
         {"rsa-sha2-256", AGENT_RSA_SHA2_256},
         {"rsa-sha2-512", AGENT_RSA_SHA2_512},
         {"rsa-sha2-256-cert-v01@openssh.com", AGENT_RSA_SHA2_256},

@@ -165,6 +165,8 @@ static void rsa_signs_as_the_login_says(void **state)
     assert_int_equal(flags_after("rsa-sha2-512", 0, false), AGENT_RSA_SHA2_512);
     assert_int_equal(flags_after("rsa-sha2-512-cert-v01@openssh.com", 0, false),
                      AGENT_RSA_SHA2_512);
+    assert_int_equal(flags_after("ssh-rsa", 0, false), 0);
+    assert_int_equal(flags_after("ssh-rsa-cert-v01@openssh.com", 0, false), 0);
     assert_int_equal(flags_after("ssh-ed25519", 0, false), 4);
     for (size_t cut = 1; cut < 40; cut++)
         flags_after("rsa-sha2-256", cut, false);
