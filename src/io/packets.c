@@ -210,8 +210,11 @@ static void on_packets_polled(uv_poll_t *poll, int status, int events)
 
 static void watch_packets(struct packets *p)
 {
+    bool receives = p->options.queue_max == 0 || p->queued <= p->options.queue_max;
+
     if (!p->ended)
-        uv_poll_start(&p->poll, UV_READABLE | (STAILQ_EMPTY(&p->queue) ? 0 : UV_WRITABLE),
+        uv_poll_start(&p->poll,
+                      (receives ? UV_READABLE : 0) | (STAILQ_EMPTY(&p->queue) ? 0 : UV_WRITABLE),
                       on_packets_polled);
 }
 
@@ -257,11 +260,6 @@ void packets_send(struct packets *p, struct span packet, int fd)
 int packets_descriptor(const struct packets *p)
 {
     return p->end;
-}
-
-size_t packets_queued(const struct packets *p)
-{
-    return p->queued;
 }
 
 bool packets_are_sent(const struct packets *p)

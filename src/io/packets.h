@@ -44,6 +44,7 @@ struct packets_options {
     packet_received_fn *received;
     packets_ended_fn *ended;
     void *arg;
+    size_t queue_max; /* while more are queued nothing is received; 0: no limit */
 };
 
 /* Takes over `end`. NULL: the loop cannot watch it (logged), and it is closed. */
@@ -53,9 +54,8 @@ struct packets *packets_new(struct loop *loop, int end, const struct packets_opt
  * once it is sent; -1: none. To an end that has closed nothing is sent. */
 void packets_send(struct packets *packets, struct span packet, int fd);
 
-/* The end; how many packets are queued, and whether none is. */
+/* The end, and whether no packet is queued. */
 int packets_descriptor(const struct packets *packets);
-size_t packets_queued(const struct packets *packets);
 bool packets_are_sent(const struct packets *packets);
 
 /* Closes the end; what is still queued is lost. NULL is fine. */

@@ -181,7 +181,8 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
                                  &(struct packets_options){.max = KEEPER_PACKET_MAX,
                                                            .received = child_received,
                                                            .ended = child_ended,
-                                                           .arg = child});
+                                                           .arg = child,
+                                                           .queue_max = PACKETS_UNREAD_MAX});
     if (child->packets != NULL)
         return child;
     config_unref(child->config);

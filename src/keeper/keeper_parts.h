@@ -15,6 +15,10 @@ struct keeper_change;
 struct keeper_line;
 struct keeper_upgrade;
 
+/* Packets that a gateway does not read: beyond that nothing of it is read. (It is no fault of a
+ * gateway to be slow: clients may ask much of it.) */
+#define PACKETS_UNREAD_MAX 1024
+
 /* A process of a gateway. */
 struct gateway_child {
     LIST_ENTRY(gateway_child) link; /* of those that have retired */

@@ -17,9 +17,8 @@
 /* A gateway has a line for each of its threads with a loop. */
 #define LINES_MAX 1024
 
-/* Of one line: passwords that are to be checked, and answers that the gateway does not read. */
+/* Of one line: passwords that are to be checked. */
 #define REQUESTS_MAX 8192
-#define UNREAD_MAX 1024
 
 struct service_line {
     LIST_ENTRY(service_line) link;
@@ -307,8 +306,7 @@ static void service_line_received(void *arg, struct span packet, int *fd)
 {
     struct service_line *line = arg;
     struct service_message message;
-    bool ok = packets_queued(line->packets) <= UNREAD_MAX &&
-              service_message_parse(packet, *fd >= 0, true, &message) &&
+    bool ok = service_message_parse(packet, *fd >= 0, true, &message) &&
               take_service_request(line, &message);
 
     explicit_bzero((uint8_t *)packet.bytes, packet.length);
@@ -339,7 +337,8 @@ bool service_line_open(struct gateway_child *child, int *fd)
                                 &(struct packets_options){.max = SERVICE_PACKET_MAX,
                                                           .received = service_line_received,
                                                           .ended = service_line_ended,
-                                                          .arg = line});
+                                                          .arg = line,
+                                                          .queue_max = PACKETS_UNREAD_MAX});
     *fd = -1;
     if (line->packets == NULL) {
         free(line);

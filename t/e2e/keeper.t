@@ -313,9 +313,6 @@ def broken(sshd):
             equal(done.returncode, 255, f"the exit status ({done.stderr})")
             holds("has sent what it may not: it is killed|was killed by signal 9", done.stderr,
                   "the log")
-    with tap.case("a gateway that reads no answers is ended"):
-        done = run("line", *[packet(AGENT, 7, b"nowhere")] * 5000)
-        equal(done.returncode, 255, f"the exit status ({done.stderr[-500:]})")
     with tap.case("a gateway that sends another descriptor for a line is ended"):
         done = run("stream")
         equal(done.returncode, 255, f"the exit status ({done.stderr})")

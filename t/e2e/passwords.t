@@ -3,7 +3,9 @@
 of a process meanwhile, nobody comes in without a right one."""
 
 import os
+import resource
 import signal
+import socket
 import sys
 import threading
 
@@ -17,6 +19,7 @@ from adit_test.process import is_still, send_signal
 from adit_test.sshd import Sshd
 
 GUESSES = 30
+FLOOD = 4000
 PASSWORD = "correct horse s"
 # crypt(3): "wonder", quickly; and bcrypt of cost 12 (a part of a second) and 15 (some seconds).
 QUICK = "$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/"
@@ -150,6 +153,30 @@ def keeper_dies(sshd, users, origin):
             wait_until(lambda g=gateway: is_still(g), "the gateway's end")
 
 
+def flood(adit):
+    """More answers come at once than the gateway reads, or the kernel keeps for it."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most < 3 * FLOOD:
+        tap.leave_out("a flood of passwords", f"it takes {3 * FLOOD} descriptors, and there are {most}")
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gateway, mark, clients = adit.gateway, adit.mark(), []
+    with tap.case("a flood of passwords while the gateway stands still: it goes on after that"):
+        for _ in range(FLOOD):
+            clients.append(socket.create_connection(adit.address, timeout=60))
+            clients[-1].sendall(b"\5\1\2")
+        for client in clients:
+            equal(client.recv(2), b"\5\2", "what is asked for")
+        send_signal(gateway, signal.SIGSTOP)
+        for client in clients:
+            client.sendall(b"\1\5alice\5guess")
+        send_signal(gateway, signal.SIGCONT)
+        adit.wait_log("the password cannot be checked now", mark, count=FLOOD - 300)
+        equal(adit.gateway, gateway, "the gateway")
+        for client in clients:
+            client.close()
+
+
 def main():
     users = scratch("users", USERS)
     slow_users = scratch("users", SLOW_USERS)
@@ -164,6 +191,7 @@ def main():
             memory(adit)
             upgrade(adit, path, origin)
             gateway_dies(adit, path, origin)
+            flood(adit)
         keeper_dies(sshd, slow_users, origin)
 
 

@@ -1,8 +1,8 @@
 /* A gateway that was taken over, in the place of gateway/process: it sends the packets that
  * the file $ADIT_TEST_PACKETS has, in hexadecimal, a blank between two, and then does nothing.
  * "line" makes a service line (wire/service.h), to which the packets behind it go, "stream" one of
- * another kind of socket, and "answer"
- * waits for the next packet that comes by it and prints that on standard error. "end" ends it. */
+ * another kind of socket, and "answer" waits for the next packet that comes by it and prints that
+ * on standard error. "end" ends it. */
 #include "gateway/process.h"
 #include "io/own_program.h"
 #include "wire/keeper.h"

@@ -46,7 +46,7 @@ static void on_end(void *arg)
     ended = true;
 }
 
-static const struct packets_options options = {PACKET_MAX, on_packet, on_end, NULL};
+static const struct packets_options options = {PACKET_MAX, on_packet, on_end, NULL, 0};
 
 static int set_up(void **state)
 {
@@ -253,6 +253,39 @@ static void an_end_is_told_from_other_descriptors(void **state)
     close(ends[1]);
 }
 
+/* Who sends much and reads nothing waits. */
+static void nothing_is_received_while_too_much_is_queued(void **state)
+{
+    struct packets_options bounded = options;
+    unsigned number = 1;
+    struct buffer packet = {0};
+    int ends[2];
+    int fd;
+    struct packets *p;
+
+    (void)state;
+    assert_true(packet_pair(ends));
+    bounded.queue_max = 3;
+    p = packets_new(loop, ends[0], &bounded);
+    while (packets_are_sent(p))
+        packets_send(p, number_packet(&number), -1);
+    for (int i = 0; i < 3; i++)
+        packets_send(p, number_packet(&number), -1);
+    assert_true(packet_send(ends[1], number_packet(&number)));
+    run_now(loop);
+    assert_int_equal(received, 0);
+    assert_true(packet_wait(ends[1], PACKET_MAX, &packet, &fd));
+    while (received == 0) {
+        assert_true(packet_wait(ends[1], PACKET_MAX, &packet, &fd));
+        run_now(loop);
+    }
+    assert_int_equal(received, 1);
+    close(ends[1]);
+    run_until(loop, &ended);
+    packets_free(p);
+    buffer_clear(&packet);
+}
+
 static void the_end_is_reported_once(void **state)
 {
     unsigned number = 1;
@@ -299,6 +332,7 @@ int main(void)
         TEST(several_descriptors_are_no_packet_and_do_not_stay),
         TEST(the_descriptor_of_a_process_does_not_stay),
         TEST(an_end_is_told_from_other_descriptors),
+        TEST(nothing_is_received_while_too_much_is_queued),
         TEST(the_end_is_reported_once),
         TEST(a_packet_is_waited_for_without_a_loop),
     };
