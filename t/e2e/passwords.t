@@ -11,7 +11,8 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, listen, scratch, tap, true, wait_until)
+from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true,
+                       wait_until)
 from adit_test.clients import Closed, Refused, connect, exchange, refusal, works
 from adit_test.memory import count
 from adit_test.origins import Origin, echo
@@ -91,6 +92,9 @@ def guesses(adit, path, origin):
 
 
 def memory(adit):
+    if sanitized():
+        tap.leave_out("who has the hashes", "a sanitiser's memory is too large to be looked through")
+        return
     with tap.case("the keeper has the hashes, the gateway has none"):
         wanted = {user: [hashed.rsplit("$", 1)[1].encode()]
                   for user, hashed in (line.split(":") for line in USERS.split())}
@@ -176,14 +180,17 @@ def main():
     path = scratch("listening")
     keys = {"auth": "password", "users": users}
     with Sshd() as sshd, Origin(echo) as origin:
-        with Adit(config(sshd, listen("path", address=f"unix:{path}", **keys), at=keys,
-                         gate={"handshake_timeout": "1m"})) as adit:
+        text = config(sshd, listen("path", address=f"unix:{path}", **keys), at=keys,
+                      gate={"handshake_timeout": "1m"})
+        with Adit(text) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)
             memory(adit)
             upgrade(adit, path, origin)
-            gateway_dies(adit, path, origin)
             flood(adit)
+        with Adit(text, name="adit whose gateway dies") as adit:  # (without guesses that wait)
+            adit.sessions_up(1)
+            gateway_dies(adit, path, origin)
         keeper_dies(sshd, users, origin)
 
 
