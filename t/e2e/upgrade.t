@@ -152,6 +152,7 @@ def refused(sshd, origin):
                 upgrade(adit)
                 true(os.stat(f"/proc/{adit.pid}/exe").st_ino != old, "another file")
                 equal(os.readlink(f"/proc/{adit.pid}/exe"), program, "its path")
+                wait_until(lambda: len(gateways(adit)) == 1, "the end of the gateway before")
             with tap.case("a configuration that has an error once the program is executed"):
                 os.unlink(program)
                 with open(program, "w", encoding="ascii") as out:
