@@ -11,7 +11,8 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true, wait_until)
+from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true,
+                       wait_until)
 from adit_test.clients import Closed, Refused, connect, exchange, refusal, works
 from adit_test.memory import count
 from adit_test.origins import Origin, echo
@@ -182,16 +183,18 @@ def main():
     slow_users = scratch("users", SLOW_USERS)
     path = scratch("listening")
     with Sshd() as sshd, Origin(echo) as origin:
-        with Adit(config(sshd, listen("path", address=f"unix:{path}", auth="password",
-                                      users=slow_users),
-                         at={"auth": "password", "users": users},
-                         gate={"handshake_timeout": "1m"})) as adit:
+        text = config(sshd, listen("path", address=f"unix:{path}", auth="password",
+                                   users=slow_users),
+                      at={"auth": "password", "users": users}, gate={"handshake_timeout": "1m"})
+        with Adit(text) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)
             memory(adit)
             upgrade(adit, path, origin)
-            gateway_dies(adit, path, origin)
             flood(adit)
+        with Adit(text, name="adit whose gateway dies") as adit:  # (without guesses that wait)
+            adit.sessions_up(1)
+            gateway_dies(adit, path, origin)
         keeper_dies(sshd, slow_users, origin)
 
 
