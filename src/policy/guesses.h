@@ -13,8 +13,9 @@ void guesses_free(struct guesses *guesses);
  * `now` is in milliseconds. After a second wrong one in a row for a user the source's next one for
  * that user waits: 100 ms, doubled by each further one up to 2 s. After 16 wrong ones for any users
  * each of the source's next ones waits up to 200 ms (not longer, as many users may share a source:
- * a balancer's, or a network's behind one address). What happened is forgotten when no password was wrong for a minute, and if
- * it was the oldest of too many; what a source has tried for one user also by a right password. */
+ * a balancer's, or a network's behind one address). What happened is forgotten when no password was
+ * wrong for a minute, and if it was the oldest of too many; what a source has tried for one user
+ * also by a right password. */
 void guesses_add_wrong(struct guesses *guesses, uint64_t source, const char *user, uint64_t now);
 void guesses_add_right(struct guesses *guesses, uint64_t source, const char *user);
 

@@ -17,7 +17,7 @@ from adit_test.clients import works
 from adit_test.gateway import upstream
 from adit_test.keys import authorized, fingerprint, public
 from adit_test.origins import Origin, echo
-from adit_test.process import command_name, descendants, gateway_of, is_still, send_signal
+from adit_test.process import command_name, descendants, is_still, send_signal
 from adit_test.sshd import Sshd
 
 PASSPHRASE = "a passphrase that nothing else has in it"
@@ -159,12 +159,13 @@ def asked_once(sshd_key):
         with tap.case("after an upgrade no passphrase is asked for again"):
             mark = adit.mark()
             adit.signal(signal.SIGUSR2)
-            adit.wait_log(r"upgrade: the new gateway \(process \d+\) listens", mark)
+            gateway = int(adit.wait_log(r"upgrade: the new gateway \(process (\d+)\) listens",
+                                        mark)[1])
             equal(agents(adit), [agent], "the agent")
             equal(times(), 1, "questions")
         with tap.case("nor after a crash of the gateway"):
             mark = adit.mark()
-            send_signal(gateway_of(adit.pid), signal.SIGKILL)
+            send_signal(gateway, signal.SIGKILL)
             adit.sessions_up(1, mark)
             equal(times(), 1, "questions")
             equal(agents(adit), [agent], "the agent")
