@@ -90,7 +90,8 @@ static const char allowed[] =
 
 /* ioctl(2): libssh and c-ares; isatty(3), the terminals of ssh(1) that is served; interfaces. */
 static const unsigned long ioctls[] = {
-    FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ, TIOCGPGRP, TIOCNOTTY, SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ,
+    FIONBIO,   FIONREAD,  FIOCLEX,      TCGETS,      TIOCGWINSZ,
+    TIOCGPGRP, TIOCNOTTY, SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ,
 };
 
 /* fcntl(2): none that has signals sent or locks a file. */

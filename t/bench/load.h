@@ -90,7 +90,8 @@ void visit_echo(double seconds);
 
 /* Begins a flood of a kind, which goes on until flood_end: `rate` connections a second, of which
  * the last `most` stay open (readers: the first). It sleeps in between, so that it takes little of
- * the processor. Returns false if there is no such kind: connections, heads, readers, holes, passwords. */
+ * the processor. Returns false if there is no such kind: connections, heads, readers, holes,
+ * passwords. */
 bool flood_begin(const struct setting *setting, const char *kind, unsigned most, double rate);
 /* Ends it, and prints a line of JSON. */
 void flood_end(void);
