@@ -88,9 +88,9 @@ def blanks(sshd, origin):
                     for word in words]
             with tap.case(f"{program}: {words[0]} with a path with {name!r} in it"), \
                     Tunnel(f"ssh -N {shlex.join(line)} host", hosts, real=program == "ssh"):
-                wait_until(lambda at=path: os.path.exists(at), "the socket")
                 with socket.socket(socket.AF_UNIX) as client:
-                    client.connect(path)
+                    # (It is bound a moment before it is listened at.)
+                    wait_until(lambda at=path: client.connect_ex(at) == 0, "the socket")
                     client.sendall(b"there and back")
                     equal(client.recv(100), b"there and back", "an echo")
 
