@@ -10,6 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#define LEAKS_OF_LIBSSH_BEGIN() __lsan_disable()
+#define LEAKS_OF_LIBSSH_END() __lsan_enable()
+#else
+#define LEAKS_OF_LIBSSH_BEGIN() ((void)0)
+#define LEAKS_OF_LIBSSH_END() ((void)0)
+#endif
+
 /* What is noted of a key. */
 
 bool auth_is_welcome(struct authentication *a, ssh_key half)
@@ -113,6 +122,18 @@ static int probe_agent_key(struct authentication *a, const struct agent *agent, 
     return answer;
 }
 
+/* (A login that needs two signatures: at the second call libssh 0.10 loses what it keeps of the
+ * first, doc/libssh.md. A leak sanitizer would tell that.) */
+static int log_in_by_agent(ssh_session handle)
+{
+    int answer;
+
+    LEAKS_OF_LIBSSH_BEGIN();
+    answer = ssh_userauth_agent(handle, NULL);
+    LEAKS_OF_LIBSSH_END();
+    return answer;
+}
+
 /* An agent that refuses, or whose signature is none that libssh can send, loses that key alone. */
 int auth_sign_by_agent(struct authentication *a, size_t key)
 {
@@ -121,7 +142,7 @@ int auth_sign_by_agent(struct authentication *a, size_t key)
     int answer;
 
     agent_offer(agent, key);
-    answer = auth_answer(a, ssh_userauth_agent(a->h->handle, NULL));
+    answer = auth_answer(a, log_in_by_agent(a->h->handle));
     if (answer != SSH_AUTH_ERROR || !ssh_is_connected(a->h->handle))
         return answer;
     auth_note_problem(
