@@ -100,7 +100,7 @@ static char *send_request_frame(struct ssh_master *m, struct mux_request *reques
     mux_request_append(&frame, request);
     error = send_whole(m->fd, buffer_data(&frame), buffer_length(&frame), limit);
     buffer_clear(&frame);
-    for (unsigned i = 0; error == 0 && i < mux_descriptors(request); i++)
+    for (unsigned i = 0; fds != NULL && error == 0 && i < mux_descriptors(request); i++)
         error = pass_descriptor(m, fds[i], limit);
     /* (What the master sent before it closed may say why.) */
     return error == 0 || error == EPIPE || error == ECONNRESET ? NULL : lose_by(m, error);

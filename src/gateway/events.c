@@ -19,9 +19,11 @@ const char *event_name(enum event_kind kind)
 static double seconds_now(void)
 {
     struct timespec now;
+    long milliseconds;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
+    milliseconds = now.tv_nsec / 1000000;
+    return (double)now.tv_sec + (double)milliseconds / 1000;
 }
 
 static void add_word(json_t *line, const char *key, const char *text)

@@ -121,7 +121,7 @@ static void prepare_libraries(void)
 
     OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
     /* (Modules of nsswitch.conf(5) are shared objects, and libssh asks who the user is.) */
-    getpwuid_r(getuid(), &entry, room, sizeof(room), &found);
+    (void)getpwuid_r(getuid(), &entry, room, sizeof(room), &found);
     background_null();
     log_prepare();
 }

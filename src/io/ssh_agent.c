@@ -61,6 +61,7 @@ static bool read_line(int fd, char line[static LINE_MAX_BYTES])
     struct wait_limit limit = wait_limit(-1, START_MS);
     size_t length = 0;
 
+    line[0] = '\0';
     while (length < LINE_MAX_BYTES - 1 && memchr(line, '\n', length) == NULL) {
         ssize_t n;
         if (wait_for(fd, POLLIN, &limit) != 0)

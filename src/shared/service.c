@@ -131,10 +131,10 @@ void service_leave(struct service_request *r)
  * the line, which the next one answers, too. */
 static void renew_requests(struct service *s)
 {
-    struct service_request *r, *next, *all = s->requests;
+    struct service_request *r, *all = s->requests;
 
     s->requests = NULL;
-    HASH_ITER (hh, all, r, next) {
+    while ((r = all) != NULL) {
         HASH_DEL(all, r);
         close_input(r);
         if (buffer_length(&r->packet) == 0) { /* (a command that runs) */
