@@ -183,8 +183,8 @@ static void connect_forward(struct service_line *line, const struct service_mess
                                                                         : NULL);
 }
 
-/* The agent that ssh(1) would forward, by request of who comes to the control socket: where there
- * is none, nobody has asked. */
+/* The agent that ssh(1) would forward, by request of an ssh that is served: where none is, nobody
+ * has asked. (-M and ControlMaster are a master_socket, too.) */
 static void connect_user_agent(struct service_line *line, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
@@ -193,7 +193,7 @@ static void connect_user_agent(struct service_line *line, const struct service_m
 
     free(name);
     answer_connected(line, message->numbers[0],
-                     upstream == NULL || config->gateway.control == NULL ? NULL
+                     upstream == NULL || upstream->master_socket == NULL ? NULL
                      : upstream->identity_agent != NULL                  ? upstream->identity_agent
                                                                          : getenv("SSH_AUTH_SOCK"));
 }

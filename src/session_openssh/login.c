@@ -111,7 +111,9 @@ static const char *words_of(int error)
         return "there is no master: log in with `ssh -M -N -f -S` that path, or ControlMaster in "
                "ssh_config";
     case EPROTO: return "what listens there is no master of OpenSSH";
-    case ENODATA: return "the master closed the connection";
+    case ENODATA:
+    case EPIPE:
+    case ECONNRESET: return "the master closed the connection";
     case ETIMEDOUT: return "the master does not answer";
     case ECONNABORTED: return "given up";
     default: return strerror(error);

@@ -219,12 +219,12 @@ BROKEN_LINES = {
 
 
 def agent(run):
-    """The user's agent is forwarded for who comes to the control socket, where there is one."""
+    """The user's agent is forwarded for an ssh that is served, where one is."""
     path = scratch("agent")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        with tap.case("the user's agent, where no client of a control socket can ask for it"):
+        with tap.case("the user's agent, where no ssh is served that could ask for it"):
             equal(run("line", packet(AGENT, 7, b"office"), "answer", "end", SSH_AUTH_SOCK=path),
                   [packet(FAILED, 7, 2).hex()], "what it is told")
 
