@@ -185,7 +185,9 @@ def main():
     with Sshd() as sshd, Origin(echo) as origin:
         text = config(sshd, listen("path", address=f"unix:{path}", auth="password",
                                    users=slow_users),
-                      at={"auth": "password", "users": users}, gate={"handshake_timeout": "1m"})
+                      at={"auth": "password", "users": users},
+                      gate={"handshake_timeout": "1m",
+                            "drain_timeout": "1m" if sanitized() else "30s"})
         with Adit(text) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)
