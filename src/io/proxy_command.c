@@ -7,11 +7,11 @@
 #include "io/proxy_command.h"
 
 #include "base/mem.h"
+#include "io/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,26 +111,15 @@ static int spawn_shell(const char *command, const struct pipes *pipes, pid_t *pi
 {
     const char *shell = getenv("SHELL");
     char *script = mem_printf("exec %s", command);
-    char *argv[] = {(char *)(shell != NULL && shell[0] != '\0' ? shell : "/bin/sh"), (char *)"-c",
-                    script, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    int error;
+    const char *const arguments[] = {shell != NULL && shell[0] != '\0' ? shell : "/bin/sh", "-c",
+                                     script, NULL};
+    int error = spawn_start(
+        &(struct spawn_request){
+            .arguments = arguments,
+            .fds = {pipes->input[0], pipes->output[1], -1},
+        },
+        pid);
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipes->input[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, pipes->output[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
     free(script);
     return error;
 }

@@ -2,13 +2,13 @@
 #include "io/ssh_agent.h"
 
 #include "base/mem.h"
+#include "io/spawn.h"
 #include "io/subprocess.h"
 #include "io/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,28 +31,10 @@ bool ssh_agent_is_there(void)
 /* 0 or an error of errno(3). A session of its own keeps the terminal's signals away. */
 static int spawn_agent(int input, int output, pid_t *pid)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    int error;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error =
-        posix_spawnp(pid, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
+    return spawn_start(&(struct spawn_request){.arguments = arguments,
+                                               .fds = {input, output, output},
+                                               .own_session = true},
+                       pid);
 }
 
 /* Reads the line that the program prints first. */

@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/memory_file.h"
+#include "io/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ struct running {
 
 /* ---- starting */
 
-/* The ends of pipes and files that become the program's standard streams; -1: see spawn. */
+/* The ends of pipes and files that become the program's standard streams; -1: see spawn.h. */
 struct program_ends {
     int fds[3];
 };
@@ -87,43 +87,6 @@ static void close_streams(struct running *running)
     }
 }
 
-/* 0 or an error of errno(3). */
-static int spawn_program(const struct subprocess *program, const struct program_ends *ends,
-                         pid_t *pid)
-{
-    char *const *environment =
-        program->environment != NULL ? (char *const *)program->environment : environ;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    int error;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    /* This process ignores SIGPIPE, and blocks the signals that its loop reads from a descriptor.
-     */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              (program->own_group ? POSIX_SPAWN_SETPGROUP : 0));
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    if (ends->fds[STDIN_FILENO] < 0)
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-        if (ends->fds[i] >= 0)
-            posix_spawn_file_actions_adddup2(&actions, ends->fds[i], i);
-    if (program->errors_to_output)
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error = posix_spawnp(pid, program->arguments[0], &actions, &attributes,
-                         (char *const *)program->arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
 /* 0 or an error of errno(3), with nothing left open. */
 static int start_program(struct running *running, struct subprocess *program)
 {
@@ -134,7 +97,15 @@ static int start_program(struct running *running, struct subprocess *program)
         .leads = program->own_group, .exit_fd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     error = open_streams(running, program, &ends) ? 0 : errno;
     if (error == 0)
-        error = spawn_program(program, &ends, &running->pid);
+        error = spawn_start(
+            &(struct spawn_request){
+                .arguments = program->arguments,
+                .environment = (char *const *)program->environment,
+                .fds = {ends.fds[STDIN_FILENO], ends.fds[STDOUT_FILENO], ends.fds[STDERR_FILENO]},
+                .errors_to_output = program->errors_to_output,
+                .own_group = program->own_group,
+            },
+            &running->pid);
     close_program_ends(&ends);
     if (error != 0)
         close_streams(running);
