@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,39 +109,9 @@ bool packet_wait(int end, size_t max, struct buffer *packet, int *fd)
     return n > 0;
 }
 
-/* 0, or an error of sendmsg(2). */
-static int send_packet(int end, struct span packet, int fd, int flags)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec from = {.iov_base = (void *)packet.bytes, .iov_len = packet.length};
-    struct msghdr message = {.msg_iov = &from, .msg_iovlen = 1};
-    ssize_t n;
-
-    if (fd >= 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof(control.bytes);
-        control.align.cmsg_level = SOL_SOCKET;
-        control.align.cmsg_type = SCM_RIGHTS;
-        control.align.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof(int));
-    }
-    do
-        n = sendmsg(end, &message, flags | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? errno : 0;
-}
-
-bool packet_send(int end, struct span packet)
-{
-    return packet_pass(end, packet, -1);
-}
-
 bool packet_pass(int end, struct span packet, int fd)
 {
-    return send_packet(end, packet, fd, 0) == 0;
+    return socket_send_beside(end, packet.bytes, packet.length, fd, true) == 0;
 }
 
 static void drop_first(struct packets *p)
@@ -162,7 +133,7 @@ static void send_queued(struct packets *p)
 
     while ((first = STAILQ_FIRST(&p->queue)) != NULL) {
         struct span packet = {first->bytes, first->length};
-        int error = send_packet(p->end, packet, first->fd, MSG_DONTWAIT);
+        int error = socket_send_beside(p->end, packet.bytes, packet.length, first->fd, false);
         if (error == EAGAIN || error == ENOBUFS)
             break;
         drop_first(p); /* (an end that has closed is told by the read) */
@@ -242,7 +213,7 @@ void packets_send(struct packets *p, struct span packet, int fd)
     struct queued_packet *queued;
 
     if (!p->ended && STAILQ_EMPTY(&p->queue))
-        error = send_packet(p->end, packet, fd, MSG_DONTWAIT);
+        error = socket_send_beside(p->end, packet.bytes, packet.length, fd, false);
     if (error != EAGAIN && error != ENOBUFS) {
         if (fd >= 0)
             close(fd);

@@ -21,10 +21,8 @@ bool packet_is_end(int fd);
  * bytes. */
 bool packet_wait(int end, size_t max, struct buffer *packet, int *fd);
 
-/* Sends a packet without a loop, and waits until there is room. False: the other end has closed. */
-bool packet_send(int end, struct span packet);
-
-/* The same with a descriptor, which stays the caller's; -1: none. */
+/* Sends a packet without a loop, and waits until there is room. The descriptor beside it stays the
+ * caller's; -1: none. False: the other end has closed. */
 bool packet_pass(int end, struct span packet, int fd);
 
 /* An end with its loop. */

@@ -142,28 +142,33 @@ int socket_first_byte(int fd)
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? -1 : -2;
 }
 
-int socket_send_passed(int fd, int passed)
+int socket_send_beside(int fd, const void *bytes, size_t length, int passed, bool waits)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control = {{0}};
-    char byte = 0;
-    struct iovec from = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &from,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
+    struct iovec from = {.iov_base = (void *)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &from, .msg_iovlen = 1};
     ssize_t n;
 
-    control.align.cmsg_level = SOL_SOCKET;
-    control.align.cmsg_type = SCM_RIGHTS;
-    control.align.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.align), &passed, sizeof(int));
+    if (passed >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+        control.align.cmsg_level = SOL_SOCKET;
+        control.align.cmsg_type = SCM_RIGHTS;
+        control.align.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.align), &passed, sizeof(int));
+    }
     do
-        n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(fd, &message, MSG_NOSIGNAL | (waits ? 0 : MSG_DONTWAIT));
     while (n < 0 && errno == EINTR);
     return n < 0 ? errno : 0;
+}
+
+int socket_send_passed(int fd, int passed)
+{
+    return socket_send_beside(fd, "", 1, passed, false);
 }
 
 ssize_t socket_receive_now(int fd, void *bytes, size_t size)

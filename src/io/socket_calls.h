@@ -50,8 +50,12 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
  * -2: none will come. */
 int socket_first_byte(int fd);
 
-/* Sends one byte, which is 0, with a descriptor beside it (SCM_RIGHTS, unix(7)), without waiting.
- * 0, or an errno. */
+/* Sends bytes with a descriptor beside them (SCM_RIGHTS, unix(7)), which stays the caller's; -1:
+ * none. Waits until there is room, or not (EAGAIN). 0, or an errno; no SIGPIPE comes. A stream
+ * socket may take fewer bytes, but the descriptor goes with the first. */
+int socket_send_beside(int fd, const void *bytes, size_t length, int passed, bool waits);
+
+/* The same with one byte, which is 0, and without waiting. */
 int socket_send_passed(int fd, int passed);
 
 /* Receives what has come, without waiting. Returns the bytes, 0 at the end of data, or -errno

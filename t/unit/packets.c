@@ -230,7 +230,7 @@ static void the_descriptor_of_a_process_does_not_stay(void **state)
     }
     before = descriptor_count();
     for (int i = 0; i < 3; i++) {
-        assert_true(packet_send(other, number_packet(&number)));
+        assert_true(packet_pass(other, number_packet(&number), -1));
         run_now(loop);
     }
     assert_int_equal(received, 3);
@@ -271,7 +271,7 @@ static void nothing_is_received_while_too_much_is_queued(void **state)
         packets_send(p, number_packet(&number), -1);
     for (int i = 0; i < 3; i++)
         packets_send(p, number_packet(&number), -1);
-    assert_true(packet_send(ends[1], number_packet(&number)));
+    assert_true(packet_pass(ends[1], number_packet(&number), -1));
     run_now(loop);
     assert_int_equal(received, 0);
     assert_true(packet_wait(ends[1], PACKET_MAX, &packet, &fd));
