@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "io/socket_calls.h"
+#include "session/dial_count.h"
 #include "session_libssh/breach.h"
 #include "session_libssh/expectations.h"
 #include "session_libssh/handshake.h"
@@ -40,10 +41,7 @@ struct libssh_dial {
     char error[sizeof(((struct handshake *)0)->error)];
 };
 
-/* Of the main thread. */
-static unsigned running;
-static void (*when_idle)(void *arg);
-static void *when_idle_arg;
+static struct dial_count dials;
 
 static struct libssh_dial *libssh_dial_of(const struct dial *dial)
 {
@@ -52,14 +50,12 @@ static struct libssh_dial *libssh_dial_of(const struct dial *dial)
 
 static unsigned libssh_dial_running(void)
 {
-    return running;
+    return dials.running;
 }
 
 static void libssh_dial_when_idle(void (*idle)(void *arg), void *arg)
 {
-    assert(running > 0 && "when_idle is called while dials run");
-    when_idle = idle;
-    when_idle_arg = arg;
+    dial_count_wait(&dials, idle, arg);
 }
 
 static void forward_log(int priority, const char *function, const char *text, void *userdata)
@@ -162,7 +158,7 @@ static void joined(struct libssh_dial *d)
 {
     if (d->started)
         uv_thread_join(&d->thread);
-    running--;
+    dials.running--;
 }
 
 static void dial_ended(struct message *message, void *owner)
@@ -179,11 +175,7 @@ static void dial_ended(struct message *message, void *owner)
     else
         d->request.done(d->request.arg, d->status, logged_in, d->error);
     dial_free(d);
-    if (running == 0 && when_idle != NULL) {
-        void (*idle)(void *arg) = when_idle;
-        when_idle = NULL;
-        idle(when_idle_arg);
-    }
+    dial_count_tell(&dials);
 }
 
 static void dial_dropped(struct message *message)
@@ -212,7 +204,7 @@ static struct dial *libssh_dial_start(const struct dial_request *request)
     config_ref(d->request.config);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     socket_prepare_ssh(fd);
-    running++;
+    dials.running++;
     d->started = uv_thread_create(&d->thread, dial_thread, d) == 0;
     if (!d->started) {
         close(fd);

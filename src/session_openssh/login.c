@@ -6,8 +6,8 @@
 #include "conf/master_socket.h"
 #include "io/socket_calls.h"
 #include "io/whole.h"
+#include "session/dial_count.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,10 +28,7 @@ struct master_dial {
     char error[512];
 };
 
-/* Of the main thread. */
-static unsigned running;
-static void (*when_idle)(void *arg);
-static void *when_idle_arg;
+static struct dial_count dials;
 
 static struct master_dial *master_dial_of(const struct dial *dial)
 {
@@ -189,7 +186,7 @@ static void thread_ended(struct master_dial *d)
 {
     if (d->started)
         uv_thread_join(&d->thread);
-    running--;
+    dials.running--;
 }
 
 static void join_ended(struct message *message, void *owner)
@@ -206,11 +203,7 @@ static void join_ended(struct message *message, void *owner)
         d->request.done(d->request.arg, logged_in != NULL ? DIAL_OK : DIAL_TRANSPORT, logged_in,
                         d->error);
     join_free(d);
-    if (running == 0 && when_idle != NULL) {
-        void (*idle)(void *arg) = when_idle;
-        when_idle = NULL;
-        idle(when_idle_arg);
-    }
+    dial_count_tell(&dials);
 }
 
 static void join_dropped(struct message *message)
@@ -230,7 +223,7 @@ static struct dial *master_dial_start(const struct dial_request *request)
                               .request = *request,
                               .ends = {-1, -1}};
     config_ref(d->request.config);
-    running++;
+    dials.running++;
     d->started = socket_pair(true, d->ends) && uv_thread_create(&d->thread, join_thread, d) == 0;
     if (!d->started) {
         snprintf(d->error, sizeof(d->error), "no thread to dial with");
@@ -266,14 +259,12 @@ static void master_dial_cancel(struct dial *dial)
 
 static unsigned master_dial_running(void)
 {
-    return running;
+    return dials.running;
 }
 
 static void master_dial_when_idle(void (*idle)(void *arg), void *arg)
 {
-    assert(running > 0 && "when_idle is called while dials run");
-    when_idle = idle;
-    when_idle_arg = arg;
+    dial_count_wait(&dials, idle, arg);
 }
 
 static const char *protocol_version(void)
