@@ -2,7 +2,6 @@
 """Real HAProxy before three gateways, as contrib/haproxy has it: one is replaced, one is killed."""
 
 import os
-import re
 import socket
 import sys
 import threading
@@ -10,10 +9,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, Process, acl, config, equal, free_port, patience, scratch,
-                       section, tap, true, wait_until)
+from adit_test import (ANY, Adit, acl, config, equal, free_port, patience, section, tap, true,
+                       wait_until)
 from adit_test.clients import Closed, exchange, reply, request, socks5_reply
-from adit_test.gateway import TOP
+from adit_test.haproxy import Haproxy
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
@@ -40,38 +39,13 @@ class Gateway:
                 if one["outcome"] == "ok"]
 
 
-class Haproxy(Process):
-    """contrib/haproxy/haproxy.cfg with other addresses."""
-
-    def __init__(self, gateways):
-        with open(os.path.join(TOP, "contrib", "haproxy", "haproxy.cfg"),
-                  encoding="utf-8") as source:
-            text = source.read()
-        self.port, self.stats = free_port(), scratch("haproxy.sock")
-        text = text.replace("bind :1080", f"bind {ANY}:{self.port}")
-        text = text.replace("log /dev/log local0", f"stats socket {self.stats}")
-        text = text.replace("maxconn 20000", "maxconn 200").replace("check port 9180 ", "check ")
-        text = re.sub(r"    server gateway\d .*\n", "", text) + "".join(
-            f"    server {one.name} {ANY}:{one.port} port {one.status}\n" for one in gateways)
-        super().__init__("haproxy", ["haproxy", "-db", "-f", scratch("haproxy.cfg", text)])
-
-    def state(self, name):
-        """What HAProxy thinks of a server: "UP", "DOWN", ..."""
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(patience(20))
-            asked.connect(self.stats)
-            asked.sendall(b"show stat\n")
-            answer = b""
-            while part := asked.recv(1 << 16):
-                answer += part
-        lines = answer.decode().lstrip("# ").splitlines()
-        at = lines[0].split(",").index("status")
-        return next((line.split(",")[at] for line in lines
-                     if line.startswith(f"gateways,{name},")), "?")
-
-    def wait_state(self, name, state):
-        wait_until(lambda: os.path.exists(self.stats) and self.state(name).startswith(state),
-                   f"{name} is {state}")
+def balancer(gateways):
+    """HAProxy, and the port that it listens at."""
+    port = free_port()
+    return port, Haproxy(
+        [("bind :1080", f"bind {ANY}:{port}"), ("maxconn 20000", "maxconn 200"),
+         ("check port 9180 ", "check ")],
+        [(one.name, f"{ANY}:{one.port} port {one.status}") for one in gateways])
 
 
 class Load:
@@ -153,10 +127,10 @@ def main():
         gateways = [Gateway(sshd, f"gateway{i}") for i in (1, 2, 3)]
         for one in gateways:
             one.start("at first")
-        haproxy = Haproxy(gateways)
+        port, haproxy = balancer(gateways)
         for one in gateways:
             haproxy.wait_state(one.name, "UP")
-        with Load(haproxy.port, origin) as load:
+        with Load(port, origin) as load:
             with tap.case("all three serve, and see their clients' own addresses"):
                 load.more(120)
                 for one in gateways:

@@ -9,7 +9,6 @@ the access lines, which say what session carried it.
 import contextlib
 import itertools
 import os
-import re
 import signal
 import socket
 import sys
@@ -18,10 +17,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import Adit, Process, acl, config, equal, holds, patience, run_adit, scratch, \
+from adit_test import Adit, acl, config, equal, holds, patience, run_adit, scratch, \
     section, tap, true, wait_until
 from adit_test.clients import Closed, exchange, reply, request, socks5_reply
-from adit_test.gateway import TOP
+from adit_test.haproxy import Haproxy
 from adit_test.keys import keypair, known_hosts_lines
 from adit_test.network import Network, forwarding, ip, isolate
 from adit_test.origins import Origin, echo
@@ -89,46 +88,6 @@ class Gateway:
         """As a machine that loses its power."""
         self.ended += self.adit.accesses()
         self.adit.kill()
-
-
-class Haproxy(Process):
-    """contrib/haproxy/haproxy.cfg with the addresses of this test, and its log on standard error."""
-
-    def __init__(self, gateways):
-        with open(os.path.join(TOP, "contrib", "haproxy", "haproxy.cfg"),
-                  encoding="utf-8") as source:
-            text = source.read()
-        self.stats = scratch("haproxy.sock")
-        for pattern, new in (
-                (r"log /dev/log local0", f"log stderr format raw local0\n    stats socket {self.stats}"),
-                (r"maxconn 20000", "maxconn 2000"),
-                (r"    server gateway\d .*\n", ""), (r"\n*$", "\n")):
-            text, found = re.subn(pattern, new, text)
-            true(found, f"{pattern} is in haproxy.cfg")
-        text += "".join(f"    server {one.name} {one.address}:{PORT}\n" for one in gateways)
-        super().__init__("haproxy", ["haproxy", "-db", "-f", scratch("haproxy.cfg", text)])
-
-    def state(self, name):
-        """What HAProxy thinks of a server: "UP", "DOWN", ..."""
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(patience(20))
-            asked.connect(self.stats)
-            asked.sendall(b"show stat\n")
-            answer = b""
-            while part := asked.recv(1 << 16):
-                answer += part
-        lines = answer.decode().lstrip("# ").splitlines()
-        at = lines[0].split(",").index("status")
-        return next(line.split(",")[at] for line in lines if line.startswith(f"gateways,{name},"))
-
-    def wait_state(self, gateway, state):
-        wait_until(lambda: os.path.exists(self.stats) and self.state(gateway.name).startswith(state),
-                   f"{gateway.name} is {state}")
-
-    def server_of(self, client):
-        """Which gateway a client's connection went to; "-" if none."""
-        line = self.wait_log(rf"(?:^|\s){re.escape(client)} \[[^]]*\] \S+ gateways/(\S+) ")
-        return line[1]
 
 
 class Load:
@@ -214,9 +173,11 @@ class Scene:
         self.gateways = [Gateway(number) for number in (1, 2, 3)]
         for one in self.gateways:
             one.start(one.text(self.used, self.known))
-        self.haproxy = Haproxy(self.gateways)
+        self.haproxy = Haproxy(
+            [("maxconn 20000", "maxconn 2000")],
+            [(one.name, f"{one.address}:{PORT}") for one in self.gateways])
         for one in self.gateways:
-            self.haproxy.wait_state(one, "UP")
+            self.haproxy.wait_state(one.name, "UP")
 
     def use(self, bastions):
         """All gateways go to these from now on."""
@@ -332,12 +293,12 @@ def gateway_killed(scene, load):
     with tap.case(f"{one.name} is killed, keeper and all: only what it carried fails"):
         kept, before = Kept(scene), len(load.failures)
         one.kill()
-        scene.haproxy.wait_state(one, "DOWN")
+        scene.haproxy.wait_state(one.name, "DOWN")
         load.more(2 * RATE)
         carried_by(scene, kept.lost() + told(load.failures[before:]), one)
     with tap.case(f"{one.name} comes back: no request fails"), no_failure(load):
         one.start(one.text(scene.used, scene.known))
-        scene.haproxy.wait_state(one, "UP")
+        scene.haproxy.wait_state(one.name, "UP")
         wait_until(lambda: len(one.adit.accesses()) > 10, "it serves")
 
 
@@ -347,12 +308,12 @@ def keeper_killed(scene, load):
         with no_failure(load):
             gateway = one.adit.gateway
             send_signal(one.adit.pid, signal.SIGKILL)
-            scene.haproxy.wait_state(one, "DOWN")
+            scene.haproxy.wait_state(one.name, "DOWN")
             wait_until(lambda: not os.path.exists(f"/proc/{gateway}"), "the gateway has drained", 90)
         one.kill()
         with no_failure(load):
             one.start(one.text(scene.used, scene.known))
-            scene.haproxy.wait_state(one, "UP")
+            scene.haproxy.wait_state(one.name, "UP")
 
 
 def bastion_killed(scene, load):
