@@ -189,11 +189,6 @@ static const struct ssh_command *find_ssh_command(const char *name)
     return NULL;
 }
 
-bool ssh_order_is_known(const char *command)
-{
-    return find_ssh_command(command) != NULL;
-}
-
 json_t *ssh_order_answer(const char *path, const struct control_order *order)
 {
     const struct ssh_command *command = find_ssh_command(order->command);

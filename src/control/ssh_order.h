@@ -6,9 +6,6 @@
 #include "control/client.h"
 #include "control/ssh_master.h"
 
-/* Whether an ssh master knows the command. */
-bool ssh_order_is_known(const char *command);
-
 /* Carries out the order at the master and returns the answer as an adit gives it, the caller's:
  * {"ok": true} with "pid" (check), "allocated" (forward) or "text" (conninfo, channels); else
  * "error", "problems" and "status", where "allocated" may stand, too. As ssh(1) does, each forward

@@ -6,7 +6,8 @@
 
 #include <time.h>
 
-const char *event_name(enum event_kind kind)
+/* "upstream-up", ... */
+static const char *event_name(enum event_kind kind)
 {
     static const char *const names[] = {
         "upstream-up", "upstream-down", "session-up", "session-lost", "session-closed",

@@ -39,7 +39,4 @@ struct pool_room;
  * `known_up` is what was told of the upstream last, `up` how it is. Returns `up`. */
 bool events_session(struct pool_room *room, const struct event *event, bool known_up, bool up);
 
-/* "upstream-up", ... */
-const char *event_name(enum event_kind kind);
-
 #endif

@@ -71,10 +71,6 @@ struct login_reply {
     int descriptor; /* to be closed; -1: none */
 };
 
-/* Makes one answer. False: what was asked for may not be asked for now. */
-bool login_answer(struct login *login, const struct login_message *request,
-                  struct login_reply *reply);
-
 /* login_host_key.c */
 
 /* The server's host key, whose blob a gateway has sent, against revocations, and pins or

@@ -164,7 +164,9 @@ static void answer_password(struct login *l, const struct login_message *request
         reply->text = mem_strdup(password);
 }
 
-bool login_answer(struct login *l, const struct login_message *request, struct login_reply *reply)
+/* Makes one answer. False: what was asked for may not be asked for now. */
+static bool login_answer(struct login *l, const struct login_message *request,
+                         struct login_reply *reply)
 {
     *reply = (struct login_reply){.descriptor = -1};
     switch (request->kind) {
