@@ -1,101 +1,87 @@
 /* Packets of keeper and gateway, by one table. */
 #include "wire/keeper.h"
 
+#include "wire/packet_form.h"
+
 #include <assert.h>
 #include <string.h>
 
 enum descriptor { DESCRIPTOR_NONE, DESCRIPTOR_ONE, DESCRIPTOR_MAYBE };
 
-#define MANY SIZE_MAX
-
+/* (PACKET_FORM_ANY: any multiple of four.) */
 static const struct {
-    bool from_gateway;
-    size_t numbers;
-    size_t texts; /* MANY: any multiple of four */
+    struct packet_form form;
     enum descriptor descriptor;
 } kinds[KEEPER_MESSAGE_KINDS] = {
-    [KEEPER_START] = {false, 4, 3, DESCRIPTOR_ONE},
-    [KEEPER_SOCKET] = {false, 4, 1, DESCRIPTOR_MAYBE},
-    [KEEPER_CONFIG] = {false, 2, 1, DESCRIPTOR_ONE},
-    [KEEPER_SIGNAL] = {false, 1, 0, DESCRIPTOR_NONE},
-    [KEEPER_LOG] = {false, 0, 0, DESCRIPTOR_ONE},
-    [KEEPER_DETACH] = {false, 1, 0, DESCRIPTOR_NONE},
-    [KEEPER_LISTEN] = {false, 0, 0, DESCRIPTOR_NONE},
-    [KEEPER_RETIRE] = {false, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_READY] = {true, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_UP] = {true, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_DETACHED] = {true, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_CHANGE] = {true, 2, MANY, DESCRIPTOR_NONE},
-    [GATEWAY_CHANGED] = {true, 2, 0, DESCRIPTOR_NONE},
-    [GATEWAY_NOTIFY] = {true, 1, 1, DESCRIPTOR_NONE},
-    [GATEWAY_UPGRADE] = {true, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_CLOSED] = {true, 0, 0, DESCRIPTOR_NONE},
-    [GATEWAY_SERVICE] = {true, 0, 0, DESCRIPTOR_ONE},
-    [GATEWAY_LOGIN] = {true, 0, 2, DESCRIPTOR_MAYBE},
+    [KEEPER_START] = {{.from_gateway = false, .numbers = 4, .texts = 3}, DESCRIPTOR_ONE},
+    [KEEPER_SOCKET] = {{.from_gateway = false, .numbers = 4, .texts = 1}, DESCRIPTOR_MAYBE},
+    [KEEPER_CONFIG] = {{.from_gateway = false, .numbers = 2, .texts = 1}, DESCRIPTOR_ONE},
+    [KEEPER_SIGNAL] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_NONE},
+    [KEEPER_LOG] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_ONE},
+    [KEEPER_DETACH] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_NONE},
+    [KEEPER_LISTEN] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [KEEPER_RETIRE] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_READY] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_UP] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_DETACHED] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_CHANGE] = {{.from_gateway = true, .numbers = 2, .texts = PACKET_FORM_ANY},
+                        DESCRIPTOR_NONE},
+    [GATEWAY_CHANGED] = {{.from_gateway = true, .numbers = 2, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_NOTIFY] = {{.from_gateway = true, .numbers = 1, .texts = 1}, DESCRIPTOR_NONE},
+    [GATEWAY_UPGRADE] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_CLOSED] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [GATEWAY_SERVICE] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_ONE},
+    [GATEWAY_LOGIN] = {{.from_gateway = true, .numbers = 0, .texts = 2}, DESCRIPTOR_MAYBE},
 };
 
-static bool has_nul(struct span text)
+static bool count_fits(enum keeper_message_kind kind, size_t texts)
 {
-    return text.length > 0 && memchr(text.bytes, '\0', text.length) != NULL;
+    return kinds[kind].form.texts == PACKET_FORM_ANY ? texts % 4 == 0
+                                                     : texts == kinds[kind].form.texts;
 }
 
 bool keeper_message_parse(struct span packet, bool has_descriptor, bool from_gateway,
                           struct keeper_message *message)
 {
-    struct ssh_reader reader = {.rest = packet};
-    struct span kind = ssh_take(&reader, 1);
+    struct packet_parts parts;
+    enum keeper_message_kind kind;
 
-    *message = (struct keeper_message){.has_descriptor = has_descriptor};
-    if (reader.bad || packet.length > KEEPER_PACKET_MAX || kind.bytes[0] >= KEEPER_MESSAGE_KINDS)
+    if (packet.length == 0 || packet.length > KEEPER_PACKET_MAX ||
+        packet.bytes[0] >= KEEPER_MESSAGE_KINDS)
         return false;
-    message->kind = (enum keeper_message_kind)kind.bytes[0];
-    if (kinds[message->kind].from_gateway != from_gateway)
+    kind = (enum keeper_message_kind)packet.bytes[0];
+    if (kinds[kind].form.from_gateway != from_gateway ||
+        (kinds[kind].descriptor != DESCRIPTOR_MAYBE &&
+         has_descriptor != (kinds[kind].descriptor == DESCRIPTOR_ONE)) ||
+        !packet_form_read(&kinds[kind].form, packet, &parts))
         return false;
-    if (kinds[message->kind].descriptor != DESCRIPTOR_MAYBE &&
-        has_descriptor != (kinds[message->kind].descriptor == DESCRIPTOR_ONE))
-        return false;
-    for (size_t i = 0; i < kinds[message->kind].numbers; i++)
-        message->numbers[i] = ssh_take_uint32(&reader);
-    message->texts = reader.rest;
-    while (!reader.bad && reader.rest.length > 0) {
-        if (has_nul(ssh_take_string(&reader)))
-            return false;
-        message->text_count++;
-    }
-    if (reader.bad)
-        return false;
-    return kinds[message->kind].texts == MANY ? message->text_count % 4 == 0
-                                              : message->text_count == kinds[message->kind].texts;
+    *message = (struct keeper_message){.kind = kind,
+                                       .texts = parts.texts,
+                                       .text_count = parts.text_count,
+                                       .has_descriptor = has_descriptor};
+    memcpy(message->numbers, parts.numbers, sizeof(message->numbers));
+    return count_fits(kind, parts.text_count);
 }
 
 struct span keeper_message_text(struct keeper_message *message)
 {
-    struct ssh_reader reader = {.rest = message->texts};
-    struct span text = ssh_take_string(&reader);
-
-    message->texts = reader.rest;
-    return text;
+    return packet_form_text(&message->texts);
 }
 
 bool keeper_message_write(struct buffer *packet, enum keeper_message_kind kind,
                           const uint32_t *numbers, const char *const *texts, size_t text_count)
 {
-    size_t length = 1 + 4 * kinds[kind].numbers;
-    uint8_t head[1 + 4 * KEEPER_NUMBERS_MAX] = {(uint8_t)kind};
-    uint8_t *at = head + 1;
+    size_t bytes = 0;
+    uint8_t *at;
 
-    assert((kinds[kind].texts == MANY ? text_count % 4 == 0 : text_count == kinds[kind].texts) &&
-           "a message has the texts of its kind");
+    assert(count_fits(kind, text_count) && "a message has the texts of its kind");
     for (size_t i = 0; i < text_count; i++)
-        length += 4 + (texts[i] != NULL ? strlen(texts[i]) : 0);
-    if (length > KEEPER_PACKET_MAX)
-        return false;
-    for (size_t i = 0; i < kinds[kind].numbers; i++)
-        at = ssh_put_uint32(at, numbers[i]);
-    buffer_append(packet, head, (size_t)(at - head));
-    for (size_t i = 0; i < text_count; i++) {
+        bytes += 4 + (texts[i] != NULL ? strlen(texts[i]) : 0);
+    at = packet_form_write(&kinds[kind].form, (uint8_t)kind, numbers, bytes, KEEPER_PACKET_MAX,
+                           packet);
+    for (size_t i = 0; at != NULL && i < text_count; i++) {
         const char *text = texts[i] != NULL ? texts[i] : "";
-        ssh_append_string(packet, (struct span){(const uint8_t *)text, strlen(text)});
+        at = ssh_put_string(at, text, strlen(text));
     }
-    return true;
+    return at != NULL;
 }

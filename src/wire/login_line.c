@@ -1,82 +1,68 @@
 /* Packets of a login line, by one table. */
 #include "wire/login_line.h"
 
+#include "wire/packet_form.h"
+
 #include <string.h>
 
-static const struct {
-    bool from_gateway;
-    size_t numbers;
-    uint32_t limits[LOGIN_NUMBERS_MAX]; /* a number is below it; 0: any number */
-    size_t texts;
-    bool blob; /* its first text may hold a NUL */
-} kinds[LOGIN_MESSAGE_KINDS] = {
+static const struct packet_form login_kinds[LOGIN_MESSAGE_KINDS] = {
     [LOGIN_COMMANDS] = {.from_gateway = true},
-    [LOGIN_FILES] = {true, 1, {2}, 0, false},
-    [LOGIN_ORDER] = {true, 0, {0}, 1, false},
-    [LOGIN_HOST_KEY] = {true, 1, {UINT16_MAX + 1u}, 2, true},
+    [LOGIN_FILES] = {.from_gateway = true, .numbers = 1, .limits = {2}},
+    [LOGIN_ORDER] = {.from_gateway = true, .texts = 1},
+    [LOGIN_HOST_KEY] =
+        {.from_gateway = true, .numbers = 1, .texts = 2, .limits = {UINT16_MAX + 1u}, .blob = true},
     [LOGIN_SECRETS] = {.from_gateway = true},
     [LOGIN_CAN_ASK] = {.from_gateway = true},
     [LOGIN_TURN] = {.from_gateway = true},
     [LOGIN_TURN_END] = {.from_gateway = true},
-    [LOGIN_ASK] = {true, 3, {LOGIN_QUESTIONS, 2, 2}, 1, false},
-    [LOGIN_SHOW] = {true, 0, {0}, 1, false},
-    [LOGIN_PASSWORD] = {true, 2, {LOGIN_PASSWORDS, 2}, 0, false},
-    [LOGIN_REFUSED] = {true, 1, {LOGIN_PASSWORDS}, 0, false},
+    [LOGIN_ASK] = {.from_gateway = true,
+                   .numbers = 3,
+                   .texts = 1,
+                   .limits = {LOGIN_QUESTIONS, 2, 2}},
+    [LOGIN_SHOW] = {.from_gateway = true, .texts = 1},
+    [LOGIN_PASSWORD] = {.from_gateway = true, .numbers = 2, .limits = {LOGIN_PASSWORDS, 2}},
+    [LOGIN_REFUSED] = {.from_gateway = true, .numbers = 1, .limits = {LOGIN_PASSWORDS}},
     [LOGIN_ACCEPTED] = {.from_gateway = true},
     [LOGIN_KEYS] = {.from_gateway = true},
     [LOGIN_AGENT] = {.from_gateway = true},
-    [LOGIN_KEY] = {true, 2, {0, 2}, 0, false},
-    [LOGIN_WAITS] = {false, 2, {2, 0}, 0, false},
-    [LOGIN_ANSWER] = {false, 2, {0}, 1, false},
+    [LOGIN_KEY] = {.from_gateway = true, .numbers = 2, .limits = {0, 2}},
+    [LOGIN_WAITS] = {.from_gateway = false, .numbers = 2, .limits = {2, 0}},
+    [LOGIN_ANSWER] = {.from_gateway = false, .numbers = 2, .texts = 1},
 };
-
-static bool text_has_nul(struct span text)
-{
-    return text.length > 0 && memchr(text.bytes, '\0', text.length) != NULL;
-}
 
 bool login_message_parse(struct span packet, bool from_gateway, struct login_message *message)
 {
-    struct ssh_reader reader = {.rest = packet};
-    struct span kind = ssh_take(&reader, 1);
-    bool good = true;
+    struct packet_parts parts;
+    enum login_message_kind kind;
 
-    *message = (struct login_message){0};
-    if (reader.bad || packet.length > LOGIN_PACKET_MAX || kind.bytes[0] >= LOGIN_MESSAGE_KINDS)
+    if (packet.length == 0 || packet.length > LOGIN_PACKET_MAX ||
+        packet.bytes[0] >= LOGIN_MESSAGE_KINDS)
         return false;
-    message->kind = (enum login_message_kind)kind.bytes[0];
-    if (kinds[message->kind].from_gateway != from_gateway)
+    kind = (enum login_message_kind)packet.bytes[0];
+    if (login_kinds[kind].from_gateway != from_gateway ||
+        !packet_form_read(&login_kinds[kind], packet, &parts))
         return false;
-    for (size_t i = 0; i < kinds[message->kind].numbers; i++) {
-        uint32_t limit = kinds[message->kind].limits[i];
-        message->numbers[i] = ssh_take_uint32(&reader);
-        good = good && (limit == 0 || message->numbers[i] < limit);
-    }
-    for (size_t i = 0; i < kinds[message->kind].texts; i++) {
-        message->texts[i] = ssh_take_string(&reader);
-        good = good && ((i == 0 && kinds[message->kind].blob) || !text_has_nul(message->texts[i]));
-    }
-    return good && !reader.bad && reader.rest.length == 0;
+    *message = (struct login_message){.kind = kind};
+    memcpy(message->numbers, parts.numbers, sizeof(message->numbers));
+    for (size_t i = 0; i < parts.text_count; i++)
+        message->texts[i] = packet_form_text(&parts.texts);
+    return true;
 }
 
 bool login_message_write(struct buffer *packet, const struct login_message *message)
 {
-    size_t length = 1 + 4 * kinds[message->kind].numbers;
+    const struct packet_form *form = &login_kinds[message->kind];
+    size_t bytes = 0;
     uint8_t *at;
 
-    for (size_t i = 0; i < kinds[message->kind].texts; i++) {
+    for (size_t i = 0; i < form->texts; i++) {
         if (message->texts[i].length > LOGIN_PACKET_MAX)
             return false;
-        length += 4 + message->texts[i].length;
+        bytes += 4 + message->texts[i].length;
     }
-    if (length > LOGIN_PACKET_MAX)
-        return false;
-    at = buffer_reserve(packet, length);
-    *at++ = (uint8_t)message->kind;
-    for (size_t i = 0; i < kinds[message->kind].numbers; i++)
-        at = ssh_put_uint32(at, message->numbers[i]);
-    for (size_t i = 0; i < kinds[message->kind].texts; i++)
+    at = packet_form_write(form, (uint8_t)message->kind, message->numbers, bytes, LOGIN_PACKET_MAX,
+                           packet);
+    for (size_t i = 0; at != NULL && i < form->texts; i++)
         at = ssh_put_string(at, message->texts[i].bytes, message->texts[i].length);
-    buffer_commit(packet, length);
-    return true;
+    return at != NULL;
 }

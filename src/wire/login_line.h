@@ -111,8 +111,7 @@ enum login_key {
 struct login_message {
     enum login_message_kind kind;
     uint32_t numbers[LOGIN_NUMBERS_MAX];
-    struct span texts[LOGIN_TEXTS_MAX]; /* inside the packet; but for a blob and for answers they
-                                           hold no NUL */
+    struct span texts[LOGIN_TEXTS_MAX]; /* inside the packet; but for a blob they hold no NUL */
 };
 
 /* Reads a whole packet that the gateway (`from_gateway`) or the keeper has sent. False: no such
