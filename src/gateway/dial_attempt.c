@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "conf/ssh_names.h"
-#include "conf/upstream_host.h"
 #include "gateway/dial_master.h"
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
@@ -56,8 +55,9 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
     const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
                      : upstream->jump.count > 0      ? upstream->jump.items[0]
                                                      : NULL;
-    char *name = by != NULL ? mem_printf("%s by %s", place->name, by) : mem_strdup(place->name);
-    struct host_backoff *host = host_backoffs_get(hosts, name, place->port);
+    char *name =
+        by != NULL ? mem_printf("%s by %s", place->at.name, by) : mem_strdup(place->at.name);
+    struct host_backoff *host = host_backoffs_get(hosts, name, place->at.port);
 
     free(name);
     return host;
@@ -66,17 +66,12 @@ static struct host_backoff *backoff_of(struct host_backoffs *hosts,
 void place_init(struct place *place, const struct pool_room *room,
                 const struct config_upstream *upstream, size_t index)
 {
-    struct upstream_host host;
-
-    upstream_host_at(upstream, index, &host);
-    memcpy(place->name, host.name, sizeof(place->name));
-    memcpy(place->alias, host.alias, sizeof(place->alias));
-    place->port = host.port;
+    upstream_host_at(upstream, index, &place->at);
     place->index = index;
-    if (place->port == SSH_PORT)
-        snprintf(place->label, sizeof(place->label), "%s", place->name);
+    if (place->at.port == SSH_PORT)
+        snprintf(place->label, sizeof(place->label), "%s", place->at.name);
     else
-        hostport_format(place->name, place->port, place->label);
+        hostport_format(place->at.name, place->at.port, place->label);
     place->host = backoff_of(room->hosts, upstream, place);
     place->sessions = 0;
 }
@@ -192,9 +187,9 @@ static void start_login(struct dial_attempt *a, int fd, int unreached)
         .line = joins ? -1 : login_line_of(a),
         .config = a->r.config,
         .upstream = a->r.upstream,
-        .host = a->r.place->name,
-        .port = a->r.place->port,
-        .alias = a->r.place->alias,
+        .host = a->r.place->at.name,
+        .port = a->r.place->at.port,
+        .alias = a->r.place->at.alias,
         .may_ask = a->r.room->may_ask,
         .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
@@ -225,7 +220,7 @@ static void on_tcp_connected(void *arg, int fd, const struct ip *address, const 
     }
     snprintf(text, sizeof(text),
              "%s has no address of the family that address_family (-4, -6) allows",
-             a->r.place->name);
+             a->r.place->at.name);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, a->no_address ? text : error);
 }
 
@@ -261,7 +256,7 @@ static void connect_to(struct dial_attempt *a, const struct ip *addresses, size_
                                &(struct connect_options){
                                    .addresses = suitable,
                                    .count = n,
-                                   .port = a->r.place->port,
+                                   .port = a->r.place->at.port,
                                    .zone = a->zone,
                                    .from = bound ? &from : NULL,
                                    .interface = a->r.upstream->bind_interface,
@@ -289,7 +284,7 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
     lost = sandbox_lost_file();
-    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->name,
+    snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->at.name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error,
              lost != NULL ? "; " : "", lost != NULL ? lost : "",
              lost != NULL ? " was replaced, and sandbox keeps the gateway from the new one until "
@@ -304,30 +299,30 @@ static void start_zoned(struct dial_attempt *a, const char *percent)
     char text[HOST_MAX + 200];
     struct ip ip;
 
-    snprintf(text, sizeof(text), "%.*s", (int)(percent - a->r.place->name), a->r.place->name);
+    snprintf(text, sizeof(text), "%.*s", (int)(percent - a->r.place->at.name), a->r.place->at.name);
     a->zone = connect_zone(percent + 1);
     if (a->zone != 0 && ip_parse(text, &ip)) {
         connect_to(a, &ip, 1);
         return;
     }
     snprintf(text, sizeof(text), "Could not resolve hostname %s: there is no interface %s",
-             a->r.place->name, percent + 1);
+             a->r.place->at.name, percent + 1);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
 static void start_tcp(struct dial_attempt *a)
 {
     const char *percent =
-        strchr(a->r.place->name, ':') != NULL ? strchr(a->r.place->name, '%') : NULL;
+        strchr(a->r.place->at.name, ':') != NULL ? strchr(a->r.place->at.name, '%') : NULL;
     struct ip ip;
 
     if (percent != NULL) {
         start_zoned(a, percent);
-    } else if (ip_parse(a->r.place->name, &ip)) {
+    } else if (ip_parse(a->r.place->at.name, &ip)) {
         connect_to(a, &ip, 1);
     } else {
         char name[HOST_MAX + 1];
-        memcpy(name, a->r.place->name, sizeof(name));
+        memcpy(name, a->r.place->at.name, sizeof(name));
         host_normalise(name);
         a->resolve = resolver_lookup(a->r.room->resolver, name, on_host_resolved, a);
     }
@@ -353,12 +348,12 @@ static void on_command_started(void *arg, int fd, int error)
 static void start_proxy(struct dial_attempt *a)
 {
     /* (Names of the configuration were checked when it was read; libssh's ssh_config was not.) */
-    const char *wrong = ssh_host_wrong(a->r.place->name);
+    const char *wrong = ssh_host_wrong(a->r.place->at.name);
     char error[HOST_MAX + 200];
 
     if (wrong != NULL) {
         snprintf(error, sizeof(error), "ssh_config: HostName '%s' is no host's name: %s",
-                 a->r.place->name, wrong);
+                 a->r.place->at.name, wrong);
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
@@ -418,7 +413,7 @@ static void start_jump(struct dial_attempt *a)
     a->connection = workers_send_internal(
         a->r.room->workers, a->r.room->generation,
         &(struct internal_request){.via = jump,
-                                   .to = {.host = a->r.place->name, .port = a->r.place->port},
+                                   .to = {.host = a->r.place->at.name, .port = a->r.place->at.port},
                                    .hold_ms = jump_patience_ms(a),
                                    .answered = on_jump_answered,
                                    .arg = a},
@@ -464,7 +459,7 @@ struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *reque
     *a = (struct dial_attempt){.r = *request, .fd = -1, .began = loop_now(request->room->loop)};
     config_ref(a->r.config);
     host_backoff_begin(a->r.place->host);
-    probe_dial_start(a->r.upstream->name, a->r.slot, a->r.place->name);
+    probe_dial_start(a->r.upstream->name, a->r.slot, a->r.place->at.name);
     later_post(a->r.room->loop, &a->start, on_start);
     return a;
 }

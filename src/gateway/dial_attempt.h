@@ -3,13 +3,12 @@
 #ifndef ADIT_GATEWAY_DIAL_ATTEMPT_H
 #define ADIT_GATEWAY_DIAL_ATTEMPT_H
 
+#include "conf/upstream_host.h"
 #include "gateway/pool.h"
 
 /* One of an upstream's hosts. */
 struct place {
-    char name[HOST_MAX + 1];
-    char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
-    uint16_t port;
+    struct upstream_host at;
     size_t index;                  /* of its entry in the upstream's hosts */
     char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
     struct host_backoff *host;
