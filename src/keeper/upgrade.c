@@ -8,6 +8,7 @@
 #include "io/own_program.h"
 #include "io/socket_calls.h"
 #include "io/subprocess.h"
+#include "keeper/masters.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,6 +92,7 @@ static void execute(struct keeper *k)
         log_error("upgrade: a file that a login needs is still being read: nothing was changed");
         return;
     }
+    masters_end_logins(k->masters);
     if (!upgrade_state_save(k)) {
         log_error("upgrade: %s: nothing was changed", strerror(errno));
         return;
