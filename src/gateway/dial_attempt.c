@@ -168,13 +168,18 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* The host as the configuration has it, by which the keeper finds it. */
+static const char *entry_of(const struct dial_attempt *a)
+{
+    return a->r.upstream->hosts.items[a->r.place->index];
+}
+
 /* The login's line to the keeper; -1: there is none. */
 static int login_line_of(const struct dial_attempt *a)
 {
     return a->r.room->link == NULL
                ? -1
-               : keeper_link_login(a->r.room->link, a->r.upstream->name,
-                                   a->r.upstream->hosts.items[a->r.place->index]);
+               : keeper_link_login(a->r.room->link, a->r.upstream->name, entry_of(a));
 }
 
 /* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
@@ -357,7 +362,7 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, entry_of(a),
                                      on_command_started, a);
 }
 

@@ -2,6 +2,7 @@
 #ifndef ADIT_KEEPER_KEEPER_PARTS_H
 #define ADIT_KEEPER_KEEPER_PARTS_H
 
+#include "conf/upstream_host.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
 #include "io/packets.h"
@@ -107,6 +108,18 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
 
 /* The configuration that it asks by: what it was offered last it may have in use already. */
 struct config *child_config(const struct gateway_child *child);
+
+/* A host of an upstream, and the configuration that has it. */
+struct child_place {
+    struct config *config; /* the child's, or the change's */
+    const struct config_upstream *upstream;
+    struct upstream_host host;
+};
+
+/* Finds a host by its upstream and by what stands in the configuration for it: a gateway that was
+ * just offered a configuration may ask by that or by the one before. False: neither has it. */
+bool child_find_place(const struct gateway_child *child, const char *upstream, const char *entry,
+                      struct child_place *place);
 
 /* It has the configuration in use. */
 void child_use(struct gateway_child *child, struct config *config);
