@@ -14,6 +14,7 @@
 
 struct keeper_change;
 struct keeper_line;
+struct key_review;
 struct keeper_upgrade;
 
 /* Packets that a gateway does not read: beyond that nothing of it is read. (It is no fault of a
@@ -57,7 +58,8 @@ struct keeper {
     LIST_HEAD(, keeper_line) lines; /* login lines */
     unsigned line_count;
     struct key_agent *keys;
-    bool reload_missed; /* SIGHUP came while there was no gateway */
+    struct key_review *key_review; /* under way; NULL: none */
+    bool reload_missed;            /* SIGHUP came while there was no gateway */
 
     bool trial;         /* ends once all is up */
     bool had_terminal;  /* at the start */
@@ -218,12 +220,25 @@ void login_lines_add(struct gateway_child *child, struct keeper_message *message
 /* The gateway has ended: so do its logins, whoever has the other ends of their lines. */
 void login_lines_cut(const struct gateway_child *child);
 
+/* The configuration of each. */
+typedef void login_line_config_fn(void *arg, const struct config *config);
+void login_lines_each_config(const struct keeper *k, login_line_config_fn *each, void *arg);
+
 /* Ends all of them, with the questions that are being asked, and waits for their threads. False: a
  * thread still waits for a file. */
 bool login_lines_end(struct keeper *k);
 
 /* After the loop, before the mailbox is freed. */
 void login_lines_free(struct keeper *k);
+
+/* kept_keys.c */
+
+/* A configuration is in use no more: has the agent forget the keys that no other one has, on a
+ * thread. */
+void kept_keys_review(struct keeper *k);
+
+/* After the loop, before the mailbox and the agent are freed. */
+void kept_keys_free(struct keeper *k);
 
 /* changing.c */
 

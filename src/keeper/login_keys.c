@@ -159,7 +159,7 @@ bool login_load_key(struct login *l, uint32_t number, bool asks, struct login_re
     if (number >= l->identities.count || (asks && !l->asker.has_turn))
         return false;
     path = l->identities.items[number].path;
-    memory = mem_printf("passphrase of %s", path);
+    memory = key_passphrase_name(path);
     result = load_known(l, path, memory);
     if (asks && result.state == KEY_ENCRYPTED) {
         key_result_clear(&result);

@@ -71,8 +71,13 @@ static void line_discard(struct keeper_line *line)
 
 static void line_ended(struct message *message, void *owner)
 {
-    (void)owner;
-    line_discard(container_of(message, struct keeper_line, message));
+    struct keeper_line *line = container_of(message, struct keeper_line, message);
+    struct keeper *k = owner;
+    bool is_old = line->config != k->config;
+
+    line_discard(line);
+    if (is_old)
+        kept_keys_review(k);
 }
 
 static void line_dropped(struct message *message)
@@ -152,6 +157,14 @@ void login_lines_cut(const struct gateway_child *child)
             line->child = NULL;
             socket_shutdown(line->end);
         }
+}
+
+void login_lines_each_config(const struct keeper *k, login_line_config_fn *each, void *arg)
+{
+    const struct keeper_line *line;
+
+    LIST_FOREACH (line, &k->lines, link)
+        each(arg, line->config);
 }
 
 bool login_lines_end(struct keeper *k)

@@ -2,6 +2,7 @@
  * what it says of what it does not, and what a gateway gets of it. This program is the askpass,
  * too. */
 #include "base/mem.h"
+#include "base/secrets.h"
 #include "base/ssh_bytes.h"
 #include "io/agent_connection.h"
 #include "io/own_program.h"
@@ -151,6 +152,42 @@ static unsigned agent_holds(void)
     return count;
 }
 
+/* A gateway's end. */
+
+static void sign_request(struct buffer *out, struct span key, bool login)
+{
+    struct buffer data = {0};
+    static const uint8_t number = AGENT_SIGN_REQUEST, request = 50, yes = 1, flags[4];
+    struct span name = {(const uint8_t *)"ssh-ed25519", 11};
+
+    ssh_append_string(&data, name); /* (the session's identifier) */
+    buffer_append(&data, &request, 1);
+    ssh_append_string(&data, name);
+    ssh_append_string(&data, (struct span){(const uint8_t *)"ssh-connection", 14});
+    ssh_append_string(
+        &data, (struct span){(const uint8_t *)(login ? "publickey" : "password"), login ? 9 : 8});
+    buffer_append(&data, &yes, 1);
+    ssh_append_string(&data, name);
+    ssh_append_string(&data, key);
+    buffer_append(out, &number, 1);
+    ssh_append_string(out, key);
+    ssh_append_string(out, span_of(&data));
+    buffer_append(out, flags, sizeof(flags));
+    buffer_clear(&data);
+}
+
+static uint8_t sign(int fd, const struct buffer *key, bool login)
+{
+    struct buffer request = {0}, answer = {0};
+    uint8_t said;
+
+    sign_request(&request, span_of(key), login);
+    said = ask(fd, span_of(&request), &answer);
+    buffer_clear(&request);
+    buffer_clear(&answer);
+    return said;
+}
+
 /* The tests. */
 
 static void files_of_each_format_are_loaded(void **state)
@@ -213,6 +250,55 @@ static void a_file_that_was_replaced_is_loaded_again(void **state)
     path = file_named("key");
     unlink(path);
     expect(path, NULL, KEY_MISSING, NULL);
+    assert_int_equal(agent_holds(), 0);
+}
+
+static void keys_that_nobody_names_any_more_are_forgotten(void **state)
+{
+    char *kept[] = {file_named("kept"), file_named("nowhere")};
+    const struct string_list paths = {kept, 2};
+    const struct string_list nothing = {0};
+    struct key_result key;
+    char *name;
+    int fd;
+
+    (void)state;
+    key_agent_keep(keys, &paths); /* (there is no agent yet) */
+    expect(make_key("kept", ""), NULL, KEY_LOADED, NULL);
+    key = load(make_key("left out", "pw"), "pw");
+    name = mem_printf("passphrase of %s/left out", folder);
+    secrets_keep(name, "pw");
+    fd = agent_filter_start(key_agent_connect(keys), span_of(&key.key));
+    assert_int_equal(sign(fd, &key.key, true), AGENT_SIGN_RESPONSE);
+    key_agent_keep(keys, &paths);
+    assert_int_equal(agent_holds(), 1);
+    assert_int_equal(sign(fd, &key.key, true), AGENT_FAILURE); /* also for who was given it */
+    assert_null(secrets_get(name));
+    expect(file_named("left out"), NULL, KEY_ENCRYPTED, NULL);
+    expect(file_named("kept"), NULL, KEY_LOADED, NULL);
+    key_agent_keep(keys, &nothing);
+    assert_int_equal(agent_holds(), 0);
+    close(fd);
+    free(name);
+    free(kept[0]);
+    free(kept[1]);
+    key_result_clear(&key);
+}
+
+/* Of two files with one key one is left out. */
+static void a_key_stays_while_one_of_its_files_does(void **state)
+{
+    char *first = make_key("first", ""), *second = file_named("second");
+    const struct string_list paths = {&second, 1};
+
+    (void)state;
+    run((const char *const[]){"cp", "-p", first, second, NULL});
+    expect(mem_strdup(first), NULL, KEY_LOADED, NULL);
+    expect(mem_strdup(second), NULL, KEY_LOADED, NULL);
+    key_agent_keep(keys, &paths);
+    assert_int_equal(agent_holds(), 1);
+    free(first);
+    free(second);
 }
 
 /* A copy of what is kept through an upgrade, in another struct. */
@@ -298,41 +384,7 @@ static void the_socket_is_private_and_goes_with_the_agent(void **state)
     assert_int_not_equal(stat(socket, &info), 0);
 }
 
-/* A gateway's end. */
-
-static void sign_request(struct buffer *out, struct span key, bool login)
-{
-    struct buffer data = {0};
-    static const uint8_t number = AGENT_SIGN_REQUEST, request = 50, yes = 1, flags[4];
-    struct span name = {(const uint8_t *)"ssh-ed25519", 11};
-
-    ssh_append_string(&data, name); /* (the session's identifier) */
-    buffer_append(&data, &request, 1);
-    ssh_append_string(&data, name);
-    ssh_append_string(&data, (struct span){(const uint8_t *)"ssh-connection", 14});
-    ssh_append_string(
-        &data, (struct span){(const uint8_t *)(login ? "publickey" : "password"), login ? 9 : 8});
-    buffer_append(&data, &yes, 1);
-    ssh_append_string(&data, name);
-    ssh_append_string(&data, key);
-    buffer_append(out, &number, 1);
-    ssh_append_string(out, key);
-    ssh_append_string(out, span_of(&data));
-    buffer_append(out, flags, sizeof(flags));
-    buffer_clear(&data);
-}
-
-static uint8_t sign(int fd, const struct buffer *key, bool login)
-{
-    struct buffer request = {0}, answer = {0};
-    uint8_t said;
-
-    sign_request(&request, span_of(key), login);
-    said = ask(fd, span_of(&request), &answer);
-    buffer_clear(&request);
-    buffer_clear(&answer);
-    return said;
-}
+/* A gateway. */
 
 static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 {
@@ -409,6 +461,8 @@ int main(void)
         TEST(a_passphrase_that_is_missing_or_wrong_is_told),
         TEST(other_files_are_not_loaded),
         TEST(a_file_that_was_replaced_is_loaded_again),
+        TEST(keys_that_nobody_names_any_more_are_forgotten),
+        TEST(a_key_stays_while_one_of_its_files_does),
         TEST(an_upgrade_keeps_agent_and_keys),
         TEST(an_agent_that_has_ended_is_replaced),
         TEST(the_socket_is_private_and_goes_with_the_agent),
