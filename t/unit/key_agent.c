@@ -110,11 +110,6 @@ static void expect(char *path, const char *passphrase, enum key_state state, con
 
 /* What the agent itself says at a connection. */
 
-static struct span span_of(const struct buffer *buffer)
-{
-    return (struct span){buffer_data(buffer), buffer_length(buffer)};
-}
-
 static uint8_t ask(int fd, struct span request, struct buffer *answer)
 {
     struct wait_limit limit = wait_limit(-1, WAIT_MS);
@@ -133,7 +128,7 @@ static unsigned count_keys(int fd)
     unsigned count = 0;
 
     assert_int_equal(ask(fd, (struct span){&request, 1}, &answer), AGENT_IDENTITIES_ANSWER);
-    all = agent_keys_read(span_of(&answer));
+    all = agent_keys_read(span_of_buffer(&answer));
     while (agent_keys_next(&all, &key, &comment))
         count++;
     assert_false(all.reader.bad);
@@ -171,7 +166,7 @@ static void sign_request(struct buffer *out, struct span key, bool login)
     ssh_append_string(&data, key);
     buffer_append(out, &number, 1);
     ssh_append_string(out, key);
-    ssh_append_string(out, span_of(&data));
+    ssh_append_string(out, span_of_buffer(&data));
     buffer_append(out, flags, sizeof(flags));
     buffer_clear(&data);
 }
@@ -181,8 +176,8 @@ static uint8_t sign(int fd, const struct buffer *key, bool login)
     struct buffer request = {0}, answer = {0};
     uint8_t said;
 
-    sign_request(&request, span_of(key), login);
-    said = ask(fd, span_of(&request), &answer);
+    sign_request(&request, span_of_buffer(key), login);
+    said = ask(fd, span_of_buffer(&request), &answer);
     buffer_clear(&request);
     buffer_clear(&answer);
     return said;
@@ -268,7 +263,7 @@ static void keys_that_nobody_names_any_more_are_forgotten(void **state)
     key = load(make_key("left out", "pw"), "pw");
     name = mem_printf("passphrase of %s/left out", folder);
     secrets_keep(name, "pw");
-    fd = agent_filter_start(key_agent_connect(keys), span_of(&key.key));
+    fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&key.key));
     assert_int_equal(sign(fd, &key.key, true), AGENT_SIGN_RESPONSE);
     key_agent_keep(keys, &paths);
     assert_int_equal(agent_holds(), 1);
@@ -390,7 +385,7 @@ static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 {
     struct key_result ours = load(make_key("ours", ""), NULL);
     struct key_result theirs = load(make_key("theirs", ""), NULL);
-    int fd = agent_filter_start(key_agent_connect(keys), span_of(&ours.key));
+    int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
     struct buffer answer = {0};
 
     (void)state;
@@ -413,6 +408,22 @@ static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
     key_result_clear(&theirs);
 }
 
+static void no_key_is_not_all_keys(void **state)
+{
+    struct key_result ours = load(make_key("ours", ""), NULL);
+    int none = agent_filter_start(key_agent_connect(keys), (struct span){0});
+    int all = agent_filter_start_all(key_agent_connect(keys));
+
+    (void)state;
+    assert_int_equal(count_keys(none), 0);
+    assert_int_equal(sign(none, &ours.key, true), AGENT_FAILURE);
+    assert_int_equal(count_keys(all), 1);
+    assert_int_equal(sign(all, &ours.key, true), AGENT_SIGN_RESPONSE);
+    close(none);
+    close(all);
+    key_result_clear(&ours);
+}
+
 /* A message that is too long, or a length without one, ends that connection alone. */
 static void a_flood_ends_one_connection(void **state)
 {
@@ -423,7 +434,7 @@ static void a_flood_ends_one_connection(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 8; i++) {
-        int fd = agent_filter_start(key_agent_connect(keys), span_of(&ours.key));
+        int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
         assert_true(fd >= 0);
         agent_send(fd, &limit, (struct span){zeros, sizeof(zeros)});
         assert_false(agent_receive(fd, &limit, AGENT_MESSAGE_MAX, &answer));
@@ -467,6 +478,7 @@ int main(void)
         TEST(an_agent_that_has_ended_is_replaced),
         TEST(the_socket_is_private_and_goes_with_the_agent),
         TEST(a_gateway_gets_one_key_and_signatures_of_logins),
+        TEST(no_key_is_not_all_keys),
         TEST(a_flood_ends_one_connection),
     };
     char name[] = "/tmp/adit-key-agent-XXXXXX";
