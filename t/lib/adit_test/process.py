@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,19 @@ def wait_until(condition, what, seconds=30):
         if time.monotonic() > end:
             raise Failed(f"waited {patience(seconds):g} s in vain: {what}")
         time.sleep(0.02)
+
+
+def wait_connects(path, what, seconds=30):
+    """Waits until a unix socket takes connections. (Its path is there before it does: bind(2) makes
+    that, and listen(2) comes later.)"""
+    def connects():
+        with socket.socket(socket.AF_UNIX) as conn:
+            try:
+                conn.connect(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            return True
+    wait_until(connects, what, seconds)
 
 
 def processes():
