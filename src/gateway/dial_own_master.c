@@ -79,20 +79,18 @@ static void on_own_master_answered(void *arg, const struct service_answer *answe
 }
 
 struct dial_own_master *dial_own_master_start(struct service *service, const char *upstream,
-                                              size_t index, int fd, dial_own_master_fn *done,
+                                              const char *host, int fd, dial_own_master_fn *done,
                                               void *arg)
 {
     struct dial_own_master *m = mem_zalloc(sizeof(*m));
 
     m->done = done;
     m->arg = arg;
-    m->request = service_ask(service,
-                             &(struct service_question){.kind = SERVICE_START_MASTER,
-                                                        .numbers = {(uint32_t)index},
-                                                        .texts = {upstream},
-                                                        .passes = true,
-                                                        .fd = fd},
-                             on_own_master_answered, m);
+    m->request = service_ask(
+        service,
+        &(struct service_question){
+            .kind = SERVICE_START_MASTER, .texts = {upstream, host}, .passes = true, .fd = fd},
+        on_own_master_answered, m);
     return m;
 }
 

@@ -23,10 +23,10 @@ struct own_master_result {
 };
 typedef void dial_own_master_fn(void *arg, const struct own_master_result *result);
 
-/* Has the keeper start one for the upstream's host of that index, on the connection `fd`, which is
- * taken over. The keeper limits the time that its login takes. */
+/* Has the keeper start one for the upstream's host, as the configuration has it, on the connection
+ * `fd`, which is taken over. The keeper limits the time that its login takes. */
 struct dial_own_master *dial_own_master_start(struct service *service, const char *upstream,
-                                              size_t index, int fd, dial_own_master_fn *done,
+                                              const char *host, int fd, dial_own_master_fn *done,
                                               void *arg);
 
 /* Whether its login waits for a person's answer. */

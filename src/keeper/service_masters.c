@@ -45,17 +45,27 @@ static const struct master_events master_events = {
     .ended = on_master_ended,
 };
 
+/* Finds the upstream, if an ssh carries its sessions, and the host. */
+static bool find_master_place(const struct service_line *line,
+                              const struct service_message *message, struct child_place *place)
+{
+    char *name = mem_strndup((const char *)message->texts[0].bytes, message->texts[0].length);
+    char *entry = mem_strndup((const char *)message->texts[1].bytes, message->texts[1].length);
+    bool found = child_find_place(line->child, name, entry, place) && place->upstream->by_openssh;
+
+    free(entry);
+    free(name);
+    return found;
+}
+
 void service_begin_master(struct service_line *line, const struct service_message *message, int fd)
 {
     uint32_t number = message->numbers[0];
-    struct config *config = child_config(line->child);
-    char *name = mem_strndup((const char *)message->texts[0].bytes, message->texts[0].length);
-    const struct config_upstream *upstream = config_upstream(config, name);
+    struct child_place place;
     struct line_request *request;
     char *why = NULL;
 
-    free(name);
-    if (upstream == NULL || !upstream->by_openssh || message->numbers[1] >= upstream->hosts.count) {
+    if (!find_master_place(line, message, &place)) {
         answer_master_ended(line, number, SERVICE_MASTER_LOST,
                             "the configuration does not have it any more");
         return;
@@ -63,9 +73,9 @@ void service_begin_master(struct service_line *line, const struct service_messag
     request = line_request_new(line, number);
     request->master = master_start(line->child->keeper->masters,
                                    &(struct master_order){.child = line->child,
-                                                          .config = config,
-                                                          .upstream = upstream,
-                                                          .host = message->numbers[1],
+                                                          .config = place.config,
+                                                          .upstream = place.upstream,
+                                                          .host = place.host.index,
                                                           .fd = fd,
                                                           .events = &master_events,
                                                           .arg = request},

@@ -30,8 +30,8 @@ enum service_kind {
     SERVICE_FORWARD,  /* to connect to a remote forward's unix socket; text: the forward */
     SERVICE_AGENT,    /* to connect to the agent that is forwarded; text: the upstream */
     SERVICE_MASTER,  /* to connect to the master that is joined (join_master); text: the upstream */
-    SERVICE_COMMAND, /* to run a ProxyCommand; numbers: the request, the index of the host; text:
-                        the upstream */
+    SERVICE_COMMAND, /* to run a ProxyCommand; texts: the upstream, one of its hosts as the
+                        configuration has it */
     SERVICE_FORGET,  /* the request's answer is not wanted; its command gets SIGHUP */
     SERVICE_LEAVE,   /* the same, but its command goes on */
     /* From the keeper. */
@@ -44,8 +44,8 @@ enum service_kind {
                           it or 0 */
     SERVICE_RENEWED,   /* another program is the keeper: what has not been answered is forgotten */
     /* Masters: ssh(1) that carries an upstream's sessions (engine = openssh). From the gateway: */
-    SERVICE_START_MASTER, /* to start one; numbers: the request, the index of the host; text: the
-                             upstream; the descriptor is the connection to the server. Given up
+    SERVICE_START_MASTER, /* to start one; texts: the upstream, its host as the configuration has
+                             it; the descriptor is the connection to the server. Given up
                              (SERVICE_FORGET), ssh is ended; left (SERVICE_LEAVE), it goes on */
     SERVICE_REACH_MASTER, /* to connect to one; numbers: the request, the master's */
     /* From the keeper: */
