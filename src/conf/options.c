@@ -69,8 +69,10 @@ static void print_notice(void *arg, const char *text)
 /* (A run has them in its log.) */
 static void print_notices(const struct command_line *line, const struct options *options)
 {
-    if (!line->quiet && options->mode != MODE_RUN)
+    if (!line->quiet && options->mode != MODE_RUN) {
+        config_each_engine_reason(options->config, print_notice, NULL);
         config_each_notice(options->config, print_notice, NULL);
+    }
 }
 
 static int read_mode(const struct command_line *line, struct options *options)
