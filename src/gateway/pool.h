@@ -32,11 +32,12 @@ struct pool_room {
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct history *history;       /* NULL: none (tests) */
     struct metrics metrics;        /* dials */
-    /* The same and losses, by the upstream's label. */
+    /* The same and more, by the upstream's label. */
     struct upstream_counts {
         metric dials[DIAL_STATUSES];
         metric unreachable;
         metric lost;
+        metric certificate_until; /* connection_info's, of the last login; 0: none */
     } by_upstream[LABEL_UPSTREAMS];
     /* A dial has failed; true: the callee reports it, so that the pool need not. */
     bool (*failed)(struct pool_room *room, const struct config_upstream *upstream,

@@ -29,10 +29,12 @@ struct connection_info {
     char cipher_out[64];
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */
     char mac_out[64];
-    char compression[32]; /* "none", "zlib@openssh.com" */
-    char login[128];      /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
-    bool asks_anew;       /* a person was asked for something that is not kept: so it will be at
-                             every dial */
+    char compression[32];       /* "none", "zlib@openssh.com" */
+    char login[128];            /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
+    uint64_t certificate_until; /* when a certificate that it logged in by ends, in seconds since
+                                   1970; 0: there is none, or it does not end */
+    bool asks_anew; /* a person was asked for something that is not kept: so it will be at
+                       every dial */
     /* How long the server took to answer the first request of the login: no less than the way there
      * and back. */
     uint64_t answer_ms;

@@ -66,6 +66,45 @@ static void a_certificate_is_known_by_its_key(void **state)
     free(certificate.bytes);
 }
 
+static void a_certificate_tells_its_end(void **state)
+{
+    static const char ends[8] = {0, 0, 0, 1, 2, 3, 4, 5},
+                      never[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    static const struct {
+        const char *type;
+        int fields;
+    } kinds[] = {{"ssh-ed25519-cert-v01@openssh.com", 1},
+                 {"ssh-rsa-cert-v01@openssh.com", 2},
+                 {"ecdsa-sha2-nistp256-cert-v01@openssh.com", 2},
+                 {"ssh-dss-cert-v01@openssh.com", 4},
+                 {"sk-ssh-ed25519-cert-v01@openssh.com", 2},
+                 {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", 3}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        const char *strings[7] = {kinds[i].type, "nonce", "a", "b", "c", "d", NULL};
+        struct key_blob cut, made = blob(strings, 2 + (size_t)kinds[i].fields);
+        size_t head = made.length;
+        made.length = head + 8 + 4 + 4 + 2 + 4 + 3 + 8 + 8;
+        made.bytes = mem_realloc(made.bytes, made.length);
+        memset(made.bytes + head, 0, made.length - head);
+        memcpy(made.bytes + head + 12, "\0\0\0\2id\0\0\0\3any", 13);
+        memcpy(made.bytes + made.length - 8, ends, 8);
+        assert_int_equal(key_blob_valid_until(&made), 0x102030405);
+        cut = made;
+        for (cut.length = 0; cut.length < made.length; cut.length++)
+            assert_int_equal(key_blob_valid_until(&cut), 0);
+        memcpy(made.bytes + made.length - 8, never, 8);
+        assert_int_equal(key_blob_valid_until(&made), 0);
+        free(made.bytes);
+    }
+    struct key_blob plain = BLOB("ssh-ed25519", "KKKK"), unknown = BLOB("x-cert-v01@openssh.com");
+    assert_int_equal(key_blob_valid_until(&plain), 0);
+    assert_int_equal(key_blob_valid_until(&unknown), 0);
+    free(plain.bytes);
+    free(unknown.bytes);
+}
+
 static void a_line_of_a_public_key_file_is_read(void **state)
 {
     static const struct {
@@ -458,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_is_known_by_its_key),
+        cmocka_unit_test(a_certificate_tells_its_end),
         cmocka_unit_test(a_line_of_a_public_key_file_is_read),
         cmocka_unit_test(a_key_that_is_none_is_not_known),
         cmocka_unit_test_setup_teardown(named_keys_are_told_from_the_others, scene_begin,
