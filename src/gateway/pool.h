@@ -90,9 +90,10 @@ struct pool_session {
     const char *host; /* as it is named in the log; valid until the pool is touched */
     int worker;
     unsigned channels;
-    unsigned rate; /* KiB a second of late */
+    bool asking;   /* its login waits for a person's answer */
+    unsigned rate; /* KiB a second of late; this and what follows is 0 until it is up */
     bool overdue;
-    bool asking; /* its login waits for a person's answer */
+    int round_trip_ms; /* to the server and back; -1: not known */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t up_ms;                     /* how long it has been up */
