@@ -151,6 +151,7 @@ static void changing_settle(struct keeper_change *change, bool in_use)
             child_use(k->current, config);
         forward_sockets_keep(k->forward_sockets, config);
         keeper_apply_log(k);
+        kept_keys_review(k);
     }
     changing_discard(change);
 }
