@@ -171,6 +171,7 @@ static void check_upstream(struct load *load, size_t index)
                      "proxy_command and jump exclude each other");
     check_master_socket(load, index, section);
     check_join_master(load, index, section);
+    load_check_engine(load, index);
 }
 
 /* Where the problems of a users file are reported. */
