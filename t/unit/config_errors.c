@@ -222,7 +222,8 @@ static void listeners(void **state)
         {MINIMAL "auth = password\n", "f:5: auth = password needs users = FILE\n"},
         {MINIMAL "users = /etc/passwd\n", "f:5: users = FILE needs auth = password\n"},
         {MINIMAL "auth = password\nusers = /nonexistent\n",
-         "f:6: users: cannot read /nonexistent: No such file or directory\n"},
+         "f:6: users: cannot read /nonexistent: No such file or directory; `adit --passwd FILE USER` "
+         "makes it\n"},
         {MINIMAL "auth = password\nusers = /dev/null\n",
          "f:6: users: cannot read /dev/null: Not a regular file\n"},
     };
