@@ -21,8 +21,6 @@
 /* How many connect_timeouts a handshake and login may take. */
 #define LOGIN_TIMEOUTS 2
 
-#define SSH_PORT 22
-
 /* A ProxyCommand closes its output a moment before it exits: its exit status is waited for this
  * long, because it says more than the end of the connection does. */
 #define PROXY_EXIT_MS 200
@@ -46,35 +44,6 @@ struct dial_attempt {
     unsigned zone;         /* of the address; 0: none */
     uint64_t began;
 };
-
-/* The same name behind another jump host, or by another ProxyCommand, may be another host. */
-static struct host_backoff *backoff_of(struct host_backoffs *hosts,
-                                       const struct config_upstream *upstream,
-                                       const struct place *place)
-{
-    const char *by = upstream->proxy_command != NULL ? upstream->proxy_command
-                     : upstream->jump.count > 0      ? upstream->jump.items[0]
-                                                     : NULL;
-    char *name =
-        by != NULL ? mem_printf("%s by %s", place->at.name, by) : mem_strdup(place->at.name);
-    struct host_backoff *host = host_backoffs_get(hosts, name, place->at.port);
-
-    free(name);
-    return host;
-}
-
-void place_init(struct place *place, const struct pool_room *room,
-                const struct config_upstream *upstream, size_t index)
-{
-    upstream_host_at(upstream, index, &place->at);
-    place->index = index;
-    if (place->at.port == SSH_PORT)
-        snprintf(place->label, sizeof(place->label), "%s", place->at.name);
-    else
-        hostport_format(place->at.name, place->at.port, place->label);
-    place->host = backoff_of(room->hosts, upstream, place);
-    place->sessions = 0;
-}
 
 static void dial_attempt_free(struct dial_attempt *a)
 {
@@ -168,13 +137,18 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* The host as the configuration has it, by which the keeper finds it. */
+static const char *entry_of(const struct dial_attempt *a)
+{
+    return a->r.upstream->hosts.items[a->r.place->index];
+}
+
 /* The login's line to the keeper; -1: there is none. */
 static int login_line_of(const struct dial_attempt *a)
 {
     return a->r.room->link == NULL
                ? -1
-               : keeper_link_login(a->r.room->link, a->r.upstream->name,
-                                   a->r.upstream->hosts.items[a->r.place->index]);
+               : keeper_link_login(a->r.room->link, a->r.upstream->name, entry_of(a));
 }
 
 /* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
@@ -357,7 +331,7 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, entry_of(a),
                                      on_command_started, a);
 }
 

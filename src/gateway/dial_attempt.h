@@ -3,21 +3,8 @@
 #ifndef ADIT_GATEWAY_DIAL_ATTEMPT_H
 #define ADIT_GATEWAY_DIAL_ATTEMPT_H
 
-#include "conf/upstream_host.h"
+#include "gateway/places.h"
 #include "gateway/pool.h"
-
-/* One of an upstream's hosts. */
-struct place {
-    struct upstream_host at;
-    size_t index;                  /* of its entry in the upstream's hosts */
-    char label[HOSTPORT_TEXT_MAX]; /* for the log: the name, and the port unless it is 22 */
-    struct host_backoff *host;
-    unsigned sessions; /* up, retiring or being dialled */
-};
-
-/* From the entry of that index in the upstream's hosts: "name" or "name:port". */
-void place_init(struct place *place, const struct pool_room *room,
-                const struct config_upstream *upstream, size_t index);
 
 struct dial_attempt;
 

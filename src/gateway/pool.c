@@ -12,7 +12,6 @@
 #include "gateway/trouble.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* A session that lives shorter than this counts as a failed dial. Otherwise a server that ends
  * sessions at once would be dialled without a pause. */
@@ -30,8 +29,7 @@ struct pool {
     struct config *config;
     const struct config_upstream *upstream;
     struct session_table *table;
-    struct place *places; /* one for each of upstream->hosts */
-    size_t place_count;
+    struct places places;
     unsigned wanted; /* sessions, within the bounds */
     char *error;     /* why the last dial failed; NULL: it did not */
     struct trouble *trouble;
@@ -59,6 +57,11 @@ static uint64_t now(const struct pool *pool)
 static unsigned waited(const struct pool *pool)
 {
     return atomic_load(&pool->table->waited);
+}
+
+static bool clients_wait(const struct pool *pool)
+{
+    return atomic_load(&pool->table->waiting) > 0;
 }
 
 static unsigned clamp(const struct pool *pool, unsigned wanted)
@@ -122,9 +125,8 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
  * than holding them: `status` if that is so at each host. DIAL_OK: dials go on. */
 static void set_failing(struct pool *pool, enum dial_status status)
 {
-    for (size_t i = 0; i < pool->place_count; i++)
-        if (!host_backoff_needs_person(pool->places[i].host))
-            status = DIAL_OK;
+    if (!places_need_person(&pool->places))
+        status = DIAL_OK;
     if (atomic_exchange(&pool->table->failing, (int)status) == (int)status || status == DIAL_OK)
         return;
     workers_send_session_up(pool->room->workers, pool->table); /* those that wait choose again */
@@ -161,25 +163,6 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
     pool_fill(pool);
 }
 
-/* The host to dial next: among those that may be dialled now, the one with the fewest sessions.
- * NULL: none may; `*wait` is then the time until one may (UINT64_MAX: a dial is under way). */
-static struct place *choose_place(struct pool *pool, uint64_t *wait)
-{
-    bool wanted = atomic_load(&pool->table->waiting) > 0;
-    struct place *best = NULL;
-
-    *wait = UINT64_MAX;
-    for (size_t i = 0; i < pool->place_count; i++) {
-        struct place *place = &pool->places[i];
-        uint64_t place_wait = host_backoff_wait(place->host, now(pool), wanted);
-        if (place_wait < *wait)
-            *wait = place_wait;
-        if (place_wait == 0 && (best == NULL || place->sessions < best->sessions))
-            best = place;
-    }
-    return best;
-}
-
 static void on_retry(struct deadline *deadline)
 {
     pool_fill(container_of(deadline, struct pool, retry));
@@ -197,10 +180,7 @@ static int empty_slot(const struct pool *pool)
  * reason for another session. */
 static unsigned target_size(const struct pool *pool)
 {
-    for (size_t i = 0; i < pool->place_count; i++)
-        if (host_backoff_is_asking(pool->places[i].host))
-            return pool->upstream->sessions_min;
-    return pool->wanted;
+    return places_are_asking(&pool->places) ? pool->upstream->sessions_min : pool->wanted;
 }
 
 /* Dials until the target is reached, counting dials under way. If no host may be dialled now, it is
@@ -215,7 +195,7 @@ static void pool_fill(struct pool *pool)
 
     deadline_cancel(&pool->retry);
     while (there < wanted && (slot = empty_slot(pool)) >= 0) {
-        struct place *place = choose_place(pool, &wait);
+        struct place *place = places_choose(&pool->places, now(pool), clients_wait(pool), &wait);
         if (place == NULL)
             break;
         log_debug("upstream %s: session %d: dialling %s: %u of %u sessions are up or dialled",
@@ -320,21 +300,19 @@ void pool_tick(struct pool *pool)
     if (up > 0 && up >= target_size(pool)) /* (What was lost may not be needed any more.) */
         trouble_over(pool->trouble, now(pool), waited(pool), up);
     /* While clients wait an unreachable host is dialled sooner than its backoff says. */
-    if (atomic_load(&pool->table->waiting) > 0)
+    if (clients_wait(pool))
         pool_fill(pool);
 }
 
 void pool_retry_now(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->place_count; i++)
-        host_backoff_retry_now(pool->places[i].host);
+    places_retry_now(&pool->places);
     pool_fill(pool);
 }
 
 void pool_forget_waits(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->place_count; i++)
-        host_backoff_forget(pool->places[i].host);
+    places_forget_waits(&pool->places);
     atomic_store(&pool->table->failing, DIAL_OK);
     pool_fill(pool);
 }
@@ -403,10 +381,7 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->table = session_table_new(upstream->name, pool);
     pool->table->label = label_of_upstream(room->workers->labels, upstream->name);
     pool->trouble = trouble_new(upstream->name);
-    pool->place_count = upstream->hosts.count;
-    pool->places = mem_zalloc(pool->place_count * sizeof(struct place));
-    for (size_t i = 0; i < pool->place_count; i++)
-        place_init(&pool->places[i], room, upstream, i);
+    places_init(&pool->places, room->hosts, upstream);
     apply_limits(pool);
     pool_fill(pool);
     return pool;
@@ -440,7 +415,7 @@ void pool_free(struct pool *pool)
     pool->table->pool = NULL;
     session_table_unref(pool->table);
     config_unref(pool->config);
-    free(pool->places);
+    places_clear(&pool->places);
     free(pool->error);
     trouble_free(pool->trouble);
     free(pool);

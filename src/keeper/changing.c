@@ -149,6 +149,7 @@ static void changing_settle(struct keeper_change *change, bool in_use)
         if (k->current != NULL)
             child_use(k->current, config);
         keeper_apply_log(k);
+        kept_keys_review(k);
     }
     changing_discard(change);
 }

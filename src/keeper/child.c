@@ -233,6 +233,7 @@ void child_ended(void *arg)
         log_info("the gateway that listened before (process %d) has ended", (int)child->pid);
     }
     child_free(child);
+    kept_keys_review(k);
     keeper_child_gone(k);
 }
 

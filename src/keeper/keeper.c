@@ -274,6 +274,7 @@ static bool keeper_take_over(struct keeper *k)
     }
     log_info("upgraded to adit %s", PACKAGE_VERSION);
     upgrade_succeed(k, config);
+    kept_keys_review(k); /* (what the program before had no time for) */
     return true;
 }
 
@@ -332,6 +333,7 @@ static void keeper_free(struct keeper *k)
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
     login_lines_free(k);
+    kept_keys_free(k);
     key_agent_free(k->keys);
     mailbox_free(k->mailbox);
     loop_free(k->loop);

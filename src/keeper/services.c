@@ -224,24 +224,24 @@ static void on_line_command_exited(void *arg, int status, int number)
 }
 
 /* The ProxyCommand for a host of an upstream; the caller frees. NULL: there is none. */
-static char *command_for(const struct config *config, const struct service_message *message)
+static char *command_for(const struct gateway_child *child, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
-    const struct config_upstream *upstream = config_upstream(config, name);
-    struct upstream_host host;
+    char *entry = string_of(message->texts[1]);
+    struct child_place place;
+    bool found = child_find_place(child, name, entry, &place);
 
+    free(entry);
     free(name);
-    if (upstream == NULL || upstream->proxy_command == NULL ||
-        message->numbers[1] >= upstream->hosts.count)
-        return NULL;
-    upstream_host_at(upstream, message->numbers[1], &host);
-    return upstream_host_command(upstream, &host);
+    return found && place.upstream->proxy_command != NULL
+               ? upstream_host_command(place.upstream, &place.host)
+               : NULL;
 }
 
 static void begin_command(struct service_line *line, const struct service_message *message)
 {
     uint32_t number = message->numbers[0];
-    char *command = command_for(child_config(line->child), message);
+    char *command = command_for(line->child, message);
     struct line_request *request;
     int ends[2];
 

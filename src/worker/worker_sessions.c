@@ -145,7 +145,8 @@ static void on_worker_tick(struct deadline *deadline)
     if (overdue)
         clients_look_elsewhere(worker);
     resolvers_publish(worker->resolvers);
-    if (worker->ticks++ % HELD_TICKS == 0)
+    /* (What is held for nobody any more is not to count until a session comes again.) */
+    if (worker->ticks++ % HELD_TICKS == 0 || LIST_EMPTY(&worker->sessions))
         worker_check_held(worker);
     if (!LIST_EMPTY(&worker->sessions))
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);

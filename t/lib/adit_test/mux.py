@@ -8,7 +8,7 @@ import subprocess
 from .checks import false
 from .command import ssh_config
 from .gateway import REPORT, Adit, config, environment
-from .process import Process, patience, scratch, wait_until, workdir
+from .process import Process, patience, scratch, wait_connects, workdir
 from .sshd import Sshd
 
 
@@ -79,7 +79,7 @@ class SshMaster(Master):
     def __init__(self, sshd):  # pylint: disable=super-init-not-called
         self._find(sshd)
         self.process = Process("ssh -M", self.words("ssh", "-M", "-N", "server"), env=environment())
-        wait_until(lambda: os.path.exists(self.path), "ssh listens")
+        wait_connects(self.path, "ssh listens")
 
     def __enter__(self):
         return self
