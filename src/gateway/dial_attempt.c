@@ -376,8 +376,8 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
         dial(a, fd);
         return;
     }
-    error =
-        mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s", jump, detail);
+    error = mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s could not reach it: %s", jump,
+                       detail);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
     free(error);
 }
