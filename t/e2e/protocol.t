@@ -347,7 +347,8 @@ def main():
             half_close(adit)
             resets(adit)
             many(adit, origin)
-        with Adit(config(sshd, guarded, gate={"handshake_timeout": "3s"}), name="adit with little time") as adit:
+        with Adit(config(sshd, guarded, gate={"handshake_timeout": "3s"}),
+                  name="adit with little time") as adit:
             adit.sessions_up(1)
             cut_short(adit, origin)
 
