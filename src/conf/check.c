@@ -171,6 +171,7 @@ static void check_upstream(struct load *load, size_t index)
                      "proxy_command and jump exclude each other");
     check_master_socket(load, index, section);
     check_join_master(load, index, section);
+    load_check_engine(load, index);
 }
 
 /* Where the problems of a users file are reported. */
@@ -352,7 +353,7 @@ static bool is_by_ssh(const struct load *load, const char *via)
 {
     const struct config_upstream *upstream = via ? config_upstream(load->config, via) : NULL;
 
-    return upstream && upstream->join_master;
+    return upstream && (upstream->join_master || upstream->by_openssh);
 }
 
 void load_check_forward(struct load *load, size_t index)
@@ -370,10 +371,11 @@ void load_check_forward(struct load *load, size_t index)
     if (forward->listen.address_count > 0)
         check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
     if (forward->kind == FORWARD_REMOTE && forward->bind.path && !is_by_ssh(load, forward->via))
-        load_problem(load, load_line_of(section, "remote"),
-                     "remote: libssh cannot ask a server to listen on a unix socket ('%s'); an ssh "
-                     "that is joined can (join_master)",
-                     forward->bind.path);
+        load_problem(
+            load, load_line_of(section, "remote"),
+            "remote: libssh cannot ask a server to listen on a unix socket ('%s'); ssh can "
+            "(engine = openssh, join_master)",
+            forward->bind.path);
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }
