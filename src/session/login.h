@@ -33,8 +33,10 @@ struct connection_info {
     char compression[32]; /* "none", "zlib@openssh.com" */
     char login[128];      /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
     uint32_t master;      /* of an ssh(1) that the keeper has started: its number there; else 0 */
-    bool asks_anew;       /* a person was asked for something that is not kept: so it will be at
-                             every dial */
+    uint64_t certificate_until; /* when a certificate that it logged in by ends, in seconds since
+                                   1970; 0: there is none, or it does not end */
+    bool asks_anew; /* a person was asked for something that is not kept: so it will be at
+                       every dial */
     /* How long the server took to answer the first request of the login: no less than the way there
      * and back. */
     uint64_t answer_ms;

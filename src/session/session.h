@@ -74,7 +74,8 @@ struct session_state {
     uint32_t abandoned;     /* opens that were cancelled and that the server has not answered */
     uint64_t silent_ms;     /* while an open waits, or session_check: how long the server has sent
                                nothing     at all; else 0 */
-    uint64_t round_trip_ms; /* the way to the server and back, as far as it is known; else 0 */
+    bool round_trip_known;  /* the way to the server and back: the shortest that was seen ... */
+    uint64_t round_trip_ms; /* ... which is 0 where it is not known */
     uint64_t keepalive_answers; /* keepalives after which the server has sent something ... */
     uint64_t keepalive_ms;      /* ... and how long that took the last time */
     /* The open that waits for its answer for the longest time, of cancelled ones too; NULL: none
