@@ -126,6 +126,8 @@ void load_choose_engines(struct load *load);
 
 /* Notes problems of an upstream whose sessions an ssh carries. (engines.c) */
 void load_check_engine(struct load *load, size_t index);
+/* What a remote forward asks for that its upstream's engine cannot; `line` gives it. */
+void load_check_remote(struct load *load, const struct config_forward *forward, unsigned line);
 
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
