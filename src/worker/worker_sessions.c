@@ -161,11 +161,12 @@ static void on_worker_tick(struct deadline *deadline)
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
 }
 
-/* Connections that a session asks for: the keeper makes them. */
+/* Connections and sockets that a session asks for: the keeper makes them. */
 
 struct session_reach {
     struct service_request *request;
-    session_reached_fn *reached;
+    session_reached_fn *reached; /* or */
+    session_bound_fn *bound;
     void *arg;
 };
 
@@ -192,6 +193,32 @@ static struct session_reach *reach_master(void *owner, session_reached_fn *reach
     return reach;
 }
 
+static void on_session_bound(void *arg, const struct service_answer *answer)
+{
+    const struct session_reach reach = *(struct session_reach *)arg;
+    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_GATEWAY);
+    int error = answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE;
+    char *path = mem_strndup((const char *)answer->text.bytes, answer->text.length);
+
+    free(arg);
+    reach.bound(reach.arg, fd, path, error);
+    free(path);
+}
+
+static struct session_reach *bind_for_forward(void *owner, const char *forward,
+                                              session_bound_fn *bound, void *arg)
+{
+    const struct worker_session *ws = owner;
+    struct session_reach *reach = mem_zalloc(sizeof(*reach));
+
+    reach->bound = bound;
+    reach->arg = arg;
+    reach->request = service_ask(
+        ws->worker->service, &(struct service_question){.kind = SERVICE_LISTEN, .texts = {forward}},
+        on_session_bound, reach);
+    return reach;
+}
+
 static void forget_master(struct session_reach *reach)
 {
     if (reach != NULL)
@@ -199,7 +226,8 @@ static void forget_master(struct session_reach *reach)
     free(reach);
 }
 
-static const struct session_way session_way = {.reach = reach_master, .forget = forget_master};
+static const struct session_way session_way = {
+    .reach = reach_master, .bind = bind_for_forward, .forget = forget_master};
 
 struct session_message {
     struct message message;
