@@ -477,6 +477,7 @@ void load_check(struct load *load)
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
     check_status(load);
+    load_check_spread(load);
     for (size_t i = 0; i < config->limit_count; i++)
         check_limit(load, i);
     check_resolve(load);

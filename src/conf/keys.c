@@ -382,6 +382,9 @@ static const struct key status_keys[] = {
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "
              "accepted, so that a balancer sends no more of them."},
+    {"spread", &type_count, FIELD(config_status, spread), .initial = "1", .min = 1, .max = 64,
+     .help = "At how many addresses, from 127.0.0.1 on, /proxy.pac tells browsers of this machine "
+             "to use a listener that is at all of them."},
 };
 
 static const struct key acl_keys[] = {
