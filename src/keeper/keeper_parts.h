@@ -13,6 +13,7 @@
 #include "keeper/key_agent.h"
 #include "keeper/password_checks.h"
 
+struct forward_sockets;
 struct keeper_change;
 struct keeper_line;
 struct key_review;
@@ -60,6 +61,7 @@ struct keeper {
     struct mailbox *mailbox;
     struct signals *signals;
     struct bound_sockets *sockets;
+    struct forward_sockets *forward_sockets;
     struct password_checks *checks;
     struct proxy_commands *commands;
 

@@ -310,7 +310,8 @@ static void rules(void **state)
         {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
          "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
-         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y')\n"},
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh that "
+         "is joined can (join_master)\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},
