@@ -310,7 +310,7 @@ static bool keeper_start(struct keeper *k)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
     k->sources.find_hosts(k->config);
     if (!current_start(k))

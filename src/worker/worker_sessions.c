@@ -3,9 +3,9 @@
 #include "worker/worker_parts.h"
 
 #include "base/mem.h"
-#include "io/descriptors.h"
 #include "policy/balance.h"
 #include "shared/main_messages.h"
+#include "shared/reach_master.h"
 #include "worker/client.h"
 #include "worker/remote_forwards.h"
 #include "worker/resolvers.h"
@@ -153,43 +153,15 @@ static void on_worker_tick(struct deadline *deadline)
 
 /* Connections that a session asks for: the keeper makes them. */
 
-struct session_reach {
-    struct service_request *request;
-    session_reached_fn *reached;
-    void *arg;
-};
-
-static void on_session_reached(void *arg, const struct service_answer *answer)
-{
-    const struct session_reach reach = *(struct session_reach *)arg;
-    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_CLIENT);
-
-    free(arg);
-    reach.reached(reach.arg, fd, answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE);
-}
-
-static struct session_reach *reach_master(void *owner, session_reached_fn *reached, void *arg)
+static struct session_reach *reach_for_session(void *owner, session_reached_fn *reached, void *arg)
 {
     const struct worker_session *ws = owner;
-    struct session_reach *reach = mem_zalloc(sizeof(*reach));
 
-    reach->reached = reached;
-    reach->arg = arg;
-    reach->request = service_ask(
-        ws->worker->service,
-        &(struct service_question){.kind = SERVICE_MASTER, .texts = {ws->table->upstream}},
-        on_session_reached, reach);
-    return reach;
+    return reach_master_ask(ws->worker->service, ws->table->upstream, reached, arg);
 }
 
-static void forget_master(struct session_reach *reach)
-{
-    if (reach != NULL)
-        service_forget(reach->request);
-    free(reach);
-}
-
-static const struct session_way session_way = {.reach = reach_master, .forget = forget_master};
+static const struct session_way session_way = {.reach = reach_for_session,
+                                               .forget = reach_master_forget};
 
 struct session_message {
     struct message message;
