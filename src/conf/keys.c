@@ -194,8 +194,7 @@ static const struct key upstream_keys[] = {
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
-             "logging in, and never ends that ssh. ssh's tokens may be in it. Remote forwards "
-             "cannot go over it."},
+             "logging in, and never ends that ssh. ssh's tokens may be in it."},
     {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
      .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
              "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "

@@ -54,12 +54,15 @@ static void dial_attempt_free(struct dial_attempt *a)
     free(a);
 }
 
-static void count_dial(struct pool_room *room, const char *upstream, bool reached,
-                       enum dial_status status)
+static void count_dial(const struct dial_attempt *a, bool reached, enum dial_status status,
+                       const struct logged_in *logged_in)
 {
-    struct upstream_counts *counts =
-        &room->by_upstream[label_of_upstream(room->workers->labels, upstream)];
+    struct pool_room *room = a->r.room;
+    uint16_t upstream = label_of_upstream(room->workers->labels, a->r.upstream->name);
+    struct upstream_counts *counts = &room->by_upstream[upstream];
 
+    if (logged_in != NULL)
+        metric_set(&counts->certificate_until, logged_in_info(logged_in)->certificate_until);
     metric_add(reached ? &counts->dials[status] : &counts->unreachable, 1);
     metric_add(reached ? &room->metrics.dials[status] : &room->metrics.dials_unreachable, 1);
 }
@@ -74,7 +77,7 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
         host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
-    count_dial(a->r.room, r.upstream->name, reached, status);
+    count_dial(a, reached, status, logged_in);
     if (r.seen != NULL)
         r.seen->reached = reached;
     dial_attempt_free(a);
@@ -139,13 +142,18 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
+/* The host as the configuration has it, by which the keeper finds it. */
+static const char *entry_of(const struct dial_attempt *a)
+{
+    return a->r.upstream->hosts.items[a->r.place->index];
+}
+
 /* The login's line to the keeper; -1: there is none. */
 static int login_line_of(const struct dial_attempt *a)
 {
     return a->r.room->link == NULL
                ? -1
-               : keeper_link_login(a->r.room->link, a->r.upstream->name,
-                                   a->r.upstream->hosts.items[a->r.place->index]);
+               : keeper_link_login(a->r.room->link, a->r.upstream->name, entry_of(a));
 }
 
 /* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
@@ -329,7 +337,7 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, entry_of(a),
                                      on_command_started, a);
 }
 

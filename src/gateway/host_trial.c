@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "gateway/dial_attempt.h"
 #include "gateway/trial_target.h"
-#include "shared/reach_master.h"
+#include "shared/session_reach.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -269,11 +269,11 @@ static struct session_reach *reach_for_trial(void *owner, session_reached_fn *re
 {
     const struct host_trial *t = owner;
 
-    return reach_master_ask(t->r.room->service, t->r.upstream->name, reached, arg);
+    return session_reach_master(t->r.room->service, t->r.upstream->name, reached, arg);
 }
 
 static const struct session_way trial_way = {.reach = reach_for_trial,
-                                             .forget = reach_master_forget};
+                                             .forget = session_reach_forget};
 
 /* The dial. */
 

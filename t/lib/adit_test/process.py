@@ -126,6 +126,15 @@ def is_of_keeper(pid):
     return command_name(pid) in ("adit-gateway", "ssh-agent", "cat")
 
 
+def command_words(pid):
+    """The words that it was started with; none: there is no such process, or it is a zombie."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as words:
+            return words.read().split("\0")[:-1]
+    except OSError:
+        return []
+
+
 def is_still(pid):
     """Whether it runs no more: it is stopped, or has ended."""
     try:
