@@ -312,7 +312,7 @@ static bool keeper_start(struct keeper *k)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
     forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);
