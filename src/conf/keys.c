@@ -201,8 +201,7 @@ static const struct key upstream_keys[] = {
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
-             "logging in, and never ends that ssh. ssh's tokens may be in it. Remote forwards "
-             "cannot go over it."},
+             "logging in, and never ends that ssh. ssh's tokens may be in it."},
     {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
      .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
              "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "
@@ -304,12 +303,12 @@ static const struct key listen_keys[] = {
 };
 
 static const struct key forward_keys[] = {
-    {"local", &type_forward,
+    {"local", &type_forward, .metavar = "[bind:]port host:port",
      .help = "Connections to this machine go to one place at the far side, as ssh -L."},
     {"remote", &type_forward,
      .help = "Connections to the far side come to one place here, as ssh -R; without a place, "
              "SOCKS is served."},
-    {"dynamic", &type_forward,
+    {"dynamic", &type_forward, .metavar = "[bind:]port",
      .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach a dynamic forward may use it."},
@@ -385,6 +384,9 @@ static const struct key status_keys[] = {
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "
              "accepted, so that a balancer sends no more of them."},
+    {"spread", &type_count, FIELD(config_status, spread), .initial = "1", .min = 1, .max = 64,
+     .help = "At how many addresses, from 127.0.0.1 on, /proxy.pac tells browsers of this machine "
+             "to use a listener that is at all of them."},
 };
 
 static const struct key acl_keys[] = {

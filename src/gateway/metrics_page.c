@@ -312,6 +312,18 @@ static void put_dials(const struct gateway *g, struct exposition *page)
     }
 }
 
+static void put_certificates(const struct gateway *g, struct exposition *page)
+{
+    const struct label_names *names = g->workers.labels;
+
+    exposition_family(page, FAMILY_CERTIFICATE);
+    for (unsigned u = 1; u < label_upstreams(names); u++) {
+        uint64_t until = metric_get(&g->room.by_upstream[u].certificate_until);
+        if (until > 0)
+            exposition_count(page, LABELS(label_upstream_name(names, u)), until);
+    }
+}
+
 /* Times. */
 
 static void put_times(const struct gateway *g, struct exposition *page, enum metric_family family,
@@ -413,6 +425,7 @@ void metrics_page_write(const struct gateway *g, struct exposition *page)
     put_lost(g, page);
     put_channels(g, page);
     put_dials(g, page);
+    put_certificates(g, page);
     put_states(g, page, FAMILY_WAITING);
     put_times(g, page, FAMILY_CHANNEL_OPEN, offsetof(struct upstream_times, open));
     put_times(g, page, FAMILY_HOLD, offsetof(struct upstream_times, hold));

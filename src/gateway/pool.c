@@ -350,14 +350,18 @@ bool pool_session(const struct pool *pool, int slot, struct pool_session *sessio
         .host = s->place->label,
         .worker = atomic_load(&b->worker),
         .channels = atomic_load(&b->channels),
-        .rate = atomic_load(&b->rate),
-        .overdue = atomic_load(&b->overdue),
         .asking = s->attempt != NULL && dial_attempt_is_asking(s->attempt),
-        .bytes_in = atomic_load(&b->bytes_in),
-        .bytes_out = atomic_load(&b->bytes_out),
+        .round_trip_ms = -1,
         .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
         .info = s->info,
     };
+    if (state == SLOT_DIALLING) /* (the figures are those of the session before) */
+        return true;
+    session->rate = atomic_load(&b->rate);
+    session->overdue = atomic_load(&b->overdue);
+    session->round_trip_ms = atomic_load(&b->round_trip_ms);
+    session->bytes_in = atomic_load(&b->bytes_in);
+    session->bytes_out = atomic_load(&b->bytes_out);
     return true;
 }
 

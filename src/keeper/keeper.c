@@ -8,6 +8,7 @@
 #include "io/background.h"
 #include "io/own_program.h"
 #include "io/sandbox.h"
+#include "keeper/forward_sockets.h"
 #include "keeper/masters.h"
 
 #include <errno.h>
@@ -22,10 +23,6 @@
 
 /* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
 #define DESCRIPTORS_MAX 65536
-
-/* ProxyCommands at a time: more than sessions and dials have. A gateway that was taken over can ask
- * for one again and again. */
-#define COMMANDS_MAX 1024
 
 /* A gateway that is to end at once has this long: it takes 5 s for a worker that stands still and
  * as much for a dial. */
@@ -119,6 +116,7 @@ void keeper_end(struct keeper *k, int status)
         deadline_cancel(&k->patience);
     upgrade_abandon(k);
     bound_sockets_close(k->sockets, true);
+    forward_sockets_keep(k->forward_sockets, NULL);
     keeper_child_gone(k);
 }
 
@@ -303,18 +301,20 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
-    k->commands = proxy_commands_new(k->loop, COMMANDS_MAX);
+    k->commands = proxy_commands_new(k->loop);
     k->masters = keeper_masters_new(k);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
+    k->forward_sockets = forward_sockets_new(k->loop);
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
     if (k->signals == NULL)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
+    forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);
     if (!current_start(k))
         return false;
@@ -335,6 +335,7 @@ static void keeper_free(struct keeper *k)
     proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
+    forward_sockets_free(k->forward_sockets);
     login_lines_free(k);
     kept_keys_free(k);
     key_agent_free(k->keys);

@@ -7,6 +7,7 @@
 #include "conf/master_socket.h"
 #include "conf/upstream_host.h"
 #include "io/unix_connect.h"
+#include "keeper/forward_sockets.h"
 #include "keeper/masters.h"
 #include "wire/service.h"
 
@@ -139,7 +140,7 @@ static void begin_password(struct service_line *line, const struct service_messa
     struct line_request *request = line_request_new(line, message->numbers[0]);
 
     request->check = password_checks_ask(
-        line->child->keeper->checks,
+        line->child->guesses,
         &(struct password_question){
             .config = config,
             .users = line->request_count <= REQUESTS_MAX ? users_of(config, message) : NULL,
@@ -207,6 +208,27 @@ static void connect_master(struct service_line *line, const struct service_messa
     free(name);
 }
 
+/* A socket that the master connects to for a remote forward. */
+static void listen_for_forward(struct service_line *line, const struct service_message *message)
+{
+    const struct config *config = child_config(line->child);
+    uint32_t number = message->numbers[0];
+    char *name = string_of(message->texts[0]);
+    const struct config_forward *forward = config_forward(config, name);
+    struct forward_bound bound = {.fd = -1, .error = ENOENT};
+
+    free(name);
+    /* (What is not needed any more goes first: the port may be wanted again.) */
+    if (line->child == line->child->keeper->current)
+        forward_sockets_keep(line->child->keeper->forward_sockets, config);
+    if (forward != NULL)
+        bound = forward_sockets_get(line->child->keeper->forward_sockets, config, forward);
+    if (bound.fd >= 0)
+        service_answer_text(line, SERVICE_LISTENING, &number, bound.path, bound.fd);
+    else
+        answer_failed(line, number, bound.error);
+}
+
 /* Commands. */
 
 static void on_line_command_exited(void *arg, int status, int number)
@@ -246,8 +268,11 @@ static void begin_command(struct service_line *line, const struct service_messag
         return;
     }
     request = line_request_new(line, number);
-    request->command = proxy_command_start(line->child->keeper->commands, command, ends,
-                                           on_line_command_exited, request);
+    request->command =
+        proxy_command_start(line->child->keeper->commands,
+                            &(struct proxy_command_request){command, line->child->quotas.commands,
+                                                            on_line_command_exited, request},
+                            ends);
     free(command);
     if (request->command == NULL) {
         answer_failed(line, number, errno);
@@ -283,6 +308,7 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_FORWARD: connect_forward(line, message); return true;
     case SERVICE_AGENT: connect_user_agent(line, message); return true;
     case SERVICE_MASTER: connect_master(line, message); return true;
+    case SERVICE_LISTEN: listen_for_forward(line, message); return true;
     case SERVICE_COMMAND: begin_command(line, message); return true;
     case SERVICE_START_MASTER: service_begin_master(line, message, fd); return true;
     case SERVICE_REACH_MASTER: service_reach_master(line, message); return true;
@@ -290,6 +316,7 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;
     case SERVICE_VERDICT:
     case SERVICE_CONNECTED:
+    case SERVICE_LISTENING:
     case SERVICE_INPUT:
     case SERVICE_OUTPUT:
     case SERVICE_FAILED:

@@ -73,6 +73,12 @@ static const struct metric_family_row rows[METRIC_FAMILIES] = {
                       {"upstream", "result"},
                       "Dials that have ended: ok, unreachable (no address or no connection), "
                       "transport (no SSH, or the key exchange failed), host-key, authentication."},
+    [FAMILY_CERTIFICATE] = {"adit_certificate_expiry_timestamp_seconds",
+                            METRIC_GAUGE,
+                            {"upstream"},
+                            "When the user certificate ends that the last login was by, in seconds "
+                            "since 1970. Left out after a login by something else. A new "
+                            "certificate in its place shows with the next login."},
     [FAMILY_WAITING] = {"adit_waiting_clients",
                         METRIC_GAUGE,
                         {"upstream"},

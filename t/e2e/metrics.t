@@ -10,16 +10,19 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, free_port, holds, keypair, listen, patience,
-                       raises, run_adit, scratch, section, tap, true, upstream, wait_until)
+from adit_test import (ANY, Adit, Agent, acl, certify, config, equal, free_port, holds, keypair,
+                       listen, patience, raises, run_adit, scratch, section, tap, true, upstream,
+                       wait_until)
 from adit_test.clients import (Closed, Refused, connect, connected, echoes, exchange, refusal,
                                request, works)
 from adit_test.dns import A, AAAA, Dns
+from adit_test.keys import public
 from adit_test.origins import Blackhole, Flood, Origin, echo
 from adit_test.series import Series, families
 from adit_test.sshd import Sshd
 from adit_test.watch import got, place, samples, watched
 
+END = 4102444800  # of certificates: 2100-01-01
 SIZE = len(b"the quick brown fox")
 SECRET = "alice:$5$abcd$BgCbKzckrgGdFcL/gWllSOkKJCXQV5rwJeTh9xnsJ1D\n"
 OPEN_METRICS = ("application/openmetrics-text;version=1.0.0;q=0.6,"
@@ -223,6 +226,43 @@ def failures(where):
         page.shows(0, "adit_forward_up", forward="lost", kind="remote")
 
 
+def certificates():
+    """(The authority is known to this sshd alone.)"""
+    authority, in_agent = keypair("authority"), keypair("in-agent")
+    keys = {kind: keypair(kind, kind=kind) for kind in ("ed25519", "rsa", "ecdsa")}
+    ends = {kind: END + i for i, kind in enumerate(keys)}
+    with Sshd(start=False) as sshd, tap.case("adit_certificate_expiry_timestamp_seconds"):
+        sshd.configure(AuthorizedKeysFile=scratch(
+            "authorized_keys", f"cert-authority {public(authority)}\n"
+            f"{public(sshd.user_key)}\n", 0o644))
+        sshd.start()
+        for kind, key in keys.items():
+            certify(authority, key, sshd.user, ends[kind])
+        certify(authority, in_agent, sshd.user, END - 1)
+        with Agent(in_agent) as agent:
+            text = config(sshd, watched(), *(upstream(sshd, kind, identity=key, sessions="1-1")
+                                             for kind, key in keys.items()),
+                          upstream(sshd, "agent", identity=None, agent="yes",
+                                   identity_agent=agent.socket))
+            with Adit(text, name="adit with certificates") as adit:
+                for name in ("office", "agent", *keys):
+                    adit.sessions_up(1, upstream=name)
+                renewed(adit, sshd, authority, keys["ed25519"], ends)
+
+
+def renewed(adit, sshd, authority, key, ends):
+    page = Series(place(adit))
+    name = "adit_certificate_expiry_timestamp_seconds"
+    for kind, end in ends.items():
+        page.shows(end, name, upstream=kind)
+    page.shows(END - 1, name, upstream="agent")
+    page.shows(0, name, upstream="office")
+    certify(authority, key, sshd.user, END + 100)
+    for session in sshd.sessions():
+        sshd.kill_session(session)
+    page.shows(END + 100, name, upstream="ed25519")
+
+
 def process(adit, where, origin):
     with tap.case("process_*"):
         page = Series(where)
@@ -297,6 +337,7 @@ def main():
             check(where)
             sessions(adit, sshd, where, origin)
             reloads(adit, where, origin, text)
+    certificates()
     with tap.case("each family of adit-metrics(5) was seen to change"):
         unknown = {"process_open_fds"}  # (before Linux 6.2)
         equal([name for name in families() if name not in Series.seen | unknown], [],

@@ -88,6 +88,17 @@ class SshMaster(Master):
         self.process.kill()
 
 
+class SshMasterAt(SshMaster):
+    """Another master at the path of one that has ended."""
+
+    def __init__(self, sshd, former):
+        self.former = former
+        super().__init__(sshd)
+
+    def _find(self, sshd, *lines):
+        self.sshd, self.path, self.hosts = sshd, self.former.path, self.former.hosts
+
+
 def run(words, data=None, seconds=60, cwd=None, **variables):
     done = subprocess.run(words, input=data if data is not None else b"", capture_output=True,
                           cwd=cwd or workdir(), env=environment(**variables), check=False,

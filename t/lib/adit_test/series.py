@@ -10,7 +10,7 @@ from .watch import samples
 
 
 def families():
-    """The names of all families: those of adit-metrics(5), which the build makes from adit's table."""
+    """The names of all families: the build makes adit-metrics(5) from the program's table of them."""
     builds = [os.environ.get("ADIT_BUILDDIR"), os.path.dirname(os.environ.get("ADIT", ""))]
     for build in filter(None, builds):
         path = os.path.join(build, "doc", "adit-metrics.5")
