@@ -245,8 +245,8 @@ void master_words_take(struct config_upstream *upstream, const char *const *word
     const struct word_sink to = {&upstream->master_words};
 
     for (size_t i = 0; i < count; i++)
-        if (strcmp(words[i], "-J") == 0 && i + 1 < count)
-            i++; /* (adit goes that way itself) */
+        if (i + 1 < count && (strcmp(words[i], "-J") == 0 || strcmp(words[i], "-S") == 0))
+            i++; /* (adit goes that way itself, and the control socket is adit's own) */
         else
             add_master_word(&to, words[i]);
 }

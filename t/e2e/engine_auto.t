@@ -9,12 +9,16 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, holds, keypair, sanitized, scratch, tap, true)
+from adit_test import (ANY, Adit, config, equal, free_port, holds, keypair, run_adit, sanitized,
+                       scratch, tap, true, wait_until)
 from adit_test.as_ssh import PROGRAMS, Silence, login, side_by_side
 from adit_test.clients import works
+from adit_test.command import ssh_config
+from adit_test.gateway import binary, environment
 from adit_test.keys import authorized, known_hosts_lines, public
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
+from adit_test.terminal import Terminal
 
 LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib")
 STRICT = "StrictHostKeyChecking=yes"
@@ -163,8 +167,58 @@ def questions(silence):
                               answer == "yes", "whether the key was added")
 
 
+def carries(port, origin):
+    def ready():
+        try:
+            return works((ANY, port), origin)
+        except OSError:
+            return False
+
+    wait_until(ready, f"an echo through port {port}")
+
+
+def at_terminal(control, *words):
+    return Terminal([binary(), "-S", control, *words, "host"], environment())
+
+
+def terminals():
+    """A person at a terminal is asked by adit, for the ssh that it has started."""
+    forced = f"@cert-authority * {public(keypair('unused'))}\n"
+    with Sshd(password="right") as sshd, Origin(echo) as origin:
+        sshd.known_hosts = scratch("known_hosts", forced)
+        hosts = ssh_config({"host": sshd}, PubkeyAuthentication="no")
+        port, control = free_port(), scratch("control")
+        with tap.case("a new host key and a password, at the terminal"), \
+                at_terminal(control, "-F", hosts, "-ND", str(port)) as terminal:
+            terminal.expect(r"(?s)authenticity of host .*\(yes/no/\[fingerprint\]\)\? ")
+            terminal.answer("yes")
+            terminal.expect(r"'s password: ")
+            terminal.answer("wrong", echo=False)
+            terminal.expect(r"'s password: ")
+            terminal.answer("right", echo=False)
+            carries(port, origin)
+            terminal.type("\x03")
+            equal(terminal.wait(), 0, "the exit status after Ctrl-C")
+            true(terminal.echoes(), "the terminal echoes")
+            true("wrong" not in terminal.text, "no password is on the screen")
+        with tap.case("-f: it asks, goes to the background, and does not ask again"), \
+                at_terminal(control, "-F", hosts, "-fND", str(port)) as terminal:
+            terminal.expect(r"'s password: ")
+            terminal.answer("right", echo=False)
+            equal(terminal.wait(), 0, "the exit status")
+            carries(port, origin)
+            [session] = sshd.sessions()
+            mark = sshd.mark()
+            sshd.kill_session(session)
+            sshd.process.wait_log("^Accepted password for ", mark)
+            carries(port, origin)
+            run_adit("-S", control, "-O", "exit", "host")
+            wait_until(lambda: not sshd.sessions(), "its end")
+
+
 def main():
     silence = Silence()
+    terminals()
     certificates(silence)
     gateway(keypair("authority"), keypair("host"))
     token(silence)

@@ -98,13 +98,13 @@ static void each_host_is_named_behind_all_options(void **state)
     }
 }
 
-static void a_jump_host_is_adits(void **state)
+static void a_jump_host_and_a_control_socket_are_adits(void **state)
 {
-    const char *const asked[] = {"-J", "b", "-i", "/k", "-J"};
+    const char *const asked[] = {"-J", "b", "-i", "/k", "-S", "/c", "-S"};
     struct config_upstream upstream = {0};
 
     (void)state;
-    master_words_take(&upstream, asked, 5);
+    master_words_take(&upstream, asked, 7);
     assert_int_equal(upstream.master_words.count, 3);
     assert_string_equal(upstream.master_words.items[0], "-i");
     assert_string_equal(upstream.master_words.items[1], "/k");
@@ -119,7 +119,7 @@ int main(void)
         cmocka_unit_test(it_is_a_master_and_no_more),
         cmocka_unit_test(keys_become_options),
         cmocka_unit_test(each_host_is_named_behind_all_options),
-        cmocka_unit_test(a_jump_host_is_adits),
+        cmocka_unit_test(a_jump_host_and_a_control_socket_are_adits),
     };
 
     return cmocka_run_group_tests_name("tests", tests, NULL, NULL);
