@@ -115,6 +115,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 15",
                     "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_GATEWAY("on_change = mail root", "on_change: 'mail root' does not begin with the "
+                                            "absolute path of a program"),
+        OF_GATEWAY("on_change = /bin/mail 'root",
+                   "on_change: '/bin/mail 'root' has a quote without an end"),
         OF_GATEWAY("held_bytes = 64k",
                    "held_bytes: '64k' is not a size of at least 1m, such as 512m or 1g, or auto"),
         OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
@@ -310,7 +314,8 @@ static void rules(void **state)
         {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
          "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
-         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh that "
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh "
+         "that "
          "is joined can (join_master)\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
