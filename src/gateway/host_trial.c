@@ -18,7 +18,7 @@ struct host_trial {
     struct host_backoffs *hosts; /* its own: a trial makes no dial of the pool wait */
     struct places places;
     struct dial_attempt *attempt;
-    struct dial_command *proxy;
+    struct dial_programs programs;
     struct dial_seen seen;
     struct session *session;
     struct session_open *open;
@@ -43,7 +43,7 @@ static void host_trial_free(struct host_trial *t)
     if (t->open != NULL)
         session_open_cancel(t->open);
     session_free(t->session);
-    dial_command_hang_up(t->proxy);
+    dial_programs_hang_up(&t->programs);
     json_decref(t->steps);
     places_clear(&t->places);
     host_backoffs_free(t->hosts);
@@ -84,23 +84,33 @@ static char *way_text(const struct host_trial *t)
         return mem_printf("%s by ProxyCommand", tried_place(t)->label);
     if (u->jump.count > 0)
         return mem_printf("%s through jump host %s", tried_place(t)->label, u->jump.items[0]);
-    return mem_strdup(t->seen.info.remote);
+    return mem_strdup(t->seen.info.remote[0] != '\0' ? t->seen.info.remote : tried_place(t)->label);
 }
 
-/* What was seen of a login before the step that failed, or of all of it. */
-static void add_login(struct host_trial *t, bool whole)
+/* What was seen of a login before this step. (An ssh(1) that the keeper has started says less.) */
+static void add_login(struct host_trial *t, enum login_step before)
 {
     const struct connection_info *info = &t->seen.info;
 
     step_passed(t, "connection", way_text(t));
-    if (t->r.upstream->join_master != NULL)
-        return;
-    if (whole || info->step > LOGIN_STEP_KEY_EXCHANGE)
+    if (info->server[0] != '\0' && before > LOGIN_STEP_KEY_EXCHANGE)
         step_passed(t, "server", mem_printf("%s, %s", info->server, info->kex));
-    if (whole || info->step > LOGIN_STEP_HOST_KEY)
-        step_passed(t, "host key", mem_printf("%s, %s", info->host_key, info->host_key_known));
-    if (whole)
-        step_passed(t, "login", mem_printf("%s by %s", info->user, info->login));
+    if (info->host_key[0] != '\0' && before > LOGIN_STEP_HOST_KEY)
+        step_passed(
+            t, "host key",
+            mem_printf("%s, %s", info->host_key,
+                       info->host_key_known[0] != '\0' ? info->host_key_known : "accepted by ssh"));
+}
+
+static void add_whole_login(struct host_trial *t)
+{
+    const struct connection_info *info = &t->seen.info;
+
+    add_login(t, LOGIN_STEP_USER);
+    if (t->r.upstream->join_master == NULL)
+        step_passed(
+            t, "login",
+            mem_printf("%s%s%s", info->user, info->user[0] != '\0' ? " by " : "", info->login));
 }
 
 static void fail_connection(struct host_trial *t, const char *error)
@@ -116,7 +126,17 @@ static void fail_connection(struct host_trial *t, const char *error)
                       "is in between");
 }
 
-static void fail_login(struct host_trial *t, const char *error)
+/* The step that a login has failed at. (Of an ssh(1) only the verdict is known.) */
+static enum login_step failed_step(const struct host_trial *t, enum dial_status status)
+{
+    if (!t->r.upstream->by_openssh)
+        return t->seen.info.step;
+    return status == DIAL_HOST_KEY         ? LOGIN_STEP_HOST_KEY
+           : status == DIAL_AUTHENTICATION ? LOGIN_STEP_USER
+                                           : LOGIN_STEP_KEY_EXCHANGE;
+}
+
+static void fail_login(struct host_trial *t, enum dial_status status, const char *error)
 {
     static const char *const names[] = {
         [LOGIN_STEP_FILES] = "host key",
@@ -129,8 +149,8 @@ static void fail_login(struct host_trial *t, const char *error)
         fail_connection(t, error);
         return;
     }
-    add_login(t, false);
-    step_failed(t, names[t->seen.info.step], error, NULL);
+    add_login(t, failed_step(t, status));
+    step_failed(t, names[failed_step(t, status)], error, NULL);
 }
 
 /* The end. */
@@ -269,7 +289,8 @@ static struct session_reach *reach_for_trial(void *owner, session_reached_fn *re
 {
     const struct host_trial *t = owner;
 
-    return session_reach_master(t->r.room->service, t->r.upstream->name, reached, arg);
+    return session_reach_master(t->r.room->service, t->r.upstream->name, t->seen.info.master,
+                                reached, arg);
 }
 
 static const struct session_way trial_way = {.reach = reach_for_trial,
@@ -306,14 +327,14 @@ static void on_trial_dialled(void *arg, int slot, enum dial_status status,
     struct host_trial *t = arg;
 
     (void)slot;
-    (void)status;
     t->attempt = NULL;
     if (logged_in == NULL) {
-        fail_login(t, error);
+        fail_login(t, status, error);
         finish_trial(t);
         return;
     }
-    add_login(t, true);
+    t->seen.info = *logged_in_info(logged_in);
+    add_whole_login(t);
     if (wants_channel(t)) {
         drive_session(t, logged_in);
         return;
@@ -337,7 +358,7 @@ struct host_trial *host_trial_start(const struct host_trial_request *request)
         .upstream = t->r.upstream,
         .place = t->places.items[t->r.index],
         .slot = -1,
-        .proxy = &t->proxy,
+        .programs = &t->programs,
         .seen = &t->seen,
         .done = on_trial_dialled,
         .arg = t,

@@ -24,15 +24,18 @@ static void on_session_reached(void *arg, const struct service_answer *answer)
 }
 
 struct session_reach *session_reach_master(struct service *service, const char *upstream,
-                                           session_reached_fn *reached, void *arg)
+                                           uint32_t master, session_reached_fn *reached, void *arg)
 {
     struct session_reach *reach = mem_zalloc(sizeof(*reach));
+    const struct service_question question = {
+        .kind = master != 0 ? SERVICE_REACH_MASTER : SERVICE_MASTER,
+        .numbers = {master},
+        .texts = {upstream},
+    };
 
     reach->reached = reached;
     reach->arg = arg;
-    reach->request = service_ask(
-        service, &(struct service_question){.kind = SERVICE_MASTER, .texts = {upstream}},
-        on_session_reached, reach);
+    reach->request = service_ask(service, &question, on_session_reached, reach);
     return reach;
 }
 

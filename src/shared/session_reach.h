@@ -7,10 +7,11 @@
 #include "session/login.h"
 #include "shared/service.h"
 
-/* Asks by the calling thread's service for a connection to the upstream's master; `reached` is
- * called once, never inside the call. */
+/* Asks by the calling thread's service for a connection to the master that the keeper has started
+ * for the session and given this number, or, where that is 0, to the one that the upstream joins;
+ * `reached` is called once, never inside the call. */
 struct session_reach *session_reach_master(struct service *service, const char *upstream,
-                                           session_reached_fn *reached, void *arg);
+                                           uint32_t master, session_reached_fn *reached, void *arg);
 
 /* Likewise for the socket of a forward of the configuration. */
 struct session_reach *session_reach_bind(struct service *service, const char *forward,

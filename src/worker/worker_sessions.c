@@ -166,7 +166,7 @@ static struct session_reach *reach_for_session(void *owner, session_reached_fn *
 {
     const struct worker_session *ws = owner;
 
-    return session_reach_master(ws->worker->service, ws->table->upstream, reached, arg);
+    return session_reach_master(ws->worker->service, ws->table->upstream, ws->master, reached, arg);
 }
 
 static struct session_reach *bind_for_forward(void *owner, const char *forward,
@@ -234,6 +234,7 @@ static void run_session(struct message *message, void *owner)
         return;
     }
     ws = mem_zalloc(sizeof(*ws));
+    ws->master = logged_in_info(m->logged_in)->master;
     options.arg = ws;
     ws->session = session_new(worker->loop, m->logged_in, &options);
     free(name);
