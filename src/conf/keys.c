@@ -68,6 +68,10 @@ static const struct key gateway_keys[] = {
          "ssh-agent(1) and ssh-add(1) that process reads private keys itself: then auto is as off, "
          "with a "
          "warning, and with require adit does not start."},
+    {"on_change", &type_program, FIELD(config_gateway, on_change), .otherwise = "none",
+     .help = "A program with its arguments that is run when an upstream has its first session, or "
+             "has lost the last one, and when a remote forward comes up or goes down; adit(8) says "
+             "what it is told. No shell is run."},
 };
 
 static const struct key upstream_keys[] = {

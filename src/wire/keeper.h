@@ -52,6 +52,8 @@ enum keeper_message_kind {
     GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as the configuration has it;
                          descriptor: the keeper's end of a login line (wire/login_line.h), unless
                          the keeper had no room for it */
+    GATEWAY_EVENT,    /* number: enum keeper_event; texts: an upstream, a forward of it or "", the
+                         reason or "" */
     KEEPER_MESSAGE_KINDS
 };
 
@@ -85,6 +87,15 @@ enum config_change_kind {
     CONFIG_REMOVE_NAMED_FORWARDS, /* by the names of their sections; those that have gone are left
                                      out */
     CONFIG_CHANGE_KINDS
+};
+
+/* What on_change is told of. */
+enum keeper_event {
+    KEEPER_EVENT_UPSTREAM_UP, /* its first session is up */
+    KEEPER_EVENT_UPSTREAM_DOWN,
+    KEEPER_EVENT_FORWARD_UP, /* the server listens for the remote forward */
+    KEEPER_EVENT_FORWARD_DOWN,
+    KEEPER_EVENTS
 };
 
 enum keeper_notice {
