@@ -38,6 +38,7 @@ enum keeper_message_kind {
     KEEPER_DETACH, /* number: whether standard error stays */
     KEEPER_LISTEN, /* it shall listen at the sockets sent, which are those of its configuration */
     KEEPER_RETIRE, /* another gateway listens there: it shall drain */
+    KEEPER_FILE,   /* number: enum system_file; descriptor: a copy of it, as it is at a reload */
     /* From the gateway. */
     GATEWAY_READY,    /* it listens */
     GATEWAY_UP,       /* every upstream has a session */
