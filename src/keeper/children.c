@@ -181,6 +181,16 @@ void child_use(struct gateway_child *child, struct config *config)
     child->config = config;
 }
 
+static void child_discard(struct gateway_child *child)
+{
+    quota_unref(child->quotas.logins);
+    quota_unref(child->quotas.agents);
+    quota_unref(child->quotas.commands);
+    guess_queue_free(child->guesses);
+    config_unref(child->config);
+    free(child);
+}
+
 struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id)
 {
     struct gateway_child *child = mem_zalloc(sizeof(*child));
@@ -191,6 +201,10 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
     child->began = loop_now(k->loop);
     child->config = config_ref(k->config);
     LIST_INIT(&child->lines);
+    child->quotas = (struct child_quotas){.logins = quota_new(CHILD_LOGINS_MAX),
+                                          .agents = quota_new(CHILD_AGENTS_MAX),
+                                          .commands = quota_new(CHILD_COMMANDS_MAX)};
+    child->guesses = guess_queue_new(k->checks);
     child->packets = packets_new(k->loop, end,
                                  &(struct packets_options){.max = KEEPER_PACKET_MAX,
                                                            .received = child_received,
@@ -199,8 +213,7 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
                                                            .queue_max = PACKETS_UNREAD_MAX});
     if (child->packets != NULL)
         return child;
-    config_unref(child->config);
-    free(child);
+    child_discard(child);
     return NULL;
 }
 
@@ -246,6 +259,5 @@ void child_free(struct gateway_child *child)
     service_lines_close(child);
     login_lines_cut(child);
     packets_free(child->packets);
-    config_unref(child->config);
-    free(child);
+    child_discard(child);
 }

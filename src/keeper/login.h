@@ -5,6 +5,7 @@
 #define ADIT_KEEPER_LOGIN_H
 
 #include "base/ip.h"
+#include "base/quota.h"
 #include "conf/config.h"
 #include "conf/identities.h"
 #include "conf/upstream_host.h"
@@ -30,12 +31,14 @@ struct login {
     struct ip address;
     uint16_t address_port;
     /* Secrets, each NULL or to be freed by secret_free. */
-    char *password;         /* of password_file */
-    char *kept;             /* the one of an earlier login, that the gateway was given */
-    char *learnt;           /* the last answer that may be kept */
-    char *passphrase;       /* of passphrase_file */
-    char *memory;           /* the key of base/secrets.h for what is kept */
-    struct key_agent *keys; /* the keeper's, before login_begin */
+    char *password;   /* of password_file */
+    char *kept;       /* the one of an earlier login, that the gateway was given */
+    char *learnt;     /* the last answer that may be kept */
+    char *passphrase; /* of passphrase_file */
+    char *memory;     /* the key of base/secrets.h for what is kept */
+    /* The keeper's, before login_begin. */
+    struct key_agent *keys;
+    struct quota *agents; /* of connections to agents */
     struct identities identities;
     bool has_prepared;   /* they were found before they were asked for */
     bool has_identities; /* they were asked for */
