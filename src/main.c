@@ -8,6 +8,7 @@
 #include "gateway/process.h"
 #include "io/passed_sockets.h"
 #include "keeper/keeper.h"
+#include "keeper/master_askpass.h"
 #include "keeper/key_agent.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
@@ -204,6 +205,8 @@ int main(int argc, char **argv)
         return gateway_process_run(&libssh_engine, &openssh_engine);
     if (argc == 2 && getenv(KEY_ASKPASS) != NULL)
         return key_askpass();
+    if (argc == 2 && getenv(MASTER_ASKPASS) != NULL)
+        return master_askpass(argv[1]);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);

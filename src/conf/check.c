@@ -171,6 +171,7 @@ static void check_upstream(struct load *load, size_t index)
                      "proxy_command and jump exclude each other");
     check_master_socket(load, index, section);
     check_join_master(load, index, section);
+    load_check_engine(load, index);
 }
 
 /* Where the problems of a users file are reported. */
@@ -194,7 +195,8 @@ static void read_users(struct load *load, struct config_listen *listen, unsigned
     const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, FILE_REGULAR, &bytes);
 
     if (wrong) {
-        load_problem(load, line, "users: cannot read %s: %s", listen->users_file, wrong);
+        load_problem(load, line, "users: cannot read %s: %s (adit --passwd FILE USER makes one)",
+                     listen->users_file, wrong);
     } else {
         const char *text = (const char *)buffer_data(&bytes);
         listen->users =

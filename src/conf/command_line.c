@@ -55,8 +55,8 @@ static bool refuse_word(struct reader *reader, const char *format, ...)
 static const char *wanted(enum option_value takes)
 {
     return takes == OPTION_FILE      ? "a file"
-           : takes == OPTION_FORWARD ? "a forward"
-           : takes == OPTION_COMMAND ? "a command"
+           : takes == OPTION_FORWARD ? "[BIND:]PORT:HOST:HOSTPORT"
+           : takes == OPTION_COMMAND ? "a command, as status"
                                      : "a value";
 }
 
@@ -341,7 +341,8 @@ static bool take_letter(struct reader *reader)
         if (letter->takes != OPTION_NOTHING) {
             value = *reader->rest ? reader->rest : *reader->words;
             if (!value)
-                return refuse_word(reader, "-%c needs %s", given, wanted(letter->takes));
+                return refuse_word(reader, "-%c needs %s", given,
+                                   given == 'D' ? "[BIND:]PORT" : wanted(letter->takes));
             reader->words += *reader->rest == '\0';
             reader->rest = NULL;
         }

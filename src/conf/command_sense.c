@@ -63,7 +63,8 @@ const char *command_line_contradiction(const struct command_line *line)
                        ? "-O list goes with no host, -S or --config"
                        : NULL;
         if (!line->config_file && !line->destination && !line->control_path)
-            return "-O needs a host, -S PATH, or --config FILE";
+            return "-O asks an adit: say which by a host, -S PATH, or --config FILE; -O list shows "
+                   "the tunnels that run";
         return NULL;
     }
     if (line->json)

@@ -62,6 +62,10 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 /* What becomes of a session whose key exchange does not withstand a quantum computer. */
 enum post_quantum { POST_QUANTUM_NO, POST_QUANTUM_WARN, POST_QUANTUM_REQUIRE };
 
+/* What carries an upstream's sessions: libssh in the gateway, or an ssh(1) for each session, which
+ * the keeper starts. */
+enum upstream_engine { UPSTREAM_ENGINE_AUTO, UPSTREAM_ENGINE_LIBSSH, UPSTREAM_ENGINE_OPENSSH };
+
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
 
@@ -150,6 +154,12 @@ struct config_upstream {
     bool exit_on_forward_failure;
     enum upstream_required required;
     enum post_quantum post_quantum;
+    enum upstream_engine engine;
+    /* After a load: ssh(1) carries the sessions; and its options, and "PORT NAME" of each host as
+     * ssh is told it (conf/master_words.h). */
+    bool by_openssh;
+    struct string_list master_words;
+    struct string_list master_hosts;
     char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
     char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };

@@ -120,6 +120,13 @@ bool forward_listener_make(struct config_forward *forward);
 /* Frees what the listener has for itself. (forwards.c) */
 void forward_listener_clear(struct config_forward *forward);
 
+/* Says which engine carries the sessions of each upstream, and with which options of ssh. (Those
+ * that ssh_config has are known already.) (engines.c) */
+void load_choose_engines(struct load *load);
+
+/* Notes problems of an upstream whose sessions an ssh carries. (engines.c) */
+void load_check_engine(struct load *load, size_t index);
+
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
 

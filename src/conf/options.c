@@ -212,8 +212,9 @@ void options_usage(FILE *out)
           "adit's own\n"
           "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
           "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
-          "  --sandbox WORD            auto, require or off: as far as can be, wholly or not, the\n"
-          "                            process that talks to the network locks itself\n"
+          "  --sandbox WORD            auto (the default): the process that talks to the network\n"
+          "                            gives up what it does not need, as far as this machine\n"
+          "                            can; require: or adit does not start; off: it does not\n"
           "  --check                   find every problem of FILE or the command line, and exit\n"
           "  --dump                    print either as a file with every default, and exit\n"
           "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
@@ -228,7 +229,8 @@ void options_usage(FILE *out)
           "  -h, --help                print this\n"
           "  -V, --version             print the versions of adit and of its libraries\n"
           "\n"
-          "SIGTERM and SIGINT drain and end, SIGHUP reads FILE or\n"
-          "ssh_config again, SIGUSR1 logs the state, SIGUSR2 upgrades.\n",
+          "SIGTERM and SIGINT end a tunnel at once; a gateway lets its connections end first,\n"
+          "for 30 s. SIGHUP reads FILE or ssh_config again, SIGUSR1 logs the state, SIGUSR2\n"
+          "upgrades.\n",
           out);
 }

@@ -42,6 +42,7 @@ struct options {
     const char *log_file;    /* -E FILE; NULL: standard error */
     unsigned verbose;        /* -v: levels to add to config->gateway.log */
     bool may_ask;            /* a person started this: questions may be put (but see batch_mode) */
+    bool default_proxy;      /* it is -D 1080, as no forward was asked for */
     bool first_failure_ends; /* the first connection is not tried again: 255, as ssh */
     bool stdio;              /* -W: standard input and output lead to `stdio_target` ... */
     struct config_place stdio_target; /* (owned) */

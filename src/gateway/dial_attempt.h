@@ -19,9 +19,9 @@ struct dial_attempt_request {
     const struct config_upstream *upstream;
     struct place *place;
     int slot; /* given back to `done` */
-    /* Set if there is a ProxyCommand. The caller hangs up on it when the attempt has failed or was
+    /* Those that the dial needs. The caller hangs up on them when the attempt has failed or was
      * cancelled, or when the session has ended. */
-    struct dial_command **proxy;
+    struct dial_programs *programs;
     dial_attempt_done *done;
     void *arg;
 };

@@ -135,7 +135,7 @@ static const char *why_keys_are_read(const struct config *config)
         const struct config_upstream *upstream = &config->upstreams[i];
         if (upstream->libssh_config)
             return "libssh reads ssh_config";
-        if (!has_agent && upstream->join_master == NULL)
+        if (!has_agent && upstream->join_master == NULL && !upstream->by_openssh)
             return "ssh-agent and ssh-add of OpenSSH are not in PATH";
     }
     return NULL;

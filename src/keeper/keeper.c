@@ -9,6 +9,7 @@
 #include "io/own_program.h"
 #include "io/sandbox.h"
 #include "keeper/forward_sockets.h"
+#include "keeper/masters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,6 +306,7 @@ static bool keeper_start(struct keeper *k)
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
     k->commands = proxy_commands_new(k->loop, COMMANDS_MAX);
+    k->masters = keeper_masters_new(k);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
@@ -333,6 +335,7 @@ static void keeper_free(struct keeper *k)
     deadline_cancel(&k->patience);
     child_free(k->current);
     password_checks_free(k->checks);
+    keeper_masters_end(k->masters);
     proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
@@ -341,6 +344,7 @@ static void keeper_free(struct keeper *k)
     kept_keys_free(k);
     key_agent_free(k->keys);
     mailbox_free(k->mailbox);
+    keeper_masters_free(k->masters);
     loop_free(k->loop);
     config_unref(k->config);
     free(k->program);

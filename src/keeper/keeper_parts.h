@@ -15,8 +15,10 @@
 struct forward_sockets;
 struct keeper_change;
 struct keeper_line;
+struct keeper_masters;
 struct key_review;
 struct keeper_upgrade;
+struct keeper_master;
 
 /* Packets that a gateway does not read: beyond that nothing of it is read. (It is no fault of a
  * gateway to be slow: clients may ask much of it.) */
@@ -48,6 +50,7 @@ struct keeper {
     struct forward_sockets *forward_sockets;
     struct password_checks *checks;
     struct proxy_commands *commands;
+    struct keeper_masters *masters; /* ssh(1) processes that carry sessions */
 
     struct gateway_child *current;      /* the gateway that listens; NULL: there is none */
     struct gateway_child *successor;    /* that is to listen in its place; NULL: none */
@@ -165,15 +168,20 @@ bool service_line_open(struct gateway_child *child, int *fd);
  * again. */
 bool service_line_adopt(struct gateway_child *child, int fd);
 
-/* A command of the line that was adopted last, and still runs. */
+/* A command, or a master, of the line that was adopted last, and still runs. */
 void service_line_adopt_command(struct gateway_child *child, uint32_t request, pid_t pid);
+void service_line_adopt_master(struct gateway_child *child, uint32_t request,
+                               struct keeper_master *master);
 
-/* Calls `line` with the end of each line, and then `command` with each of its commands that runs.
- */
-typedef void service_line_fn(void *arg, int fd);
-typedef void service_command_fn(void *arg, uint32_t request, pid_t pid);
-void service_lines_each(const struct gateway_child *child, service_line_fn *each_line,
-                        service_command_fn *each_command, void *arg);
+/* Calls `line` with the end of each line, and then `command` with each of its commands that runs,
+ * and `master` with each of its masters. */
+struct service_visitor {
+    void (*line)(void *arg, int fd);
+    void (*command)(void *arg, uint32_t request, pid_t pid);
+    void (*master)(void *arg, uint32_t request, const struct keeper_master *master);
+};
+void service_lines_each(const struct gateway_child *child, const struct service_visitor *visitor,
+                        void *arg);
 
 /* Whether no answer is queued. */
 bool service_lines_are_sent(const struct gateway_child *child);

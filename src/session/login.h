@@ -9,6 +9,7 @@
 #define ADIT_SESSION_LOGIN_H
 
 #include "base/hostport.h"
+#include "base/ssh_bytes.h"
 #include "conf/config.h"
 #include "io/mailbox.h"
 #include "session/session.h"
@@ -33,8 +34,9 @@ struct connection_info {
     char login[128];            /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
     uint64_t certificate_until; /* when a certificate that it logged in by ends, in seconds since
                                    1970; 0: there is none, or it does not end */
-    bool asks_anew; /* a person was asked for something that is not kept: so it will be at
-                       every dial */
+    uint32_t master; /* of an ssh(1) that the keeper has started: its number there; else 0 */
+    bool asks_anew;  /* a person was asked for something that is not kept: so it will be at
+                        every dial */
     /* How long the server took to answer the first request of the login: no less than the way there
      * and back. */
     uint64_t answer_ms;
@@ -71,6 +73,10 @@ struct dial_request {
     int fd; /* connected; taken over; -1: of an engine that joins a master, which cannot be
                reached for `unreached` (errno(3)) */
     int unreached;
+    /* Of a master that the keeper has started for this session: its number there, and what it has
+     * agreed with the server, as lines "NAME VALUE" (copied). Else 0 and nothing. */
+    uint32_t master;
+    struct span about;
     int line; /* the login's line to the keeper (io/login_line.h); taken over; -1: there is none,
                  and what is to be had there fails */
     /* What the session is to be. `config` is the configuration that `upstream` lies in: referenced

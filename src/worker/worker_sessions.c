@@ -183,13 +183,15 @@ static struct session_reach *reach_master(void *owner, session_reached_fn *reach
 {
     const struct worker_session *ws = owner;
     struct session_reach *reach = mem_zalloc(sizeof(*reach));
+    const struct service_question question = {
+        .kind = ws->master != 0 ? SERVICE_REACH_MASTER : SERVICE_MASTER,
+        .numbers = {ws->master},
+        .texts = {ws->table->upstream},
+    };
 
     reach->reached = reached;
     reach->arg = arg;
-    reach->request = service_ask(
-        ws->worker->service,
-        &(struct service_question){.kind = SERVICE_MASTER, .texts = {ws->table->upstream}},
-        on_session_reached, reach);
+    reach->request = service_ask(ws->worker->service, &question, on_session_reached, reach);
     return reach;
 }
 
@@ -283,6 +285,7 @@ static void run_session(struct message *message, void *owner)
         return;
     }
     ws = mem_zalloc(sizeof(*ws));
+    ws->master = logged_in_info(m->logged_in)->master;
     options.arg = ws;
     ws->session = session_new(worker->loop, m->logged_in, &options);
     free(name);

@@ -27,6 +27,8 @@ RULES = (
     "allow from=192.0.2.0/24 to=near.test",
     "allow from=remote to=remote.test",
     "allow group=staff to=*.staff.test",
+    "deny to=127.0.0.0/8,::1",
+    "allow to=0.0.0.0/8,::/64",
 )
 # What is asked for, and what becomes of it.
 CASES = {
@@ -60,6 +62,10 @@ CASES = {
     "http://x.staff.test/": PROXY,
     "http://other.test/": DIRECT,
     "http://localhost/": DIRECT,
+    "http://0.0.0.0/": DIRECT,  # (as 127.0.0.1, which is denied)
+    "http://0.0.0.1/": PROXY,
+    "http://[::]/": DIRECT,
+    "http://[::2]/": PROXY,
 }
 
 

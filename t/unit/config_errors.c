@@ -224,9 +224,11 @@ static void listeners(void **state)
         {MINIMAL "auth = password\n", "f:5: auth = password needs users = FILE\n"},
         {MINIMAL "users = /etc/passwd\n", "f:5: users = FILE needs auth = password\n"},
         {MINIMAL "auth = password\nusers = /nonexistent\n",
-         "f:6: users: cannot read /nonexistent: No such file or directory\n"},
+         "f:6: users: cannot read /nonexistent: No such file or directory (adit --passwd FILE USER "
+         "makes one)\n"},
         {MINIMAL "auth = password\nusers = /dev/null\n",
-         "f:6: users: cannot read /dev/null: Not a regular file\n"},
+         "f:6: users: cannot read /dev/null: Not a regular file (adit --passwd FILE USER makes "
+         "one)\n"},
     };
 
     ASSERT_PROBLEMS(cases);
@@ -310,7 +312,8 @@ static void rules(void **state)
         {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
          "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
-         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh that "
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh "
+         "that "
          "is joined can (join_master)\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
