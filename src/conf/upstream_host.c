@@ -15,6 +15,7 @@ void upstream_host_at(const struct config_upstream *upstream, size_t index,
 {
     const char *entry = upstream->hosts.items[index];
 
+    host->index = index;
     /* conf/check saw to it that it can be split. */
     hostport_split_zoned(entry, strlen(entry), upstream->port, host->name, &host->port);
     memcpy(host->alias, host->name, sizeof(host->alias));

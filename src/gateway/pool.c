@@ -38,7 +38,7 @@ struct pool {
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct dial_command *proxy;   /* the program that is its connection; NULL: none */
+        struct dial_programs programs;
         struct connection_info *info; /* NULL until it has logged in */
         uint64_t since;               /* when its worker got it */
         uint64_t idle_since;          /* 0: it carries channels */
@@ -96,13 +96,12 @@ static unsigned worker_for_slot(const struct pool *pool, int slot)
     return best;
 }
 
-/* The slot has no session any more: its ProxyCommand, if it had one, is ended. */
+/* The slot has no session any more: its programs, if it had any, are ended. */
 static void slot_clear(struct pool_slot *s)
 {
     free(s->info);
     s->info = NULL;
-    dial_command_hang_up(s->proxy);
-    s->proxy = NULL;
+    dial_programs_hang_up(&s->programs);
 }
 
 static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
@@ -209,7 +208,7 @@ static void pool_fill(struct pool *pool)
             .upstream = pool->upstream,
             .place = place,
             .slot = slot,
-            .proxy = &pool->slots[slot].proxy,
+            .programs = &pool->slots[slot].programs,
             .done = on_dialled,
             .arg = pool,
         });
@@ -412,7 +411,7 @@ void pool_free(struct pool *pool)
             session_table_set_slot(pool->table, i, SLOT_EMPTY);
         } else if (session_table_slot_state(pool->table, i) != SLOT_EMPTY) {
             session_table_set_slot(pool->table, i, SLOT_RETIRING);
-            dial_command_leave(pool->slots[i].proxy);
+            dial_programs_leave(&pool->slots[i].programs);
         }
         free(pool->slots[i].info);
     }
