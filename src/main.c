@@ -175,6 +175,7 @@ static int run_mode(struct options *options)
         status = share(options);
         return status < 0 ? keeper_run(options, find_hosts) : status;
     case MODE_CHECK: return check_upstreams(options->config);
+    case MODE_TRY: return keeper_run(options, find_hosts);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;

@@ -195,7 +195,8 @@ static void read_users(struct load *load, struct config_listen *listen, unsigned
     const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, FILE_REGULAR, &bytes);
 
     if (wrong) {
-        load_problem(load, line, "users: cannot read %s: %s", listen->users_file, wrong);
+        load_problem(load, line, "users: cannot read %s: %s (adit --passwd FILE USER makes one)",
+                     listen->users_file, wrong);
     } else {
         const char *text = (const char *)buffer_data(&bytes);
         listen->users =
@@ -476,6 +477,7 @@ void load_check(struct load *load)
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
     check_status(load);
+    load_check_spread(load);
     for (size_t i = 0; i < config->limit_count; i++)
         check_limit(load, i);
     check_resolve(load);

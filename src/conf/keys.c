@@ -301,12 +301,12 @@ static const struct key listen_keys[] = {
 };
 
 static const struct key forward_keys[] = {
-    {"local", &type_forward,
+    {"local", &type_forward, .metavar = "[bind:]port host:port",
      .help = "Connections to this machine go to one place at the far side, as ssh -L."},
     {"remote", &type_forward,
      .help = "Connections to the far side come to one place here, as ssh -R; without a place, "
              "SOCKS is served."},
-    {"dynamic", &type_forward,
+    {"dynamic", &type_forward, .metavar = "[bind:]port",
      .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach a dynamic forward may use it."},
@@ -382,6 +382,9 @@ static const struct key status_keys[] = {
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "
              "accepted, so that a balancer sends no more of them."},
+    {"spread", &type_count, FIELD(config_status, spread), .initial = "1", .min = 1, .max = 64,
+     .help = "At how many addresses, from 127.0.0.1 on, /proxy.pac tells browsers of this machine "
+             "to use a listener that is at all of them."},
 };
 
 static const struct key acl_keys[] = {

@@ -132,6 +132,9 @@ void load_check_remote(struct load *load, const struct config_forward *forward, 
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
 
+/* Whether a listener is where `spread` of [status] says that one is. */
+void load_check_spread(struct load *load);
+
 /* The same for one forward alone. */
 void load_check_forward(struct load *load, size_t index);
 

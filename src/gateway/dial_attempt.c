@@ -78,6 +78,8 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
     count_dial(a, reached, status, logged_in);
+    if (r.seen != NULL)
+        r.seen->reached = reached;
     dial_attempt_free(a);
     r.done(r.arg, r.slot, status, logged_in, error);
 }
@@ -176,6 +178,7 @@ static void start_login(struct dial_attempt *a, int fd, const struct master_logi
         .port = a->r.place->at.port,
         .alias = a->r.place->at.alias,
         .may_ask = a->r.room->may_ask,
+        .seen = a->r.seen != NULL ? &a->r.seen->info : NULL,
         .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
         .arg = a,
@@ -376,8 +379,8 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
         dial(a, fd);
         return;
     }
-    error =
-        mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s", jump, detail);
+    error = mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s could not reach it: %s", jump,
+                       detail);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
     free(error);
 }

@@ -24,10 +24,6 @@
 /* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
 #define DESCRIPTORS_MAX 65536
 
-/* ProxyCommands at a time: more than sessions and dials have. A gateway that was taken over can ask
- * for one again and again. */
-#define COMMANDS_MAX 1024
-
 /* A gateway that is to end at once has this long: it takes 5 s for a worker that stands still and
  * as much for a dial. */
 #define ENDS_AT_ONCE_MS 15000
@@ -305,7 +301,7 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
-    k->commands = proxy_commands_new(k->loop, COMMANDS_MAX);
+    k->commands = proxy_commands_new(k->loop);
     k->masters = keeper_masters_new(k);
     k->program = own_program_path();
     k->keys = start_key_agent();
@@ -316,7 +312,7 @@ static bool keeper_start(struct keeper *k)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
     forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);

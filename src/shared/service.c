@@ -177,8 +177,8 @@ static void take_answer(struct service_request *r, const struct service_message 
 {
     struct service_answer answer = {.kind = message->kind,
                                     .numbers = {message->numbers[1], message->numbers[2]},
-                                    .text = message->texts[0],
-                                    .fds = {*fd, -1}};
+                                    .fds = {*fd, -1},
+                                    .text = message->texts[0]};
 
     *fd = -1;
     if (message->kind == SERVICE_MASTER_ASKS || message->kind == SERVICE_MASTER_UP) {

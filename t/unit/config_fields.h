@@ -182,7 +182,8 @@ struct field_row {
     F(names, LIST, {0})                                                                            \
     F(destinations, VALUE, 0)                                                                      \
     F(metrics_users, VALUE, 0)                                                                     \
-    F(drain_announce_ms, VALUE, 0)
+    F(drain_announce_ms, VALUE, 0)                                                                 \
+    F(spread, VALUE, 0)
 
 #define CONFIG_FIELDS(F)                                                                           \
     F(file, STRING, NULL)                                                                          \
