@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <arpa/nameser.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -441,6 +442,13 @@ void dns_free(struct dns *dns)
     uv_close((uv_handle_t *)&dns->tick, tick_closed);
 }
 
+/* While something is under way. */
+static void start_tick(struct dns *dns)
+{
+    if (!uv_is_active((uv_handle_t *)&dns->tick))
+        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+}
+
 void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callback done, void *arg)
 {
     /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
@@ -449,7 +457,12 @@ void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callba
         .ai_flags = ARES_AI_NOSORT,
     };
 
-    if (!uv_is_active((uv_handle_t *)&dns->tick))
-        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+    start_tick(dns);
     ares_getaddrinfo(dns->channel, name, NULL, &hints, done, arg);
+}
+
+void dns_query(struct dns *dns, const char *name, int type, ares_callback done, void *arg)
+{
+    start_tick(dns);
+    ares_query(dns->channel, name, ns_c_in, type, done, arg);
 }
