@@ -142,8 +142,7 @@ static int login_line_of(const struct dial_attempt *a)
 {
     return a->r.room->link == NULL
                ? -1
-               : keeper_link_login(a->r.room->link, a->r.upstream->name,
-                                   a->r.upstream->hosts.items[a->r.place->index]);
+               : keeper_link_login(a->r.room->link, a->r.upstream->name, a->r.place->entry);
 }
 
 /* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
@@ -326,7 +325,7 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->index,
+    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->entry,
                                      on_command_started, a);
 }
 

@@ -61,18 +61,17 @@ static void on_command_answered(void *arg, const struct service_answer *answer)
                  answer->numbers[0]);
 }
 
-struct dial_command *dial_command_start(struct service *service, const char *upstream, size_t index,
-                                        dial_command_started_fn *started, void *arg)
+struct dial_command *dial_command_start(struct service *service, const char *upstream,
+                                        const char *host, dial_command_started_fn *started,
+                                        void *arg)
 {
     struct dial_command *command = mem_zalloc(sizeof(*command));
 
     command->started = started;
     command->arg = arg;
-    command->request =
-        service_ask(service,
-                    &(struct service_question){
-                        .kind = SERVICE_COMMAND, .numbers = {(uint32_t)index}, .texts = {upstream}},
-                    on_command_answered, command);
+    command->request = service_ask(
+        service, &(struct service_question){.kind = SERVICE_COMMAND, .texts = {upstream, host}},
+        on_command_answered, command);
     return command;
 }
 

@@ -24,9 +24,8 @@ void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callba
  * domains, no hosts file. `done` as of dns_ask, with the whole answer (ares_query(3)). */
 void dns_query(struct dns *dns, const char *name, int type, ares_callback done, void *arg);
 
-/* What a resolver has: its loop, its channel now (another after resolver_flush), and how long a
+/* What a resolver has: its channel now (another after resolver_flush), and how many milliseconds a
  * look-up may take. */
-struct loop *resolver_loop(const struct resolver *resolver);
 struct dns *resolver_dns(const struct resolver *resolver);
 uint64_t resolver_timeout_ms(const struct resolver *resolver);
 

@@ -227,15 +227,15 @@ static void on_line_command_exited(void *arg, int status, int number)
 static char *command_for(const struct config *config, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
+    char *entry = string_of(message->texts[1]);
     const struct config_upstream *upstream = config_upstream(config, name);
     struct upstream_host host;
+    bool found = upstream != NULL && upstream->proxy_command != NULL &&
+                 upstream_host_find(upstream, entry, &host);
 
     free(name);
-    if (upstream == NULL || upstream->proxy_command == NULL ||
-        message->numbers[1] >= upstream->hosts.count)
-        return NULL;
-    upstream_host_at(upstream, message->numbers[1], &host);
-    return upstream_host_command(upstream, &host);
+    free(entry);
+    return found ? upstream_host_command(upstream, &host) : NULL;
 }
 
 static void begin_command(struct service_line *line, const struct service_message *message)

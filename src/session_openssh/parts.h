@@ -121,6 +121,7 @@ struct master_session {
     bool closed_to_opens;      /* nobody listens at its socket */
     struct later closing;
     struct later death;
+    const char *cut_why; /* NULL: adit has not ended it */
     struct open_list opens;
     LIST_HEAD(, master_stream) streams;
     struct call_list lingering;

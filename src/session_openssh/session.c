@@ -14,8 +14,8 @@
 /* (The connection `alive` stays until the session is freed, and tells no more.) */
 static void master_ended(struct later *death)
 {
-    static const char why[] = "the master that it joined has ended";
     struct master_session *s = container_of(death, struct master_session, death);
+    const char *why = s->cut_why != NULL ? s->cut_why : "the master that it joined has ended";
     struct master_stream *st;
 
     later_cancel(s->loop, &s->closing);
@@ -157,6 +157,14 @@ static void master_session_free(struct session *session)
     free(s);
 }
 
+static void master_cut(struct session *session, const char *why)
+{
+    struct master_session *s = master_session_of(session);
+
+    s->cut_why = why;
+    later_post(s->loop, &s->death, master_ended);
+}
+
 static const struct session_operations operations = {
     .free = master_session_free,
     .open_tcp = master_open_tcp,
@@ -170,6 +178,7 @@ static const struct session_operations operations = {
     .check = master_check,
     .state = master_state,
     .tick = master_check,
+    .cut = master_cut,
 };
 
 struct session *master_session_new(struct loop *loop, struct logged_in *logged_in,

@@ -13,7 +13,7 @@ static const struct {
     [SERVICE_FORWARD] = {{.from_gateway = true, .numbers = 1, .texts = 1}, false},
     [SERVICE_AGENT] = {{.from_gateway = true, .numbers = 1, .texts = 1}, false},
     [SERVICE_MASTER] = {{.from_gateway = true, .numbers = 1, .texts = 1}, false},
-    [SERVICE_COMMAND] = {{.from_gateway = true, .numbers = 2, .texts = 1}, false},
+    [SERVICE_COMMAND] = {{.from_gateway = true, .numbers = 1, .texts = 2}, false},
     [SERVICE_FORGET] = {{.from_gateway = true, .numbers = 1}, false},
     [SERVICE_LEAVE] = {{.from_gateway = true, .numbers = 1}, false},
     [SERVICE_VERDICT] = {{.numbers = 2}, false},

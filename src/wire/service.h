@@ -30,8 +30,8 @@ enum service_kind {
     SERVICE_FORWARD,  /* to connect to a remote forward's unix socket; text: the forward */
     SERVICE_AGENT,    /* to connect to the agent that is forwarded; text: the upstream */
     SERVICE_MASTER,  /* to connect to the master that is joined (join_master); text: the upstream */
-    SERVICE_COMMAND, /* to run a ProxyCommand; numbers: the request, the index of the host; text:
-                        the upstream */
+    SERVICE_COMMAND, /* to run a ProxyCommand; texts: the upstream, one of its hosts as its `hosts`
+                        or an SRV record has it (conf/upstream_host) */
     SERVICE_FORGET,  /* the request's answer is not wanted; its command gets SIGHUP */
     SERVICE_LEAVE,   /* the same, but its command goes on */
     /* From the keeper. */

@@ -125,6 +125,8 @@ static bool publish(struct worker_session *ws)
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (is_retired(ws, &state))
         worker_session_end(ws, NULL);
+    else if (atomic_load_explicit(&slot->cut, memory_order_relaxed))
+        session_cut(ws->session, "drain_timeout is over");
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance, so that the next slow name need not go to a session with transfers. */
         main_send_grow(ws->worker->workers, ws->table);
@@ -255,6 +257,7 @@ static void run_session(struct message *message, void *owner)
     atomic_store(&ws->table->slots[ws->slot].overdue, false);
     atomic_store(&ws->table->slots[ws->slot].streaming, false);
     atomic_store(&ws->table->slots[ws->slot].abandoned, 0);
+    atomic_store(&ws->table->slots[ws->slot].cut, false);
     atomic_store(&ws->table->slots[ws->slot].rate, 0);
     session_table_set_slot(ws->table, ws->slot, SLOT_UP);
     metric_add(&worker->metrics.sessions_up, 1);
