@@ -361,7 +361,8 @@ struct limit_client {
 
 /* The limit of a client, of those that count by `per`; NULL: none. A client from loopback or a unix
  * socket is a source only where a limit's `from` says so; any other one that no limit covers has
- * the defaults, as a limit of the name "default". */
+ * the defaults, as a limit of the name CONFIG_LIMIT_DEFAULT. */
+#define CONFIG_LIMIT_DEFAULT "default"
 const struct config_limit *config_limit_for(const struct config *config, enum limit_per per,
                                             const struct limit_client *client);
 

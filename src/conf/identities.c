@@ -2,6 +2,7 @@
 #include "conf/identities.h"
 
 #include "base/mem.h"
+#include "conf/types.h"
 #include "io/private_file.h"
 #include "wire/openssh_key.h"
 
@@ -70,17 +71,33 @@ static void add_identity(struct identities *all, const char *path)
     free(beside);
 }
 
-static void add_default_identities(struct identities *all)
+static void default_paths(struct string_list *paths)
 {
     static const char *const names[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
     const char *home = getenv("HOME");
 
-    for (size_t i = 0; home != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = mem_printf("%s/.ssh/%s", home, names[i]);
-        if (access(path, F_OK) == 0)
-            add_identity(all, path);
-        free(path);
-    }
+    for (size_t i = 0; home != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+        string_list_append(paths, mem_printf("%s/.ssh/%s", home, names[i]));
+}
+
+static void add_default_identities(struct identities *all)
+{
+    struct string_list paths = {0};
+
+    default_paths(&paths);
+    for (size_t i = 0; i < paths.count; i++)
+        if (access(paths.items[i], F_OK) == 0)
+            add_identity(all, paths.items[i]);
+    string_list_clear(&paths);
+}
+
+void identities_paths(const struct config_upstream *upstream, struct string_list *paths)
+{
+    for (size_t i = 0; i < upstream->identities.count; i++)
+        if (strcmp(upstream->identities.items[i], CONFIG_IDENTITY_NONE) != 0)
+            string_list_append(paths, mem_strdup(upstream->identities.items[i]));
+    if (upstream->identities.count == 0)
+        default_paths(paths);
 }
 
 struct identities identities_find(const struct config_upstream *upstream, const char *other)

@@ -35,6 +35,11 @@ struct identities {
 /* Those of the upstream; else that of ssh_config(5) where libssh has read that, which is `other`
  * (NULL: none); else the usual files of the home directory. The caller clears them. */
 struct identities identities_find(const struct config_upstream *upstream, const char *other);
+
+/* Appends the paths of the keys among them that identities_find may find (without `other`), whether
+ * there is a file or not. Reads nothing. */
+void identities_paths(const struct config_upstream *upstream, struct string_list *paths);
+
 void identities_clear(struct identities *all);
 
 /* The certificate in that file, if it may be the identity's; NULL: it is none of those. */

@@ -65,6 +65,45 @@ bool key_blob_is_certificate(const struct key_blob *blob)
            memcmp(type.bytes + type.length - length, suffix, length) == 0;
 }
 
+/* Takes the fields of the key that is certified, whose type the certificate's own begins with. */
+static void take_certified_key(struct ssh_reader *reader, struct span type)
+{
+    static const struct {
+        const char *type;
+        int fields;
+    } kinds[] = {{"ssh-ed25519-", 1}, {"ssh-rsa-", 2},        {"ecdsa-sha2-", 2},
+                 {"ssh-dss-", 4},     {"sk-ssh-ed25519-", 2}, {"sk-ecdsa-sha2-", 3}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t length = strlen(kinds[i].type);
+        if (type.length < length || memcmp(type.bytes, kinds[i].type, length) != 0)
+            continue;
+        for (int field = 0; field < kinds[i].fields; field++)
+            ssh_take_string(reader);
+        return;
+    }
+    reader->bad = true;
+}
+
+uint64_t key_blob_valid_until(const struct key_blob *certificate)
+{
+    struct ssh_reader reader = {.rest = {certificate->bytes, certificate->length}};
+    struct span type = ssh_take_string(&reader);
+    uint64_t until;
+
+    if (!key_blob_is_certificate(certificate))
+        return 0;
+    ssh_take_string(&reader); /* the nonce */
+    take_certified_key(&reader, type);
+    ssh_take(&reader, sizeof(uint64_t) + sizeof(uint32_t)); /* the serial number, whose key it is */
+    ssh_take_string(&reader);                               /* the key's id */
+    ssh_take_string(&reader);                               /* for which names */
+    ssh_take(&reader, sizeof(uint64_t));                    /* since when */
+    until = (uint64_t)ssh_take_uint32(&reader) << 32;
+    until |= ssh_take_uint32(&reader);
+    return reader.bad || until == UINT64_MAX ? 0 : until;
+}
+
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key)
 {
     struct ssh_reader certified = {.rest = {certificate->bytes, certificate->length}};

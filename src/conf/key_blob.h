@@ -26,5 +26,8 @@ bool key_blob_is_certificate(const struct key_blob *blob);
 /* Whether `certificate` certifies the key as that of a user, not of a host (PROTOCOL.certkeys of
  * OpenSSH). */
 bool key_blob_certifies(const struct key_blob *certificate, const struct key_blob *key);
+/* Until when the certificate is valid, in seconds since 1970; 0: the blob is no certificate that
+ * can be read, or it is valid for ever. */
+uint64_t key_blob_valid_until(const struct key_blob *certificate);
 
 #endif

@@ -71,7 +71,8 @@ static const struct key gateway_keys[] = {
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them."},
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+             "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,
@@ -194,8 +195,7 @@ static const struct key upstream_keys[] = {
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
-             "logging in, and never ends that ssh. ssh's tokens may be in it. Remote forwards "
-             "cannot go over it."},
+             "logging in, and never ends that ssh. ssh's tokens may be in it."},
     {"master_socket", &type_text, FIELD(config_upstream, master_socket), .otherwise = "none",
      .help = "A socket at which ssh, scp, sftp, git, rsync and Ansible find this upstream's "
              "sessions, as at a ControlPath; ssh's tokens may be in it (~/.ssh/cm-%r@%h:%p). "

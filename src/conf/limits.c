@@ -34,7 +34,7 @@ static bool limit_covers(const struct config_limit *limit, const struct limit_cl
 const struct config_limit *config_limit_for(const struct config *config, enum limit_per per,
                                             const struct limit_client *client)
 {
-    static char name[] = "default";
+    static char name[] = CONFIG_LIMIT_DEFAULT;
     static const struct config_limit defaults = {.name = name, .bounds = {.per = LIMIT_PER_SOURCE}};
 
     for (size_t i = 0; i < config->limit_count; i++) {

@@ -55,6 +55,24 @@ static void make_directory(void)
     free(directory);
 }
 
+char *private_directory(bool make)
+{
+    char *directory;
+
+    if (make)
+        make_directory();
+    directory = tunnel_socket_directory();
+    if (directory != NULL)
+        return directory;
+    directory = mem_printf("/tmp/adit-%u", (unsigned)geteuid());
+    if (make)
+        mkdir(directory, S_IRWXU);
+    if (is_own_directory(directory))
+        return directory;
+    free(directory);
+    return NULL;
+}
+
 /* The host as a part of a file's name; the caller frees. */
 static char *shown_host(const char *host)
 {

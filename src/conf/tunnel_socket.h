@@ -11,6 +11,10 @@
  * other user can write to. The caller frees. */
 char *tunnel_socket_directory(void);
 
+/* That directory, which is made if `make`; or, as tmux(1) does where there is no such variable,
+ * /tmp/adit-UID. NULL: there is neither, or others can write to it. The caller frees. */
+char *private_directory(bool make);
+
 /* A path for a tunnel to the host, where nothing is yet; NULL: there can be none. Makes the
  * directory. The caller frees. */
 char *tunnel_socket_new(const char *host);

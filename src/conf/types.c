@@ -140,7 +140,17 @@ const struct key_type type_duration = {.metavar = "duration",
 
 static bool size_value_parse(struct key_slot slot, struct key_input *in)
 {
-    return number_parse(slot.key, in->text, size_parse, slot.field);
+    const struct key *key = slot.key;
+    uint64_t value;
+
+    if (!number_parse(key, in->text, size_parse, &value)) {
+        char least[SIZE_TEXT_MAX];
+        return input_refuse(in, "'%s' is not a size of at least %s, such as 512m or 1g%s%s",
+                            in->text, size_format(key->min, least), key->zero ? ", or " : "",
+                            key->zero ? key->zero : "");
+    }
+    *(uint64_t *)slot.field = value;
+    return true;
 }
 
 static char *size_print(struct key_slot slot)
@@ -151,11 +161,8 @@ static char *size_print(struct key_slot slot)
     return mem_strdup(value == 0 && slot.key->zero ? slot.key->zero : size_format(value, text));
 }
 
-const struct key_type type_size = {.metavar = "size",
-                                   .form = "a size of at least 16, such as 512m or 1g",
-                                   .parse = size_value_parse,
-                                   .print = size_print,
-                                   .store = &store_u64};
+const struct key_type type_size = {
+    .metavar = "size", .parse = size_value_parse, .print = size_print, .store = &store_u64};
 
 static bool bool_parse(struct key_slot slot, struct key_input *in)
 {

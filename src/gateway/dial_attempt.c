@@ -54,12 +54,15 @@ static void dial_attempt_free(struct dial_attempt *a)
     free(a);
 }
 
-static void count_dial(struct pool_room *room, const char *upstream, bool reached,
-                       enum dial_status status)
+static void count_dial(const struct dial_attempt *a, bool reached, enum dial_status status,
+                       const struct logged_in *logged_in)
 {
-    struct upstream_counts *counts =
-        &room->by_upstream[label_of_upstream(room->workers->labels, upstream)];
+    struct pool_room *room = a->r.room;
+    uint16_t upstream = label_of_upstream(room->workers->labels, a->r.upstream->name);
+    struct upstream_counts *counts = &room->by_upstream[upstream];
 
+    if (logged_in != NULL)
+        metric_set(&counts->certificate_until, logged_in_info(logged_in)->certificate_until);
     metric_add(reached ? &counts->dials[status] : &counts->unreachable, 1);
     metric_add(reached ? &room->metrics.dials[status] : &room->metrics.dials_unreachable, 1);
 }
@@ -74,7 +77,7 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
         host_backoff_asks(a->r.place->host, logged_in_info(logged_in)->asks_anew);
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
-    count_dial(a->r.room, r.upstream->name, reached, status);
+    count_dial(a, reached, status, logged_in);
     dial_attempt_free(a);
     r.done(r.arg, r.slot, status, logged_in, error);
 }

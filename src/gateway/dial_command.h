@@ -5,8 +5,6 @@
 
 #include "shared/service.h"
 
-#include <stddef.h>
-
 struct dial_command;
 
 /* `fd` is the connection, and the callee's; -1: it cannot be run, for `error` (errno(3)). Never

@@ -3,6 +3,7 @@
 
 #include "base/backoff.h"
 #include "base/mem.h"
+#include "session/session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -301,10 +302,13 @@ static void log_up(const struct forward *f)
     bool command_line = f->forwards->generation->config->file == NULL;
     char place[HOSTPORT_TEXT_MAX];
     char target[300];
+    bool is_unix = f->config->bind.path != NULL;
 
-    hostport_format(bind[0] != '\0' ? bind : "*", f->port, place);
-    log_info("remote forward %s: listening on %s at the server", f->config->name, place);
-    if (f->config->bind.port != 0)
+    if (!is_unix)
+        hostport_format(bind[0] != '\0' ? bind : "*", f->port, place);
+    log_info("remote forward %s: listening on %s at the server", f->config->name,
+             is_unix ? bind : place);
+    if (f->config->bind.port != 0 || is_unix)
         return;
     format_target(f->config, target);
     /* (A warning on a command line, because ssh prints the allocated port without -v.) */
@@ -332,7 +336,27 @@ static void on_forward_retry(struct deadline *deadline)
     forward_ask(container_of(deadline, struct forward, retry));
 }
 
-static void forward_was_refused(struct forward *f)
+/* What has failed, in ssh's words, and why. (Of itself the server says only that it refuses:
+ * SSH_MSG_REQUEST_FAILURE, RFC 4254 section 4.) */
+static char *refused_words(const struct config_forward *config, const char *why)
+{
+    const char *path = config->bind.path;
+    char *what =
+        path != NULL ? mem_printf("path %s", path) : mem_printf("port %u", config->bind.port);
+    char *said = why != NULL ? mem_printf(" (\"%s\")", why) : mem_strdup("");
+    char *sentence = mem_printf(
+        "remote port forwarding failed for listen %s: the server refuses%s, as the %s is taken or "
+        "not allowed (%s of sshd_config)",
+        what, said, path != NULL ? "path" : "port",
+        path != NULL ? "there: `ls -l`; AllowStreamLocalForwarding and StreamLocalBindUnlink"
+                     : "there: `ss -tln`; AllowTcpForwarding and PermitListen");
+
+    free(what);
+    free(said);
+    return sentence;
+}
+
+static void forward_was_refused(struct forward *f, const char *why)
 {
     bool first;
 
@@ -346,17 +370,12 @@ static void forward_was_refused(struct forward *f)
         f->failing_since = loop_now(f->forwards->loop);
     f->failing = true;
     free(f->error);
-    /* (SSH_MSG_REQUEST_FAILURE says no more, RFC 4254 section 4.) */
-    f->error =
-        mem_printf("remote port forwarding failed for listen port %u: the server refuses, as "
-                   "the port is taken or not allowed (there: `ss -tln`; AllowTcpForwarding and "
-                   "PermitListen of sshd_config)",
-                   f->config->bind.port);
+    f->error = refused_words(f->config, why);
     if (!report_change(f) && first)
         log_warning("remote forward %s: %s; trying again", f->config->name, f->error);
 }
 
-void forwards_answered(struct forwards *fs, uint64_t order, uint16_t port)
+void forwards_answered(struct forwards *fs, uint64_t order, const struct listen_answer *answer)
 {
     struct forward *f;
 
@@ -365,10 +384,10 @@ void forwards_answered(struct forwards *fs, uint64_t order, uint16_t port)
             break;
     if (f == NULL || f->state != FORWARD_ASKED)
         return; /* its session was lost meanwhile, or it is not wanted any more */
-    if (port != 0)
-        forward_came_up(f, port);
+    if (answer->listens)
+        forward_came_up(f, answer->port);
     else
-        forward_was_refused(f);
+        forward_was_refused(f, answer->why);
 }
 
 /* Looking. */

@@ -8,6 +8,7 @@
 #include "worker/worker.h"
 
 struct forwards;
+struct listen_answer;
 
 enum forward_state {
     FORWARD_WAITING,  /* for a session */
@@ -23,7 +24,7 @@ struct forward_status {
     const struct config_forward *forward; /* of the generation in use */
     enum forward_state state;
     int session;         /* FORWARD_ASKED, FORWARD_UP: the upstream's slot; else -1 */
-    uint16_t port;       /* FORWARD_UP: that the server listens on */
+    uint16_t port;       /* FORWARD_UP: that the server listens on; 0: it is a unix socket */
     const char *error;   /* FORWARD_DEGRADED: what failed, in ssh's words */
     uint64_t next_in_ms; /* FORWARD_DEGRADED: it is tried again */
 };
@@ -60,8 +61,8 @@ bool forwards_settled(const struct forwards *forwards);
 void forwards_each(const struct forwards *forwards,
                    void (*each)(void *arg, const struct forward_status *status), void *arg);
 
-/* The server answered the listen order of that number (main_events.listen_answered); `port` 0: it
- * refused. */
-void forwards_answered(struct forwards *forwards, uint64_t order, uint16_t port);
+/* The server answered the listen order of that number (main_events.listen_answered). */
+void forwards_answered(struct forwards *forwards, uint64_t order,
+                       const struct listen_answer *answer);
 
 #endif

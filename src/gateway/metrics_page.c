@@ -14,6 +14,12 @@
 
 #define LABELS(...) ((const char *const[]){__VA_ARGS__})
 
+static void put_one(struct exposition *page, enum metric_family family, uint64_t value)
+{
+    exposition_family(page, family);
+    exposition_count(page, NULL, value);
+}
+
 static const char *const directions[2] = {"up", "down"};
 
 /* By listener, over all workers. */
@@ -127,6 +133,36 @@ static void put_requests(const struct gateway *g, struct exposition *page)
     for (unsigned l = 1; l < label_listeners(names); l++)
         for (unsigned u = 0; u < label_upstreams(names); u++)
             put_requests_of(g, page, l, u);
+}
+
+/* Limits. */
+
+static void put_limited_of(const struct gateway *g, struct exposition *page, unsigned limit)
+{
+    const char *name = label_limit_name(g->workers.labels, limit);
+    unsigned first = limit == LABEL_NONE ? LABEL_BOUNDS_OF_LIMIT : 0;
+    unsigned end = limit == LABEL_NONE ? LABEL_BOUNDS : LABEL_BOUNDS_OF_LIMIT;
+
+    for (unsigned bound = first; bound < end; bound++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < g->workers.count; i++)
+            sum += metric_get(&worker_label_counts(g->workers.all[i])->refused[limit][bound]);
+        exposition_count(page, LABELS(name, label_bound_name(bound)), sum);
+    }
+}
+
+static void put_limits(const struct gateway *g, struct exposition *page)
+{
+    uint64_t held_max = atomic_load(&g->workers.held_max), held = 0;
+
+    exposition_family(page, FAMILY_LIMITED);
+    for (unsigned limit = LABEL_NONE; limit < label_limits(g->workers.labels); limit++)
+        put_limited_of(g, page, limit);
+    for (unsigned i = 0; i < g->workers.count; i++)
+        held += worker_held(g->workers.all[i]);
+    put_one(page, FAMILY_HELD, held);
+    if (held_max > 0)
+        put_one(page, FAMILY_HELD_MAX, held_max);
 }
 
 /* Users: each worker has its own list of names. */
@@ -276,6 +312,18 @@ static void put_dials(const struct gateway *g, struct exposition *page)
     }
 }
 
+static void put_certificates(const struct gateway *g, struct exposition *page)
+{
+    const struct label_names *names = g->workers.labels;
+
+    exposition_family(page, FAMILY_CERTIFICATE);
+    for (unsigned u = 1; u < label_upstreams(names); u++) {
+        uint64_t until = metric_get(&g->room.by_upstream[u].certificate_until);
+        if (until > 0)
+            exposition_count(page, LABELS(label_upstream_name(names, u)), until);
+    }
+}
+
 /* Times. */
 
 static void put_times(const struct gateway *g, struct exposition *page, enum metric_family family,
@@ -327,11 +375,13 @@ static void put_names(struct exposition *page, const struct metrics *sum)
     } results[] = {{"found", &sum->names_found},
                    {"missing", &sum->names_missing},
                    {"failed", &sum->names_failed},
-                   {"cached", &sum->names_cached}};
+                   {"timed-out", &sum->names_timed_out}};
 
     exposition_family(page, FAMILY_NAMES);
     for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
         exposition_count(page, LABELS(results[i].result), metric_get(results[i].count));
+    put_one(page, FAMILY_NAMES_CACHED, metric_get(&sum->names_cached));
+    put_one(page, FAMILY_NAMES_ASKED, metric_get(&sum->names_asked));
 }
 
 static void put_process(struct exposition *page)
@@ -354,12 +404,6 @@ static void put_process(struct exposition *page)
     exposition_count(page, NULL, figures.descriptors_max);
 }
 
-static void put_one(struct exposition *page, enum metric_family family, uint64_t value)
-{
-    exposition_family(page, family);
-    exposition_count(page, NULL, value);
-}
-
 void metrics_page_write(const struct gateway *g, struct exposition *page)
 {
     struct metrics sum = {0};
@@ -373,7 +417,7 @@ void metrics_page_write(const struct gateway *g, struct exposition *page)
     put_listeners(g, page);
     put_requests(g, page);
     put_client_bytes(g, page);
-    put_one(page, FAMILY_LIMITED, metric_get(&sum.limited));
+    put_limits(g, page);
     put_users(g, page);
     put_states(g, page, FAMILY_UPSTREAM_UP);
     put_sessions(g, page);
@@ -381,6 +425,7 @@ void metrics_page_write(const struct gateway *g, struct exposition *page)
     put_lost(g, page);
     put_channels(g, page);
     put_dials(g, page);
+    put_certificates(g, page);
     put_states(g, page, FAMILY_WAITING);
     put_times(g, page, FAMILY_CHANNEL_OPEN, offsetof(struct upstream_times, open));
     put_times(g, page, FAMILY_HOLD, offsetof(struct upstream_times, hold));

@@ -326,51 +326,6 @@ void pool_forget_waits(struct pool *pool)
     pool_fill(pool);
 }
 
-bool pool_is_up(const struct pool *pool)
-{
-    return session_table_count(pool->table, SLOT_UP) > 0;
-}
-
-void pool_state(const struct pool *pool, struct pool_state *state)
-{
-    const struct deadline *retry_at = &pool->retry;
-
-    *state = (struct pool_state){
-        .up = session_table_count(pool->table, SLOT_UP),
-        .dialling = session_table_count(pool->table, SLOT_DIALLING),
-        .wanted = pool->wanted,
-        .waiting = atomic_load(&pool->table->waiting),
-        .error = pool->places.count > 0 ? pool->error : pool_hosts_missing(pool),
-        .retrying = retry_at->queue != NULL,
-    };
-    if (state->retrying && retry_at->due > pool_now(pool))
-        state->retry_ms = retry_at->due - pool_now(pool);
-}
-
-bool pool_session(const struct pool *pool, int slot, struct pool_session *session)
-{
-    const struct session_slot *b = &pool->table->slots[slot];
-    const struct pool_slot *s = &pool->slots[slot];
-    enum slot_state state = session_table_slot_state(pool->table, slot);
-
-    if (state == SLOT_EMPTY)
-        return false;
-    *session = (struct pool_session){
-        .state = state,
-        .host = s->place->label,
-        .worker = atomic_load(&b->worker),
-        .channels = atomic_load(&b->channels),
-        .rate = atomic_load(&b->rate),
-        .overdue = atomic_load(&b->overdue),
-        .asking = s->attempt != NULL && dial_attempt_is_asking(s->attempt),
-        .bytes_in = atomic_load(&b->bytes_in),
-        .bytes_out = atomic_load(&b->bytes_out),
-        .up_ms = s->attempt == NULL ? pool_now(pool) - s->since : 0,
-        .info = s->info,
-    };
-    return true;
-}
-
 static void apply_limits(struct pool *pool)
 {
     atomic_store(&pool->table->max_channels, pool->upstream->channels);

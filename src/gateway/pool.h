@@ -32,11 +32,12 @@ struct pool_room {
     struct generation *generation; /* in use: whose upstreams carry those with a jump host */
     struct history *history;       /* NULL: none (tests) */
     struct metrics metrics;        /* dials */
-    /* The same and losses, by the upstream's label. */
+    /* The same and more, by the upstream's label. */
     struct upstream_counts {
         metric dials[DIAL_STATUSES];
         metric unreachable;
         metric lost;
+        metric certificate_until; /* connection_info's, of the last login; 0: none */
     } by_upstream[LABEL_UPSTREAMS];
     /* A dial has failed; true: the callee reports it, so that the pool need not. */
     bool (*failed)(struct pool_room *room, const struct config_upstream *upstream,
@@ -89,9 +90,10 @@ struct pool_session {
     const char *host; /* as it is named in the log; valid until the pool is touched */
     int worker;
     unsigned channels;
-    unsigned rate; /* KiB a second of late */
+    bool asking;   /* its login waits for a person's answer */
+    unsigned rate; /* KiB a second of late; this and what follows is 0 until it is up */
     bool overdue;
-    bool asking; /* its login waits for a person's answer */
+    int round_trip_ms; /* to the server and back; -1: not known */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t up_ms;                     /* how long it has been up */

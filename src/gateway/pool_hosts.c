@@ -93,30 +93,6 @@ void pool_hosts_session_up(struct pool *pool, int slot)
         leave_session(pool, slot);
 }
 
-bool pool_host(const struct pool *pool, size_t number, struct pool_host *host)
-{
-    const struct place *place;
-
-    if (number >= pool->places.count)
-        return false;
-    place = pool->places.items[number];
-    *host = (struct pool_host){
-        .name = place->label,
-        .priority = place->priority,
-        .weight = place->weight,
-        .sessions = place->sessions,
-        .down = host_backoff_is_down(place->host),
-    };
-    return true;
-}
-
-bool pool_srv(const struct pool *pool, struct srv_watch_state *state)
-{
-    if (pool->watch != NULL)
-        srv_watch_state(pool->watch, state);
-    return pool->watch != NULL;
-}
-
 static void cut_overdue(struct pool *pool)
 {
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {

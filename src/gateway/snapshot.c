@@ -55,6 +55,9 @@ static json_t *session_json(int slot, const struct pool_session *session)
     put_number(object, "bytes_in", session->bytes_in);
     put_number(object, "bytes_out", session->bytes_out);
     put_number(object, "seconds", session->up_ms / 1000);
+    json_object_set_new(object, "round_trip_ms",
+                        session->round_trip_ms >= 0 ? json_integer(session->round_trip_ms)
+                                                    : json_null());
     json_object_set_new(object, "overdue", json_boolean(session->overdue));
     put_text(object, "kexalgorithm", session->info != NULL ? session->info->kex : NULL);
     put_post_quantum(object, session->info);

@@ -173,6 +173,16 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
     return p;
 }
 
+void proxy_commands_each_left(const struct proxy_commands *all, proxy_command_left_fn *each,
+                              void *arg)
+{
+    const struct proxy_command *p;
+
+    LIST_FOREACH (p, &all->list, link)
+        if (p->exited == NULL)
+            each(arg, p->pid);
+}
+
 pid_t proxy_command_process(const struct proxy_command *p)
 {
     return p->pid;

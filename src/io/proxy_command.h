@@ -28,9 +28,14 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
                                           void *arg);
 
 /* One that another program, which this process was before, has started. NULL: it cannot be watched.
- */
+ * `exited` may be NULL: it was left, or hung up. */
 struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
                                           proxy_command_exited_fn *exited, void *arg);
+
+/* Calls `each` with each command that was left, or hung up, and still runs. */
+typedef void proxy_command_left_fn(void *arg, pid_t pid);
+void proxy_commands_each_left(const struct proxy_commands *all, proxy_command_left_fn *each,
+                              void *arg);
 
 pid_t proxy_command_process(const struct proxy_command *command);
 

@@ -92,7 +92,7 @@ static void resolve_answer(struct resolve *resolve, struct answer *answer)
     switch (answer->status) {
     case RESOLVE_FOUND: counts->found++; break;
     case RESOLVE_NO_SUCH_NAME: counts->no_such_name++; break;
-    case RESOLVE_FAILED: counts->failed++; break;
+    case RESOLVE_FAILED: (*(answer->timed_out ? &counts->timed_out : &counts->failed))++; break;
     }
     resolve->question = NULL;
     resolve->answer = answer_hold(answer);
@@ -159,6 +159,14 @@ static int status_of(const struct name_question *question)
     return is_absence(v4->status) ? v6->status : v4->status;
 }
 
+static struct answer *failure_answer(int status)
+{
+    struct answer *answer = answer_new(RESOLVE_FAILED, ares_strerror(status), NULL, 0);
+
+    answer->timed_out = status == ARES_ETIMEOUT;
+    return answer;
+}
+
 /* The answer, as far as it is known. */
 static struct answer *answer_so_far(const struct name_question *question)
 {
@@ -187,7 +195,7 @@ static struct answer *answer_so_far(const struct name_question *question)
     case ARES_ENOTFOUND:
     case ARES_EBADNAME: /* "a..b", a label over 63 bytes: no host can have such a name */
         return answer_new(RESOLVE_NO_SUCH_NAME, ares_strerror(status), NULL, 0);
-    default: return answer_new(RESOLVE_FAILED, ares_strerror(status), NULL, 0);
+    default: return failure_answer(status);
     }
 }
 
@@ -311,6 +319,7 @@ static struct name_question *question_new(struct resolver *resolver, const char 
     memcpy(question->name, name, size);
     HASH_ADD_STR(resolver->questions, name, question);
     resolver->questions_asked++;
+    resolver->counts.asked++;
     for (int i = 0; i < FAMILIES; i++)
         question->families[i].question = question;
     deadline_arm(resolver->loop, &question->deadline, resolver->options.timeout_ms,

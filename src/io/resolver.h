@@ -47,9 +47,12 @@ enum resolve_status {
     RESOLVE_FAILED,       /* no server answered, SERVFAIL, ... */
 };
 
-/* Answers given since the start, by status; `cached` says how many of them came from the cache. */
+/* Answers given since the start: by status, where those that failed because no server answered in
+ * time count as timed_out only. */
 struct resolver_counts {
-    uint64_t found, no_such_name, failed, cached;
+    uint64_t found, no_such_name, failed, timed_out;
+    uint64_t cached; /* of these, those that came from the cache */
+    uint64_t asked;  /* names that servers were asked for */
 };
 
 /* NULL: c-ares could not start (logged). Options are copied. */

@@ -12,6 +12,7 @@ struct answer {
     unsigned holders;
     enum resolve_status status;
     const char *error; /* static; NULL when found */
+    bool timed_out;    /* failed, as no server answered in time */
     size_t count;
     struct ip addresses[];
 };

@@ -30,7 +30,7 @@ struct srv_question {
 /* ---- messages */
 
 /* False: it is malformed. */
-static bool read_record(const ns_msg *message, const ns_rr *record, struct target *target)
+static bool read_srv_record(const ns_msg *message, const ns_rr *record, struct target *target)
 {
     const uint8_t *data = ns_rr_rdata(*record);
     int used;
@@ -68,7 +68,7 @@ int srv_read(const uint8_t *message, size_t length, struct target *targets, uint
             continue;
         if (count == SRV_RECORDS_MAX)
             break;
-        if (!read_record(&parsed, &record, &targets[count++]))
+        if (!read_srv_record(&parsed, &record, &targets[count++]))
             return -1;
     }
     return count;

@@ -19,17 +19,18 @@
 struct agent_filter {
     int gateway;
     int agent;
-    struct buffer only;
+    bool shows_all;
+    struct buffer only; /* unless it shows all: a public half; no bytes: of no key */
 };
 
 static atomic_uint running;
 
-static bool has_only(const struct agent_filter *f, struct span key)
+static bool is_shown(const struct agent_filter *f, struct span key)
 {
     struct span only = span_of_buffer(&f->only);
 
-    return only.length == 0 ||
-           (key.length == only.length && memcmp(key.bytes, only.bytes, key.length) == 0);
+    return f->shows_all || (only.length > 0 && key.length == only.length &&
+                            memcmp(key.bytes, only.bytes, key.length) == 0);
 }
 
 static bool is_passed(const struct agent_filter *f, enum agent_request_kind kind, struct span key)
@@ -37,7 +38,7 @@ static bool is_passed(const struct agent_filter *f, enum agent_request_kind kind
     switch (kind) {
     case AGENT_ASKS_KEYS:
     case AGENT_BINDS_SESSION: return true;
-    case AGENT_ASKS_SIGNATURE: return has_only(f, key);
+    case AGENT_ASKS_SIGNATURE: return is_shown(f, key);
     case AGENT_ASKS_OTHER: break;
     }
     return false;
@@ -57,7 +58,7 @@ static bool pass_answer(const struct agent_filter *f, enum agent_request_kind ki
     struct buffer changed = {0};
     bool sent;
 
-    if (kind != AGENT_ASKS_KEYS || buffer_length(&f->only) == 0)
+    if (kind != AGENT_ASKS_KEYS || f->shows_all)
         return agent_send(f->gateway, limit, answer);
     sent = agent_keys_answer_one(answer, span_of_buffer(&f->only), &changed)
                ? agent_send(f->gateway, limit, span_of_buffer(&changed))
@@ -106,7 +107,7 @@ static void *filter_thread(void *arg)
     return NULL;
 }
 
-int agent_filter_start(int agent, struct span only)
+static int start_filter(int agent, bool shows_all, struct span only)
 {
     struct agent_filter *f;
     pthread_t thread;
@@ -121,7 +122,7 @@ int agent_filter_start(int agent, struct span only)
         return -1;
     }
     f = mem_zalloc(sizeof(*f));
-    *f = (struct agent_filter){.gateway = ends[0], .agent = agent};
+    *f = (struct agent_filter){.gateway = ends[0], .agent = agent, .shows_all = shows_all};
     buffer_append(&f->only, only.bytes, only.length);
     if (pthread_create(&thread, NULL, filter_thread, f) == 0) {
         pthread_detach(thread);
@@ -131,4 +132,14 @@ int agent_filter_start(int agent, struct span only)
     close(ends[1]);
     errno = EAGAIN;
     return -1;
+}
+
+int agent_filter_start(int agent, struct span only)
+{
+    return start_filter(agent, false, only);
+}
+
+int agent_filter_start_all(int agent)
+{
+    return start_filter(agent, true, (struct span){0});
 }

@@ -10,9 +10,12 @@
 #define AGENT_FILTERS_MAX 1024
 
 /* Serves `agent`, a connection to an agent, which is taken over, on a thread of its own, until
- * either side ends. `only`, of which a copy is made: the key that is to be seen and used; no bytes:
- * all keys. Returns the end for the gateway, which is close-on-exec and the caller's, or -1: errno
- * (EAGAIN: there are AGENT_FILTERS_MAX). */
+ * either side ends. The one key of this public half, of which a copy is made, is to be seen and
+ * used; no bytes: none. Returns the end for the gateway, which is close-on-exec and the caller's,
+ * or -1: errno (EAGAIN: there are AGENT_FILTERS_MAX). */
 int agent_filter_start(int agent, struct span only);
+
+/* The same for all keys that the agent has. */
+int agent_filter_start_all(int agent);
 
 #endif

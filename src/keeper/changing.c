@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/socket_calls.h"
+#include "keeper/forward_sockets.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -148,7 +149,9 @@ static void changing_settle(struct keeper_change *change, bool in_use)
         k->config = config_ref(config);
         if (k->current != NULL)
             child_use(k->current, config);
+        forward_sockets_keep(k->forward_sockets, config);
         keeper_apply_log(k);
+        kept_keys_review(k);
     }
     changing_discard(change);
 }

@@ -8,6 +8,7 @@
 #include "io/background.h"
 #include "io/notify.h"
 #include "io/own_program.h"
+#include "keeper/forward_sockets.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -102,6 +103,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         upgrade_abandon(k);
         changing_abandon(k);
         bound_sockets_close(k->sockets, false);
+        forward_sockets_keep(k->forward_sockets, NULL);
         return true;
     case GATEWAY_SERVICE: return service_line_open(k->current, fd);
     case KEEPER_START:
@@ -216,6 +218,7 @@ void child_ended(void *arg)
         log_info("the gateway that listened before (process %d) has ended", (int)child->pid);
     }
     child_free(child);
+    kept_keys_review(k);
     keeper_child_gone(k);
 }
 

@@ -160,6 +160,20 @@ struct config *child_config(const struct gateway_child *child)
     return offered != NULL ? offered : child->config;
 }
 
+bool child_find_place(const struct gateway_child *child, const char *name, const char *entry,
+                      struct child_place *place)
+{
+    struct config *const asked_by[] = {child_config(child), child->config};
+
+    for (size_t i = 0; i < sizeof(asked_by) / sizeof(asked_by[0]); i++) {
+        place->config = asked_by[i];
+        place->upstream = config_upstream(place->config, name);
+        if (place->upstream != NULL && upstream_host_find(place->upstream, entry, &place->host))
+            return true;
+    }
+    return false;
+}
+
 void child_use(struct gateway_child *child, struct config *config)
 {
     config_ref(config);

@@ -8,6 +8,7 @@
 #include "io/background.h"
 #include "io/own_program.h"
 #include "io/sandbox.h"
+#include "keeper/forward_sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,6 +119,7 @@ void keeper_end(struct keeper *k, int status)
         deadline_cancel(&k->patience);
     upgrade_abandon(k);
     bound_sockets_close(k->sockets, true);
+    forward_sockets_keep(k->forward_sockets, NULL);
     keeper_child_gone(k);
 }
 
@@ -274,6 +276,7 @@ static bool keeper_take_over(struct keeper *k)
     }
     log_info("upgraded to adit %s", PACKAGE_VERSION);
     upgrade_succeed(k, config);
+    kept_keys_review(k); /* (what the program before had no time for) */
     return true;
 }
 
@@ -305,6 +308,7 @@ static bool keeper_start(struct keeper *k)
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
+    k->forward_sockets = forward_sockets_new(k->loop);
     k->signals = signals_new(k->loop, handled, signals, on_keeper_signal, k);
     if (k->signals == NULL)
         return false;
@@ -312,6 +316,7 @@ static bool keeper_start(struct keeper *k)
         return keeper_take_over(k);
     if (!bind_sockets(k))
         return false;
+    forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);
     if (!current_start(k))
         return false;
@@ -331,7 +336,9 @@ static void keeper_free(struct keeper *k)
     proxy_commands_free(k->commands);
     signals_free(k->signals);
     bound_sockets_free(k->sockets);
+    forward_sockets_free(k->forward_sockets);
     login_lines_free(k);
+    kept_keys_free(k);
     key_agent_free(k->keys);
     mailbox_free(k->mailbox);
     loop_free(k->loop);

@@ -2,6 +2,7 @@
 #ifndef ADIT_KEEPER_KEEPER_PARTS_H
 #define ADIT_KEEPER_KEEPER_PARTS_H
 
+#include "conf/upstream_host.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
 #include "io/packets.h"
@@ -11,8 +12,10 @@
 #include "keeper/key_agent.h"
 #include "keeper/password_checks.h"
 
+struct forward_sockets;
 struct keeper_change;
 struct keeper_line;
+struct key_review;
 struct keeper_upgrade;
 
 /* Packets that a gateway does not read: beyond that nothing of it is read. (It is no fault of a
@@ -42,6 +45,7 @@ struct keeper {
     struct mailbox *mailbox;
     struct signals *signals;
     struct bound_sockets *sockets;
+    struct forward_sockets *forward_sockets;
     struct password_checks *checks;
     struct proxy_commands *commands;
 
@@ -56,7 +60,8 @@ struct keeper {
     LIST_HEAD(, keeper_line) lines; /* login lines */
     unsigned line_count;
     struct key_agent *keys;
-    bool reload_missed; /* SIGHUP came while there was no gateway */
+    struct key_review *key_review; /* under way; NULL: none */
+    bool reload_missed;            /* SIGHUP came while there was no gateway */
 
     bool trial;         /* ends once all is up */
     bool had_terminal;  /* at the start */
@@ -107,6 +112,18 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
 
 /* The configuration that it asks by: what it was offered last it may have in use already. */
 struct config *child_config(const struct gateway_child *child);
+
+/* A host of an upstream, and the configuration that has it. */
+struct child_place {
+    struct config *config; /* the child's, or the change's */
+    const struct config_upstream *upstream;
+    struct upstream_host host;
+};
+
+/* Finds a host by its upstream and by what stands in the configuration for it: a gateway that was
+ * just offered a configuration may ask by that or by the one before. False: neither has it. */
+bool child_find_place(const struct gateway_child *child, const char *upstream, const char *entry,
+                      struct child_place *place);
 
 /* It has the configuration in use. */
 void child_use(struct gateway_child *child, struct config *config);
@@ -205,12 +222,25 @@ void login_lines_add(struct gateway_child *child, struct keeper_message *message
 /* The gateway has ended: so do its logins, whoever has the other ends of their lines. */
 void login_lines_cut(const struct gateway_child *child);
 
+/* The configuration of each. */
+typedef void login_line_config_fn(void *arg, const struct config *config);
+void login_lines_each_config(const struct keeper *k, login_line_config_fn *each, void *arg);
+
 /* Ends all of them, with the questions that are being asked, and waits for their threads. False: a
  * thread still waits for a file. */
 bool login_lines_end(struct keeper *k);
 
 /* After the loop, before the mailbox is freed. */
 void login_lines_free(struct keeper *k);
+
+/* kept_keys.c */
+
+/* A configuration is in use no more: has the agent forget the keys that no other one has, on a
+ * thread. */
+void kept_keys_review(struct keeper *k);
+
+/* After the loop, before the mailbox and the agent are freed. */
+void kept_keys_free(struct keeper *k);
 
 /* changing.c */
 

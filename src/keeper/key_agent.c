@@ -170,8 +170,7 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* Has the agent forget a key, unless another file has it too. */
-static void remove_from_agent(const struct key_agent *keys, struct span key)
+void key_agent_remove(const struct key_agent *keys, struct span key)
 {
     static const uint8_t number = AGENT_REMOVE_IDENTITY;
     struct buffer request = {0}, answer = {0};
@@ -196,12 +195,8 @@ static void note_loaded(struct key_agent *keys, const char *path, const struct s
     *fresh = (struct loaded_key){.path = mem_strdup(path), .file = *file};
     buffer_append(&fresh->key, key.bytes, key.length);
     LIST_INSERT_HEAD(&keys->loaded, fresh, link);
-    if (old == NULL)
-        return;
-    LIST_REMOVE(old, link);
-    remove_from_agent(keys, span_of_buffer(&old->key));
-    LIST_INSERT_HEAD(&keys->loaded, old, link);
-    loaded_key_forget(old);
+    if (old != NULL)
+        loaded_key_remove(keys, old);
 }
 
 static struct key_result failure(enum key_state state, char *problem)
@@ -302,9 +297,12 @@ static struct key_result load_file(struct key_agent *keys, const char *path, con
 {
     struct stat file;
     struct key_result known = inspect_file(path, &file);
+    struct loaded_key *gone = known.state == KEY_MISSING ? find_loaded(keys, path) : NULL;
     struct key_result result;
     char *problem;
 
+    if (gone != NULL)
+        loaded_key_remove(keys, gone);
     if (known.state != KEY_LOADED)
         return known;
     result = add_file(keys, path, passphrase, connection);

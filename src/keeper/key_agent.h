@@ -1,7 +1,8 @@
 /* The private keys of logins: an ssh-agent(1) of the keeper's own has them, which is started when
  * the first key is needed and ends with the keeper. ssh-add(1) reads the files, so that each format
  * of OpenSSH is read, and adit answers its question for a passphrase. A key stays until its file is
- * another one. Any thread; all calls but key_agent_new may wait for programs.
+ * another one or is gone, or until key_agent_keep leaves it out. Any thread; all calls but
+ * key_agent_new may wait for programs.
  *
  * The agent asks for no passphrase a second time: after an upgrade (key_agent_save) it has its keys
  * still. */
@@ -10,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/ssh_bytes.h"
+#include "conf/config.h"
 #include "conf/words.h"
 
 #include <stdbool.h>
@@ -48,6 +50,13 @@ struct key_result {
 struct key_result key_agent_load(struct key_agent *keys, const char *path, const char *passphrase,
                                  int connection);
 void key_result_clear(struct key_result *result);
+
+/* Has the agent forget each key whose file is not one of `paths`, with its passphrase: a key that
+ * no configuration has any more. */
+void key_agent_keep(struct key_agent *keys, const struct string_list *paths);
+
+/* The name by which a key's passphrase is kept in base/secrets.h; the caller frees. */
+char *key_passphrase_name(const char *path);
 
 /* A connection to the agent, the caller's; -1: errno. */
 int key_agent_connect(struct key_agent *keys);

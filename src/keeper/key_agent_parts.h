@@ -31,4 +31,9 @@ struct key_agent {
 
 void loaded_key_forget(struct loaded_key *key);
 
+/* With the lock held: has the agent forget a key, unless another file of the list has it too; and
+ * one of the list itself, which is freed. */
+void key_agent_remove(const struct key_agent *keys, struct span key);
+void loaded_key_remove(struct key_agent *keys, struct loaded_key *key);
+
 #endif

@@ -28,7 +28,9 @@ static const char *user_agent(const struct login *l)
 
     if (path == NULL)
         path = getenv("SSH_AUTH_SOCK");
-    return l->upstream->agent && path != NULL && *path != '\0' ? path : NULL;
+    return l->upstream->agent && l->upstream->pubkey_authentication && path != NULL && *path != '\0'
+               ? path
+               : NULL;
 }
 
 void login_prepare_keys(struct login *l)
@@ -54,9 +56,9 @@ bool login_list_keys(struct login *l, struct login_reply *reply)
     if (l->has_identities)
         return false;
     l->has_identities = true;
-    if (!login_loads_keys(l))
+    if (l->upstream->pubkey_authentication && !login_loads_keys(l))
         return true;
-    if (!l->has_prepared)
+    if (l->upstream->pubkey_authentication && !l->has_prepared)
         l->identities = identities_find(l->upstream, NULL);
     identities_write(&l->identities, &list);
     reply->descriptor = memory_file_new("adit-keys", buffer_data(&list), buffer_length(&list));
@@ -65,12 +67,10 @@ bool login_list_keys(struct login *l, struct login_reply *reply)
     return true;
 }
 
-/* A connection is given as it is by the agent, or the reason. */
-static void give_agent(struct login_reply *reply, int agent, struct span only, uint32_t open,
-                       uint32_t failed)
+/* A connection to a filter is given, or the reason why there is none. */
+static void give_agent(struct login_reply *reply, int filter, uint32_t open, uint32_t failed)
 {
-    if (agent >= 0)
-        reply->descriptor = agent_filter_start(agent, only);
+    reply->descriptor = filter;
     reply->numbers[0] = reply->descriptor >= 0 ? open : failed;
     if (reply->descriptor < 0)
         reply->text = mem_strdup(strerror(errno));
@@ -80,11 +80,13 @@ void login_open_agent(struct login *l, struct login_reply *reply)
 {
     const char *path = user_agent(l);
 
+    int agent;
+
     reply->numbers[0] = LOGIN_AGENT_OFF;
     if (path == NULL)
         return;
-    /* (Without waiting for an agent that accepts no connection.) */
-    give_agent(reply, unix_connect(path, DESCRIPTOR_GATEWAY), (struct span){0}, LOGIN_AGENT_OPEN,
+    agent = unix_connect(path, DESCRIPTOR_GATEWAY); /* (without waiting for it to accept) */
+    give_agent(reply, agent >= 0 ? agent_filter_start_all(agent) : -1, LOGIN_AGENT_OPEN,
                LOGIN_AGENT_FAILED);
 }
 
@@ -137,7 +139,8 @@ static void reply_key(struct login *l, struct key_result *result, struct login_r
     };
 
     if (result->state == KEY_LOADED) {
-        give_agent(reply, key_agent_connect(l->keys), span_of_buffer(&result->key),
+        int agent = key_agent_connect(l->keys);
+        give_agent(reply, agent >= 0 ? agent_filter_start(agent, span_of_buffer(&result->key)) : -1,
                    LOGIN_KEY_LOADED, LOGIN_KEY_UNUSABLE);
         if (reply->descriptor < 0)
             return;
@@ -159,7 +162,7 @@ bool login_load_key(struct login *l, uint32_t number, bool asks, struct login_re
     if (number >= l->identities.count || (asks && !l->asker.has_turn))
         return false;
     path = l->identities.items[number].path;
-    memory = mem_printf("passphrase of %s", path);
+    memory = key_passphrase_name(path);
     result = load_known(l, path, memory);
     if (asks && result.state == KEY_ENCRYPTED) {
         key_result_clear(&result);

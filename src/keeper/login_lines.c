@@ -71,8 +71,13 @@ static void line_discard(struct keeper_line *line)
 
 static void line_ended(struct message *message, void *owner)
 {
-    (void)owner;
-    line_discard(container_of(message, struct keeper_line, message));
+    struct keeper_line *line = container_of(message, struct keeper_line, message);
+    struct keeper *k = owner;
+    bool is_old = line->config != k->config;
+
+    line_discard(line);
+    if (is_old)
+        kept_keys_review(k);
 }
 
 static void line_dropped(struct message *message)
@@ -99,29 +104,7 @@ static bool start_thread(struct keeper_line *line)
     return false;
 }
 
-/* What a login is at, in a configuration. */
-struct login_place {
-    struct config *config;
-    const struct config_upstream *upstream;
-    struct upstream_host host;
-};
-
-/* (A gateway that was just offered a configuration may ask by either.) */
-static bool find_place(const struct gateway_child *child, const char *name, const char *entry,
-                       struct login_place *place)
-{
-    struct config *const asked_by[] = {child_config(child), child->config};
-
-    for (size_t i = 0; i < sizeof(asked_by) / sizeof(asked_by[0]); i++) {
-        place->config = asked_by[i];
-        place->upstream = config_upstream(place->config, name);
-        if (place->upstream != NULL && upstream_host_find(place->upstream, entry, &place->host))
-            return true;
-    }
-    return false;
-}
-
-static void line_start(struct gateway_child *child, const struct login_place *place, int *end)
+static void line_start(struct gateway_child *child, const struct child_place *place, int *end)
 {
     struct keeper *k = child->keeper;
     struct keeper_line *line = mem_zalloc(sizeof(*line));
@@ -149,14 +132,14 @@ void login_lines_add(struct gateway_child *child, struct keeper_message *message
 {
     char *name = login_text(keeper_message_text(message));
     char *entry = login_text(keeper_message_text(message));
-    struct login_place place;
+    struct child_place place;
 
     if (*end < 0)
         log_warning(
             "no descriptors are left for a login: raise the limit (ulimit -n, LimitNOFILE)");
     else if (child->keeper->line_count == LINES_MAX)
         log_warning("the gateway has more than %d logins under way: one is refused", LINES_MAX);
-    else if (find_place(child, name, entry, &place))
+    else if (child_find_place(child, name, entry, &place))
         line_start(child, &place, end);
     else
         log_info("upstream %s, host %s: a login that the configuration does not have any more",
@@ -174,6 +157,14 @@ void login_lines_cut(const struct gateway_child *child)
             line->child = NULL;
             socket_shutdown(line->end);
         }
+}
+
+void login_lines_each_config(const struct keeper *k, login_line_config_fn *each, void *arg)
+{
+    const struct keeper_line *line;
+
+    LIST_FOREACH (line, &k->lines, link)
+        each(arg, line->config);
 }
 
 bool login_lines_end(struct keeper *k)

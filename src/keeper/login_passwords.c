@@ -21,15 +21,22 @@ static enum login_result read_secret_file(struct login *l, const char *path, con
     return LOGIN_OK;
 }
 
+/* Whether a password may be sent at all. */
+static bool may_send(const struct login *l)
+{
+    return l->upstream->password_authentication || l->upstream->kbd_interactive_authentication;
+}
+
 enum login_result login_read_password(struct login *l)
 {
     const struct config_upstream *upstream = l->upstream;
-    enum login_result result =
-        read_secret_file(l, upstream->password_file, "password_file", &l->password);
+    enum login_result result = LOGIN_OK;
 
-    return result != LOGIN_OK
-               ? result
-               : read_secret_file(l, upstream->passphrase_file, "passphrase_file", &l->passphrase);
+    if (may_send(l))
+        result = read_secret_file(l, upstream->password_file, "password_file", &l->password);
+    if (result == LOGIN_OK && upstream->pubkey_authentication)
+        result = read_secret_file(l, upstream->passphrase_file, "passphrase_file", &l->passphrase);
+    return result;
 }
 
 /* The key under which a password that a person gave is kept: the same name behind another jump
@@ -55,6 +62,8 @@ const char *login_password(struct login *l, enum login_password which)
 {
     if (which == LOGIN_PASSWORD_CONFIGURED)
         return l->password;
+    if (!may_send(l))
+        return NULL;
     secret_free(l->kept);
     l->kept = secrets_get(memory_of(l));
     return l->kept;

@@ -140,16 +140,28 @@ static void answer_turn(struct login *l, bool begins, struct login_reply *reply)
     reply->text = mem_strdup(can ? NULL : l->asker.missing);
 }
 
+/* Whether a method that is allowed asks such a question. */
+static bool may_be_asked(const struct login *l, enum login_question question)
+{
+    switch (question) {
+    case LOGIN_QUESTION_PASSWORD: return l->upstream->password_authentication;
+    case LOGIN_QUESTION_SERVER: return l->upstream->kbd_interactive_authentication;
+    case LOGIN_QUESTION_PASSPHRASE: /* (that of a key that the keeper loads is no gateway's) */
+        return l->upstream->pubkey_authentication && !login_loads_keys(l);
+    case LOGIN_QUESTIONS: break;
+    }
+    return false;
+}
+
 static bool answer_question(struct login *l, const struct login_message *request,
                             struct login_reply *reply)
 {
-    /* (The passphrase of a key that the keeper loads is no gateway's.) */
-    if (!l->asker.has_turn ||
-        (request->numbers[0] == LOGIN_QUESTION_PASSPHRASE && login_loads_keys(l)))
+    enum login_question question = (enum login_question)request->numbers[0];
+
+    if (!l->asker.has_turn || !may_be_asked(l, question))
         return false;
-    reply->text =
-        login_question(l, (enum login_question)request->numbers[0], request->numbers[1] != 0,
-                       request->numbers[2] != 0, request->texts[0]);
+    reply->text = login_question(l, question, request->numbers[1] != 0, request->numbers[2] != 0,
+                                 request->texts[0]);
     reply->numbers[0] = reply->text != NULL;
     return true;
 }

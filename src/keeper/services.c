@@ -7,6 +7,7 @@
 #include "conf/master_socket.h"
 #include "conf/upstream_host.h"
 #include "io/unix_connect.h"
+#include "keeper/forward_sockets.h"
 #include "wire/service.h"
 
 #include <errno.h>
@@ -38,14 +39,20 @@ struct line_request {
 };
 
 /* Answers. (`fd` is closed once it is sent.) */
-static void answer_line(struct service_line *line, enum service_kind kind, const uint32_t *numbers,
-                        int fd)
+static void answer_with_text(struct service_line *line, enum service_kind kind,
+                             const uint32_t *numbers, const char *text, int fd)
 {
     struct buffer packet = {0};
 
-    service_message_write(&packet, kind, numbers, NULL);
+    service_message_write(&packet, kind, numbers, &text);
     packets_send(line->packets, (struct span){buffer_data(&packet), buffer_length(&packet)}, fd);
     buffer_clear(&packet);
+}
+
+static void answer_line(struct service_line *line, enum service_kind kind, const uint32_t *numbers,
+                        int fd)
+{
+    answer_with_text(line, kind, numbers, NULL, fd);
 }
 
 static void answer_failed(struct service_line *line, uint32_t number, int error)
@@ -211,6 +218,27 @@ static void connect_master(struct service_line *line, const struct service_messa
     free(name);
 }
 
+/* A socket that the master connects to for a remote forward. */
+static void listen_for_forward(struct service_line *line, const struct service_message *message)
+{
+    const struct config *config = child_config(line->child);
+    uint32_t number = message->numbers[0];
+    char *name = string_of(message->texts[0]);
+    const struct config_forward *forward = config_forward(config, name);
+    struct forward_bound bound = {.fd = -1, .error = ENOENT};
+
+    free(name);
+    /* (What is not needed any more goes first: the port may be wanted again.) */
+    if (line->child == line->child->keeper->current)
+        forward_sockets_keep(line->child->keeper->forward_sockets, config);
+    if (forward != NULL)
+        bound = forward_sockets_get(line->child->keeper->forward_sockets, config, forward);
+    if (bound.fd >= 0)
+        answer_with_text(line, SERVICE_LISTENING, &number, bound.path, bound.fd);
+    else
+        answer_failed(line, number, bound.error);
+}
+
 /* Commands. */
 
 static void on_line_command_exited(void *arg, int status, int number)
@@ -224,24 +252,24 @@ static void on_line_command_exited(void *arg, int status, int number)
 }
 
 /* The ProxyCommand for a host of an upstream; the caller frees. NULL: there is none. */
-static char *command_for(const struct config *config, const struct service_message *message)
+static char *command_for(const struct gateway_child *child, const struct service_message *message)
 {
     char *name = string_of(message->texts[0]);
     char *entry = string_of(message->texts[1]);
-    const struct config_upstream *upstream = config_upstream(config, name);
-    struct upstream_host host;
-    bool found = upstream != NULL && upstream->proxy_command != NULL &&
-                 upstream_host_find(upstream, entry, &host);
+    struct child_place place;
+    bool found = child_find_place(child, name, entry, &place);
 
-    free(name);
     free(entry);
-    return found ? upstream_host_command(upstream, &host) : NULL;
+    free(name);
+    return found && place.upstream->proxy_command != NULL
+               ? upstream_host_command(place.upstream, &place.host)
+               : NULL;
 }
 
 static void begin_command(struct service_line *line, const struct service_message *message)
 {
     uint32_t number = message->numbers[0];
-    char *command = command_for(child_config(line->child), message);
+    char *command = command_for(line->child, message);
     struct line_request *request;
     int ends[2];
 
@@ -286,11 +314,13 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_FORWARD: connect_forward(line, message); return true;
     case SERVICE_AGENT: connect_user_agent(line, message); return true;
     case SERVICE_MASTER: connect_master(line, message); return true;
+    case SERVICE_LISTEN: listen_for_forward(line, message); return true;
     case SERVICE_COMMAND: begin_command(line, message); return true;
     case SERVICE_FORGET: line_forget(line, message->numbers[0], false); return true;
     case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;
     case SERVICE_VERDICT:
     case SERVICE_CONNECTED:
+    case SERVICE_LISTENING:
     case SERVICE_INPUT:
     case SERVICE_OUTPUT:
     case SERVICE_FAILED:

@@ -8,6 +8,7 @@
 #include "io/own_program.h"
 #include "io/socket_calls.h"
 #include "io/subprocess.h"
+#include "keeper/forward_sockets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -243,6 +244,7 @@ void upgrade_successor_up(struct keeper *k)
     k->successor = NULL;
     config_unref(k->config);
     k->config = config_ref(upgrade->config);
+    forward_sockets_keep(k->forward_sockets, k->config);
     keeper_apply_log(k);
     log_info("upgrade: the new gateway (process %d) listens", (int)k->current->pid);
     upgrade_end(upgrade);

@@ -55,6 +55,15 @@ static void hand_command(void *arg, uint32_t request, pid_t pid)
         line(to->out, "command", (const uint64_t[]){request, (uint64_t)pid}, 2);
 }
 
+/* (Nobody asks for it any more; but it is this process's child, to be waited for.) */
+static void hand_left(void *arg, pid_t pid)
+{
+    const struct inheritance *to = arg;
+
+    if (to->out != NULL)
+        line(to->out, "left", (const uint64_t[]){(uint64_t)pid}, 1);
+}
+
 /* (The child's service lines follow it, each with the commands that it has.) */
 static void hand_child(struct inheritance *to, const char *name, const struct gateway_child *child)
 {
@@ -101,6 +110,7 @@ static void hand_all(struct inheritance *to)
         hand_child(to, "retired", child);
     bound_sockets_each(k->sockets, hand_socket, to);
     key_agent_save(k->keys, to->flags, to->out);
+    proxy_commands_each_left(k->commands, hand_left, to);
 }
 
 /* A file with the text, which is overwritten and freed, that is inherited. -1: errno. */
@@ -241,6 +251,16 @@ static bool take_line_command(const struct keeper *k, struct word_reader *words)
     return true;
 }
 
+static bool take_left_command(const struct keeper *k, struct word_reader *words)
+{
+    uint64_t pid;
+
+    if (!take_numbers(words, &pid, 1))
+        return false;
+    proxy_command_adopt(k->commands, (pid_t)pid, NULL, NULL);
+    return true;
+}
+
 static bool take_service(struct keeper *k, struct word_reader *words)
 {
     struct gateway_child *child = last_child(k);
@@ -277,6 +297,8 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return key_agent_restore(k->keys, words);
     if (strcmp(name, "command") == 0)
         return take_line_command(k, words);
+    if (strcmp(name, "left") == 0)
+        return take_left_command(k, words);
     if (strcmp(name, "end") == 0)
         return true;
     child = take_child(k, words);

@@ -29,10 +29,12 @@ struct connection_info {
     char cipher_out[64];
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */
     char mac_out[64];
-    char compression[32]; /* "none", "zlib@openssh.com" */
-    char login[128];      /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
-    bool asks_anew;       /* a person was asked for something that is not kept: so it will be at
-                             every dial */
+    char compression[32];       /* "none", "zlib@openssh.com" */
+    char login[128];            /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
+    uint64_t certificate_until; /* when a certificate that it logged in by ends, in seconds since
+                                   1970; 0: there is none, or it does not end */
+    bool asks_anew; /* a person was asked for something that is not kept: so it will be at
+                       every dial */
     /* How long the server took to answer the first request of the login: no less than the way there
      * and back. */
     uint64_t answer_ms;
@@ -95,12 +97,20 @@ struct dial {
  * `error` (errno(3); EAGAIN: the listener has no room for another one at present). */
 typedef void session_reached_fn(void *arg, int fd, int error);
 
-/* How a session gets further connections to the master that it joined: the process that it runs in
- * may not be allowed to connect. */
+/* A unix socket that was asked for: it listens at `path` (valid during the call), and is the
+ * callee's; -1: there is none, for `error` (errno(3)). */
+typedef void session_bound_fn(void *arg, int fd, const char *path, int error);
+
+/* How a session gets further connections to the master that it joined, and sockets that the master
+ * can connect to: the process that it runs in may not be allowed to connect and to bind. */
 struct session_way {
     /* Asks for one for `owner`; `reached` is called once, never inside the call. */
     struct session_reach *(*reach)(void *owner, session_reached_fn *reached, void *arg);
-    /* `reached` will not be called. NULL is fine. */
+    /* Asks for a socket for the connections of the remote forward of that name (copied); `bound` is
+     * called once, never inside the call. */
+    struct session_reach *(*bind)(void *owner, const char *forward, session_bound_fn *bound,
+                                  void *arg);
+    /* `reached` or `bound` will not be called. NULL is fine. */
     void (*forget)(struct session_reach *reach);
 };
 

@@ -37,12 +37,28 @@ typedef void session_opened_fn(void *arg, struct endpoint *channel,
 /* A forwarded open is gone, since its session died before it was answered. */
 typedef void forwarded_open_lost_fn(void *arg);
 
+/* Where the server is to listen. */
+struct listen_place {
+    const char *forward; /* the name of its [forward]; NULL: it is a client's own (SOCKS BIND) */
+    /* "" is every address, "localhost" loopback, else an address or name (sshd_config(5),
+     * GatewayPorts); or, with `is_unix`, the path of a unix socket at the server. */
+    const char *bind;
+    bool is_unix;
+    uint16_t port; /* 0: the server picks one */
+};
+
+/* What the server answers. */
+struct listen_answer {
+    bool listens;
+    uint16_t port;   /* that it listens on; 0 for a unix socket */
+    const char *why; /* it does not: in its words, valid during the call; NULL: it has said none */
+};
+
 struct session_listen_events {
-    /* The server answered: it listens on `port`; or it refused, and `port` is 0. Called once. The
-     * callee may free the listen; if it was refused the callee must. */
-    void (*answered)(void *arg, uint16_t port);
-    /* A connection came in, from `origin` in the server's words (valid until it is answered). The
-     * callee answers it, now or later. */
+    /* Called once. The callee may free the listen; if it was refused the callee must. */
+    void (*answered)(void *arg, const struct listen_answer *answer);
+    /* A connection came in, from `origin` in the server's words (valid until it is answered; "": it
+     * is not known). The callee answers it, now or later. */
     void (*forwarded)(void *arg, struct forwarded_open *forwarded, const char *origin,
                       uint16_t origin_port);
     /* The session died, and the listen is gone. */
@@ -58,7 +74,8 @@ struct session_state {
     uint32_t abandoned;     /* opens that were cancelled and that the server has not answered */
     uint64_t silent_ms;     /* while an open waits, or session_check: how long the server has sent
                                nothing     at all; else 0 */
-    uint64_t round_trip_ms; /* the way to the server and back, as far as it is known; else 0 */
+    bool round_trip_known;  /* the way to the server and back: the shortest that was seen ... */
+    uint64_t round_trip_ms; /* ... which is 0 where it is not known */
     uint64_t keepalive_answers; /* keepalives after which the server has sent something ... */
     uint64_t keepalive_ms;      /* ... and how long that took the last time */
     /* The open that waits for its answer for the longest time, of cancelled ones too; NULL: none
@@ -92,7 +109,7 @@ struct session_operations {
                                        session_opened_fn *opened, void *arg);
     void (*shell_resize)(struct session_shell *shell, const struct shell_size *size);
     void (*open_cancel)(struct session_open *open);
-    struct session_listen *(*listen)(struct session *session, const char *bind, uint16_t port,
+    struct session_listen *(*listen)(struct session *session, const struct listen_place *place,
                                      const struct session_listen_events *events, void *arg);
     void (*listen_free)(struct session_listen *listen);
     void (*forwarded_own)(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,
@@ -176,20 +193,20 @@ static inline void session_open_cancel(struct session_open *open)
 
 /* Remote forwards. */
 
-/* A port that the server listens on for us (RFC 4254 section 7.1). */
+/* What the server listens on for us: a port (RFC 4254 section 7.1), or a unix socket
+ * (streamlocal-forward@openssh.com, PROTOCOL section 2.4 of OpenSSH). */
 struct session_listen {
     const struct session_operations *operations;
 };
 
-/* Asks the server to listen on `port` (0: the server picks one) of `bind`: "" is every address,
- * "localhost" loopback, else an address or name (sshd_config(5), GatewayPorts). `bind` and `events`
- * are copied. */
-static inline struct session_listen *session_listen(struct session *session, const char *bind,
-                                                    uint16_t port,
+/* Asks the server to listen there. Everything is copied. An engine that cannot answers that it is
+ * refused. */
+static inline struct session_listen *session_listen(struct session *session,
+                                                    const struct listen_place *place,
                                                     const struct session_listen_events *events,
                                                     void *arg)
 {
-    return session->operations->listen(session, bind, port, events, arg);
+    return session->operations->listen(session, place, events, arg);
 }
 
 /* The server shall listen no more; connections that came in by the listen go on. No event comes. */

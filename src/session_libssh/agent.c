@@ -164,6 +164,11 @@ bool agent_is_certificate(const struct agent *a, size_t key)
     return key_blob_is_certificate(&a->keys[key].blob);
 }
 
+const struct key_blob *agent_key_blob(const struct agent *a, size_t key)
+{
+    return &a->keys[key].blob;
+}
+
 const char *agent_comment(const struct agent *a, size_t key)
 {
     return a->keys[key].comment;

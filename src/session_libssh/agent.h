@@ -56,6 +56,7 @@ bool agent_has(const struct agent *agent, const struct key_blob *key);
 size_t agent_count(const struct agent *agent);
 bool agent_is_named(const struct agent *agent, size_t key);
 bool agent_is_certificate(const struct agent *agent, size_t key);
+const struct key_blob *agent_key_blob(const struct agent *agent, size_t key);
 const char *agent_comment(const struct agent *agent, size_t key);
 
 /* The key as libssh has it, which the caller frees; NULL: libssh does not know its type. */

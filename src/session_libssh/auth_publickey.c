@@ -292,21 +292,49 @@ void auth_keys_free(struct auth_keys *keys)
     free(keys);
 }
 
-static bool has_certificate(const struct authentication *a, const struct key_attempt *attempt)
+/* The certificate that is offered; NULL: none is. */
+static const struct key_blob *certificate_of(const struct authentication *a,
+                                             const struct key_attempt *attempt)
 {
-    return attempt->identity == NULL ? agent_is_certificate(a->keys->agent, attempt->agent_key)
-                                     : attempt->certificate != NULL;
+    if (attempt->identity != NULL)
+        return attempt->certificate != NULL
+                   ? identities_certificate(&a->keys->all, attempt->identity, attempt->certificate)
+                   : NULL;
+    return agent_is_certificate(a->keys->agent, attempt->agent_key)
+               ? agent_key_blob(a->keys->agent, attempt->agent_key)
+               : NULL;
 }
 
-static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
+/* The server took a certificate. (Of a login by two of them, the one that ends first counts.) */
+static void note_certificate(struct authentication *a, const struct key_blob *certificate)
 {
-    algorithms_set_signatures(a->h, has_certificate(a, attempt));
+    uint64_t *noted = &a->h->info.certificate_until;
+    uint64_t until = key_blob_valid_until(certificate);
+
+    if (until != 0 && (*noted == 0 || until < *noted))
+        *noted = until;
+}
+
+static int try_key(struct authentication *a, const struct key_attempt *attempt)
+{
     if (attempt->identity == NULL)
         return try_agent(a, attempt->agent_key);
     if (attempt->identity->given_up)
         return SSH_AUTH_DENIED;
     return a->keys->kept ? auth_try_kept_key(a, attempt->identity, attempt->certificate)
                          : auth_try_key_file(a, attempt->identity, attempt->certificate);
+}
+
+static int try_attempt(struct authentication *a, const struct key_attempt *attempt)
+{
+    const struct key_blob *certificate = certificate_of(a, attempt);
+    int answer;
+
+    algorithms_set_signatures(a->h, certificate != NULL);
+    answer = try_key(a, attempt);
+    if (certificate != NULL && (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL))
+        note_certificate(a, certificate);
+    return answer;
 }
 
 /* Tries each key once. After a partial success the next call begins with the key behind the one

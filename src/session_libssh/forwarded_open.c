@@ -115,14 +115,14 @@ static void listen_answered(struct global_request *request, bool accepted, uint1
     session_debug(l->session, "the server %s on '%s' port %u",
                   l->up ? "listens" : "does not listen", l->bind, l->up ? port : request->port);
     if (!l->abandoned)
-        l->events.answered(l->arg, port);
+        l->events.answered(l->arg, &(struct listen_answer){.listens = port != 0, .port = port});
     else if (l->up)
         listen_cancel(l);
     else
         listen_forget(l);
 }
 
-struct session_listen *libssh_listen(struct session *session, const char *bind, uint16_t port,
+struct session_listen *libssh_listen(struct session *session, const struct listen_place *place,
                                      const struct session_listen_events *events, void *arg)
 {
     struct libssh_session *s = libssh_session_of(session);
@@ -132,13 +132,13 @@ struct session_listen *libssh_listen(struct session *session, const char *bind, 
     l->session = s;
     l->events = *events;
     l->arg = arg;
-    l->bind = mem_strdup(bind);
+    l->bind = mem_strdup(place->bind);
     l->request =
-        (struct global_request){.bind = l->bind, .port = port, .answered = listen_answered};
+        (struct global_request){.bind = l->bind, .port = place->port, .answered = listen_answered};
     TAILQ_INSERT_TAIL(&s->forwarded.listens, l, link);
     /* (From before the request: a connection may come in one read with the answer.) */
     forwarded_opens_expect(s);
-    session_debug(s, "listen on '%s' port %u asked", bind, port);
+    session_debug(s, "listen on '%s' port %u asked", place->bind, place->port);
     global_requests_ask(s, &l->request);
     return &l->base;
 }

@@ -115,6 +115,12 @@ void handshake_heard(struct handshake *h, const char *function, const char *text
                  found + sizeof(disconnected) - 1);
         return;
     }
+    /* (libssh closes the socket then. What was to be written to it fails in the same turn, and
+     * takes the place of these words.) */
+    found = strstr(text, UNMATCHED);
+    if (found != NULL && (strcmp(function, "ssh_kex_select_methods") == 0 ||
+                          strcmp(function, "ssh_client_connection_callback") == 0))
+        snprintf(h->unmatched, sizeof(h->unmatched), "%s", found);
     if (strstr(text, "enabling C->S") != NULL && strstr(text, "compression") != NULL)
         snprintf(h->info.compression, sizeof(h->info.compression), "%s",
                  strstr(text, "delayed") != NULL ? "zlib@openssh.com" : "zlib");

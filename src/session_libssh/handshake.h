@@ -12,6 +12,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* How libssh begins to say that both sides have no common algorithm. */
+#define UNMATCHED "no match for method "
+
 /* One dial; the steps set `error`. */
 struct handshake {
     ssh_session handle;
@@ -25,6 +28,7 @@ struct handshake {
     char *banner;            /* the one shown last, libssh's; NULL: none */
     unsigned banner_lines;   /* of banners that were shown */
     char disconnection[512]; /* "CODE:WORDS" of SSH_MSG_DISCONNECT; empty: none came */
+    char unmatched[2048];    /* libssh's words for algorithms that are not common; empty: none */
     unsigned long checks;    /* integrity_checks() before it connected */
     char error[3072];        /* (two lists of algorithms, or the keys that were tried) */
 };
@@ -34,7 +38,8 @@ struct handshake {
 enum dial_status handshake(struct handshake *h, int fd);
 
 /* A line of libssh's log meanwhile, at the level of packets: libssh tells nowhere else that it
- * compresses, and forgets why a server disconnected when it finds the socket closed. */
+ * compresses, and forgets why a server disconnected, or that algorithms are not common, when it
+ * finds the socket closed. */
 void handshake_heard(struct handshake *h, const char *function, const char *text);
 
 /* The server's address; false: the connection is no TCP connection of this process. */

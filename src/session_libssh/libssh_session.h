@@ -264,7 +264,7 @@ void libssh_session_ping(struct session *session, struct session_ping *ping);
 /* forwarded_open.c */
 
 /* Operations of struct session_operations. */
-struct session_listen *libssh_listen(struct session *session, const char *bind, uint16_t port,
+struct session_listen *libssh_listen(struct session *session, const struct listen_place *place,
                                      const struct session_listen_events *events, void *arg);
 void libssh_listen_free(struct session_listen *listen);
 void libssh_forwarded_open_own(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,

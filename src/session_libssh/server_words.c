@@ -90,8 +90,7 @@ static bool fail_unmatched(struct handshake *h, const char *words)
         {"mac algo", "MAC", "macs", "MACs"},
         {"compression algo", "compression", "compression", "Compression"},
     };
-    static const char begin[] = "no match for method ", server[] = "server [",
-                      client[] = "client [";
+    static const char begin[] = UNMATCHED, server[] = "server [", client[] = "client [";
     const char *method = strstr(words, begin);
     const char *theirs = method != NULL ? strstr(method, server) : NULL;
     const char *ours = theirs != NULL ? strstr(theirs, client) : NULL;
@@ -144,7 +143,9 @@ enum dial_status server_words_fail(struct handshake *h, const char *when)
 {
     unsigned long code = strtoul(h->disconnection, NULL, 10);
     const char *colon = strchr(h->disconnection, ':');
-    char *words = text_lines(colon != NULL ? colon + 1 : ssh_get_error(h->handle));
+    char *words = text_lines(colon != NULL             ? colon + 1
+                             : h->unmatched[0] != '\0' ? h->unmatched
+                                                       : ssh_get_error(h->handle));
     enum dial_status status = DIAL_TRANSPORT;
 
     if (colon != NULL) {

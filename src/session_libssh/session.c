@@ -226,6 +226,7 @@ static void libssh_session_state(const struct session *session, struct session_s
         .channels = s->channels.count,
         .abandoned = s->channels.abandoned,
         .silent_ms = s->end.dead ? 0 : session_silent_ms(s),
+        .round_trip_known = true, /* (since the login) */
         .round_trip_ms = s->round_trip.ms,
         .keepalive_answers = s->keepalive.answers,
         .keepalive_ms = s->keepalive.answer_ms,

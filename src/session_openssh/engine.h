@@ -5,8 +5,11 @@
  * client. It never ends the master, nor changes what others have of it.
  *
  * Each channel is a NEW_STDIO_FWD, as of `ssh -W` over a master. What that cannot do this engine
- * does not offer: shells, remote forwards, and reasons for a refused open that are more than a
- * sentence. Dials run on a short-lived thread of their own, sessions on the workers that start
+ * does not offer: shells, and reasons for a refused open that are more than a sentence. A remote
+ * forward is an OPEN_FWD whose target is a unix socket of ours, where the master brings each
+ * connection: so it is not known from where at the server it has come, and the server is never told
+ * no, but by the connection's end. The ssh has remote forwards on unix sockets, which libssh has
+ * not. Dials run on a short-lived thread of their own, sessions on the workers that start
  * them. gateway/ calls the dials and worker/ the sessions, both through session/. */
 #ifndef ADIT_SESSION_OPENSSH_ENGINE_H
 #define ADIT_SESSION_OPENSSH_ENGINE_H

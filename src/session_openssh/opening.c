@@ -5,13 +5,9 @@
 #include "base/mem.h"
 #include "io/socket_calls.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A master that has no room for another connection is tried again so soon. */
-#define AGAIN_MS 20
 
 /* RFC 4254 section 5.1. */
 #define SSH_OPEN_ADMINISTRATIVELY_PROHIBITED 1
@@ -39,9 +35,8 @@ struct master_open {
     int in[2]; /* pairs: ours, the master's; -1: given away, or closed */
     int out[2];
     struct master_call *call;
-    uint32_t check;              /* of OPEN_DOUBTFUL */
-    struct session_reach *reach; /* of OPEN_CONNECTING; NULL: `again` is armed */
-    struct deadline again;
+    uint32_t check;            /* of OPEN_DOUBTFUL */
+    struct master_reach reach; /* of OPEN_CONNECTING */
     struct later failing;
     struct open_failure failure;
 };
@@ -61,8 +56,7 @@ static void close_end(int *fd)
 static void open_free(struct master_open *o)
 {
     LIST_REMOVE(o, link);
-    o->session->options.way->forget(o->reach);
-    deadline_cancel(&o->again);
+    reach_cancel(&o->reach);
     later_cancel(o->session->loop, &o->failing);
     call_end(o->call);
     for (int i = 0; i < 2; i++) {
@@ -166,48 +160,22 @@ static void open_ask(struct master_open *o)
     close_end(&o->out[1]);
 }
 
-static void open_connect(struct master_open *o);
-
-static void open_connect_again(struct deadline *again)
-{
-    open_connect(container_of(again, struct master_open, again));
-}
-
-/* (A session_reached_fn.) */
-static void open_reached(void *arg, int fd, int error)
+/* (A master_reached_fn.) */
+static void open_reached(void *arg, struct master_call *call, const char *why, bool closed)
 {
     struct master_open *o = arg;
 
-    o->reach = NULL;
-    if (fd >= 0 && socket_peer_process(fd) != o->session->listener) {
-        close(fd); /* (another master: of a later one at that path, or of another configuration) */
-        fd = -1;
-        error = ECONNREFUSED;
-    }
-    if (fd >= 0) {
-        o->call = call_new(o->session->loop, fd, open_answered, o);
-        if (o->call != NULL) {
-            open_ask(o);
-            return;
-        }
-        close(fd);
-        open_fail_later(o, SSH_OPEN_RESOURCE_SHORTAGE, "no descriptors are left");
-    } else if (error == EAGAIN) {
-        deadline_arm(o->session->loop, &o->again, AGAIN_MS, open_connect_again);
-    } else if (error == ENOENT || error == ECONNREFUSED) {
-        master_session_close(o->session);
-        open_fail_later(o, 0, "nobody listens at the master's socket any more");
-    } else {
-        open_fail_later(o, SSH_OPEN_RESOURCE_SHORTAGE, strerror(error));
-    }
+    o->call = call;
+    if (call != NULL)
+        open_ask(o);
+    else
+        open_fail_later(o, closed ? 0 : SSH_OPEN_RESOURCE_SHORTAGE, why);
 }
 
 static void open_connect(struct master_open *o)
 {
-    const struct session_options *options = &o->session->options;
-
     o->state = OPEN_CONNECTING;
-    o->reach = options->way->reach(options->arg, open_reached, o);
+    reach_start(&o->reach, o->session, open_answered, open_reached, o);
 }
 
 static struct master_open *open_add(struct session *session, const char *host, uint32_t port,

@@ -55,6 +55,29 @@ LIST_HEAD(call_list, master_call);
 void call_linger(struct master_call *call, struct call_list *list);
 void calls_end(struct call_list *list);
 
+/* reaching.c: a connection for one request. */
+
+/* The connection, which is the callee's, and tells what reach_start was given. NULL: there is none;
+ * `why` is static, or valid until the next call. `closed`: there will be none. */
+typedef void master_reached_fn(void *arg, struct master_call *call, const char *why, bool closed);
+
+struct master_reach {
+    struct master_session *session;
+    struct session_reach *asked; /* NULL: `again` is armed, or it has ended */
+    struct deadline again;
+    call_answered_fn *answered;
+    master_reached_fn *reached;
+    void *arg;
+};
+
+/* Asks for one; a master that has no room for it is asked again. `reached` is called once, never
+ * inside the call. */
+void reach_start(struct master_reach *reach, struct master_session *session,
+                 call_answered_fn *answered, master_reached_fn *reached, void *arg);
+
+/* It will not be called. Fine for one that was not started, and for one that has ended. */
+void reach_cancel(struct master_reach *reach);
+
 /* stream.c: a channel. */
 
 struct master_stream;
@@ -64,6 +87,10 @@ struct master_stream;
  * are not: the loop cannot watch them. */
 struct endpoint *stream_new(struct master_session *session, int in, int out,
                             struct master_call *call);
+
+/* The same of a connection that the master has made, whose descriptor is taken over. One that the
+ * loop cannot watch is cut. */
+struct endpoint *stream_new_forwarded(struct master_session *session, int fd);
 
 /* The end of data was seen, and the master has answered after it. */
 void stream_eof_is_sure(struct master_stream *stream);
@@ -76,12 +103,13 @@ struct master_stream {
     LIST_ENTRY(master_stream) link; /* of its session's */
     struct master_session *session; /* NULL: it is lost */
     struct endpoint *in;            /* reads from the master */
-    struct endpoint *out;           /* writes to it */
-    struct master_call *call;
-    uint32_t check; /* of the ALIVE_CHECK that its end of data waits for */
-    bool eof_seen;  /* at `in` */
-    bool eof_sure;  /* and it is the server's, not that of a master that has died */
-    bool out_gone;  /* the master takes no more */
+    struct endpoint *out;           /* writes to it; of a connection that the master has made the
+                                       same one; NULL: it is cut */
+    struct master_call *call;       /* NULL: the master has made the connection */
+    uint32_t check;                 /* of the ALIVE_CHECK that its end of data waits for */
+    bool eof_seen;                  /* at `in` */
+    bool eof_sure;                  /* and it is the server's, not that of a master that has died */
+    bool out_gone;                  /* the master takes no more */
     bool failed;
     struct later news; /* to be told to the owner */
 };
@@ -107,6 +135,27 @@ void master_opens_end(struct master_session *session, const char *why);
 /* What session_state has of them. */
 void master_opens_state(const struct master_session *session, struct session_state *state);
 
+/* listening.c: remote forwards. */
+struct master_forwarded;
+struct master_listen;
+LIST_HEAD(forwarded_list, master_forwarded);
+LIST_HEAD(listen_list, master_listen);
+
+struct session_listen *master_listen(struct session *session, const struct listen_place *place,
+                                     const struct session_listen_events *events, void *arg);
+void master_listen_free(struct session_listen *listen);
+void master_forwarded_own(struct forwarded_open *forwarded, forwarded_open_lost_fn *lost,
+                          void *arg);
+struct endpoint *master_forwarded_accept(struct forwarded_open *forwarded);
+void master_forwarded_refuse(struct forwarded_open *forwarded);
+
+/* The master has answered the question of that number. */
+void master_listens_alive(struct master_session *session, uint32_t number);
+
+/* Ends all, with those who wait to be answered, as the session is lost, or (`lost` false) is freed.
+ */
+void master_listens_end(struct master_session *session, bool lost);
+
 /* session.c */
 
 struct master_session {
@@ -123,6 +172,10 @@ struct master_session {
     struct later death;
     const char *cut_why; /* NULL: adit has not ended it */
     struct open_list opens;
+    struct listen_list listens;
+    struct forwarded_list forwarded;
+    unsigned forwarded_count;
+    bool refusal_logged; /* of connections, as too many wait */
     LIST_HEAD(, master_stream) streams;
     struct call_list lingering;
     uint64_t bytes_in;

@@ -21,6 +21,7 @@ static void master_ended(struct later *death)
     later_cancel(s->loop, &s->closing);
     s->options.dying(s->options.arg);
     master_opens_end(s, why);
+    master_listens_end(s, true);
     while ((st = LIST_FIRST(&s->streams)) != NULL)
         stream_cut(st, why);
     s->options.lost(s->options.arg, why);
@@ -40,6 +41,7 @@ static void alive_answered(void *arg, const struct mux_answer *answer)
         if (st->eof_seen && !st->eof_sure && st->check <= answer->id)
             stream_eof_is_sure(st);
     master_opens_alive(s, answer->id);
+    master_listens_alive(s, answer->id);
 }
 
 uint32_t master_session_ask(struct master_session *s)
@@ -63,46 +65,6 @@ void master_session_close(struct master_session *s)
     if (!s->closed_to_opens)
         later_post(s->loop, &s->closing, tell_no_listener);
     s->closed_to_opens = true;
-}
-
-/* Remote forwards: the engine has none. */
-
-struct refused_listen {
-    struct session_listen base;
-    struct loop *loop;
-    struct later telling;
-    struct session_listen_events events;
-    void *arg;
-};
-
-static void tell_refused(struct later *telling)
-{
-    struct refused_listen *listen = container_of(telling, struct refused_listen, telling);
-
-    listen->events.answered(listen->arg, 0);
-}
-
-static struct session_listen *master_listen(struct session *session, const char *bind,
-                                            uint16_t port,
-                                            const struct session_listen_events *events, void *arg)
-{
-    struct master_session *s = master_session_of(session);
-    struct refused_listen *listen = mem_zalloc(sizeof(*listen));
-
-    log_warning("%s: a joined master carries no remote forwards: %s:%u is not listened on", s->name,
-                bind, port);
-    *listen = (struct refused_listen){
-        .base.operations = session->operations, .loop = s->loop, .events = *events, .arg = arg};
-    later_post(s->loop, &listen->telling, tell_refused);
-    return &listen->base;
-}
-
-static void master_listen_free(struct session_listen *base)
-{
-    struct refused_listen *listen = container_of(base, struct refused_listen, base);
-
-    later_cancel(listen->loop, &listen->telling);
-    free(listen);
 }
 
 /* What is known of it. */
@@ -138,6 +100,7 @@ static void master_state(const struct session *session, struct session_state *st
     };
     LIST_FOREACH (st, &s->streams, link)
         state->channels++;
+    state->channels += s->forwarded_count;
     master_opens_state(s, state);
 }
 
@@ -148,6 +111,7 @@ static void master_session_free(struct session *session)
     struct master_session *s = master_session_of(session);
 
     master_opens_end(s, NULL);
+    master_listens_end(s, false);
     calls_end(&s->lingering);
     call_end(s->alive);
     later_cancel(s->loop, &s->death);
@@ -173,6 +137,9 @@ static const struct session_operations operations = {
     .open_cancel = master_open_cancel,
     .listen = master_listen,
     .listen_free = master_listen_free,
+    .forwarded_own = master_forwarded_own,
+    .forwarded_accept = master_forwarded_accept,
+    .forwarded_refuse = master_forwarded_refuse,
     .peer = master_peer,
     .probe = master_probe,
     .check = master_check,

@@ -18,6 +18,7 @@ static struct master_stream *stream_of(const struct endpoint *endpoint)
 }
 
 static void stream_tell(struct later *news);
+static void stream_fail(struct master_stream *st, const char *why);
 
 static void stream_has_news(struct master_stream *st)
 {
@@ -30,6 +31,8 @@ static void stream_tell(struct later *news)
 {
     struct master_stream *st = container_of(news, struct master_stream, news);
 
+    if (st->out == NULL)
+        stream_fail(st, "no descriptors are left");
     if (!st->eof_sure)
         return;
     if (endpoint_owes_eof(&st->endpoint)) {
@@ -147,6 +150,34 @@ static const struct endpoint_events out_events = {
     .failed = out_failed,
 };
 
+/* A connection that the master has made: both in one. */
+
+static void both_ended(void *owner)
+{
+    in_eof(owner);
+    out_ended(owner);
+}
+
+/* (Behind the end of data it is the end in order.) */
+static void both_failed(void *owner, const char *why)
+{
+    struct master_stream *st = owner;
+
+    if (st->eof_seen)
+        out_ended(owner);
+    else
+        stream_fail(st, why);
+}
+
+static const struct endpoint_events both_events = {
+    .room = in_room,
+    .data = in_data,
+    .eof = in_eof,
+    .closed = both_ended,
+    .writable = out_writable,
+    .failed = both_failed,
+};
+
 /* For the owner. */
 
 static size_t stream_room(struct endpoint *endpoint)
@@ -196,24 +227,29 @@ static void stream_close(struct endpoint *endpoint, bool abort)
     if (st->session != NULL) {
         later_cancel(st->session->loop, &st->news);
         LIST_REMOVE(st, link);
-        if (abort)
+        if (abort || st->call == NULL)
             call_end(st->call);
         else
             call_linger(st->call, &st->session->lingering);
     }
     endpoint_close(st->in, abort);
-    endpoint_close(st->out, abort);
+    if (st->out != st->in)
+        endpoint_close(st->out, abort);
     free(st);
 }
 
 static bool stream_is_draining(const struct endpoint *endpoint)
 {
-    return endpoint_is_draining(stream_of(endpoint)->out);
+    const struct endpoint *out = stream_of(endpoint)->out;
+
+    return out != NULL && endpoint_is_draining(out);
 }
 
 static size_t stream_held(const struct endpoint *endpoint)
 {
-    return endpoint_held(stream_of(endpoint)->out);
+    const struct endpoint *out = stream_of(endpoint)->out;
+
+    return out != NULL ? endpoint_held(out) : 0;
 }
 
 static const struct endpoint_operations stream_operations = {
@@ -271,5 +307,23 @@ struct endpoint *stream_new(struct master_session *session, int in, int out,
     endpoint_own(st->out, &out_events, st);
     endpoint_resume(st->out);
     LIST_INSERT_HEAD(&session->streams, st, link);
+    return &st->endpoint;
+}
+
+struct endpoint *stream_new_forwarded(struct master_session *session, int fd)
+{
+    struct master_stream *st = mem_zalloc(sizeof(*st));
+
+    st->endpoint.operations = &stream_operations;
+    st->session = session;
+    st->in = st->out = socket_endpoint_new(session->loop, fd);
+    LIST_INSERT_HEAD(&session->streams, st, link);
+    if (st->out != NULL) {
+        endpoint_own(st->in, &both_events, st);
+        return &st->endpoint;
+    }
+    close(fd);
+    st->eof_seen = st->out_gone = true;
+    stream_has_news(st);
     return &st->endpoint;
 }

@@ -24,6 +24,10 @@ struct generation *generation_new(struct config *config, struct session_table *c
         g->labels[i] = label_of_listener(names, config->listens[i].name);
     for (size_t i = 0; i < config->forward_count; i++)
         g->labels[config->listen_count + i] = label_of_listener(names, config->forwards[i].name);
+    g->limit_labels = mem_zalloc((config->limit_count + 1) * sizeof(uint16_t));
+    for (size_t i = 0; i < config->limit_count; i++)
+        g->limit_labels[i] = label_of_limit(names, config->limits[i].name);
+    g->limit_labels[config->limit_count] = label_of_limit(names, CONFIG_LIMIT_DEFAULT);
     return g;
 }
 
@@ -41,6 +45,7 @@ void generation_unref(struct generation *g)
         session_table_unref(g->tables[i]);
     free(g->tables);
     free(g->labels);
+    free(g->limit_labels);
     config_unref(g->config);
     free(g);
 }
@@ -56,6 +61,15 @@ uint16_t generation_label(const struct generation *g, const struct config_listen
         if (listen == &config->forwards[i].listen)
             return g->labels[config->listen_count + i];
     return LABEL_NONE;
+}
+
+uint16_t generation_limit_label(const struct generation *g, const struct config_limit *limit)
+{
+    size_t i = 0;
+
+    while (i < g->config->limit_count && limit != &g->config->limits[i])
+        i++;
+    return g->limit_labels[i];
 }
 
 const struct config_upstream *generation_upstream(const struct generation *g, const char *name,

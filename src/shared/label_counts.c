@@ -18,6 +18,7 @@ struct label_list {
 struct label_names {
     struct label_list listeners;
     struct label_list upstreams;
+    struct label_list limits;
 };
 
 static unsigned label_list_find(struct label_list *list, const char *name)
@@ -53,6 +54,7 @@ struct label_names *label_names_new(void)
 
     label_list_init(&names->listeners, LABEL_LISTENERS);
     label_list_init(&names->upstreams, LABEL_UPSTREAMS);
+    label_list_init(&names->limits, LABEL_LIMITS);
     return names;
 }
 
@@ -62,6 +64,7 @@ void label_names_free(struct label_names *names)
         return;
     label_list_clear(&names->listeners);
     label_list_clear(&names->upstreams);
+    label_list_clear(&names->limits);
     free(names);
 }
 
@@ -75,6 +78,11 @@ uint16_t label_of_upstream(struct label_names *names, const char *name)
     return names != NULL ? (uint16_t)label_list_find(&names->upstreams, name) : LABEL_NONE;
 }
 
+uint16_t label_of_limit(struct label_names *names, const char *name)
+{
+    return names != NULL ? (uint16_t)label_list_find(&names->limits, name) : LABEL_NONE;
+}
+
 unsigned label_listeners(const struct label_names *names)
 {
     return names->listeners.count;
@@ -85,6 +93,11 @@ unsigned label_upstreams(const struct label_names *names)
     return names->upstreams.count;
 }
 
+unsigned label_limits(const struct label_names *names)
+{
+    return names->limits.count;
+}
+
 const char *label_listener_name(const struct label_names *names, unsigned listener)
 {
     return names->listeners.names[listener];
@@ -93,6 +106,25 @@ const char *label_listener_name(const struct label_names *names, unsigned listen
 const char *label_upstream_name(const struct label_names *names, unsigned upstream)
 {
     return names->upstreams.names[upstream];
+}
+
+const char *label_limit_name(const struct label_names *names, unsigned limit)
+{
+    return names->limits.names[limit];
+}
+
+const char *label_bound_name(unsigned bound)
+{
+    static const char *const names[LABEL_BOUNDS] = {
+        [LIMIT_CONNECTIONS] = "connections",
+        [LIMIT_BEFORE_LOGIN] = "before_login",
+        [LIMIT_OPENS] = "opens",
+        [LABEL_BOUND_NEW] = "new",
+        [LABEL_BOUND_MAX_CONNECTIONS] = "max_connections",
+        [LABEL_BOUND_HELD_BYTES] = "held_bytes",
+    };
+
+    return names[bound];
 }
 
 /* Counting. */

@@ -14,6 +14,7 @@
 /* Names beyond these share the last number. */
 #define LABEL_LISTENERS 256
 #define LABEL_UPSTREAMS 64
+#define LABEL_LIMITS 64
 #define LABEL_USERS 256
 
 #define LABEL_NONE 0 /* the name is not known, or there is none: "" */
@@ -23,15 +24,18 @@ struct label_names;
 struct label_names *label_names_new(void);
 void label_names_free(struct label_names *names);
 
-/* The number of a listener or forward, and of an upstream. `names` NULL: LABEL_NONE. */
+/* The number of a listener or forward, of an upstream, and of a limit. `names` NULL: LABEL_NONE. */
 uint16_t label_of_listener(struct label_names *names, const char *name);
 uint16_t label_of_upstream(struct label_names *names, const char *name);
+uint16_t label_of_limit(struct label_names *names, const char *name);
 
 /* How many numbers were given out, and the name of one ("(others)": that of several). */
 unsigned label_listeners(const struct label_names *names);
 unsigned label_upstreams(const struct label_names *names);
+unsigned label_limits(const struct label_names *names);
 const char *label_listener_name(const struct label_names *names, unsigned listener);
 const char *label_upstream_name(const struct label_names *names, unsigned upstream);
+const char *label_limit_name(const struct label_names *names, unsigned limit);
 
 /* Times. The bounds of the buckets are in milliseconds; a last bucket has no bound. */
 #define HISTOGRAM_BOUNDS                                                                           \
@@ -54,6 +58,19 @@ enum label_protocol {
     LABEL_UNKNOWN, /* the client had not said enough */
     LABEL_PROTOCOLS,
 };
+
+/* What a client was refused for: the keys of a limit, by enum limit_what and then `new`; and the
+ * keys of [gateway], whose limit is LABEL_NONE. */
+enum label_bound {
+    LABEL_BOUND_NEW = LIMIT_WHATS,
+    LABEL_BOUNDS_OF_LIMIT,
+    LABEL_BOUND_MAX_CONNECTIONS = LABEL_BOUNDS_OF_LIMIT,
+    LABEL_BOUND_HELD_BYTES,
+    LABEL_BOUNDS,
+};
+
+/* The name of the key: "connections", "held_bytes". */
+const char *label_bound_name(unsigned bound);
 
 struct listener_counts {
     metric began; /* connections */
@@ -82,6 +99,7 @@ struct label_counts {
     struct listener_counts listeners[LABEL_LISTENERS];
     _Atomic(struct upstream_times *) upstreams[LABEL_UPSTREAMS];
     _Atomic(struct request_counts *) requests[LABEL_LISTENERS][LABEL_UPSTREAMS];
+    metric refused[LABEL_LIMITS][LABEL_BOUNDS]; /* connections and requests */
     struct user_counts users[LABEL_USERS];
     atomic_uint user_count;
 };

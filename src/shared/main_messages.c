@@ -2,6 +2,7 @@
 #include "shared/main_messages.h"
 
 #include "base/mem.h"
+#include "session/session.h"
 
 #include <stdlib.h>
 
@@ -82,39 +83,45 @@ void main_send_session_lost(struct workers *workers, struct session_table *table
     post_table_message(workers, table, slot, why, run_session_lost);
 }
 
-struct listen_answer {
+struct listen_answer_message {
     struct message message;
     struct workers *workers;
     struct forwards *forwards;
     uint64_t order;
-    uint16_t port;
+    struct listen_answer answer;
+    char *why; /* of the answer; NULL: none */
 };
 
 static void drop_listen_answer(struct message *message)
 {
-    free(container_of(message, struct listen_answer, message));
+    struct listen_answer_message *m = container_of(message, struct listen_answer_message, message);
+
+    free(m->why);
+    free(m);
 }
 
 static void run_listen_answer(struct message *message, void *owner)
 {
-    struct listen_answer *m = container_of(message, struct listen_answer, message);
+    struct listen_answer_message *m = container_of(message, struct listen_answer_message, message);
 
     (void)owner;
-    m->workers->main_events->listen_answered(m->forwards, m->order, m->port);
+    m->workers->main_events->listen_answered(m->forwards, m->order, &m->answer);
     drop_listen_answer(message);
 }
 
 void main_send_listen_answered(struct workers *workers, struct forwards *forwards, uint64_t order,
-                               uint16_t port)
+                               const struct listen_answer *answer)
 {
-    struct listen_answer *m = mem_zalloc(sizeof(*m));
+    struct listen_answer_message *m = mem_zalloc(sizeof(*m));
 
-    *m = (struct listen_answer){
+    *m = (struct listen_answer_message){
         .message = {.run = run_listen_answer, .drop = drop_listen_answer},
         .workers = workers,
         .forwards = forwards,
         .order = order,
-        .port = port,
+        .answer = *answer,
+        .why = answer->why != NULL ? mem_strdup(answer->why) : NULL,
     };
+    m->answer.why = m->why;
     mailbox_post(workers->main_mailbox, &m->message);
 }

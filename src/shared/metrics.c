@@ -57,10 +57,12 @@ static const struct metric_row {
           "Dials that found no address, or no connection."),
       ROW("upstreams", "names_found", names_found, "Names that adit looked up and found."),
       ROW("upstreams", "names_missing", names_missing, "Names that do not exist."),
-      ROW("upstreams", "names_failed", names_failed,
-          "Look-ups of names that failed, or took too long."),
+      ROW("upstreams", "names_failed", names_failed, "Look-ups of names that failed."),
+      ROW("upstreams", "names_timed_out", names_timed_out,
+          "Look-ups of names that no DNS server answered in time."),
       ROW("upstreams", "names_cached", names_cached,
           "Names that were known from an earlier answer."),
+      ROW("upstreams", "names_asked", names_asked, "Names that DNS servers were asked for."),
 };
 
 static const char *const dial_help[DIAL_STATUSES] = {

@@ -25,7 +25,9 @@ struct metrics {
     metric sessions_lost;
     metric dials[DIAL_STATUSES]; /* by enum dial_status */
     metric dials_unreachable;    /* no address, or no connection */
-    metric names_found, names_missing, names_failed, names_cached;
+    metric names_found, names_missing, names_failed, names_timed_out; /* look-ups, answered */
+    metric names_cached; /* of these, known from an earlier answer */
+    metric names_asked;  /* that DNS servers were asked for */
 };
 
 /* By the owning thread. */

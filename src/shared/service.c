@@ -164,7 +164,8 @@ static void take_answer(struct service_request *r, const struct service_message 
 {
     struct service_answer answer = {.kind = message->kind,
                                     .numbers = {message->numbers[1], message->numbers[2]},
-                                    .fds = {*fd, -1}};
+                                    .fds = {*fd, -1},
+                                    .text = message->texts[0]};
 
     *fd = -1;
     if (message->kind != SERVICE_OUTPUT) {

@@ -16,10 +16,12 @@ struct service_request; /* under way */
 
 /* An answer; of a command the only one that ends nothing is SERVICE_OUTPUT. */
 struct service_answer {
-    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _OUTPUT, _FAILED, _EXITED */
+    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _LISTENING, _OUTPUT, _FAILED, _EXITED */
     uint32_t numbers[2];    /* behind the request's, as wire/service.h has them */
-    int fds[2];             /* the callee's: of SERVICE_CONNECTED the connection, of SERVICE_OUTPUT
-                               the command's input and output; else -1 */
+    int fds[2];             /* the callee's: of SERVICE_CONNECTED the connection, of
+                               SERVICE_LISTENING the socket, of SERVICE_OUTPUT the command's input
+                               and output; else -1 */
+    struct span text;       /* SERVICE_LISTENING: the path; valid during the call */
 };
 
 /* The request has been answered; a line that has ended answers SERVICE_FAILED with EPIPE. Never

@@ -35,6 +35,7 @@ struct session_slot {
     atomic_bool cut;       /* in SLOT_RETIRING: its channels had time enough, and are cut */
     atomic_uint shells;    /* of `channels`: those of ssh(1), session/shell.h */
     atomic_uint abandoned; /* opens that were cancelled and that the server has not answered yet */
+    atomic_int round_trip_ms; /* to the server and back; -1: not known */
     _Atomic uint64_t bytes_in;
     _Atomic uint64_t bytes_out;
     struct session *session; /* for the worker that drives it alone */

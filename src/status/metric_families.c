@@ -25,8 +25,20 @@ static const struct metric_family_row rows[METRIC_FAMILIES] = {
                              "given to them."},
     [FAMILY_LIMITED] = {"adit_limited",
                         METRIC_COUNTER,
-                        {0},
-                        "Connections and requests that were refused because there were too many."},
+                        {"limit", "bound"},
+                        "Connections and requests that were refused or cut because there was too "
+                        "much. The bound is the key that was reached: of that limit (of the one "
+                        "named default where no limit covers a source), connections, before_login, "
+                        "opens or new; with an empty limit, max_connections or held_bytes of "
+                        "[gateway]."},
+    [FAMILY_HELD] = {"adit_held_bytes",
+                     METRIC_GAUGE,
+                     {0},
+                     "Bytes that are held for clients that do not read, as of the last second."},
+    [FAMILY_HELD_MAX] = {"adit_held_max_bytes",
+                         METRIC_GAUGE,
+                         {0},
+                         "held_bytes: how many these may be. Left out if there is no bound."},
     [FAMILY_USER_REQUESTS] = {"adit_user_requests",
                               METRIC_COUNTER,
                               {"user"},
@@ -61,6 +73,12 @@ static const struct metric_family_row rows[METRIC_FAMILIES] = {
                       {"upstream", "result"},
                       "Dials that have ended: ok, unreachable (no address or no connection), "
                       "transport (no SSH, or the key exchange failed), host-key, authentication."},
+    [FAMILY_CERTIFICATE] = {"adit_certificate_expiry_timestamp_seconds",
+                            METRIC_GAUGE,
+                            {"upstream"},
+                            "When the user certificate ends that the last login was by, in seconds "
+                            "since 1970. Left out after a login by something else. A new "
+                            "certificate in its place shows with the next login."},
     [FAMILY_WAITING] = {"adit_waiting_clients",
                         METRIC_GAUGE,
                         {"upstream"},
@@ -85,8 +103,17 @@ static const struct metric_family_row rows[METRIC_FAMILIES] = {
     [FAMILY_NAMES] = {"adit_names",
                       METRIC_COUNTER,
                       {"result"},
-                      "Names that adit looked up itself: found, missing, failed, or cached (known "
-                      "from an earlier answer)."},
+                      "Look-ups of names by adit itself that were answered: found, missing, failed "
+                      "or timed-out."},
+    [FAMILY_NAMES_CACHED] = {"adit_names_cached",
+                             METRIC_COUNTER,
+                             {0},
+                             "Of these, look-ups that an earlier answer was known for."},
+    [FAMILY_NAMES_ASKED] = {"adit_names_asked",
+                            METRIC_COUNTER,
+                            {0},
+                            "Names that DNS servers were asked for. Look-ups that come meanwhile "
+                            "for the same name wait for that answer."},
     [FAMILY_PROCESS_CPU] = {"process_cpu_seconds",
                             METRIC_COUNTER,
                             {0},

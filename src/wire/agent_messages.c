@@ -141,7 +141,7 @@ bool agent_keys_answer_one(struct span answer, struct span key, struct buffer *o
     uint8_t head[1 + 4] = {AGENT_IDENTITIES_ANSWER};
 
     while (agent_keys_next(&keys, &found, &comment))
-        if (is_equal(found, key)) {
+        if (key.length > 0 && is_equal(found, key)) {
             ssh_put_uint32(head + 1, 1);
             buffer_append(out, head, sizeof(head));
             ssh_append_string(out, found);

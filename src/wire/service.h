@@ -30,6 +30,8 @@ enum service_kind {
     SERVICE_FORWARD,  /* to connect to a remote forward's unix socket; text: the forward */
     SERVICE_AGENT,    /* to connect to the agent that is forwarded; text: the upstream */
     SERVICE_MASTER,  /* to connect to the master that is joined (join_master); text: the upstream */
+    SERVICE_LISTEN,  /* to listen on a unix socket of its own for the connections of a remote
+                        forward that an ssh(1) brings; text: the forward */
     SERVICE_COMMAND, /* to run a ProxyCommand; texts: the upstream, one of its hosts as its `hosts`
                         or an SRV record has it (conf/upstream_host) */
     SERVICE_FORGET,  /* the request's answer is not wanted; its command gets SIGHUP */
@@ -37,6 +39,7 @@ enum service_kind {
     /* From the keeper. */
     SERVICE_VERDICT,   /* numbers: the request, enum service_verdict */
     SERVICE_CONNECTED, /* the descriptor is the connection */
+    SERVICE_LISTENING, /* the descriptor is the socket; text: its path */
     SERVICE_INPUT,     /* the descriptor is the command's standard input; SERVICE_OUTPUT follows */
     SERVICE_OUTPUT,    /* the descriptor is its standard output */
     SERVICE_FAILED,    /* numbers: the request, why it cannot be done (errno(3)) */

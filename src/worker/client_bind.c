@@ -30,12 +30,12 @@ static void bind_wait_expired(struct deadline *deadline)
                  "nobody connected");
 }
 
-static void on_bind_answered(void *arg, uint16_t port)
+static void on_bind_answered(void *arg, const struct listen_answer *answer)
 {
     struct client *c = arg;
 
-    c->request->bound_port = port;
-    if (port == 0)
+    c->request->bound_port = answer->port;
+    if (!answer->listens)
         client_refuse(c, OUTCOME_PROHIBITED, "the server does not listen for us");
     else
         client_event(c, CLIENT_LISTENING, NULL);
@@ -124,7 +124,8 @@ enum client_event client_bind(struct client *c)
     deadline_arm(c->worker->loop, &c->deadline, c->session.upstream->open_timeout_ms,
                  bind_answer_expired);
     c->worker->binds++;
-    c->bind.listen = session_listen(r->chosen, bind_address(c), 0, &bind_events, c);
+    c->bind.listen =
+        session_listen(r->chosen, &(struct listen_place){.bind = bind_address(c)}, &bind_events, c);
     return CLIENT_NOTHING;
 }
 

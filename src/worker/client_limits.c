@@ -58,14 +58,12 @@ uint64_t client_source_hash(const struct client *c)
 
 /* Refusing. */
 
-/* What there are too many of: an enum limit_what, or this. */
-#define TOO_FRESH LIMIT_WHATS
-
-static const char *const too_many[] = {
+/* What there are too many of. */
+static const char *const too_many[LABEL_BOUNDS_OF_LIMIT] = {
     [LIMIT_CONNECTIONS] = "too many connections",
     [LIMIT_BEFORE_LOGIN] = "too many connections that have not logged in or asked yet",
     [LIMIT_OPENS] = "too many requests that the SSH server has not answered yet",
-    [TOO_FRESH] = "too many new connections a second",
+    [LABEL_BOUND_NEW] = "too many new connections a second",
 };
 
 /* `text` has room for a user's name, too. */
@@ -86,8 +84,14 @@ static void name_counted(const struct client *c, enum limit_per per, char *text,
     }
 }
 
+static void count_refused(struct client *c, uint16_t limit, enum label_bound bound)
+{
+    metric_add(&c->worker->metrics.limited, 1);
+    metric_add(&c->worker->label_counts->refused[limit][bound], 1);
+}
+
 /* Notes that the client is refused, and logs that unless it was logged lately. */
-static void refuse_by(struct client *c, struct client_claim *claim, int what)
+static void refuse_by(struct client *c, struct client_claim *claim, unsigned what)
 {
     enum limit_per per = claim->limit->bounds.per;
     unsigned times = limit_claim_refused(counts_of(c), &claim->claim, loop_now(c->worker->loop));
@@ -95,7 +99,7 @@ static void refuse_by(struct client *c, struct client_claim *claim, int what)
 
     c->limits.outcome = per == LIMIT_PER_ALL ? OUTCOME_FULL : OUTCOME_LIMITED;
     c->limits.words = too_many[what];
-    metric_add(&c->worker->metrics.limited, 1);
+    count_refused(c, generation_limit_label(c->generation, claim->limit), what);
     if (times == 0)
         return;
     name_counted(c, per, name, sizeof(name));
@@ -126,7 +130,7 @@ static bool count_for(struct client *c, struct client_claim *claim, enum limit_w
     if (claim->limit == NULL || claim->counted & 1u << what)
         return true;
     if (!limit_claim_take(counts_of(c), &claim->claim, &claim->limit->bounds, what)) {
-        refuse_by(c, claim, (int)what);
+        refuse_by(c, claim, what);
         return false;
     }
     claim->counted |= 1u << what;
@@ -144,7 +148,7 @@ static bool begin_claim(struct client *c, struct client_claim *claim,
     ok = limit_claim_take_fresh(counts_of(c), &claim->claim, &limit->bounds,
                                 loop_now(c->worker->loop));
     if (!ok)
-        refuse_by(c, claim, TOO_FRESH);
+        refuse_by(c, claim, LABEL_BOUND_NEW);
     ok = ok && count_for(c, claim, LIMIT_CONNECTIONS) &&
          (c->limits.has_asked || count_for(c, claim, LIMIT_BEFORE_LOGIN));
     if (!ok)
@@ -188,7 +192,7 @@ static bool has_gateway_room(struct client *c)
         return true;
     c->limits.outcome = OUTCOME_FULL;
     c->limits.words = too_many[LIMIT_CONNECTIONS];
-    metric_add(&worker->metrics.limited, 1);
+    count_refused(c, LABEL_NONE, LABEL_BOUND_MAX_CONNECTIONS);
     worker->full_refused++;
     if (worker->full_told_at == 0 || now - worker->full_told_at >= FULL_TELL_MS) {
         log_warning("max_connections = %u: %u connection%s refused since that was logged last",

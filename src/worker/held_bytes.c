@@ -82,6 +82,7 @@ static void tell_cut(struct worker *worker, unsigned cut)
     char most[SIZE_TEXT_MAX];
 
     metric_add(&worker->metrics.limited, cut);
+    metric_add(&worker->label_counts->refused[LABEL_NONE][LABEL_BOUND_HELD_BYTES], cut);
     worker->held_cut += cut;
     if (worker->held_told_at != 0 && now - worker->held_told_at < CUT_TELL_MS)
         return;
@@ -120,8 +121,6 @@ void worker_check_held(struct worker *worker)
     size_t clients = 0;
     struct client *c;
 
-    if (most == 0)
-        return;
     TAILQ_FOREACH (c, &worker->clients, link) {
         own += held_for(c);
         clients++;
@@ -130,6 +129,6 @@ void worker_check_held(struct worker *worker)
     for (unsigned i = 0; i < workers->count; i++)
         all += atomic_load(&workers->all[i]->held);
     /* (Each worker cuts its part.) */
-    if (all > most && own > 0)
+    if (most != 0 && all > most && own > 0)
         cut_holders(worker, clients, (uint64_t)((__uint128_t)(all - most) * own / all) + 1);
 }

@@ -20,6 +20,8 @@ const char *listen_order_bind(const struct config_forward *forward)
 {
     const char *host = forward->bind.host;
 
+    if (host == NULL)
+        return forward->bind.path;
     if (host[0] == '\0')
         return "localhost";
     return strcmp(host, "*") == 0 ? "" : host;
@@ -32,13 +34,13 @@ static void remote_listen_free(struct remote_listen *remote)
     free(remote);
 }
 
-static void on_listen_answered(void *arg, uint16_t port)
+static void on_listen_answered(void *arg, const struct listen_answer *answer)
 {
     struct remote_listen *remote = arg;
 
     main_send_listen_answered(remote->ws->worker->workers, remote->order.forwards,
-                              remote->order.number, port);
-    if (port != 0)
+                              remote->order.number, answer);
+    if (answer->listens)
         return;
     session_listen_free(remote->listen);
     remote_listen_free(remote);
@@ -130,8 +132,14 @@ static void ask_to_listen(struct worker_session *ws, const struct listen_order *
     remote->order = *order;
     generation_ref(order->generation);
     LIST_INSERT_HEAD(&ws->listens, remote, link);
-    remote->listen = session_listen(ws->session, listen_order_bind(order->forward),
-                                    order->forward->bind.port, &remote_listen_events, remote);
+    remote->listen = session_listen(ws->session,
+                                    &(struct listen_place){
+                                        .forward = order->forward->name,
+                                        .bind = listen_order_bind(order->forward),
+                                        .is_unix = order->forward->bind.path != NULL,
+                                        .port = order->forward->bind.port,
+                                    },
+                                    &remote_listen_events, remote);
 }
 
 static void run_listen_order(struct message *message, void *owner)

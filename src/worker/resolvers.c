@@ -45,6 +45,8 @@ static void add_counts(struct resolver_counts *sum, const struct resolver *resol
     sum->found += counts.found;
     sum->no_such_name += counts.no_such_name;
     sum->failed += counts.failed;
+    sum->timed_out += counts.timed_out;
+    sum->asked += counts.asked;
     sum->cached += counts.cached;
 }
 
@@ -161,5 +163,7 @@ void resolvers_publish(struct resolvers *resolvers)
     metric_set(&m->names_found, sum.found);
     metric_set(&m->names_missing, sum.no_such_name);
     metric_set(&m->names_failed, sum.failed);
+    metric_set(&m->names_timed_out, sum.timed_out);
     metric_set(&m->names_cached, sum.cached);
+    metric_set(&m->names_asked, sum.asked);
 }

@@ -358,3 +358,8 @@ struct label_counts *worker_label_counts(const struct worker *worker)
 {
     return worker->label_counts;
 }
+
+uint64_t worker_held(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->held, memory_order_relaxed);
+}

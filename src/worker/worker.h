@@ -36,6 +36,8 @@ struct heartbeat *worker_heartbeat(struct worker *worker);
 /* Written by the worker, read by anybody. */
 const struct metrics *worker_metrics(const struct worker *worker);
 struct label_counts *worker_label_counts(const struct worker *worker);
+/* Bytes that it held, at its last look, for clients that do not read. */
+uint64_t worker_held(const struct worker *worker);
 
 /* Messages. */
 

@@ -11,6 +11,7 @@
 #include "worker/resolvers.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* How often sessions' figures are published. */
@@ -93,6 +94,13 @@ static bool is_retired(const struct worker_session *ws, const struct session_sta
            atomic_load(&ws->table->slots[ws->slot].channels) == 0;
 }
 
+static int round_trip_of(const struct session_state *state)
+{
+    if (!state->round_trip_known)
+        return -1;
+    return state->round_trip_ms < INT_MAX ? (int)state->round_trip_ms : INT_MAX;
+}
+
 /* Puts what the session does into its slot, for the other threads. Whether it is overdue. */
 static bool publish(struct worker_session *ws)
 {
@@ -121,6 +129,7 @@ static bool publish(struct worker_session *ws)
     }
     atomic_store_explicit(&slot->streaming, streaming, memory_order_relaxed);
     atomic_store_explicit(&slot->abandoned, state.abandoned, memory_order_relaxed);
+    atomic_store_explicit(&slot->round_trip_ms, round_trip_of(&state), memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_in, state.bytes_in, memory_order_relaxed);
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (is_retired(ws, &state))
@@ -147,17 +156,19 @@ static void on_worker_tick(struct deadline *deadline)
     if (overdue)
         clients_look_elsewhere(worker);
     resolvers_publish(worker->resolvers);
-    if (worker->ticks++ % HELD_TICKS == 0)
+    /* (What is held for nobody any more is not to count until a session comes again.) */
+    if (worker->ticks++ % HELD_TICKS == 0 || LIST_EMPTY(&worker->sessions))
         worker_check_held(worker);
     if (!LIST_EMPTY(&worker->sessions))
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
 }
 
-/* Connections that a session asks for: the keeper makes them. */
+/* Connections and sockets that a session asks for: the keeper makes them. */
 
 struct session_reach {
     struct service_request *request;
-    session_reached_fn *reached;
+    session_reached_fn *reached; /* or */
+    session_bound_fn *bound;
     void *arg;
 };
 
@@ -184,6 +195,32 @@ static struct session_reach *reach_master(void *owner, session_reached_fn *reach
     return reach;
 }
 
+static void on_session_bound(void *arg, const struct service_answer *answer)
+{
+    const struct session_reach reach = *(struct session_reach *)arg;
+    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_GATEWAY);
+    int error = answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE;
+    char *path = mem_strndup((const char *)answer->text.bytes, answer->text.length);
+
+    free(arg);
+    reach.bound(reach.arg, fd, path, error);
+    free(path);
+}
+
+static struct session_reach *bind_for_forward(void *owner, const char *forward,
+                                              session_bound_fn *bound, void *arg)
+{
+    const struct worker_session *ws = owner;
+    struct session_reach *reach = mem_zalloc(sizeof(*reach));
+
+    reach->bound = bound;
+    reach->arg = arg;
+    reach->request = service_ask(
+        ws->worker->service, &(struct service_question){.kind = SERVICE_LISTEN, .texts = {forward}},
+        on_session_bound, reach);
+    return reach;
+}
+
 static void forget_master(struct session_reach *reach)
 {
     if (reach != NULL)
@@ -191,7 +228,8 @@ static void forget_master(struct session_reach *reach)
     free(reach);
 }
 
-static const struct session_way session_way = {.reach = reach_master, .forget = forget_master};
+static const struct session_way session_way = {
+    .reach = reach_master, .bind = bind_for_forward, .forget = forget_master};
 
 struct session_message {
     struct message message;
@@ -212,6 +250,19 @@ static void session_message_free(struct session_message *m)
 static void drop_session_message(struct message *message)
 {
     session_message_free(container_of(message, struct session_message, message));
+}
+
+/* Those of the session that had the slot before. */
+static void forget_figures(struct session_slot *slot)
+{
+    atomic_store(&slot->overdue, false);
+    atomic_store(&slot->streaming, false);
+    atomic_store(&slot->abandoned, 0);
+    atomic_store(&slot->cut, false);
+    atomic_store(&slot->rate, 0);
+    atomic_store(&slot->round_trip_ms, -1);
+    atomic_store(&slot->bytes_in, 0);
+    atomic_store(&slot->bytes_out, 0);
 }
 
 static void run_session(struct message *message, void *owner)
@@ -253,12 +304,7 @@ static void run_session(struct message *message, void *owner)
         deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
     LIST_INSERT_HEAD(&worker->sessions, ws, link);
     ws->table->slots[ws->slot].session = ws->session;
-    /* These are still the figures of the session that had the slot before. */
-    atomic_store(&ws->table->slots[ws->slot].overdue, false);
-    atomic_store(&ws->table->slots[ws->slot].streaming, false);
-    atomic_store(&ws->table->slots[ws->slot].abandoned, 0);
-    atomic_store(&ws->table->slots[ws->slot].cut, false);
-    atomic_store(&ws->table->slots[ws->slot].rate, 0);
+    forget_figures(&ws->table->slots[ws->slot]);
     session_table_set_slot(ws->table, ws->slot, SLOT_UP);
     metric_add(&worker->metrics.sessions_up, 1);
     main_send_session_up(worker->workers, m->table, m->slot);

@@ -13,7 +13,7 @@ import socket
 import subprocess
 
 from adit_test import (ANY, equal, free_port, holds, patience, sanitized, scratch, tap, true,
-                       wait_until)
+                       wait_connects)
 from adit_test.as_ssh import PROGRAMS, call
 from adit_test.clients import echoes, refuses
 from adit_test.command import Tunnel, ssh_config
@@ -112,7 +112,7 @@ def remote_socket(programs, hosts, digest):
     if "ssh" in programs:
         with tap.case("ssh: -R with a socket on the server"), \
                 tunnel("ssh", hosts, f"-R {path}:{ANY}:{digest.port}"):
-            wait_until(lambda: os.path.exists(path), "the socket")
+            wait_connects(path, "the socket")
     with tap.case("adit: -R with a socket on the server is an error, as libssh cannot ask for one"):
         done = call("adit", ["-F", hosts, "-N", "-R", f"{scratch('s')}:{ANY}:1", "host"])
         equal(done.status, 78, "the status")

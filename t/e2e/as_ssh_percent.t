@@ -13,7 +13,7 @@ import shlex
 import socket
 
 from adit_test import (ANY, Agent, certify, equal, free_port, holds, keypair, sanitized, scratch,
-                       tap, true, wait_until)
+                       tap, true, wait_connects, wait_until)
 from adit_test.as_ssh import PROGRAMS, Silence, call
 from adit_test.command import Tunnel, section
 from adit_test.keys import known_hosts_lines, public
@@ -191,7 +191,7 @@ shift 2
 
 def echoed(path, program):
     """Whether a socket that appears there leads to an echo."""
-    wait_until(lambda: os.path.exists(path), f"{program}'s socket")
+    wait_connects(path, f"{program}'s socket")
     with socket.socket(socket.AF_UNIX) as conn:
         conn.settimeout(patience(30))
         conn.connect(path)
@@ -204,9 +204,10 @@ def control_paths(scene):
         with tap.case(f"ControlPath: {words}"):
             for program in scene.programs:
                 with scene.tunnel(program, "-M", "-o", f"ControlPath={written}"):
-                    wait_until(lambda path=meant: os.path.exists(path), f"{program}'s socket")
-                    equal(os.listdir(os.path.dirname(meant)), [os.path.basename(meant)],
-                          f"what {program} makes")
+                    wait_connects(meant, f"{program}'s socket")
+                    wait_until(lambda path=meant: os.listdir(os.path.dirname(path)) ==
+                               [os.path.basename(path)],
+                               f"it is all that {program} makes (ssh's first name for it is gone)")
 
 
 def local_forwards(scene, origin):

@@ -124,8 +124,8 @@ def second_factor(origin):
 def slow_and_silent(origin):
     with Sshd(password=PASSWORD, options=PASSWORDS) as sshd:
         with tap.case("a slow answer is not cut off"):
-            askpass = Askpass(f"sleep 5; echo \"{PASSWORD}\"")
-            with start(sshd, "slow", askpass=askpass.path, connect_timeout="1s", hold="30s") as adit:
+            askpass = Askpass(f"sleep 8; echo \"{PASSWORD}\"")  # (a login may take 6 s)
+            with start(sshd, "slow", askpass=askpass.path, connect_timeout="3s", hold="60s") as adit:
                 true(works(adit.address, origin), "an echo")
                 equal(len(askpass.asked()), 1, "how often it was asked")
         with tap.case("without an answer the server is left alone"):
@@ -332,10 +332,10 @@ def algorithms(origin):
 
 def bastions(origin):
     with Sshd(password=PASSWORD, options=PASSWORDS) as edge, Sshd() as sshd:
-        askpass = Askpass(f"sleep 4; echo \"{PASSWORD}\"")
+        askpass = Askpass(f"sleep 8; echo \"{PASSWORD}\"")
         with tap.case("upstreams behind a bastion wait while a person is asked there"):
             text = config(sshd, upstream(edge, "edge", askpass=askpass.path),
-                          up={"jump": "edge", "connect_timeout": "1s", "hold": "30s"})
+                          up={"jump": "edge", "connect_timeout": "3s", "hold": "60s"})
             with Adit(text, name="adit: a bastion that asks") as adit:
                 true(works(adit.address, origin), "an echo")
                 equal(len(askpass.asked()), 1, "how often it was asked")

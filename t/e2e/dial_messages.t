@@ -11,10 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, false, fingerprint, free_port, holds, keypair, scratch, tap,
                        true)
+from adit_test.clients import closed
 from adit_test.gateway import TOP, gateway, listen, run_adit, upstream
 from adit_test.keys import known_hosts_lines, public
 from adit_test.origins import Origin
-from adit_test.rogue import DISCONNECT, USERAUTH_REQUEST, Rogue, numbers, text
+from adit_test.rogue import DISCONNECT, KEXINIT, USERAUTH_REQUEST, Rogue, numbers, text
 from adit_test.sshd import Sshd
 
 # What is produced elsewhere: the begin of a message, and the test.
@@ -136,6 +137,10 @@ def logins(sshd):
         session.accept_service()
         session.expect(USERAUTH_REQUEST)
 
+    with AtOnce() as rogue:
+        fails("a server without a common cipher that does not wait", rogue,
+              "no cipher algorithm is common", "server has aes128-ctr, here are aes256-ctr",
+              ciphers="aes256-ctr")
     with Rogue(words) as rogue:
         fails("a server that disconnects", rogue, "back at noon")
     with Rogue(nothing) as rogue:
@@ -189,6 +194,24 @@ def connections(sshd):
         fails("a ProxyCommand and a login that fails", sshd, "no cipher algorithm is common",
               proxy_command=f"sh -c 'ncat {ANY} {sshd.port}; exit 4'", ciphers="aes192-ctr",
               host_key="any")
+
+
+class AtOnce(Rogue):
+    """Its version and its KEXINIT come in one piece, so that libssh sees before it has sent its own
+    that no cipher is common."""
+
+    def _accepted(self, conn):
+        names = ["curve25519-sha256", "ssh-ed25519", *["aes128-ctr"] * 2, *["hmac-sha2-256"] * 2,
+                 "none", "none", "", ""]
+        payload = bytes([KEXINIT]) + bytes(16) + b"".join(map(text, names)) + bytes(5)
+        padding = 4 + -(5 + len(payload) + 4) % 8
+        conn.sendall(b"SSH-2.0-rogue\r\n" + numbers(1 + len(payload) + padding) +
+                     bytes([padding]) + payload + bytes(padding))
+
+        def linger():
+            with conn:
+                closed(conn)
+        return linger
 
 
 def without_ssh(sshd):

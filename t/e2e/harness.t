@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import equal, false, holds, patience, raises, tap, true, wait_until
+from adit_test import equal, false, free_port, holds, patience, raises, tap, true, wait_until
 from adit_test.clients import (Closed, Line, closed, connect, connected, exchange, read_all, reply,
                                socks5_reply, socks5_request, works)
 from adit_test.dns import AAAA, A, Dns
@@ -51,6 +51,15 @@ def carries(ssh):
                               web.url("/page", "localhost")], capture_output=True, check=True)
         holds(b"<title>adit</title>", got.stdout, "the page")
         equal(len(web.seen("/page")), 1, "requests")
+
+
+def ports():
+    with tap.case("a port is given to one of the tests that run"):
+        words = ("import sys; from adit_test import net; net.PORTS = [int(sys.argv[1])]; "
+                 "net.free_port()")
+        done = subprocess.run([sys.executable, "-B", "-c", words, str(free_port())], check=False,
+                              env={**os.environ, "PYTHONPATH": sys.path[0]}, capture_output=True)
+        holds(b"no free port", done.stderr, "what another is told")
 
 
 def names_and_holes(ssh, sshd):
@@ -108,6 +117,7 @@ def name_server():
 
 
 def main():
+    ports()
     with Sshd() as sshd, SshD(sshd) as ssh:
         carries(ssh)
         ends(sshd)

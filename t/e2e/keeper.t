@@ -3,9 +3,9 @@
 that was taken over gains nothing by what it sends."""
 
 import os
+import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -14,6 +14,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
                        sanitized, scratch, section, tap, true, wait_until)
+from adit_test.broken import (AGENT, CHANGE, CHANGED, COMMAND, CONNECTED, DETACHED, EXITED, FAILED,
+                              FORGET, FORWARD, INPUT, MASTER, NOTIFY, OUTPUT, PASSWORD, READY,
+                              RIGHT, UNCHECKED, VERDICT, answers, packet, program)
+from adit_test.broken import run as broken_run
 from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, call, ssh_config
 from adit_test.gateway import binary, environment, listen
@@ -176,19 +180,8 @@ def sshd_waits(port):
 
 # ---- a broken gateway
 
-READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE = range(8, 17)  # wire/keeper.h
-PASSWORD, FORWARD, AGENT, MASTER, COMMAND, FORGET, LEAVE = range(7)  # wire/service.h
-VERDICT, CONNECTED, INPUT, OUTPUT, FAILED, EXITED = range(7, 13)
-RIGHT, UNCHECKED = 1, 2
 # crypt(3) of "wonder".
 USERS = "alice:$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/\n"
-
-
-def packet(kind, *parts):
-    """Numbers and texts."""
-    return bytes([kind]) + b"".join(
-        struct.pack(">I", part) if isinstance(part, int) else
-        struct.pack(">I", len(part)) + part for part in parts)
 
 
 BROKEN = {
@@ -239,9 +232,10 @@ def asks_for_more(run):
         "the path of a master": packet(MASTER, 7, b"/dev/log"),
         "the master of an upstream that there is not": packet(MASTER, 7, b"nowhere"),
         "the master of an upstream that logs in itself": packet(MASTER, 7, b"office"),
-        "a program": packet(COMMAND, 7, 0, b"touch /tmp/x"),
-        "the ProxyCommand of an upstream that has none": packet(COMMAND, 7, 0, b"office"),
-        "that of a host that there is not": packet(COMMAND, 7, 1, b"proxied"),
+        "a program": packet(COMMAND, 7, b"touch /tmp/x", b"h"),
+        "the ProxyCommand of an upstream that has none": packet(COMMAND, 7, b"office", ANY.encode()),
+        "that of a host that there is not": packet(COMMAND, 7, b"proxied", b"other"),
+        "that of a host by its number": packet(COMMAND, 7, b"proxied", b"0"),
     }
     for what, data in nothing.items():
         with tap.case(f"a gateway that asks for {what} gets nothing"):
@@ -256,7 +250,7 @@ def asks_for_more(run):
         equal(run("line", packet(MASTER, 7, b"joined"), "answer", "end"),
               [packet(CONNECTED, 7).hex() + " and a descriptor"], "what it is told")
     with tap.case("a ProxyCommand is run, and its end told"):
-        equal(run("line", packet(COMMAND, 7, 0, b"proxied"), *["answer"] * 3, "end"),
+        equal(run("line", packet(COMMAND, 7, b"proxied", b"h"), *["answer"] * 3, "end"),
               [packet(INPUT, 7).hex() + " and a descriptor",
                packet(OUTPUT, 7).hex() + " and a descriptor", packet(EXITED, 7, 3, 0).hex()],
               "what it is told")
@@ -275,9 +269,34 @@ def asks_for_more(run):
         true(700 < told.count(packet(VERDICT, 7, UNCHECKED).hex()) < 750, "those not looked at")
 
 
+def changed(sshd):
+    """The first command writes another configuration, in which the hosts are in another order; each
+    of the others exits with its host's port as its status."""
+    first, second = scratch("first.ini"), scratch("second.ini")
+    for path, hosts in ((first, "one:4, two:5, gone:7, write:9"), (second, "new:6, two:5, one:4")):
+        text = config(sshd, section("upstream by", {
+            "host": hosts, "ssh_config": "no", "host_key": "accept-new",
+            "proxy_command": f"sh -c 'if [ %p = 9 ]; then cp {second} {first}; fi; exit %p'"}))
+        with open(path, "w", encoding="ascii") as out:
+            out.write(text)
+    reload = ["keeper", packet(CHANGE, 1, 0), "config", "line"]
+
+    def statuses(*words):
+        return [int(found[1], 16) for found in
+                (re.fullmatch(rf"{EXITED:02x}.{{8}}(.{{8}})0{{8}}", line, re.ASCII)
+                 for line in answers(first, "config", "line", packet(COMMAND, 1, b"by", b"write:9"),
+                                     *["answer"] * 3, *reload, *words, "end")) if found]
+
+    def ask(host):
+        return [packet(COMMAND, 2, b"by", host), *["answer"] * 3]
+
+    with tap.case("while a reload is under way each host has its own ProxyCommand"):
+        equal(statuses(*ask(b"one:4"), *ask(b"new:6"), *ask(b"gone:7"), *ask(b"two:5")),
+              [9, 4, 6, 7, 5], "the ports")
+
+
 def broken(sshd):
-    program = os.path.join(os.environ.get("ADIT_BUILDDIR", "build"), "t", "lib", "adit-broken")
-    if not os.path.exists(program):
+    if program() is None:
         tap.leave_out("a broken gateway", "t/lib/adit-broken is not built")
         return
     target = scratch("target")
@@ -292,20 +311,11 @@ def broken(sshd):
         section("forward local", {"local": f"{free_port()} {target}"}),
         listen("users", auth="password", users=scratch("users", USERS))))
 
-    def run(*packets, **variables):
-        done = subprocess.run([program, "--config", text], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, check=False, cwd=workdir(),
-                              env=environment(ADIT_TEST_PACKETS=scratch(
-                                  "packets", " ".join(p if isinstance(p, str) else p.hex()
-                                                      for p in packets)), **variables),
-                              timeout=patience(60))
-        return done
+    def run(*words):
+        return broken_run(text, *words)
 
-    def service(*packets, **variables):
-        done = run(*packets, **variables)
-        equal(done.returncode, 0, f"the exit status ({done.stderr})")
-        return [line.split(": ", 1)[1] for line in done.stderr.splitlines()
-                if line.startswith("answer: ")]
+    def service(*words, **variables):
+        return answers(text, *words, **variables)
 
     for what, data in BROKEN_LINES.items():
         with tap.case(f"a gateway that sends {what} by a service line is ended"):
@@ -338,6 +348,7 @@ def main():
         stands_still(sshd)
         command_lines(sshd, origin)
         broken(sshd)
+        changed(sshd)
 
 
 tap.run(main)

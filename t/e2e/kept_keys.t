@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -B
 """Private keys and their passphrases are the keeper's: an agent of its own has them, which ends with
-it, goes on through an upgrade, and loads a file again when the file is another one."""
+it, goes on through an upgrade, loads a file again when the file is another one, and forgets a key that
+no configuration has any more."""
 
 import base64
 import os
@@ -12,8 +13,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (Adit, config, equal, false, keypair, scratch, tap, true, wait_until)
-from adit_test.clients import works
+from adit_test import (ANY, Adit, config, equal, false, keypair, scratch, tap, true, wait_until)
+from adit_test.clients import connect, exchange, works
 from adit_test.gateway import upstream
 from adit_test.keys import authorized, fingerprint, public
 from adit_test.origins import Origin, echo
@@ -188,6 +189,51 @@ def replaced():
             equal(len(agents(adit)), 1, "agents")
 
 
+def held(adit):
+    """How many keys its agent has."""
+    agent, = agents(adit)
+    folder = folder_of(agent)
+    socket, = os.listdir(folder)
+    done = subprocess.run(["ssh-add", "-l"], capture_output=True, text=True, check=False,
+                          env={**os.environ, "SSH_AUTH_SOCK": os.path.join(folder, socket)})
+    return 0 if done.returncode == 1 else len(done.stdout.splitlines())
+
+
+def left_out(sshd, origin):
+    key = keypair("more")
+    with Sshd(user_key=key) as other:
+        without = config(sshd)
+        both = without + upstream(other, name="more")
+        with Adit(both) as adit:
+            adit.sessions_up(1)
+            adit.sessions_up(1, upstream="more")
+            with tap.case("a reload without a key: it is forgotten, and the others stay"):
+                equal(held(adit), 2, "keys before")
+                mark = adit.reload(without)
+                adit.wait_log("reloaded", mark)
+                adit.wait_log(f"info: {re.escape(key)}: no configuration in use has this key", mark)
+                wait_until(lambda: held(adit) == 1, "one key")
+                end_sessions(sshd)
+                adit.sessions_up(1, mark)
+            with tap.case("a reload with it: it is loaded again"):
+                mark = adit.reload(both)
+                adit.sessions_up(1, mark, upstream="more")
+                equal(held(adit), 2, "keys")
+            with tap.case("an upgrade: it goes with the last gateway that may log in with it"):
+                with connect(adit.address, ANY, origin.port) as conn:
+                    true(exchange(conn), "echo")
+                    adit.write(without)
+                    mark = adit.mark()
+                    adit.signal(signal.SIGUSR2)
+                    adit.wait_log(r"upgrade: the new gateway \(process \d+\) listens", mark)
+                    mark = adit.reload()
+                    adit.wait_log("reloaded", mark)
+                    true(exchange(conn), "echo by the gateway from before")
+                    equal(held(adit), 2, "keys")
+                adit.wait_log(r"the gateway that listened before \(process \d+\) has ended", mark)
+                wait_until(lambda: held(adit) == 1, "one key")
+
+
 def without_tools(sshd, origin):
     nowhere = scratch("nowhere")
     os.mkdir(nowhere)
@@ -213,6 +259,7 @@ def main():
         life(sshd)
         asked_once(keypair("locked", PASSPHRASE))
         replaced()
+        left_out(sshd, origin)
         without_tools(sshd, origin)
 
 

@@ -80,8 +80,8 @@ def hostile_names(sshd):
 
 
 def trouble(sshd, origin):
-    up = {"sessions": "1-1", "hold": "30s"}
-    with Adit(config(sshd, up=up), name="adit, trouble") as adit:
+    up = {"sessions": "1-1", "hold": "1h"}  # (longer than a busy machine may take)
+    with Adit(config(sshd, gate={"log": "debug"}, up=up), name="adit, trouble") as adit:
         adit.sessions_up(1)
         with tap.case("a loss, repeats that are folded, and the end with who waited"):
             mark = adit.mark()
@@ -92,7 +92,8 @@ def trouble(sshd, origin):
                 line.send(HELLO + b"\x05\x01\x00\x01\x7f\x00\x00\x01" +
                           origin.port.to_bytes(2, "big"))
                 reply(line.socket, 2)
-            wait_until(lambda: dials(adit, mark) >= 4, "dials")
+            adit.wait_log(r"connection \d+: routing -> waiting ", mark, count=3)
+            wait_until(lambda: dials(adit, mark) >= 4, "dials", 90)
             equal(len(adit.find(r"warning: upstream office: \S+: .*refused", mark)), 1, "lines")
             sshd.start()
             for line in waiting:

@@ -21,8 +21,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from adit_test import (ANY, Adit, config, equal, free_port, patience, raises, run_adit, scratch,
-                       section, tap, true, upstream, wait_until)
-from adit_test.clients import works
+                       section, tap, true, upstream, wait_connects, wait_until)
+from adit_test.clients import refuses, works
 from adit_test.control import status
 from adit_test.dns import own_resolv_conf
 from adit_test.gateway import binary, environment
@@ -187,6 +187,7 @@ def reload_by_ssh(sshd, origin):
                 held.pid()
                 for _ in range(20):
                     adit.signal(signal.SIGHUP)
+                adit.wait_signals()
                 reloads.sendall(b'{"command":"reload"}\n')
                 adit.wait_log("control: reload", mark)
                 asks.sendall(json.dumps(order).encode() + b"\n")
@@ -370,7 +371,8 @@ def log_that_nobody_reads(sshd, origin):
                                  stdout=subprocess.DEVNULL, stderr=writing, env=environment())
         os.close(writing)
         try:
-            wait_until(lambda: os.path.exists(control), "adit listens", 60)
+            wait_connects(control, "adit's control socket", 60)
+            wait_until(lambda: not refuses(port), "adit listens", 60)
             wait_until(is_full, "the log is full", 60)
             measure(control)
             send_signal(child.pid, signal.SIGUSR1)

@@ -12,7 +12,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, equal, free_port, holds, scratch, tap, true, wait_until
+from adit_test import ANY, equal, free_port, holds, scratch, tap, true, wait_connects, wait_until
 from adit_test.clients import echoes, refuses
 from adit_test.command import Tunnel, ssh_config
 from adit_test.mux import Master, descriptors, run, shell_server
@@ -234,7 +234,7 @@ def refused_here(sshd):
     hosts = ssh_config({"server": sshd}, ControlPath=path, LogLevel="INFO")
     with tap.case("a control socket without master_socket gives no shell, and ssh goes its own way"):
         with Tunnel(f"ssh -N -S {path} -o ControlMaster=no -L {free_port()}:{ANY}:9 server", hosts):
-            wait_until(lambda: os.path.exists(path), "it listens")
+            wait_connects(path, "it listens")
             done = run(["ssh", "-F", hosts, "server", "echo direct"])
             equal((done.returncode, done.stdout), (0, b"direct\n"), "the command")
             holds(b"serves no ssh", done.stderr, "the reason")
@@ -278,7 +278,7 @@ def automatic(sshd):
     for command in ("exit", "stop"):
         with tap.case(f"-O {command}: adit has ended in order"):
             tunnel = Tunnel(f"ssh -N -L {free_port()}:{ANY}:9 server", hosts)
-            wait_until(lambda: os.path.exists(path), "the path")
+            wait_connects(path, "it listens")
             equal(run(["ssh", "-F", hosts, "-O", command, "server"]).returncode, 0, "what ssh says")
             equal(tunnel.wait(), 0, f"adit's exit status ({tunnel.text()!r})")
 

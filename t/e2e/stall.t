@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, holds, patience, sanitized, scratch, tap, true)
+from adit_test import (ANY, Adit, config, equal, holds, sanitized, scratch, tap, true)
 from adit_test.clients import connect, exchange, works
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd, shim
@@ -33,7 +33,7 @@ def noticed(sshd, origin):
             with open(marker, "w", encoding="ascii"):
                 pass
             found = adit.wait_log(r"error: worker (\d) has stood still for (\d+) s", mark)
-            true(4 <= int(found[2]) <= patience(8), f"after about 5 s: {found[0]}")
+            true(int(found[2]) >= 4, f"after about 5 s: {found[0]}")
             time.sleep(2)  # (two more looks at it)
             equal(len(adit.find("stood still", mark)), 1, "lines about it")
         with tap.case("... and again when it goes on"):

@@ -20,7 +20,7 @@ from adit_test.watch import Watcher, dial, get, got, is_ready, place, watched
 SECRET = "alice:$5$abcd$BgCbKzckrgGdFcL/gWllSOkKJCXQV5rwJeTh9xnsJ1D\n"
 OTHER = "alice:$5$abcd$e4w.SVYJxtzREbG42HkCnDNdQE.YlbQ9OA7ntdA2He7\n"
 VOLATILE = ("seconds", "connections", "counters", "bytes_in", "bytes_out", "kib_per_second",
-            "retry_ms", "error", "reason", "dialling")
+            "round_trip_ms", "retry_ms", "error", "reason", "dialling")
 
 
 def steady(value):

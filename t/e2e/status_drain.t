@@ -47,8 +47,9 @@ def announced(sshd, origin, end):
 def cut_short(sshd):
     with Adit(config(sshd, watched(drain_announce="1h")), name="adit, ended twice") as adit:
         where = place(adit)
+        wait_until(lambda: is_ready(where), "/readyz says that it is ready")
         adit.signal(signal.SIGTERM)
-        wait_until(lambda: not is_ready(where), "/readyz says so")
+        wait_until(lambda: not is_ready(where), "/readyz says that it drains")
         adit.finish(signal.SIGTERM)
 
 

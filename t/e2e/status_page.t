@@ -2,6 +2,7 @@
 """The page of [status]: what a browser shows of it is what -O status tells, and nothing of it comes
 from elsewhere."""
 
+import decimal
 import html.parser
 import json
 import os
@@ -12,10 +13,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, listen, scratch, section,
                        tap, true, upstream, wait_until)
+from adit_test.browser import Browser
 from adit_test.clients import connected, exchange
 from adit_test.control import status
 from adit_test.origins import Origin, echo
-from adit_test.programs import browse
 from adit_test.sshd import Sshd
 from adit_test.watch import got, place, watched
 
@@ -47,8 +48,8 @@ class Page(html.parser.HTMLParser):
             self.tables[self.place][-1][-1] += data.strip("\n")
 
 
-def shown(where):
-    return Page(browse(f"http://{ANY}:{where[1]}/").decode())
+def shown(browser):
+    return Page(browser.run("document.documentElement.outerHTML"))
 
 
 def files(where):
@@ -65,47 +66,103 @@ def files(where):
                             text), f"anything from elsewhere, or inline, in {name}")
 
 
-def numbers(adit, path, where, origin):
-    with tap.case("what a browser shows is what -O status tells"), \
+def size(number):
+    """As the page writes bytes."""
+    unit, number = 0, decimal.Decimal(number)
+    while number >= 1024 and unit < 4:
+        number, unit = number / 1024, unit + 1
+    digits = "0.1" if unit > 0 and number < 10 else "1"
+    return f"{number.quantize(decimal.Decimal(digits), decimal.ROUND_HALF_UP)} " + (
+        "B", "KiB", "MiB", "GiB", "TiB")[unit]
+
+
+def seconds(text):
+    """What the page has written as a duration."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", text))
+
+
+def session_row(upstream, session):
+    """What the page shows of a session, but for its age."""
+    kex = session["kexalgorithm"] + (
+        ", not post-quantum" if session["post_quantum"] is False else "")
+    trip = session["round_trip_ms"]
+    return [f"{upstream['name']}/{session['session']}", session["host"], kex,
+            str(session["channels"]), "–", f"{trip} ms" if trip > 0 else "under 1 ms",
+            f"{session['kib_per_second']} KiB/s",
+            f"{size(session['bytes_in'])} / {size(session['bytes_out'])}", session["state"]]
+
+
+def upstream_row(told):
+    return [told["name"], ", ".join(told["hosts"]), f"{told['up']} of {told['min']}-{told['max']}",
+            str(told["channels"]), str(told["waiting"])]
+
+
+def is_told(page, told):
+    """Whether each number of the page, which is up to two seconds old, is the one of -O status."""
+    rows = {row[0]: row for row in page.tables["upstreams"]}
+    for upstream_told in told["upstreams"]:
+        if rows[upstream_told["name"]][:5] != upstream_row(upstream_told):
+            return False
+        for session in upstream_told["sessions"]:
+            row = rows.get(f"{upstream_told['name']}/{session['session']}")
+            if session["state"] != "up" or row is None:
+                continue
+            wanted = session_row(upstream_told, session)
+            if [*row[:5], *row[6:]] != wanted or not 0 <= session["seconds"] - seconds(row[5]) < 60:
+                return False
+    summary = re.fullmatch(r"version (\S+), (\w+) for (\w+), (\d+) connections",
+                           page.texts["summary"].strip())
+    return (summary is not None and summary[1] == told["version"] and summary[2] == told["state"]
+            and 0 <= told["seconds"] - seconds(summary[3]) < 60
+            and int(summary[4]) == told["connections"])
+
+
+def numbers(path, browser, adit, origin):
+    with tap.case("each number that a browser shows is the one of -O status"), \
             connected(adit.address, ANY, origin.port) as conn:
-        true(exchange(conn), "echo")
+        true(exchange(conn, bytes(range(256)) * 100), "echo")
         wait_until(lambda: "refused" in json.dumps(status(path)), "the dial has failed")
-        page, told = shown(where), status(path)
-        holds(f"version {re.escape(told['version'])}, running for .*, 1 connections",
-              page.texts["summary"], "the summary")
+        wait_until(lambda: is_told(shown(browser), status(path)), "the page shows it", 60)
+        page, told = shown(browser), status(path)
         equal(page.texts["ready"].split("\n")[0], "ready", "readiness")
-        rows = page.tables["upstreams"]
         for upstream_told in told["upstreams"]:
-            row = next(row for row in rows if row[0] == upstream_told["name"])
-            equal(row[1:5], [", ".join(upstream_told["hosts"]),
-                             f"{upstream_told['up']} of {upstream_told['min']}-{upstream_told['max']}",
-                             str(upstream_told["channels"]), str(upstream_told["waiting"])],
-                  f"the row of {row[0]}")
+            row = next(row for row in page.tables["upstreams"] if row[0] == upstream_told["name"])
             holds("^up$" if upstream_told["up"] else "refused", row[-1], f"its state ({row[0]})")
-            for session in upstream_told["sessions"]:
-                row = next(row for row in rows
-                           if row[0] == f"{upstream_told['name']}/{session['session']}")
-                equal((row[1], row[3]), (session["host"], str(session["channels"])), "a session")
         equal(sorted(row[:2] for row in page.tables["listeners"][1:]),
               sorted([of["name"], of["address"]] for of in told["listeners"]), "listeners")
         equal([[row[0], row[1], row[3], row[4]] for row in page.tables["forwards"][1:]],
               [[of["name"], of["kind"], of["target"], of["via"]] for of in told["forwards"]],
               "forwards")
         row = page.tables["connections"][1]
-        equal((row[3], row[4], row[-1]), ("browser", f"{ANY}:{origin.port}", "relaying"),
-              "the connection")
+        equal((row[3], row[4], row[7], row[-1]),
+              ("browser", f"{ANY}:{origin.port}", "25 KiB / 25 KiB", "relaying"), "the connection")
         holds("refused", page.texts["failures"], "the latest failures")
         holds("a second", page.texts["chart-words"], "the chart's words")
 
 
-def losses(sshd, where):
-    with tap.case("a session that is lost is among the failures"):
+def looks(browser):
+    with tap.case("on a phone nothing is wider than the window"):
+        browser.wide(360)
+        true(browser.run("document.documentElement.scrollWidth <= window.innerWidth"), "the width")
+        browser.wide(1200)
+    with tap.case("light and dark: the text is legible on its background"):
+        brightness = {}
+        for scheme in ("light", "dark"):
+            browser.prefer(scheme)
+            for what in ("color", "backgroundColor"):
+                colour = browser.run(f"getComputedStyle(document.body).{what}")
+                brightness[scheme, what] = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
+        true(brightness["light", "backgroundColor"] > brightness["light", "color"] + 500, "light")
+        true(brightness["dark", "color"] > brightness["dark", "backgroundColor"] + 500, "dark")
+
+
+def losses(sshd, path, where, browser):
+    with tap.case("a session that is killed while the page is open"):
         sshd.kill_session(sshd.sessions()[0])
-        wait_until(lambda: any(of["upstream"] == "office"
-                               for of in got(where, "/api/history.json").json["failures"]),
-                   "the loss is told")
-        page = shown(where)
-        true(any(row[1] == "office" for row in page.tables["failures"][1:]), "it is shown")
+        wait_until(lambda: any(row[1] == "office" for row in shown(browser).tables["failures"][1:]),
+                   "the loss is shown")
+        wait_until(lambda: is_told(shown(browser), status(path)), "so is the next session", 60)
     with tap.case("samples are taken"):
         def samples():
             return got(where, "/api/history.json").json["samples"]
@@ -119,7 +176,7 @@ def main():
     path = scratch("control")
     if not tap.have("the page in a browser", "chromium"):
         return
-    with Sshd() as sshd, Sshd(start=False) as down, Origin(echo) as origin:
+    with Sshd() as sshd, Sshd(start=False) as down, Origin(echo) as origin, Browser() as browser:
         text = config(sshd, watched(), upstream(down, "spare", required="no"), listen("other"),
                       section("forward db", {"local": f"{free_port()} {ANY}:{origin.port}",
                                              "via": "office"}),
@@ -128,8 +185,12 @@ def main():
             adit.sessions_up(1)
             where = place(adit)
             files(where)
-            numbers(adit, path, where, origin)
-            losses(sshd, where)
+            browser.go(f"http://{ANY}:{where[1]}/")
+            numbers(path, browser, adit, origin)
+            looks(browser)
+            losses(sshd, path, where, browser)
+        with tap.case("the page says so when adit has ended"):
+            wait_until(lambda: "does not answer" in shown(browser).texts["ready"], "it says so")
 
 
 tap.run(main)

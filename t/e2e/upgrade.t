@@ -15,7 +15,8 @@ from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, ssh_config
 from adit_test.gateway import binary, listen
 from adit_test.origins import Origin, echo
-from adit_test.process import gateway_of, is_gateway, is_still, processes, send_signal
+from adit_test.process import (command_words, descendants, gateway_of, is_gateway, is_still, processes,
+                               send_signal)
 from adit_test.sshd import Sshd
 
 UPGRADES = 5
@@ -201,6 +202,30 @@ def no_successor(sshd, origin):
             sshd.thaw(frozen)
 
 
+def left_over(sshd):
+    done = scratch("done")
+    command = ("sh -c 'trap \"\" HUP; exec 3<&0; ncat %h %p <&3 3<&- & exec <&- >&- 3<&-; "
+               f"while [ ! -e {done} ]; do sleep 0.1; done'")
+
+    def commands():
+        return [pid for pid in descendants(adit.pid) 
+                if any(f"-e {done} ]" in word for word in command_words(pid))]
+
+    with tap.case("a ProxyCommand that outlives its session, and an upgrade, is waited for"):
+        with Adit(config(sshd, up={"proxy_command": command, "sessions": "1"})) as adit:
+            adit.sessions_up(1)
+            left, = commands()
+            mark = adit.mark()
+            for session in sshd.sessions():
+                sshd.kill_session(session)
+            adit.sessions_up(1, mark)
+            equal(len(commands()), 2, "commands")
+            upgrade(adit)
+            true(left in commands(), "it still runs")
+            open(done, "w", encoding="ascii").close()
+            wait_until(lambda: not os.path.exists(f"/proc/{left}"), "its end, and no zombie")
+
+
 def command_lines(sshd, origin):
     hosts = ssh_config({"host": sshd})
     port, more, control = free_port(), free_port(), scratch("control")
@@ -222,6 +247,7 @@ def main():
         unnoticed(sshd, origin)
         refused(sshd, origin)
         no_successor(sshd, origin)
+        left_over(sshd)
         command_lines(sshd, origin)
 
 

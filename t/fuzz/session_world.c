@@ -193,14 +193,15 @@ void world_cancel(struct world *world, uint8_t which)
 
 /* Remote forwards. */
 
-static void on_answered(void *arg, uint16_t port)
+static void on_answered(void *arg, const struct listen_answer *answer)
 {
     struct listening *listening = arg;
     struct session_listen *listen = listening->listen;
 
     assert(listen != NULL && !listening->answered && !listening->world->dying);
     listening->answered = true;
-    if (port != 0)
+    assert(answer->listens == (answer->port != 0));
+    if (answer->listens)
         return;
     listening->listen = NULL;
     session_listen_free(listen);
@@ -248,8 +249,11 @@ void world_listen(struct world *world, uint8_t how)
     if (!world_is_up(world) || listening->listen != NULL)
         return;
     *listening = (struct listening){.world = world};
-    listening->listen = session_listen(world->session, how & 16 ? "localhost" : "",
-                                       ports[how >> 2 & 3], &events, listening);
+    listening->listen = session_listen(world->session,
+                                       &(struct listen_place){.forward = "f",
+                                                              .bind = how & 16 ? "localhost" : "",
+                                                              .port = ports[how >> 2 & 3]},
+                                       &events, listening);
     assert(listening->listen != NULL && !listening->answered);
 }
 

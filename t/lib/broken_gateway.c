@@ -1,10 +1,19 @@
-/* A gateway that was taken over, in the place of gateway/process: it sends the packets that
- * the file $ADIT_TEST_PACKETS has, in hexadecimal, a blank between two, and then does nothing.
- * "line" makes a service line (wire/service.h), to which the packets behind it go, "stream" one of
- * another kind of socket, and "answer" waits for the next packet that comes by it and prints that
- * on standard error. "end" ends it. */
+/* A gateway that was taken over, in the place of gateway/process: it does what the words of the
+ * file $ADIT_TEST_PACKETS say, a blank between two, and then nothing more. A word is a packet in
+ * hexadecimal, which is sent, or:
+ *
+ *     line      makes a service line (wire/service.h), to which the next packets go
+ *     stream    the same with another kind of socket
+ *     login     makes a login line (wire/login_line.h): the next packet opens it (GATEWAY_LOGIN),
+ * and those after it go there keeper    the next packets go to the keeper itself (wire/keeper.h)
+ *     config    waits for the next configuration of the keeper's, and prints which change it is
+ *     answer    waits for the next packet, and prints it on standard error
+ *     agent     the descriptor beside the last answer is a connection to an agent, to which the
+ * next packets go, each as one of its messages (without the length) end       ends the gateway */
+#include "base/ssh_bytes.h"
 #include "gateway/process.h"
 #include "io/own_program.h"
+#include "io/packets.h"
 #include "wire/keeper.h"
 
 #include <stdint.h>
@@ -14,17 +23,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static size_t read_hex(const char *text, uint8_t *bytes)
-{
-    size_t length = 0;
-    unsigned byte;
+#define BYTES_MAX (1 << 17)
 
-    while (sscanf(text + 2 * length, "%2x", &byte) == 1 && text[2 * length] != ' ')
-        bytes[length++] = (uint8_t)byte;
-    return length;
-}
+struct broken_gateway {
+    int to;        /* where packets go */
+    bool is_agent; /* those of an agent */
+    int line_end;  /* goes with the next packet, whose line's other end is `to` then; -1: none */
+    int other_end;
+    int received; /* the descriptor beside the last answer; -1: none */
+};
 
-static const char *read_packets(void)
+static const char *read_words(void)
 {
     static char text[1 << 19];
     const char *path = getenv("ADIT_TEST_PACKETS");
@@ -37,74 +46,146 @@ static const char *read_packets(void)
     return text;
 }
 
-/* Sends the keeper one end of a pair beside a GATEWAY_SERVICE; the other end, or -1. */
-static int open_line(int type)
+static size_t read_hex(const char *text, uint8_t *bytes)
 {
-    uint8_t kind = GATEWAY_SERVICE;
-    struct iovec iov = {.iov_base = &kind, .iov_len = 1};
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
+    size_t length = 0;
+    unsigned byte;
+
+    while (length < BYTES_MAX && sscanf(text + 2 * length, "%2x", &byte) == 1 &&
+           text[2 * length] != ' ')
+        bytes[length++] = (uint8_t)byte;
+    return length;
+}
+
+static void make_line(struct broken_gateway *g, int type)
+{
     int ends[2];
 
     if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0)
-        return -1;
-    control.align.cmsg_level = SOL_SOCKET;
-    control.align.cmsg_type = SCM_RIGHTS;
-    control.align.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.align), &ends[1], sizeof(int));
-    sendmsg(OWN_PROGRAM_FD, &message, MSG_NOSIGNAL);
-    close(ends[1]);
-    return ends[0];
+        abort();
+    g->line_end = ends[1];
+    g->other_end = ends[0];
+    g->to = OWN_PROGRAM_FD;
+    g->is_agent = false;
 }
 
-static void print_answer(int line)
+/* False: the keeper has closed its end. */
+static bool send_bytes(struct broken_gateway *g, struct span bytes)
 {
-    static uint8_t bytes[1 << 16];
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-    ssize_t length = recvmsg(line, &message, MSG_CMSG_CLOEXEC);
+    uint8_t length[4];
+    bool sent;
 
-    fprintf(stderr, "answer:");
-    for (ssize_t i = 0; i < length; i++)
-        fprintf(stderr, "%s%02x", i == 0 ? " " : "", bytes[i]);
-    fprintf(stderr, "%s\n", CMSG_FIRSTHDR(&message) != NULL ? " and a descriptor" : "");
+    if (g->is_agent) {
+        ssh_put_uint32(length, (uint32_t)bytes.length);
+        return send(g->to, length, sizeof(length), MSG_NOSIGNAL) == sizeof(length) &&
+               send(g->to, bytes.bytes, bytes.length, MSG_NOSIGNAL) == (ssize_t)bytes.length;
+    }
+    sent = packet_pass(g->to, bytes, g->line_end);
+    if (g->line_end >= 0) {
+        close(g->line_end);
+        g->line_end = -1;
+        g->to = g->other_end;
+    }
+    return sent;
+}
+
+/* The next message of the agent; without bytes: its end. */
+static void receive_of_agent(int fd, struct buffer *message)
+{
+    uint8_t head[4];
+    struct ssh_reader reader = {.rest = {head, sizeof(head)}};
+    uint32_t length;
+
+    if (recv(fd, head, sizeof(head), MSG_WAITALL) != sizeof(head))
+        return;
+    length = ssh_take_uint32(&reader);
+    if (length > BYTES_MAX ||
+        recv(fd, buffer_reserve(message, length), length, MSG_WAITALL) != (ssize_t)length)
+        return;
+    buffer_commit(message, length);
+}
+
+static void print_answer(struct broken_gateway *g)
+{
+    struct buffer packet = {0};
+    int fd = -1;
+
+    if (g->is_agent)
+        receive_of_agent(g->to, &packet);
+    else
+        packet_wait(g->to, BYTES_MAX, &packet, &fd);
+    fprintf(stderr, "answer:%s", buffer_length(&packet) > 0 ? " " : "");
+    for (size_t i = 0; i < buffer_length(&packet); i++)
+        fprintf(stderr, "%02x", buffer_data(&packet)[i]);
+    fprintf(stderr, "%s\n", fd >= 0 ? " and a descriptor" : "");
+    g->received = fd;
+    buffer_clear(&packet);
+}
+
+static void await_config(void)
+{
+    struct keeper_message message = {.kind = KEEPER_START};
+    struct buffer packet = {0};
+    int fd = -1;
+
+    while (message.kind != KEEPER_CONFIG) {
+        buffer_clear(&packet);
+        if (!packet_wait(OWN_PROGRAM_FD, KEEPER_PACKET_MAX, &packet, &fd) ||
+            !keeper_message_parse(span_of_buffer(&packet), fd >= 0, false, &message))
+            break;
+        if (fd >= 0)
+            close(fd);
+    }
+    fprintf(stderr, "answer: configuration %u\n", message.numbers[0]);
+    buffer_clear(&packet);
+}
+
+/* False: nothing more is to be done. */
+static bool do_word(struct broken_gateway *g, const char *word)
+{
+    static uint8_t bytes[BYTES_MAX];
+
+    if (strncmp(word, "line", 4) == 0) {
+        uint8_t kind = GATEWAY_SERVICE;
+        make_line(g, SOCK_SEQPACKET);
+        return send_bytes(g, (struct span){&kind, 1});
+    }
+    if (strncmp(word, "stream", 6) == 0) {
+        uint8_t kind = GATEWAY_SERVICE;
+        make_line(g, SOCK_STREAM);
+        return send_bytes(g, (struct span){&kind, 1});
+    }
+    if (strncmp(word, "login", 5) == 0)
+        make_line(g, SOCK_SEQPACKET);
+    else if (strncmp(word, "keeper", 6) == 0)
+        *g = (struct broken_gateway){.to = OWN_PROGRAM_FD, .line_end = -1, .received = -1};
+    else if (strncmp(word, "config", 6) == 0)
+        await_config();
+    else if (strncmp(word, "answer", 6) == 0)
+        print_answer(g);
+    else if (strncmp(word, "agent", 5) == 0)
+        g->is_agent = true, g->to = g->received;
+    else
+        return send_bytes(g, (struct span){bytes, read_hex(word, bytes)});
+    return true;
 }
 
 int gateway_process_run(const struct login_engine *engine, const struct login_engine *join_engine)
 {
-    const char *packet = read_packets();
-    static uint8_t bytes[1 << 17];
-    int to = OWN_PROGRAM_FD;
+    struct broken_gateway gateway = {.to = OWN_PROGRAM_FD, .line_end = -1, .received = -1};
+    const char *word = read_words();
+    char byte[1];
 
     (void)engine, (void)join_engine;
-    while (packet != NULL && *packet != '\0') {
-        if (strncmp(packet, "line", 4) == 0)
-            to = open_line(SOCK_SEQPACKET);
-        else if (strncmp(packet, "stream", 6) == 0)
-            to = open_line(SOCK_STREAM);
-        else if (strncmp(packet, "answer", 6) == 0)
-            print_answer(to);
-        else if (strncmp(packet, "end", 3) == 0)
+    while (word != NULL && *word != '\0') {
+        if (strncmp(word, "end", 3) == 0)
             return 0;
-        else if (send(to, bytes, read_hex(packet, bytes), MSG_NOSIGNAL) < 0)
+        if (!do_word(&gateway, word))
             break;
-        packet = strchr(packet, ' ');
-        packet += packet != NULL;
+        word = strchr(word, ' ');
+        word += word != NULL;
     }
-    while (recv(OWN_PROGRAM_FD, bytes, sizeof(bytes), 0) > 0)
+    while (recv(OWN_PROGRAM_FD, byte, sizeof(byte), 0) > 0)
         continue;
     return 0;
 }

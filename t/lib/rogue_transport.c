@@ -10,7 +10,7 @@
  * (see `steps`), and HOW says how: "close", "reset", "disconnect", "garbage" or "hang".
  *
  * "record" is "serve", and the client's version line, after a byte 0, and its KEXINITs come out,
- * too.
+ * too. The client's first KEXINIT is waited for before ours is sent.
  *
  * Standard input and output carry payloads of packets, each after its length (uint32, as SSH has
  * it). What the client sends comes out, except for the messages of key exchange; what comes in is
@@ -110,6 +110,11 @@ static void exchange_keys(struct bytes theirs)
     struct bytes b;
     uint8_t newkeys = MSG_NEWKEYS;
 
+    /* (A client may leave without a word of its own once it has seen ours.) */
+    if (record && x.theirs.data == NULL)
+        x.theirs = expect(MSG_KEXINIT);
+    if (record)
+        give(&x.theirs);
     if (strcmp(stop_step, "kexinit-part") == 0)
         send_part(&x.ours);
     step("kexinit-part");
@@ -117,8 +122,6 @@ static void exchange_keys(struct bytes theirs)
     step("kexinit");
     if (x.theirs.data == NULL)
         x.theirs = expect(MSG_KEXINIT);
-    if (record)
-        give(&x.theirs);
     step("their-kexinit");
     b = expect(MSG_ECDH_INIT);
     if (b.length != 1 + 4 + 32)

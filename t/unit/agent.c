@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "io/unix_connect.h"
 #include "session_libssh/agent.h"
+#include "key_blobs.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -15,90 +16,6 @@
 #include <uv.h>
 
 #include <cmocka.h>
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* A blob written as its strings. */
-static struct key_blob blob(const char *const *strings, size_t count)
-{
-    struct key_blob made = {0};
-
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(strings[i]);
-        made.bytes = mem_realloc(made.bytes, made.length + 4 + length);
-        memcpy(made.bytes + made.length, (uint8_t[]){0, 0, 0, (uint8_t)length}, 4);
-        memcpy(made.bytes + made.length + 4, strings[i], length);
-        made.length += 4 + length;
-    }
-    return made;
-}
-#define BLOB(...)                                                                                  \
-    blob((const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
-
-/* ---- blobs */
-
-static void a_certificate_is_known_by_its_key(void **state)
-{
-    struct key_blob key = BLOB("ssh-ed25519", "KKKK");
-    struct key_blob other = BLOB("ssh-ed25519", "LLLL");
-    /* (Behind the key: eight bytes of a serial number, and 1 or 2, for a user or a host.) */
-    struct key_blob certificate =
-        BLOB("ssh-ed25519-cert-v01@openssh.com", "nonce", "KKKK", "SSSS", "u");
-    struct key_blob of_host =
-        BLOB("ssh-ed25519-cert-v01@openssh.com", "nonce", "KKKK", "SSSS", "hh");
-    struct key_blob empty = {0};
-    struct key_blob cut = {.bytes = certificate.bytes, .length = certificate.length};
-
-    (void)state;
-    assert_true(key_blob_certifies(&certificate, &key));
-    assert_false(key_blob_certifies(&certificate, &other));
-    assert_false(key_blob_certifies(&of_host, &key));
-    assert_false(key_blob_certifies(&key, &key));
-    assert_false(key_blob_certifies(&certificate, &certificate));
-    assert_false(key_blob_certifies(&certificate, &empty));
-    assert_false(key_blob_certifies(&empty, &key));
-    /* Cut short before it says for whom it is, it certifies nothing; so does a key cut short. */
-    for (cut.length = 0; cut.length < certificate.length - 1; cut.length++)
-        assert_false(key_blob_certifies(&cut, &key));
-    free(of_host.bytes);
-    free(key.bytes);
-    free(other.bytes);
-    free(certificate.bytes);
-}
-
-static void a_line_of_a_public_key_file_is_read(void **state)
-{
-    static const struct {
-        const char *line;
-        size_t length; /* 0: it is none */
-    } cases[] = {
-        {"ssh-ed25519 QUJD comment\n", 3}, {"ssh-ed25519 QUI=\n", 2},
-        {"ssh-ed25519 QQ==", 1},           {"ssh-ed25519\tQUJD\r\n", 3},
-        {"ssh-ed25519 QUJ\n", 0},          {"ssh-ed25519\n", 0},
-        {"ssh-ed25519 ====\n", 0},         {"", 0},
-        {"-----BEGIN AAAA KEY-----\n", 0},
-    };
-    char path[] = "/tmp/adit-public.XXXXXX";
-    int fd = mkstemp(path);
-
-    (void)state;
-    assert_true(fd >= 0);
-    close(fd);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct key_blob read = {0};
-        FILE *out = fopen(path, "w");
-        fputs(cases[i].line, out);
-        fclose(out);
-        assert_int_equal(key_blob_read(path, &read), cases[i].length > 0);
-        if (cases[i].length > 0) {
-            assert_int_equal(read.length, cases[i].length);
-            assert_memory_equal(read.bytes, "ABC", read.length);
-            free(read.bytes);
-        }
-    }
-    unlink(path);
-    assert_false(key_blob_read(path, &(struct key_blob){0}));
-}
 
 /* ---- an agent */
 
@@ -457,8 +374,6 @@ static void an_added_key_has_an_agent_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_certificate_is_known_by_its_key),
-        cmocka_unit_test(a_line_of_a_public_key_file_is_read),
         cmocka_unit_test(a_key_that_is_none_is_not_known),
         cmocka_unit_test_setup_teardown(named_keys_are_told_from_the_others, scene_begin,
                                         scene_end),

@@ -115,6 +115,8 @@ static void values(void **state)
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 15",
                     "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_GATEWAY("held_bytes = 64k",
+                   "held_bytes: '64k' is not a size of at least 1m, such as 512m or 1g, or auto"),
         OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
                                         "as 15s or 2m30s"),
     };
@@ -157,7 +159,7 @@ static void services(void **state)
         {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x, srv:_ssh._tcp.y\n",
          "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
         {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x\njoin_master = /s\n",
-         "f:5: join_master: one master leads to one host, and SRV records name several\n"},
+         "f:5: join_master: one master leads to one host, and several are given\n"},
     };
 
     ASSERT_PROBLEMS(cases);
@@ -334,7 +336,8 @@ static void rules(void **state)
         {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
          "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
-         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y')\n"},
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh that "
+         "is joined can (join_master)\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},

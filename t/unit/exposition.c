@@ -24,8 +24,8 @@ static void put_all(struct exposition *page)
     exposition_family(page, FAMILY_CONNECTIONS);
     exposition_count(page, (const char *const[]){"a"}, 3);
     exposition_count(page, (const char *const[]){"b"}, UINT64_MAX);
-    exposition_family(page, FAMILY_LIMITED);
-    exposition_count(page, NULL, 7);
+    exposition_family(page, FAMILY_USER_REQUESTS);
+    exposition_count(page, (const char *const[]){"alice"}, 7);
     exposition_family(page, FAMILY_SESSIONS_LOST); /* (no samples: left out) */
     exposition_family(page, FAMILY_HOLD);
     exposition_histogram(page, (const char *const[]){"u"},
@@ -55,17 +55,17 @@ static void the_text_format(void **state)
 
     (void)state;
     put_all(&page);
-    assert_page(&page,
-                CONNECTIONS "# HELP adit_limited_total Connections and requests that were refused "
-                            "because there were too many.\n"
-                            "# TYPE adit_limited_total counter\n"
-                            "adit_limited_total 7\n"
-                            "# HELP adit_hold_seconds How long clients waited for a session.\n"
-                            "# TYPE adit_hold_seconds histogram\n" HISTOGRAM
-                            "# HELP process_cpu_seconds_total Processor time, user and system, in "
-                            "seconds.\n"
-                            "# TYPE process_cpu_seconds_total counter\n"
-                            "process_cpu_seconds_total 1.500\n");
+    assert_page(&page, CONNECTIONS
+                "# HELP adit_user_requests_total Requests of each user that have ended, with "
+                "metrics_users = yes.\n"
+                "# TYPE adit_user_requests_total counter\n"
+                "adit_user_requests_total{user=\"alice\"} 7\n"
+                "# HELP adit_hold_seconds How long clients waited for a session.\n"
+                "# TYPE adit_hold_seconds histogram\n" HISTOGRAM
+                "# HELP process_cpu_seconds_total Processor time, user and system, in "
+                "seconds.\n"
+                "# TYPE process_cpu_seconds_total counter\n"
+                "process_cpu_seconds_total 1.500\n");
 }
 
 static void open_metrics(void **state)
@@ -75,10 +75,10 @@ static void open_metrics(void **state)
     (void)state;
     put_all(&page);
     assert_page(&page,
-                CONNECTIONS "# HELP adit_limited Connections and requests that were refused "
-                            "because there were too many.\n"
-                            "# TYPE adit_limited counter\n"
-                            "adit_limited_total 7\n"
+                CONNECTIONS "# HELP adit_user_requests Requests of each user that have ended, with "
+                            "metrics_users = yes.\n"
+                            "# TYPE adit_user_requests counter\n"
+                            "adit_user_requests_total{user=\"alice\"} 7\n"
                             "# HELP adit_hold_seconds How long clients waited for a session.\n"
                             "# TYPE adit_hold_seconds histogram\n" HISTOGRAM
                             "# HELP process_cpu_seconds Processor time, user and system, in "

@@ -224,7 +224,8 @@ void fake_listen_answer(struct fake_listen *listen, bool yes)
     listen->state = yes ? FAKE_UP : FAKE_REFUSED;
     if (listen->port == 0)
         listen->port = ++fake.next_port;
-    listen->events.answered(listen->arg, yes ? listen->port : 0);
+    listen->events.answered(
+        listen->arg, &(struct listen_answer){.listens = yes, .port = yes ? listen->port : 0});
     if (!yes && listen->state != FAKE_RELEASED)
         fail_msg("a refused listen was not freed");
 }
@@ -236,8 +237,8 @@ static void listen_answer(struct later *later)
     fake_listen_answer(listen, listen->answer == FAKE_YES);
 }
 
-static struct session_listen *fake_listen_new(struct session *session, const char *bind,
-                                              uint16_t port,
+static struct session_listen *fake_listen_new(struct session *session,
+                                              const struct listen_place *place,
                                               const struct session_listen_events *events, void *arg)
 {
     struct fake_session *s = session_of(session);
@@ -248,8 +249,8 @@ static struct session_listen *fake_listen_new(struct session *session, const cha
         fail_msg("a session that dies is asked to listen");
     listen->base.operations = session->operations;
     listen->session = s;
-    snprintf(listen->bind, sizeof(listen->bind), "%s", bind);
-    listen->port = port;
+    snprintf(listen->bind, sizeof(listen->bind), "%s", place->bind);
+    listen->port = place->port;
     listen->events = *events;
     listen->arg = arg;
     listen->answer = fake.script.listens;

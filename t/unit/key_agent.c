@@ -2,6 +2,7 @@
  * what it says of what it does not, and what a gateway gets of it. This program is the askpass,
  * too. */
 #include "base/mem.h"
+#include "base/secrets.h"
 #include "base/ssh_bytes.h"
 #include "io/agent_connection.h"
 #include "io/own_program.h"
@@ -109,11 +110,6 @@ static void expect(char *path, const char *passphrase, enum key_state state, con
 
 /* What the agent itself says at a connection. */
 
-static struct span span_of(const struct buffer *buffer)
-{
-    return (struct span){buffer_data(buffer), buffer_length(buffer)};
-}
-
 static uint8_t ask(int fd, struct span request, struct buffer *answer)
 {
     struct wait_limit limit = wait_limit(-1, WAIT_MS);
@@ -132,7 +128,7 @@ static unsigned count_keys(int fd)
     unsigned count = 0;
 
     assert_int_equal(ask(fd, (struct span){&request, 1}, &answer), AGENT_IDENTITIES_ANSWER);
-    all = agent_keys_read(span_of(&answer));
+    all = agent_keys_read(span_of_buffer(&answer));
     while (agent_keys_next(&all, &key, &comment))
         count++;
     assert_false(all.reader.bad);
@@ -149,6 +145,42 @@ static unsigned agent_holds(void)
     count = count_keys(fd);
     close(fd);
     return count;
+}
+
+/* A gateway's end. */
+
+static void sign_request(struct buffer *out, struct span key, bool login)
+{
+    struct buffer data = {0};
+    static const uint8_t number = AGENT_SIGN_REQUEST, request = 50, yes = 1, flags[4];
+    struct span name = {(const uint8_t *)"ssh-ed25519", 11};
+
+    ssh_append_string(&data, name); /* (the session's identifier) */
+    buffer_append(&data, &request, 1);
+    ssh_append_string(&data, name);
+    ssh_append_string(&data, (struct span){(const uint8_t *)"ssh-connection", 14});
+    ssh_append_string(
+        &data, (struct span){(const uint8_t *)(login ? "publickey" : "password"), login ? 9 : 8});
+    buffer_append(&data, &yes, 1);
+    ssh_append_string(&data, name);
+    ssh_append_string(&data, key);
+    buffer_append(out, &number, 1);
+    ssh_append_string(out, key);
+    ssh_append_string(out, span_of_buffer(&data));
+    buffer_append(out, flags, sizeof(flags));
+    buffer_clear(&data);
+}
+
+static uint8_t sign(int fd, const struct buffer *key, bool login)
+{
+    struct buffer request = {0}, answer = {0};
+    uint8_t said;
+
+    sign_request(&request, span_of_buffer(key), login);
+    said = ask(fd, span_of_buffer(&request), &answer);
+    buffer_clear(&request);
+    buffer_clear(&answer);
+    return said;
 }
 
 /* The tests. */
@@ -213,6 +245,55 @@ static void a_file_that_was_replaced_is_loaded_again(void **state)
     path = file_named("key");
     unlink(path);
     expect(path, NULL, KEY_MISSING, NULL);
+    assert_int_equal(agent_holds(), 0);
+}
+
+static void keys_that_nobody_names_any_more_are_forgotten(void **state)
+{
+    char *kept[] = {file_named("kept"), file_named("nowhere")};
+    const struct string_list paths = {kept, 2};
+    const struct string_list nothing = {0};
+    struct key_result key;
+    char *name;
+    int fd;
+
+    (void)state;
+    key_agent_keep(keys, &paths); /* (there is no agent yet) */
+    expect(make_key("kept", ""), NULL, KEY_LOADED, NULL);
+    key = load(make_key("left out", "pw"), "pw");
+    name = mem_printf("passphrase of %s/left out", folder);
+    secrets_keep(name, "pw");
+    fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&key.key));
+    assert_int_equal(sign(fd, &key.key, true), AGENT_SIGN_RESPONSE);
+    key_agent_keep(keys, &paths);
+    assert_int_equal(agent_holds(), 1);
+    assert_int_equal(sign(fd, &key.key, true), AGENT_FAILURE); /* also for who was given it */
+    assert_null(secrets_get(name));
+    expect(file_named("left out"), NULL, KEY_ENCRYPTED, NULL);
+    expect(file_named("kept"), NULL, KEY_LOADED, NULL);
+    key_agent_keep(keys, &nothing);
+    assert_int_equal(agent_holds(), 0);
+    close(fd);
+    free(name);
+    free(kept[0]);
+    free(kept[1]);
+    key_result_clear(&key);
+}
+
+/* Of two files with one key one is left out. */
+static void a_key_stays_while_one_of_its_files_does(void **state)
+{
+    char *first = make_key("first", ""), *second = file_named("second");
+    const struct string_list paths = {&second, 1};
+
+    (void)state;
+    run((const char *const[]){"cp", "-p", first, second, NULL});
+    expect(mem_strdup(first), NULL, KEY_LOADED, NULL);
+    expect(mem_strdup(second), NULL, KEY_LOADED, NULL);
+    key_agent_keep(keys, &paths);
+    assert_int_equal(agent_holds(), 1);
+    free(first);
+    free(second);
 }
 
 /* A copy of what is kept through an upgrade, in another struct. */
@@ -298,47 +379,13 @@ static void the_socket_is_private_and_goes_with_the_agent(void **state)
     assert_int_not_equal(stat(socket, &info), 0);
 }
 
-/* A gateway's end. */
-
-static void sign_request(struct buffer *out, struct span key, bool login)
-{
-    struct buffer data = {0};
-    static const uint8_t number = AGENT_SIGN_REQUEST, request = 50, yes = 1, flags[4];
-    struct span name = {(const uint8_t *)"ssh-ed25519", 11};
-
-    ssh_append_string(&data, name); /* (the session's identifier) */
-    buffer_append(&data, &request, 1);
-    ssh_append_string(&data, name);
-    ssh_append_string(&data, (struct span){(const uint8_t *)"ssh-connection", 14});
-    ssh_append_string(
-        &data, (struct span){(const uint8_t *)(login ? "publickey" : "password"), login ? 9 : 8});
-    buffer_append(&data, &yes, 1);
-    ssh_append_string(&data, name);
-    ssh_append_string(&data, key);
-    buffer_append(out, &number, 1);
-    ssh_append_string(out, key);
-    ssh_append_string(out, span_of(&data));
-    buffer_append(out, flags, sizeof(flags));
-    buffer_clear(&data);
-}
-
-static uint8_t sign(int fd, const struct buffer *key, bool login)
-{
-    struct buffer request = {0}, answer = {0};
-    uint8_t said;
-
-    sign_request(&request, span_of(key), login);
-    said = ask(fd, span_of(&request), &answer);
-    buffer_clear(&request);
-    buffer_clear(&answer);
-    return said;
-}
+/* A gateway. */
 
 static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 {
     struct key_result ours = load(make_key("ours", ""), NULL);
     struct key_result theirs = load(make_key("theirs", ""), NULL);
-    int fd = agent_filter_start(key_agent_connect(keys), span_of(&ours.key));
+    int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
     struct buffer answer = {0};
 
     (void)state;
@@ -361,6 +408,22 @@ static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
     key_result_clear(&theirs);
 }
 
+static void no_key_is_not_all_keys(void **state)
+{
+    struct key_result ours = load(make_key("ours", ""), NULL);
+    int none = agent_filter_start(key_agent_connect(keys), (struct span){0});
+    int all = agent_filter_start_all(key_agent_connect(keys));
+
+    (void)state;
+    assert_int_equal(count_keys(none), 0);
+    assert_int_equal(sign(none, &ours.key, true), AGENT_FAILURE);
+    assert_int_equal(count_keys(all), 1);
+    assert_int_equal(sign(all, &ours.key, true), AGENT_SIGN_RESPONSE);
+    close(none);
+    close(all);
+    key_result_clear(&ours);
+}
+
 /* A message that is too long, or a length without one, ends that connection alone. */
 static void a_flood_ends_one_connection(void **state)
 {
@@ -371,7 +434,7 @@ static void a_flood_ends_one_connection(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 8; i++) {
-        int fd = agent_filter_start(key_agent_connect(keys), span_of(&ours.key));
+        int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
         assert_true(fd >= 0);
         agent_send(fd, &limit, (struct span){zeros, sizeof(zeros)});
         assert_false(agent_receive(fd, &limit, AGENT_MESSAGE_MAX, &answer));
@@ -409,10 +472,13 @@ int main(void)
         TEST(a_passphrase_that_is_missing_or_wrong_is_told),
         TEST(other_files_are_not_loaded),
         TEST(a_file_that_was_replaced_is_loaded_again),
+        TEST(keys_that_nobody_names_any_more_are_forgotten),
+        TEST(a_key_stays_while_one_of_its_files_does),
         TEST(an_upgrade_keeps_agent_and_keys),
         TEST(an_agent_that_has_ended_is_replaced),
         TEST(the_socket_is_private_and_goes_with_the_agent),
         TEST(a_gateway_gets_one_key_and_signatures_of_logins),
+        TEST(no_key_is_not_all_keys),
         TEST(a_flood_ends_one_connection),
     };
     char name[] = "/tmp/adit-key-agent-XXXXXX";

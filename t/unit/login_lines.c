@@ -2,7 +2,9 @@
  * a login line. */
 #include "base/mem.h"
 #include "base/secrets.h"
+#include "conf/identities.h"
 #include "io/login_line.h"
+#include "io/memory_file.h"
 #include "io/packets.h"
 #include "keeper/keeper_parts.h"
 #include "policy/public_key.h"
@@ -82,8 +84,13 @@ static void stage_begin(struct stage *s, const char *host_key)
                    "password_file = %s/password\naskpass = %s/askpass\n"
                    "[upstream b]\nhost = three.example\nuser = eve\nssh_config = no\n"
                    "host_key = strict\nknown_hosts = %s/b\naskpass = %s/slow\n"
+                   "[upstream off]\nhost = four.example\nuser = eve\nssh_config = no\n"
+                   "host_key = strict\nidentity = %s/askpass\npassword_file = %s/password\n"
+                   "askpass = %s/askpass\npubkey_authentication = no\n"
+                   "password_authentication = no\nkbd_interactive_authentication = no\n"
                    "[listen l]\naddress = 127.0.0.1:1080\nvia = a\n",
-                   host_key, s->directory, s->directory, s->directory, s->directory, s->directory);
+                   host_key, s->directory, s->directory, s->directory, s->directory, s->directory,
+                   s->directory, s->directory, s->directory);
     s->keeper = (struct keeper){.options = &s->options, .loop = loop_new()};
     s->keeper.config = config_load_text("t.ini", text, strlen(text), &problems);
     for (size_t i = 0; i < problems.count; i++)
@@ -298,6 +305,56 @@ static void a_password_is_that_of_the_lines_upstream(void **state)
     stage_end(&s);
 }
 
+/* How many keys may be offered; -1: the gateway is to read them itself. */
+static int64_t count_offered(struct stage *s)
+{
+    const struct login_message request = {.kind = LOGIN_KEYS};
+    struct identities all = {0};
+    struct login_packet answer;
+    struct buffer list = {0};
+    int64_t count = -1;
+
+    assert_true(login_line_ask(&s->line, &request, -1, &answer));
+    if (answer.message.numbers[0] != 0) {
+        assert_true(memory_file_bytes(answer.descriptor, &list));
+        assert_true(identities_read(span_of_buffer(&list), &all));
+        count = (int64_t)all.count;
+    }
+    buffer_clear(&list);
+    identities_clear(&all);
+    login_packet_clear(&answer);
+    return count;
+}
+
+/* PubkeyAuthentication no, and the like. */
+static void a_method_that_is_off_gives_nothing(void **state)
+{
+    const struct login_message wanted = {.kind = LOGIN_PASSWORD,
+                                         .numbers = {LOGIN_PASSWORD_CONFIGURED, 1}};
+    struct stage s;
+
+    (void)state;
+    stage_begin(&s, "strict");
+    setenv("SSH_AUTH_SOCK", "/nowhere/agent", 1);
+    assert_true(dial(&s, "a", "one.example"));
+    assert_int_equal(ASK(LOGIN_AGENT), LOGIN_AGENT_FAILED);
+    assert_true(dial(&s, "off", "four.example"));
+    assert_int_equal(ASK(LOGIN_AGENT), LOGIN_AGENT_OFF);
+    assert_int_equal(ASK(LOGIN_SECRETS), LOGIN_OK);
+    assert_int_equal(ask(&s, wanted, NULL), 0);
+    assert_int_equal(count_offered(&s), 0);
+    assert_int_equal(ASK(LOGIN_KEY), -1);
+    for (uint32_t what = 0; what < LOGIN_QUESTIONS; what++) {
+        assert_true(dial(&s, "off", "four.example"));
+        assert_int_equal(ASK(LOGIN_TURN), LOGIN_TURN_YES);
+        assert_int_equal(
+            ask(&s, (struct login_message){.kind = LOGIN_ASK, .numbers = {what}}, NULL), -1);
+    }
+    assert_int_equal(atomic_load(&s.prompts), 0);
+    unsetenv("SSH_AUTH_SOCK");
+    stage_end(&s);
+}
+
 /* What was accepted is kept for the same user and host, and for no other. */
 static void an_answer_is_kept_for_its_server_alone(void **state)
 {
@@ -427,6 +484,7 @@ int main(void)
         cmocka_unit_test(what_may_not_be_asked_for_now_ends_the_line),
         cmocka_unit_test(garbage_ends_the_line),
         cmocka_unit_test(a_password_is_that_of_the_lines_upstream),
+        cmocka_unit_test(a_method_that_is_off_gives_nothing),
         cmocka_unit_test(an_answer_is_kept_for_its_server_alone),
         cmocka_unit_test(a_question_ends_with_its_connection),
         cmocka_unit_test(it_may_close_at_each_point),

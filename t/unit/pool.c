@@ -59,6 +59,34 @@ static void a_pool_grows_when_asked_and_no_further_than_it_may(void **state)
     assert_int_equal(state_of(pool).wanted, 3);
 }
 
+static void figures_are_those_of_the_session_that_is_up(void **state)
+{
+    struct pool *pool = pool_with("sessions = 1\n");
+    struct pool_session session;
+
+    (void)state;
+    UNTIL(up(pool) == 1);
+    fake_session_at(0)->added = (struct session_state){
+        .bytes_in = 7, .bytes_out = 8, .round_trip_known = true, .round_trip_ms = 9};
+    scene_skip(260); /* the worker publishes them */
+    UNTIL(pool_session(pool, 0, &session) && session.bytes_in == 7);
+    assert_int_equal(session.bytes_out, 8);
+    assert_int_equal(session.round_trip_ms, 9);
+    fake.script.dials = FAKE_NEVER;
+    fake_session_die(fake_session_at(0), "test");
+    UNTIL(fake.dials_running == 1);
+    assert_true(pool_session(pool, 0, &session));
+    assert_int_equal(session.state, SLOT_DIALLING);
+    assert_int_equal(session.bytes_in, 0);
+    assert_int_equal(session.bytes_out, 0);
+    assert_int_equal(session.round_trip_ms, -1);
+    fake_dial_end(fake_dial_at(0), DIAL_OK);
+    UNTIL(up(pool) == 1);
+    assert_true(pool_session(pool, 0, &session));
+    assert_int_equal(session.bytes_in, 0);
+    assert_int_equal(session.round_trip_ms, -1);
+}
+
 static void a_session_that_is_coming_suffices(void **state)
 {
     struct pool *pool = pool_with("sessions = 1-8\nchannels = 2\n");
@@ -278,6 +306,7 @@ int main(void)
         TEST(a_pool_fills_to_its_least),
         TEST(the_first_dial_of_a_host_is_alone),
         TEST(a_pool_grows_when_asked_and_no_further_than_it_may),
+        TEST(figures_are_those_of_the_session_that_is_up),
         TEST(a_session_that_is_coming_suffices),
         TEST(idle_sessions_are_closed_down_to_the_least),
         TEST(the_hosts_of_an_upstream_share_its_sessions),

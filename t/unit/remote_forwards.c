@@ -65,7 +65,8 @@ const char *listen_order_bind(const struct config_forward *forward)
 
 static void answers(uint64_t number, uint16_t port)
 {
-    forwards_answered(scene->forwards, number, port);
+    forwards_answered(scene->forwards, number,
+                      &(struct listen_answer){.listens = port != 0, .port = port});
     run_for(scene->gateway.loop, 5);
 }
 

@@ -136,7 +136,9 @@ static void answers_are_asked_for_again_unless_cached(void **state)
     assert_int_equal(counts.found, 6);
     assert_int_equal(counts.no_such_name, 4);
     assert_int_equal(counts.failed, 2);
+    assert_int_equal(counts.timed_out, 0);
     assert_int_equal(counts.cached, 3);
+    assert_int_equal(counts.asked, 9);
 }
 
 /* Versions of c-ares differ in what they make of a TTL with the top bit (RFC 2181 section 8: 0): as

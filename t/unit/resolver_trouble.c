@@ -15,12 +15,16 @@ static void a_malformed_answer_is_a_failure(void **state)
 static void a_silent_server_fails_the_look_up_in_time(void **state)
 {
     struct world *w = *state;
+    struct resolver_counts counts;
     uint64_t start;
 
     use_server(w, "127.0.0.1", w->server.port, NULL, SHORT_MS);
     start = uv_hrtime();
     look_up_and_expect(w, "silent.example", RESOLVE_FAILED, "");
     assert_in_range((uv_hrtime() - start) / 1000000, SHORT_MS / 8, GUARD_MS / 4);
+    resolver_counts(w->resolver, &counts);
+    assert_int_equal(counts.timed_out, 1);
+    assert_int_equal(counts.failed, 0);
     look_up_and_expect(w, "four.example", RESOLVE_FOUND, "192.0.2.4");
 }
 

@@ -15,6 +15,7 @@ static const struct service_sample {
 } samples[] = {
     {SERVICE_PASSWORD, true, false, 4, 3},  {SERVICE_FORWARD, true, false, 1, 1},
     {SERVICE_AGENT, true, false, 1, 1},     {SERVICE_MASTER, true, false, 1, 1},
+    {SERVICE_LISTEN, true, false, 1, 1},    {SERVICE_LISTENING, false, true, 1, 1},
     {SERVICE_COMMAND, true, false, 1, 2},   {SERVICE_FORGET, true, false, 1, 0},
     {SERVICE_LEAVE, true, false, 1, 0},     {SERVICE_VERDICT, false, false, 2, 0},
     {SERVICE_CONNECTED, false, true, 1, 0}, {SERVICE_INPUT, false, true, 1, 0},
@@ -138,8 +139,8 @@ static void a_request_gets_another_number(void **state)
     service_message_renumber((uint8_t *)buffer_data(&packet), 0xfffefdfc);
     assert_true(service_message_parse(span_of(&packet), false, true, &message));
     assert_int_equal(message.numbers[0], 0xfffefdfc);
-    assert_int_equal(message.numbers[1], numbers[1]);
     assert_int_equal(message.texts[0].length, strlen(texts[0]));
+    assert_int_equal(message.texts[1].length, strlen(texts[1]));
     buffer_clear(&packet);
 }
 

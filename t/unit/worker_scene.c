@@ -31,12 +31,13 @@ static void scene_session_is_lost(struct session_table *table, int slot, const c
     snprintf(scene.lost_why, sizeof(scene.lost_why), "%s", why != NULL ? why : "");
 }
 
-static void scene_listen_answered(struct forwards *forwards, uint64_t order, uint16_t port)
+static void scene_listen_answered(struct forwards *forwards, uint64_t order,
+                                  const struct listen_answer *answer)
 {
     (void)forwards;
     scene.listens++;
     scene.listen_order = order;
-    scene.listen_port = port;
+    scene.listen_port = answer->port;
 }
 
 static const struct main_events scene_events = {

@@ -64,6 +64,8 @@ function withError(of) {
   return of.error && of.state !== "up" ? { text: of.state + ": " + of.error + retry, className: "bad" } : state(of.state);
 }
 
+const roundTrip = (ms) => ms === null ? "" : ms > 0 ? ms + " ms" : "under 1 ms";
+
 const keyExchange = (session) => ({ className: "faint", text: (session.kexalgorithm || "") +
   (session.post_quantum === false ? ", not post-quantum" : "") });
 
@@ -77,15 +79,16 @@ function showStatus(status) {
   for (const upstream of status.upstreams) {
     rows.push([upstream.name, upstream.hosts.join(", "),
       number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
-      number(upstream.waiting), "", "", "", withError(upstream)]);
+      number(upstream.waiting), "", "", "", "", withError(upstream)]);
     for (const session of upstream.sessions)
       rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
-        number(session.channels), "", number(duration(session.seconds)), number(session.kib_per_second + " KiB/s"),
+        number(session.channels), "", number(duration(session.seconds)),
+        number(roundTrip(session.round_trip_ms)), number(session.kib_per_second + " KiB/s"),
         number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
         session.overdue ? { text: "overdue", className: "bad" } : state(session.state)]);
   }
-  table("upstreams", ["Upstream", "Host", "Sessions", "Channels", "Waiting", "Age", "Rate", "In / out", "State"],
-    rows, "There is none.");
+  table("upstreams", ["Upstream", "Host", "Sessions", "Channels", "Waiting", "Age", "Round trip", "Rate", "In / out",
+    "State"], rows, "There is none.");
   table("forwards", ["Forward", "Kind", "Listens", "Leads to", "Upstream", "State"],
     status.forwards.map((f) => [f.name, f.kind, f.bind, f.target, f.via, withError(f)]), "There is none.");
   table("listeners", ["Listener", "Address", "Upstream"],

@@ -15,12 +15,12 @@ from .gateway import (Adit, acl, config, gateway, listen, run_adit, sanitized, s
                       upstream)
 from .keys import Agent, certify, fingerprint, keypair
 from .net import ANY, free_port, has_ipv6
-from .process import Process, patience, scratch, wait_until, workdir
+from .process import Process, patience, scratch, wait_connects, wait_until, workdir
 from .tap import tap
 
 __all__ = [
     "ANY", "Adit", "Agent", "Process", "acl", "certify", "config", "equal", "false", "fingerprint",
     "free_port", "gateway", "has_ipv6", "holds", "keypair", "listen", "patience", "raises",
-    "run_adit", "sanitized", "scratch", "section", "tap", "true", "upstream", "wait_until",
-    "workdir",
+    "run_adit", "sanitized", "scratch", "section", "tap", "true", "upstream", "wait_connects",
+    "wait_until", "workdir",
 ]

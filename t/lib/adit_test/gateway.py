@@ -189,6 +189,14 @@ class Adit(Process):
         self.signal(signal.SIGHUP)
         return mark
 
+    def wait_signals(self):
+        """Waits until the gateway has all SIGHUPs that were sent so far. (A signal and a request
+        to the control socket have no order. Of signals, adit takes SIGUSR1 after SIGHUP, and tells
+        the gateway in that order.)"""
+        mark = self.mark()
+        self.signal(signal.SIGUSR1)
+        self.wait_log(r" info: \d+ connections$", mark)
+
     @property
     def gateway(self):
         """The process that carries the connections; `pid` is the keeper, which started it."""

@@ -6,7 +6,7 @@ import socket
 
 from .checks import true
 from .gateway import TOP
-from .process import Process, patience, scratch, wait_until
+from .process import Process, patience, scratch, wait_connects, wait_until
 
 
 class Haproxy(Process):
@@ -45,8 +45,8 @@ class Haproxy(Process):
                      if line.startswith(f"gateways,{name},")), "?")
 
     def wait_state(self, name, state):
-        wait_until(lambda: os.path.exists(self.stats) and self.state(name).startswith(state),
-                   f"{name} is {state}")
+        wait_connects(self.stats, "HAProxy's socket")
+        wait_until(lambda: self.state(name).startswith(state), f"{name} is {state}")
 
     def server_of(self, client):
         """Which gateway a client's connection went to; "-" if none."""

@@ -44,9 +44,11 @@ def known_hosts(key, *places):
     return scratch("known_hosts", known_hosts_lines(key, *places))
 
 
-def certify(authority, key, user):
-    """Signs KEY for `user`; the certificate is in KEY-cert.pub, whose path is returned."""
-    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "adit test", "-n", user,
+def certify(authority, key, user, until=None):
+    """Signs KEY for `user`; the certificate is in KEY-cert.pub, whose path is returned. `until`: its
+    end, in seconds since 1970; None: it has none."""
+    validity = ["-V", f"0x0:{until:#x}"] if until is not None else []
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "adit test", "-n", user, *validity,
                     f"{key}.pub"], check=True, stdin=subprocess.DEVNULL)
     return f"{key}-cert.pub"
 

@@ -8,7 +8,7 @@ import subprocess
 from .checks import false
 from .command import ssh_config
 from .gateway import REPORT, Adit, config, environment
-from .process import Process, patience, scratch, wait_until, workdir
+from .process import Process, patience, scratch, wait_connects, workdir
 from .sshd import Sshd
 
 
@@ -79,13 +79,24 @@ class SshMaster(Master):
     def __init__(self, sshd):  # pylint: disable=super-init-not-called
         self._find(sshd)
         self.process = Process("ssh -M", self.words("ssh", "-M", "-N", "server"), env=environment())
-        wait_until(lambda: os.path.exists(self.path), "ssh listens")
+        wait_connects(self.path, "ssh listens")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.kill()
+
+
+class SshMasterAt(SshMaster):
+    """Another master at the path of one that has ended."""
+
+    def __init__(self, sshd, former):
+        self.former = former
+        super().__init__(sshd)
+
+    def _find(self, sshd, *lines):
+        self.sshd, self.path, self.hosts = sshd, self.former.path, self.former.hosts
 
 
 def run(words, data=None, seconds=60, cwd=None, **variables):

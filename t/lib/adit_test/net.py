@@ -9,16 +9,29 @@ ANY = "127.0.0.1"
 # Below the kernel's ephemeral range, so that no outgoing connection takes the port of a server that
 # is down for a while and means to come back.
 PORTS = range(20000, 32000)
-_given = set()
+_claims = []  # kept until this process ends
+
+
+def _claims_port(port):
+    """Whether the port is this test's from now on, and no other's of the tests that run beside it: a
+    name in this network namespace is the mark, which goes with the process."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0adit-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def free_port(*addresses):
-    """A port on which nothing listens on any of the addresses (default: 127.0.0.1), and that this
-    test was not given before."""
+    """A port on which nothing listens on any of the addresses (default: 127.0.0.1), and that no test
+    that runs was given before."""
     choice = random.Random(os.urandom(8))
     for _ in range(1000):
         port = choice.choice(PORTS)
-        if port in _given:
+        if not _claims_port(port):
             continue
         try:
             for address in addresses or (ANY,):
@@ -27,7 +40,6 @@ def free_port(*addresses):
                     probe.bind((address, port))
         except OSError:
             continue
-        _given.add(port)
         return port
     raise OSError("no free port")
 

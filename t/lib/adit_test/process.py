@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,19 @@ def wait_until(condition, what, seconds=30):
         if time.monotonic() > end:
             raise Failed(f"waited {patience(seconds):g} s in vain: {what}")
         time.sleep(0.02)
+
+
+def wait_connects(path, what, seconds=30):
+    """Waits until a unix socket takes connections. (Its path is there before it does: bind(2) makes
+    that, and listen(2) comes later.)"""
+    def connects():
+        with socket.socket(socket.AF_UNIX) as conn:
+            try:
+                conn.connect(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            return True
+    wait_until(connects, what, seconds)
 
 
 def processes():
@@ -110,6 +124,15 @@ def is_gateway(pid):
 def is_of_keeper(pid):
     """A gateway, or the agent with the keys and the program that holds it."""
     return command_name(pid) in ("adit-gateway", "ssh-agent", "cat")
+
+
+def command_words(pid):
+    """The words that it was started with; none: there is no such process, or it is a zombie."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as words:
+            return words.read().split("\0")[:-1]
+    except OSError:
+        return []
 
 
 def is_still(pid):
