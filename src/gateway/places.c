@@ -11,7 +11,7 @@
 
 #define SSH_PORT 22
 
-/* The least that a host's luck is not. */
+/* A host's luck is a part of a session, in thousandths. */
 #define LUCK_WHOLE 1000
 
 /* The same name behind another jump host, or by another ProxyCommand, may be another host. */
@@ -118,8 +118,9 @@ static struct place *place_of_target(struct places *places, const struct config_
     snprintf(at.alias, sizeof(at.alias), "%s", target->name);
     hostport_format(target->name, target->port, entry);
     place = place_new(places, upstream, &at, entry);
-    /* (RFC 2782: clients that have no session yet do not all begin at the same host.) */
-    place->luck = backoff_random() % LUCK_WHOLE;
+    /* (RFC 2782: those that want one session do not all go to the same host. Not 0, which would be
+     * no load, whatever the weight.) */
+    place->luck = 1 + backoff_random() % LUCK_WHOLE;
     log_info("upstream %s: host %s joins (priority %u, weight %u)", upstream->name, place->label,
              target->priority, target->weight);
     return place;

@@ -15,7 +15,8 @@ struct place {
     struct host_backoff *host;
     uint16_t priority; /* of SRV records; else all are alike */
     uint16_t weight;
-    unsigned luck;     /* among hosts with as many sessions; less is chosen */
+    unsigned luck;     /* what one more session there weighs, in thousandths, beside those that it
+                          has: by chance, where SRV records name it */
     unsigned sessions; /* up or being dialled ... */
     unsigned retiring; /* ... and those that take nothing new */
     bool gone;         /* SRV records name it no more: it is freed with its last session */

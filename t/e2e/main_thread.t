@@ -24,7 +24,7 @@ from adit_test import (ANY, Adit, config, equal, free_port, patience, raises, ru
                        section, tap, true, upstream, wait_connects, wait_until)
 from adit_test.clients import refuses, works
 from adit_test.control import status
-from adit_test.dns import own_resolv_conf
+from adit_test.dns import cannot_mount, own_resolv_conf
 from adit_test.gateway import binary, environment
 from adit_test.origins import Origin, echo
 from adit_test.process import send_signal
@@ -322,14 +322,6 @@ def crowd(sshd, origin):
                         conn.send(word)
             answers(adit, control)
             true(works(adit.address, origin), "echo meanwhile")
-
-
-def cannot_mount():
-    """Why there can be no mounts of our own, if so: no right, or a chroot whose root is no mount
-    point, where they could show elsewhere too."""
-    tried = subprocess.run(["unshare", "--mount", "--propagation", "private", "true"], check=False,
-                           capture_output=True, text=True)
-    return tried.returncode and (tried.stderr.strip() or "unshare failed")
 
 
 def names(sshd, origin):

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import (ANY, Adit, config, equal, false, holds, run_adit, scratch, tap, true,
                        wait_until)
 from adit_test.clients import closed, connect, exchange, refusal
-from adit_test.dns import SRV, UdpDns, own_resolv_conf
+from adit_test.dns import SRV, UdpDns, cannot_mount, own_resolv_conf
 from adit_test.keys import keypair, known_hosts
 from adit_test.load import Load
 from adit_test.network import isolate
@@ -225,7 +225,11 @@ def identity(scene):
 
 
 def main():
-    if not isolate("hosts that SRV records name"):
+    case = "hosts that SRV records name"
+    if not isolate(case):
+        return
+    if why := cannot_mount():
+        tap.skip(case, why)
         return
     scene = Scene()
     for part in (joins_and_leaves, overdue, failures, none, at_start, priorities,

@@ -229,6 +229,17 @@ static bool peer_hold(struct dns_peer *peer, const uint8_t *id, unsigned type)
     return true;
 }
 
+/* _live._tcp.example. Returns the response code. */
+static int put_live(const struct dns_server *server, struct message *m, const char *name,
+                    unsigned *answers)
+{
+    if (server->service_rcode != NO_ERROR)
+        return server->service_rcode;
+    for (; server->service[*answers] != NULL; ++*answers)
+        put_record(m, name, SRV, server->service_ttl, server->service[*answers]);
+    return NO_ERROR;
+}
+
 /* False: the connection is closed. */
 static bool peer_answer(struct dns_peer *peer, const uint8_t *id, const char *name, unsigned type)
 {
@@ -244,7 +255,11 @@ static bool peer_answer(struct dns_peer *peer, const uint8_t *id, const char *na
     while (i < COUNT(conducts) && !(strcmp(conducts[i].name, name) == 0 &&
                                     (conducts[i].only == 0 || conducts[i].only == type)))
         i++;
-    if (i == COUNT(conducts)) {
+    if (strcmp(name, "_live._tcp.example") == 0) {
+        if (peer->server->service_silent)
+            return true;
+        rcode = put_live(peer->server, &m, name, &answers);
+    } else if (i == COUNT(conducts)) {
         rcode = put_zone(&m, name, type, &answers);
     } else {
         rcode = conducts[i].rcode;

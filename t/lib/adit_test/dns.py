@@ -4,6 +4,7 @@ import ctypes
 import os
 import socket
 import struct
+import subprocess
 import threading
 
 from .origins import read_exactly
@@ -24,6 +25,14 @@ def read_name(message, at):
 
 def write_name(name):
     return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def cannot_mount():
+    """Why there can be no mounts of our own, if so: no right, or a chroot whose root is no mount
+    point, where they could show elsewhere too."""
+    tried = subprocess.run(["unshare", "--mount", "--propagation", "private", "true"], check=False,
+                           capture_output=True, text=True)
+    return tried.returncode and (tried.stderr.strip() or "unshare failed")
 
 
 def own_resolv_conf(server):
