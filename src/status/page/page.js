@@ -82,6 +82,13 @@ function showStatus(status) {
     rows.push([upstream.name, upstream.hosts.join(", "),
       number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
       number(upstream.waiting), "", "", "", "", withError(upstream)]);
+    for (const target of upstream.srv ? upstream.srv.targets : [])
+      rows.push([{ text: "priority " + target.priority + ", weight " + target.weight, className: "faint" }, target.host,
+        number(target.sessions), "", "", "", "", "",
+        target.state === "idle" ? { text: "idle", className: "faint" } : state(target.state)]);
+    if (upstream.srv && upstream.srv.error)
+      rows.push([{ text: "SRV", className: "faint" }, upstream.srv.name, "", "", "", "", "", "",
+        { text: upstream.srv.error, className: "bad" }]);
     for (const session of upstream.sessions)
       rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
         number(session.channels), "", number(duration(session.seconds)),
