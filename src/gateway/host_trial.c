@@ -4,6 +4,7 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "gateway/dial_attempt.h"
+#include "gateway/dial_programs.h"
 #include "gateway/trial_target.h"
 #include "shared/session_reach.h"
 

@@ -8,6 +8,7 @@
 #include "io/background.h"
 #include "io/packets.h"
 #include "io/memory_file.h"
+#include "io/system_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,11 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
         given_sockets_clear(&link->given);
         return true;
     case KEEPER_RETIRE: gateway_retire(link->gateway); return true;
+    case KEEPER_FILE:
+        if (message->numbers[0] >= SYSTEM_FILES)
+            return false;
+        system_file_renew((enum system_file)message->numbers[0], *fd);
+        return true;
     case KEEPER_DETACH: detach(link, message->numbers[0] != 0); return true;
     case KEEPER_SIGNAL:
         if (message->numbers[0] >= KEEPER_SIGNALS)

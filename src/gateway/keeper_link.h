@@ -43,8 +43,8 @@ bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
  * caller's; -1: none can be had (logged). */
 int keeper_link_open_service(struct keeper_link *link);
 
-/* Asks for a login line (wire/login_line.h) for one of an upstream's hosts, as its `hosts` has it.
- * This process's end of it, the caller's; -1: there can be none, errno says why. */
+/* Asks for a login line (wire/login_line.h) for one of an upstream's hosts (its `entry` in struct
+ * place). This process's end of it, the caller's; -1: there can be none, errno says why. */
 int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host);
 
 /* Has the keeper tell the service manager (sd_notify(3)); `status` is for KEEPER_NOTICE_STATUS. */

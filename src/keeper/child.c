@@ -132,6 +132,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
     case KEEPER_DETACH:
     case KEEPER_LISTEN:
     case KEEPER_RETIRE:
+    case KEEPER_FILE:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;

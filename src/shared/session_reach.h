@@ -1,6 +1,6 @@
-/* What a session that goes through an ssh(1) (join_master) asks the keeper for, as a locked process
- * may not make it: further connections to that master, and the sockets of remote forwards. For a
- * session_way (session/login.h). */
+/* What a session that goes through an ssh(1) (session_openssh/) asks the keeper for, as a locked
+ * process may not make it: further connections to that master, and the sockets of remote forwards.
+ * For a session_way (session/login.h). */
 #ifndef ADIT_SHARED_SESSION_REACH_H
 #define ADIT_SHARED_SESSION_REACH_H
 

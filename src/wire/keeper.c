@@ -21,6 +21,7 @@ static const struct {
     [KEEPER_DETACH] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_NONE},
     [KEEPER_LISTEN] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [KEEPER_RETIRE] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [KEEPER_FILE] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_MAYBE},
     [GATEWAY_READY] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [GATEWAY_UP] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [GATEWAY_DETACHED] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},

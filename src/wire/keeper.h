@@ -38,6 +38,7 @@ enum keeper_message_kind {
     KEEPER_DETACH, /* number: whether standard error stays */
     KEEPER_LISTEN, /* it shall listen at the sockets sent, which are those of its configuration */
     KEEPER_RETIRE, /* another gateway listens there: it shall drain */
+    KEEPER_FILE,   /* number: enum system_file; descriptor: a copy of it, as it is at a reload */
     /* From the gateway. */
     GATEWAY_READY,    /* it listens */
     GATEWAY_UP,       /* every upstream has a session */
@@ -49,7 +50,8 @@ enum keeper_message_kind {
     GATEWAY_UPGRADE,  /* an upgrade is asked for */
     GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
     GATEWAY_SERVICE,  /* descriptor: the keeper's end of a service line (wire/service.h) */
-    GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as the configuration has it;
+    GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as its `hosts` or an SRV record
+                         has it (conf/upstream_host);
                          descriptor: the keeper's end of a login line (wire/login_line.h), unless
                          the keeper had no room for it */
     GATEWAY_EVENT,    /* number: enum keeper_event; texts: an upstream, a forward of it or "", the

@@ -143,6 +143,32 @@ static void hosts(void **state)
     }
 }
 
+static void services(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp\n",
+         "f:4: host: 'srv:_ssh._tcp' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:ssh.example\n",
+         "f:4: host: 'srv:ssh.example' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:\n",
+         "f:4: host: 'srv:' is not srv:_SERVICE._PROTO.NAME: it is empty\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x:22\n",
+         "f:4: host: 'srv:_ssh._tcp.x:22' is not srv:_SERVICE._PROTO.NAME: it has a character that "
+         "is no letter, digit, '-' or '_'\n"},
+        {LISTEN "[upstream a]\nhost = h, srv:_ssh._tcp.x\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x, srv:_ssh._tcp.y\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x\njoin_master = /s\n",
+         "f:5: join_master: one master leads to one host, and several are given\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
+}
+
 static void addresses(void **state)
 {
     (void)state;
@@ -413,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
         cmocka_unit_test(hosts),
+        cmocka_unit_test(services),
         cmocka_unit_test(addresses),
         cmocka_unit_test(the_bind_rule),
         cmocka_unit_test(listeners),

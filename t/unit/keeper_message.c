@@ -27,7 +27,7 @@ static const struct sample {
     {GATEWAY_NOTIFY, true, 1, 1, true, false},  {GATEWAY_CLOSED, true, 0, 0, true, false},
     {GATEWAY_UPGRADE, true, 0, 0, true, false}, {GATEWAY_SERVICE, true, 0, 0, false, true},
     {KEEPER_LISTEN, false, 0, 0, true, false},  {KEEPER_RETIRE, false, 0, 0, true, false},
-    {GATEWAY_LOGIN, true, 0, 2, true, true},
+    {KEEPER_FILE, false, 1, 0, true, true},     {GATEWAY_LOGIN, true, 0, 2, true, true},
 };
 
 static const uint32_t numbers[KEEPER_NUMBERS_MAX] = {1, 0, UINT32_MAX, 0x01020304, 7};
