@@ -367,7 +367,7 @@ static const struct long_option {
     {"from", TEXT(init_from), VALUE(WORD), HELP("with --init: a network of clients")},
     {"help", FLAG(help), HELP("print the options")},
     {"init", TEXT(init_file), VALUE(FILE), HELP("write a first file and try it")},
-    {"json", FLAG(json), HELP("with -O status: as JSON")},
+    {"json", FLAG(json), HELP("with --try and most commands of -O: as JSON")},
     {"passwd", TEXT(passwd_file), VALUE(FILE), HELP("set the password of a user in a users file")},
     {"persist", FLAG(persist), HELP("try the first connection for ever")},
     {"sandbox", TEXT(sandbox), VALUE(WORD),

@@ -355,6 +355,12 @@ struct config *config_add_forward(struct config *config, const struct config_for
 struct config *config_remove_forward(struct config *config, const struct config_forward *forward,
                                      char *error, size_t error_size);
 
+/* The forward of the configuration that is the same and leads through `via` (NULL and "": the first
+ * upstream); NULL: there is none. */
+const struct config_forward *config_same_forward(const struct config *config,
+                                                 const struct config_forward *forward,
+                                                 const char *via);
+
 /* The [upstream], [listen] or [forward] of that name, or NULL. */
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
