@@ -9,6 +9,7 @@
 #include "gateway/process.h"
 #include "io/passed_sockets.h"
 #include "keeper/keeper.h"
+#include "keeper/master_askpass.h"
 #include "keeper/key_agent.h"
 #include "session/login.h"
 #include "session_libssh/engine.h"
@@ -175,6 +176,7 @@ static int run_mode(struct options *options)
         status = share(options);
         return status < 0 ? keeper_run(options, find_hosts) : status;
     case MODE_CHECK: return check_upstreams(options->config);
+    case MODE_TRY: return keeper_run(options, find_hosts);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;
@@ -205,6 +207,8 @@ int main(int argc, char **argv)
         return gateway_process_run(&libssh_engine, &openssh_engine);
     if (argc == 2 && getenv(KEY_ASKPASS) != NULL)
         return key_askpass();
+    if (argc == 2 && getenv(MASTER_ASKPASS) != NULL)
+        return master_askpass(argv[1]);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
     status = options_parse(argc, argv, &options);

@@ -171,6 +171,7 @@ static void check_upstream(struct load *load, size_t index)
                      "proxy_command and jump exclude each other");
     check_master_socket(load, index, section);
     check_join_master(load, index, section);
+    load_check_engine(load, index);
 }
 
 /* Where the problems of a users file are reported. */
@@ -194,7 +195,8 @@ static void read_users(struct load *load, struct config_listen *listen, unsigned
     const char *wrong = file_read(listen->users_file, USERS_FILE_MAX, FILE_REGULAR, &bytes);
 
     if (wrong) {
-        load_problem(load, line, "users: cannot read %s: %s", listen->users_file, wrong);
+        load_problem(load, line, "users: cannot read %s: %s (adit --passwd FILE USER makes one)",
+                     listen->users_file, wrong);
     } else {
         const char *text = (const char *)buffer_data(&bytes);
         listen->users =
@@ -347,14 +349,6 @@ static void check_listen(struct load *load, size_t index)
         check_addresses(load, listen, section, "address", "set auth = password, ");
 }
 
-/* Whether an ssh(1) carries the upstream's sessions. */
-static bool is_by_ssh(const struct load *load, const char *via)
-{
-    const struct config_upstream *upstream = via ? config_upstream(load->config, via) : NULL;
-
-    return upstream && upstream->join_master;
-}
-
 void load_check_forward(struct load *load, size_t index)
 {
     const struct config_forward *forward = &load->config->forwards[index];
@@ -369,11 +363,7 @@ void load_check_forward(struct load *load, size_t index)
     check_via(load, section, forward->via);
     if (forward->listen.address_count > 0)
         check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
-    if (forward->kind == FORWARD_REMOTE && forward->bind.path && !is_by_ssh(load, forward->via))
-        load_problem(load, load_line_of(section, "remote"),
-                     "remote: libssh cannot ask a server to listen on a unix socket ('%s'); an ssh "
-                     "that is joined can (join_master)",
-                     forward->bind.path);
+    load_check_remote(load, forward, load_line_of(section, "remote"));
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }
@@ -487,6 +477,7 @@ void load_check(struct load *load)
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
     check_status(load);
+    load_check_spread(load);
     for (size_t i = 0; i < config->limit_count; i++)
         check_limit(load, i);
     check_resolve(load);

@@ -55,8 +55,8 @@ static bool refuse_word(struct reader *reader, const char *format, ...)
 static const char *wanted(enum option_value takes)
 {
     return takes == OPTION_FILE      ? "a file"
-           : takes == OPTION_FORWARD ? "a forward"
-           : takes == OPTION_COMMAND ? "a command"
+           : takes == OPTION_FORWARD ? "[BIND:]PORT:HOST:HOSTPORT"
+           : takes == OPTION_COMMAND ? "a command, as status"
                                      : "a value";
 }
 
@@ -341,7 +341,8 @@ static bool take_letter(struct reader *reader)
         if (letter->takes != OPTION_NOTHING) {
             value = *reader->rest ? reader->rest : *reader->words;
             if (!value)
-                return refuse_word(reader, "-%c needs %s", given, wanted(letter->takes));
+                return refuse_word(reader, "-%c needs %s", given,
+                                   given == 'D' ? "[BIND:]PORT" : wanted(letter->takes));
             reader->words += *reader->rest == '\0';
             reader->rest = NULL;
         }
@@ -371,6 +372,7 @@ static const struct long_option {
     {"persist", FLAG(persist), HELP("try the first connection for ever")},
     {"sandbox", TEXT(sandbox), VALUE(WORD),
      HELP("auto, require or off: whether the gateway locks itself")},
+    {"try", FLAG(tries), HELP("dial, log in, say what was seen, and exit")},
     {"user", TEXT(init_user), VALUE(WORD), HELP("with --init: a client with a password")},
     {"version", FLAG(version), HELP("print versions")},
 #undef FLAG
@@ -433,6 +435,10 @@ static bool take_word(struct reader *reader, const char *word)
         }
         return true;
     }
+    if (reader->line->destination && reader->line->tries && reader->line->config_file) {
+        append_word(&reader->line->try_upstreams, &reader->line->try_upstream_count, word);
+        return true;
+    }
     if (reader->line->destination)
         return refuse_word(reader, "'%.100s' after the host: adit runs no commands there; ssh does",
                            word);
@@ -466,6 +472,7 @@ void command_line_clear(struct command_line *line)
     free(line->ssh_words);
     free(line->settings);
     free(line->warnings);
+    free(line->try_upstreams);
     *line = (struct command_line){0};
 }
 

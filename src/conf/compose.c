@@ -384,6 +384,7 @@ static void set_run(const struct tunnel *tunnel, struct options *options)
     options->verbose = 0; /* the configuration has it */
     options->may_ask = true;
     options->first_failure_ends = !line->persist && !(gate_time && strcmp(gate_time, "0") == 0);
+    options->default_proxy = !tunnel->has_forwards && tunnel->forward_count > 0;
     options->ssh_forwards = tunnel->has_forwards && options->first_failure_ends;
     if (!answer_is(tunnel, "controlmaster", "yes", "true") &&
         !answer_is(tunnel, "controlmaster", "ask", "ask"))

@@ -51,6 +51,8 @@ void config_unref(struct config *config)
     for (size_t i = 0; i < config->upstream_count; i++) {
         string_list_clear(&config->upstreams[i].libssh_hosts);
         string_list_clear(&config->upstreams[i].ssh_words);
+        string_list_clear(&config->upstreams[i].master_words);
+        string_list_clear(&config->upstreams[i].master_hosts);
     }
     sections_free(config);
     config_unref(counted->original);
@@ -160,6 +162,8 @@ bool config_upstream_same_sessions(const struct config_upstream *a, const struct
 {
     const struct section *section = section_find("upstream");
 
+    if (a->by_openssh != b->by_openssh)
+        return false;
     for (size_t i = 0; i < section->key_count; i++) {
         const struct key *key = &section->keys[i];
         if ((key->flags & KEY_SESSION) && !key_same(key, a, b))

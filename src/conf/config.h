@@ -12,6 +12,7 @@
 #include "base/hostport.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "policy/acl.h"
 #include "policy/limits.h"
 #include "policy/users.h"
@@ -61,6 +62,10 @@ enum upstream_required { UPSTREAM_REQUIRED_AUTO, UPSTREAM_NOT_REQUIRED, UPSTREAM
 
 /* What becomes of a session whose key exchange does not withstand a quantum computer. */
 enum post_quantum { POST_QUANTUM_NO, POST_QUANTUM_WARN, POST_QUANTUM_REQUIRE };
+
+/* What carries an upstream's sessions: libssh in the gateway, or an ssh(1) for each session, which
+ * the keeper starts. */
+enum upstream_engine { UPSTREAM_ENGINE_AUTO, UPSTREAM_ENGINE_LIBSSH, UPSTREAM_ENGINE_OPENSSH };
 
 /* The most sessions that an upstream may have. */
 #define CONFIG_SESSIONS_MAX 256
@@ -150,6 +155,12 @@ struct config_upstream {
     bool exit_on_forward_failure;
     enum upstream_required required;
     enum post_quantum post_quantum;
+    enum upstream_engine engine;
+    /* After a load: ssh(1) carries the sessions; and its options, and "PORT NAME" of each host as
+     * ssh is told it (conf/master_words.h). */
+    bool by_openssh;
+    struct string_list master_words;
+    struct string_list master_hosts;
     char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
     char *master_socket; /* as given, with tokens (conf/master_socket.h); NULL: none */
 };
@@ -252,6 +263,7 @@ struct config_status {
     bool destinations;          /* who asks from another machine sees what connections lead to */
     bool metrics_users;         /* requests are counted by user, too */
     uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
+    unsigned spread;            /* a browser of this machine uses 127.0.0.1 to 127.0.0.`spread` */
 };
 
 enum resolve_step { RESOLVE_REMOTE, RESOLVE_TUNNEL, RESOLVE_LOCAL };
@@ -379,6 +391,14 @@ bool config_has_status(const struct config *config);
 
 /* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);
+
+/* Whether a browser can use the listener: it speaks HTTP, or SOCKS 5 without a password, which
+ * browsers ask for over HTTP only. */
+bool config_listen_is_for_browsers(const struct config_listen *listen);
+
+/* The first such listener of that name (empty: of any) that is at all addresses from 127.0.0.1 to
+ * 127.0.0.`status.spread`; NULL: none is, as far as the file tells. */
+const struct config_listen *config_spread_listener(const struct config *config, struct text name);
 
 /* Whether adit is ready only while the upstream, one of this configuration's, has a session. */
 bool config_upstream_is_required(const struct config *config,

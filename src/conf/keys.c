@@ -11,6 +11,7 @@ static const char *const words_log[] = {"error", "warning", "info", "debug", NUL
 static const char *const words_log_format[] = {"text", "json", NULL};
 static const char *const words_sandbox[] = {"auto", "require", "off", NULL};
 static const char *const words_required[] = {"auto", "no", "yes", NULL};
+static const char *const words_engine[] = {"auto", "libssh", "openssh", NULL};
 static const char *const words_post_quantum[] = {"no", "warn", "require", NULL};
 static const char *const words_host_key[] = {"strict", "accept-new", "ask", "any", NULL};
 static const char *const words_family[] = {"any", "inet", "inet6", NULL};
@@ -71,7 +72,8 @@ static const struct key gateway_keys[] = {
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the "
+             "name of a "
              "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
@@ -192,6 +194,10 @@ static const struct key upstream_keys[] = {
      .words = words_required,
      .help = "Whether adit is ready (adit -O ready) only while this upstream has a session. auto: "
              "if all requests of some listener or forward lead there."},
+    {"engine", &type_choice, FIELD(config_upstream, engine), .initial = "auto",
+     .words = words_engine, .flags = KEY_SESSION | KEY_HOP,
+     .help = "What carries the sessions: libssh inside adit, or an ssh(1) for each session, which "
+             "adit starts and which knows all that OpenSSH does. auto: libssh. See ENGINES."},
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
@@ -297,12 +303,12 @@ static const struct key listen_keys[] = {
 };
 
 static const struct key forward_keys[] = {
-    {"local", &type_forward,
+    {"local", &type_forward, .metavar = "[bind:]port host:port",
      .help = "Connections to this machine go to one place at the far side, as ssh -L."},
     {"remote", &type_forward,
      .help = "Connections to the far side come to one place here, as ssh -R; without a place, "
              "SOCKS is served."},
-    {"dynamic", &type_forward,
+    {"dynamic", &type_forward, .metavar = "[bind:]port",
      .help = "A listener on this machine whose clients name their destinations, as ssh -D."},
     {"open", &type_bool, FIELD(config_forward, open), .initial = "no", .words = words_yes_no,
      .help = "With yes, everybody who can reach a dynamic forward may use it."},
@@ -378,6 +384,9 @@ static const struct key status_keys[] = {
      .max = DAY_MS,
      .help = "How long, before adit drains, /readyz says that it will while clients are still "
              "accepted, so that a balancer sends no more of them."},
+    {"spread", &type_count, FIELD(config_status, spread), .initial = "1", .min = 1, .max = 64,
+     .help = "At how many addresses, from 127.0.0.1 on, /proxy.pac tells browsers of this machine "
+             "to use a listener that is at all of them."},
 };
 
 static const struct key acl_keys[] = {

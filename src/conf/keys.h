@@ -73,6 +73,7 @@ struct key {
     uint64_t min, max;        /* bounds of a number or a duration */
     const char *zero;         /* the word for 0, outside the bounds */
     const char *const *words; /* NULL-terminated: the words of a choice, in the enum's order */
+    const char *metavar;      /* in place of the type's; NULL: that one */
 };
 
 /* A section is an object: of the configuration itself, or, if it is `named`, one of an array. */

@@ -21,8 +21,8 @@ static void put_head(const struct key *key)
         mdoc_put_argument("Cm", key->zero);
         printf(" |");
     }
-    if (key->type->metavar) {
-        mdoc_put_argument("Ar", key->type->metavar);
+    if (key->metavar || key->type->metavar) {
+        mdoc_put_argument("Ar", key->metavar ? key->metavar : key->type->metavar);
     } else {
         for (size_t i = 0; key->words[i]; i++) {
             printf("%s", i > 0 ? " |" : "");

@@ -427,6 +427,7 @@ struct config *load_end(struct load *load, struct config_problems *problems)
         for (size_t i = 0; i < section_objects(&sections[s], load->config); i++)
             set_defaults(load, &sections[s], i);
     }
+    load_choose_engines(load);
     forget_ssh_config(load->config);
     set_dependent_defaults(load->config);
     load_listeners(load);

@@ -120,8 +120,20 @@ bool forward_listener_make(struct config_forward *forward);
 /* Frees what the listener has for itself. (forwards.c) */
 void forward_listener_clear(struct config_forward *forward);
 
+/* Says which engine carries the sessions of each upstream, and with which options of ssh. (Those
+ * that ssh_config has are known already.) (engines.c) */
+void load_choose_engines(struct load *load);
+
+/* Notes problems of an upstream whose sessions an ssh carries. (engines.c) */
+void load_check_engine(struct load *load, size_t index);
+/* What a remote forward asks for that its upstream's engine cannot; `line` gives it. */
+void load_check_remote(struct load *load, const struct config_forward *forward, unsigned line);
+
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
+
+/* Whether a listener is where `spread` of [status] says that one is. */
+void load_check_spread(struct load *load);
 
 /* The same for one forward alone. */
 void load_check_forward(struct load *load, size_t index);

@@ -107,6 +107,11 @@ static void save_rest(struct buffer *out, const struct section *section,
             save_text(out, "+libssh_host", upstream->libssh_hosts.items[i]);
         for (size_t i = 0; i < upstream->ssh_words.count; i++)
             save_text(out, "+ssh_word", upstream->ssh_words.items[i]);
+        save_number(out, "+by_openssh", upstream->by_openssh);
+        for (size_t i = 0; i < upstream->master_words.count; i++)
+            save_text(out, "+master_word", upstream->master_words.items[i]);
+        for (size_t i = 0; i < upstream->master_hosts.count; i++)
+            save_text(out, "+master_host", upstream->master_hosts.items[i]);
     }
     if (section == section_find("listen"))
         save_users(out, config->listens[index].users, reader);
@@ -299,6 +304,34 @@ static bool restore_ssh_word(struct restoring *r, struct word_reader *words)
     return text != NULL;
 }
 
+static bool restore_by_openssh(struct restoring *r, struct word_reader *words)
+{
+    uint64_t yes;
+
+    if (r->section != section_find("upstream") || !word_next_number(words, 1, &yes))
+        return false;
+    r->config->upstreams[r->index].by_openssh = yes == 1;
+    return true;
+}
+
+static bool restore_master_word(struct restoring *r, struct word_reader *words)
+{
+    char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
+
+    if (text)
+        string_list_append(&r->config->upstreams[r->index].master_words, text);
+    return text != NULL;
+}
+
+static bool restore_master_host(struct restoring *r, struct word_reader *words)
+{
+    char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
+
+    if (text)
+        string_list_append(&r->config->upstreams[r->index].master_hosts, text);
+    return text != NULL;
+}
+
 static void ignore_problem(void *arg, unsigned line, const char *message)
 {
     (void)arg;
@@ -338,6 +371,9 @@ static const struct {
     {"+libssh_config", restore_libssh_config},
     {"+libssh_host", restore_libssh_host},
     {"+ssh_word", restore_ssh_word},
+    {"+by_openssh", restore_by_openssh},
+    {"+master_word", restore_master_word},
+    {"+master_host", restore_master_host},
     {"+users", restore_users},
 };
 

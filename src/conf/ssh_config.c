@@ -5,6 +5,7 @@
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "base/visible.h"
+#include "conf/master_words.h"
 #include "conf/ssh_ask.h"
 #include "conf/ssh_files.h"
 #include "conf/ssh_names.h"
@@ -94,6 +95,22 @@ static void keep_question(const struct fill *fill, const struct ssh_question *qu
     string_list_append(&upstream->ssh_words, mem_strdup(question->host));
 }
 
+/* The port that ssh is told for a host: its own, or the section's; 0: none. */
+static uint16_t host_port_of(const struct fill *fill, uint16_t port)
+{
+    return port == 0 && load_key_of(fill_section(fill), "port")->set ? fill_upstream(fill)->port
+                                                                     : port;
+}
+
+/* Has the masters read the same file. */
+static void take_file_word(const struct fill *fill)
+{
+    const char *const words[] = {"-F", fill_upstream(fill)->ssh_config_file};
+
+    if (words[1])
+        master_words_take(fill_upstream(fill), words, 2);
+}
+
 /* Asks about one host, "NAME" or "NAME:PORT", what the section has given coming first. */
 static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, uint16_t port,
                                      struct ssh_reply *reply)
@@ -103,8 +120,7 @@ static enum ssh_ask_outcome fill_ask(const struct fill *fill, const char *name, 
     const char *words[8];
     size_t count = 0;
 
-    if (port == 0 && load_key_of(section, "port")->set)
-        port = upstream->port;
+    port = host_port_of(fill, port);
     char *port_text = mem_printf("%u", port);
     if (upstream->ssh_config_file) {
         words[count++] = "-F";
@@ -222,6 +238,7 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
         port = 0;
     }
     *given = mem_strdup(name);
+    master_words_host(fill_upstream(fill), name, host_port_of(fill, port));
     enum ssh_ask_outcome outcome = fill_ask(fill, name, port, &reply);
     if (outcome == SSH_ANSWERED)
         ssh_answer_add(answer, reply.text);
@@ -254,7 +271,13 @@ void ssh_config_fill(struct load *load, size_t index)
     size_t count = load->config->upstreams[index].hosts.count;
 
     fill.line = load_line_of(fill_section(&fill), "ssh_config");
+    master_words_add(load, index, false);
+    if (known)
+        master_words_take(fill_upstream(&fill), known->words, known->word_count);
+    else
+        take_file_word(&fill);
     if (known) {
+        master_words_host(fill_upstream(&fill), known->destination, 0);
         set_host(&fill, 0, false, &known->answer);
         take_settings(&fill, &known->answer, known->host);
         load->config->upstreams[0].libssh_config = known->absent;

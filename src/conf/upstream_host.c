@@ -16,6 +16,7 @@ void upstream_host_at(const struct config_upstream *upstream, size_t index,
 {
     const char *entry = upstream->hosts.items[index];
 
+    host->index = index;
     /* conf/check saw to it that it can be split. */
     hostport_split_zoned(entry, strlen(entry), upstream->port, host->name, &host->port);
     memcpy(host->alias, host->name, sizeof(host->alias));
@@ -43,6 +44,7 @@ static bool split_target(const char *entry, struct upstream_host *host)
         target_name_wrong(host->name) != NULL)
         return false;
     memcpy(host->alias, host->name, sizeof(host->alias));
+    host->index = 0;
     return true;
 }
 

@@ -132,6 +132,11 @@ int control_list(bool json)
         putchar('\n');
     } else {
         report_list(stdout, tunnels);
+        if (json_array_size(tunnels) == 0)
+            fputs("adit: no tunnel runs. Not listed are gateways, and tunnels that were given a "
+                  "control socket (-S PATH, ControlPath): ask those by --config FILE, -S PATH or "
+                  "their host\n",
+                  stderr);
     }
     if (fflush(stdout) != 0) {
         fprintf(stderr, "adit: standard output: %s\n", strerror(errno));

@@ -78,6 +78,8 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
     count_dial(a, reached, status, logged_in);
+    if (r.seen != NULL)
+        r.seen->reached = reached;
     dial_attempt_free(a);
     r.done(r.arg, r.slot, status, logged_in, error);
 }
@@ -86,7 +88,7 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
 static void proxy_failed(struct deadline *deadline)
 {
     struct dial_attempt *a = container_of(deadline, struct dial_attempt, proxy_exit);
-    const char *ended = dial_command_ended(*a->r.proxy);
+    const char *ended = dial_command_ended(a->r.programs->proxy);
     bool failed = ended != NULL && strcmp(ended, COMMAND_ENDED_WELL) != 0;
     char *error =
         failed ? mem_printf("ProxyCommand %s before there was a session: %s", ended, a->login_error)
@@ -107,7 +109,7 @@ static void on_login_ended(void *arg, enum dial_status status, struct logged_in 
     if (a->timed_out) {
         logged_in_free(logged_in);
         dial_attempt_finish(a, true, DIAL_TRANSPORT, NULL, "timed out while logging in");
-    } else if (status == DIAL_TRANSPORT && *a->r.proxy != NULL) {
+    } else if (status == DIAL_TRANSPORT && a->r.programs->proxy != NULL) {
         a->login_error = mem_strdup(error);
         deadline_arm(a->r.room->loop, &a->proxy_exit, PROXY_EXIT_MS, proxy_failed);
     } else {
@@ -148,32 +150,56 @@ static int login_line_of(const struct dial_attempt *a)
                : keeper_link_login(a->r.room->link, a->r.upstream->name, a->r.place->entry);
 }
 
-/* Over a connection. -1: the master that is to be joined cannot be reached, for `unreached`. */
-static void start_login(struct dial_attempt *a, int fd, int unreached)
+/* What a login needs besides its connection: of a master. */
+struct master_login {
+    int unreached;   /* it cannot be reached, for this error */
+    uint32_t number; /* 0: it is not the keeper's */
+    struct span about;
+};
+
+/* Over a connection to a server, or, where `master` is not NULL, to a master. */
+static void start_login(struct dial_attempt *a, int fd, const struct master_login *master)
 {
-    bool joins = a->r.upstream->join_master != NULL;
     const struct dial_request request = {
         .fd = fd,
-        .unreached = unreached,
-        .line = joins ? -1 : login_line_of(a),
+        .unreached = master != NULL ? master->unreached : 0,
+        .master = master != NULL ? master->number : 0,
+        .about = master != NULL ? master->about : (struct span){0},
+        .line = master != NULL ? -1 : login_line_of(a),
         .config = a->r.config,
         .upstream = a->r.upstream,
         .host = a->r.place->at.name,
         .port = a->r.place->at.port,
         .alias = a->r.place->at.alias,
         .may_ask = a->r.room->may_ask,
+        .seen = a->r.seen != NULL ? &a->r.seen->info : NULL,
         .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
         .arg = a,
     };
 
-    a->dial = dial_start(joins ? a->r.room->join_engine : a->r.room->engine, &request);
+    a->dial = dial_start(master != NULL ? a->r.room->join_engine : a->r.room->engine, &request);
     arm_login(a);
+}
+
+static void on_own_master(void *arg, const struct own_master_result *result)
+{
+    struct dial_attempt *a = arg;
+
+    if (result->fd >= 0)
+        start_login(a, result->fd,
+                    &(struct master_login){.number = result->master, .about = result->about});
+    else
+        on_login_ended(a, result->status, NULL, result->error);
 }
 
 static void dial(struct dial_attempt *a, int fd)
 {
-    start_login(a, fd, 0);
+    if (a->r.upstream->by_openssh)
+        a->r.programs->master = dial_own_master_start(a->r.room->service, a->r.upstream->name,
+                                                      a->r.place->entry, fd, on_own_master, a);
+    else
+        start_login(a, fd, NULL);
 }
 
 /* By TCP. */
@@ -328,8 +354,8 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    *a->r.proxy = dial_command_start(a->r.room->service, a->r.upstream->name, a->r.place->entry,
-                                     on_command_started, a);
+    a->r.programs->proxy = dial_command_start(a->r.room->service, a->r.upstream->name,
+                                              a->r.place->entry, on_command_started, a);
 }
 
 /* Through a jump host. */
@@ -347,8 +373,8 @@ static void on_jump_answered(void *arg, enum outcome outcome, const char *detail
         dial(a, fd);
         return;
     }
-    error =
-        mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s: open failed: %s", jump, detail);
+    error = mem_printf(outcome == OUTCOME_NO_SESSION ? "%s: %s" : "%s could not reach it: %s", jump,
+                       detail);
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
     free(error);
 }
@@ -398,7 +424,7 @@ static void on_master_reached(void *arg, int fd, int error)
     struct dial_attempt *a = arg;
 
     a->master = NULL;
-    start_login(a, fd, error);
+    start_login(a, fd, &(struct master_login){.unreached = error});
 }
 
 static void start_master(struct dial_attempt *a)
@@ -437,7 +463,9 @@ struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *reque
 
 bool dial_attempt_is_asking(const struct dial_attempt *a)
 {
-    return a->dial != NULL && dial_is_asking(a->dial);
+    return a->dial != NULL
+               ? dial_is_asking(a->dial)
+               : a->r.programs->master != NULL && dial_own_master_is_asking(a->r.programs->master);
 }
 
 void dial_attempt_cancel(struct dial_attempt *a)
@@ -451,6 +479,8 @@ void dial_attempt_cancel(struct dial_attempt *a)
     deadline_cancel(&a->proxy_exit);
     if (a->dial != NULL)
         dial_cancel(a->dial);
+    if (a->r.programs->master != NULL)
+        dial_own_master_forget(a->r.programs->master);
     host_backoff_abandon(a->r.place->host);
     probe_dial_end(a->r.upstream->name, a->r.slot, "cancelled");
     dial_attempt_free(a);

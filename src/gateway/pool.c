@@ -61,13 +61,12 @@ static unsigned worker_for_slot(const struct pool *pool, int slot)
     return best;
 }
 
-/* The slot has no session any more: its ProxyCommand, if it had one, is ended. */
+/* The slot has no session any more: its programs, if it had any, are ended. */
 static void slot_clear(struct pool_slot *s)
 {
     free(s->info);
     s->info = NULL;
-    dial_command_hang_up(s->proxy);
-    s->proxy = NULL;
+    dial_programs_hang_up(&s->programs);
 }
 
 void pool_slot_end(struct pool *pool, int slot)
@@ -188,7 +187,7 @@ void pool_dial(struct pool *pool, int slot, struct place *place)
         .upstream = pool->upstream,
         .place = place,
         .slot = slot,
-        .proxy = &pool->slots[slot].proxy,
+        .programs = &pool->slots[slot].programs,
         .done = on_dialled,
         .arg = pool,
     });
@@ -376,8 +375,7 @@ static void slot_abandon(struct pool *pool, int slot)
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);
     } else {
         session_table_set_slot(pool->table, slot, SLOT_RETIRING);
-        dial_command_leave(s->proxy);
-        s->proxy = NULL;
+        dial_programs_leave(&s->programs);
     }
     pool_slot_end(pool, slot);
 }

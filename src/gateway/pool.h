@@ -9,7 +9,7 @@
 #include "shared/label_counts.h"
 #include "shared/metrics.h"
 #include "worker/worker.h"
-#include "gateway/dial_command.h"
+#include "gateway/dial_programs.h"
 #include "shared/service.h"
 #include "io/resolver.h"
 

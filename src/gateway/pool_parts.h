@@ -27,7 +27,7 @@ struct pool {
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
         struct place *place;
-        struct dial_command *proxy;   /* the program that is its connection; NULL: none */
+        struct dial_programs programs;
         struct connection_info *info; /* NULL until it has logged in */
         uint64_t since;               /* when its worker got it */
         uint64_t idle_since;          /* 0: it carries channels */

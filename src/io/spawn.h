@@ -16,6 +16,10 @@ struct spawn_request {
     bool errors_to_output;        /* in the place of fds[2] */
     bool own_group;               /* of processes, which can be ended as one */
     bool own_session;             /* the terminal's signals do not reach it */
+    /* It gets SIGTERM when the thread that starts it ends, however that comes (prctl(2),
+     * PR_SET_PDEATHSIG). A program that the process is replaced by (execve(2)) is the same thread.
+     * Not with errors_to_output or own_group. */
+    bool ends_with_us;
 };
 
 /* Returns 0 and the process's number, or an error of errno(3). */

@@ -11,6 +11,7 @@
 #include "keeper/forward_sockets.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -30,6 +31,20 @@ static void child_detach(struct keeper *k)
     /* With debug lines on standard error it stays open, as ssh does with -v. */
     child_send(k->current, KEEPER_DETACH,
                (const uint32_t[]){o->log_file == NULL && log_wants(ADIT_LOG_DEBUG)}, NULL, 0, -1);
+}
+
+/* Nobody has given a port, and ssh would have a shell here: a person who waits for one is told. */
+static void say_default_proxy(const struct keeper *k)
+{
+    const struct options *o = k->options;
+    const struct config_forward *forward = &k->config->forwards[0];
+
+    if (o->default_proxy && isatty(STDERR_FILENO) && log_wants(ADIT_LOG_WARNING))
+        fprintf(stderr,
+                "adit: port %u of this machine is a SOCKS and HTTP proxy now, which leads through "
+                "%s; %s%s ends it\n",
+                forward->bind.port, forward->via, o->background ? "adit -O exit " : "Ctrl-C",
+                o->background ? forward->via : "");
 }
 
 /* Messages from it. */
@@ -82,6 +97,8 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
             child_detach(k);
         return true;
     case GATEWAY_UP:
+        if (!k->up)
+            say_default_proxy(k);
         k->up = true;
         child_detach(k);
         if (k->trial)

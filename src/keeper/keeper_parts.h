@@ -2,6 +2,7 @@
 #ifndef ADIT_KEEPER_KEEPER_PARTS_H
 #define ADIT_KEEPER_KEEPER_PARTS_H
 
+#include "base/quota.h"
 #include "conf/upstream_host.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
@@ -15,12 +16,27 @@
 struct forward_sockets;
 struct keeper_change;
 struct keeper_line;
+struct keeper_masters;
 struct key_review;
 struct keeper_upgrade;
+struct keeper_master;
 
 /* Packets that a gateway does not read: beyond that nothing of it is read. (It is no fault of a
  * gateway to be slow: clients may ask much of it.) */
 #define PACKETS_UNREAD_MAX 1024
+
+/* Of one gateway, so that one that was taken over, or that retired, takes nothing from another:
+ * logins at once, connections to agents and ProxyCommands, which is more than sessions and dials
+ * have. */
+#define CHILD_LOGINS_MAX 1024
+#define CHILD_AGENTS_MAX 1024
+#define CHILD_COMMANDS_MAX 1024
+
+struct child_quotas {
+    struct quota *logins;
+    struct quota *agents;
+    struct quota *commands;
+};
 
 /* A process of a gateway. */
 struct gateway_child {
@@ -33,6 +49,8 @@ struct gateway_child {
     bool retired;
     struct config *config;           /* that it has in use */
     LIST_HEAD(, service_line) lines; /* services.c */
+    struct child_quotas quotas;
+    struct guess_queue *guesses; /* its place in the keeper's password_checks */
 };
 
 struct keeper {
@@ -48,6 +66,7 @@ struct keeper {
     struct forward_sockets *forward_sockets;
     struct password_checks *checks;
     struct proxy_commands *commands;
+    struct keeper_masters *masters; /* ssh(1) processes that carry sessions */
 
     struct gateway_child *current;      /* the gateway that listens; NULL: there is none */
     struct gateway_child *successor;    /* that is to listen in its place; NULL: none */
@@ -58,7 +77,6 @@ struct keeper {
 
     struct keeper_change *change;   /* under way; NULL: none */
     LIST_HEAD(, keeper_line) lines; /* login lines */
-    unsigned line_count;
     struct key_agent *keys;
     struct key_review *key_review; /* under way; NULL: none */
     bool reload_missed;            /* SIGHUP came while there was no gateway */
@@ -165,15 +183,20 @@ bool service_line_open(struct gateway_child *child, int *fd);
  * again. */
 bool service_line_adopt(struct gateway_child *child, int fd);
 
-/* A command of the line that was adopted last, and still runs. */
+/* A command, or a master, of the line that was adopted last, and still runs. */
 void service_line_adopt_command(struct gateway_child *child, uint32_t request, pid_t pid);
+void service_line_adopt_master(struct gateway_child *child, uint32_t request,
+                               struct keeper_master *master);
 
-/* Calls `line` with the end of each line, and then `command` with each of its commands that runs.
- */
-typedef void service_line_fn(void *arg, int fd);
-typedef void service_command_fn(void *arg, uint32_t request, pid_t pid);
-void service_lines_each(const struct gateway_child *child, service_line_fn *each_line,
-                        service_command_fn *each_command, void *arg);
+/* Calls `line` with the end of each line, and then `command` with each of its commands that runs,
+ * and `master` with each of its masters. */
+struct service_visitor {
+    void (*line)(void *arg, int fd);
+    void (*command)(void *arg, uint32_t request, pid_t pid);
+    void (*master)(void *arg, uint32_t request, const struct keeper_master *master);
+};
+void service_lines_each(const struct gateway_child *child, const struct service_visitor *visitor,
+                        void *arg);
 
 /* Whether no answer is queued. */
 bool service_lines_are_sent(const struct gateway_child *child);

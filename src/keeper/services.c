@@ -1,6 +1,6 @@
 /* Service lines: what the threads of a gateway have done by the keeper. A gateway may have been
  * taken over: what it sends names things of the configuration, and is bounded. */
-#include "keeper/keeper_parts.h"
+#include "keeper/service_parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,6 +8,7 @@
 #include "conf/upstream_host.h"
 #include "io/unix_connect.h"
 #include "keeper/forward_sockets.h"
+#include "keeper/masters.h"
 #include "wire/service.h"
 
 #include <errno.h>
@@ -21,26 +22,9 @@
 /* Of one line: passwords that are to be checked. */
 #define REQUESTS_MAX 8192
 
-struct service_line {
-    LIST_ENTRY(service_line) link;
-    struct gateway_child *child;
-    struct packets *packets;
-    LIST_HEAD(, line_request) requests;
-    unsigned request_count;
-};
-
-/* A request that is not answered at once. */
-struct line_request {
-    LIST_ENTRY(line_request) link;
-    struct service_line *line;
-    uint32_t number;
-    struct hash_check *check;
-    struct proxy_command *command;
-};
-
 /* Answers. (`fd` is closed once it is sent.) */
-static void answer_with_text(struct service_line *line, enum service_kind kind,
-                             const uint32_t *numbers, const char *text, int fd)
+void service_answer_text(struct service_line *line, enum service_kind kind, const uint32_t *numbers,
+                         const char *text, int fd)
 {
     struct buffer packet = {0};
 
@@ -52,7 +36,7 @@ static void answer_with_text(struct service_line *line, enum service_kind kind,
 static void answer_line(struct service_line *line, enum service_kind kind, const uint32_t *numbers,
                         int fd)
 {
-    answer_with_text(line, kind, numbers, NULL, fd);
+    service_answer_text(line, kind, numbers, NULL, fd);
 }
 
 static void answer_failed(struct service_line *line, uint32_t number, int error)
@@ -62,7 +46,7 @@ static void answer_failed(struct service_line *line, uint32_t number, int error)
 
 /* Requests. */
 
-static struct line_request *line_request_new(struct service_line *line, uint32_t number)
+struct line_request *line_request_new(struct service_line *line, uint32_t number)
 {
     struct line_request *request = mem_zalloc(sizeof(*request));
 
@@ -73,7 +57,7 @@ static struct line_request *line_request_new(struct service_line *line, uint32_t
     return request;
 }
 
-static void line_request_free(struct line_request *request)
+void line_request_free(struct line_request *request)
 {
     LIST_REMOVE(request, link);
     request->line->request_count--;
@@ -86,6 +70,8 @@ static void line_request_end(struct line_request *request)
         password_check_forget(request->check);
     if (request->command != NULL)
         proxy_command_hang_up(request->command);
+    if (request->master != NULL)
+        master_hang_up(request->master);
     line_request_free(request);
 }
 
@@ -109,6 +95,10 @@ static void line_forget(struct service_line *line, uint32_t number, bool leave)
     if (leave && request->command != NULL) {
         proxy_command_leave(request->command);
         request->command = NULL;
+    }
+    if (leave && request->master != NULL) {
+        master_leave(request->master);
+        request->master = NULL;
     }
     line_request_end(request);
 }
@@ -150,7 +140,7 @@ static void begin_password(struct service_line *line, const struct service_messa
     struct line_request *request = line_request_new(line, message->numbers[0]);
 
     request->check = password_checks_ask(
-        line->child->keeper->checks,
+        line->child->guesses,
         &(struct password_question){
             .config = config,
             .users = line->request_count <= REQUESTS_MAX ? users_of(config, message) : NULL,
@@ -234,7 +224,7 @@ static void listen_for_forward(struct service_line *line, const struct service_m
     if (forward != NULL)
         bound = forward_sockets_get(line->child->keeper->forward_sockets, config, forward);
     if (bound.fd >= 0)
-        answer_with_text(line, SERVICE_LISTENING, &number, bound.path, bound.fd);
+        service_answer_text(line, SERVICE_LISTENING, &number, bound.path, bound.fd);
     else
         answer_failed(line, number, bound.error);
 }
@@ -278,8 +268,11 @@ static void begin_command(struct service_line *line, const struct service_messag
         return;
     }
     request = line_request_new(line, number);
-    request->command = proxy_command_start(line->child->keeper->commands, command, ends,
-                                           on_line_command_exited, request);
+    request->command =
+        proxy_command_start(line->child->keeper->commands,
+                            &(struct proxy_command_request){command, line->child->quotas.commands,
+                                                            on_line_command_exited, request},
+                            ends);
     free(command);
     if (request->command == NULL) {
         answer_failed(line, number, errno);
@@ -307,7 +300,8 @@ static void service_line_ended(void *line)
 }
 
 /* False: the keeper does not take it. */
-static bool take_service_request(struct service_line *line, const struct service_message *message)
+static bool take_service_request(struct service_line *line, const struct service_message *message,
+                                 int fd)
 {
     switch (message->kind) {
     case SERVICE_PASSWORD: begin_password(line, message); return true;
@@ -316,6 +310,8 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_MASTER: connect_master(line, message); return true;
     case SERVICE_LISTEN: listen_for_forward(line, message); return true;
     case SERVICE_COMMAND: begin_command(line, message); return true;
+    case SERVICE_START_MASTER: service_begin_master(line, message, fd); return true;
+    case SERVICE_REACH_MASTER: service_reach_master(line, message); return true;
     case SERVICE_FORGET: line_forget(line, message->numbers[0], false); return true;
     case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;
     case SERVICE_VERDICT:
@@ -326,6 +322,9 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_FAILED:
     case SERVICE_EXITED:
     case SERVICE_RENEWED:
+    case SERVICE_MASTER_ASKS:
+    case SERVICE_MASTER_UP:
+    case SERVICE_MASTER_ENDED:
     case SERVICE_KINDS: break;
     }
     return false;
@@ -337,7 +336,7 @@ static void service_line_received(void *arg, struct span packet, int *fd)
     struct service_line *line = arg;
     struct service_message message;
     bool ok = service_message_parse(packet, *fd >= 0, true, &message) &&
-              take_service_request(line, &message);
+              take_service_request(line, &message, *fd);
 
     explicit_bzero((uint8_t *)packet.bytes, packet.length);
     if (!ok)
@@ -404,17 +403,19 @@ void service_line_adopt_command(struct gateway_child *child, uint32_t number, pi
         line_request_free(request);
 }
 
-void service_lines_each(const struct gateway_child *child, service_line_fn *each_line,
-                        service_command_fn *each_command, void *arg)
+void service_lines_each(const struct gateway_child *child, const struct service_visitor *visitor,
+                        void *arg)
 {
     const struct service_line *line;
     const struct line_request *request;
 
     LIST_FOREACH (line, &child->lines, link) {
-        each_line(arg, packets_descriptor(line->packets));
+        visitor->line(arg, packets_descriptor(line->packets));
         LIST_FOREACH (request, &line->requests, link)
             if (request->command != NULL)
-                each_command(arg, request->number, proxy_command_process(request->command));
+                visitor->command(arg, request->number, proxy_command_process(request->command));
+            else if (request->master != NULL)
+                visitor->master(arg, request->number, request->master);
     }
 }
 
@@ -432,4 +433,5 @@ void service_lines_close(struct gateway_child *child)
 {
     while (!LIST_EMPTY(&child->lines))
         service_line_free(LIST_FIRST(&child->lines));
+    masters_end_of(child->keeper->masters, child);
 }

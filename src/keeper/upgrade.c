@@ -9,6 +9,7 @@
 #include "io/socket_calls.h"
 #include "io/subprocess.h"
 #include "keeper/forward_sockets.h"
+#include "keeper/masters.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,6 +93,7 @@ static void execute(struct keeper *k)
         log_error("upgrade: a file that a login needs is still being read: nothing was changed");
         return;
     }
+    masters_end_logins(k->masters);
     if (!upgrade_state_save(k)) {
         log_error("upgrade: %s: nothing was changed", strerror(errno));
         return;

@@ -10,6 +10,7 @@
 #include "io/listener.h"
 #include "io/memory_file.h"
 #include "io/passed_sockets.h"
+#include "keeper/masters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,16 +65,25 @@ static void hand_left(void *arg, pid_t pid)
         line(to->out, "left", (const uint64_t[]){(uint64_t)pid}, 1);
 }
 
-/* (The child's service lines follow it, each with the commands that it has.) */
+static void hand_master(void *arg, uint32_t request, const struct keeper_master *master)
+{
+    const struct inheritance *to = arg;
+
+    master_save(master, request, to->flags, to->out);
+}
+
+/* (The child's service lines follow it, each with the commands and the masters that it has.) */
 static void hand_child(struct inheritance *to, const char *name, const struct gateway_child *child)
 {
+    static const struct service_visitor visitor = {hand_service, hand_command, hand_master};
     int fd = packets_descriptor(child->packets);
 
     fcntl(fd, F_SETFD, to->flags);
     if (to->out != NULL)
         line(to->out, name, (const uint64_t[]){(uint64_t)child->pid, (uint64_t)fd, child->sent_id},
              3);
-    service_lines_each(child, hand_service, hand_command, to);
+    service_lines_each(child, &visitor, to);
+    masters_save_left(to->keeper->masters, child, to->flags, to->out);
 }
 
 static void hand_socket(void *arg, const struct bound_socket_info *info)
@@ -105,6 +115,7 @@ static void hand_all(struct inheritance *to)
     const struct keeper *k = to->keeper;
     const struct gateway_child *child;
 
+    masters_save(k->masters, to->out);
     hand_child(to, "current", k->current);
     LIST_FOREACH (child, &k->retired, link)
         hand_child(to, "retired", child);
@@ -261,6 +272,19 @@ static bool take_left_command(const struct keeper *k, struct word_reader *words)
     return true;
 }
 
+static bool take_state_master(const struct keeper *k, struct word_reader *words)
+{
+    struct gateway_child *child = last_child(k);
+    struct keeper_master *master;
+    uint32_t request;
+
+    if (child == NULL || !master_restore(k->masters, child, words, &request, &master))
+        return false;
+    if (master != NULL && request != 0)
+        service_line_adopt_master(child, request, master);
+    return true;
+}
+
 static bool take_service(struct keeper *k, struct word_reader *words)
 {
     struct gateway_child *child = last_child(k);
@@ -297,6 +321,10 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return key_agent_restore(k->keys, words);
     if (strcmp(name, "command") == 0)
         return take_line_command(k, words);
+    if (strcmp(name, "masters") == 0)
+        return masters_restore(k->masters, words);
+    if (strcmp(name, "master") == 0)
+        return take_state_master(k, words);
     if (strcmp(name, "left") == 0)
         return take_left_command(k, words);
     if (strcmp(name, "end") == 0)

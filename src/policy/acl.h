@@ -52,6 +52,7 @@ struct acl_query {
     const char *host;    /* normalised (host_normalise): a name, or an address as text */
     const struct ip *ip; /* the literal's address, or one `host` resolved to; NULL: not known */
     uint16_t port;
+    bool bind; /* `ip` is not connected to: who comes from there is expected (0.0.0.0: anybody) */
 };
 
 struct acl_verdict {

@@ -223,9 +223,23 @@ static const char *to_add(struct acl_rule *rule, const char *item)
     return NULL;
 }
 
+/* `also_self`: loopback stands for the unspecified address, too. To connect to 0.0.0.0 or :: is to
+ * connect to the machine itself on Linux and the BSDs, so that what denies loopback denies that; an
+ * allow rule has to name it. */
+static bool to_network(const struct acl_networks *networks, const struct ip *ip, bool also_self)
+{
+    static const struct ip loopback_v6 = {.bytes = {[15] = 1}};
+    static const struct ip loopback_v4 = {
+        .bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+
+    return networks_contain(networks, ip) ||
+           (also_self && ip_is_unspecified(ip) &&
+            networks_contain(networks, ip_is_v4(ip) ? &loopback_v4 : &loopback_v6));
+}
+
 static bool to_holds(const struct acl_rule *rule, const struct acl_query *query)
 {
-    if (query->ip && networks_contain(&rule->to_networks, query->ip))
+    if (query->ip && to_network(&rule->to_networks, query->ip, !rule->allow && !query->bind))
         return true;
     for (size_t i = 0; i < rule->to_globs.count; i++) {
         if (glob_matches(rule->to_globs.items[i], query->host))

@@ -56,14 +56,20 @@ static const char prologue[] =
     "    return /^0{10}255255$/.test(all.slice(0, 12).join(\"\")) ? all.slice(12) : all;\n"
     "  }\n"
     "  var address = bytes(host);\n"
-    "  function within(net, bits) {\n"
-    "    if (!address || address.length != net.length) return false;\n"
+    "  function inside(it, net, bits) {\n"
+    "    if (!it || it.length != net.length) return false;\n"
     "    for (var i = 0; i < bits; i++) {\n"
     "      var bit = 128 >> (i & 7);\n"
-    "      if ((address[i >> 3] & bit) != (net[i >> 3] & bit)) return false;\n"
+    "      if ((it[i >> 3] & bit) != (net[i >> 3] & bit)) return false;\n"
     "    }\n"
     "    return true;\n"
-    "  }\n";
+    "  }\n"
+    "  function within(net, bits) { return inside(address, net, bits); }\n"
+    "  // What denies loopback denies 0.0.0.0 and ::, which lead there, too.\n"
+    "  var self = address && /^[0,]*$/.test(address.join()) ? address.slice(0, -1).concat(1) : "
+    "null;\n"
+    "  if (self && self.length == 4) self[0] = 127;\n"
+    "  function reaches(net, bits) { return within(net, bits) || inside(self, net, bits); }\n";
 
 /* A string as JavaScript has it, which JSON's are. */
 static void add_string(struct buffer *out, const char *text)
@@ -109,11 +115,11 @@ static void add_glob(struct buffer *out, const char *glob)
     pac_add(out, "$/.test(host)");
 }
 
-static void add_network(struct buffer *out, const struct cidr *net)
+static void add_network(struct buffer *out, const struct cidr *net, bool also_self)
 {
     size_t first = ip_is_v4(&net->ip) ? 12 : 0; /* (v4-mapped) */
 
-    pac_add(out, "within([");
+    pac_add(out, "%s([", also_self ? "reaches" : "within");
     for (size_t i = first; i < sizeof(net->ip.bytes); i++)
         pac_add(out, "%s%u", i > first ? "," : "", net->ip.bytes[i]);
     pac_add(out, "], %u)", net->bits - 8 * (unsigned)first);
@@ -130,7 +136,7 @@ static void add_target(struct buffer *out, const struct acl_rule *rule)
     }
     for (size_t i = 0; i < rule->to_networks.count; i++) {
         pac_add(out, "%s", before);
-        add_network(out, &rule->to_networks.items[i]);
+        add_network(out, &rule->to_networks.items[i], !rule->allow);
         before = " || ";
     }
     pac_add(out, "%s", before[0] == '(' ? "true" : ")");

@@ -9,22 +9,33 @@
 #define ADIT_SESSION_LOGIN_H
 
 #include "base/hostport.h"
+#include "base/ssh_bytes.h"
 #include "conf/config.h"
 #include "io/mailbox.h"
 #include "session/session.h"
 
 #include <stdbool.h>
 
+/* How far a login has come. */
+enum login_step {
+    LOGIN_STEP_FILES,        /* the files of known host keys are read */
+    LOGIN_STEP_KEY_EXCHANGE, /* the server is greeted, and keys are exchanged */
+    LOGIN_STEP_HOST_KEY,     /* its host key is judged */
+    LOGIN_STEP_USER,         /* the user logs in */
+};
+
 /* What was agreed with the server; every text may be empty. */
 struct connection_info {
+    enum login_step step;          /* the last that was begun */
     char local[HOSTPORT_TEXT_MAX]; /* "192.0.2.1:50000"; empty: the connection is no TCP of ours */
     char remote[HOSTPORT_TEXT_MAX];
     char user[64];
     char server[128]; /* its software: "SSH-2.0-OpenSSH_9.2p1 Debian-2" */
     char kex[64];
-    char library[64];      /* what speaks SSH here: "libssh 0.10.6"; and whether that has a */
-    bool has_post_quantum; /* post-quantum key exchange (session/post_quantum.h) */
-    char host_key[128];    /* "ssh-ed25519 SHA256:..." */
+    char library[64];         /* what speaks SSH here: "libssh 0.10.6"; and whether that has a */
+    bool has_post_quantum;    /* post-quantum key exchange (session/post_quantum.h) */
+    char host_key[128];       /* "ssh-ed25519 SHA256:..." */
+    char host_key_known[256]; /* why it was accepted: "known by FILE:LINE" */
     char cipher_in[64];
     char cipher_out[64];
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */
@@ -33,8 +44,9 @@ struct connection_info {
     char login[128];            /* what the server accepted: "publickey /home/a/.ssh/id_ed25519" */
     uint64_t certificate_until; /* when a certificate that it logged in by ends, in seconds since
                                    1970; 0: there is none, or it does not end */
-    bool asks_anew; /* a person was asked for something that is not kept: so it will be at
-                       every dial */
+    uint32_t master; /* of an ssh(1) that the keeper has started: its number there; else 0 */
+    bool asks_anew;  /* a person was asked for something that is not kept: so it will be at
+                        every dial */
     /* How long the server took to answer the first request of the login: no less than the way there
      * and back. */
     uint64_t answer_ms;
@@ -71,6 +83,10 @@ struct dial_request {
     int fd; /* connected; taken over; -1: of an engine that joins a master, which cannot be
                reached for `unreached` (errno(3)) */
     int unreached;
+    /* Of a master that the keeper has started for this session: its number there, and what it has
+     * agreed with the server, as lines "NAME VALUE" (copied). Else 0 and nothing. */
+    uint32_t master;
+    struct span about;
     int line; /* the login's line to the keeper (io/login_line.h); taken over; -1: there is none,
                  and what is to be had there fails */
     /* What the session is to be. `config` is the configuration that `upstream` lies in: referenced
@@ -83,6 +99,9 @@ struct dial_request {
     /* A person may be asked, on the terminal or as SSH_ASKPASS says; without it, nobody but the
      * upstream's own askpass. */
     bool may_ask;
+    /* Gets what was seen of the server before `done` is called, also if the login failed; not after
+     * dial_cancel. NULL: nobody asks. */
+    struct connection_info *seen;
     struct mailbox *reply; /* of the calling thread: `done` is called through it */
     dial_done_fn *done;
     void *arg;

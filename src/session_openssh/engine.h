@@ -1,8 +1,9 @@
 /* The engine that is ssh(1): the only header of this room that others include, and of them only the
- * one that composes the program (main.c). A session is the connection of an OpenSSH ControlMaster
- * that a person has logged in (`[upstream] join_master`), with a key that libssh cannot use, a
- * one-time code, Kerberos. The room knows OpenSSH's multiplexing protocol (wire/mux.h), as its
- * client. It never ends the master, nor changes what others have of it.
+ * one that composes the program (main.c). A session is the connection of an OpenSSH ControlMaster:
+ * of one that a person has logged in (`[upstream] join_master`), which it never ends, nor changes
+ * what others have of it; or of one that the keeper has started for this session (`engine =
+ * openssh`), which ends with it. The room knows OpenSSH's multiplexing protocol (wire/mux.h), as
+ * its client.
  *
  * Each channel is a NEW_STDIO_FWD, as of `ssh -W` over a master. What that cannot do this engine
  * does not offer: shells, and reasons for a refused open that are more than a sentence. A remote

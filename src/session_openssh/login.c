@@ -22,6 +22,7 @@ struct master_dial {
     bool started;
     struct dial_request request;
     int ends[2]; /* a pair that is shut down when the dial is to end; the thread has the second */
+    char *about; /* a copy of the request's */
     bool cancelled;
     /* What the thread found. */
     struct logged_in *logged_in;
@@ -125,18 +126,22 @@ static bool has_our_user(int fd)
     return socket_peer_user(fd, &user) && (user == 0 || user == geteuid());
 }
 
-static struct logged_in *found(int fd, const char *path, pid_t master,
-                               const struct config_upstream *upstream)
+static struct logged_in *found(const struct master_dial *d, const char *path, pid_t master)
 {
+    const struct config_upstream *upstream = d->request.upstream;
     struct master_logged_in *l = mem_zalloc(sizeof(*l));
 
     l->base.engine = &openssh_engine;
     l->path = mem_strdup(path);
-    l->fd = fd;
+    l->fd = d->request.fd;
+    l->own = d->request.master != 0;
     snprintf(l->base.info.user, sizeof(l->base.info.user), "%s",
              upstream->user != NULL ? upstream->user : "");
-    snprintf(l->base.info.login, sizeof(l->base.info.login), "joined master %s (process %d)", path,
-             (int)master);
+    if (l->own)
+        master_about(&l->base.info, d->about, d->request.master, master);
+    else
+        snprintf(l->base.info.login, sizeof(l->base.info.login), "joined master %s (process %d)",
+                 path, (int)master);
     return &l->base;
 }
 
@@ -144,17 +149,18 @@ static void join(struct master_dial *d)
 {
     const struct config_upstream *upstream = d->request.upstream;
     const struct wait_limit limit = wait_limit(d->ends[1], (int)upstream->connect_timeout_ms);
-    char *path = config_join_master(upstream);
+    char *path = d->request.master == 0 ? config_join_master(upstream) : mem_strdup("ssh");
+    const char *what = d->request.master == 0 ? "join_master: " : "";
     int fd = d->request.fd;
     int error = fd < 0 ? d->request.unreached : 0;
     pid_t master = 0;
 
     if (error == 0 && !has_our_user(fd))
-        snprintf(d->error, sizeof(d->error), "join_master: %s is another user's", path);
+        snprintf(d->error, sizeof(d->error), "%s%s is another user's", what, path);
     else if (error != 0 || (error = ask_master(fd, &master, &limit)) != 0)
-        snprintf(d->error, sizeof(d->error), "join_master: %s: %s", path, words_of(error));
+        snprintf(d->error, sizeof(d->error), "%s%s: %s", what, path, words_of(error));
     else
-        d->logged_in = found(fd, path, master, upstream);
+        d->logged_in = found(d, path, master);
     if (d->logged_in != NULL)
         d->request.fd = -1;
     free(path);
@@ -179,6 +185,7 @@ static void join_free(struct master_dial *d)
     if (d->request.fd >= 0)
         close(d->request.fd);
     config_unref(d->request.config);
+    free(d->about);
     free(d);
 }
 
@@ -223,6 +230,7 @@ static struct dial *master_dial_start(const struct dial_request *request)
                               .request = *request,
                               .ends = {-1, -1}};
     config_ref(d->request.config);
+    d->about = mem_strndup((const char *)request->about.bytes, request->about.length);
     dials.running++;
     d->started = socket_pair(true, d->ends) && uv_thread_create(&d->thread, join_thread, d) == 0;
     if (!d->started) {

@@ -18,15 +18,19 @@ struct master_session;
 /* A master that has answered, on the way from a dial's thread to a worker. */
 struct master_logged_in {
     struct logged_in base;
-    char *path;   /* of its socket */
-    int fd;       /* a connection there, on which both have said HELLO; -1: taken */
-    pid_t master; /* as it says */
+    char *path; /* of its socket */
+    int fd;     /* a connection there, on which both have said HELLO; -1: taken */
+    bool own;   /* the keeper has started it for this session */
 };
 
 static inline struct master_logged_in *master_logged_in_of(struct logged_in *logged_in)
 {
     return container_of(logged_in, struct master_logged_in, base);
 }
+
+/* about.c: what the keeper knows of a master that it has started (wire/service.h,
+ * SERVICE_MASTER_UP), as what was agreed. `number` is its own, `process` what it says. */
+void master_about(struct connection_info *info, const char *about, uint32_t number, pid_t process);
 
 /* call.c: a connection to a master, as its client. */
 
@@ -164,6 +168,7 @@ struct master_session {
     struct session_options options;
     char *name;
     char *path;
+    bool own;                  /* the master ends with the session */
     struct master_call *alive; /* a connection that lives as long as the master */
     pid_t listener;            /* who listens at the path, as the kernel says */
     uint32_t asked;            /* the last ALIVE_CHECK */

@@ -1,4 +1,4 @@
-/* A session: the connection of a master that a person has logged in. */
+/* A session: the connection of a master that a person, or the keeper, has started. */
 #include "session_openssh/engine.h"
 #include "session_openssh/parts.h"
 
@@ -15,7 +15,9 @@
 static void master_ended(struct later *death)
 {
     struct master_session *s = container_of(death, struct master_session, death);
-    const char *why = s->cut_why != NULL ? s->cut_why : "the master that it joined has ended";
+    const char *why = s->cut_why != NULL ? s->cut_why
+                      : s->own           ? "its ssh has ended"
+                                         : "the master that it joined has ended";
     struct master_stream *st;
 
     later_cancel(s->loop, &s->closing);
@@ -113,6 +115,8 @@ static void master_session_free(struct session *session)
     master_opens_end(s, NULL);
     master_listens_end(s, false);
     calls_end(&s->lingering);
+    if (s->own)
+        call_send(s->alive, &(struct mux_request){.type = MUX_TERMINATE}, NULL, 0);
     call_end(s->alive);
     later_cancel(s->loop, &s->death);
     later_cancel(s->loop, &s->closing);
@@ -165,6 +169,7 @@ struct session *master_session_new(struct loop *loop, struct logged_in *logged_i
     s->options = *options;
     s->name = mem_strdup(options->name);
     s->path = mem_strdup(l->path);
+    s->own = l->own;
     l->fd = -1;
     logged_in_free(logged_in);
     return &s->base;

@@ -16,7 +16,8 @@ struct service_request {
     uint32_t number;
     service_answered_fn *answered;
     void *arg;
-    struct buffer packet; /* to ask again; empty once a command runs */
+    struct buffer packet; /* to ask again; empty once a command or a master runs */
+    int passed;           /* the descriptor beside it, until it is sent; -1: none */
     int input;            /* of a command whose output has still to come; -1: none */
     struct later failed;  /* the line has ended */
 };
@@ -40,6 +41,8 @@ static void service_request_free(struct service_request *r)
     HASH_DEL(r->service->requests, r); /* NOLINT(clang-analyzer-unix.Malloc): not the tail yet */
     later_cancel(r->service->loop, &r->failed);
     close_input(r);
+    if (r->passed >= 0)
+        close(r->passed);
     buffer_wipe(&r->packet);
     free(r);
 }
@@ -81,11 +84,13 @@ static void send_to_keeper(struct service_request *r)
     struct service *s = r->service;
 
     HASH_ADD(hh, s->requests, number, sizeof(r->number), r);
-    if (s->packets == NULL || buffer_length(&r->packet) == 0)
+    if (s->packets == NULL || buffer_length(&r->packet) == 0) {
         later_post(s->loop, &r->failed, on_request_failed);
-    else
-        packets_send(s->packets, (struct span){buffer_data(&r->packet), buffer_length(&r->packet)},
-                     -1);
+        return;
+    }
+    packets_send(s->packets, (struct span){buffer_data(&r->packet), buffer_length(&r->packet)},
+                 r->passed);
+    r->passed = -1;
 }
 
 struct service_request *service_ask(struct service *s, const struct service_question *question,
@@ -96,9 +101,17 @@ struct service_request *service_ask(struct service *s, const struct service_ques
 
     memcpy(numbers + 1, question->numbers, sizeof(question->numbers));
     *r = (struct service_request){
-        .service = s, .number = numbers[0], .answered = answered, .arg = arg, .input = -1};
+        .service = s,
+        .number = numbers[0],
+        .answered = answered,
+        .arg = arg,
+        .passed = question->passes ? question->fd : -1,
+        .input = -1,
+    };
     service_message_write(&r->packet, question->kind, numbers, question->texts);
     send_to_keeper(r);
+    if (question->passes) /* (what was passed cannot be passed again) */
+        buffer_wipe(&r->packet);
     return r;
 }
 
@@ -137,7 +150,7 @@ static void renew_requests(struct service *s)
     while ((r = all) != NULL) {
         HASH_DEL(all, r);
         close_input(r);
-        if (buffer_length(&r->packet) == 0) { /* (a command that runs) */
+        if (buffer_length(&r->packet) == 0) { /* (a command or a master, which runs) */
             HASH_ADD(hh, s->requests, number, sizeof(r->number), r);
             continue;
         }
@@ -168,6 +181,10 @@ static void take_answer(struct service_request *r, const struct service_message 
                                     .text = message->texts[0]};
 
     *fd = -1;
+    if (message->kind == SERVICE_MASTER_ASKS || message->kind == SERVICE_MASTER_UP) {
+        r->answered(r->arg, &answer);
+        return;
+    }
     if (message->kind != SERVICE_OUTPUT) {
         answer_and_free(r, &answer);
         return;

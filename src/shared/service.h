@@ -14,19 +14,21 @@
 struct service;
 struct service_request; /* under way */
 
-/* An answer; of a command the only one that ends nothing is SERVICE_OUTPUT. */
+/* An answer. SERVICE_OUTPUT, SERVICE_MASTER_ASKS and SERVICE_MASTER_UP end nothing. */
 struct service_answer {
-    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _LISTENING, _OUTPUT, _FAILED, _EXITED */
+    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _OUTPUT, ...: those of the keeper */
     uint32_t numbers[2];    /* behind the request's, as wire/service.h has them */
-    int fds[2];             /* the callee's: of SERVICE_CONNECTED the connection, of
-                               SERVICE_LISTENING the socket, of SERVICE_OUTPUT the command's input
-                               and output; else -1 */
-    struct span text;       /* SERVICE_LISTENING: the path; valid during the call */
+    struct span text;       /* valid during the call; no bytes: none */
+    int fds[2];             /* the callee's: of SERVICE_CONNECTED and _MASTER_UP the connection, of
+                               SERVICE_LISTENING the socket, of SERVICE_OUTPUT the command's input and
+                               output; else -1 */
 };
 
 /* The request has been answered; a line that has ended answers SERVICE_FAILED with EPIPE. Never
- * called from inside the call that made the request. The request is freed, but of a command that
- * runs (SERVICE_OUTPUT), of which SERVICE_EXITED or SERVICE_FAILED is told as well. */
+ * called from inside the call that made the request. The request is freed, but of a command or a
+ * master that runs, of which SERVICE_EXITED, SERVICE_MASTER_ENDED or SERVICE_FAILED is told as
+ * well.
+ */
 typedef void service_answered_fn(void *arg, const struct service_answer *answer);
 
 /* The line's end `end` is taken over; -1: there is no keeper, and each request fails. NULL: the
@@ -41,6 +43,8 @@ struct service_question {
     enum service_kind kind;
     uint32_t numbers[SERVICE_NUMBERS_MAX - 1]; /* those behind the request's own */
     const char *texts[SERVICE_TEXTS_MAX];
+    bool passes; /* there is a descriptor: */
+    int fd;      /* taken over */
 };
 
 /* Makes a request; the question is copied. */
@@ -48,8 +52,8 @@ struct service_request *service_ask(struct service *service,
                                     const struct service_question *question,
                                     service_answered_fn *answered, void *arg);
 
-/* Nothing will be called any more. A password that waits is not checked; a command gets SIGHUP, or
- * goes on if it is left. NULL is fine. */
+/* Nothing will be called any more. A password that waits is not checked; a command, or a master,
+ * gets SIGHUP, or goes on if it is left. NULL is fine. */
 void service_forget(struct service_request *request);
 void service_leave(struct service_request *request);
 

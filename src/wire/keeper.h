@@ -25,7 +25,7 @@
 enum keeper_message_kind {
     /* From the keeper. START, SOCKET for each socket and CONFIG are the first. */
     KEEPER_START,  /* numbers: process, verbose, flags, port of -W; texts: upstream, host, path of
-                      -W; descriptor: the log */
+                      -W, and the upstreams that --try names, a line each; descriptor: the log */
     KEEPER_SOCKET, /* numbers: identifier, index of the listener (config_listen_at) or one of those
                       below, port, whether it is never shut down; text: its
                       name; descriptor: the listening socket, unless it was
@@ -63,6 +63,8 @@ enum keeper_message_kind {
 #define KEEPER_FLAG_READS_AGAIN 8u /* a command line's configuration can be read again */
 #define KEEPER_FLAG_LOG_FILE 16u   /* the log is no standard error */
 #define KEEPER_FLAG_UP 32u         /* everything was up once, in a gateway before this one */
+#define KEEPER_FLAG_TRY 64u        /* --try: it tries upstreams, says what it saw, and ends */
+#define KEEPER_FLAG_JSON 128u      /* ... as JSON */
 
 /* In the place of a listener's index: the sockets of control/, and those of the status server. */
 #define KEEPER_CONTROL UINT32_MAX

@@ -25,6 +25,11 @@ static const struct {
     [SERVICE_FAILED] = {{.numbers = 2}, false},
     [SERVICE_EXITED] = {{.numbers = 3}, false},
     [SERVICE_RENEWED] = {{.numbers = 0}, false},
+    [SERVICE_START_MASTER] = {{.from_gateway = true, .numbers = 1, .texts = 2}, true},
+    [SERVICE_REACH_MASTER] = {{.from_gateway = true, .numbers = 2}, false},
+    [SERVICE_MASTER_ASKS] = {{.numbers = 2}, false},
+    [SERVICE_MASTER_UP] = {{.numbers = 2, .texts = 1}, true},
+    [SERVICE_MASTER_ENDED] = {{.numbers = 2, .texts = 1}, false},
 };
 
 bool service_message_parse(struct span packet, bool has_descriptor, bool from_gateway,

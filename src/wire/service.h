@@ -46,6 +46,16 @@ enum service_kind {
     SERVICE_EXITED,    /* numbers: the command's request, its exit status, the signal that killed
                           it or 0 */
     SERVICE_RENEWED,   /* another program is the keeper: what has not been answered is forgotten */
+    /* Masters: ssh(1) that carries an upstream's sessions (engine = openssh). From the gateway: */
+    SERVICE_START_MASTER, /* to start one; texts: the upstream, its host as the configuration has
+                             it; the descriptor is the connection to the server. Given up
+                             (SERVICE_FORGET), ssh is ended; left (SERVICE_LEAVE), it goes on */
+    SERVICE_REACH_MASTER, /* to connect to one; numbers: the request, the master's */
+    /* From the keeper: */
+    SERVICE_MASTER_ASKS,  /* numbers: the request, whether a person is waited for */
+    SERVICE_MASTER_UP,    /* numbers: the request, the master's; text: what ssh has said of the
+                             connection (session/login.h); the descriptor is a connection to it */
+    SERVICE_MASTER_ENDED, /* numbers: the request, enum service_master_end; text: why */
     SERVICE_KINDS
 };
 
@@ -54,6 +64,14 @@ enum service_verdict {
     SERVICE_RIGHT,     /* likewise */
     SERVICE_UNCHECKED, /* too many are to be checked, or there is no such listener */
     SERVICE_VERDICTS
+};
+
+/* What ended a master. */
+enum service_master_end {
+    SERVICE_MASTER_LOST,     /* the connection, or ssh itself */
+    SERVICE_MASTER_HOST_KEY, /* a person has to look */
+    SERVICE_MASTER_DENIED,   /* the login: likewise */
+    SERVICE_MASTER_ENDS
 };
 
 struct service_message {

@@ -32,6 +32,11 @@ const struct access_field_row access_fields[ACCESS_FIELDS] = {
                         "or why not, as below."},
     [ACCESS_UP] = {"up", "Bytes that the target took."},
     [ACCESS_DOWN] = {"down", "Bytes that the client took."},
+    [ACCESS_OPEN] = {"open",
+                     "How many milliseconds of ms went by until the target was reached: what the "
+                     "client took to ask, the wait for a session, the look-up of the name, and the "
+                     "connection that the server made. Of a target that was not reached there is "
+                     "none."},
     [ACCESS_MS] = {"ms", "How long the connection or the HTTP request lasted, in milliseconds."},
     [ACCESS_END] = {"end", "Why it ended, in words; answered, if an HTTP client may ask again; "
                            "before a colon the side that failed: client, "

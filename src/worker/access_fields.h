@@ -22,6 +22,7 @@ enum access_field {
     ACCESS_OUTCOME,
     ACCESS_UP,
     ACCESS_DOWN,
+    ACCESS_OPEN,
     ACCESS_MS,
     ACCESS_END,
 };

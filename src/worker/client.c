@@ -287,6 +287,7 @@ static void handshake_expired(struct deadline *deadline)
 enum client_event client_begin_request(struct client *c)
 {
     c->began = loop_now(c->worker->loop);
+    c->reached = 0;
     deadline_arm(c->worker->loop, &c->deadline, client_time_to_ask(c), handshake_expired);
     return CLIENT_NOTHING;
 }

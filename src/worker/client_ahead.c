@@ -247,6 +247,7 @@ void client_log_ahead(struct client *c)
     c->verdict = a->verdict;
     c->session.upstream = a->upstream;
     c->outcome = OUTCOME_GIVEN_UP;
+    c->reached = 0;
     c->words = "sent ahead of its turn, which did not come";
     while (a->turn < a->last) {
         const struct ahead_request *request = ahead_at(a, ++a->turn);

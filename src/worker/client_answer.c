@@ -96,6 +96,7 @@ enum client_event client_tell_refusal(struct client *c)
 enum client_event client_answer(struct client *c)
 {
     c->outcome = OUTCOME_OK;
+    c->reached = loop_now(c->worker->loop);
     if (c->wish.command == WIRE_FORWARD)
         return CLIENT_FORWARDED;
     say(c, OUTCOME_OK, NULL);

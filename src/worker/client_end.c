@@ -121,14 +121,18 @@ static bool is_over_limit(const struct client *c)
 
 #define KEY(field) access_fields[ACCESS_##field].key
 
+/* (The clock may be of another loop than the one of `began`, if the client has moved.) */
+static uint64_t since_began(const struct client *c, uint64_t when)
+{
+    return when > c->began ? when - c->began : 0;
+}
+
 static void log_access(const struct client *c)
 {
     char origin[sizeof CLAIMED + HOSTPORT_TEXT_MAX];
     char balancer[HOSTPORT_TEXT_MAX];
     struct log_field fields[ACCESS_FIELDS];
     size_t n = 0;
-    /* (The clock of another loop than the one of `began`, if the client has moved.) */
-    uint64_t now = loop_now(c->worker->loop);
 
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(CONNECTION), c->number);
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(CLIENT), origin_text(&c->origin, origin));
@@ -154,7 +158,9 @@ static void log_access(const struct client *c)
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(OUTCOME), outcome_row(c->outcome)->name);
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(UP), c->bytes[0]);
     fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(DOWN), c->bytes[1]);
-    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(MS), now > c->began ? now - c->began : 0);
+    if (c->reached != 0)
+        fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(OPEN), since_began(c, c->reached));
+    fields[n++] = ADIT_LOG_NUMBER_FIELD(KEY(MS), since_began(c, loop_now(c->worker->loop)));
     fields[n++] = ADIT_LOG_TEXT_FIELD(KEY(END), c->words);
     log_event(asked_nothing(c) || is_over_limit(c) ? ADIT_LOG_DEBUG : ADIT_LOG_INFO, "connection",
               fields, n);

@@ -87,6 +87,7 @@ static void ask_again(struct client *c)
     c->request->way.by_address = false;
     c->verdict.judged = false;
     c->outcome = OUTCOME_GIVEN_UP; /* (until it is answered) */
+    c->reached = 0;
     c->bytes[0] = c->bytes[1] = 0;
     metric_add(&c->worker->metrics.retries, 1);
     client_listen(c);

@@ -220,7 +220,8 @@ struct client {
     struct client_idle idle;              /* client_idle.c */
     /* For the access line (client_end.c). */
     uint64_t began;
-    bool cut; /* the relay did not end in order */
+    uint64_t reached; /* when the target was, by the same clock; 0: it was not, or before */
+    bool cut;         /* the relay did not end in order */
     enum outcome outcome;
     uint64_t bytes[2];
 };

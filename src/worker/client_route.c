@@ -25,6 +25,7 @@ struct acl_verdict client_ask_rules(const struct client *c, const char *host, co
         .host = host,
         .ip = ip,
         .port = c->request->target.port,
+        .bind = c->wish.command == WIRE_BIND,
     };
 
     return acl_decide(config->acl, &query);

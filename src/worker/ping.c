@@ -60,7 +60,7 @@ static void run_ping(struct message *message, void *owner)
     if (session == NULL)
         ping_return(m, "the session was lost", 0);
     else if (!session_ping(session, &m->ping))
-        ping_return(m, "an ssh(1) has the session, which does not measure that (join_master)", 0);
+        ping_return(m, "an ssh(1) has the session, which does not measure that", 0);
 }
 
 static void drop_ping(struct message *message)

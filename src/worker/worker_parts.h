@@ -23,6 +23,7 @@ struct worker_session {
     LIST_HEAD(, remote_listen) listens; /* the remote forwards it holds: worker/remote_forwards */
     struct session_table *table;
     int slot;
+    uint32_t master;       /* that carries it, of the keeper's; 0: none, or one that was joined */
     uint64_t carried;      /* by its channels until the last tick, bytes both ways */
     uint64_t answers;      /* to keepalives, until the last tick */
     uint64_t rate;         /* KiB a second, decaying */

@@ -26,6 +26,7 @@ bob:$2y$08$mCz3VYdPTBhgMOZOksQSfuCFYIWfgPu5MgHATDkixQTqghhfqdw9q
 slow:$2y$12$ek7SAln7YTzQC8A9ydQQa.9bMg0xTAV5t8TEkVFuIu184wc7jVNQi
 """
 WRONG = "incorrect horse"
+PATIENT = {"handshake_timeout": "5m"}  # passwords are hashed at a low priority
 FF, FAILURE, REJECTED = 0xff, 1, 0x5d
 
 
@@ -106,7 +107,7 @@ def groups(sshd, users, origin):
                       section("group none", {"users": "nobody"}),
                       listen("members", auth="password", users=users, groups="none, staff"),
                       acl("allow group=staff to=*", "deny to=*"),
-                      at={"auth": "password", "users": users})
+                      at={"auth": "password", "users": users}, gate=PATIENT)
 
     def heard(place, user):
         return refusal(place, ANY, origin.port, credentials=(user, PASSWORDS[user]))
@@ -200,7 +201,7 @@ def main():
             Adit(config(sshd, listen("rules", auth="password", users=users),
                         acl("deny user=bob listen=rules", "allow to=*"),
                         at={"auth": "password", "users": users},
-                        gate={"log": "debug", "workers": 1})) as adit:
+                        gate={"log": "debug", "workers": 1, **PATIENT})) as adit:
         good(adit, origin)
         bad(adit, origin)
         users_in_rules(adit, origin)

@@ -109,7 +109,7 @@ def failures(hosts, origin):
             ("no such host", f"-D {port} nowhere.invalid",
              "Could not resolve hostname nowhere.invalid: Name or service not known"),
             ("nobody listens behind the bastion", f"-J host -D {port} absent",
-             "host: open failed: .*refused"),
+             "host could not reach it: .*refused"),
             ("an unknown host key", f"-o UserKnownHostsFile=/dev/null -D {port} host", "Host key"))
     for what, words, pattern in rows:
         for letters in ("", "-f "):

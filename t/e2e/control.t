@@ -131,8 +131,8 @@ def garbage(adit, path):
     with tap.case("a crowd that says nothing makes room; one that waits is the most there can be"):
         crowd = []
 
-        def gather(word):
-            for _ in range(60):
+        def gather(word, count=60):
+            for _ in range(count):
                 conn = socket.socket(socket.AF_UNIX)
                 conn.connect(path)
                 with contextlib.suppress(BrokenPipeError):  # it may be refused already
@@ -142,8 +142,14 @@ def garbage(adit, path):
         gather(b"")
         equal(asked_check(path), 0, "-O check while they are there")
         gather(b'{"command":"wait"}\n')
-        # (A connection whose word has not been read yet makes room, too.)
-        done = wait_until(lambda: (tried := ask(path, "check")).returncode and tried, "a refusal")
+
+        def refused():
+            """(A connection whose word has not been read yet makes room, too: one more comes.)"""
+            gather(b'{"command":"wait"}\n', 1)
+            tried = ask(path, "check")
+            return tried if tried.returncode else None
+
+        done = wait_until(refused, "a refusal")
         equal(done.returncode, 255, "the exit status then")
         holds("too many", done.stderr, "the words")
         for conn in crowd:

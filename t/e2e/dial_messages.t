@@ -181,7 +181,7 @@ def connections(sshd):
     with Origin(lambda conn, _: conn.sendall(b"HELO\r\n")) as other:
         fails("another protocol", sshd, 'begins with "HELO"', port=other.port)
     edge = upstream(sshd, "edge")
-    fails("a target that the jump host cannot reach", sshd, "edge: open failed: .*refused",
+    fails("a target that the jump host cannot reach", sshd, "edge could not reach it: .*refused",
           jump="edge", port=free_port(), sections=edge)
     down = upstream(sshd, "edge", port=free_port())
     fails("a jump host that is down", sshd, "edge: no SSH session is up", jump="edge",

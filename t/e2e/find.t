@@ -37,7 +37,9 @@ def main():
 
         with tap.case("none runs"):
             equal(listed(hosts, runtime), [], "the list")
-            equal(asks(hosts, "-O list", runtime).stdout, "", "the table")
+            done = asks(hosts, "-O list", runtime)
+            equal((done.returncode, done.stdout), (0, ""), "the status and the table")
+            holds(r"^adit: no tunnel runs\. .*-S PATH", done.stderr, "what it says")
             done = asks(hosts, "-O check db", runtime)
             equal(done.returncode, 255, "the exit status")
             holds(r"^adit: no tunnel to db runs, .*-O list.*\n$", done.stderr, "what it says")

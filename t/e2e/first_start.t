@@ -181,10 +181,30 @@ def passwords(origin):
                 holds(r"(?i)denied", terminal.text, "what it says")
 
 
+def the_default(origin):
+    """Who gives no forward is told what adit makes of it; ssh would have a shell there."""
+    told = r"adit: port 1080 of this machine is a SOCKS and HTTP proxy now, which leads through host"
+    with Sshd() as sshd:
+        hosts = ssh_config({"host": sshd})
+        with tap.case("adit host says where its proxy is, once it is up"), \
+                at_terminal("ssh host", hosts) as terminal:
+            terminal.expect(told + "; Ctrl-C ends it")
+            true(works(PROXY, origin), "echo")
+            ended(terminal)
+        for line in ("ssh -q host", LINE):
+            with tap.case(f"{line.replace('ssh', 'adit')} says nothing"), \
+                    at_terminal(line, hosts) as terminal:
+                up(origin)
+                ended(terminal)
+                false("proxy" in terminal.text, terminal.text)
+
+
 def main():
     with Origin(echo) as origin:
         for part in (the_first, the_host, passwords):
             part(origin)
+        if PORT == 1080 and not REAL:
+            the_default(origin)
 
 
 tap.run(main)

@@ -156,13 +156,13 @@ def refusing(origin):
         text = chain(("bastion", bastion), ("office", inner), hold="1s")
         with Adit(text, name="adit behind a server that refuses") as adit:
             with tap.case("a bastion that refuses: the log says so, and the client hears no"):
-                adit.wait_log(r"upstream office: \S+: bastion: open failed: .*prohibited")
+                adit.wait_log(r"upstream office: \S+: bastion could not reach it: .*prohibited")
                 equal(refusal(adit.address, ANY, origin.port), 1, "the answer")
     with Sshd() as bastion, Sshd(start=False) as inner:
         text = chain(("bastion", bastion), ("office", inner), hold="60s")
         with Adit(text, name="adit before its inner host") as adit:
             with tap.case("nobody listens behind the bastion, and then somebody does"):
-                adit.wait_log(r"upstream office: \S+: bastion: open failed: .*refused")
+                adit.wait_log(r"upstream office: \S+: bastion could not reach it: .*refused")
                 inner.start()
                 true(works(adit.address, origin), "echo")
                 equal(adit.find("upstream bastion: session .* lost"), [], "lost")

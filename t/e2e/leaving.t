@@ -133,7 +133,8 @@ def answers(sshd):
         conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
     with Origin(echo) as origin, Origin(web) as site, Adit(
-            config(sshd, listen("locked", auth="password", users=scratch("users", USERS))),
+            config(sshd, listen("locked", auth="password", users=scratch("users", USERS)),
+                   gate={"handshake_timeout": "5m"}),  # (passwords are hashed at a low priority)
             name="adit that is asked in one") as adit:
         def ask(data, name):
             with socket.create_connection(adit.listener(name), timeout=patience(60)) as conn:

@@ -187,7 +187,7 @@ def main():
                                    users=slow_users),
                       at={"auth": "password", "users": users},
                       gate={"handshake_timeout": "1m",
-                            "drain_timeout": "1m" if sanitized() else "30s"})
+                            "drain_timeout": "5m"})
         with Adit(text) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)

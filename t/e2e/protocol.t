@@ -246,7 +246,7 @@ def failures(adit, hole):
         ("unknown-host", "browser", "nobody.test", port, 0x04, 0x5b, 502),
         ("prohibited", "closed", "localhost", port, 0x02, 0x5b, 403),
         ("denied", "browser", "denied.test", port, 0x02, 0x5b, 403),
-        ("open-timeout", "browser", hole.address, hole.port, 0x06, 0x5b, 504),
+        ("open-timeout", "hasty", hole.address, hole.port, 0x06, 0x5b, 504),
     ]
     for outcome, listener, host, number, *codes in table:
         address = adit.listener(listener)
@@ -330,24 +330,27 @@ def many(adit, origin):
 
 def main():
     users = scratch("users", "alice:$5$adit$wIKiDX.f2o0jhEggTC2N4whdJkQQaH3V1NWpR4ykGM0\n")
+    guarded = listen("guarded", auth="password", users=users)
     places = f"{ANY}:0, unix:{scratch('adit.sock')}" + (", [::1]:0" if has_ipv6() else "")
     with Sshd(names={}) as sshd, Sshd(options={"AllowTcpForwarding": "no"}) as prohibiting, \
-            Origin(echo) as origin, Blackhole() as hole, \
-            Adit(config(sshd, upstream(prohibiting, "closed"), listen("closed", via="closed"),
-                        listen("many", address=places), listen("only5", protocols="socks5"),
-                        listen("guarded", auth="password", users=users),
-                        acl("deny to=denied.test", "allow to=*"),
-                        gate={"handshake_timeout": "3s"},
-                        up={"open_timeout": "2s", "sessions": "1-8"})) as adit:
-        carried(adit, origin)
-        literals(sshd, adit, origin)
-        listeners(adit, origin)
-        malformed(adit, origin)
-        cut_short(adit, origin)
-        failures(adit, hole)
-        half_close(adit)
-        resets(adit)
-        many(adit, origin)
+            Origin(echo) as origin, Blackhole() as hole:
+        with Adit(config(sshd, upstream(prohibiting, "closed"), listen("closed", via="closed"),
+                         upstream(sshd, "hasty", open_timeout="2s"), listen("hasty", via="hasty"),
+                         listen("many", address=places), listen("only5", protocols="socks5"),
+                         guarded, acl("deny to=denied.test", "allow to=*"),
+                         up={"sessions": "1-8"})) as adit:
+            carried(adit, origin)
+            literals(sshd, adit, origin)
+            listeners(adit, origin)
+            malformed(adit, origin)
+            failures(adit, hole)
+            half_close(adit)
+            resets(adit)
+            many(adit, origin)
+        with Adit(config(sshd, guarded, gate={"handshake_timeout": "3s"}),
+                  name="adit with little time") as adit:
+            adit.sessions_up(1)
+            cut_short(adit, origin)
 
 
 tap.run(main)

@@ -316,7 +316,8 @@ class Flood:
 
     @property
     def count(self):
-        return self.attempts.value
+        """(Without the lock, which dies with a process that is killed while it has it.)"""
+        return self.attempts.get_obj().value
 
     def __enter__(self):
         self.process.start()

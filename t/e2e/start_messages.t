@@ -62,7 +62,7 @@ def command_lines():
           "-O", "check", "-W", "a:1", "h")
     usage("-O, --config and -S", "-O: --config FILE says where the control socket is, and so does "
           "-S or a host", "-O", "check", "--config", "f", "-S", "s")
-    usage("-O alone", "-O needs a host, -S PATH, or --config FILE", "-O", "check")
+    usage("-O alone", "-O asks an adit: say which by a host, -S PATH, or --config FILE", "-O", "check")
     usage("--sandbox and a file", "--sandbox goes with a host that adit logs in to; a file has "
           "sandbox in [gateway]", "--sandbox", "off", "--config", "f")
     usage("--config and a host", "--config FILE says it all: no host, and no option of ssh, goes "

@@ -18,7 +18,7 @@ from adit_test.watch import dial, get, is_ready, place, watched
 def announced(sshd, origin, end):
     """The whole way, from what `end` does to the end of the process."""
     path = scratch("control")
-    text = config(sshd, watched(drain_announce="4s"), gate={"control": path})
+    text = config(sshd, watched(drain_announce="12s"), gate={"control": path})
     with Adit(text, name="adit that announces") as adit:
         where = place(adit)
         adit.sessions_up(1)

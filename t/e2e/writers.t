@@ -8,8 +8,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import ANY, Adit, config, equal, free_port, patience, section, tap, true, wait_until
-from adit_test.clients import Line, connect, exchange, http_status, read_head
+from adit_test import (ANY, Adit, config, equal, false, free_port, patience, section, tap, true,
+                       wait_until)
+from adit_test.clients import Line, connect, exchange, http_status, read_head, request
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
@@ -80,7 +81,14 @@ def idle(sshd, origin):
                 except ConnectionResetError:
                     pass
             found = adit.access(mark, end="nothing passed for idle_timeout = 1s", outcome="ok")
-            true(int(found["ms"]) >= 1000, found["ms"])
+            true(int(found["ms"]) - int(found["open"]) >= 900, "the time after it was open")
+        with tap.case("a target that is not reached was open at no time"):
+            mark = adit.mark()
+            line = Line(adit.address)
+            line.send(request("http", ANY, 1))
+            equal(http_status(read_head(line.socket)), 502, "the answer")
+            line.socket.close()
+            false("open" in adit.access(mark, outcome="refused"), "open")
 
 
 def main():

@@ -188,6 +188,46 @@ static void a_hostile_pattern_takes_no_time(void **state)
     acl_free(acl);
 }
 
+static void what_denies_loopback_denies_the_unspecified_address(void **state)
+{
+    static const struct {
+        const char *words;
+        struct request request;
+        bool denied;
+    } cases[] = {
+        {"to=127.0.0.0/8", {.host = "0.0.0.0"}, true},
+        {"to=127.0.0.1", {.host = "0"}, true},
+        {"to=127.0.0.1", {.ip = "::ffff:0.0.0.0"}, true},
+        {"to=127.0.0.1", {.host = "0.0.0.0", .bind = true}, false},
+        {"to=127.0.0.2", {.host = "0.0.0.0"}, false},
+        {"to=127.0.0.1", {.host = "0.0.0.1"}, false},
+        {"to=127.0.0.0/8", {.host = "::"}, false},
+        {"to=::1", {.host = "[::]"}, true},
+        {"to=::1", {.host = "0.0.0.0"}, false},
+        {"to=0.0.0.0", {.host = "0.0.0.0"}, true},
+        {"to=0.0.0.0", {.host = "127.0.0.1"}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char error[256];
+        struct acl *denies = acl_new();
+        struct acl *allows = acl_new();
+        struct acl_words deny = {false, cases[i].words, 1};
+        struct acl_words allow = {true, cases[i].words, 1};
+        assert_int_equal(acl_add(denies, &deny, error, sizeof(error)), 0);
+        assert_int_equal(acl_add(allows, &allow, error, sizeof(error)), 0);
+        if ((decide(denies, &cases[i].request).rule != NULL) != cases[i].denied)
+            fail_msg("deny %s: case %zu", cases[i].words, i);
+        /* What allows loopback allows no more than it says. */
+        if (decide(allows, &cases[i].request).allow &&
+            strstr(cases[i].words, cases[i].request.host) == NULL)
+            fail_msg("allow %s: case %zu", cases[i].words, i);
+        acl_free(denies);
+        acl_free(allows);
+    }
+}
+
 static void the_first_match_decides(void **state)
 {
     static const char rules[] =
@@ -291,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_word_holds_or_does_not),
         cmocka_unit_test(globs_match_as_the_plainest_matcher_does),
         cmocka_unit_test(a_hostile_pattern_takes_no_time),
+        cmocka_unit_test(what_denies_loopback_denies_the_unspecified_address),
         cmocka_unit_test(the_first_match_decides),
         cmocka_unit_test(without_a_list_all_is_allowed_and_with_an_empty_one_nothing),
         cmocka_unit_test(a_group_holds_for_its_members),

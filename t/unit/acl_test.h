@@ -51,6 +51,7 @@ struct request {
     const char *listen;
     const char *host; /* as a client might write it */
     const char *ip;   /* resolved */
+    bool bind;
     uint16_t port;
 };
 
@@ -65,6 +66,7 @@ static inline struct acl_verdict decide(const struct acl *acl, const struct requ
         .listen = request->listen ? request->listen : "main",
         .host = host,
         .port = request->port ? request->port : 80,
+        .bind = request->bind,
     };
 
     strcpy(host, request->host ? request->host : "www.example.com");

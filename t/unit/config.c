@@ -329,6 +329,8 @@ static void same_sessions_are_told_by_what_leads_to_them(void **state)
         {"compression = yes\n", false},
         {"rekey = 1g\n", false},
         {"rekey_time = 1h\n", false},
+        {"engine = libssh\n", false},
+        {"engine = openssh\n", false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -105,6 +105,10 @@ struct field_row {
     F(exit_on_forward_failure, VALUE, 0)                                                           \
     F(post_quantum, VALUE, 0)                                                                      \
     F(required, VALUE, 0)                                                                          \
+    F(engine, VALUE, 0)                                                                            \
+    F(by_openssh, VALUE, 0)                                                                        \
+    F(master_words, LIST, {0})                                                                     \
+    F(master_hosts, LIST, {0})                                                                     \
     F(join_master, STRING, NULL)                                                                   \
     F(master_socket, STRING, NULL)
 
@@ -178,7 +182,8 @@ struct field_row {
     F(names, LIST, {0})                                                                            \
     F(destinations, VALUE, 0)                                                                      \
     F(metrics_users, VALUE, 0)                                                                     \
-    F(drain_announce_ms, VALUE, 0)
+    F(drain_announce_ms, VALUE, 0)                                                                 \
+    F(spread, VALUE, 0)
 
 #define CONFIG_FIELDS(F)                                                                           \
     F(file, STRING, NULL)                                                                          \

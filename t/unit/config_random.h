@@ -337,6 +337,13 @@ static inline struct config *random_config(void)
     for (size_t i = 0; i < config->upstream_count; i++)
         for (unsigned k = pick(3); k > 0; k--)
             string_list_append(&config->upstreams[i].ssh_words, random_text());
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        config->upstreams[i].by_openssh = pick(2);
+        for (unsigned k = pick(3); k > 0; k--)
+            string_list_append(&config->upstreams[i].master_words, random_text());
+        for (unsigned k = pick(3); k > 0; k--)
+            string_list_append(&config->upstreams[i].master_hosts, random_text());
+    }
     for (size_t i = 0; i < config->listen_count; i++)
         config->listens[i].users = random_users();
     config->status.listen.users = random_users();

@@ -17,7 +17,7 @@ static const struct sample {
     size_t texts;
     bool without, with; /* a descriptor */
 } samples[] = {
-    {KEEPER_START, false, 4, 3, false, true},    {KEEPER_SOCKET, false, 4, 1, true, true},
+    {KEEPER_START, false, 4, 4, false, true},    {KEEPER_SOCKET, false, 4, 1, true, true},
     {KEEPER_CONFIG, false, 2, 1, false, true},   {KEEPER_SIGNAL, false, 1, 0, true, false},
     {KEEPER_LOG, false, 0, 0, false, true},      {KEEPER_DETACH, false, 1, 0, true, false},
     {GATEWAY_READY, true, 0, 0, true, false},    {GATEWAY_UP, true, 0, 0, true, false},

@@ -13,14 +13,17 @@ static const struct service_sample {
     bool from_gateway, with_descriptor;
     size_t numbers, texts;
 } samples[] = {
-    {SERVICE_PASSWORD, true, false, 4, 3},  {SERVICE_FORWARD, true, false, 1, 1},
-    {SERVICE_AGENT, true, false, 1, 1},     {SERVICE_MASTER, true, false, 1, 1},
-    {SERVICE_LISTEN, true, false, 1, 1},    {SERVICE_LISTENING, false, true, 1, 1},
-    {SERVICE_COMMAND, true, false, 1, 2},   {SERVICE_FORGET, true, false, 1, 0},
-    {SERVICE_LEAVE, true, false, 1, 0},     {SERVICE_VERDICT, false, false, 2, 0},
-    {SERVICE_CONNECTED, false, true, 1, 0}, {SERVICE_INPUT, false, true, 1, 0},
-    {SERVICE_OUTPUT, false, true, 1, 0},    {SERVICE_FAILED, false, false, 2, 0},
-    {SERVICE_EXITED, false, false, 3, 0},   {SERVICE_RENEWED, false, false, 0, 0},
+    {SERVICE_PASSWORD, true, false, 4, 3},      {SERVICE_FORWARD, true, false, 1, 1},
+    {SERVICE_AGENT, true, false, 1, 1},         {SERVICE_MASTER, true, false, 1, 1},
+    {SERVICE_LISTEN, true, false, 1, 1},        {SERVICE_LISTENING, false, true, 1, 1},
+    {SERVICE_COMMAND, true, false, 1, 2},       {SERVICE_FORGET, true, false, 1, 0},
+    {SERVICE_LEAVE, true, false, 1, 0},         {SERVICE_VERDICT, false, false, 2, 0},
+    {SERVICE_CONNECTED, false, true, 1, 0},     {SERVICE_INPUT, false, true, 1, 0},
+    {SERVICE_OUTPUT, false, true, 1, 0},        {SERVICE_FAILED, false, false, 2, 0},
+    {SERVICE_EXITED, false, false, 3, 0},       {SERVICE_RENEWED, false, false, 0, 0},
+    {SERVICE_START_MASTER, true, true, 1, 2},   {SERVICE_REACH_MASTER, true, false, 2, 0},
+    {SERVICE_MASTER_ASKS, false, false, 2, 0},  {SERVICE_MASTER_UP, false, true, 2, 1},
+    {SERVICE_MASTER_ENDED, false, false, 2, 1},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 

@@ -1,0 +1,75 @@
+/* What the files masters*.c and master_ask.c share. Main thread only, but as said. */
+#ifndef ADIT_KEEPER_MASTER_PARTS_H
+#define ADIT_KEEPER_MASTER_PARTS_H
+
+#include "io/proxy_command.h"
+#include "io/watch.h"
+#include "keeper/keeper_parts.h"
+#include "keeper/master_said.h"
+#include "keeper/masters.h"
+
+struct master_question;
+
+struct keeper_masters {
+    struct keeper *keeper;
+    char *folder; /* NULL: not made yet */
+    uint32_t last_number;
+    unsigned count;
+    LIST_HEAD(, keeper_master) all;
+    LIST_HEAD(, master_question) questions;
+};
+
+struct keeper_master {
+    LIST_ENTRY(keeper_master) link;
+    struct keeper_masters *masters;
+    struct gateway_child *child;
+    const struct master_events *events; /* NULL: nobody is told */
+    void *arg;
+    uint32_t number;
+    char *name;   /* "upstream office: ssh to host", for the log */
+    char *socket; /* its control socket */
+    struct proxy_command *process;
+    int errors; /* the other end of its standard error */
+    struct watch watch;
+    struct master_said said;
+    bool up;
+    struct deadline patience; /* with the login */
+    struct deadline look;     /* for its socket */
+    /* For the questions of a login. */
+    struct config *config; /* a reference; NULL once it is up */
+    const struct config_upstream *upstream;
+    const char *host; /* as the configuration has it */
+    unsigned asking;  /* questions under way */
+    bool asked_anew;  /* a person gave something that is not kept */
+    char *asked[2];   /* prompts that a file, or what is kept, has answered already */
+    struct learnt_answer {
+        char *prompt, *answer;
+    } learnt; /* the last answer that may be kept, until the server has accepted it */
+};
+
+/* masters.c */
+
+/* One that has no process yet. `name` is taken over. */
+struct keeper_master *master_new(struct keeper_masters *masters, struct gateway_child *child,
+                                 uint32_t number, char *name);
+
+/* Watches its process, and what that says at `errors`, which is taken over. False: errno. */
+bool master_watch(struct keeper_master *master, pid_t pid, int errors);
+void master_free(struct keeper_master *master);
+
+/* master_ask.c */
+
+/* ssh has run adit as its askpass program, which is at the other end of `fd`: taken over. */
+void master_ask(struct keeper_master *master, int fd);
+
+/* The login has succeeded: keeps what a person has answered. */
+void master_keep_answers(struct keeper_master *master);
+
+/* The master has ended, or is up: its questions end, and what they know of it is forgotten. */
+void master_questions_end(struct keeper_master *master);
+
+/* Waits for the threads of all questions, whose masters have ended. What they have posted is the
+ * mailbox's. */
+void master_questions_join(const struct keeper_masters *masters);
+
+#endif

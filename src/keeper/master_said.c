@@ -1,0 +1,168 @@
+/* Lines of ssh(1), as OpenSSH 8.4 to 10 print them. */
+#include "keeper/master_said.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/visible.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In all: no server makes it longer. */
+#define ABOUT_MAX 2048
+
+/* (LogVerbose has these functions print more than LogLevel does, each line with where it comes from
+ * before it; versions before 8.5 do not know it.) */
+const char *const master_said_options[] = {
+    "LogLevel=VERBOSE",
+    "IgnoreUnknown=LogVerbose",
+    "LogVerbose=kex.c:kex_choose_conf():*,kex.c:choose_kex():*,kex.c:kex_exchange_identification()"
+    ":*,sshconnect.c:verify_host_key():*",
+    NULL,
+};
+
+/* What some lines have, and how the rest of the line is called. */
+static const struct {
+    const char *words;
+    const char *name;
+} abouts[] = {
+    {"kex: algorithm: ", "kex"},
+    {"kex: server->client cipher: ", "in"},
+    {"kex: client->server cipher: ", "out"},
+    {"Server host key: ", "host_key"},
+    {"remote software version ", "server"},
+};
+
+/* Lines that say nothing of why ssh has ended. */
+static const char *const idle_words[] = {
+    "debug1: ",           "debug2: ",
+    "debug3: ",           "Authenticated ",
+    "channel ",           "Transferred: ",
+    "Bytes per second:",  "@@@",
+    "Killed by signal ",  "Warning: Permanently added ",
+    "Authenticating to ", "Connection to ",
+};
+
+static const struct {
+    const char *words;
+    enum service_master_end kind;
+} kinds[] = {
+    {"Host key verification failed", SERVICE_MASTER_HOST_KEY},
+    {"Permission denied (", SERVICE_MASTER_DENIED},
+    {"Too many authentication failures", SERVICE_MASTER_DENIED},
+    {"No supported authentication methods", SERVICE_MASTER_DENIED},
+};
+
+static void add_about(struct master_said *said, const char *name, const char *value)
+{
+    if (buffer_length(&said->about) + strlen(name) + strlen(value) + 2 > ABOUT_MAX)
+        return;
+    buffer_append(&said->about, name, strlen(name));
+    buffer_append(&said->about, " ", 1);
+    buffer_append(&said->about, value, strlen(value));
+    buffer_append(&said->about, "\n", 1);
+}
+
+/* (A server's own words are in some of these lines, too: they show what a server says of itself
+ * anyhow, and before the login only.) */
+static void take_about(struct master_said *said, const char *line)
+{
+    if (strncmp(line, "debug", 5) != 0)
+        return;
+    for (size_t i = 0; i < sizeof(abouts) / sizeof(abouts[0]); i++) {
+        const char *at = strstr(line, abouts[i].words);
+        if (at != NULL)
+            add_about(said, abouts[i].name, at + strlen(abouts[i].words));
+    }
+}
+
+/* "Authenticated to HOST ([ADDRESS]:PORT) using "publickey"." */
+static void take_login(struct master_said *said, const char *line)
+{
+    const char *method = strstr(line, " using \"");
+    char *name;
+
+    if (strncmp(line, "Authenticated to ", 17) != 0 || said->logged_in)
+        return;
+    said->logged_in = true;
+    if (method == NULL)
+        return;
+    method += strlen(" using \"");
+    name = mem_strndup(method, strcspn(method, "\""));
+    add_about(said, "login", name);
+    free(name);
+}
+
+static void keep_line(struct master_said *said, const char *line)
+{
+    free(said->last[0]);
+    memmove(said->last, said->last + 1, sizeof(said->last) - sizeof(said->last[0]));
+    said->last[MASTER_SAID_LINES - 1] = mem_strdup(line);
+}
+
+static bool is_idle_line(const char *line)
+{
+    if (line[strspn(line, "\t ")] == '\0')
+        return true;
+    for (size_t i = 0; i < sizeof(idle_words) / sizeof(idle_words[0]); i++)
+        if (strncmp(line, idle_words[i], strlen(idle_words[i])) == 0)
+            return true;
+    return false;
+}
+
+static void end_said_line(struct master_said *said, master_said_line_fn *told, void *arg)
+{
+    char *line;
+
+    while (said->length > 0 && said->line[said->length - 1] == '\r')
+        said->length--;
+    said->line[said->length] = '\0';
+    said->length = 0;
+    line = text_visible(said->line);
+    if (!said->logged_in)
+        take_about(said, line);
+    take_login(said, line);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strstr(line, kinds[i].words) != NULL)
+            said->kind = kinds[i].kind;
+    if (!is_idle_line(line)) {
+        keep_line(said, line);
+        told(arg, line);
+    }
+    free(line);
+}
+
+void master_said_take(struct master_said *said, struct span bytes, master_said_line_fn *line,
+                      void *arg)
+{
+    for (size_t i = 0; i < bytes.length; i++) {
+        char c = (char)bytes.bytes[i];
+        if (c == '\n')
+            end_said_line(said, line, arg);
+        else if (c != '\0' && said->length < MASTER_SAID_LINE_MAX)
+            said->line[said->length++] = c;
+    }
+}
+
+char *master_said_why(const struct master_said *said)
+{
+    char *why = NULL;
+
+    for (size_t i = 0; i < MASTER_SAID_LINES; i++) {
+        char *more;
+        if (said->last[i] == NULL)
+            continue;
+        more = why != NULL ? mem_printf("%s; %s", why, said->last[i]) : mem_strdup(said->last[i]);
+        free(why);
+        why = more;
+    }
+    return why;
+}
+
+void master_said_clear(struct master_said *said)
+{
+    for (size_t i = 0; i < MASTER_SAID_LINES; i++)
+        free(said->last[i]);
+    buffer_clear(&said->about);
+    *said = (struct master_said){0};
+}
