@@ -9,7 +9,7 @@
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
-#include "io/sandbox.h"
+#include "io/system_files.h"
 #include "io/socket_calls.h"
 
 #include <errno.h>
@@ -280,12 +280,11 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
         return;
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
-    lost = sandbox_lost_file();
+    lost = system_file_replaced();
     snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->at.name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error,
              lost != NULL ? "; " : "", lost != NULL ? lost : "",
-             lost != NULL ? " was replaced, and sandbox keeps the gateway from the new one until "
-                            "adit -O upgrade"
+             lost != NULL ? " was replaced: a reload (SIGHUP, adit -O reload) reads the new one"
                           : "");
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }

@@ -54,4 +54,8 @@ void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, con
 config_change_ask_fn keeper_link_ask;
 config_change_taken_fn keeper_link_taken;
 
+/* Tells the keeper what on_change is about. */
+struct event;
+void keeper_link_happened(struct keeper_link *link, const struct event *event);
+
 #endif

@@ -69,6 +69,17 @@ static void slot_clear(struct pool_slot *s)
     dial_programs_hang_up(&s->programs);
 }
 
+/* Tells of an upstream that does not come up, once. */
+static void tell_down(struct pool *pool, const char *error)
+{
+    if (pool->known_up || pool->known_down || pool->room->happened == NULL)
+        return;
+    pool->known_down = true;
+    pool->room->happened(pool->room, &(struct event){.kind = EVENT_UPSTREAM_DOWN,
+                                                     .upstream = pool->upstream->name,
+                                                     .reason = error});
+}
+
 void pool_slot_end(struct pool *pool, int slot)
 {
     struct pool_slot *s = &pool->slots[slot];
@@ -103,6 +114,7 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
     pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
+    tell_down(pool, error);
     history_failure(pool->room->history, pool_now(pool), pool->upstream->name, error);
     first =
         trouble_dial_failed(pool->trouble, pool_now(pool), waited(pool), s->place->label, error);
@@ -242,6 +254,7 @@ static void tell_session(struct pool *pool, int slot, enum event_kind kind, cons
     struct event event = {kind, pool->upstream->name, host, slot, NULL, why};
 
     pool->known_up = events_session(pool->room, &event, pool->known_up, pool_is_up(pool));
+    pool->known_down = !pool->known_up;
 }
 
 /* `why` NULL: the session was meant to end. */

@@ -3,6 +3,7 @@
 #define ADIT_GATEWAY_POOL_PARTS_H
 
 #include "gateway/dial_attempt.h"
+#include "gateway/dial_programs.h"
 #include "gateway/places.h"
 #include "gateway/pool.h"
 #include "gateway/srv_watch.h"
@@ -22,7 +23,8 @@ struct pool {
     unsigned wanted;         /* sessions, within the bounds */
     char *error;             /* why the last dial failed; NULL: it did not */
     struct trouble *trouble;
-    bool known_up; /* the last event said so */
+    bool known_up;   /* the last event said so */
+    bool known_down; /* likewise */
     bool kex_told; /* that a key exchange is not post-quantum, since the configuration is in use */
     struct pool_slot {
         struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */

@@ -9,6 +9,7 @@
 #include "base/hostport.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/system_files.h"
 
 #include <arpa/nameser.h>
 #include <assert.h>
@@ -377,6 +378,10 @@ static int init_channel(struct dns *dns, const struct resolver_options *options)
     mask |=
         ARES_OPT_QUERY_CACHE; /* of size 0: the cache of this file's callers knows resolver_flush */
 #endif
+    if (options->server_count == 0 && system_files_are_held()) {
+        ares.resolvconf_path = (char *)system_file_path(SYSTEM_FILE_RESOLV_CONF); /* (it copies) */
+        mask |= ARES_OPT_RESOLVCONF;
+    }
     if (options->server_count == 0)
         return ares_init_options(&dns->channel, &ares, mask);
 
@@ -454,7 +459,8 @@ void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callba
     /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
     const struct ares_addrinfo_hints hints = {
         .ai_family = family,
-        .ai_flags = ARES_AI_NOSORT,
+        .ai_flags = ARES_AI_NOSORT |
+                    (dns->servers == NULL && system_files_are_held() ? ARES_AI_ENVHOSTS : 0),
     };
 
     start_tick(dns);

@@ -112,8 +112,8 @@ static bool publish(struct worker_session *ws)
     session_state(ws->session, &state);
     moved = state.carried - ws->carried;
     if (state.keepalive_answers != ws->answers)
-        histogram_note(&label_counts_times(ws->worker->label_counts, ws->table->label)->keepalive,
-                       state.keepalive_ms);
+        label_counts_time(ws->worker->label_counts, ws->table->label, UPSTREAM_TIME_KEEPALIVE,
+                          state.keepalive_ms);
     ws->answers = state.keepalive_answers;
     ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;

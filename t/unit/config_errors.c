@@ -115,6 +115,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 15",
                     "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_GATEWAY("on_change = mail root", "on_change: 'mail root' does not begin with the "
+                                            "absolute path of a program"),
+        OF_GATEWAY("on_change = /bin/mail 'root",
+                   "on_change: '/bin/mail 'root' has a quote without an end"),
         OF_GATEWAY("held_bytes = 64k",
                    "held_bytes: '64k' is not a size of at least 1m, such as 512m or 1g, or auto"),
         OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "

@@ -30,7 +30,7 @@ function duration(seconds) {
   return seconds + "s";
 }
 
-// A table of rows of cells; a cell is text, or { text, className }.
+// A table of rows of cells; a cell is text, or { text, className, title }, where title is what a pointer shows.
 function table(id, heads, rows, nothing) {
   const place = at(id);
   if (rows.length === 0) {
@@ -47,6 +47,8 @@ function table(id, heads, rows, nothing) {
       const none = of.text === null || of.text === undefined || of.text === "";
       const td = element("td", none ? "–" : of.text, none ? "none" : of.className);
       td.dataset.head = heads[i];
+      if (of.title) td.title = of.title;
+      if (/\S{33}/.test(td.textContent)) td.classList.add("long");
       tr.append(td);
     });
     body.append(tr);
@@ -66,8 +68,8 @@ function withError(of) {
 
 const roundTrip = (ms) => ms === null ? "" : ms > 0 ? ms + " ms" : "under 1 ms";
 
-const keyExchange = (session) => ({ className: "faint", text: (session.kexalgorithm || "") +
-  (session.post_quantum === false ? ", not post-quantum" : "") });
+const keyExchange = (session) => ({ className: "faint number", title: session.kexalgorithm,
+  text: session.kexalgorithm ? (session.post_quantum ? "post-quantum" : "not post-quantum") : "" });
 
 function showStatus(status) {
   at("summary").textContent = "version " + status.version + ", " + status.state + " for " + duration(status.seconds) +
