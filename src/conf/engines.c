@@ -196,6 +196,9 @@ static const char *what_ssh_lacks(const struct config_upstream *upstream)
                "the same";
     if (upstream->host_key == HOST_KEY_PINNED)
         return "host_key: ssh knows no fingerprints: put the key into a known_hosts file";
+    if (upstream_service(upstream))
+        return "host: ssh is started for hosts that the configuration names, and SRV records name "
+               "them later";
     if (upstream->libssh_config || !program_is_there("ssh"))
         return "there is no ssh in PATH";
     return NULL;

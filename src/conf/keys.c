@@ -77,7 +77,8 @@ static const struct key gateway_keys[] = {
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the "
+             "name of a "
              "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},

@@ -46,6 +46,7 @@ static bool split_target(const char *entry, struct upstream_host *host)
         target_name_wrong(host->name) != NULL)
         return false;
     memcpy(host->alias, host->name, sizeof(host->alias));
+    host->index = 0;
     return true;
 }
 

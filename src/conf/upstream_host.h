@@ -15,7 +15,7 @@ struct upstream_host {
     char name[HOST_MAX + 1];
     char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
     uint16_t port;
-    size_t index; /* of its entry in the upstream's hosts */
+    size_t index; /* of its entry in the upstream's hosts (0: SRV records name it) */
 };
 
 /* From the entry of that index in the upstream's hosts: "name" or "name:port". */
