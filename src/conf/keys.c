@@ -69,11 +69,16 @@ static const struct key gateway_keys[] = {
          "ssh-agent(1) and ssh-add(1) that process reads private keys itself: then auto is as off, "
          "with a "
          "warning, and with require adit does not start."},
+    {"on_change", &type_program, FIELD(config_gateway, on_change), .otherwise = "none",
+     .help = "A program with its arguments that is run when an upstream has its first session, or "
+             "has lost the last one, and when a remote forward comes up or goes down; adit(8) says "
+             "what it is told. No shell is run."},
 };
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them."},
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+             "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,

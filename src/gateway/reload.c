@@ -98,7 +98,8 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     g->generation = generation_new(config, tables, g->workers.labels);
     g->room.generation = g->generation;
     listeners_assign(g->listeners, g->generation);
-    forwards_change(g->room.forwards, g->generation);
+    if (!g->options.tries)
+        forwards_change(g->room.forwards, g->generation);
     free(tables);
 }
 

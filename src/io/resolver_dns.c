@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "io/system_files.h"
 
+#include <arpa/nameser.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -446,6 +447,13 @@ void dns_free(struct dns *dns)
     uv_close((uv_handle_t *)&dns->tick, tick_closed);
 }
 
+/* While something is under way. */
+static void start_tick(struct dns *dns)
+{
+    if (!uv_is_active((uv_handle_t *)&dns->tick))
+        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+}
+
 void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callback done, void *arg)
 {
     /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
@@ -455,7 +463,12 @@ void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callba
                     (dns->servers == NULL && system_files_are_held() ? ARES_AI_ENVHOSTS : 0),
     };
 
-    if (!uv_is_active((uv_handle_t *)&dns->tick))
-        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+    start_tick(dns);
     ares_getaddrinfo(dns->channel, name, NULL, &hints, done, arg);
+}
+
+void dns_query(struct dns *dns, const char *name, int type, ares_callback done, void *arg)
+{
+    start_tick(dns);
+    ares_query(dns->channel, name, ns_c_in, type, done, arg);
 }
