@@ -7,6 +7,7 @@
 #include "conf/known_hosts_command.h"
 #include "conf/master_socket.h"
 #include "conf/paths.h"
+#include "conf/upstream_host.h"
 #include "io/whole.h"
 
 #include <errno.h>
@@ -138,10 +139,9 @@ static void check_join_master(struct load *load, size_t index, const struct load
     if (other)
         load_problem(load, load_line_of(section, "join_master"),
                      "join_master and %s exclude each other", other);
-    if (upstream->hosts.count > 1)
+    if (upstream->hosts.count > 1 || upstream_service(upstream))
         load_problem(load, load_line_of(section, "join_master"),
-                     "join_master: one master leads to one host, and %zu are given",
-                     upstream->hosts.count);
+                     "join_master: one master leads to one host, and several are given");
     if (upstream->post_quantum == POST_QUANTUM_REQUIRE)
         load_problem(load, load_line_of(section, "post_quantum"),
                      "post_quantum: the key exchange of a master (join_master) is its own, and "
@@ -349,14 +349,6 @@ static void check_listen(struct load *load, size_t index)
         check_addresses(load, listen, section, "address", "set auth = password, ");
 }
 
-/* Whether an ssh(1) carries the upstream's sessions. */
-static bool is_by_ssh(const struct load *load, const char *via)
-{
-    const struct config_upstream *upstream = via ? config_upstream(load->config, via) : NULL;
-
-    return upstream && upstream->join_master;
-}
-
 void load_check_forward(struct load *load, size_t index)
 {
     const struct config_forward *forward = &load->config->forwards[index];
@@ -371,11 +363,7 @@ void load_check_forward(struct load *load, size_t index)
     check_via(load, section, forward->via);
     if (forward->listen.address_count > 0)
         check_addresses(load, &forward->listen, section, forward_kinds[forward->kind], "");
-    if (forward->kind == FORWARD_REMOTE && forward->bind.path && !is_by_ssh(load, forward->via))
-        load_problem(load, load_line_of(section, "remote"),
-                     "remote: libssh cannot ask a server to listen on a unix socket ('%s'); an ssh "
-                     "that is joined can (join_master)",
-                     forward->bind.path);
+    load_check_remote(load, forward, load_line_of(section, "remote"));
     if (config_listen(load->config, forward->name))
         load_problem(load, forward->line, "[forward %s] has the name of a [listen]", forward->name);
 }
@@ -489,6 +477,7 @@ void load_check(struct load *load)
     for (size_t i = 0; i < config->forward_count; i++)
         load_check_forward(load, i);
     check_status(load);
+    load_check_spread(load);
     for (size_t i = 0; i < config->limit_count; i++)
         check_limit(load, i);
     check_resolve(load);

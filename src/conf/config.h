@@ -12,6 +12,7 @@
 #include "base/hostport.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "policy/acl.h"
 #include "policy/limits.h"
 #include "policy/users.h"
@@ -43,6 +44,7 @@ struct config_gateway {
     unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */
     bool stream_local_bind_unlink;   /* replace a file at the path, even a socket in use */
     enum config_sandbox sandbox;
+    char *on_change; /* a program with its arguments (conf/known_hosts_command.h); NULL: none */
 };
 
 /* HOST_KEY_ASK asks a person, and is strict if no person can be asked. HOST_KEY_ANY accepts every
@@ -262,6 +264,7 @@ struct config_status {
     bool destinations;          /* who asks from another machine sees what connections lead to */
     bool metrics_users;         /* requests are counted by user, too */
     uint64_t drain_announce_ms; /* how long adit says that it drains before it accepts no more */
+    unsigned spread;            /* a browser of this machine uses 127.0.0.1 to 127.0.0.`spread` */
 };
 
 enum resolve_step { RESOLVE_REMOTE, RESOLVE_TUNNEL, RESOLVE_LOCAL };
@@ -389,6 +392,14 @@ bool config_has_status(const struct config *config);
 
 /* Whether every connection to the listener leads to its `target`. */
 bool config_listen_leads(const struct config_listen *listen);
+
+/* Whether a browser can use the listener: it speaks HTTP, or SOCKS 5 without a password, which
+ * browsers ask for over HTTP only. */
+bool config_listen_is_for_browsers(const struct config_listen *listen);
+
+/* The first such listener of that name (empty: of any) that is at all addresses from 127.0.0.1 to
+ * 127.0.0.`status.spread`; NULL: none is, as far as the file tells. */
+const struct config_listen *config_spread_listener(const struct config *config, struct text name);
 
 /* Whether adit is ready only while the upstream, one of this configuration's, has a session. */
 bool config_upstream_is_required(const struct config *config,

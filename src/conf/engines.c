@@ -42,3 +42,17 @@ void load_check_engine(struct load *load, size_t index)
         load_problem(load, load_line_of(load_section_of(load, "upstream", index), "engine"),
                      "engine = openssh: %s", lack);
 }
+
+void load_check_remote(struct load *load, const struct config_forward *forward, unsigned line)
+{
+    const struct config_upstream *upstream =
+        forward->via ? config_upstream(load->config, forward->via) : NULL;
+
+    if (forward->kind != FORWARD_REMOTE || !forward->bind.path ||
+        (upstream && (upstream->by_openssh || upstream->join_master)))
+        return;
+    load_problem(load, line,
+                 "remote: libssh cannot ask a server to listen on a unix socket ('%s'); ssh can "
+                 "(engine = openssh, join_master)",
+                 forward->bind.path);
+}

@@ -126,9 +126,14 @@ void load_choose_engines(struct load *load);
 
 /* Notes problems of an upstream whose sessions an ssh carries. (engines.c) */
 void load_check_engine(struct load *load, size_t index);
+/* What a remote forward asks for that its upstream's engine cannot; `line` gives it. */
+void load_check_remote(struct load *load, const struct config_forward *forward, unsigned line);
 
 /* Checks what no single value shows, and reads the users files. (check.c) */
 void load_check(struct load *load);
+
+/* Whether a listener is where `spread` of [status] says that one is. */
+void load_check_spread(struct load *load);
 
 /* The same for one forward alone. */
 void load_check_forward(struct load *load, size_t index);

@@ -6,9 +6,10 @@
 
 #include <stddef.h>
 
-/* While an upstream with ssh_config is loaded, before ssh is asked about its hosts: what its section
- * gives, and so is no matter of ssh_config, as options of ssh. With `all` also what it does not
- * give: for an upstream without ssh_config, whose values are complete. Appends to master_words. */
+/* While an upstream with ssh_config is loaded, before ssh is asked about its hosts: what its
+ * section gives, and so is no matter of ssh_config, as options of ssh. With `all` also what it does
+ * not give: for an upstream without ssh_config, whose values are complete. Appends to master_words.
+ */
 void master_words_add(struct load *load, size_t index, bool all);
 
 /* Notes the words that ssh -G was asked with, and the host as it was given for each of the hosts in

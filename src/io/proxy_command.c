@@ -21,6 +21,7 @@ struct proxy_command {
     uv_poll_t poll;
     struct proxy_commands *all;
     LIST_ENTRY(proxy_command) link;
+    struct quota *quota; /* NULL: it is one of none */
     pid_t pid;
     int exit_fd;                     /* readable when it has exited */
     proxy_command_exited_fn *exited; /* NULL: nobody wants to know */
@@ -30,15 +31,13 @@ struct proxy_command {
 struct proxy_commands {
     struct loop *loop;
     LIST_HEAD(, proxy_command) list;
-    unsigned count, max;
 };
 
-struct proxy_commands *proxy_commands_new(struct loop *loop, unsigned max)
+struct proxy_commands *proxy_commands_new(struct loop *loop)
 {
     struct proxy_commands *all = mem_zalloc(sizeof(*all));
 
     all->loop = loop;
-    all->max = max;
     LIST_INIT(&all->list);
     return all;
 }
@@ -51,7 +50,7 @@ static void on_command_closed(uv_handle_t *handle)
 static void forget_command(struct proxy_command *p)
 {
     LIST_REMOVE(p, link);
-    p->all->count--;
+    quota_give(p->quota);
     uv_poll_stop(&p->poll);
     close(p->exit_fd);
     uv_close((uv_handle_t *)&p->poll, on_command_closed);
@@ -95,7 +94,6 @@ struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
         return NULL;
     }
     LIST_INSERT_HEAD(&all->list, p, link);
-    all->count++;
     uv_poll_start(&p->poll, UV_READABLE, on_command_exited);
     return p;
 }
@@ -141,21 +139,21 @@ static bool open_pipes(struct pipes *pipes)
     return false;
 }
 
-struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command,
-                                          int ends[static 2], proxy_command_exited_fn *exited,
-                                          void *arg)
+/* With one taken of the quota. */
+static struct proxy_command *start_with_quota(struct proxy_commands *all,
+                                              const struct proxy_command_request *request,
+                                              int ends[static 2])
 {
     struct proxy_command *p = NULL;
     struct pipes pipes;
     pid_t pid;
     int error;
 
-    errno = EAGAIN;
-    if (all->count >= all->max || !open_pipes(&pipes))
+    if (!open_pipes(&pipes))
         return NULL;
-    error = spawn_shell(command, &pipes, &pid);
+    error = spawn_shell(request->command, &pipes, &pid);
     if (error == 0) {
-        p = proxy_command_adopt(all, pid, exited, arg);
+        p = proxy_command_adopt(all, pid, request->exited, request->arg);
         error = errno;
         if (p == NULL) { /* (nobody would wait for it) */
             kill(pid, SIGKILL);
@@ -168,8 +166,28 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all, const char
         errno = error;
         return NULL;
     }
+    p->quota = request->quota;
     ends[0] = pipes.input[1];
     ends[1] = pipes.output[0];
+    return p;
+}
+
+struct proxy_command *proxy_command_start(struct proxy_commands *all,
+                                          const struct proxy_command_request *request,
+                                          int ends[static 2])
+{
+    struct proxy_command *p;
+    int error;
+
+    if (!quota_take(request->quota)) {
+        errno = EAGAIN;
+        return NULL;
+    }
+    p = start_with_quota(all, request, ends);
+    error = errno;
+    if (p == NULL)
+        quota_give(request->quota);
+    errno = error;
     return p;
 }
 

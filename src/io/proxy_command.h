@@ -3,6 +3,7 @@
 #ifndef ADIT_IO_PROXY_COMMAND_H
 #define ADIT_IO_PROXY_COMMAND_H
 
+#include "base/quota.h"
 #include "io/loop.h"
 
 #include <sys/types.h>
@@ -10,8 +11,7 @@
 struct proxy_command;
 struct proxy_commands; /* all commands that run */
 
-/* `max`: so many may run at a time, also of those that were left. */
-struct proxy_commands *proxy_commands_new(struct loop *loop, unsigned max);
+struct proxy_commands *proxy_commands_new(struct loop *loop);
 
 /* Sends SIGHUP to the commands that still run, and forgets them. NULL is fine. */
 void proxy_commands_free(struct proxy_commands *all);
@@ -20,15 +20,22 @@ void proxy_commands_free(struct proxy_commands *all);
  */
 typedef void proxy_command_exited_fn(void *arg, int status, int signal);
 
+struct proxy_command_request {
+    const char *command;
+    struct quota *quota; /* the command is one of it while it runs, also once it was left */
+    proxy_command_exited_fn *exited;
+    void *arg;
+};
+
 /* Runs "exec COMMAND" by $SHELL, or /bin/sh, as ssh does: with this process's standard error, no
  * other descriptor and no signal blocked. `ends` are those of its input, to be written to, and of
- * its output: the caller's. NULL: errno says why not (EAGAIN: too many run). */
-struct proxy_command *proxy_command_start(struct proxy_commands *all, const char *command,
-                                          int ends[static 2], proxy_command_exited_fn *exited,
-                                          void *arg);
+ * its output: the caller's. NULL: errno says why not (EAGAIN: as many run as the quota has). */
+struct proxy_command *proxy_command_start(struct proxy_commands *all,
+                                          const struct proxy_command_request *request,
+                                          int ends[static 2]);
 
 /* One that another program, which this process was before, has started. NULL: it cannot be watched.
- * `exited` may be NULL: it was left, or hung up. */
+ * It is one of no quota. `exited` may be NULL: it was left, or hung up. */
 struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
                                           proxy_command_exited_fn *exited, void *arg);
 

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,10 +19,9 @@ struct agent_filter {
     int gateway;
     int agent;
     bool shows_all;
+    struct quota *quota;
     struct buffer only; /* unless it shows all: a public half; no bytes: of no key */
 };
-
-static atomic_uint running;
 
 static bool is_shown(const struct agent_filter *f, struct span key)
 {
@@ -91,8 +89,8 @@ static void filter_free(struct agent_filter *f)
     close(f->gateway);
     close(f->agent);
     buffer_clear(&f->only);
+    quota_give(f->quota);
     free(f);
-    atomic_fetch_sub(&running, 1);
 }
 
 static void *filter_thread(void *arg)
@@ -107,22 +105,27 @@ static void *filter_thread(void *arg)
     return NULL;
 }
 
-static int start_filter(int agent, bool shows_all, struct span only)
+static int start_filter(int agent, bool shows_all, struct span only, struct quota *quota)
 {
     struct agent_filter *f;
     pthread_t thread;
     int ends[2];
 
-    errno = EAGAIN;
-    if (atomic_fetch_add(&running, 1) >= AGENT_FILTERS_MAX || !socket_pair(true, ends)) {
+    if (!quota_take(quota)) {
+        close(agent);
+        errno = EAGAIN;
+        return -1;
+    }
+    if (!socket_pair(true, ends)) {
         int error = errno;
-        atomic_fetch_sub(&running, 1);
+        quota_give(quota);
         close(agent);
         errno = error;
         return -1;
     }
     f = mem_zalloc(sizeof(*f));
-    *f = (struct agent_filter){.gateway = ends[0], .agent = agent, .shows_all = shows_all};
+    *f = (struct agent_filter){
+        .gateway = ends[0], .agent = agent, .shows_all = shows_all, .quota = quota};
     buffer_append(&f->only, only.bytes, only.length);
     if (pthread_create(&thread, NULL, filter_thread, f) == 0) {
         pthread_detach(thread);
@@ -134,12 +137,12 @@ static int start_filter(int agent, bool shows_all, struct span only)
     return -1;
 }
 
-int agent_filter_start(int agent, struct span only)
+int agent_filter_start(int agent, struct span only, struct quota *quota)
 {
-    return start_filter(agent, false, only);
+    return start_filter(agent, false, only, quota);
 }
 
-int agent_filter_start_all(int agent)
+int agent_filter_start_all(int agent, struct quota *quota)
 {
-    return start_filter(agent, true, (struct span){0});
+    return start_filter(agent, true, (struct span){0}, quota);
 }

@@ -4,18 +4,16 @@
 #ifndef ADIT_KEEPER_AGENT_FILTER_H
 #define ADIT_KEEPER_AGENT_FILTER_H
 
+#include "base/quota.h"
 #include "base/ssh_bytes.h"
 
-/* Connections that there may be at a time: more than dials, each of which has two at most. */
-#define AGENT_FILTERS_MAX 1024
-
 /* Serves `agent`, a connection to an agent, which is taken over, on a thread of its own, until
- * either side ends. The one key of this public half, of which a copy is made, is to be seen and
- * used; no bytes: none. Returns the end for the gateway, which is close-on-exec and the caller's,
- * or -1: errno (EAGAIN: there are AGENT_FILTERS_MAX). */
-int agent_filter_start(int agent, struct span only);
+ * either side ends; meanwhile it is one of the quota's. The one key of this public half, of which a
+ * copy is made, is to be seen and used; no bytes: none. Returns the end for the gateway, which is
+ * close-on-exec and the caller's, or -1: errno (EAGAIN: there are as many as the quota has). */
+int agent_filter_start(int agent, struct span only, struct quota *quota);
 
 /* The same for all keys that the agent has. */
-int agent_filter_start_all(int agent);
+int agent_filter_start_all(int agent, struct quota *quota);
 
 #endif

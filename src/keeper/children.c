@@ -100,6 +100,18 @@ void child_send_config(struct gateway_child *child, uint32_t serial, const struc
     child_send(child, KEEPER_CONFIG, (const uint32_t[]){serial, config != NULL}, &error, 1, fd);
 }
 
+/* A name a line; the caller frees. */
+static char *lines_of_names(const struct string_list *names)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < names->count; i++) {
+        buffer_append(&text, "\n", i > 0);
+        buffer_append(&text, names->items[i], strlen(names->items[i]));
+    }
+    return text_take(&text);
+}
+
 static void send_start(struct gateway_child *child)
 {
     const struct keeper *k = child->keeper;
@@ -110,11 +122,14 @@ static void send_start(struct gateway_child *child)
                      (o->stdio ? KEEPER_FLAG_STDIO : 0) |
                      (k->sources.argv != NULL ? KEEPER_FLAG_READS_AGAIN : 0) |
                      (k->log_fd != STDERR_FILENO ? KEEPER_FLAG_LOG_FILE : 0) |
-                     (k->up ? KEEPER_FLAG_UP : 0);
+                     (k->up ? KEEPER_FLAG_UP : 0) | (o->tries ? KEEPER_FLAG_TRY : 0) |
+                     (o->json ? KEEPER_FLAG_JSON : 0);
     const uint32_t numbers[] = {(uint32_t)getpid(), o->verbose, flags, to->port};
-    const char *const texts[] = {o->stdio_via, to->host, to->path};
+    char *tries = lines_of_names(&o->try_upstreams);
+    const char *const texts[] = {o->stdio_via, to->host, to->path, tries};
 
-    child_send(child, KEEPER_START, numbers, texts, 3, copy_of_descriptor(k->log_fd));
+    child_send(child, KEEPER_START, numbers, texts, 4, copy_of_descriptor(k->log_fd));
+    free(tries);
 }
 
 void child_condemn(struct gateway_child *child, const char *what)
@@ -181,6 +196,16 @@ void child_use(struct gateway_child *child, struct config *config)
     child->config = config;
 }
 
+static void child_discard(struct gateway_child *child)
+{
+    quota_unref(child->quotas.logins);
+    quota_unref(child->quotas.agents);
+    quota_unref(child->quotas.commands);
+    guess_queue_free(child->guesses);
+    config_unref(child->config);
+    free(child);
+}
+
 struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t sent_id)
 {
     struct gateway_child *child = mem_zalloc(sizeof(*child));
@@ -191,6 +216,10 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
     child->began = loop_now(k->loop);
     child->config = config_ref(k->config);
     LIST_INIT(&child->lines);
+    child->quotas = (struct child_quotas){.logins = quota_new(CHILD_LOGINS_MAX),
+                                          .agents = quota_new(CHILD_AGENTS_MAX),
+                                          .commands = quota_new(CHILD_COMMANDS_MAX)};
+    child->guesses = guess_queue_new(k->checks);
     child->packets = packets_new(k->loop, end,
                                  &(struct packets_options){.max = KEEPER_PACKET_MAX,
                                                            .received = child_received,
@@ -199,8 +228,7 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
                                                            .queue_max = PACKETS_UNREAD_MAX});
     if (child->packets != NULL)
         return child;
-    config_unref(child->config);
-    free(child);
+    child_discard(child);
     return NULL;
 }
 
@@ -246,6 +274,5 @@ void child_free(struct gateway_child *child)
     service_lines_close(child);
     login_lines_cut(child);
     packets_free(child->packets);
-    config_unref(child->config);
-    free(child);
+    child_discard(child);
 }

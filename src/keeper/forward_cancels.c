@@ -84,8 +84,8 @@ static bool is_our_users(int fd)
     return socket_peer_user(fd, &user) && (user == geteuid() || user == 0);
 }
 
-/* (Where nobody listens, the master has ended, and its forwards with it. A forward that it does not
- * have it refuses to cancel, which is as good.) */
+/* (Where nobody listens, or that is no path, the master has ended, and its forwards with it. A
+ * forward that it does not have it refuses to cancel, which is as good.) */
 void forward_cancels_ask(struct forward_cancels *cancels, const struct forward_record *record,
                          const char *path)
 {

@@ -53,14 +53,18 @@ static void forward_socket_free(struct forward_socket *s)
     free(s);
 }
 
-/* The path of the socket of the master that carries a forward; NULL: no ssh carries it. */
+/* What carries the forward: the path of the socket of the master that is joined; or, of masters of
+ * this keeper's own, which nobody has to ask as they end with it, no path but this process and the
+ * upstream. NULL: no ssh carries it. The caller frees. */
 static char *master_of(const struct config *config, const struct config_forward *forward)
 {
     const struct config_upstream *upstream = config_upstream(config, forward->via);
 
-    return forward->kind == FORWARD_REMOTE && upstream != NULL && upstream->join_master != NULL
-               ? config_join_master(upstream)
-               : NULL;
+    if (forward->kind != FORWARD_REMOTE || upstream == NULL)
+        return NULL;
+    if (upstream->by_openssh)
+        return mem_printf("process %d, upstream %s", (int)getpid(), upstream->name);
+    return upstream->join_master != NULL ? config_join_master(upstream) : NULL;
 }
 
 /* Where the server is to listen, in the words of ssh(1) -R. */

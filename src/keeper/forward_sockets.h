@@ -2,10 +2,10 @@
  * connections of its remote forwards. They are bound here, in a directory that others cannot write
  * to, and listened at by the gateway, which may not bind and asks the master for the forward.
  *
- * To cancel the forward is this process's: a master goes on with it whoever has asked for it, and a
- * gateway may be killed, or be followed by another one that needs it. Beside each socket lies a
- * record of the forward, locked as long as this process lives: so that the next adit can cancel
- * what one has left that was killed.
+ * To cancel the forward of a master that is joined is this process's: a master goes on with it
+ * whoever has asked for it, and a gateway may be killed, or be followed by another one that needs
+ * it. Beside each socket lies a record of the forward, locked as long as this process lives: so
+ * that the next adit can cancel what one has left that was killed.
  *
  * The path of a socket follows from where the server listens. For a master forgets no forward that
  * the server has refused (seen with OpenSSH 9.2): it is by the path of the first one that a later

@@ -24,10 +24,6 @@
 /* libssh keeps a descriptor in 16 bits: a larger one would be taken for another socket. */
 #define DESCRIPTORS_MAX 65536
 
-/* ProxyCommands at a time: more than sessions and dials have. A gateway that was taken over can ask
- * for one again and again. */
-#define COMMANDS_MAX 1024
-
 /* A gateway that is to end at once has this long: it takes 5 s for a worker that stands still and
  * as much for a dial. */
 #define ENDS_AT_ONCE_MS 15000
@@ -305,8 +301,9 @@ static bool keeper_start(struct keeper *k)
         abort();
     k->mailbox = mailbox_new(k->loop, k);
     k->checks = password_checks_new(k->loop, k->mailbox);
-    k->commands = proxy_commands_new(k->loop, COMMANDS_MAX);
+    k->commands = proxy_commands_new(k->loop);
     k->masters = keeper_masters_new(k);
+    k->on_change = on_change_new(k);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
@@ -316,7 +313,7 @@ static bool keeper_start(struct keeper *k)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
     forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);
@@ -335,6 +332,7 @@ static void keeper_free(struct keeper *k)
     deadline_cancel(&k->patience);
     child_free(k->current);
     password_checks_free(k->checks);
+    on_change_free(k->on_change);
     keeper_masters_end(k->masters);
     proxy_commands_free(k->commands);
     signals_free(k->signals);

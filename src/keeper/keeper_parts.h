@@ -2,6 +2,7 @@
 #ifndef ADIT_KEEPER_KEEPER_PARTS_H
 #define ADIT_KEEPER_KEEPER_PARTS_H
 
+#include "base/quota.h"
 #include "conf/upstream_host.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
@@ -10,6 +11,7 @@
 #include "io/signals.h"
 #include "keeper/keeper.h"
 #include "keeper/key_agent.h"
+#include "keeper/on_change.h"
 #include "keeper/password_checks.h"
 
 struct forward_sockets;
@@ -24,6 +26,19 @@ struct keeper_master;
  * gateway to be slow: clients may ask much of it.) */
 #define PACKETS_UNREAD_MAX 1024
 
+/* Of one gateway, so that one that was taken over, or that retired, takes nothing from another:
+ * logins at once, connections to agents and ProxyCommands, which is more than sessions and dials
+ * have. */
+#define CHILD_LOGINS_MAX 1024
+#define CHILD_AGENTS_MAX 1024
+#define CHILD_COMMANDS_MAX 1024
+
+struct child_quotas {
+    struct quota *logins;
+    struct quota *agents;
+    struct quota *commands;
+};
+
 /* A process of a gateway. */
 struct gateway_child {
     LIST_ENTRY(gateway_child) link; /* of those that have retired */
@@ -35,6 +50,8 @@ struct gateway_child {
     bool retired;
     struct config *config;           /* that it has in use */
     LIST_HEAD(, service_line) lines; /* services.c */
+    struct child_quotas quotas;
+    struct guess_queue *guesses; /* its place in the keeper's password_checks */
 };
 
 struct keeper {
@@ -59,9 +76,9 @@ struct keeper {
     struct deadline patience;       /* with gateways that are to end */
     struct keeper_upgrade *upgrade; /* under way; NULL: none */
 
+    struct on_change *on_change;
     struct keeper_change *change;   /* under way; NULL: none */
     LIST_HEAD(, keeper_line) lines; /* login lines */
-    unsigned line_count;
     struct key_agent *keys;
     struct key_review *key_review; /* under way; NULL: none */
     bool reload_missed;            /* SIGHUP came while there was no gateway */

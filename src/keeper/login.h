@@ -5,6 +5,7 @@
 #define ADIT_KEEPER_LOGIN_H
 
 #include "base/ip.h"
+#include "base/quota.h"
 #include "conf/config.h"
 #include "conf/identities.h"
 #include "conf/upstream_host.h"
@@ -30,15 +31,18 @@ struct login {
     struct ip address;
     uint16_t address_port;
     /* Secrets, each NULL or to be freed by secret_free. */
-    char *password;         /* of password_file */
-    char *kept;             /* the one of an earlier login, that the gateway was given */
-    char *learnt;           /* the last answer that may be kept */
-    char *passphrase;       /* of passphrase_file */
-    char *memory;           /* the key of base/secrets.h for what is kept */
-    struct key_agent *keys; /* the keeper's, before login_begin */
+    char *password;   /* of password_file */
+    char *kept;       /* the one of an earlier login, that the gateway was given */
+    char *learnt;     /* the last answer that may be kept */
+    char *passphrase; /* of passphrase_file */
+    char *memory;     /* the key of base/secrets.h for what is kept */
+    /* The keeper's, before login_begin. */
+    struct key_agent *keys;
+    struct quota *agents; /* of connections to agents */
     struct identities identities;
     bool has_prepared;   /* they were found before they were asked for */
     bool has_identities; /* they were asked for */
+    char accepted[256];  /* why the host key was accepted: "known by FILE:LINE" */
     char error[3072];
 };
 
@@ -52,6 +56,18 @@ __attribute__((format(printf, 3, 4))) static inline enum login_result login_fail
     vsnprintf(login->error, sizeof(login->error), format, arguments);
     va_end(arguments);
     return result;
+}
+
+/* Notes why the host key was accepted. Returns LOGIN_OK. */
+__attribute__((format(printf, 2, 3))) static inline enum login_result login_accept_key(
+    struct login *login, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(login->accepted, sizeof(login->accepted), format, arguments);
+    va_end(arguments);
+    return LOGIN_OK;
 }
 
 /* login_serve.c */

@@ -86,7 +86,7 @@ void login_open_agent(struct login *l, struct login_reply *reply)
     if (path == NULL)
         return;
     agent = unix_connect(path, DESCRIPTOR_GATEWAY); /* (without waiting for it to accept) */
-    give_agent(reply, agent >= 0 ? agent_filter_start_all(agent) : -1, LOGIN_AGENT_OPEN,
+    give_agent(reply, agent >= 0 ? agent_filter_start_all(agent, l->agents) : -1, LOGIN_AGENT_OPEN,
                LOGIN_AGENT_FAILED);
 }
 
@@ -140,7 +140,9 @@ static void reply_key(struct login *l, struct key_result *result, struct login_r
 
     if (result->state == KEY_LOADED) {
         int agent = key_agent_connect(l->keys);
-        give_agent(reply, agent >= 0 ? agent_filter_start(agent, span_of_buffer(&result->key)) : -1,
+        give_agent(reply,
+                   agent >= 0 ? agent_filter_start(agent, span_of_buffer(&result->key), l->agents)
+                              : -1,
                    LOGIN_KEY_LOADED, LOGIN_KEY_UNUSABLE);
         if (reply->descriptor < 0)
             return;

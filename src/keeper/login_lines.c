@@ -15,9 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Logins at once: more than a gateway has that works as it should. */
-#define LINES_MAX 1024
-
 /* A login that waits for a file is left behind after this long. */
 #define LINES_END_MS 1500
 
@@ -27,6 +24,7 @@ struct keeper_line {
     struct keeper *keeper;
     struct gateway_child *child; /* NULL: it has ended */
     struct config *config;       /* a reference, the main thread's */
+    struct quota *quota;         /* of which this is one */
     int end;
     pthread_t thread;
     struct login login;
@@ -63,7 +61,8 @@ static void line_discard(struct keeper_line *line)
 {
     pthread_join(line->thread, NULL);
     LIST_REMOVE(line, link);
-    line->keeper->line_count--;
+    quota_give(line->quota);
+    quota_unref(line->login.agents);
     close(line->end);
     config_unref(line->config);
     free(line);
@@ -104,6 +103,7 @@ static bool start_thread(struct keeper_line *line)
     return false;
 }
 
+/* (One of the child's quota of logins has been taken for it.) */
 static void line_start(struct gateway_child *child, const struct child_place *place, int *end)
 {
     struct keeper *k = child->keeper;
@@ -114,17 +114,20 @@ static void line_start(struct gateway_child *child, const struct child_place *pl
     line->child = child;
     line->config = config_ref(place->config);
     line->end = *end;
+    line->quota = child->quotas.logins;
     line->login.keys = k->keys;
+    line->login.agents = quota_ref(child->quotas.agents);
     login_begin(&line->login, place->upstream, &place->host, k->options->may_ask, line->end);
     if (!start_thread(line)) {
         login_clear(&line->login);
+        quota_give(line->quota);
+        quota_unref(line->login.agents);
         config_unref(line->config);
         free(line);
         return;
     }
     *end = -1;
     LIST_INSERT_HEAD(&k->lines, line, link);
-    k->line_count++;
 }
 
 /* (An upstream that is not there has gone with a change: its login fails.) */
@@ -137,13 +140,14 @@ void login_lines_add(struct gateway_child *child, struct keeper_message *message
     if (*end < 0)
         log_warning(
             "no descriptors are left for a login: raise the limit (ulimit -n, LimitNOFILE)");
-    else if (child->keeper->line_count == LINES_MAX)
-        log_warning("the gateway has more than %d logins under way: one is refused", LINES_MAX);
-    else if (child_find_place(child, name, entry, &place))
-        line_start(child, &place, end);
-    else
+    else if (!child_find_place(child, name, entry, &place))
         log_info("upstream %s, host %s: a login that the configuration does not have any more",
                  name, entry);
+    else if (!quota_take(child->quotas.logins))
+        log_warning("the gateway (process %d) has more than %d logins under way: one is refused",
+                    (int)child->pid, CHILD_LOGINS_MAX);
+    else
+        line_start(child, &place, end);
     free(entry);
     free(name);
 }

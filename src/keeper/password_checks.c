@@ -16,21 +16,32 @@
 #define THREADS_MAX 4
 #define THREAD_NICE 10
 
-/* Checks that may wait, of one source and in all. */
+/* Checks that may wait, of one source and of one gateway. */
 #define SOURCE_WAITING_MAX 256
 #define WAITING_MAX 8192
 
-/* So many sources that have nothing to check are remembered, with their turns. */
+/* So many sources of a gateway that have nothing to check are remembered, with their turns. */
 #define SOURCES_MAX 4096
 
 /* Where guesses come from. */
 struct guess_source {
     UT_hash_handle hh;
     TAILQ_ENTRY(guess_source) link;
+    struct guess_queue *queue;
     uint64_t number;
     TAILQ_HEAD(, hash_check) waiting;
     unsigned waiting_count;
     unsigned under_way;
+};
+
+struct guess_queue {
+    TAILQ_ENTRY(guess_queue) link;
+    struct password_checks *checks;
+    struct guess_source *sources;     /* by number */
+    TAILQ_HEAD(, guess_source) turns; /* whose turn is the longest ago is the first */
+    unsigned waiting_count;
+    unsigned under_way;
+    bool ended; /* it is freed once nothing is under way */
 };
 
 /* What the threads share with the main thread; the last one that leaves frees it. */
@@ -48,10 +59,8 @@ struct password_checks {
     struct hash_threads *threads;
     unsigned threads_max;
     unsigned under_way;
-    struct guess_source *sources;     /* by number */
-    TAILQ_HEAD(, guess_source) turns; /* whose turn is the longest ago is the first */
+    TAILQ_HEAD(, guess_queue) queues; /* likewise */
     struct guesses *guesses;
-    unsigned waiting_count;
     struct deadline next; /* when a source has waited long enough */
 };
 
@@ -88,43 +97,46 @@ static bool source_is_idle(const struct guess_source *source)
     return source->waiting_count == 0 && source->under_way == 0;
 }
 
-static void forget_source(struct password_checks *all, struct guess_source *source)
+static void forget_source(struct guess_source *source)
 {
-    HASH_DEL(all->sources, source); /* NOLINT(clang-analyzer-unix.Malloc): not the tail yet */
-    TAILQ_REMOVE(&all->turns, source, link);
+    struct guess_queue *queue = source->queue;
+
+    HASH_DEL(queue->sources, source); /* NOLINT(clang-analyzer-unix.Malloc): not the tail yet */
+    TAILQ_REMOVE(&queue->turns, source, link);
     free(source);
 }
 
 /* Forgets one that has nothing under way, if there are too many: of those the one whose turn is the
  * longest ago. (Those that have something are bounded by WAITING_MAX.) */
-static void bound_sources(struct password_checks *all)
+static void bound_sources(struct guess_queue *queue)
 {
     struct guess_source *source;
 
-    if (HASH_COUNT(all->sources) < SOURCES_MAX)
+    if (HASH_COUNT(queue->sources) < SOURCES_MAX)
         return;
-    TAILQ_FOREACH (source, &all->turns, link) {
+    TAILQ_FOREACH (source, &queue->turns, link) {
         if (source_is_idle(source)) {
-            forget_source(all, source);
+            forget_source(source);
             return;
         }
     }
 }
 
 /* (A new one has its turn first.) */
-static struct guess_source *source_of(struct password_checks *all, uint64_t number)
+static struct guess_source *source_of(struct guess_queue *queue, uint64_t number)
 {
     struct guess_source *source;
 
-    HASH_FIND(hh, all->sources, &number, sizeof(number), source);
+    HASH_FIND(hh, queue->sources, &number, sizeof(number), source);
     if (source != NULL)
         return source;
-    bound_sources(all);
+    bound_sources(queue);
     source = mem_zalloc(sizeof(*source));
+    source->queue = queue;
     source->number = number;
     TAILQ_INIT(&source->waiting);
-    HASH_ADD(hh, all->sources, number, sizeof(source->number), source);
-    TAILQ_INSERT_HEAD(&all->turns, source, link);
+    HASH_ADD(hh, queue->sources, number, sizeof(source->number), source);
+    TAILQ_INSERT_HEAD(&queue->turns, source, link);
     return source;
 }
 
@@ -132,8 +144,39 @@ static void stop_waiting(struct hash_check *check)
 {
     TAILQ_REMOVE(&check->source->waiting, check, link);
     check->source->waiting_count--;
-    check->checks->waiting_count--;
+    check->source->queue->waiting_count--;
     check->waits = false;
+}
+
+/* (What still waits is forgotten.) */
+static void free_queue(struct guess_queue *queue)
+{
+    struct guess_source *source;
+
+    while ((source = TAILQ_FIRST(&queue->turns)) != NULL) {
+        while (!TAILQ_EMPTY(&source->waiting))
+            password_check_forget(TAILQ_FIRST(&source->waiting));
+        forget_source(source);
+    }
+    TAILQ_REMOVE(&queue->checks->queues, queue, link);
+    free(queue);
+}
+
+struct guess_queue *guess_queue_new(struct password_checks *all)
+{
+    struct guess_queue *queue = mem_zalloc(sizeof(*queue));
+
+    queue->checks = all;
+    TAILQ_INIT(&queue->turns);
+    TAILQ_INSERT_HEAD(&all->queues, queue, link);
+    return queue;
+}
+
+void guess_queue_free(struct guess_queue *queue)
+{
+    queue->ended = true;
+    if (queue->under_way == 0)
+        free_queue(queue);
 }
 
 /* Threads. */
@@ -227,15 +270,29 @@ static struct hash_check *ready_check(struct password_checks *all,
     return NULL;
 }
 
-/* The next check, of the source whose turn is the longest ago. */
-static struct hash_check *next_check(struct password_checks *all, uint64_t *soonest)
+/* Of a queue, that of the source whose turn is the longest ago. */
+static struct hash_check *next_of_queue(struct password_checks *all,
+                                        const struct guess_queue *queue, uint64_t *soonest)
 {
     unsigned at_once = all->threads_max / 2;
     struct guess_source *source;
 
-    TAILQ_FOREACH (source, &all->turns, link) {
+    TAILQ_FOREACH (source, &queue->turns, link) {
         struct hash_check *check =
             source->under_way < at_once ? ready_check(all, source, soonest) : NULL;
+        if (check != NULL)
+            return check;
+    }
+    return NULL;
+}
+
+/* The next check, of the queue whose turn is the longest ago. */
+static struct hash_check *next_check(struct password_checks *all, uint64_t *soonest)
+{
+    struct guess_queue *queue;
+
+    TAILQ_FOREACH (queue, &all->queues, link) {
+        struct hash_check *check = next_of_queue(all, queue, soonest);
         if (check != NULL)
             return check;
     }
@@ -252,15 +309,19 @@ static void refuse_later(struct hash_check *check);
 static void begin_check(struct password_checks *all, struct hash_check *check)
 {
     struct guess_source *source = check->source;
+    struct guess_queue *queue = source->queue;
 
     stop_waiting(check);
-    TAILQ_REMOVE(&all->turns, source, link);
-    TAILQ_INSERT_TAIL(&all->turns, source, link);
+    TAILQ_REMOVE(&queue->turns, source, link);
+    TAILQ_INSERT_TAIL(&queue->turns, source, link);
+    TAILQ_REMOVE(&all->queues, queue, link);
+    TAILQ_INSERT_TAIL(&all->queues, queue, link);
     if (!give_job(all, check)) {
         refuse_later(check);
         return;
     }
     source->under_way++;
+    queue->under_way++;
     all->under_way++;
 }
 
@@ -285,15 +346,19 @@ static void password_done(struct message *message, void *owner)
 {
     struct hash_check *check = container_of(message, struct hash_check, message);
     struct password_checks *all = check->checks;
+    struct guess_queue *queue = check->source->queue;
     const struct hash_check done = *check;
 
     (void)owner;
     check->source->under_way--;
+    queue->under_way--;
     all->under_way--;
     if (check->right)
         guesses_add_right(all->guesses, check->source->number, check->user);
     else
         guesses_add_wrong(all->guesses, check->source->number, check->user, loop_now(all->loop));
+    if (queue->ended && queue->under_way == 0)
+        free_queue(queue);
     start_checks(all);
     free_hash_check(check);
     if (!done.forgotten)
@@ -323,14 +388,14 @@ static void refuse_later(struct hash_check *check)
 
 /* Questions. */
 
-struct hash_check *password_checks_ask(struct password_checks *all,
+struct hash_check *password_checks_ask(struct guess_queue *queue,
                                        const struct password_question *question)
 {
     struct hash_check *check = mem_zalloc(sizeof(*check));
 
     *check = (struct hash_check){
         .message = {.run = password_done, .drop = password_dropped},
-        .checks = all,
+        .checks = queue->checks,
         .config = config_ref(question->config),
         .users = question->users,
         .checked = question->checked,
@@ -338,20 +403,20 @@ struct hash_check *password_checks_ask(struct password_checks *all,
         .user = mem_strndup((const char *)question->user.bytes, question->user.length),
         .password = mem_strndup((const char *)question->password.bytes, question->password.length),
     };
-    if (question->users == NULL || all->waiting_count >= WAITING_MAX) {
+    if (question->users == NULL || queue->waiting_count >= WAITING_MAX) {
         refuse_later(check);
         return check;
     }
-    check->source = source_of(all, question->source);
+    check->source = source_of(queue, question->source);
     if (check->source->waiting_count >= SOURCE_WAITING_MAX) {
         refuse_later(check);
         return check;
     }
     TAILQ_INSERT_TAIL(&check->source->waiting, check, link);
     check->source->waiting_count++;
-    all->waiting_count++;
+    queue->waiting_count++;
     check->waits = true;
-    start_checks(all);
+    start_checks(queue->checks);
     return check;
 }
 
@@ -384,7 +449,7 @@ struct password_checks *password_checks_new(struct loop *loop, struct mailbox *m
 
     all->loop = loop;
     all->threads_max = threads_wanted();
-    TAILQ_INIT(&all->turns);
+    TAILQ_INIT(&all->queues);
     all->guesses = guesses_new();
     all->threads = mem_zalloc(sizeof(*all->threads));
     all->threads->mailbox = mailbox;
@@ -411,17 +476,14 @@ static void stop_threads(struct hash_threads *threads)
 
 void password_checks_free(struct password_checks *all)
 {
-    struct guess_source *source;
+    struct guess_queue *queue;
 
     if (all == NULL)
         return;
     deadline_cancel(&all->next);
     stop_threads(all->threads);
-    while ((source = TAILQ_FIRST(&all->turns)) != NULL) {
-        while (!TAILQ_EMPTY(&source->waiting))
-            password_check_forget(TAILQ_FIRST(&source->waiting));
-        forget_source(all, source);
-    }
+    while ((queue = TAILQ_FIRST(&all->queues)) != NULL)
+        free_queue(queue); /* (of a gateway that has ended, of which a thread had something) */
     guesses_free(all->guesses);
     free(all);
 }

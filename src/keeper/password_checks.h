@@ -1,6 +1,7 @@
 /* Checking passwords: crypt(3) takes its time by design. It is done on a few threads of low
- * priority, in turn by source, so that whoever guesses passwords does not keep others waiting; and
- * who has guessed wrong waits before the next guess is looked at. Main thread only. */
+ * priority, in turn by gateway and by source, so that whoever guesses passwords does not keep
+ * others waiting; and who has guessed wrong waits before the next guess is looked at. Main thread
+ * only. */
 #ifndef ADIT_KEEPER_PASSWORD_CHECKS_H
 #define ADIT_KEEPER_PASSWORD_CHECKS_H
 
@@ -21,6 +22,12 @@ void password_checks_free(struct password_checks *checks);
 /* Called once, never from inside the call that asked: SERVICE_RIGHT, _WRONG or _UNCHECKED. */
 typedef void password_checked_fn(void *arg, enum service_verdict verdict);
 
+/* Where the checks of one gateway wait: those of another have a queue, and a turn, of their own. It
+ * is freed before `checks`, when each of its checks was answered or forgotten. */
+struct guess_queue;
+struct guess_queue *guess_queue_new(struct password_checks *checks);
+void guess_queue_free(struct guess_queue *queue);
+
 struct password_question {
     struct config *config;     /* in which `users` lie; referenced while the check is under way */
     const struct users *users; /* NULL: the password is not checked */
@@ -31,7 +38,7 @@ struct password_question {
 };
 
 /* The question is copied. The check is valid until it has been answered or forgotten. */
-struct hash_check *password_checks_ask(struct password_checks *checks,
+struct hash_check *password_checks_ask(struct guess_queue *queue,
                                        const struct password_question *question);
 
 /* Nothing will be called. One that waits is not made. */

@@ -140,7 +140,7 @@ static void begin_password(struct service_line *line, const struct service_messa
     struct line_request *request = line_request_new(line, message->numbers[0]);
 
     request->check = password_checks_ask(
-        line->child->keeper->checks,
+        line->child->guesses,
         &(struct password_question){
             .config = config,
             .users = line->request_count <= REQUESTS_MAX ? users_of(config, message) : NULL,
@@ -268,8 +268,11 @@ static void begin_command(struct service_line *line, const struct service_messag
         return;
     }
     request = line_request_new(line, number);
-    request->command = proxy_command_start(line->child->keeper->commands, command, ends,
-                                           on_line_command_exited, request);
+    request->command =
+        proxy_command_start(line->child->keeper->commands,
+                            &(struct proxy_command_request){command, line->child->quotas.commands,
+                                                            on_line_command_exited, request},
+                            ends);
     free(command);
     if (request->command == NULL) {
         answer_failed(line, number, errno);

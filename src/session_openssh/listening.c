@@ -1,8 +1,11 @@
 /* Remote forwards: the master is asked for one by an OPEN_FWD, on a connection of its own (which
  * the master serves no further until the server has answered), whose target is a unix socket of
- * ours. There it brings what comes to the server. If it has the forward already, as another session
- * had asked for it, it says yes as well. It is cancelled by whoever has bound the socket, as soon
- * as nobody needs it (keeper/forward_sockets). */
+ * ours. There it brings what comes to the server.
+ *
+ * A master that is joined may have the forward already, as another session has asked for it, and
+ * says yes as well: it is cancelled by whoever has bound the socket, as soon as nobody needs it
+ * (keeper/forward_sockets). One of the session's own is told here, by the connection of the
+ * OPEN_FWD. */
 #include "session_openssh/parts.h"
 
 #include "base/log.h"
@@ -177,8 +180,10 @@ void master_forwarded_refuse(struct forwarded_open *forwarded)
 static void listen_up(struct master_listen *l, uint16_t port)
 {
     l->state = LISTEN_UP;
-    call_end(l->call);
-    l->call = NULL;
+    if (!l->session->own) {
+        call_end(l->call);
+        l->call = NULL;
+    }
     l->acceptor = acceptor_new(l->session->loop, l->listener, false, listen_accepted, l);
     log_debug("%s: the master listens on '%s' port %u, and connects to %s", l->session->name,
               l->bind, port, l->path);
@@ -232,12 +237,11 @@ void master_listens_alive(struct master_session *session, uint32_t number)
 
 /* Asking. */
 
-static void listen_ask(struct master_listen *l)
+static void listen_send(struct master_listen *l, enum mux_request_type type)
 {
-    const struct mux_request hello = {.type = MUX_HELLO};
     const struct mux_request request = {
-        .type = MUX_OPEN_FWD,
-        .id = 1,
+        .type = type,
+        .id = type == MUX_OPEN_FWD ? 1 : 2,
         .forward =
             {
                 .kind = MUX_FORWARD_REMOTE,
@@ -248,22 +252,24 @@ static void listen_ask(struct master_listen *l)
             },
     };
 
-    l->state = LISTEN_ASKED;
-    call_send(l->call, &hello, NULL, 0);
     call_send(l->call, &request, NULL, 0);
 }
 
 /* (A master_reached_fn.) */
 static void listen_reached(void *arg, struct master_call *call, const char *why, bool closed)
 {
+    const struct mux_request hello = {.type = MUX_HELLO};
     struct master_listen *l = arg;
 
     (void)closed;
     l->call = call;
-    if (call != NULL)
-        listen_ask(l);
-    else
+    if (call == NULL) {
         listen_fail_later(l, mem_strdup(why));
+        return;
+    }
+    l->state = LISTEN_ASKED;
+    call_send(call, &hello, NULL, 0);
+    listen_send(l, MUX_OPEN_FWD);
 }
 
 /* (A session_bound_fn.) */
@@ -303,16 +309,24 @@ struct session_listen *master_listen(struct session *session, const struct liste
     if (place->forward != NULL)
         l->binding = s->options.way->bind(s->options.arg, place->forward, listen_bound, l);
     else
-        listen_fail_later(l, mem_strdup("a joined master has remote forwards of the configuration "
+        listen_fail_later(l, mem_strdup("an ssh has remote forwards of the configuration "
                                         "only"));
     return &l->base;
 }
 
 /* Ends. */
 
+/* (A master takes what comes by a connection in its order, also before the server has answered.) */
 void master_listen_free(struct session_listen *listen)
 {
-    listen_release(container_of(listen, struct master_listen, base));
+    struct master_listen *l = container_of(listen, struct master_listen, base);
+
+    if (l->session->own && l->call != NULL && (l->state == LISTEN_ASKED || l->state == LISTEN_UP)) {
+        listen_send(l, MUX_CLOSE_FWD);
+        call_linger(l->call, &l->session->lingering);
+        l->call = NULL;
+    }
+    listen_release(l);
 }
 
 static void forwarded_lost(struct master_forwarded *f)

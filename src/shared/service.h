@@ -16,13 +16,12 @@ struct service_request; /* under way */
 
 /* An answer. SERVICE_OUTPUT, SERVICE_MASTER_ASKS and SERVICE_MASTER_UP end nothing. */
 struct service_answer {
-    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _LISTENING, _OUTPUT, _FAILED, _EXITED,
-                               _MASTER_... */
+    enum service_kind kind; /* SERVICE_VERDICT, _CONNECTED, _OUTPUT, ...: those of the keeper */
     uint32_t numbers[2];    /* behind the request's, as wire/service.h has them */
+    struct span text;       /* valid during the call; no bytes: none */
     int fds[2];             /* the callee's: of SERVICE_CONNECTED and _MASTER_UP the connection, of
-                               SERVICE_LISTENING the socket, of SERVICE_OUTPUT the command's input
-                               and output; else -1 */
-    struct span text; /* of SERVICE_LISTENING the path; valid during the call; no bytes: none */
+                               SERVICE_LISTENING the socket, of SERVICE_OUTPUT the command's input and
+                               output; else -1 */
 };
 
 /* The request has been answered; a line that has ended answers SERVICE_FAILED with EPIPE. Never

@@ -212,6 +212,43 @@ def adit_dies(sshd):
             true(comes_back(other), "echo")
 
 
+def own_masters(sshd):
+    """engine = openssh: masters that adit starts, and which end with it."""
+    port, at_server = free_port(), scratch("own.sock")
+    with Origin(echo) as origin, Adit(config(
+            sshd, forward("fixed", f"{port} {ANY}:{origin.port}"), forward("any", f"0 {ANY}:{origin.port}"),
+            forward("unix", f"{at_server} {ANY}:{origin.port}"), gate=LOCKED,
+            up={"engine": "openssh", "sessions": "1"}), name="adit with its own ssh") as adit:
+        with tap.case("engine = openssh: ports and a unix socket"):
+            equal(is_up(adit, "fixed"), port, "the port")
+            true(comes_back(port), "echo")
+            true(comes_back(is_up(adit, "any")), "echo by the port of the server's choice")
+            adit.wait_log(f"remote forward unix: listening on {re.escape(at_server)} at the server")
+            true(comes_back(at_server), "echo by the unix socket")
+        with tap.case("... SIGHUP: one of them goes, its port is closed, and may be had again"):
+            former = config(sshd, forward("fixed", f"{port} {ANY}:{origin.port}"), gate=LOCKED,
+                            up={"engine": "openssh", "sessions": "1"})
+            adit.reload(config(sshd, gate=LOCKED, up={"engine": "openssh", "sessions": "1"}))
+            wait_until(lambda: refuses(port), "the port is closed")
+            mark = adit.reload(former)
+            is_up(adit, "fixed", mark)
+            true(comes_back(port), "echo")
+        with tap.case("... the session's process is killed: asked for again"):
+            mark = adit.mark()
+            for pid in sshd.sessions():
+                sshd.kill_session(pid)
+            is_up(adit, "fixed", mark)
+            true(comes_back(port), "echo")
+        with tap.case("... executed anew: the next gateway has it in the end"):
+            mark = adit.mark()
+            adit.signal(signal.SIGUSR2)
+            is_up(adit, "fixed", mark, 90)
+            true(comes_back(port), "echo")
+        with tap.case("... all of adit is killed: its ssh ends, and the forward with it"):
+            kill_all(adit)
+            wait_until(lambda: refuses(port), "the port is closed")
+
+
 def hostile(sshd):
     """Masters that answer an OPEN_FWD as none does."""
     first = struct.pack("!I", 1)
@@ -258,6 +295,7 @@ def main():
             transfers(sshd, master)
         refusals(sshd)
         adit_dies(sshd)
+        own_masters(sshd)
         hostile(sshd)
 
 

@@ -5,12 +5,16 @@ import json
 import os
 import re
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, acl, config, equal, holds, listen, scratch, section, tap, true,
-                       wait_until)
+from adit_test import (ANY, Adit, acl, config, equal, holds, listen, patience, scratch, section,
+                       tap, true, wait_until)
+from adit_test.browser import Browser
+from adit_test.clients import works
 from adit_test.dns import Dns
+from adit_test.origins import Origin, echo
 from adit_test.programs import browse
 from adit_test.sshd import Sshd
 from adit_test.watch import get, got, place, watched
@@ -69,20 +73,14 @@ CASES = {
 }
 
 
-def evaluate(text, urls):
+def evaluate(browser, text, urls):
     """What FindProxyForURL gives for each, in a browser's engine."""
-    page = scratch("pac.html", "<pre id=out></pre><script>" + text + """
-        var urls = """ + json.dumps(list(urls)) + """, all = [];
-        for (var i = 0; i < urls.length; i++) {
-          var host = /^[a-z]+:\\/\\/(?:[^\\/@]*@)?(\\[[^\\]]*\\]|[^:\\/]*)/i.exec(urls[i])[1];
-          all.push(FindProxyForURL(urls[i], host));
-        }
-        document.getElementById("out").textContent = JSON.stringify(all);</script>""", 0o644)
-    found = re.search(r'<pre id="out">(.*?)</pre>', browse(f"file://{page}").decode(), re.S)
-    return json.loads(found[1].replace("&amp;", "&"))
+    return browser.run("(() => {" + text + "return " + json.dumps(list(urls)) + """.map(url =>
+        FindProxyForURL(url, /^[a-z]+:\\/\\/(?:[^\\/@]*@)?(\\[[^\\]]*\\]|[^:\\/]*)/i.exec(url)[1]));
+        })()""")
 
 
-def rules(where, port):
+def rules(browser, where, port):
     proxy = f"SOCKS5 {ANY}:{port}; PROXY {ANY}:{port}"
     answer = got(where, "/proxy.pac")
     with tap.case("it is a PAC file that looks no name up"):
@@ -90,16 +88,16 @@ def rules(where, port):
         true(not re.search("dnsResolve|isInNet|isResolvable|myIpAddress", answer.text),
              "none of the functions that look up")
     with tap.case("the rules decide, as far as a browser can know"):
-        for url, result in zip(CASES, evaluate(answer.text, CASES)):
+        for url, result in zip(CASES, evaluate(browser, answer.text, CASES)):
             equal(result, proxy if CASES[url] == PROXY else DIRECT, url)
 
 
-def listeners(adit, where):
+def listeners(browser, adit, where):
     with tap.case("which listener, and by which protocols"):
         for name, wanted in (("login", "PROXY {}"), ("socks", "SOCKS5 {}"), ("web", "PROXY {}")):
             answer = got(where, f"/proxy.pac?listen={name}")
             address = "{}:{}".format(*adit.listener(name))
-            equal(evaluate(answer.text, ["http://corp.test/"]), [wanted.format(address)], name)
+            equal(evaluate(browser, answer.text, ["http://corp.test/"]), [wanted.format(address)], name)
         for name in ("db", "none", "socks4"):
             equal(get(where, f"/proxy.pac?listen={name}").status, 404, f"listener {name}")
     with tap.case("rules with listen= are of that listener"):
@@ -109,20 +107,83 @@ def listeners(adit, where):
     with tap.case("several addresses: a host always has the same one, and all are used"):
         text = got(where, "/proxy.pac?listen=many").text
         urls = [f"http://h{i}.corp.test/" for i in range(200)]
-        results = evaluate(text, urls + urls)
+        results = evaluate(browser, text, urls + urls)
         equal(results[:200], results[200:], "the second time")
         equal(len(set(results)), 3, "addresses that are used")
 
 
-def wildcards(sshd):
+def wildcards(browser, sshd):
     text = config(sshd, watched(), listen("all", address="0.0.0.0:0", open="yes"),
                   at={"address": f"unix:{scratch('s')}"})
     with Adit(text, name="adit on all addresses") as adit, \
             tap.case("a wildcard is reached by the name that the file is asked by"):
         where, port = place(adit), adit.listener("all")[1]
-        equal(evaluate(got(where, "/proxy.pac", host="localhost:1").text, ["http://x.test/"]),
+        equal(evaluate(browser, got(where, "/proxy.pac", host="localhost:1").text, ["http://x.test/"]),
               [f"SOCKS5 localhost:{port}; PROXY localhost:{port}"], "by a name, and without rules")
         equal(get(where, "/proxy.pac", host=None).status, 404, "without a name")
+
+
+def spread(browser, sshd):
+    text = config(sshd, watched(spread=4), listen("all", address="*:0", open="yes"),
+                  listen("also", address="0.0.0.0:0", open="yes"))
+    urls = [f"http://h{i}.test/" for i in range(200)]
+    with Adit(text, name="adit, spread") as adit, \
+            tap.case("spread: a listener on all addresses is several on loopback"):
+        where, port = place(adit), adit.listener("all")[1]
+
+        def wanted(to):
+            return {f"SOCKS5 127.0.0.{i}:{to}; PROXY 127.0.0.{i}:{to}" for i in range(1, 5)}
+
+        for host in (ANY, "localhost:1", None):
+            results = evaluate(browser, got(where, "/proxy.pac", host=host).text, urls + urls)
+            equal(set(results), wanted(port), f"the proxies, asked for at {host}")
+            equal(results[:200], results[200:], "the second time")
+        named = got(where, "/proxy.pac?listen=also").text
+        equal(set(evaluate(browser, named, urls)), wanted(adit.listener("also")[1]), "another listener")
+        first = got(where, "/proxy.pac?listen=browser").text
+        equal(set(evaluate(browser, first, urls)), {"SOCKS5 {0}:{1}; PROXY {0}:{1}".format(*adit.address)},
+              "one that is at one address")
+        for i in range(1, 5):
+            with Origin(echo) as origin:
+                true(works((f"127.0.0.{i}", port), origin), f"127.0.0.{i} carries")
+
+
+class Hold:
+    """A web server whose answers wait until there are `count` requests at once."""
+
+    def __init__(self, count):
+        self.count, self.here = count, 0
+        self.changed = threading.Condition()
+
+    def __call__(self, conn, _origin):
+        head = conn.makefile("rb")
+        while line := head.readline():
+            if line == b"\r\n":
+                break
+        with self.changed:
+            self.here += 1
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.here >= self.count, patience(120))
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n"
+                     b"Access-Control-Allow-Origin: *\r\n\r\nok")
+
+
+def many_at_once(sshd):
+    """(By one address Chromium 156 has 128 to 256 at once, and earlier ones had 32.)"""
+    names = [f"h{i}.corp.test" for i in range(300)]
+    hold = Hold(len(names))
+    with Origin(hold) as origin, Dns({name: [ANY] for name in names}) as dns:
+        text = config(sshd, watched(spread=16), acl("allow to=.corp.test"),
+                      section("resolve", {"order": "tunnel", "servers": f"{ANY}:{dns.port}"}),
+                      at={"address": "0.0.0.0:0", "open": "yes"})
+        with Adit(text, name="adit, spread = 16") as adit, \
+                tap.case("Chromium has 300 requests under way at once with a spread"), \
+                Browser(f"--proxy-pac-url=http://{ANY}:{place(adit)[1]}/proxy.pac") as browser:
+            adit.sessions_up(1)
+            urls = [f"http://{name}:{origin.port}/" for name in names]
+            browser.run("window.answers = 0; " + json.dumps(urls) + ".forEach(url => fetch(url)"
+                        ".then(answer => answer.text()).then(() => window.answers++)); 0")
+            wait_until(lambda: browser.run("window.answers") == len(urls), "all are answered", 90)
 
 
 def in_a_browser(sshd):
@@ -146,7 +207,7 @@ def in_a_browser(sshd):
 def main():
     if not tap.have("/proxy.pac in a browser", "chromium"):
         return
-    with Sshd() as sshd:
+    with Sshd() as sshd, Browser() as browser:
         text = config(sshd, watched(), acl(*RULES),
                       listen("login", auth="password", users=scratch("users", SECRET)),
                       listen("socks", protocols="socks5"), listen("web", protocols="http"),
@@ -156,9 +217,11 @@ def main():
                       section("forward db", {"local": f"{scratch('db')} {ANY}:1"}))
         with Adit(text) as adit:
             where = place(adit)
-            rules(where, adit.port)
-            listeners(adit, where)
-        wildcards(sshd)
+            rules(browser, where, adit.port)
+            listeners(browser, adit, where)
+        wildcards(browser, sshd)
+        spread(browser, sshd)
+        many_at_once(sshd)
         in_a_browser(sshd)
 
 

@@ -115,6 +115,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 15",
                     "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_GATEWAY("on_change = mail root", "on_change: 'mail root' does not begin with the "
+                                            "absolute path of a program"),
+        OF_GATEWAY("on_change = /bin/mail 'root",
+                   "on_change: '/bin/mail 'root' has a quote without an end"),
         OF_GATEWAY("held_bytes = 64k",
                    "held_bytes: '64k' is not a size of at least 1m, such as 512m or 1g, or auto"),
         OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
@@ -137,6 +141,32 @@ static void hosts(void **state)
         free(text);
         free(expected);
     }
+}
+
+static void services(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp\n",
+         "f:4: host: 'srv:_ssh._tcp' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:ssh.example\n",
+         "f:4: host: 'srv:ssh.example' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:\n",
+         "f:4: host: 'srv:' is not srv:_SERVICE._PROTO.NAME: it is empty\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x:22\n",
+         "f:4: host: 'srv:_ssh._tcp.x:22' is not srv:_SERVICE._PROTO.NAME: it has a character that "
+         "is no letter, digit, '-' or '_'\n"},
+        {LISTEN "[upstream a]\nhost = h, srv:_ssh._tcp.x\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x, srv:_ssh._tcp.y\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x\njoin_master = /s\n",
+         "f:5: join_master: one master leads to one host, and several are given\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
 }
 
 static void addresses(void **state)
@@ -234,6 +264,39 @@ static void listeners(void **state)
     ASSERT_PROBLEMS(cases);
 }
 
+/* spread of [status]: some listener is where /proxy.pac says that one is. */
+#define SPREAD(address, more, spread)                                                              \
+    "[upstream a]\nhost = h\n[listen b]\nopen = yes\naddress = " address "\n" more                 \
+    "[status]\naddress = 1\nspread = " spread "\n"
+#define NO_SPREAD(line, last)                                                                      \
+    "f:" line ": spread: no listener for browsers is at each of 127.0.0.1 to 127.0.0." last        \
+    ": give one address = 127.0.0.1:1080, 127.0.0.2:1080 and so on, or 0.0.0.0:1080\n"
+static void a_spread_needs_a_listener_that_is_there(void **state)
+{
+    static const struct error_case cases[] = {
+        {SPREAD("127.0.0.1:2", "", "1"), ""},
+        {SPREAD("127.0.0.1:2", "", "2"), NO_SPREAD("8", "2")},
+        {SPREAD("127.0.0.1:2, 127.0.0.2:2", "", "2"), ""},
+        {SPREAD("127.0.0.2:2, 127.0.0.3:2", "", "2"), NO_SPREAD("8", "2")},
+        {SPREAD("127.0.0.1:2, 127.0.0.2:2", "", "3"), NO_SPREAD("8", "3")},
+        {SPREAD("0.0.0.0:2", "", "64"), ""},
+        {SPREAD("*:2", "", "64"), ""},
+        {SPREAD("[::]:2", "", "2"), NO_SPREAD("8", "2")},
+        {SPREAD("unix:/s", "", "2"), NO_SPREAD("8", "2")},
+        {SPREAD("systemd:x", "", "2"), ""}, /* (where that is, systemd knows) */
+        {SPREAD("0.0.0.0:2", "protocols = socks4\n", "2"), NO_SPREAD("9", "2")},
+        {SPREAD("127.0.0.1:3", "[listen c]\nopen = yes\naddress = 0.0.0.0:2\n", "2"), ""},
+        {SPREAD("127.0.0.1:3", "[forward c]\nlocal = 0.0.0.0:2 h:4\n", "2"), NO_SPREAD("10", "2")},
+        {SPREAD("127.0.0.1:3", "[forward c]\ndynamic = 0.0.0.0:2\nopen = yes\n", "2"), ""},
+        {SPREAD("0.0.0.0:2", "", "65"), "f:8: spread: '65' is not a number from 1 to 64\n"},
+        {SPREAD("nowhere", "", "2"), "f:5: address: 'nowhere' is not ADDRESS:PORT, PORT, *:PORT, "
+                                     "unix:PATH or systemd:NAME\n"},
+    };
+
+    (void)state;
+    ASSERT_PROBLEMS(cases);
+}
+
 static void lines_of_a_users_file_are_named(void **state)
 {
     (void)state;
@@ -312,9 +375,8 @@ static void rules(void **state)
         {MINIMAL "[group s]\nusers = a\n[listen y]\naddress = 9\ngroups = s, t\n",
          "f:9: groups needs auth = password\nf:9: groups: there is no [group t]\n"},
         {MINIMAL "[forward y]\nremote = /run/y h:1\n",
-         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); an ssh "
-         "that "
-         "is joined can (join_master)\n"},
+         "f:6: remote: libssh cannot ask a server to listen on a unix socket ('/run/y'); ssh can "
+         "(engine = openssh, join_master)\n"},
         {MINIMAL "[acl]\nallow = to=*\nallow = bad\n",
          "f:7: allow: bad: a rule is made of words KEY=LIST\n"},
         {MINIMAL "[acl]\nallow = to=a, b\n", "f:6: allow: to=a,: \"\" is an empty item\n"},
@@ -377,9 +439,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
         cmocka_unit_test(hosts),
+        cmocka_unit_test(services),
         cmocka_unit_test(addresses),
         cmocka_unit_test(the_bind_rule),
         cmocka_unit_test(listeners),
+        cmocka_unit_test(a_spread_needs_a_listener_that_is_there),
         cmocka_unit_test(lines_of_a_users_file_are_named),
         cmocka_unit_test(resolving),
         cmocka_unit_test(rules),

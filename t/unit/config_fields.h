@@ -40,7 +40,8 @@ struct field_row {
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \
     F(stream_local_bind_unlink, VALUE, 0)                                                          \
-    F(sandbox, VALUE, 0)
+    F(sandbox, VALUE, 0)                                                                           \
+    F(on_change, STRING, NULL)
 
 #define UPSTREAM_FIELDS(F)                                                                         \
     F(name, STRING, NULL)                                                                          \
@@ -182,7 +183,8 @@ struct field_row {
     F(names, LIST, {0})                                                                            \
     F(destinations, VALUE, 0)                                                                      \
     F(metrics_users, VALUE, 0)                                                                     \
-    F(drain_announce_ms, VALUE, 0)
+    F(drain_announce_ms, VALUE, 0)                                                                 \
+    F(spread, VALUE, 0)
 
 #define CONFIG_FIELDS(F)                                                                           \
     F(file, STRING, NULL)                                                                          \

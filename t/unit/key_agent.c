@@ -30,6 +30,7 @@
 
 static char *folder;
 static struct key_agent *keys;
+static struct quota *quota;
 
 /* Files. */
 
@@ -263,7 +264,7 @@ static void keys_that_nobody_names_any_more_are_forgotten(void **state)
     key = load(make_key("left out", "pw"), "pw");
     name = mem_printf("passphrase of %s/left out", folder);
     secrets_keep(name, "pw");
-    fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&key.key));
+    fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&key.key), quota);
     assert_int_equal(sign(fd, &key.key, true), AGENT_SIGN_RESPONSE);
     key_agent_keep(keys, &paths);
     assert_int_equal(agent_holds(), 1);
@@ -385,7 +386,7 @@ static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 {
     struct key_result ours = load(make_key("ours", ""), NULL);
     struct key_result theirs = load(make_key("theirs", ""), NULL);
-    int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
+    int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key), quota);
     struct buffer answer = {0};
 
     (void)state;
@@ -411,8 +412,8 @@ static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 static void no_key_is_not_all_keys(void **state)
 {
     struct key_result ours = load(make_key("ours", ""), NULL);
-    int none = agent_filter_start(key_agent_connect(keys), (struct span){0});
-    int all = agent_filter_start_all(key_agent_connect(keys));
+    int none = agent_filter_start(key_agent_connect(keys), (struct span){0}, quota);
+    int all = agent_filter_start_all(key_agent_connect(keys), quota);
 
     (void)state;
     assert_int_equal(count_keys(none), 0);
@@ -434,7 +435,7 @@ static void a_flood_ends_one_connection(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 8; i++) {
-        int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key));
+        int fd = agent_filter_start(key_agent_connect(keys), span_of_buffer(&ours.key), quota);
         assert_true(fd >= 0);
         agent_send(fd, &limit, (struct span){zeros, sizeof(zeros)});
         assert_false(agent_receive(fd, &limit, AGENT_MESSAGE_MAX, &answer));
@@ -451,6 +452,7 @@ static int set_up(void **state)
 
     (void)state;
     keys = key_agent_new(askpass);
+    quota = quota_new(2);
     free(askpass);
     return 0;
 }
@@ -460,6 +462,7 @@ static int tear_down(void **state)
     (void)state;
     key_agent_free(keys);
     keys = NULL;
+    quota_unref(quota);
     return 0;
 }
 

@@ -97,7 +97,9 @@ static void stage_begin(struct stage *s, const char *host_key)
         print_message("%s\n", problems.lines[i]);
     assert_non_null(s->keeper.config);
     s->keeper.mailbox = mailbox_new(s->keeper.loop, &s->keeper);
-    s->child = (struct gateway_child){.keeper = &s->keeper, .config = s->keeper.config};
+    s->child = (struct gateway_child){.keeper = &s->keeper,
+                                      .config = s->keeper.config,
+                                      .quotas = {quota_new(9), quota_new(1), NULL}};
     config_problems_clear(&problems);
     free(text);
 }
@@ -110,6 +112,8 @@ static void stage_end(struct stage *s)
     login_lines_free(&s->keeper);
     mailbox_free(s->keeper.mailbox);
     loop_free(s->keeper.loop);
+    quota_unref(s->child.quotas.logins);
+    quota_unref(s->child.quotas.agents);
     config_unref(s->keeper.config);
     for (size_t i = 0; i < COUNT(files); i++) {
         char *path = path_of(s, files[i]);
@@ -233,7 +237,7 @@ static void what_the_configuration_does_not_have_is_not_served(void **state)
         assert_false(dial(&s, wrong[i][0], wrong[i][1]));
         assert_int_equal(ASK(LOGIN_FILES), -1);
     }
-    assert_int_equal(s.keeper.line_count, 0);
+    assert_true(LIST_EMPTY(&s.keeper.lines));
     stage_end(&s);
 }
 
