@@ -4,6 +4,7 @@
 #include "conf/config.h"
 #include "conf/options.h"
 #include "conf/types.h"
+#include "conf/upstream_host.h"
 #include "control/client.h"
 #include "gateway/process.h"
 #include "io/passed_sockets.h"
@@ -80,7 +81,7 @@ static void fill_standard_descriptors(void)
 
 static void find_upstream_hosts(struct config_upstream *upstream)
 {
-    for (size_t i = 0; i < upstream->hosts.count; i++) {
+    for (size_t i = 0; i < upstream->hosts.count && upstream_service(upstream) == NULL; i++) {
         const char *host = upstream->hosts.items[i];
         char name[HOST_MAX + 1];
         uint16_t port;

@@ -107,6 +107,8 @@ void gateway_happened(struct gateway *g, const struct event *event)
 {
     if (g->control != NULL)
         control_tell(g->control, event);
+    if (g->link != NULL)
+        keeper_link_happened(g->link, event);
 }
 
 static void on_pool_event(struct pool_room *room, const struct event *event)

@@ -88,21 +88,30 @@ static char *way_text(const struct host_trial *t)
     return mem_strdup(t->seen.info.remote[0] != '\0' ? t->seen.info.remote : tried_place(t)->label);
 }
 
-/* What was seen of a login before the step that failed, or of all of it. */
-static void add_login(struct host_trial *t, bool whole)
+/* What was seen of a login before this step. (An ssh(1) that the keeper has started says less.) */
+static void add_login(struct host_trial *t, enum login_step before)
 {
     const struct connection_info *info = &t->seen.info;
 
     step_passed(t, "connection", way_text(t));
-    if (t->r.upstream->join_master != NULL)
-        return;
-    if (whole || info->step > LOGIN_STEP_KEY_EXCHANGE)
+    if (info->server[0] != '\0' && before > LOGIN_STEP_KEY_EXCHANGE)
         step_passed(t, "server", mem_printf("%s, %s", info->server, info->kex));
-    /* (An ssh(1) has decided about the host key itself, and does not say how.) */
-    if ((whole && info->host_key_known[0] != '\0') || info->step > LOGIN_STEP_HOST_KEY)
-        step_passed(t, "host key", mem_printf("%s, %s", info->host_key, info->host_key_known));
-    if (whole)
-        step_passed(t, "login", mem_printf("%s by %s", info->user, info->login));
+    if (info->host_key[0] != '\0' && before > LOGIN_STEP_HOST_KEY)
+        step_passed(
+            t, "host key",
+            mem_printf("%s, %s", info->host_key,
+                       info->host_key_known[0] != '\0' ? info->host_key_known : "accepted by ssh"));
+}
+
+static void add_whole_login(struct host_trial *t)
+{
+    const struct connection_info *info = &t->seen.info;
+
+    add_login(t, LOGIN_STEP_USER);
+    if (t->r.upstream->join_master == NULL)
+        step_passed(
+            t, "login",
+            mem_printf("%s%s%s", info->user, info->user[0] != '\0' ? " by " : "", info->login));
 }
 
 static void fail_connection(struct host_trial *t, const char *error)
@@ -118,7 +127,17 @@ static void fail_connection(struct host_trial *t, const char *error)
                       "is in between");
 }
 
-static void fail_login(struct host_trial *t, const char *error)
+/* The step that a login has failed at. (Of an ssh(1) only the verdict is known.) */
+static enum login_step failed_step(const struct host_trial *t, enum dial_status status)
+{
+    if (!t->r.upstream->by_openssh)
+        return t->seen.info.step;
+    return status == DIAL_HOST_KEY         ? LOGIN_STEP_HOST_KEY
+           : status == DIAL_AUTHENTICATION ? LOGIN_STEP_USER
+                                           : LOGIN_STEP_KEY_EXCHANGE;
+}
+
+static void fail_login(struct host_trial *t, enum dial_status status, const char *error)
 {
     static const char *const names[] = {
         [LOGIN_STEP_FILES] = "host key",
@@ -131,8 +150,8 @@ static void fail_login(struct host_trial *t, const char *error)
         fail_connection(t, error);
         return;
     }
-    add_login(t, false);
-    step_failed(t, names[t->seen.info.step], error, NULL);
+    add_login(t, failed_step(t, status));
+    step_failed(t, names[failed_step(t, status)], error, NULL);
 }
 
 /* The end. */
@@ -309,15 +328,14 @@ static void on_trial_dialled(void *arg, int slot, enum dial_status status,
     struct host_trial *t = arg;
 
     (void)slot;
-    (void)status;
     t->attempt = NULL;
     if (logged_in == NULL) {
-        fail_login(t, error);
+        fail_login(t, status, error);
         finish_trial(t);
         return;
     }
     t->seen.info = *logged_in_info(logged_in);
-    add_login(t, true);
+    add_whole_login(t);
     if (wants_channel(t)) {
         drive_session(t, logged_in);
         return;

@@ -14,6 +14,7 @@
 #include "io/packets.h"
 #include "io/sandbox.h"
 #include "io/ssh_agent.h"
+#include "io/system_files.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -187,6 +188,7 @@ static bool enter_sandbox(const struct config *config)
     if (wish == CONFIG_SANDBOX_OFF)
         return true;
     prepare_libraries();
+    system_files_hold();
     lack = sandbox_enter();
     if (lack == NULL)
         return true;

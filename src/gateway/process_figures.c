@@ -20,10 +20,10 @@ static void read_stat(uint64_t fields[static STAT_FIELDS])
 {
     char text[1024];
     FILE *file = fopen("/proc/self/stat", "re");
-    size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    size_t length = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
     char *at;
 
-    memset(fields, 0, STAT_FIELDS * sizeof fields[0]);
+    memset(fields, 0, STAT_FIELDS * sizeof(fields[0]));
     if (file != NULL)
         fclose(file);
     text[length] = '\0';
@@ -50,6 +50,17 @@ static double boot_seconds(void)
     return (double)(now.tv_sec - up.tv_sec) + (double)(now.tv_nsec - up.tv_nsec) / 1e9;
 }
 
+/* When the process began, as it was seen first: what comes of these clocks differs each time by how
+ * far apart they are read, and by what is done to the clock, and a process begins once. */
+static double start_seconds(const uint64_t fields[static STAT_FIELDS])
+{
+    static double start;
+
+    if (start == 0)
+        start = boot_seconds() + (double)fields[STAT_START] / (double)sysconf(_SC_CLK_TCK);
+    return start;
+}
+
 void process_figures_read(struct process_figures *figures)
 {
     uint64_t fields[STAT_FIELDS];
@@ -63,7 +74,7 @@ void process_figures_read(struct process_figures *figures)
     stat("/proc/self/fd", &found); /* its size is the number of them from Linux 6.2 on */
     *figures = (struct process_figures){
         .cpu_seconds = seconds_of(&usage.ru_utime) + seconds_of(&usage.ru_stime),
-        .start_seconds = boot_seconds() + (double)fields[STAT_START] / (double)sysconf(_SC_CLK_TCK),
+        .start_seconds = start_seconds(fields),
         .resident_bytes = fields[STAT_RESIDENT] * (uint64_t)sysconf(_SC_PAGESIZE),
         .virtual_bytes = fields[STAT_VIRTUAL],
         .descriptors = (uint64_t)found.st_size,

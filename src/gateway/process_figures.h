@@ -1,4 +1,4 @@
-/* What the kernel knows of this process. Any thread. */
+/* What the kernel knows of this process. Main thread only. */
 #ifndef ADIT_GATEWAY_PROCESS_FIGURES_H
 #define ADIT_GATEWAY_PROCESS_FIGURES_H
 

@@ -129,7 +129,7 @@ const char *label_bound_name(unsigned bound)
 
 /* Counting. */
 
-void histogram_note(struct histogram *histogram, uint64_t milliseconds)
+static void histogram_note(struct histogram *histogram, uint64_t milliseconds)
 {
     static const uint64_t bounds[] = HISTOGRAM_BOUNDS;
     size_t bucket = 0;
@@ -161,7 +161,7 @@ void label_counts_free(struct label_counts *counts)
     free(counts);
 }
 
-struct upstream_times *label_counts_times(struct label_counts *counts, uint16_t upstream)
+static struct upstream_times *times_of(struct label_counts *counts, uint16_t upstream)
 {
     struct upstream_times *times =
         atomic_load_explicit(&counts->upstreams[upstream], memory_order_relaxed);
@@ -172,6 +172,12 @@ struct upstream_times *label_counts_times(struct label_counts *counts, uint16_t 
         atomic_store_explicit(&counts->upstreams[upstream], times, memory_order_release);
     }
     return times;
+}
+
+void label_counts_time(struct label_counts *counts, uint16_t upstream, enum upstream_time which,
+                       uint64_t milliseconds)
+{
+    histogram_note(&times_of(counts, upstream)->of[which], milliseconds);
 }
 
 static struct request_counts *requests_of(struct label_counts *counts, uint16_t listener,

@@ -48,7 +48,6 @@ struct histogram {
     metric buckets[HISTOGRAM_BUCKETS];
     metric sum_ms;
 };
-void histogram_note(struct histogram *histogram, uint64_t milliseconds);
 
 enum label_protocol {
     LABEL_SOCKS5,
@@ -78,10 +77,15 @@ struct listener_counts {
     metric bytes[2]; /* from clients, to clients */
 };
 
+enum upstream_time {
+    UPSTREAM_TIME_OPEN,      /* from the request for a channel to its confirmation */
+    UPSTREAM_TIME_HOLD,      /* that a client waited for a session */
+    UPSTREAM_TIME_KEEPALIVE, /* from a keepalive to the next packet of the server */
+    UPSTREAM_TIMES,
+};
+
 struct upstream_times {
-    struct histogram open;      /* from the request for a channel to its confirmation */
-    struct histogram hold;      /* that a client waited for a session */
-    struct histogram keepalive; /* from a keepalive to the next packet of the server */
+    struct histogram of[UPSTREAM_TIMES];
 };
 
 struct request_counts {
@@ -119,7 +123,8 @@ struct counted_request {
 };
 void label_counts_request(struct label_counts *counts, const struct counted_request *request);
 
-/* The times of an upstream. */
-struct upstream_times *label_counts_times(struct label_counts *counts, uint16_t upstream);
+/* One of the times of an upstream. */
+void label_counts_time(struct label_counts *counts, uint16_t upstream, enum upstream_time which,
+                       uint64_t milliseconds);
 
 #endif

@@ -79,9 +79,7 @@ static uint64_t row_value(const struct metrics *m, const struct metric_row *row)
     return metric_get((const metric *)((const char *)m + row->offset));
 }
 
-void metrics_each(const struct metrics *m,
-                  void (*each)(void *arg, const char *group, const char *name, uint64_t value),
-                  void *arg)
+void metrics_each(const struct metrics *m, metrics_each_fn *each, void *arg)
 {
     for (size_t i = 0; i < ROWS(client_rows); i++)
         each(arg, client_rows[i].group, client_rows[i].name, row_value(m, &client_rows[i]));

@@ -54,9 +54,8 @@ void metrics_sum(struct metrics *sum, const struct metrics *part);
 void metrics_log(const struct metrics *sum);
 
 /* Calls `each` for every counter, group by group, with the names that it has in the log. */
-void metrics_each(const struct metrics *metrics,
-                  void (*each)(void *arg, const char *group, const char *name, uint64_t value),
-                  void *arg);
+typedef void metrics_each_fn(void *arg, const char *group, const char *name, uint64_t value);
+void metrics_each(const struct metrics *metrics, metrics_each_fn *each, void *arg);
 
 /* Calls `each` for every counter, in the same order, with what it counts, for the manual. */
 typedef void metrics_describe_fn(void *arg, const char *group, const char *name, const char *help);

@@ -8,9 +8,8 @@
 #include "shared/service.h"
 
 /* Asks by the calling thread's service for a connection to the master that the keeper has started
- * by that number, or (0) that the upstream has joined; `reached` is called once, never inside the
- * call.
- */
+ * for the session and given this number, or, where that is 0, to the one that the upstream joins;
+ * `reached` is called once, never inside the call. */
 struct session_reach *session_reach_master(struct service *service, const char *upstream,
                                            uint32_t master, session_reached_fn *reached, void *arg);
 

@@ -62,7 +62,7 @@ static bool is_answering(const struct status_client *client)
 
 struct status_pending *status_client_defer(struct status_client *client)
 {
-    client->pending = mem_zalloc(sizeof *client->pending);
+    client->pending = mem_zalloc(sizeof(*client->pending));
     client->pending->client = client;
     give_time(client, STATUS_ANSWER_MS);
     return client->pending;
@@ -165,7 +165,7 @@ void status_client_answer(struct status_client *client, const struct status_answ
     int length;
 
     format_date(date);
-    length = snprintf(head, sizeof head,
+    length = snprintf(head, sizeof(head),
                       "HTTP/1.1 %u %s\r\n"
                       "Date: %s\r\n"
                       "Content-Type: %s\r\n"
@@ -176,7 +176,7 @@ void status_client_answer(struct status_client *client, const struct status_answ
                       answer->status, reason_of(answer->status), date, answer->type, answer->length,
                       answer->fields != NULL ? answer->fields : "",
                       client->last ? "Connection: close\r\n" : "");
-    assert(length > 0 && (size_t)length < sizeof head && "an answer's fields are few");
+    assert(length > 0 && (size_t)length < sizeof(head) && "an answer's fields are few");
     buffer_append(&client->out, head, (size_t)length);
     if (!client->head_only)
         buffer_append(&client->out, answer->body, answer->length);
@@ -223,9 +223,9 @@ static void refuse_login(struct status_client *client)
                                  });
 }
 
-/* Answers a request that is whole, unless its login has still to be checked. */
-static void answer_request(struct status_client *client, const struct http_origin_request *request,
-                           enum login_verdict verdict)
+/* Answers a request that is whole and to be refused whoever asks: its password is not looked at, so
+ * that a page with another name for this address can have none tried. */
+static bool refuse_anybody(struct status_client *client, const struct http_origin_request *request)
 {
     client->last = request->close || request->has_body;
     client->head_only = request->is_head;
@@ -234,7 +234,16 @@ static void answer_request(struct status_client *client, const struct http_origi
     else if (!is_own_name(&client->server->config->status, request))
         status_pages_refuse(
             client, 421, "This is no name of this server: see names in [status] of adit.ini(5).");
-    else if (verdict == LOGIN_NONE)
+    else
+        return false;
+    return true;
+}
+
+/* Answers any other one, whose login was checked. */
+static void answer_request(struct status_client *client, const struct http_origin_request *request,
+                           enum login_verdict verdict)
+{
+    if (verdict == LOGIN_NONE)
         refuse_login(client);
     else if (verdict == LOGIN_UNCHECKED)
         status_pages_refuse(client, 503, "The password cannot be checked now.");
@@ -248,12 +257,30 @@ static void forget_request(struct status_client *client, size_t used)
     client->progress = (struct http_progress){0};
 }
 
+/* A request is whole. */
+static void judge_request(struct status_client *client, const struct http_origin_request *request,
+                         size_t length)
+{
+    enum login_verdict verdict;
+
+    if (refuse_anybody(client, request)) {
+        forget_request(client, length);
+        return;
+    }
+    verdict = status_login_check(client, request);
+    if (verdict == LOGIN_UNDER_WAY) {
+        give_time(client, STATUS_ANSWER_MS);
+        return;
+    }
+    answer_request(client, request, verdict);
+    forget_request(client, length);
+}
+
 /* Takes the next request, if it is there. */
 static void client_next(struct status_client *client)
 {
     struct http_origin_request request;
     size_t length = buffer_length(&client->in), used = 0;
-    enum login_verdict verdict;
 
     if (is_answering(client))
         return;
@@ -261,14 +288,8 @@ static void client_next(struct status_client *client)
         http_origin_parse(buffer_data(&client->in), length, &client->progress, &used, &request)) {
     case WIRE_BAD: refuse_and_end(client, 400, "This is no HTTP request."); return;
     case WIRE_OK:
-        verdict = status_login_check(client, &request);
-        if (verdict == LOGIN_UNDER_WAY) {
-            give_time(client, STATUS_ANSWER_MS);
-        } else {
-            answer_request(client, &request, verdict);
-            forget_request(client, used);
-        }
-        explicit_bzero(&request.credentials, sizeof request.credentials);
+        judge_request(client, &request, used);
+        explicit_bzero(&request.credentials, sizeof(request.credentials));
         return;
     case WIRE_MORE: break;
     }
@@ -296,7 +317,7 @@ void status_client_logged_in(struct status_client *client, enum login_verdict ve
     (void)status;
     answer_request(client, &request, verdict);
     forget_request(client, used);
-    explicit_bzero(&request.credentials, sizeof request.credentials);
+    explicit_bzero(&request.credentials, sizeof(request.credentials));
 }
 
 /* The endpoint's events. */
@@ -368,7 +389,7 @@ void status_client_new(struct status_server *server, const struct accepted *from
         close(from->fd);
         return;
     }
-    client = mem_zalloc(sizeof *client);
+    client = mem_zalloc(sizeof(*client));
     client->server = server;
     client->endpoint = endpoint;
     client->near = !from->from_ip || ip_is_loopback(&from->peer);

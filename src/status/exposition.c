@@ -92,7 +92,7 @@ static void put_count(struct exposition *x, uint64_t value)
 {
     char text[24];
 
-    snprintf(text, sizeof text, "%" PRIu64 "\n", value);
+    snprintf(text, sizeof(text), "%" PRIu64 "\n", value);
     page_add(x, text);
 }
 
@@ -106,7 +106,7 @@ void exposition_real(struct exposition *x, const char *const *labels, double val
 {
     char text[40];
 
-    snprintf(text, sizeof text, "%.3f\n", value);
+    snprintf(text, sizeof(text), "%.3f\n", value);
     put_sample_name(x, total_suffix(x), labels, NULL);
     page_add(x, text);
 }
@@ -136,7 +136,7 @@ void exposition_histogram(struct exposition *x, const char *const *labels,
     count += histogram->counts[histogram->bounds];
     put_sample_name(x, "_bucket", labels, "+Inf");
     put_count(x, count);
-    snprintf(text, sizeof text, "%" PRIu64 ".%03u\n", histogram->sum_ms / 1000,
+    snprintf(text, sizeof(text), "%" PRIu64 ".%03u\n", histogram->sum_ms / 1000,
              (unsigned)(histogram->sum_ms % 1000));
     put_sample_name(x, "_sum", labels, NULL);
     page_add(x, text);

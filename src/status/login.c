@@ -15,7 +15,7 @@ struct status_login {
 
 static void status_login_free(struct status_login *login)
 {
-    mem_free_secret(login, sizeof *login);
+    mem_free_secret(login, sizeof(*login));
 }
 
 /* (Whatever is no verdict leaves the client outside.) */
@@ -52,7 +52,7 @@ enum login_verdict status_login_check(struct status_client *client,
     if (credential_cache_has(server->credentials, server->generation, given->user, given->password,
                              loop_now(server->loop)))
         return LOGIN_GOOD;
-    login = mem_zalloc(sizeof *login);
+    login = mem_zalloc(sizeof(*login));
     login->client = client;
     login->generation = server->generation;
     login->credentials = *given;

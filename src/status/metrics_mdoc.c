@@ -25,7 +25,7 @@ int main(void)
     bool done = false;
 
     puts(".\\\" Made from adit-metrics.5.in and the table in src/status/metric_families.c.");
-    while (fgets(line, sizeof line, stdin) != NULL) {
+    while (fgets(line, sizeof(line), stdin) != NULL) {
         if (strcmp(line, METRICS_MARK) != 0) {
             fputs(line, stdout);
             continue;

@@ -69,27 +69,7 @@ static void page_status(struct status_client *client, const struct http_origin_r
     answer_json(client, 200, source->status(source->arg));
 }
 
-/* The number that a query has for a name: "a=1&b=2". `otherwise`: it has none. */
-static unsigned long long query_number(struct text query, const char *name,
-                                       unsigned long long otherwise)
-{
-    while (query.length > 0) {
-        struct text value = text_take_until(&query, '&');
-        struct text key = text_take_until(&value, '=');
-        unsigned long long number = 0;
-        if (!text_is(key, name) || value.length == 0 || value.length > 18)
-            continue;
-        for (size_t i = 0; i < value.length; i++) {
-            if (value.at[i] < '0' || value.at[i] > '9')
-                return otherwise;
-            number = 10 * number + (unsigned long long)(value.at[i] - '0');
-        }
-        return number;
-    }
-    return otherwise;
-}
-
-/* What a query has for a name; empty: nothing. */
+/* What a query, "a=1&b=2", has for a name; empty: nothing. */
 static struct text query_text(struct text query, const char *name)
 {
     while (query.length > 0) {
@@ -99,6 +79,23 @@ static struct text query_text(struct text query, const char *name)
             return value;
     }
     return (struct text){0};
+}
+
+/* The same as a number; `otherwise`: it is none. */
+static unsigned long long query_number(struct text query, const char *name,
+                                       unsigned long long otherwise)
+{
+    struct text value = query_text(query, name);
+    unsigned long long number = 0;
+
+    if (value.length == 0 || value.length > 18)
+        return otherwise;
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return otherwise;
+        number = 10 * number + (unsigned long long)(value.at[i] - '0');
+    }
+    return number;
 }
 
 static void page_pac(struct status_client *client, const struct http_origin_request *request)
@@ -244,7 +241,7 @@ void status_pages_answer(struct status_client *client, const struct http_origin_
         status_pages_refuse(client, 405, "Only GET and HEAD are answered here.");
         return;
     }
-    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (text_is(request->path, pages[i].path)) {
             pages[i].answer(client, request);
             return;

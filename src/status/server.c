@@ -31,7 +31,7 @@ static void on_status_accepted(void *arg, const struct accepted *from)
 struct status_server *status_server_new(struct loop *loop, struct service *service,
                                         const struct status_source *source)
 {
-    struct status_server *server = mem_zalloc(sizeof *server);
+    struct status_server *server = mem_zalloc(sizeof(*server));
 
     server->loop = loop;
     server->source = *source;
@@ -63,7 +63,7 @@ static struct status_socket *status_socket_find(struct status_server *server, ui
 static struct status_socket *status_socket_add(struct status_server *server,
                                                struct given_socket *given)
 {
-    struct status_socket *s = mem_zalloc(sizeof *s);
+    struct status_socket *s = mem_zalloc(sizeof(*s));
 
     s->id = given->id;
     s->listener = given->listener;

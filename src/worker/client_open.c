@@ -84,8 +84,8 @@ static void on_race_opened(void *arg, unsigned attempt, struct endpoint *channel
     struct client_request *r = c->request;
 
     metric_add(&c->worker->metrics.channels, 1);
-    histogram_note(&label_counts_times(c->worker->label_counts, c->session.table->label)->open,
-                   loop_now(c->worker->loop) - r->asked_at);
+    label_counts_time(c->worker->label_counts, c->session.table->label, UPSTREAM_TIME_OPEN,
+                      loop_now(c->worker->loop) - r->asked_at);
     client_open_answered(c);
     deadline_cancel(&r->beside.delay);
     if (r->beside.under_way && attempt == r->beside.attempt) {

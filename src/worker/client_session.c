@@ -153,8 +153,8 @@ void client_stop_waiting(struct client *c)
     c->session.waiting = false;
     waited_ms = loop_now(c->worker->loop) - c->request->hold.began;
     c->request->hold.waited_ms += waited_ms;
-    histogram_note(&label_counts_times(c->worker->label_counts, c->session.table->label)->hold,
-                   waited_ms);
+    label_counts_time(c->worker->label_counts, c->session.table->label, UPSTREAM_TIME_HOLD,
+                      waited_ms);
     TAILQ_REMOVE(&c->worker->waiting, c, waiting_link);
     atomic_fetch_sub(&c->session.table->waiting, 1);
 }

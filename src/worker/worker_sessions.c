@@ -112,8 +112,8 @@ static bool publish(struct worker_session *ws)
     session_state(ws->session, &state);
     moved = state.carried - ws->carried;
     if (state.keepalive_answers != ws->answers)
-        histogram_note(&label_counts_times(ws->worker->label_counts, ws->table->label)->keepalive,
-                       state.keepalive_ms);
+        label_counts_time(ws->worker->label_counts, ws->table->label, UPSTREAM_TIME_KEEPALIVE,
+                          state.keepalive_ms);
     ws->answers = state.keepalive_answers;
     ws->rate = (3 * ws->rate + moved * (1000 / TICK_MS) / 1024) / 4;
     overdue = state.silent_ms >= OVERDUE_MS;
@@ -133,6 +133,8 @@ static bool publish(struct worker_session *ws)
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (is_retired(ws, &state))
         worker_session_end(ws, NULL);
+    else if (atomic_load_explicit(&slot->cut, memory_order_relaxed))
+        session_cut(ws->session, "drain_timeout is over");
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance, so that the next slow name need not go to a session with transfers. */
         main_send_grow(ws->worker->workers, ws->table);
@@ -207,6 +209,7 @@ static void forget_figures(struct session_slot *slot)
     atomic_store(&slot->overdue, false);
     atomic_store(&slot->streaming, false);
     atomic_store(&slot->abandoned, 0);
+    atomic_store(&slot->cut, false);
     atomic_store(&slot->rate, 0);
     atomic_store(&slot->round_trip_ms, -1);
     atomic_store(&slot->bytes_in, 0);

@@ -17,6 +17,7 @@ from adit_test.clients import (Closed, Refused, connect, connected, echoes, exch
                                request, works)
 from adit_test.dns import A, AAAA, Dns
 from adit_test.keys import public
+from adit_test.mux import SshMaster
 from adit_test.origins import Blackhole, Flood, Origin, echo
 from adit_test.series import Series, families
 from adit_test.sshd import Sshd
@@ -263,6 +264,18 @@ def renewed(adit, sshd, authority, key, ends):
     page.shows(END + 100, name, upstream="ed25519")
 
 
+def joined(sshd):
+    """(What an ssh has agreed with the server it does not tell.)"""
+    with SshMaster(sshd) as master, \
+            tap.case("adit_session_info: nothing of a master that was joined"), \
+            Adit(config(sshd, watched(), up={"join_master": master.path, "identity": "none",
+                                             "agent": "no"}), name="adit of a master") as adit:
+        adit.sessions_up(1)
+        found = {name: value for (name, _), value in samples(place(adit)).items()}
+        equal(found["adit_upstream_up"], 1, "the upstream is up")
+        true("adit_session_info" not in found, "and its key exchange is not known")
+
+
 def process(adit, where, origin):
     with tap.case("process_*"):
         page = Series(where)
@@ -337,6 +350,7 @@ def main():
             check(where)
             sessions(adit, sshd, where, origin)
             reloads(adit, where, origin, text)
+        joined(sshd)
     certificates()
     with tap.case("each family of adit-metrics(5) was seen to change"):
         unknown = {"process_open_fds"}  # (before Linux 6.2)

@@ -2,6 +2,7 @@
 """[status]: HTTP for balancers, monitors and people. What is answered, and to whom."""
 
 import os
+import signal
 import socket
 import stat
 import sys
@@ -140,6 +141,13 @@ def users(sshd):
                 with Watcher(where) as watcher:
                     watcher.send(b"GET /livez HTTP/1.1\r\nAuthorization: Basic YTpi\r\n\r\n")
             equal(get(where, "/livez", login=("alice", "secret")).status, 200, "the status")
+        with tap.case("a password under another Host is not looked at"):
+            os.kill(adit.pid, signal.SIGSTOP)  # (the keeper, which checks passwords)
+            try:
+                for login in (("alice", "guess"), ("alice", "secret")):
+                    equal(get(where, "/livez", host="evil.test", login=login).status, 421, login)
+            finally:
+                os.kill(adit.pid, signal.SIGCONT)
         with tap.case("passwords of the file before are forgotten by a reload"):
             with open(listed, "w", encoding="ascii") as out:
                 out.write(OTHER)

@@ -30,7 +30,7 @@ function duration(seconds) {
   return seconds + "s";
 }
 
-// A table of rows of cells; a cell is text, or { text, className }.
+// A table of rows of cells; a cell is text, or { text, className, title }, where title is what a pointer shows.
 function table(id, heads, rows, nothing) {
   const place = at(id);
   if (rows.length === 0) {
@@ -47,6 +47,8 @@ function table(id, heads, rows, nothing) {
       const none = of.text === null || of.text === undefined || of.text === "";
       const td = element("td", none ? "–" : of.text, none ? "none" : of.className);
       td.dataset.head = heads[i];
+      if (of.title) td.title = of.title;
+      if (/\S{33}/.test(td.textContent)) td.classList.add("long");
       tr.append(td);
     });
     body.append(tr);
@@ -66,8 +68,8 @@ function withError(of) {
 
 const roundTrip = (ms) => ms === null ? "" : ms > 0 ? ms + " ms" : "under 1 ms";
 
-const keyExchange = (session) => ({ className: "faint", text: (session.kexalgorithm || "") +
-  (session.post_quantum === false ? ", not post-quantum" : "") });
+const keyExchange = (session) => ({ className: "faint number", title: session.kexalgorithm,
+  text: session.kexalgorithm ? (session.post_quantum ? "post-quantum" : "not post-quantum") : "" });
 
 function showStatus(status) {
   at("summary").textContent = "version " + status.version + ", " + status.state + " for " + duration(status.seconds) +
@@ -80,6 +82,13 @@ function showStatus(status) {
     rows.push([upstream.name, upstream.hosts.join(", "),
       number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
       number(upstream.waiting), "", "", "", "", withError(upstream)]);
+    for (const target of upstream.srv ? upstream.srv.targets : [])
+      rows.push([{ text: "priority " + target.priority + ", weight " + target.weight, className: "faint" }, target.host,
+        number(target.sessions), "", "", "", "", "",
+        target.state === "idle" ? { text: "idle", className: "faint" } : state(target.state)]);
+    if (upstream.srv && upstream.srv.error)
+      rows.push([{ text: "SRV", className: "faint" }, upstream.srv.name, "", "", "", "", "", "",
+        { text: upstream.srv.error, className: "bad" }]);
     for (const session of upstream.sessions)
       rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
         number(session.channels), "", number(duration(session.seconds)),
