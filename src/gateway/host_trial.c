@@ -352,6 +352,9 @@ struct host_trial *host_trial_start(const struct host_trial_request *request)
     config_ref(t->r.config);
     t->hosts = host_backoffs_new();
     places_init(&t->places, t->hosts, t->r.upstream);
+    if (t->r.at != NULL)
+        places_change(&t->places, t->r.upstream, t->r.at, 1);
+    t->r.at = NULL;
     t->steps = json_array();
     t->attempt = dial_attempt_start(&(struct dial_attempt_request){
         .room = t->r.room,

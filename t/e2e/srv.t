@@ -82,6 +82,11 @@ def joins_and_leaves(scene):
             adit.sessions_up(4)
             holds(rf"session \d+ up \(a\.test:{PORT}, ", adit.text(), "the log")
             equal(scene.upstream()["hosts"], [f"a.test:{PORT}"], "the hosts of -O status")
+        with tap.case("-O try tries the hosts that the records name at that moment"):
+            done = run_adit("-S", scene.control, "-O", "try", "--json")
+            equal([(host["host"], host["ok"]) for host in json.loads(done.stdout)["tries"]],
+                  [(f"a.test:{PORT}", True)], "what was tried")
+            equal(done.returncode, 0, "the exit status")
         kept = [connect(adit.address, ANY, scene.origin.port) for _ in range(8)]
         with Load(adit.address, scene.origin, rate=100) as load:
             load.wait(100)
