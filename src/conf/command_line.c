@@ -276,6 +276,7 @@ static const struct letter letters[] = {
     {"-6", SSH("addressfamily"), .value = "inet6", HELP("use IPv6 only")},
     {"-B", VALUE(INTERFACE), SSH("bindinterface"), HELP("connect from an interface")},
     {"-C", SSH("compression"), .value = "yes", HELP("compress")},
+    {"-I", VALUE(FILE), SSH("pkcs11provider"), HELP("a PKCS#11 library with keys")},
     {"-J", VALUE(HOPS), SSH("proxyjump"), HELP("go through these hosts")},
     {"-b", VALUE(ADDRESS), SSH("bindaddress"), HELP("connect from an address")},
     {"-c", VALUE(CIPHERS), SSH("ciphers"), HELP("ciphers to offer")},
@@ -295,7 +296,6 @@ static const struct letter letters[] = {
     {"-x", NOTHING},
 
     {"-A", WARN("-A: adit forwards no agent")},
-    {"-I", VALUE(WORD), WARN("-I: adit knows no PKCS#11 providers; an agent may")},
     {"-K", WARN("-K: adit does not log in by GSSAPI")},
     {"-X", WARN("-X: adit forwards no X11")},
     {"-Y", WARN("-Y: adit forwards no X11")},

@@ -71,8 +71,10 @@ static void print_notice(void *arg, const char *text)
 /* (A run has them in its log.) */
 static void print_notices(const struct command_line *line, const struct options *options)
 {
-    if (!line->quiet && options->mode != MODE_RUN && options->mode != MODE_TRY)
+    if (!line->quiet && options->mode != MODE_RUN && options->mode != MODE_TRY) {
+        config_each_engine_reason(options->config, print_notice, NULL);
         config_each_notice(options->config, print_notice, NULL);
+    }
 }
 
 /* What --try begins with: no forward, and the first failure is the last. */

@@ -18,8 +18,7 @@ struct host_trial_request {
     struct pool_room *room;
     struct config *config; /* referenced until the trial has ended */
     const struct config_upstream *upstream;
-    size_t index;            /* of the host, where the configuration names it ... */
-    const struct target *at; /* ... else what an SRV record says (copied); NULL: it does */
+    size_t index;                      /* of the host */
     const struct config_place *target; /* where a channel is to lead; NULL: any place will do; lasts
                                           as long as the trial */
     size_t number;                     /* given back to `done` */
