@@ -38,14 +38,15 @@ function table(id, heads, rows, nothing) {
     return;
   }
   const made = element("table"), head = element("thead"), line = element("tr"), body = element("tbody");
-  for (const text of heads) line.append(element("th", text));
+  const kinds = heads.map((_, i) => rows.some((row) => row[i] && row[i].className === "number") ? "number" : "");
+  heads.forEach((text, i) => line.append(element("th", text, kinds[i])));
   head.append(line);
   for (const row of rows) {
     const tr = element("tr");
     row.forEach((cell, i) => {
       const of = cell !== null && typeof cell === "object" ? cell : { text: cell };
       const none = of.text === null || of.text === undefined || of.text === "";
-      const td = element("td", none ? "–" : of.text, none ? "none" : of.className);
+      const td = element("td", none ? "–" : of.text, none ? "none " + kinds[i] : of.className);
       td.dataset.head = heads[i];
       tr.append(td);
     });
@@ -78,17 +79,17 @@ function showStatus(status) {
   const rows = [];
   for (const upstream of status.upstreams) {
     rows.push([upstream.name, upstream.hosts.join(", "),
-      number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
+      number(upstream.up + " of " + upstream.min + "-" + upstream.max), "", number(upstream.channels),
       number(upstream.waiting), "", "", "", "", withError(upstream)]);
     for (const session of upstream.sessions)
-      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
+      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, "", keyExchange(session),
         number(session.channels), "", number(duration(session.seconds)),
-        number(roundTrip(session.round_trip_ms)), number(session.kib_per_second + " KiB/s"),
+        number(roundTrip(session.round_trip_ms)), number(bytes(session.kib_per_second * 1024) + "/s"),
         number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
         session.overdue ? { text: "overdue", className: "bad" } : state(session.state)]);
   }
-  table("upstreams", ["Upstream", "Host", "Sessions", "Channels", "Waiting", "Age", "Round trip", "Rate", "In / out",
-    "State"], rows, "There is none.");
+  table("upstreams", ["Upstream", "Host", "Sessions", "Key exchange", "Channels", "Waiting", "Age", "Round trip", "Rate",
+    "In / out", "State"], rows, "There is none.");
   table("forwards", ["Forward", "Kind", "Listens", "Leads to", "Upstream", "State"],
     status.forwards.map((f) => [f.name, f.kind, f.bind, f.target, f.via, withError(f)]), "There is none.");
   table("listeners", ["Listener", "Address", "Upstream"],
