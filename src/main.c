@@ -4,6 +4,7 @@
 #include "conf/config.h"
 #include "conf/options.h"
 #include "conf/types.h"
+#include "conf/upstream_host.h"
 #include "control/client.h"
 #include "gateway/process.h"
 #include "io/passed_sockets.h"
@@ -80,7 +81,7 @@ static void fill_standard_descriptors(void)
 
 static void find_upstream_hosts(struct config_upstream *upstream)
 {
-    for (size_t i = 0; i < upstream->hosts.count; i++) {
+    for (size_t i = 0; i < upstream->hosts.count && upstream_service(upstream) == NULL; i++) {
         const char *host = upstream->hosts.items[i];
         char name[HOST_MAX + 1];
         uint16_t port;
@@ -175,6 +176,7 @@ static int run_mode(struct options *options)
         status = share(options);
         return status < 0 ? keeper_run(options, find_hosts) : status;
     case MODE_CHECK: return check_upstreams(options->config);
+    case MODE_TRY: return keeper_run(options, find_hosts);
     case MODE_DUMP: return print_dump(options->config);
     case MODE_CONTROL: return run_control(options);
     case MODE_HELP: options_usage(stdout); return EXIT_SUCCESS;

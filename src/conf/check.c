@@ -7,6 +7,7 @@
 #include "conf/known_hosts_command.h"
 #include "conf/master_socket.h"
 #include "conf/paths.h"
+#include "conf/upstream_host.h"
 #include "io/whole.h"
 
 #include <errno.h>
@@ -138,10 +139,9 @@ static void check_join_master(struct load *load, size_t index, const struct load
     if (other)
         load_problem(load, load_line_of(section, "join_master"),
                      "join_master and %s exclude each other", other);
-    if (upstream->hosts.count > 1)
+    if (upstream->hosts.count > 1 || upstream_service(upstream))
         load_problem(load, load_line_of(section, "join_master"),
-                     "join_master: one master leads to one host, and %zu are given",
-                     upstream->hosts.count);
+                     "join_master: one master leads to one host, and several are given");
     if (upstream->post_quantum == POST_QUANTUM_REQUIRE)
         load_problem(load, load_line_of(section, "post_quantum"),
                      "post_quantum: the key exchange of a master (join_master) is its own, and "

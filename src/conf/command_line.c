@@ -372,6 +372,7 @@ static const struct long_option {
     {"persist", FLAG(persist), HELP("try the first connection for ever")},
     {"sandbox", TEXT(sandbox), VALUE(WORD),
      HELP("auto, require or off: whether the gateway locks itself")},
+    {"try", FLAG(tries), HELP("dial, log in, say what was seen, and exit")},
     {"user", TEXT(init_user), VALUE(WORD), HELP("with --init: a client with a password")},
     {"version", FLAG(version), HELP("print versions")},
 #undef FLAG
@@ -434,6 +435,10 @@ static bool take_word(struct reader *reader, const char *word)
         }
         return true;
     }
+    if (reader->line->destination && reader->line->tries && reader->line->config_file) {
+        append_word(&reader->line->try_upstreams, &reader->line->try_upstream_count, word);
+        return true;
+    }
     if (reader->line->destination)
         return refuse_word(reader, "'%.100s' after the host: adit runs no commands there; ssh does",
                            word);
@@ -467,6 +472,7 @@ void command_line_clear(struct command_line *line)
     free(line->ssh_words);
     free(line->settings);
     free(line->warnings);
+    free(line->try_upstreams);
     *line = (struct command_line){0};
 }
 

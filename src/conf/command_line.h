@@ -15,6 +15,7 @@ struct command_line {
     const char *config_file; /* --config FILE */
     bool check;              /* --check */
     bool dump;               /* --dump */
+    bool tries;              /* --try */
     bool json;               /* --json */
     bool persist;            /* --persist, or autossh's -M PORT */
     const char *sandbox;     /* --sandbox auto|require|off */
@@ -24,6 +25,9 @@ struct command_line {
     const char *init_file;   /* --init FILE */
     const char *init_from;   /* --from NETWORK */
     const char *init_user;   /* --user NAME */
+
+    const char **try_upstreams; /* --config FILE --try UPSTREAM...: those behind `destination` */
+    size_t try_upstream_count;
 
     const char *destination;     /* [user@]host or ssh://[user@]host[:port]; NULL: none */
     const char *control_command; /* -O */

@@ -29,11 +29,27 @@ static const char *init_contradiction(const struct command_line *line)
     return NULL;
 }
 
+/* Of --try, which begins nothing. */
+static const char *try_contradiction(const struct command_line *line)
+{
+    if (line->check || line->dump || line->control_command || line->init_file)
+        return "--try goes with no --check, --dump, -O or --init";
+    if (line->background || line->persist)
+        return "--try dials once and ends: it goes with no -f and no --persist";
+    if (line->config_file && (line->ssh_word_count > 0 || line->forward_count > 0 || line->stdio))
+        return "--config FILE says it all: --try takes names of its upstreams, and no option of "
+               "ssh";
+    if (!line->config_file && !line->destination)
+        return "--try: which host? adit --try [USER@]HOST, or adit --config FILE --try";
+    return NULL;
+}
+
 const char *command_line_operand(const struct command_line *line)
 {
     const char *command = line->control_command;
 
-    if (!command || (strcmp(command, "close") != 0 && strcmp(command, "ping") != 0))
+    if (!command || (strcmp(command, "close") != 0 && strcmp(command, "ping") != 0 &&
+                     strcmp(command, "try") != 0))
         return NULL;
     return line->config_file || line->control_path ? line->destination : NULL;
 }
@@ -44,6 +60,8 @@ const char *command_line_contradiction(const struct command_line *line)
 
     if (line->passwd_file)
         return passwd_contradiction(line);
+    if (line->tries)
+        return try_contradiction(line);
     if (line->sandbox && (line->config_file || line->init_file || line->control_command))
         return "--sandbox goes with a host that adit logs in to; a file has sandbox in [gateway]";
     if (line->init_file)
@@ -68,7 +86,7 @@ const char *command_line_contradiction(const struct command_line *line)
         return NULL;
     }
     if (line->json)
-        return "--json goes with -O";
+        return "--json goes with -O and --try";
     if (line->config_file && (tunnel || line->forward_count > 0 || line->stdio))
         return "--config FILE says it all: no host, and no option of ssh, goes with it";
     if (!line->config_file && !line->destination)

@@ -44,6 +44,7 @@ struct config_gateway {
     unsigned stream_local_bind_mask; /* of every unix socket that adit listens on */
     bool stream_local_bind_unlink;   /* replace a file at the path, even a socket in use */
     enum config_sandbox sandbox;
+    char *on_change; /* a program with its arguments (conf/known_hosts_command.h); NULL: none */
 };
 
 /* HOST_KEY_ASK asks a person, and is strict if no person can be asked. HOST_KEY_ANY accepts every

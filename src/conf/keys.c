@@ -63,16 +63,22 @@ static const struct key gateway_keys[] = {
          "does not need. It then runs no program, opens no file but those that the resolver "
          "needs, and makes only the system calls of a list. auto: as far as the kernel and the "
          "build can; what is missing is logged. require: adit does not start if a part is "
-         "missing. Read when adit starts, and at an upgrade. A file such as /etc/hosts that is "
-         "replaced by another one, not written to, is read again after an upgrade, too. Without "
+         "missing. Read when adit starts, and at an upgrade. /etc/hosts and /etc/resolv.conf "
+         "that are replaced by others, not written to, are read again at a reload, other files of "
+         "the system after an upgrade. Without "
          "ssh-agent(1) and ssh-add(1) that process reads private keys itself: then auto is as off, "
          "with a "
          "warning, and with require adit does not start."},
+    {"on_change", &type_program, FIELD(config_gateway, on_change), .otherwise = "none",
+     .help = "A program with its arguments that is run when an upstream has its first session, or "
+             "has lost the last one, and when a remote forward comes up or goes down; adit(8) says "
+             "what it is told. No shell is run."},
 };
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them."},
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+             "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
     {"port", &type_port, FIELD(config_upstream, port), .initial = "22", .flags = KEY_SESSION,

@@ -115,17 +115,23 @@ static bool expand_words(char **words, expand_word_fn *expand, const struct ssh_
 
 static const struct ssh_key_tokens no_key = {"", "", "", "", ""};
 
+/* What is wrong with the words of any command that is run without a shell. */
+static const char *words_wrong(char *const *words)
+{
+    if (words == NULL)
+        return "has a quote without an end";
+    return words[0] == NULL || words[0][0] != '/'
+               ? "does not begin with the absolute path of a program"
+               : NULL;
+}
+
 const char *known_hosts_command_wrong(const char *value)
 {
     const struct ssh_tokens any = {.key = &no_key};
     char **words = command_words_split(value);
-    const char *wrong = NULL;
+    const char *wrong = words_wrong(words);
 
-    if (words == NULL)
-        wrong = "has a quote without an end";
-    else if (words[0] == NULL || words[0][0] != '/')
-        wrong = "does not begin with the absolute path of a program";
-    else if (!expand_words(words, ssh_tokens_expand, &any))
+    if (wrong == NULL && !expand_words(words, ssh_tokens_expand, &any))
         wrong = "has a '%' that begins no token that is known ('%%' is a '%')";
     command_words_free(words);
     return wrong;
@@ -156,19 +162,32 @@ char **known_hosts_command_arguments(const char *value, const struct ssh_tokens 
 
 /* ---- the key */
 
-static bool known_hosts_command_parse(struct key_slot slot, struct key_input *in)
+/* Stores the value, quoted as command_words_join does; `wrong` refuses it. */
+static bool keep_words(struct key_slot slot, struct key_input *in, const char *wrong)
 {
-    const char *wrong;
+    char **words;
 
-    if (strcmp(in->text, "none") == 0)
-        return true;
-    wrong = known_hosts_command_wrong(in->text);
     if (wrong != NULL)
         return input_refuse(in, "'%s' %s", in->text, wrong);
-    char **words = command_words_split(in->text);
+    words = command_words_split(in->text);
     *(char **)slot.field = command_words_join(words);
     command_words_free(words);
     return true;
+}
+
+static bool known_hosts_command_parse(struct key_slot slot, struct key_input *in)
+{
+    return strcmp(in->text, "none") == 0 ||
+           keep_words(slot, in, known_hosts_command_wrong(in->text));
+}
+
+static bool program_parse(struct key_slot slot, struct key_input *in)
+{
+    char **words = command_words_split(in->text);
+    const char *wrong = words_wrong(words);
+
+    command_words_free(words);
+    return strcmp(in->text, "none") == 0 || keep_words(slot, in, wrong);
 }
 
 static char *known_hosts_command_print(struct key_slot slot)
@@ -187,6 +206,15 @@ const struct key_type type_known_hosts_command = {
     .metavar = "command",
     .join = JOIN_WORDS,
     .parse = known_hosts_command_parse,
+    .print = known_hosts_command_print,
+    .store = &store_string,
+    .free = known_hosts_command_free,
+};
+
+const struct key_type type_program = {
+    .metavar = "command",
+    .join = JOIN_WORDS,
+    .parse = program_parse,
     .print = known_hosts_command_print,
     .store = &store_string,
     .free = known_hosts_command_free,

@@ -8,6 +8,8 @@
 #include "conf/paths.h"
 #include "conf/ssh_names.h"
 #include "conf/stores.h"
+#include "conf/upstream_host.h"
+#include "policy/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,26 @@ const struct key_type type_names = {.metavar = "name, ...",
                                     .store = &store_list,
                                     .free = list_free};
 
+/* What follows HOST_BY_SRV. */
+static bool service_item(struct key_slot slot, struct key_input *in, const char *item)
+{
+    const char *wrong = target_service_wrong(item + strlen(HOST_BY_SRV));
+
+    if (wrong)
+        return input_refuse(in, "'%s' is not srv:_SERVICE._PROTO.NAME: %s", item, wrong);
+    string_list_append(slot.field, mem_strdup(item));
+    return true;
+}
+
+/* ("srv:22" is a host of that name.) */
+static bool is_service(const char *item)
+{
+    const char *name = item + strlen(HOST_BY_SRV);
+
+    return strncmp(item, HOST_BY_SRV, strlen(HOST_BY_SRV)) == 0 &&
+           (*name == '\0' || name[strspn(name, "0123456789")] != '\0');
+}
+
 static bool hosts_item(struct key_slot slot, struct key_input *in, const char *item)
 {
     char host[HOST_MAX + 1];
@@ -95,6 +117,8 @@ static bool hosts_item(struct key_slot slot, struct key_input *in, const char *i
 
     if (strchr(item, '@'))
         return input_refuse(in, "'%s': the login name goes into user =", item);
+    if (is_service(item))
+        return service_item(slot, in, item);
     if (!hostport_split_zoned(item, strlen(item), 22, host, &port))
         return input_refuse(in, "'%s' is not HOST or HOST:PORT (an IPv6 address in brackets)",
                             item);
@@ -107,10 +131,18 @@ static bool hosts_item(struct key_slot slot, struct key_input *in, const char *i
 
 static bool hosts_parse(struct key_slot slot, struct key_input *in)
 {
-    return list_each_item(slot, in, hosts_item);
+    const struct string_list *hosts = slot.field;
+
+    if (!list_each_item(slot, in, hosts_item))
+        return false;
+    for (size_t i = 0; hosts->count > 1 && i < hosts->count; i++)
+        if (is_service(hosts->items[i]))
+            return input_refuse(in, "'%s' names all hosts: no other can be given beside it",
+                                hosts->items[i]);
+    return true;
 }
 
-const struct key_type type_hosts = {.metavar = "host[:port], ...",
+const struct key_type type_hosts = {.metavar = "host[:port], ... | srv:_service._proto.name",
                                     .join = JOIN_COMMAS,
                                     .parse = hosts_parse,
                                     .print = list_print,

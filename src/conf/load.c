@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_FILE_MAX ((size_t)1 << 20)
+#define CONFIG_FILE_MAX ((size_t)64 << 20) /* bytes */
 
 /* Of a name that is made here: inih's longest header has room for it and a number. */
 #define MADE_NAME_MOST 32

@@ -3,6 +3,7 @@
 
 #include "base/hostport.h"
 #include "conf/ssh_tokens.h"
+#include "conf/upstream_host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@ static char *expand(const struct config_upstream *upstream, const char *path)
 
     if (!path)
         return NULL;
-    if (upstream->hosts.count > 0)
+    if (upstream_service(upstream))
+        snprintf(host, sizeof(host), "%s", upstream_service(upstream));
+    else if (upstream->hosts.count > 0)
         hostport_split_zoned(upstream->hosts.items[0], strlen(upstream->hosts.items[0]),
                              upstream->port, host, &port);
     tokens.alias = upstream->host_key_alias;

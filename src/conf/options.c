@@ -7,6 +7,7 @@
 #include "base/visible.h"
 #include "conf/command_line.h"
 #include "conf/compose.h"
+#include "conf/types.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static enum options_mode mode_of(const struct command_line *line)
            : line->init_file       ? MODE_INIT
            : line->control_command ? MODE_CONTROL
            : line->check           ? MODE_CHECK
+           : line->tries           ? MODE_TRY
            : line->dump            ? MODE_DUMP
                                    : MODE_RUN;
 }
@@ -69,8 +71,35 @@ static void print_notice(void *arg, const char *text)
 /* (A run has them in its log.) */
 static void print_notices(const struct command_line *line, const struct options *options)
 {
-    if (!line->quiet && options->mode != MODE_RUN)
+    if (!line->quiet && options->mode != MODE_RUN && options->mode != MODE_TRY)
         config_each_notice(options->config, print_notice, NULL);
+}
+
+/* What --try begins with: no forward, and the first failure is the last. */
+static int set_trial(const struct command_line *line, struct options *options)
+{
+    struct string_list *names = &options->try_upstreams;
+
+    options->tries = options->first_failure_ends = true;
+    options->stdio = options->background = false;
+    options->json = line->json;
+    if (options->config->gateway.log > ADIT_LOG_WARNING && options->verbose == 0)
+        options->config->gateway.log = ADIT_LOG_WARNING;
+    if (!line->config_file)
+        return 0;
+    if (line->destination)
+        string_list_append(names, mem_strdup(line->destination));
+    for (size_t i = 0; i < line->try_upstream_count; i++)
+        string_list_append(names, mem_strdup(line->try_upstreams[i]));
+    for (size_t i = 0; i < names->count; i++)
+        if (config_upstream(options->config, names->items[i]) == NULL) {
+            char *text = mem_printf("adit: --try: %s has no upstream \"%s\"", line->config_file,
+                                    names->items[i]);
+            log_print(text);
+            free(text);
+            return EX_USAGE;
+        }
+    return 0;
 }
 
 static int read_mode(const struct command_line *line, struct options *options)
@@ -88,6 +117,7 @@ static int read_mode(const struct command_line *line, struct options *options)
     case MODE_INIT: options->file = line->init_file; return 0;
     case MODE_CONTROL: return find_control(line, options);
     case MODE_RUN:
+    case MODE_TRY:
     case MODE_CHECK:
     case MODE_DUMP:
         for (size_t i = 0; i < line->warning_count && !line->quiet; i++)
@@ -96,7 +126,7 @@ static int read_mode(const struct command_line *line, struct options *options)
             line->config_file ? load(line->config_file, options) : compose_tunnel(line, options);
         if (status == 0 && (!line->config_file || line->check))
             print_notices(line, options);
-        return status;
+        return status == 0 && options->mode == MODE_TRY ? set_trial(line, options) : status;
     }
     return EX_USAGE;
 }
@@ -166,6 +196,7 @@ void options_clear(struct options *options)
     free(options->control_host);
     free(options->control_operand);
     option_forwards_free(options->forwards, options->forward_count);
+    string_list_clear(&options->try_upstreams);
     *options = (struct options){0};
 }
 
@@ -185,52 +216,57 @@ void options_first(FILE *out)
 
 void options_usage(FILE *out)
 {
-    fputs("usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
-          "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
-          "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
-          "       adit --init FILE [options] [host]     a first file for --config, tried\n"
-          "       adit --passwd FILE USER               set a password in a users file\n"
-          "\n"
-          "Forwards, any number of them; without one: -D 1080\n"
-          "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
-          "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
-          "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
-          "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
-          "  -W HOST:PORT              standard input and output lead to a place there\n"
-          "A socket's path may stand for either end of -L, and for that here of -R.\n"
-          "\n"
-          "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
-          "  -J [USER@]HOST[:PORT],... go through these hosts\n"
-          "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
-          "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
-          "  -f                        go to the background once everything is up\n"
-          "  -M, -S PATH               listen at a control socket (-M: for ssh, scp, ..., too)\n"
-          "  -E FILE                   append the log to FILE instead of standard error\n"
-          "  -q, -v                    log less, log more (twice: even more)\n"
-          "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
-          "\n"
-          "adit's own\n"
-          "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
-          "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
-          "  --sandbox WORD            auto (the default): the process that talks to the network\n"
-          "                            gives up what it does not need, as far as this machine\n"
-          "                            can; require: or adit does not start; off: it does not\n"
-          "  --check                   find every problem of FILE or the command line, and exit\n"
-          "  --dump                    print either as a file with every default, and exit\n"
-          "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
-          "                            ping UPSTREAM, watch, forward, cancel, stop, exit, reload,\n"
-          "                            upgrade; list shows the tunnels that run\n"
-          "  --json                    with -O status, connections and list: as JSON\n"
-          "  --init FILE               write a first file, from questions or from a host and\n"
-          "                            options of the connection, try it, and say how to start it\n"
-          "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
-          "  --user NAME               with --init: clients log in, as NAME with a password\n"
-          "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
-          "  -h, --help                print this\n"
-          "  -V, --version             print the versions of adit and of its libraries\n"
-          "\n"
-          "SIGTERM and SIGINT end a tunnel at once; a gateway lets its connections end first,\n"
-          "for 30 s. SIGHUP reads FILE or ssh_config again, SIGUSR1 logs the state, SIGUSR2\n"
-          "upgrades.\n",
-          out);
+    fputs(
+        "usage: adit [options] [user@]host            a tunnel, from ssh's command line\n"
+        "       adit --config FILE [-f] [-v] [-E LOG] a gateway, from a file (adit.ini(5))\n"
+        "       adit [--config FILE] --try [host]     dial once and say what was seen\n"
+        "       adit -O COMMAND [-S PATH] [host]      ask an adit that runs\n"
+        "       adit --init FILE [options] [host]     a first file for --config, tried\n"
+        "       adit --passwd FILE USER               set a password in a users file\n"
+        "\n"
+        "Forwards, any number of them; without one: -D 1080\n"
+        "  -L [BIND:]PORT:HOST:PORT  connections to a port here lead to a place there\n"
+        "  -R [BIND:]PORT:HOST:PORT  connections to a port there lead to a place here\n"
+        "  -R [BIND:]PORT            a port there is a SOCKS proxy that leads out from here\n"
+        "  -D [BIND:]PORT            a port here is a SOCKS and HTTP proxy\n"
+        "  -W HOST:PORT              standard input and output lead to a place there\n"
+        "A socket's path may stand for either end of -L, and for that here of -R.\n"
+        "\n"
+        "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
+        "  -J [USER@]HOST[:PORT],... go through these hosts\n"
+        "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
+        "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
+        "  -f                        go to the background once everything is up\n"
+        "  -M, -S PATH               listen at a control socket (-M: for ssh, scp, ..., too)\n"
+        "  -E FILE                   append the log to FILE instead of standard error\n"
+        "  -q, -v                    log less, log more (twice: even more)\n"
+        "  -N -T -a -k -n -x         nothing: a tunnel is like that\n"
+        "\n"
+        "adit's own\n"
+        "  --persist                 try the first connection for ever, as autossh with -M PORT\n"
+        "                            (also taken) or AUTOSSH_GATETIME=0 does\n"
+        "  --sandbox WORD            auto (the default): the process that talks to the network\n"
+        "                            gives up what it does not need, as far as this machine\n"
+        "                            can; require: or adit does not start; off: it does not\n"
+        "  --check                   find every problem of FILE or the command line, and exit\n"
+        "  --try                     dial, check the host key, log in and ask for a forward; say\n"
+        "                            what was seen, and exit: 0 if all is well. With --config:\n"
+        "                            all upstreams, or those that are named\n"
+        "  --dump                    print either as a file with every default, and exit\n"
+        "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
+        "                            ping UPSTREAM, try [UPSTREAM], watch, forward, cancel,\n"
+        "                            stop, exit, reload, upgrade; list shows the tunnels that run\n"
+        "  --json                    with --try and most commands of -O: as JSON\n"
+        "  --init FILE               write a first file, from questions or from a host and\n"
+        "                            options of the connection, try it, and say how to start it\n"
+        "  --from NETWORK            with --init: clients of this network, too: 192.168.1.0/24\n"
+        "  --user NAME               with --init: clients log in, as NAME with a password\n"
+        "  --passwd FILE USER        add USER to the users file FILE, or change the password\n"
+        "  -h, --help                print this\n"
+        "  -V, --version             print the versions of adit and of its libraries\n"
+        "\n"
+        "SIGTERM and SIGINT end a tunnel at once; a gateway lets its connections end first,\n"
+        "for 30 s. SIGHUP reads FILE or ssh_config again, SIGUSR1 logs the state, SIGUSR2\n"
+        "upgrades.\n",
+        out);
 }

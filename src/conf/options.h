@@ -11,6 +11,7 @@
 enum options_mode {
     MODE_RUN,     /* run `config` */
     MODE_CHECK,   /* --check: `config` is right, which is all that was asked */
+    MODE_TRY,     /* --try: try the upstreams of `config`, and serve nobody */
     MODE_DUMP,    /* --dump: print `config` */
     MODE_CONTROL, /* -O: ask the adit that listens at `control_path` */
     MODE_HELP,    /* --help */
@@ -32,9 +33,9 @@ void option_forwards_free(struct option_forward *forwards, size_t count);
 struct options {
     enum options_mode mode;
 
-    /* MODE_RUN, MODE_CHECK and MODE_DUMP: from the file (config->file) or from ssh's command line
-     * (config->file is NULL), with one reference, which options_clear drops unless the caller took
-     * it and set NULL here. */
+    /* MODE_RUN, MODE_CHECK, MODE_TRY and MODE_DUMP: from the file (config->file) or from ssh's
+     * command line (config->file is NULL), with one reference, which options_clear drops unless the
+     * caller took it and set NULL here. */
     struct config *config;
 
     /* MODE_RUN. */
@@ -48,6 +49,10 @@ struct options {
     struct config_place stdio_target; /* (owned) */
     const char *stdio_via;            /* ... through this upstream (owned by the config) */
     char *const *argv;                /* what all this was read from */
+
+    /* MODE_TRY. */
+    bool tries;
+    struct string_list try_upstreams; /* their names; none: all (owned) */
 
     /* MODE_PASSWD and MODE_INIT. */
     const char *file;
@@ -66,7 +71,7 @@ struct options {
      * NULL: none was given (owned). */
     char *control_host;
     char *control_operand; /* what a command of -O is about; NULL: nothing */
-    bool json;             /* --json */
+    bool json;             /* --json; MODE_TRY, too */
 
     /* The -L, -R and -D of the command line, for MODE_CONTROL and a MODE_RUN with control_path
      * (owned array). */

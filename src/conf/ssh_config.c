@@ -10,7 +10,9 @@
 #include "conf/ssh_files.h"
 #include "conf/ssh_names.h"
 #include "conf/types.h"
+#include "conf/upstream_host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,8 +228,12 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
     struct ssh_reply reply;
     uint16_t port;
 
-    *with_port = hostport_split_zoned(host, strlen(host), 0, name, &port);
-    if (!*with_port) {
+    const char *service = upstream_service(fill_upstream(fill));
+    *with_port = !service && hostport_split_zoned(host, strlen(host), 0, name, &port);
+    if (service) {
+        snprintf(name, sizeof(name), "%s", service);
+        port = 0;
+    } else if (!*with_port) {
         hostport_split_zoned(host, strlen(host), 22, name, &port);
         port = 0;
     }
@@ -290,7 +296,7 @@ void ssh_config_fill(struct load *load, size_t index)
 
         if (ok && i == 0)
             take_settings(&fill, &answer, given);
-        if (ok)
+        if (ok && !upstream_service(fill_upstream(&fill)))
             set_host(&fill, i, with_port || i > 0, &answer);
         ssh_answer_clear(&answer);
         free(given);

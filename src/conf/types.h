@@ -18,11 +18,12 @@ extern const struct key_type type_file;     /* char *, a path */
 extern const struct key_type type_range;    /* struct config_upstream: sessions_min, sessions_max */
 extern const struct key_type type_command;  /* char *, run by a shell; "none" is NULL */
 extern const struct key_type
-    type_known_hosts_command;             /* char *, run without a shell; "none": NULL */
-extern const struct key_type type_family; /* int, an AF_, by the key's words */
-extern const struct key_type type_ip;     /* char *, an IP address */
-extern const struct key_type type_mask;   /* unsigned, octal, as umask(2) */
-extern const struct key_type type_qos;    /* unsigned, a byte, by IPQoS's names; "none" is 0 */
+    type_known_hosts_command;              /* char *, run without a shell; "none": NULL */
+extern const struct key_type type_program; /* the same, without tokens */
+extern const struct key_type type_family;  /* int, an AF_, by the key's words */
+extern const struct key_type type_ip;      /* char *, an IP address */
+extern const struct key_type type_mask;    /* unsigned, octal, as umask(2) */
+extern const struct key_type type_qos;     /* unsigned, a byte, by IPQoS's names; "none" is 0 */
 
 extern const struct key_type type_files;      /* struct string_list of paths */
 extern const struct key_type type_names;      /* struct string_list of names */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/ssh_names.h"
 #include "conf/ssh_tokens.h"
+#include "policy/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +28,30 @@ void upstream_host_at(const struct config_upstream *upstream, size_t index,
     }
 }
 
+const char *upstream_service(const struct config_upstream *upstream)
+{
+    const size_t prefix = strlen(HOST_BY_SRV);
+    const char *first = upstream->hosts.count == 1 ? upstream->hosts.items[0] : "";
+
+    /* ("srv:22" is a host of that name.) */
+    return strncmp(first, HOST_BY_SRV, prefix) == 0 && first[prefix] == '_' ? first + prefix : NULL;
+}
+
+/* (Who asks may have been taken over.) */
+static bool split_target(const char *entry, struct upstream_host *host)
+{
+    if (!hostport_split(entry, strlen(entry), 0, host->name, &host->port) ||
+        target_name_wrong(host->name) != NULL)
+        return false;
+    memcpy(host->alias, host->name, sizeof(host->alias));
+    return true;
+}
+
 bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
                         struct upstream_host *host)
 {
+    if (upstream_service(upstream) != NULL)
+        return split_target(entry, host);
     for (size_t i = 0; i < upstream->hosts.count; i++)
         if (strcmp(upstream->hosts.items[i], entry) == 0) {
             upstream_host_at(upstream, i, host);

@@ -5,6 +5,12 @@
 #include "base/hostport.h"
 #include "conf/config.h"
 
+/* In `hosts`, before the name of a service whose SRV records (RFC 2782) name the hosts. */
+#define HOST_BY_SRV "srv:"
+
+/* That name, "_SERVICE._PROTO.NAME". NULL: the hosts are those of the configuration. */
+const char *upstream_service(const struct config_upstream *upstream);
+
 struct upstream_host {
     char name[HOST_MAX + 1];
     char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
@@ -16,7 +22,9 @@ struct upstream_host {
 void upstream_host_at(const struct config_upstream *upstream, size_t index,
                       struct upstream_host *host);
 
-/* From that entry, wherever it stands. False: the upstream has no such host. */
+/* From that entry, wherever it stands; of an upstream whose hosts SRV records name, from any
+ * "name:port" whose name such a record may have (policy/targets). False: the upstream has no such
+ * host. */
 bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
                         struct upstream_host *host);
 

@@ -129,6 +129,8 @@ static int patience_of(const struct control_order *order)
 {
     static const char *const slow[] = {"forward", "cancel", "reload", "upgrade"};
 
+    if (strcmp(order->command, "try") == 0)
+        return -1; /* (connect_timeout, and a person that a login asks, say how long) */
     for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
         if (strcmp(order->command, slow[i]) == 0)
             return ANSWER_MS;
@@ -164,7 +166,7 @@ static json_t *request_of(const char *command, const struct control_order *order
     json_object_set_new(request, "forwards", forwards);
     if (strcmp(command, "close") == 0)
         json_object_set_new(request, "connection", json_integer(close_number(order)));
-    if (strcmp(command, "ping") == 0 && order->operand != NULL)
+    if ((strcmp(command, "ping") == 0 || strcmp(command, "try") == 0) && order->operand != NULL)
         json_object_set_new(request, "upstream", json_text(order->operand));
     return request;
 }
@@ -223,9 +225,12 @@ static bool is_sensible(const struct control_order *order, const struct control_
     return wrong == NULL && command != NULL;
 }
 
-/* 1, with the reason on standard error, if the answer says that adit is not ready. */
+/* 1 if the answer says that adit is not ready, with the reason on standard error, or that a trial
+ * has failed. */
 static int readiness_status(const json_t *answer)
 {
+    if (json_is_false(json_object_get(answer, "well")))
+        return EXIT_FAILURE;
     if (!json_is_false(json_object_get(answer, "ready")))
         return 0;
     fputs("adit: not ready: ", stderr);
@@ -237,8 +242,7 @@ static int print_answer(const struct control_order *order, const struct control_
                         const json_t *answer)
 {
     if (order->json) {
-        json_dumpf(answer, stdout, JSON_TEXT_FLAGS | JSON_INDENT(2));
-        putchar('\n');
+        report_json(stdout, answer);
     } else {
         command->print(order, answer);
     }

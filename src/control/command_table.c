@@ -85,6 +85,12 @@ static void print_ping(const struct control_order *order, const json_t *answer)
     free(line);
 }
 
+static void print_tries(const struct control_order *order, const json_t *answer)
+{
+    (void)order;
+    report_tries(stdout, answer);
+}
+
 static void print_nothing(const struct control_order *order, const json_t *answer)
 {
     (void)order;
@@ -92,21 +98,14 @@ static void print_nothing(const struct control_order *order, const json_t *answe
 }
 
 static const struct control_command commands[] = {
-    {"check", false, print_check},
-    {"ready", false, print_ready},
-    {"status", false, print_status},
-    {"connections", false, print_connections},
-    {"close", false, print_nothing},
-    {"ping", false, print_ping},
-    {"watch", false, print_nothing},
-    {"conninfo", false, print_conninfo},
-    {"forward", true, control_print_forward},
-    {"cancel", true, print_nothing},
-    {"reload", false, print_nothing},
-    {"upgrade", false, print_nothing},
-    {"stop", false, print_stop},
-    {"exit", false, print_exit},
-    {"list", false, print_nothing},
+    {"check", false, print_check},       {"ready", false, print_ready},
+    {"status", false, print_status},     {"connections", false, print_connections},
+    {"close", false, print_nothing},     {"ping", false, print_ping},
+    {"try", false, print_tries},         {"watch", false, print_nothing},
+    {"conninfo", false, print_conninfo}, {"forward", true, control_print_forward},
+    {"cancel", true, print_nothing},     {"reload", false, print_nothing},
+    {"upgrade", false, print_nothing},   {"stop", false, print_stop},
+    {"exit", false, print_exit},         {"list", false, print_nothing},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -197,6 +197,41 @@ static void print_upstreams(FILE *out, const json_t *answer)
     print_table(out, &table);
 }
 
+/* The hosts that SRV records name, and before them what is asked for. */
+static void print_targets(FILE *out, const json_t *answer)
+{
+    static const char *const head[] = {"UPSTREAM", "TARGET", "PRIORITY", "WEIGHT",
+                                       "SESSIONS", "STATE",  NULL};
+    struct table table = new_table(head);
+    const json_t *upstream, *target;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(answer, "upstreams"), i, upstream)
+    {
+        const json_t *srv = json_object_get(upstream, "srv");
+        const char *error = control_text(srv, "error");
+        if (!json_is_object(srv))
+            continue;
+        add_text(&table, control_text(upstream, "name"));
+        add_cell(&table, mem_printf("SRV %s", text(srv, "name")));
+        for (int blank = 0; blank < 3; blank++)
+            add_text(&table, NULL);
+        add_cell(&table, error != NULL ? mem_strdup(error)
+                                       : mem_printf("asked again in %lld s",
+                                                    (number(srv, "next_ms") + 999) / 1000));
+        json_array_foreach(json_object_get(srv, "targets"), k, target)
+        {
+            add_text(&table, control_text(upstream, "name"));
+            add_text(&table, control_text(target, "host"));
+            add_number(&table, target, "priority");
+            add_number(&table, target, "weight");
+            add_number(&table, target, "sessions");
+            add_text(&table, control_text(target, "state"));
+        }
+    }
+    print_table(out, &table);
+}
+
 /* NULL: it is neither, as it is not known, or an older adit does not tell. */
 static const char *yes_or_no(const json_t *value)
 {
@@ -290,6 +325,7 @@ void report_status(FILE *out, const json_t *answer)
     report_line(out, file != NULL ? file : "from a command line");
     free(uptime);
     print_upstreams(out, answer);
+    print_targets(out, answer);
     print_sessions(out, answer);
     print_listeners(out, answer);
     print_forwards(out, answer);

@@ -17,6 +17,13 @@ void report_conninfo(FILE *out, const json_t *answer);
 /* Tunnels, as control_list has them: a line each with its host, process, state and socket. */
 void report_list(FILE *out, const json_t *tunnels);
 
+/* What a trial has seen of one host; and the answer to "try". */
+void report_try(FILE *out, const json_t *seen);
+void report_tries(FILE *out, const json_t *answer);
+
+/* An answer as it is, in lines. */
+void report_json(FILE *out, const json_t *answer);
+
 /* Prints text and the end of the line; control characters become "?", so that they cannot drive the
  * terminal. NULL is fine. */
 void report_line(FILE *out, const char *text);

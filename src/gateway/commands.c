@@ -15,6 +15,7 @@
 #include "gateway/ping.h"
 #include "gateway/readiness.h"
 #include "gateway/snapshot.h"
+#include "gateway/try_order.h"
 #include "shared/connection_list.h"
 
 #include <stdio.h>
@@ -95,6 +96,11 @@ static void obey_ping(struct control *control, struct control_request *request,
                       const json_t *object)
 {
     gateway_ping(control->gateway, control_text(object, "upstream"), ping_answered, request);
+}
+
+static void obey_try(struct control *control, struct control_request *request, const json_t *object)
+{
+    gateway_try(control->gateway, control_text(object, "upstream"), ping_answered, request);
 }
 
 static void obey_watch(struct control *control, struct control_request *request,
@@ -257,6 +263,7 @@ static const struct {
     {"exit", obey_exit, false},       {"connections", obey_connections, true},
     {"close", obey_close, false},     {"upgrade", obey_upgrade, false},
     {"ping", obey_ping, true},        {"watch", obey_watch, false},
+    {"try", obey_try, false},
 };
 
 static void on_command(void *arg, struct control_request *request, const char *command,

@@ -9,7 +9,7 @@
 #include "gateway/keeper_link.h"
 #include "shared/internal_connection.h"
 #include "io/connect.h"
-#include "io/sandbox.h"
+#include "io/system_files.h"
 #include "io/socket_calls.h"
 
 #include <errno.h>
@@ -78,6 +78,8 @@ static void dial_attempt_finish(struct dial_attempt *a, bool reached, enum dial_
     host_backoff_end(r.place->host, a->began, loop_now(r.room->loop), reached, status);
     probe_dial_end(r.upstream->name, r.slot, dial_status_name(status));
     count_dial(a, reached, status, logged_in);
+    if (r.seen != NULL)
+        r.seen->reached = reached;
     dial_attempt_free(a);
     r.done(r.arg, r.slot, status, logged_in, error);
 }
@@ -140,18 +142,12 @@ static void login_timed_out(struct deadline *deadline)
     dial_shutdown(a->dial);
 }
 
-/* The host as the configuration has it, by which the keeper finds it. */
-static const char *entry_of(const struct dial_attempt *a)
-{
-    return a->r.upstream->hosts.items[a->r.place->index];
-}
-
 /* The login's line to the keeper; -1: there is none. */
 static int login_line_of(const struct dial_attempt *a)
 {
     return a->r.room->link == NULL
                ? -1
-               : keeper_link_login(a->r.room->link, a->r.upstream->name, entry_of(a));
+               : keeper_link_login(a->r.room->link, a->r.upstream->name, a->r.place->entry);
 }
 
 /* What a login needs besides its connection: of a master. */
@@ -176,6 +172,7 @@ static void start_login(struct dial_attempt *a, int fd, const struct master_logi
         .port = a->r.place->at.port,
         .alias = a->r.place->at.alias,
         .may_ask = a->r.room->may_ask,
+        .seen = a->r.seen != NULL ? &a->r.seen->info : NULL,
         .reply = a->r.room->workers->main_mailbox,
         .done = on_login_ended,
         .arg = a,
@@ -200,7 +197,7 @@ static void dial(struct dial_attempt *a, int fd)
 {
     if (a->r.upstream->by_openssh)
         a->r.programs->master = dial_own_master_start(a->r.room->service, a->r.upstream->name,
-                                                      entry_of(a), fd, on_own_master, a);
+                                                      a->r.place->entry, fd, on_own_master, a);
     else
         start_login(a, fd, NULL);
 }
@@ -283,12 +280,11 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
         return;
     }
     /* (ssh's words, which are those of getaddrinfo(3).) */
-    lost = sandbox_lost_file();
+    lost = system_file_replaced();
     snprintf(text, sizeof(text), "Could not resolve hostname %s: %s%s%s%s", a->r.place->at.name,
              status == RESOLVE_NO_SUCH_NAME ? "Name or service not known" : error,
              lost != NULL ? "; " : "", lost != NULL ? lost : "",
-             lost != NULL ? " was replaced, and sandbox keeps the gateway from the new one until "
-                            "adit -O upgrade"
+             lost != NULL ? " was replaced: a reload (SIGHUP, adit -O reload) reads the new one"
                           : "");
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
@@ -357,8 +353,8 @@ static void start_proxy(struct dial_attempt *a)
         dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, error);
         return;
     }
-    a->r.programs->proxy = dial_command_start(a->r.room->service, a->r.upstream->name, entry_of(a),
-                                              on_command_started, a);
+    a->r.programs->proxy = dial_command_start(a->r.room->service, a->r.upstream->name,
+                                              a->r.place->entry, on_command_started, a);
 }
 
 /* Through a jump host. */

@@ -13,6 +13,12 @@ struct dial_attempt;
 typedef void dial_attempt_done(void *arg, int slot, enum dial_status status,
                                struct logged_in *logged_in, const char *error);
 
+/* What was seen until it ended. */
+struct dial_seen {
+    bool reached; /* there was a connection */
+    struct connection_info info;
+};
+
 struct dial_attempt_request {
     struct pool_room *room;
     struct config *config; /* referenced until the attempt has ended */
@@ -22,6 +28,7 @@ struct dial_attempt_request {
     /* Those that the dial needs. The caller hangs up on them when the attempt has failed or was
      * cancelled, or when the session has ended. */
     struct dial_programs *programs;
+    struct dial_seen *seen; /* set before `done`; NULL: nobody asks */
     dial_attempt_done *done;
     void *arg;
 };

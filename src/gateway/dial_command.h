@@ -11,7 +11,7 @@ struct dial_command;
  * called from inside dial_command_start. */
 typedef void dial_command_started_fn(void *arg, int fd, int error);
 
-/* Has the keeper run the command for one of the upstream's hosts, as the configuration has it. */
+/* Has the keeper run the command for one of the upstream's hosts (its `entry` in struct place). */
 struct dial_command *dial_command_start(struct service *service, const char *upstream,
                                         const char *host, dial_command_started_fn *started,
                                         void *arg);

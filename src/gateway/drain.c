@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gateway/events.h"
 #include "gateway/forwards.h"
+#include "gateway/try_order.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,6 +93,7 @@ void gateway_stop(struct gateway *g)
     g->stopping = true;
     if (!g->draining)
         keeper_link_notify(g->link, KEEPER_NOTICE_STOPPING, NULL);
+    gateway_try_end(g);
     accept_no_more(g);
     status_server_free(g->status_server);
     g->status_server = NULL;
@@ -106,7 +108,8 @@ void gateway_stop(struct gateway *g)
     g->pool_count = 0;
     stop_workers(g);
     deadline_arm(g->loop, &g->drain,
-                 is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS : DIALS_END_MS,
+                 g->options.tries || is_command_line(g->generation->config) ? DIALS_END_AT_ONCE_MS
+                                                                            : DIALS_END_MS,
                  dials_left_behind);
     wait_for_dials(g);
 }

@@ -238,6 +238,16 @@ void forwards_session_lost(struct forwards *fs, const struct session_table *tabl
     forwards_session_up(fs, table); /* (another session may be up) */
 }
 
+void forwards_session_retired(struct forwards *fs, const struct session_table *table, int slot)
+{
+    struct forward *f;
+
+    TAILQ_FOREACH (f, &fs->list, link)
+        if (f->table == table && f->slot == slot && f->order != 0)
+            worker_send_listen_end(worker_of(f), f->order);
+    forwards_session_lost(fs, table, slot);
+}
+
 bool forwards_need(const struct forwards *fs, const struct session_table *table, int slot)
 {
     const struct forward *f;

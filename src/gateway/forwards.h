@@ -46,6 +46,10 @@ void forwards_change(struct forwards *forwards, struct generation *generation);
 void forwards_session_up(struct forwards *forwards, const struct session_table *table);
 void forwards_session_lost(struct forwards *forwards, const struct session_table *table, int slot);
 
+/* The session of that slot takes nothing new from now on: another one is to hold its forwards. */
+void forwards_session_retired(struct forwards *forwards, const struct session_table *table,
+                              int slot);
+
 /* Whether the session of that slot holds a forward, and so is not idle. */
 bool forwards_need(const struct forwards *forwards, const struct session_table *table, int slot);
 

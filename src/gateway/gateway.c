@@ -11,6 +11,7 @@
 #include "gateway/history.h"
 #include "gateway/snapshot.h"
 #include "gateway/status_pages.h"
+#include "gateway/try_order.h"
 #include "io/socket.h"
 #include "shared/limit_counts.h"
 
@@ -40,7 +41,7 @@ static void print_failure(const struct gateway *g, const char *sentence)
 
 void gateway_check_up(struct gateway *g)
 {
-    if (g->up)
+    if (g->up || g->options.tries)
         return;
     for (size_t i = 0; i < g->pool_count; i++)
         if (!pool_is_up(g->pools[i]))
@@ -91,6 +92,8 @@ static bool on_dial_failed(struct pool_room *room, const struct config_upstream 
     struct gateway *g = container_of(room, struct gateway, room);
     char *sentence;
 
+    if (g->options.tries)
+        return true; /* (what is behind this jump host says why it fails) */
     if (g->up || !g->options.first_failure_ends)
         return false;
     sentence = upstream->user != NULL ? mem_printf("%s@%s: %s", upstream->user, place, error)
@@ -104,6 +107,8 @@ void gateway_happened(struct gateway *g, const struct event *event)
 {
     if (g->control != NULL)
         control_tell(g->control, event);
+    if (g->link != NULL)
+        keeper_link_happened(g->link, event);
 }
 
 static void on_pool_event(struct pool_room *room, const struct event *event)
@@ -166,6 +171,8 @@ static void end_command_line(struct gateway *g)
  * again. Nothing is left to change for -W, whose one connection has begun.) */
 static void read_again(struct gateway *g)
 {
+    if (g->options.tries)
+        return;
     if (is_command_line(g->generation->config) && !g->options.reads_again)
         log_info("SIGHUP: the log goes on");
     else
@@ -181,7 +188,7 @@ void gateway_signal(struct gateway *g, enum keeper_signal number)
     case KEEPER_SIGNAL_WINDOW: control_window_changed(g->control); return;
     case KEEPER_SIGNAL_RELOAD: read_again(g); return;
     case KEEPER_SIGNAL_END:
-        if (is_command_line(g->generation->config))
+        if (g->options.tries || is_command_line(g->generation->config))
             end_command_line(g);
         else
             gateway_end_in_order(g);
@@ -364,7 +371,8 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
         gateway_free(g);
         return NULL;
     }
-    listen_at(g, config, sockets);
+    if (!g->options.tries)
+        listen_at(g, config, sockets);
     gateway_change_pools(g, config);
     if (g->options.stdio != NULL)
         g->stdio = stdio_start(&(struct stdio_request){
@@ -380,6 +388,10 @@ struct gateway *gateway_new(struct config *config, struct given_sockets *sockets
     g->ticked_at = g->began;
     g->slept = milliseconds_asleep();
     deadline_arm(g->loop, &g->tick, TICK_MS, on_gateway_tick);
+    if (g->options.tries) {
+        gateway_try_alone(g);
+        return g;
+    }
     gateway_log_notices(config);
     log_info("ready");
     keeper_link_send(g->link, GATEWAY_READY, NULL, NULL, 0);

@@ -26,6 +26,11 @@ struct gateway_options {
     bool was_up;             /* all was up once, in a gateway before this one */
     const struct config_place *stdio; /* -W: where standard input and output lead; NULL: nowhere */
     const char *stdio_via;            /* the upstream that they lead through */
+    /* --try: it serves nobody, tries these upstreams (none: all), prints what it saw, and ends. */
+    bool tries;
+    bool try_json;
+    struct string_list try_upstreams;
+    const struct config_place *try_target; /* of a channel; NULL: any */
 };
 
 /* The sockets that the keeper has bound for a configuration. */

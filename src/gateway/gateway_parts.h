@@ -13,6 +13,8 @@
 #include "worker/worker.h"
 #include "status/server.h"
 
+struct try_order;
+
 struct gateway {
     struct workers workers;
     struct gateway_options options;
@@ -34,6 +36,7 @@ struct gateway {
     struct control *control;
     struct status_server *status_server;
     struct config_changes *changes;
+    struct try_order *trying; /* NULL: nothing is being tried */
     struct later
         ending;    /* stops after a failure, from the loop, when no other call is on the stack */
     int status;    /* to exit with */

@@ -24,6 +24,7 @@ static const struct backoff_bounds bounds[] = {
 
 struct host_backoff {
     UT_hash_handle hh;
+    unsigned holders;
     unsigned dialling;
     unsigned failures; /* in a row */
     bool proved;       /* a login there has succeeded once */
@@ -70,7 +71,16 @@ struct host_backoff *host_backoffs_get(struct host_backoffs *hosts, const char *
         HASH_ADD(hh, hosts->table, key, length, host);
     }
     free(key);
+    host->holders++;
     return host;
+}
+
+void host_backoff_put(struct host_backoffs *hosts, struct host_backoff *host)
+{
+    if (--host->holders > 0)
+        return;
+    HASH_DEL(hosts->table, host);
+    free(host);
 }
 
 uint64_t host_backoff_wait(const struct host_backoff *host, uint64_t now, bool wanted)
@@ -160,6 +170,11 @@ void host_backoff_forget(struct host_backoff *host)
     host->failures = 0;
     host->wait_ms = 0;
     host->kind = UNREACHABLE;
+}
+
+bool host_backoff_is_down(const struct host_backoff *host)
+{
+    return host->failures > 0;
 }
 
 bool host_backoff_needs_person(const struct host_backoff *host)

@@ -19,9 +19,11 @@ struct host_backoffs;
 struct host_backoffs *host_backoffs_new(void);
 void host_backoffs_free(struct host_backoffs *hosts);
 
-/* The record of a host and port, made when first asked for; lives as long as `hosts`. */
+/* The record of a host and port, made when first asked for; the caller puts it back. */
 struct host_backoff *host_backoffs_get(struct host_backoffs *hosts, const char *name,
                                        uint16_t port);
+/* The last one that puts a record back frees it. */
+void host_backoff_put(struct host_backoffs *hosts, struct host_backoff *host);
 
 /* Milliseconds until it may be dialled, 0: now. UINT64_MAX: as soon as a dial under way has ended.
  * `wanted`: clients wait, so a host that is merely unreachable is tried at least once a second. */
@@ -54,6 +56,9 @@ void host_backoff_retry_now(struct host_backoff *host);
 /* A person says that all may be well now (a reload): earlier failures and waits are forgotten, of
  * every kind. */
 void host_backoff_forget(struct host_backoff *host);
+
+/* Whether the last dial failed, or a session there was lost too soon, and none has lived since. */
+bool host_backoff_is_down(const struct host_backoff *host);
 
 /* Whether the last dial failed for a cause that only a person can mend, and nothing was said or
  * seen since that it is mended. */

@@ -3,10 +3,12 @@
 
 #include "base/mem.h"
 #include "conf/serialise.h"
+#include "gateway/events.h"
 #include "gateway/gateway_parts.h"
 #include "io/background.h"
 #include "io/packets.h"
 #include "io/memory_file.h"
+#include "io/system_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +159,11 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
         given_sockets_clear(&link->given);
         return true;
     case KEEPER_RETIRE: gateway_retire(link->gateway); return true;
+    case KEEPER_FILE:
+        if (message->numbers[0] >= SYSTEM_FILES)
+            return false;
+        system_file_renew((enum system_file)message->numbers[0], *fd);
+        return true;
     case KEEPER_DETACH: detach(link, message->numbers[0] != 0); return true;
     case KEEPER_SIGNAL:
         if (message->numbers[0] >= KEEPER_SIGNALS)
@@ -174,6 +181,7 @@ static bool take_keeper_message(struct keeper_link *link, struct keeper_message 
     case GATEWAY_CLOSED:
     case GATEWAY_SERVICE:
     case GATEWAY_LOGIN:
+    case GATEWAY_EVENT:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;
@@ -263,6 +271,28 @@ int keeper_link_open_service(struct keeper_link *link)
 void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, const char *status)
 {
     keeper_link_send(link, GATEWAY_NOTIFY, (const uint32_t[]){(uint32_t)notice}, &status, 1);
+}
+
+/* (A reason may be longer than what a server says; the keeper takes the beginning of it.) */
+void keeper_link_happened(struct keeper_link *link, const struct event *event)
+{
+    static const int events[] = {
+        [EVENT_UPSTREAM_UP] = KEEPER_EVENT_UPSTREAM_UP,
+        [EVENT_UPSTREAM_DOWN] = KEEPER_EVENT_UPSTREAM_DOWN,
+        [EVENT_SESSION_UP] = -1,
+        [EVENT_SESSION_LOST] = -1,
+        [EVENT_SESSION_CLOSED] = -1,
+        [EVENT_FORWARD_UP] = KEEPER_EVENT_FORWARD_UP,
+        [EVENT_FORWARD_DOWN] = KEEPER_EVENT_FORWARD_DOWN,
+        [EVENT_DRAIN] = -1,
+        [EVENT_RELOAD] = -1,
+        [EVENT_RELOAD_REFUSED] = -1,
+    };
+    int number = events[event->kind];
+
+    if (number >= 0)
+        keeper_link_send(link, GATEWAY_EVENT, (const uint32_t[]){(uint32_t)number},
+                         (const char *const[]){event->upstream, event->forward, event->reason}, 3);
 }
 
 bool keeper_link_ask(void *arg, uint32_t serial, enum config_change_kind kind,

@@ -43,8 +43,8 @@ bool keeper_link_send(struct keeper_link *link, enum keeper_message_kind kind,
  * caller's; -1: none can be had (logged). */
 int keeper_link_open_service(struct keeper_link *link);
 
-/* Asks for a login line (wire/login_line.h) for one of an upstream's hosts, as its `hosts` has it.
- * This process's end of it, the caller's; -1: there can be none, errno says why. */
+/* Asks for a login line (wire/login_line.h) for one of an upstream's hosts (its `entry` in struct
+ * place). This process's end of it, the caller's; -1: there can be none, errno says why. */
 int keeper_link_login(struct keeper_link *link, const char *upstream, const char *host);
 
 /* Has the keeper tell the service manager (sd_notify(3)); `status` is for KEEPER_NOTICE_STATUS. */
@@ -53,5 +53,9 @@ void keeper_link_notify(struct keeper_link *link, enum keeper_notice notice, con
 /* For gateway/config_changes, whose `arg` is the gateway. */
 config_change_ask_fn keeper_link_ask;
 config_change_taken_fn keeper_link_taken;
+
+/* Tells the keeper what on_change is about. */
+struct event;
+void keeper_link_happened(struct keeper_link *link, const struct event *event);
 
 #endif

@@ -1,21 +1,15 @@
 /* How many sessions an upstream has, at which of its hosts, and on which workers. The dials
  * themselves are dial_attempt.c's. */
-#include "gateway/pool.h"
+#include "gateway/pool_parts.h"
 
 #include "base/mem.h"
 #include "base/probe.h"
-#include "gateway/dial_attempt.h"
 #include "gateway/events.h"
 #include "gateway/forwards.h"
 #include "gateway/history.h"
 #include "gateway/post_quantum.h"
-#include "gateway/trouble.h"
 
 #include <stdlib.h>
-
-/* A session that lives shorter than this counts as a failed dial. Otherwise a server that ends
- * sessions at once would be dialled without a pause. */
-#define SHORT_LIFE_MS 5000
 
 /* How soon to look again while a dial to the same host is under way, perhaps of another pool. */
 #define BUSY_HOST_MS 250
@@ -23,35 +17,6 @@
 /* Sessions that may be opened beyond sessions_min only to keep one free of transfers for slow DNS
  * names. */
 #define QUIET_SESSIONS 7
-
-struct pool {
-    struct pool_room *room;
-    struct config *config;
-    const struct config_upstream *upstream;
-    struct session_table *table;
-    struct places places;
-    unsigned wanted; /* sessions, within the bounds */
-    char *error;     /* why the last dial failed; NULL: it did not */
-    struct trouble *trouble;
-    bool known_up; /* the last event said so */
-    bool kex_told; /* that a key exchange is not post-quantum, since the configuration is in use */
-    struct pool_slot {
-        struct dial_attempt *attempt; /* in SLOT_DIALLING until it is handed over */
-        struct place *place;
-        struct dial_programs programs;
-        struct connection_info *info; /* NULL until it has logged in */
-        uint64_t since;               /* when its worker got it */
-        uint64_t idle_since;          /* 0: it carries channels */
-    } slots[SESSION_TABLE_SLOTS];
-    struct deadline retry;
-};
-
-static void pool_fill(struct pool *pool);
-
-static uint64_t now(const struct pool *pool)
-{
-    return loop_now(pool->room->loop);
-}
 
 /* Clients that have ever begun to wait for one of its sessions. */
 static unsigned waited(const struct pool *pool)
@@ -104,6 +69,42 @@ static void slot_clear(struct pool_slot *s)
     dial_programs_hang_up(&s->programs);
 }
 
+/* Tells of an upstream that does not come up, once. */
+static void tell_down(struct pool *pool, const char *error)
+{
+    if (pool->known_up || pool->known_down || pool->room->happened == NULL)
+        return;
+    pool->known_down = true;
+    pool->room->happened(pool->room, &(struct event){.kind = EVENT_UPSTREAM_DOWN,
+                                                     .upstream = pool->upstream->name,
+                                                     .reason = error});
+}
+
+void pool_slot_end(struct pool *pool, int slot)
+{
+    struct pool_slot *s = &pool->slots[slot];
+
+    if (slot == pool->extra)
+        pool_extra_end(pool);
+    slot_clear(s);
+    places_release(&pool->places, s->place, s->retiring);
+    s->place = NULL;
+    s->retiring = false;
+    s->cut_at = 0;
+}
+
+void pool_retire(struct pool *pool, int slot)
+{
+    struct pool_slot *s = &pool->slots[slot];
+
+    session_table_set_slot(pool->table, slot, SLOT_RETIRING);
+    if (s->retiring)
+        return;
+    s->retiring = true;
+    s->place->sessions--;
+    s->place->retiring++;
+}
+
 static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
                                 enum dial_status status, const char *error)
 {
@@ -113,8 +114,10 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
     pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
-    history_failure(pool->room->history, now(pool), pool->upstream->name, error);
-    first = trouble_dial_failed(pool->trouble, now(pool), waited(pool), s->place->label, error);
+    tell_down(pool, error);
+    history_failure(pool->room->history, pool_now(pool), pool->upstream->name, error);
+    first =
+        trouble_dial_failed(pool->trouble, pool_now(pool), waited(pool), s->place->label, error);
     if (first && (status == DIAL_AUTHENTICATION || status == DIAL_HOST_KEY))
         log_warning("upstream %s: %s is dialled rarely until a person has mended that",
                     pool->upstream->name, s->place->label);
@@ -140,18 +143,21 @@ static void on_dialled(void *arg, int slot, enum dial_status status, struct logg
 
     s->attempt = NULL;
     if (logged_in == NULL) {
-        pool_report_failure(pool, s, status, error);
-        s->place->sessions--;
-        slot_clear(s);
+        if (slot == pool->extra)
+            log_debug("upstream %s: %s: %s", pool->upstream->name, s->place->label, error);
+        else
+            pool_report_failure(pool, s, status, error);
+        pool_slot_end(pool, slot);
         session_table_set_slot(pool->table, slot, SLOT_EMPTY);
         set_failing(pool, status);
+        pool_hosts_failed(pool);
     } else {
         atomic_store(&pool->table->failing, DIAL_OK);
         atomic_store(&pool->table->asks_anew, logged_in_info(logged_in)->asks_anew);
         free(pool->error);
         pool->error = NULL;
         worker = worker_for_slot(pool, slot);
-        s->since = now(pool);
+        s->since = pool_now(pool);
         s->idle_since = 0;
         s->info = mem_zalloc(sizeof(*s->info));
         *s->info = *logged_in_info(logged_in);
@@ -167,7 +173,7 @@ static void on_retry(struct deadline *deadline)
     pool_fill(container_of(deadline, struct pool, retry));
 }
 
-static int empty_slot(const struct pool *pool)
+int pool_empty_slot(const struct pool *pool)
 {
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
         if (session_table_slot_state(pool->table, i) == SLOT_EMPTY)
@@ -177,44 +183,50 @@ static int empty_slot(const struct pool *pool)
 
 /* How many sessions the pool is to have now. Where a person is asked at each login, load is no
  * reason for another session. */
-static unsigned target_size(const struct pool *pool)
+unsigned pool_target_size(const struct pool *pool)
 {
     return places_are_asking(&pool->places) ? pool->upstream->sessions_min : pool->wanted;
 }
 
+void pool_dial(struct pool *pool, int slot, struct place *place)
+{
+    place->sessions++;
+    pool->slots[slot].place = place;
+    session_table_set_slot(pool->table, slot, SLOT_DIALLING);
+    pool->slots[slot].attempt = dial_attempt_start(&(struct dial_attempt_request){
+        .room = pool->room,
+        .config = pool->config,
+        .upstream = pool->upstream,
+        .place = place,
+        .slot = slot,
+        .programs = &pool->slots[slot].programs,
+        .done = on_dialled,
+        .arg = pool,
+    });
+}
+
 /* Dials until the target is reached, counting dials under way. If no host may be dialled now, it is
  * called again when one may. */
-static void pool_fill(struct pool *pool)
+void pool_fill(struct pool *pool)
 {
     unsigned there =
         session_table_count(pool->table, SLOT_UP) + session_table_count(pool->table, SLOT_DIALLING);
-    unsigned wanted = target_size(pool);
+    unsigned wanted = pool_target_size(pool);
     uint64_t wait = UINT64_MAX;
     int slot;
 
     deadline_cancel(&pool->retry);
-    while (there < wanted && (slot = empty_slot(pool)) >= 0) {
-        struct place *place = places_choose(&pool->places, now(pool), clients_wait(pool), &wait);
+    while (there < wanted && (slot = pool_empty_slot(pool)) >= 0) {
+        struct place *place =
+            places_choose(&pool->places, pool_now(pool), clients_wait(pool), &wait);
         if (place == NULL)
             break;
         log_debug("upstream %s: session %d: dialling %s: %u of %u sessions are up or dialled",
                   pool->upstream->name, slot, place->label, there, wanted);
-        place->sessions++;
-        pool->slots[slot].place = place;
-        session_table_set_slot(pool->table, slot, SLOT_DIALLING);
-        pool->slots[slot].attempt = dial_attempt_start(&(struct dial_attempt_request){
-            .room = pool->room,
-            .config = pool->config,
-            .upstream = pool->upstream,
-            .place = place,
-            .slot = slot,
-            .programs = &pool->slots[slot].programs,
-            .done = on_dialled,
-            .arg = pool,
-        });
+        pool_dial(pool, slot, place);
         there++;
     }
-    if (there < wanted)
+    if (there < wanted && pool->places.count > 0)
         deadline_arm(pool->room->loop, &pool->retry, wait != UINT64_MAX ? wait : BUSY_HOST_MS,
                      on_retry);
 }
@@ -242,6 +254,7 @@ static void tell_session(struct pool *pool, int slot, enum event_kind kind, cons
     struct event event = {kind, pool->upstream->name, host, slot, NULL, why};
 
     pool->known_up = events_session(pool->room, &event, pool->known_up, pool_is_up(pool));
+    pool->known_down = !pool->known_up;
 }
 
 /* `why` NULL: the session was meant to end. */
@@ -249,20 +262,23 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
 {
     struct pool_slot *s = &pool->slots[slot];
 
-    s->place->sessions--;
     slot_clear(s);
     probe_session_lost(pool->upstream->name, slot, why != NULL ? why : "");
     if (why == NULL) {
         log_info("upstream %s: session %d closed", pool->upstream->name, slot);
+    } else if (s->place->gone) {
+        log_info("upstream %s: session %d at %s, which has left, ended: %s", pool->upstream->name,
+                 slot, s->place->label, why);
     } else {
         log_warning("upstream %s: session %d lost: %s", pool->upstream->name, slot, why);
         metric_add(&pool->room->by_upstream[pool->table->label].lost, 1);
-        history_failure(pool->room->history, now(pool), pool->upstream->name, why);
-        trouble_lost(pool->trouble, now(pool), waited(pool));
-        if (now(pool) - s->since < SHORT_LIFE_MS)
-            host_backoff_lost(s->place->host, s->since, now(pool));
+        history_failure(pool->room->history, pool_now(pool), pool->upstream->name, why);
+        trouble_lost(pool->trouble, pool_now(pool), waited(pool));
+        if (pool_now(pool) - s->since < SHORT_LIFE_MS)
+            host_backoff_lost(s->place->host, s->since, pool_now(pool));
     }
     tell_session(pool, slot, why != NULL ? EVENT_SESSION_LOST : EVENT_SESSION_CLOSED, why);
+    pool_slot_end(pool, slot);
     pool_fill(pool);
 }
 
@@ -273,31 +289,33 @@ void pool_tick(struct pool *pool)
 
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
         struct pool_slot *s = &pool->slots[i];
-        bool surplus = up > pool->upstream->sessions_max;
+        bool surplus = up > pool->upstream->sessions_max + (pool->extra >= 0);
         asking = asking || (s->attempt != NULL && dial_attempt_is_asking(s->attempt));
         if (session_table_slot_state(pool->table, i) != SLOT_UP)
             continue;
-        if (now(pool) - s->since >= SHORT_LIFE_MS)
+        if (pool_now(pool) - s->since >= SHORT_LIFE_MS)
             host_backoff_well(s->place->host);
         if (atomic_load(&pool->table->slots[i].channels) > 0)
             s->idle_since = 0;
         else if (s->idle_since == 0)
-            s->idle_since = now(pool);
+            s->idle_since = pool_now(pool);
         if (forwards_need(pool->room->forwards, pool->table, i))
             continue;
         if (s->idle_since != 0 && session_table_wants_quiet(pool->table, i))
-            s->idle_since = now(pool); /* (if it were closed, another would be dialled for it) */
-        if (surplus || (up > pool->upstream->sessions_min && s->idle_since != 0 &&
-                        now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
-            /* (Its worker closes it when its last channel has ended.) */
-            session_table_set_slot(pool->table, i, SLOT_RETIRING);
+            s->idle_since =
+                pool_now(pool); /* (if it were closed, another would be dialled for it) */
+        if (surplus ||
+            (up > pool->upstream->sessions_min + (pool->extra >= 0) && s->idle_since != 0 &&
+             pool_now(pool) - s->idle_since >= pool->upstream->idle_ms)) {
+            pool_retire(pool, i);
             up--;
             pool->wanted = clamp(pool, pool->wanted - 1);
         }
     }
     atomic_store(&pool->table->asking, asking);
-    if (up > 0 && up >= target_size(pool)) /* (What was lost may not be needed any more.) */
-        trouble_over(pool->trouble, now(pool), waited(pool), up);
+    if (up > 0 && up >= pool_target_size(pool)) /* (What was lost may not be needed any more.) */
+        trouble_over(pool->trouble, pool_now(pool), waited(pool), up);
+    pool_hosts_tick(pool);
     /* While clients wait an unreachable host is dialled sooner than its backoff says. */
     if (clients_wait(pool))
         pool_fill(pool);
@@ -306,63 +324,18 @@ void pool_tick(struct pool *pool)
 void pool_retry_now(struct pool *pool)
 {
     places_retry_now(&pool->places);
+    if (pool->watch != NULL)
+        srv_watch_ask_now(pool->watch);
     pool_fill(pool);
 }
 
 void pool_forget_waits(struct pool *pool)
 {
     places_forget_waits(&pool->places);
+    if (pool->watch != NULL)
+        srv_watch_ask_now(pool->watch);
     atomic_store(&pool->table->failing, DIAL_OK);
     pool_fill(pool);
-}
-
-bool pool_is_up(const struct pool *pool)
-{
-    return session_table_count(pool->table, SLOT_UP) > 0;
-}
-
-void pool_state(const struct pool *pool, struct pool_state *state)
-{
-    const struct deadline *retry_at = &pool->retry;
-
-    *state = (struct pool_state){
-        .up = session_table_count(pool->table, SLOT_UP),
-        .dialling = session_table_count(pool->table, SLOT_DIALLING),
-        .wanted = pool->wanted,
-        .waiting = atomic_load(&pool->table->waiting),
-        .error = pool->error,
-        .retrying = retry_at->queue != NULL,
-    };
-    if (state->retrying && retry_at->due > now(pool))
-        state->retry_ms = retry_at->due - now(pool);
-}
-
-bool pool_session(const struct pool *pool, int slot, struct pool_session *session)
-{
-    const struct session_slot *b = &pool->table->slots[slot];
-    const struct pool_slot *s = &pool->slots[slot];
-    enum slot_state state = session_table_slot_state(pool->table, slot);
-
-    if (state == SLOT_EMPTY)
-        return false;
-    *session = (struct pool_session){
-        .state = state,
-        .host = s->place->label,
-        .worker = atomic_load(&b->worker),
-        .channels = atomic_load(&b->channels),
-        .asking = s->attempt != NULL && dial_attempt_is_asking(s->attempt),
-        .round_trip_ms = -1,
-        .up_ms = s->attempt == NULL ? now(pool) - s->since : 0,
-        .info = s->info,
-    };
-    if (state == SLOT_DIALLING) /* (the figures are those of the session before) */
-        return true;
-    session->rate = atomic_load(&b->rate);
-    session->overdue = atomic_load(&b->overdue);
-    session->round_trip_ms = atomic_load(&b->round_trip_ms);
-    session->bytes_in = atomic_load(&b->bytes_in);
-    session->bytes_out = atomic_load(&b->bytes_out);
-    return true;
 }
 
 static void apply_limits(struct pool *pool)
@@ -384,7 +357,9 @@ struct pool *pool_new(struct pool_room *room, struct config *config,
     pool->table = session_table_new(upstream->name, pool);
     pool->table->label = label_of_upstream(room->workers->labels, upstream->name);
     pool->trouble = trouble_new(upstream->name);
+    pool->extra = -1;
     places_init(&pool->places, room->hosts, upstream);
+    pool_hosts_start(pool);
     apply_limits(pool);
     pool_fill(pool);
     return pool;
@@ -401,20 +376,29 @@ void pool_update(struct pool *pool, struct config *config, const struct config_u
     pool_fill(pool);
 }
 
+/* Its session, if it has one, ends with its last channel. */
+static void slot_abandon(struct pool *pool, int slot)
+{
+    struct pool_slot *s = &pool->slots[slot];
+
+    if (session_table_slot_state(pool->table, slot) == SLOT_EMPTY)
+        return;
+    if (s->attempt != NULL) {
+        dial_attempt_cancel(s->attempt);
+        session_table_set_slot(pool->table, slot, SLOT_EMPTY);
+    } else {
+        session_table_set_slot(pool->table, slot, SLOT_RETIRING);
+        dial_programs_leave(&s->programs);
+    }
+    pool_slot_end(pool, slot);
+}
+
 void pool_free(struct pool *pool)
 {
     deadline_cancel(&pool->retry);
-    for (int i = 0; i < SESSION_TABLE_SLOTS; i++) {
-        if (pool->slots[i].attempt != NULL) {
-            dial_attempt_cancel(pool->slots[i].attempt);
-            slot_clear(&pool->slots[i]);
-            session_table_set_slot(pool->table, i, SLOT_EMPTY);
-        } else if (session_table_slot_state(pool->table, i) != SLOT_EMPTY) {
-            session_table_set_slot(pool->table, i, SLOT_RETIRING);
-            dial_programs_leave(&pool->slots[i].programs);
-        }
-        free(pool->slots[i].info);
-    }
+    srv_watch_free(pool->watch);
+    for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
+        slot_abandon(pool, i);
     pool->table->pool = NULL;
     session_table_unref(pool->table);
     config_unref(pool->config);
@@ -454,10 +438,12 @@ static void on_slot_up(struct session_table *table, int slot)
     log_info("upstream %s: session %d up (%s, worker %d)", table->upstream, slot,
              pool->slots[slot].place->label, atomic_load(&table->slots[slot].worker));
     post_quantum_tell(&pool->kex_told, pool->upstream, pool->slots[slot].info);
-    trouble_over(pool->trouble, now(pool), waited(pool), session_table_count(pool->table, SLOT_UP));
+    trouble_over(pool->trouble, pool_now(pool), waited(pool),
+                 session_table_count(pool->table, SLOT_UP));
     forwards_session_up(pool->room->forwards, table);
     tell_session(pool, slot, EVENT_SESSION_UP, NULL);
     pool->room->up(pool->room, pool->upstream);
+    pool_hosts_session_up(pool, slot);
 }
 
 static void on_slot_lost(struct session_table *table, int slot, const char *why)

@@ -101,6 +101,20 @@ struct pool_session {
 };
 bool pool_session(const struct pool *pool, int slot, struct pool_session *session);
 
+/* One of its hosts, by a number from 0 on; false: there are no more. */
+struct pool_host {
+    const char *name; /* as it is named in the log; valid until the pool is touched */
+    unsigned priority;
+    unsigned weight;
+    unsigned sessions; /* up or being dialled */
+    bool down;         /* the last dial there failed */
+};
+bool pool_host(const struct pool *pool, size_t number, struct pool_host *host);
+
+/* The SRV records that name its hosts; false: the configuration does. */
+struct srv_watch_state;
+bool pool_srv(const struct pool *pool, struct srv_watch_state *state);
+
 /* Whether a session is up. */
 bool pool_is_up(const struct pool *pool);
 

@@ -4,6 +4,7 @@
 #include "base/exit_status.h"
 #include "base/mem.h"
 #include "conf/serialise.h"
+#include "conf/types.h"
 #include "base/slow_copies.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_parts.h"
@@ -13,6 +14,7 @@
 #include "io/packets.h"
 #include "io/sandbox.h"
 #include "io/ssh_agent.h"
+#include "io/system_files.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -20,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -39,6 +42,23 @@ static char *next_text(struct keeper_message *message)
     struct span text = keeper_message_text(message);
 
     return text.length > 0 ? mem_strndup((const char *)text.bytes, text.length) : NULL;
+}
+
+/* What --try names. (With it -W is no connection, but a place that a channel is to lead to.) */
+static void take_trial(struct beginning *b, uint32_t flags, struct keeper_message *message)
+{
+    struct gateway_options *o = &b->options;
+    char *names = next_text(message);
+    char *next = names;
+    const char *name;
+
+    o->tries = (flags & KEEPER_FLAG_TRY) != 0;
+    o->try_json = (flags & KEEPER_FLAG_JSON) != 0;
+    if (b->stdio_target.host != NULL || b->stdio_target.path != NULL)
+        o->try_target = &b->stdio_target;
+    while ((name = strsep(&next, "\n")) != NULL)
+        string_list_append(&o->try_upstreams, mem_strdup(name));
+    free(names);
 }
 
 static void take_start(struct beginning *b, struct keeper_message *message, int *fd)
@@ -62,6 +82,7 @@ static void take_start(struct beginning *b, struct keeper_message *message, int 
     b->stdio_target.host = next_text(message);
     b->stdio_target.path = next_text(message);
     b->stdio_target.port = (uint16_t)message->numbers[3];
+    take_trial(b, flags, message);
     if ((flags & KEEPER_FLAG_STDIO) != 0) {
         o->stdio = &b->stdio_target;
         o->stdio_via = b->stdio_via;
@@ -108,6 +129,7 @@ static bool wait_for_beginning(struct beginning *b)
 static void beginning_clear(struct beginning *b)
 {
     given_sockets_clear(&b->sockets);
+    string_list_clear(&b->options.try_upstreams);
     free(b->stdio_via);
     free(b->stdio_target.host);
     free(b->stdio_target.path);
@@ -166,6 +188,7 @@ static bool enter_sandbox(const struct config *config)
     if (wish == CONFIG_SANDBOX_OFF)
         return true;
     prepare_libraries();
+    system_files_hold();
     lack = sandbox_enter();
     if (lack == NULL)
         return true;
@@ -180,10 +203,19 @@ static bool enter_sandbox(const struct config *config)
     return wish != CONFIG_SANDBOX_REQUIRE;
 }
 
+/* Only trials dial, and those that need a jump host's session. */
+static void dial_when_asked(struct config *config)
+{
+    for (size_t i = 0; i < config->upstream_count; i++)
+        config->upstreams[i].sessions_min = 0;
+}
+
 /* NULL: that it cannot start was said, and `status` may be another one for the process. */
 static struct gateway *start_gateway(struct beginning *b, int *status)
 {
     gateway_apply_log(&b->options, b->config);
+    if (b->options.tries)
+        dial_when_asked(b->config);
     if (!enter_sandbox(b->config)) {
         config_unref(b->config);
         *status = EX_CONFIG;

@@ -98,7 +98,8 @@ void gateway_change_pools(struct gateway *g, struct config *config)
     g->generation = generation_new(config, tables, g->workers.labels);
     g->room.generation = g->generation;
     listeners_assign(g->listeners, g->generation);
-    forwards_change(g->room.forwards, g->generation);
+    if (!g->options.tries)
+        forwards_change(g->room.forwards, g->generation);
     free(tables);
 }
 
@@ -161,8 +162,6 @@ static void after_reload(struct gateway *g, const struct config_gateway *before)
     gateway_apply_held(g, config);
     for (size_t i = 0; i < g->pool_count; i++)
         pool_forget_waits(g->pools[i]);
-    resolver_flush(g->room.resolver);
-    workers_send_flush(&g->workers);
     gateway_log_notices(config);
     warn_of_lost_file();
     if (config->file != NULL)
@@ -192,8 +191,14 @@ bool gateway_apply(void *gateway, const struct config_change_result *change,
 {
     struct gateway *g = gateway;
     struct config_gateway before = g->generation->config->gateway; /* (no pointer of it is used) */
-    bool ok = change->config != NULL && take_into_use(g, change, error);
+    bool ok;
 
+    /* (Before a new host is dialled: its name is asked for as this machine has it now.) */
+    if (change->reload && change->config != NULL) {
+        resolver_flush(g->room.resolver);
+        workers_send_flush(&g->workers);
+    }
+    ok = change->config != NULL && take_into_use(g, change, error);
     if (!change->reload)
         return ok;
     for (size_t i = 0; i < change->problems->count; i++)

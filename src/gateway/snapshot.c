@@ -4,10 +4,12 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "conf/forward_spec.h"
+#include "conf/upstream_host.h"
 #include "control/protocol.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/history.h"
 #include "gateway/readiness.h"
+#include "gateway/srv_watch.h"
 #include "session/post_quantum.h"
 
 #include <string.h>
@@ -70,6 +72,36 @@ static const char *upstream_state(const struct pool_state *state, bool asking)
                                  : "down";
 }
 
+/* The hosts that SRV records name, added by name to `hosts`, too; null where the configuration
+ * names them. */
+static json_t *srv_json(const struct pool *pool, json_t *hosts)
+{
+    struct srv_watch_state state;
+    struct pool_host host;
+    json_t *object;
+    json_t *targets;
+
+    if (!pool_srv(pool, &state))
+        return json_null();
+    object = json_object();
+    targets = json_array();
+    for (size_t i = 0; pool_host(pool, i, &host); i++) {
+        json_t *target = json_object();
+        put_text(target, "host", host.name);
+        put_number(target, "priority", host.priority);
+        put_number(target, "weight", host.weight);
+        put_number(target, "sessions", host.sessions);
+        put_text(target, "state", host.down ? "down" : host.sessions > 0 ? "up" : "idle");
+        json_array_append_new(targets, target);
+        json_array_append_new(hosts, json_text(host.name));
+    }
+    put_text(object, "name", state.service);
+    put_text(object, "error", state.error);
+    put_number(object, "next_ms", state.next_ms);
+    json_object_set_new(object, "targets", targets);
+    return object;
+}
+
 static json_t *upstream_json(const struct pool *pool)
 {
     const struct config_upstream *upstream = pool_upstream(pool);
@@ -82,7 +114,8 @@ static json_t *upstream_json(const struct pool *pool)
     bool asking = false;
 
     pool_state(pool, &state);
-    for (size_t i = 0; i < upstream->hosts.count; i++)
+    json_object_set_new(object, "srv", srv_json(pool, hosts));
+    for (size_t i = 0; i < upstream->hosts.count && upstream_service(upstream) == NULL; i++)
         json_array_append_new(hosts, json_text(upstream->hosts.items[i]));
     for (int i = 0; i < SESSION_TABLE_SLOTS; i++)
         if (pool_session(pool, i, &session)) {

@@ -23,7 +23,7 @@ const char *private_file_read(const char *path, struct buffer *text)
     const char *wrong = file_read(path, SIZE_MAX_BYTES, FILE_REGULAR, text);
 
     if (wrong != NULL)
-        return errno == EFBIG ? "The file is larger than 1 MiB" : wrong;
+        return wrong;
     if (buffer_length(text) > 0) {
         buffer_append_secret(text, "", 1);
         return NULL;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /* Reads a regular file of 1 MiB at most, as ssh(1) reads no larger key files, to `text`, with a NUL
- * behind it. NULL, or why not: static text or strerror's, with errno set to the number of the
- * error, 0 for an empty file. The caller ends `text` by buffer_wipe in each case. */
+ * behind it. NULL, or why not: valid until the thread asks again, with errno set to the number of
+ * the error, 0 for an empty file. The caller ends `text` by buffer_wipe in each case. */
 const char *private_file_read(const char *path, struct buffer *text);
 
 /* Whether another program may open the file by its name: it is a regular file of 1 MiB at most. */

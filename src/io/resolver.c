@@ -443,3 +443,18 @@ void resolver_counts(const struct resolver *resolver, struct resolver_counts *co
 {
     *counts = resolver->counts;
 }
+
+struct loop *resolver_loop(const struct resolver *resolver)
+{
+    return resolver->loop;
+}
+
+struct dns *resolver_dns(const struct resolver *resolver)
+{
+    return resolver->dns;
+}
+
+uint64_t resolver_timeout_ms(const struct resolver *resolver)
+{
+    return (uint64_t)resolver->options.timeout_ms;
+}

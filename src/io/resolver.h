@@ -58,6 +58,9 @@ struct resolver_counts {
 /* NULL: c-ares could not start (logged). Options are copied. */
 struct resolver *resolver_new(struct loop *loop, const struct resolver_options *options);
 
+/* The loop that it was made for. */
+struct loop *resolver_loop(const struct resolver *resolver);
+
 /* Frees; look-ups under way must have been cancelled. NULL is fine. */
 void resolver_free(struct resolver *resolver);
 

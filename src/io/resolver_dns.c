@@ -9,7 +9,9 @@
 #include "base/hostport.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/system_files.h"
 
+#include <arpa/nameser.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -376,6 +378,10 @@ static int init_channel(struct dns *dns, const struct resolver_options *options)
     mask |=
         ARES_OPT_QUERY_CACHE; /* of size 0: the cache of this file's callers knows resolver_flush */
 #endif
+    if (options->server_count == 0 && system_files_are_held()) {
+        ares.resolvconf_path = (char *)system_file_path(SYSTEM_FILE_RESOLV_CONF); /* (it copies) */
+        mask |= ARES_OPT_RESOLVCONF;
+    }
     if (options->server_count == 0)
         return ares_init_options(&dns->channel, &ares, mask);
 
@@ -441,15 +447,28 @@ void dns_free(struct dns *dns)
     uv_close((uv_handle_t *)&dns->tick, tick_closed);
 }
 
+/* While something is under way. */
+static void start_tick(struct dns *dns)
+{
+    if (!uv_is_active((uv_handle_t *)&dns->tick))
+        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+}
+
 void dns_ask(struct dns *dns, const char *name, int family, ares_addrinfo_callback done, void *arg)
 {
     /* Unsorted, because c-ares sorts by connecting datagram sockets to the addresses. */
     const struct ares_addrinfo_hints hints = {
         .ai_family = family,
-        .ai_flags = ARES_AI_NOSORT,
+        .ai_flags = ARES_AI_NOSORT |
+                    (dns->servers == NULL && system_files_are_held() ? ARES_AI_ENVHOSTS : 0),
     };
 
-    if (!uv_is_active((uv_handle_t *)&dns->tick))
-        uv_timer_start(&dns->tick, on_tick, dns->tick_ms, dns->tick_ms);
+    start_tick(dns);
     ares_getaddrinfo(dns->channel, name, NULL, &hints, done, arg);
+}
+
+void dns_query(struct dns *dns, const char *name, int type, ares_callback done, void *arg)
+{
+    start_tick(dns);
+    ares_query(dns->channel, name, ns_c_in, type, done, arg);
 }

@@ -18,7 +18,7 @@ char *sandbox_enter(void);
 bool sandbox_is_left_out(void);
 
 /* A file that this process could read when it locked itself and cannot any more, as another one has
- * its name now; NULL: there is none. Any thread. */
+ * its name now; NULL: there is none. (Those of io/system_files.h are left out.) Any thread. */
 const char *sandbox_lost_file(void);
 
 /* The parts. False: the kernel, or the build, has not got it, and `lack` says so, as above. */

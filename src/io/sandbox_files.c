@@ -2,6 +2,8 @@
  * older than the rights below. Source: landlock(7) and Documentation/userspace-api/landlock.rst. */
 #include "io/sandbox.h"
 
+#include "io/system_files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -161,10 +163,18 @@ bool sandbox_limit_files(const char **lack)
     return ok;
 }
 
+/* Of those that a reload renews. */
+static bool is_system_file(const char *path)
+{
+    return system_files_are_held() &&
+           (strcmp(path, "/etc/hosts") == 0 || strcmp(path, "/etc/resolv.conf") == 0);
+}
+
 const char *sandbox_lost_file(void)
 {
     for (size_t i = 0; i < READABLE; i++)
-        if (was_readable[i] && !can_open(readable[i]) && errno == EACCES)
+        if (was_readable[i] && !is_system_file(readable[i]) && !can_open(readable[i]) &&
+            errno == EACCES)
             return readable[i];
     return NULL;
 }

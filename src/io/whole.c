@@ -100,6 +100,17 @@ static const char *reason(int number)
     return strerror(number);
 }
 
+static const char *too_large(size_t max)
+{
+    static _Thread_local char text[64];
+    size_t mib = max >> 20;
+
+    snprintf(text, sizeof(text), "The file is larger than %zu %s", mib > 0 ? mib : max,
+             mib > 0 ? "MiB" : "bytes");
+    errno = EFBIG;
+    return text;
+}
+
 /* Reads to the end of the file, or to more than `max` bytes. */
 static const char *read_to_end(int fd, size_t max, size_t expected, struct buffer *bytes)
 {
@@ -111,7 +122,7 @@ static const char *read_to_end(int fd, size_t max, size_t expected, struct buffe
         if (got > 0)
             buffer_commit(bytes, (size_t)got);
         if (buffer_length(bytes) > max)
-            return reason(EFBIG);
+            return too_large(max);
         room = got > 0 && (size_t)got < room ? room - (size_t)got : READ_STEP;
     } while (got > 0 || (got < 0 && errno == EINTR));
     return got < 0 ? reason(errno) : NULL;
@@ -133,7 +144,7 @@ const char *descriptor_read(int fd, size_t max, enum file_kind kind, struct buff
         return kind == FILE_REGULAR ? "Not a regular file" : "Neither a regular file nor a device";
     }
     if (S_ISREG(status.st_mode) && (uint64_t)status.st_size > max)
-        return reason(EFBIG);
+        return too_large(max);
     if (S_ISREG(status.st_mode))
         expected = (size_t)status.st_size;
     return read_to_end(fd, max, expected, bytes);

@@ -32,7 +32,8 @@ enum file_kind {
 
 /* Appends all of an open file to `bytes`, `max` bytes at the most. As room for the whole file is
  * taken first, no part of a file of stable size is left in memory that was given back. NULL, or the
- * reason in words (static text or strerror's), with errno set to its number. */
+ * reason in words (valid until the thread asks again), with errno set to its number. A `max` of a
+ * MiB and more is of whole ones, as the reason names it. */
 const char *descriptor_read(int fd, size_t max, enum file_kind kind, struct buffer *bytes);
 
 /* The same for a file by its name. A name that leads to a terminal does not make it the

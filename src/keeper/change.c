@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Requests. */
 
@@ -70,6 +71,8 @@ static void make_reloaded(const struct change_sources *sources, struct config *b
     sources->find_hosts(config);
     if (config->gateway.control != NULL && !same_control(base, config))
         result->holder.peer = control_probe(config->gateway.control, &result->holder.pid);
+    for (enum system_file file = 0; file < SYSTEM_FILES; file++)
+        result->files[file] = system_file_copy(file);
     result->config = config;
 }
 
@@ -144,10 +147,20 @@ static void make_with_forwards(struct config *base, const struct change_request 
     result->config = config;
 }
 
+void change_result_clear(struct change_result *result)
+{
+    for (enum system_file file = 0; file < SYSTEM_FILES; file++)
+        if (result->files[file] >= 0)
+            close(result->files[file]);
+    config_unref(result->config);
+    config_problems_clear(&result->problems);
+    *result = (struct change_result){.files = {-1, -1}};
+}
+
 void change_make(const struct change_sources *sources, struct config *base,
                  const struct change_request *request, int connection, struct change_result *result)
 {
-    *result = (struct change_result){0};
+    *result = (struct change_result){.files = {-1, -1}};
     if (request->kind == CONFIG_RELOAD)
         make_reloaded(sources, base, connection, result);
     else

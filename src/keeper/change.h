@@ -5,6 +5,7 @@
 
 #include "conf/forward_words.h"
 #include "conf/options.h"
+#include "io/system_files.h"
 #include "keeper/bound_sockets.h"
 #include "wire/keeper.h"
 
@@ -27,6 +28,7 @@ struct change_result {
     struct config *config;           /* a reference; NULL: there is none, and the rest says why */
     struct config_problems problems; /* of the file */
     char error[CHANGE_ERROR_MAX];
+    int files[SYSTEM_FILES];      /* copies, for a reload; -1: there is none */
     struct control_holder holder; /* of the control socket's path, if that has changed */
 };
 
@@ -39,6 +41,9 @@ struct change_sources {
     char *const *argv; /* of a command line; NULL: it is not read again */
     find_hosts_fn *find_hosts;
 };
+
+/* Frees what it has. */
+void change_result_clear(struct change_result *result);
 
 /* Makes the configuration from `base`, which is in use. Waits for files, and for programs until the
  * socket `connection` is shut down (-1: never). Any thread that may block. */

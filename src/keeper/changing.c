@@ -41,8 +41,7 @@ static void changing_discard(struct keeper_change *change)
     deadline_cancel(&change->patience);
     change_request_clear(&change->request);
     config_unref(change->base);
-    config_unref(change->result.config);
-    config_problems_clear(&change->result.problems);
+    change_result_clear(&change->result);
     free(change);
     k->change = NULL;
 }
@@ -54,6 +53,16 @@ static void changing_thread(void *arg)
     change_make(&change->keeper->sources, change->base, &change->request, change->connection,
                 &change->result);
     mailbox_post(change->keeper->mailbox, &change->message);
+}
+
+/* (Each is closed once it is sent.) */
+static void send_system_files(struct gateway_child *child, struct change_result *result)
+{
+    for (uint32_t file = 0; file < SYSTEM_FILES; file++) {
+        if (result->files[file] >= 0)
+            child_send(child, KEEPER_FILE, &file, NULL, 0, result->files[file]);
+        result->files[file] = -1;
+    }
 }
 
 /* (The configuration is sent, also if some socket cannot be had: then without it.) */
@@ -73,6 +82,7 @@ static void changing_offer(struct keeper_change *change)
     if (result->config != NULL) {
         bound_sockets_remove_paths(k->sockets);
         child_send_sockets(k->current);
+        send_system_files(k->current, result);
     }
     child_send_config(k->current, change->serial, result->config, result->error, &result->problems);
     change->offered = true;
@@ -107,6 +117,7 @@ bool changing_begin(struct keeper *k, struct keeper_message *message)
 
     change->message = (struct message){.run = changing_made, .drop = changing_dropped};
     change->keeper = k;
+    change->result = (struct change_result){.files = {-1, -1}};
     change->serial = message->numbers[0];
     change->connection = -1;
     if (k->change != NULL || !change_request_read(message, &change->request)) {

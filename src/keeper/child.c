@@ -123,6 +123,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         forward_sockets_keep(k->forward_sockets, NULL);
         return true;
     case GATEWAY_SERVICE: return service_line_open(k->current, fd);
+    case GATEWAY_EVENT: return on_change_event(k->on_change, child_config(k->current), message);
     case KEEPER_START:
     case KEEPER_SOCKET:
     case KEEPER_CONFIG:
@@ -131,6 +132,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
     case KEEPER_DETACH:
     case KEEPER_LISTEN:
     case KEEPER_RETIRE:
+    case KEEPER_FILE:
     case KEEPER_MESSAGE_KINDS: break;
     }
     return false;
@@ -147,6 +149,8 @@ static bool take_other_message(struct gateway_child *child, struct keeper_messag
         return service_line_open(child, fd);
     if (message->kind == GATEWAY_LOGIN)
         login_lines_add(child, message, fd);
+    if (message->kind == GATEWAY_EVENT && child == k->successor)
+        return on_change_event(k->on_change, child_config(child), message);
     return message->kind != GATEWAY_CHANGE || child->retired;
 }
 
@@ -199,6 +203,7 @@ static void current_died(struct keeper *k, uint64_t age, int number)
 
     if (is_replaceable(k)) {
         log_error("%s: another one is started", what);
+        on_change_gateway_died(k->on_change, what);
         deadline_arm(k->loop, &k->restart, age < RESTART_MS ? RESTART_MS - age : 1, on_restart);
     } else {
         keeper_report_failure(k, what);

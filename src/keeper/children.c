@@ -100,6 +100,18 @@ void child_send_config(struct gateway_child *child, uint32_t serial, const struc
     child_send(child, KEEPER_CONFIG, (const uint32_t[]){serial, config != NULL}, &error, 1, fd);
 }
 
+/* A name a line; the caller frees. */
+static char *lines_of_names(const struct string_list *names)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < names->count; i++) {
+        buffer_append(&text, "\n", i > 0);
+        buffer_append(&text, names->items[i], strlen(names->items[i]));
+    }
+    return text_take(&text);
+}
+
 static void send_start(struct gateway_child *child)
 {
     const struct keeper *k = child->keeper;
@@ -110,11 +122,14 @@ static void send_start(struct gateway_child *child)
                      (o->stdio ? KEEPER_FLAG_STDIO : 0) |
                      (k->sources.argv != NULL ? KEEPER_FLAG_READS_AGAIN : 0) |
                      (k->log_fd != STDERR_FILENO ? KEEPER_FLAG_LOG_FILE : 0) |
-                     (k->up ? KEEPER_FLAG_UP : 0);
+                     (k->up ? KEEPER_FLAG_UP : 0) | (o->tries ? KEEPER_FLAG_TRY : 0) |
+                     (o->json ? KEEPER_FLAG_JSON : 0);
     const uint32_t numbers[] = {(uint32_t)getpid(), o->verbose, flags, to->port};
-    const char *const texts[] = {o->stdio_via, to->host, to->path};
+    char *tries = lines_of_names(&o->try_upstreams);
+    const char *const texts[] = {o->stdio_via, to->host, to->path, tries};
 
-    child_send(child, KEEPER_START, numbers, texts, 3, copy_of_descriptor(k->log_fd));
+    child_send(child, KEEPER_START, numbers, texts, 4, copy_of_descriptor(k->log_fd));
+    free(tries);
 }
 
 void child_condemn(struct gateway_child *child, const char *what)

@@ -30,8 +30,13 @@ static bool write_text(int fd, const struct forward_record *record)
     char *text =
         mem_printf("%s\n%s\n%lu\n", record->master, record->bind, (unsigned long)record->port);
     size_t length = strlen(text);
-    bool written = length < RECORD_MAX && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-                   write(fd, text, length) == (ssize_t)length;
+    bool written = false;
+
+    errno = ENAMETOOLONG;
+    if (length < RECORD_MAX && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        errno = ENOSPC; /* (of a part) */
+        written = write(fd, text, length) == (ssize_t)length;
+    }
 
     free(text);
     return written;
@@ -53,8 +58,10 @@ static bool give_name(int fd, const struct forward_record *record, const char *f
 {
     if (!write_text(fd, record))
         return false;
+    if (!is_locked(name))
+        return rename(fresh, name) == 0;
     errno = EADDRINUSE;
-    return !is_locked(name) && rename(fresh, name) == 0;
+    return false;
 }
 
 /* (It gets its name once it is locked and whole.) */

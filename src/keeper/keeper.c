@@ -303,6 +303,7 @@ static bool keeper_start(struct keeper *k)
     k->checks = password_checks_new(k->loop, k->mailbox);
     k->commands = proxy_commands_new(k->loop);
     k->masters = keeper_masters_new(k);
+    k->on_change = on_change_new(k);
     k->program = own_program_path();
     k->keys = start_key_agent();
     k->sockets = bound_sockets_new();
@@ -312,7 +313,7 @@ static bool keeper_start(struct keeper *k)
         return false;
     if (getenv(UPGRADE_STATE) != NULL)
         return keeper_take_over(k);
-    if (!bind_sockets(k))
+    if (!k->options->tries && !bind_sockets(k))
         return false;
     forward_sockets_clean(k->forward_sockets, k->config);
     k->sources.find_hosts(k->config);
@@ -331,6 +332,7 @@ static void keeper_free(struct keeper *k)
     deadline_cancel(&k->patience);
     child_free(k->current);
     password_checks_free(k->checks);
+    on_change_free(k->on_change);
     keeper_masters_end(k->masters);
     proxy_commands_free(k->commands);
     signals_free(k->signals);

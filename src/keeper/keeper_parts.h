@@ -11,6 +11,7 @@
 #include "io/signals.h"
 #include "keeper/keeper.h"
 #include "keeper/key_agent.h"
+#include "keeper/on_change.h"
 #include "keeper/password_checks.h"
 
 struct forward_sockets;
@@ -75,6 +76,7 @@ struct keeper {
     struct deadline patience;       /* with gateways that are to end */
     struct keeper_upgrade *upgrade; /* under way; NULL: none */
 
+    struct on_change *on_change;
     struct keeper_change *change;   /* under way; NULL: none */
     LIST_HEAD(, keeper_line) lines; /* login lines */
     struct key_agent *keys;

@@ -42,6 +42,7 @@ struct login {
     struct identities identities;
     bool has_prepared;   /* they were found before they were asked for */
     bool has_identities; /* they were asked for */
+    char accepted[256];  /* why the host key was accepted: "known by FILE:LINE" */
     char error[3072];
 };
 
@@ -55,6 +56,18 @@ __attribute__((format(printf, 3, 4))) static inline enum login_result login_fail
     vsnprintf(login->error, sizeof(login->error), format, arguments);
     va_end(arguments);
     return result;
+}
+
+/* Notes why the host key was accepted. Returns LOGIN_OK. */
+__attribute__((format(printf, 2, 3))) static inline enum login_result login_accept_key(
+    struct login *login, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(login->accepted, sizeof(login->accepted), format, arguments);
+    va_end(arguments);
+    return LOGIN_OK;
 }
 
 /* login_serve.c */

@@ -40,7 +40,7 @@ static enum login_result verify_pins(struct host_key_question *q)
 
     for (size_t i = 0; i < pins->count; i++)
         if (strcmp(pins->items[i], q->fingerprint) == 0)
-            return LOGIN_OK;
+            return login_accept_key(q->l, "pinned by host_key");
     return login_fail(q->l, LOGIN_BAD_HOST_KEY,
                       "host key %s of %s is not among those that host_key names (%s%s)",
                       q->fingerprint, q->l->host.name, pins->count > 0 ? pins->items[0] : "none",
@@ -102,11 +102,13 @@ static enum login_result store_key(struct host_key_question *q)
     switch (
         host_key_store(&q->known, &q->key, l->upstream->hash_known_hosts, l->asker.line, error)) {
     case HOST_KEY_STORED:
+        login_accept_key(l, "new, and added to %s", path);
         log_info("%s: key %s: %s", l->host.name, q->fingerprint, text_added);
         ask_show(&l->asker, warning);
         break;
-    case HOST_KEY_KNOWN_BY_NOW: break;
+    case HOST_KEY_KNOWN_BY_NOW: login_accept_key(l, "known by %s", path); break;
     case HOST_KEY_NOT_STORED:
+        login_accept_key(l, "new, and accepted until adit ends: %s: %s", path, error);
         log_warning("%s: host key %s cannot be stored in %s: %s", l->host.name, q->fingerprint,
                     path, error);
         break;
@@ -210,7 +212,7 @@ static enum login_result decide_unknown(struct host_key_question *q)
 
     secret_free(accepted);
     if (same)
-        return LOGIN_OK;
+        return login_accept_key(q->l, "accepted at an earlier login");
     switch (q->l->upstream->host_key) {
     case HOST_KEY_ACCEPT_NEW:
     case HOST_KEY_ANY: return store_key(q);
@@ -264,9 +266,9 @@ static enum login_result verify_key(struct host_key_question *q)
     if (q->l->upstream->host_key == HOST_KEY_PINNED)
         return verify_pins(q);
     if (is_exempt(q->l))
-        return LOGIN_OK;
+        return login_accept_key(q->l, "not checked: NoHostAuthenticationForLocalhost");
     switch (q->answer.verdict) {
-    case KNOWN_HOSTS_MATCH: return LOGIN_OK;
+    case KNOWN_HOSTS_MATCH: return login_accept_key(q->l, "known by %s", q->answer.place);
     case KNOWN_HOSTS_UNKNOWN: return decide_unknown(q);
     case KNOWN_HOSTS_CHANGED:
     case KNOWN_HOSTS_REVOKED: break;

@@ -118,7 +118,7 @@ static bool judge_host_key(struct login *l, const struct login_message *request,
     l->has_files = false;
     l->error[0] = '\0';
     reply->numbers[0] = login_host_key(l, request->texts[0]);
-    reply->text = mem_strdup(l->error);
+    reply->text = mem_strdup(reply->numbers[0] == LOGIN_OK ? l->accepted : l->error);
     return true;
 }
 

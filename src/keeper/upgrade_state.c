@@ -150,6 +150,7 @@ bool upgrade_state_save(const struct keeper *k)
     line(&out, "state", (const uint64_t[]){k->up, k->left_terminal, k->had_terminal}, 3);
     line(&out, "config", (const uint64_t[]){(uint64_t)config}, 1);
     hand_all(&to);
+    on_change_save(k->on_change, &out);
     buffer_append(&out, "end\n", 4);
     fd = inherited_file(text_take(&out));
     if (fd < 0) {
@@ -327,6 +328,10 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return take_state_master(k, words);
     if (strcmp(name, "left") == 0)
         return take_left_command(k, words);
+    if (strcmp(name, "change") == 0)
+        return on_change_restore(k->on_change, words);
+    if (strcmp(name, "change-program") == 0)
+        return on_change_restore_program(k->on_change, words);
     if (strcmp(name, "end") == 0)
         return true;
     child = take_child(k, words);

@@ -16,16 +16,26 @@
 
 #include <stdbool.h>
 
+/* How far a login has come. */
+enum login_step {
+    LOGIN_STEP_FILES,        /* the files of known host keys are read */
+    LOGIN_STEP_KEY_EXCHANGE, /* the server is greeted, and keys are exchanged */
+    LOGIN_STEP_HOST_KEY,     /* its host key is judged */
+    LOGIN_STEP_USER,         /* the user logs in */
+};
+
 /* What was agreed with the server; every text may be empty. */
 struct connection_info {
+    enum login_step step;          /* the last that was begun */
     char local[HOSTPORT_TEXT_MAX]; /* "192.0.2.1:50000"; empty: the connection is no TCP of ours */
     char remote[HOSTPORT_TEXT_MAX];
     char user[64];
     char server[128]; /* its software: "SSH-2.0-OpenSSH_9.2p1 Debian-2" */
     char kex[64];
-    char library[64];      /* what speaks SSH here: "libssh 0.10.6"; and whether that has a */
-    bool has_post_quantum; /* post-quantum key exchange (session/post_quantum.h) */
-    char host_key[128];    /* "ssh-ed25519 SHA256:..." */
+    char library[64];         /* what speaks SSH here: "libssh 0.10.6"; and whether that has a */
+    bool has_post_quantum;    /* post-quantum key exchange (session/post_quantum.h) */
+    char host_key[128];       /* "ssh-ed25519 SHA256:..." */
+    char host_key_known[256]; /* why it was accepted: "known by FILE:LINE" */
     char cipher_in[64];
     char cipher_out[64];
     char mac_in[64]; /* "implicit" or the like where the cipher has its own */
@@ -89,6 +99,9 @@ struct dial_request {
     /* A person may be asked, on the terminal or as SSH_ASKPASS says; without it, nobody but the
      * upstream's own askpass. */
     bool may_ask;
+    /* Gets what was seen of the server before `done` is called, also if the login failed; not after
+     * dial_cancel. NULL: nobody asks. */
+    struct connection_info *seen;
     struct mailbox *reply; /* of the calling thread: `done` is called through it */
     dial_done_fn *done;
     void *arg;

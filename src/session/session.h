@@ -122,6 +122,7 @@ struct session_operations {
     void (*ping)(struct session *session, struct session_ping *ping); /* NULL: it cannot */
     void (*state)(const struct session *session, struct session_state *state);
     void (*tick)(struct session *session);
+    void (*cut)(struct session *session, const char *why);
 };
 
 /* Ends it with SSH_MSG_DISCONNECT and frees it. Channels must be gone and opens cancelled, unless
@@ -281,6 +282,13 @@ static inline void session_state(const struct session *session, struct session_s
 static inline void session_tick(struct session *session)
 {
     session->operations->tick(session);
+}
+
+/* Ends it with all its channels, as if it were lost: `lost` is called later in the turn. `why` is a
+ * constant. */
+static inline void session_cut(struct session *session, const char *why)
+{
+    session->operations->cut(session, why);
 }
 
 #endif

@@ -309,6 +309,7 @@ enum dial_status handshake_authenticate(struct handshake *h)
     struct authentication a = {.h = h, .user = login_user(h)};
     enum dial_status status = DIAL_AUTHENTICATION;
 
+    h->info.step = LOGIN_STEP_USER;
     snprintf(h->info.user, sizeof(h->info.user), "%s", a.user);
     if (login_check_password(h, &a.has_password, &status))
         status = judge_answer(&a, run_methods(&a));

@@ -38,6 +38,7 @@ struct libssh_dial {
     /* What the thread found; read after it was joined. */
     enum dial_status status;
     struct logged_in *logged_in;
+    struct connection_info seen;
     char error[sizeof(((struct handshake *)0)->error)];
 };
 
@@ -138,6 +139,7 @@ static void dial_thread(void *arg)
     ssh_set_log_level(SSH_LOG_PACKET); /* for handshake_heard */
     log_in(d, &h);
     memcpy(d->error, h.error, sizeof(d->error));
+    d->seen = h.info;
     ssh_string_free_char(h.banner);
     login_requests_clear(&h.requests);
     host_proof_clear(&h.proof);
@@ -170,6 +172,8 @@ static void dial_ended(struct message *message, void *owner)
     joined(d);
     logged_in = d->logged_in;
     d->logged_in = NULL;
+    if (!d->cancelled && d->request.seen != NULL)
+        *d->request.seen = d->seen;
     if (d->cancelled)
         logged_in_free(logged_in);
     else

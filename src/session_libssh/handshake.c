@@ -133,17 +133,22 @@ static void copy_found(char *text, size_t size, const char *found)
 }
 #define COPY(text, found) copy_found(text, sizeof(text), found)
 
-static void gather_info(struct handshake *h)
+static void gather_addresses(struct handshake *h)
 {
-    struct connection_info *info = &h->info;
     char address[IP_TEXT_MAX];
     uint16_t port;
     struct ip ip;
 
     if (find_address(h, getsockname, &ip, &port))
-        hostport_format(ip_format(&ip, address), port, info->local);
+        hostport_format(ip_format(&ip, address), port, h->info.local);
     if (find_address(h, getpeername, &ip, &port))
-        hostport_format(ip_format(&ip, address), port, info->remote);
+        hostport_format(ip_format(&ip, address), port, h->info.remote);
+}
+
+static void gather_info(struct handshake *h)
+{
+    struct connection_info *info = &h->info;
+
     COPY(info->server, ssh_get_serverbanner(h->handle));
     COPY(info->kex, ssh_get_kex_algo(h->handle));
     snprintf(info->library, sizeof(info->library), "libssh %.*s", (int)strcspn(ssh_version(0), "/"),
@@ -162,6 +167,7 @@ static enum dial_status check_post_quantum(struct handshake *h)
 {
     const struct connection_info *info = &h->info;
 
+    h->info.step = LOGIN_STEP_KEY_EXCHANGE;
     if (h->upstream->post_quantum != POST_QUANTUM_REQUIRE || kex_is_post_quantum(info->kex))
         return DIAL_OK;
     return handshake_fail(h, DIAL_TRANSPORT,
@@ -245,15 +251,18 @@ enum dial_status handshake(struct handshake *h, int fd)
         close(fd);
         return handshake_fail(h, DIAL_TRANSPORT, "libssh: no memory for a session");
     }
+    gather_addresses(h);
     status = login_read_files(h, algorithms_follow_known_hosts(h->upstream));
     if (status != DIAL_OK) {
         close(fd);
         return status;
     }
+    h->info.step = LOGIN_STEP_KEY_EXCHANGE;
     status = connect_on(h, fd);
     if (status != DIAL_OK)
         return status;
     gather_info(h);
+    h->info.step = LOGIN_STEP_HOST_KEY;
     status = host_key_verify(h);
     /* (Once it has read a disconnection, libssh waits in vain for whatever it asks.) */
     if (status == DIAL_OK && !ssh_is_connected(h->handle))

@@ -107,6 +107,9 @@ enum dial_status login_judge_host_key(struct handshake *h, const uint8_t *blob, 
                                      .texts = {{blob, length}, login_span(address)},
                                  },
                                  &answer);
+    if (answered && answer.message.numbers[0] == LOGIN_OK && answer.message.texts[0].length > 0)
+        snprintf(h->info.host_key_known, sizeof(h->info.host_key_known), "%.*s",
+                 (int)answer.message.texts[0].length, (const char *)answer.message.texts[0].bytes);
     return answer_result(h, answered, &answer);
 }
 

@@ -234,6 +234,11 @@ static void libssh_session_state(const struct session *session, struct session_s
     };
 }
 
+static void libssh_session_cut(struct session *session, const char *why)
+{
+    session_breach(libssh_session_of(session), why);
+}
+
 static const struct session_operations libssh_session_operations = {
     .free = libssh_session_free,
     .open_tcp = libssh_open_tcp,
@@ -252,6 +257,7 @@ static const struct session_operations libssh_session_operations = {
     .ping = libssh_session_ping,
     .state = libssh_session_state,
     .tick = libssh_session_tick,
+    .cut = libssh_session_cut,
 };
 
 struct session *libssh_session_new(struct loop *loop, struct logged_in *logged_in,

@@ -175,6 +175,7 @@ struct master_session {
     bool closed_to_opens;      /* nobody listens at its socket */
     struct later closing;
     struct later death;
+    const char *cut_why; /* NULL: adit has not ended it */
     struct open_list opens;
     struct listen_list listens;
     struct forwarded_list forwarded;

@@ -15,7 +15,9 @@
 static void master_ended(struct later *death)
 {
     struct master_session *s = container_of(death, struct master_session, death);
-    const char *why = s->own ? "its ssh has ended" : "the master that it joined has ended";
+    const char *why = s->cut_why != NULL ? s->cut_why
+                      : s->own           ? "its ssh has ended"
+                                         : "the master that it joined has ended";
     struct master_stream *st;
 
     later_cancel(s->loop, &s->closing);
@@ -123,6 +125,14 @@ static void master_session_free(struct session *session)
     free(s);
 }
 
+static void master_cut(struct session *session, const char *why)
+{
+    struct master_session *s = master_session_of(session);
+
+    s->cut_why = why;
+    later_post(s->loop, &s->death, master_ended);
+}
+
 static const struct session_operations operations = {
     .free = master_session_free,
     .open_tcp = master_open_tcp,
@@ -139,6 +149,7 @@ static const struct session_operations operations = {
     .check = master_check,
     .state = master_state,
     .tick = master_check,
+    .cut = master_cut,
 };
 
 struct session *master_session_new(struct loop *loop, struct logged_in *logged_in,

@@ -32,6 +32,7 @@ struct session_slot {
     atomic_uint rate;     /* KiB a second, decaying */
     atomic_bool overdue;
     atomic_bool streaming; /* see policy/balance */
+    atomic_bool cut;       /* in SLOT_RETIRING: its channels had time enough, and are cut */
     atomic_uint shells;    /* of `channels`: those of ssh(1), session/shell.h */
     atomic_uint abandoned; /* opens that were cancelled and that the server has not answered yet */
     atomic_int round_trip_ms; /* to the server and back; -1: not known */

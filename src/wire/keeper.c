@@ -13,7 +13,7 @@ static const struct {
     struct packet_form form;
     enum descriptor descriptor;
 } kinds[KEEPER_MESSAGE_KINDS] = {
-    [KEEPER_START] = {{.from_gateway = false, .numbers = 4, .texts = 3}, DESCRIPTOR_ONE},
+    [KEEPER_START] = {{.from_gateway = false, .numbers = 4, .texts = 4}, DESCRIPTOR_ONE},
     [KEEPER_SOCKET] = {{.from_gateway = false, .numbers = 4, .texts = 1}, DESCRIPTOR_MAYBE},
     [KEEPER_CONFIG] = {{.from_gateway = false, .numbers = 2, .texts = 1}, DESCRIPTOR_ONE},
     [KEEPER_SIGNAL] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_NONE},
@@ -21,6 +21,7 @@ static const struct {
     [KEEPER_DETACH] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_NONE},
     [KEEPER_LISTEN] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [KEEPER_RETIRE] = {{.from_gateway = false, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
+    [KEEPER_FILE] = {{.from_gateway = false, .numbers = 1, .texts = 0}, DESCRIPTOR_MAYBE},
     [GATEWAY_READY] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [GATEWAY_UP] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [GATEWAY_DETACHED] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
@@ -32,6 +33,7 @@ static const struct {
     [GATEWAY_CLOSED] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_NONE},
     [GATEWAY_SERVICE] = {{.from_gateway = true, .numbers = 0, .texts = 0}, DESCRIPTOR_ONE},
     [GATEWAY_LOGIN] = {{.from_gateway = true, .numbers = 0, .texts = 2}, DESCRIPTOR_MAYBE},
+    [GATEWAY_EVENT] = {{.from_gateway = true, .numbers = 1, .texts = 3}, DESCRIPTOR_NONE},
 };
 
 static bool count_fits(enum keeper_message_kind kind, size_t texts)

@@ -25,7 +25,7 @@
 enum keeper_message_kind {
     /* From the keeper. START, SOCKET for each socket and CONFIG are the first. */
     KEEPER_START,  /* numbers: process, verbose, flags, port of -W; texts: upstream, host, path of
-                      -W; descriptor: the log */
+                      -W, and the upstreams that --try names, a line each; descriptor: the log */
     KEEPER_SOCKET, /* numbers: identifier, index of the listener (config_listen_at) or one of those
                       below, port, whether it is never shut down; text: its
                       name; descriptor: the listening socket, unless it was
@@ -38,6 +38,7 @@ enum keeper_message_kind {
     KEEPER_DETACH, /* number: whether standard error stays */
     KEEPER_LISTEN, /* it shall listen at the sockets sent, which are those of its configuration */
     KEEPER_RETIRE, /* another gateway listens there: it shall drain */
+    KEEPER_FILE,   /* number: enum system_file; descriptor: a copy of it, as it is at a reload */
     /* From the gateway. */
     GATEWAY_READY,    /* it listens */
     GATEWAY_UP,       /* every upstream has a session */
@@ -49,9 +50,12 @@ enum keeper_message_kind {
     GATEWAY_UPGRADE,  /* an upgrade is asked for */
     GATEWAY_CLOSED,   /* it accepts nothing any more, but at the status server */
     GATEWAY_SERVICE,  /* descriptor: the keeper's end of a service line (wire/service.h) */
-    GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as the configuration has it;
+    GATEWAY_LOGIN,    /* texts: an upstream, one of its hosts as its `hosts` or an SRV record
+                         has it (conf/upstream_host);
                          descriptor: the keeper's end of a login line (wire/login_line.h), unless
                          the keeper had no room for it */
+    GATEWAY_EVENT,    /* number: enum keeper_event; texts: an upstream, a forward of it or "", the
+                         reason or "" */
     KEEPER_MESSAGE_KINDS
 };
 
@@ -62,6 +66,8 @@ enum keeper_message_kind {
 #define KEEPER_FLAG_READS_AGAIN 8u /* a command line's configuration can be read again */
 #define KEEPER_FLAG_LOG_FILE 16u   /* the log is no standard error */
 #define KEEPER_FLAG_UP 32u         /* everything was up once, in a gateway before this one */
+#define KEEPER_FLAG_TRY 64u        /* --try: it tries upstreams, says what it saw, and ends */
+#define KEEPER_FLAG_JSON 128u      /* ... as JSON */
 
 /* In the place of a listener's index: the sockets of control/, and those of the status server. */
 #define KEEPER_CONTROL UINT32_MAX
@@ -83,6 +89,15 @@ enum config_change_kind {
     CONFIG_REMOVE_NAMED_FORWARDS, /* by the names of their sections; those that have gone are left
                                      out */
     CONFIG_CHANGE_KINDS
+};
+
+/* What on_change is told of. */
+enum keeper_event {
+    KEEPER_EVENT_UPSTREAM_UP, /* its first session is up */
+    KEEPER_EVENT_UPSTREAM_DOWN,
+    KEEPER_EVENT_FORWARD_UP, /* the server listens for the remote forward */
+    KEEPER_EVENT_FORWARD_DOWN,
+    KEEPER_EVENTS
 };
 
 enum keeper_notice {

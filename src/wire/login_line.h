@@ -35,7 +35,7 @@ enum login_message_kind {
     LOGIN_ORDER,    /* text: host key algorithms. Answer: the same, those of known keys first */
     LOGIN_HOST_KEY, /* the server has this key. Number: the server's port; texts: the key's blob,
                        the server's address ("": no TCP connection of the gateway's). Answer: enum
-                       login_result, the error */
+                       login_result, the error or why the key was accepted */
     LOGIN_SECRETS,  /* reads password_file and passphrase_file. Answer: enum login_result, whether
                        there is a password;  the error */
     LOGIN_CAN_ASK,  /* Answer: enum login_turn, why nobody can be asked */

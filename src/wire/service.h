@@ -32,8 +32,8 @@ enum service_kind {
     SERVICE_MASTER,  /* to connect to the master that is joined (join_master); text: the upstream */
     SERVICE_LISTEN,  /* to listen on a unix socket of its own for the connections of a remote
                         forward that an ssh(1) brings; text: the forward */
-    SERVICE_COMMAND, /* to run a ProxyCommand; texts: the upstream, one of its hosts as the
-                        configuration has it */
+    SERVICE_COMMAND, /* to run a ProxyCommand; texts: the upstream, one of its hosts as its `hosts`
+                        or an SRV record has it (conf/upstream_host) */
     SERVICE_FORGET,  /* the request's answer is not wanted; its command gets SIGHUP */
     SERVICE_LEAVE,   /* the same, but its command goes on */
     /* From the keeper. */

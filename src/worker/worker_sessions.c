@@ -3,14 +3,13 @@
 #include "worker/worker_parts.h"
 
 #include "base/mem.h"
-#include "io/descriptors.h"
 #include "policy/balance.h"
 #include "shared/main_messages.h"
+#include "shared/session_reach.h"
 #include "worker/client.h"
 #include "worker/remote_forwards.h"
 #include "worker/resolvers.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -134,6 +133,8 @@ static bool publish(struct worker_session *ws)
     atomic_store_explicit(&slot->bytes_out, state.bytes_out, memory_order_relaxed);
     if (is_retired(ws, &state))
         worker_session_end(ws, NULL);
+    else if (atomic_load_explicit(&slot->cut, memory_order_relaxed))
+        session_cut(ws->session, "drain_timeout is over");
     else if ((overdue || streaming) && session_table_wants_quiet(ws->table, -1))
         /* In advance, so that the next slow name need not go to a session with transfers. */
         main_send_grow(ws->worker->workers, ws->table);
@@ -163,73 +164,23 @@ static void on_worker_tick(struct deadline *deadline)
 
 /* Connections and sockets that a session asks for: the keeper makes them. */
 
-struct session_reach {
-    struct service_request *request;
-    session_reached_fn *reached; /* or */
-    session_bound_fn *bound;
-    void *arg;
-};
-
-static void on_session_reached(void *arg, const struct service_answer *answer)
-{
-    const struct session_reach reach = *(struct session_reach *)arg;
-    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_CLIENT);
-
-    free(arg);
-    reach.reached(reach.arg, fd, answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE);
-}
-
-static struct session_reach *reach_master(void *owner, session_reached_fn *reached, void *arg)
+static struct session_reach *reach_for_session(void *owner, session_reached_fn *reached, void *arg)
 {
     const struct worker_session *ws = owner;
-    struct session_reach *reach = mem_zalloc(sizeof(*reach));
-    const struct service_question question = {
-        .kind = ws->master != 0 ? SERVICE_REACH_MASTER : SERVICE_MASTER,
-        .numbers = {ws->master},
-        .texts = {ws->table->upstream},
-    };
 
-    reach->reached = reached;
-    reach->arg = arg;
-    reach->request = service_ask(ws->worker->service, &question, on_session_reached, reach);
-    return reach;
-}
-
-static void on_session_bound(void *arg, const struct service_answer *answer)
-{
-    const struct session_reach reach = *(struct session_reach *)arg;
-    int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_GATEWAY);
-    int error = answer->kind == SERVICE_FAILED ? (int)answer->numbers[0] : EMFILE;
-    char *path = mem_strndup((const char *)answer->text.bytes, answer->text.length);
-
-    free(arg);
-    reach.bound(reach.arg, fd, path, error);
-    free(path);
+    return session_reach_master(ws->worker->service, ws->table->upstream, ws->master, reached, arg);
 }
 
 static struct session_reach *bind_for_forward(void *owner, const char *forward,
                                               session_bound_fn *bound, void *arg)
 {
     const struct worker_session *ws = owner;
-    struct session_reach *reach = mem_zalloc(sizeof(*reach));
 
-    reach->bound = bound;
-    reach->arg = arg;
-    reach->request = service_ask(
-        ws->worker->service, &(struct service_question){.kind = SERVICE_LISTEN, .texts = {forward}},
-        on_session_bound, reach);
-    return reach;
-}
-
-static void forget_master(struct session_reach *reach)
-{
-    if (reach != NULL)
-        service_forget(reach->request);
-    free(reach);
+    return session_reach_bind(ws->worker->service, forward, bound, arg);
 }
 
 static const struct session_way session_way = {
-    .reach = reach_master, .bind = bind_for_forward, .forget = forget_master};
+    .reach = reach_for_session, .bind = bind_for_forward, .forget = session_reach_forget};
 
 struct session_message {
     struct message message;
@@ -258,6 +209,7 @@ static void forget_figures(struct session_slot *slot)
     atomic_store(&slot->overdue, false);
     atomic_store(&slot->streaming, false);
     atomic_store(&slot->abandoned, 0);
+    atomic_store(&slot->cut, false);
     atomic_store(&slot->rate, 0);
     atomic_store(&slot->round_trip_ms, -1);
     atomic_store(&slot->bytes_in, 0);

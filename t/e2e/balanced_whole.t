@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -B
 """HAProxy before three gateways, three bastions behind them, each in a network of its own, and 200
-requests a second: gateways are upgraded and killed, bastions killed, added and removed.
+requests a second: gateways are upgraded and killed, bastions killed, added and removed, by reloads and by
+DNS.
 
 Each request that fails is looked up in the log of HAProxy, which says what gateway it went to, and in
 the access lines, which say what session carried it.
@@ -20,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from adit_test import Adit, acl, config, equal, holds, patience, run_adit, scratch, \
     section, tap, true, wait_until
 from adit_test.clients import Closed, exchange, reply, request, socks5_reply
+from adit_test.dns import UdpDns, cannot_mount, own_resolv_conf
 from adit_test.haproxy import Haproxy
 from adit_test.keys import keypair, known_hosts_lines
 from adit_test.network import Network, forwarding, ip, isolate
@@ -29,6 +31,7 @@ from adit_test.sshd import Sshd
 
 BALANCER, ORIGIN = "10.7.0.1", "10.6.0.1"
 CLIENTS, STRANGER = ["10.7.0.2", "10.7.0.3", "10.7.0.4"], "10.7.0.9"
+SERVICE = "_ssh._tcp.bastions.test"  # which ORIGIN knows the records of
 RATE = 200  # requests a second
 THREADS = 20
 PORT, STATUS_PORT, SSH_PORT = 1080, 9180, 2222
@@ -40,7 +43,7 @@ class Bastion:
     """An SSH server in a network of its own. All have one host key and let the same user in."""
 
     def __init__(self, number, keys):
-        self.address = f"10.8.{number}.2"
+        self.address, self.name = f"10.8.{number}.2", f"bastion{number}.test"
         self.network = Network(f"10.8.{number}.1/24", [self.address], name=f"bastion{number}")
         with self.network:
             self.sshd = Sshd(self.address, SSH_PORT, {"MaxStartups": "100", "LogLevel": "INFO"}, *keys)
@@ -59,19 +62,21 @@ class Gateway:
         self.ended = []  # access lines of those that were killed
         self.adit = None
 
-    def text(self, bastions, known):
+    def text(self, bastions, known, by_srv=False):
+        host = f"srv:{SERVICE}" if by_srv else ", ".join(one.address for one in bastions)
         return config(
             bastions[0].sshd, acl(f"allow from={','.join(CLIENTS)} to=*"),
             section("status", {"address": f"{self.address}:{STATUS_PORT}", "open": "yes"}),
             gate={"control": self.control},
-            up={"host": ", ".join(one.address for one in bastions), "known_hosts": known,
-                "sessions": f"{len(bastions)}-12"},
+            up={"host": host, "known_hosts": known,
+                "sessions": f"{len(bastions) + by_srv}-12"},
             at={"address": f"{self.address}:{PORT}", "proxy_protocol": "v2",
                 "proxy_from": f"10.9.{self.address.split('.')[2]}.1"})
 
     def start(self, text):
         with self.network:
-            self.adit = Adit(text, name=f"adit, {self.name}")
+            self.adit = Adit(text, name=f"adit, {self.name}",
+                             before=None if cannot_mount() else own_resolv_conf(ORIGIN))
         self.adit.sessions_up(1)
 
     def accesses(self):
@@ -168,7 +173,9 @@ class Scene:
         keys = (keypair("host_key"), keypair("user_key"))
         self.bastions = [Bastion(number, keys) for number in (1, 2, 3, 4)]
         self.known = scratch("known_hosts", known_hosts_lines(
-            keys[0], *((one.address, SSH_PORT) for one in self.bastions)))
+            keys[0], *((place, SSH_PORT) for one in self.bastions
+                       for place in (one.address, one.name))))
+        self.dns = UdpDns({one.name: [one.address] for one in self.bastions}, ORIGIN, ttl=1)
         self.used = self.bastions[:3]
         self.gateways = [Gateway(number) for number in (1, 2, 3)]
         for one in self.gateways:
@@ -185,6 +192,18 @@ class Scene:
         for one in self.gateways:
             mark = one.adit.reload(one.text(bastions, self.known))
             one.adit.wait_log(" info: reloaded ", mark)
+
+    def say(self, bastions):
+        """DNS names these from now on."""
+        self.dns.names[SERVICE] = [(10, 10, SSH_PORT, one.name) for one in bastions]
+
+    def use_dns(self, bastions):
+        """All gateways go to those that DNS names."""
+        self.say(bastions)
+        for one in self.gateways:
+            mark = one.adit.reload(one.text(bastions, self.known, by_srv=True))
+            one.adit.wait_log(" info: reloaded ", mark)
+            one.adit.sessions_up(len(bastions), mark)
 
     def accesses(self):
         return [line for one in self.gateways for line in one.accesses()]
@@ -346,6 +365,23 @@ def bastions_changed(scene, load):
         wait_until(lambda: not scene.bastions[0].is_used(), "its sessions have ended", 90)
 
 
+def bastions_changed_by_dns(scene, load):
+    one, other = scene.bastions[0], scene.bastions[1]
+    if why := cannot_mount():
+        tap.skip("bastions added and removed by DNS", why)
+        return
+    with tap.case("gateways take their bastions from DNS: no request fails"), no_failure(load):
+        scene.use_dns(scene.bastions[1:])
+    with tap.case("DNS names one more: no request fails, and all use it"), no_failure(load):
+        marks = [gate.adit.mark() for gate in scene.gateways]
+        scene.say(scene.bastions)
+        for gate, mark in zip(scene.gateways, marks):
+            gate.adit.wait_log(rf"session \d+ up \({one.name}:", mark, 120)
+    with tap.case("DNS names one less: no request fails, and its sessions end"), no_failure(load):
+        scene.say([bastion for bastion in scene.bastions if bastion is not other])
+        wait_until(lambda: not other.is_used(), "its sessions have ended", 90)
+
+
 def main():
     if not tap.have("the whole of it", "haproxy") or not isolate("the whole of it"):
         return
@@ -353,7 +389,7 @@ def main():
     with Load(scene.network) as load:
         began = time.monotonic()
         for part in (clients_addresses, upgraded, gateway_process_killed, gateway_killed,
-                     keeper_killed, bastion_killed, bastions_changed):
+                     keeper_killed, bastion_killed, bastions_changed, bastions_changed_by_dns):
             part(scene, load)
         seconds = time.monotonic() - began
     tap.diag(f"{load.asked} requests in {seconds:.0f} s, {load.asked / seconds:.0f} a second, "

@@ -245,7 +245,8 @@ def unread_answers(sshd, origin):
         with tap.case(f"{name} without end, and the answers are not read: memory is bounded"), \
                 Rogue(scenario) as rogue, beside(sshd, origin, more=more, rogue=rogue) as adit:
             before = adit.rss()
-            adit.wait_log("upstream rogue: session . lost: the server asks and does not read", seconds=60)
+            adit.wait_log("upstream rogue: session . lost: the server asks and does not read",
+                          seconds=150)
             if not sanitized():
                 true(adit.rss() - before < 64 * MIB, f"{(adit.rss() - before) >> 20} MiB more")
 
@@ -278,7 +279,7 @@ def unanswered_kexinit(sshd, origin):
         with connected(adit.listener("rogue"), ANY, 9) as conn:
             drain(conn)
         adit.wait_log("upstream rogue: session . lost: the server .*does not answer the key exchange",
-                      seconds=60)
+                      seconds=150)
         if not sanitized():
             true(adit.rss() - before < 64 * MIB, f"{(adit.rss() - before) >> 20} MiB more")
         true(works(adit.address, origin), "another upstream goes on")

@@ -62,7 +62,8 @@ def packet_sizes(sshd, origin):
                   "the clients' ends")
             for name, size in judged.items():
                 if 0 < size < 1024:
-                    adit.wait_log(f"upstream {name}: session . lost: .*maximum packet size")
+                    adit.wait_log(f"upstream {name}: session . lost: .*maximum packet size",
+                                  seconds=150)
 
 
 def forwarded_packet_sizes(sshd, origin):
@@ -88,7 +89,8 @@ def forwarded_packet_sizes(sshd, origin):
                 Adit(text_) as adit:
             for name, size in sizes.items():
                 if 10 <= size:
-                    adit.wait_log(f"upstream {name}: session . lost: .*maximum packet size")
+                    adit.wait_log(f"upstream {name}: session . lost: .*maximum packet size",
+                                  seconds=150)
             true(works(adit.address, origin), "another upstream goes on")
 
 

@@ -102,7 +102,8 @@ def secrets(sshd):
              (password.encode(), base64.b64encode(f"alice:{password}".encode()))]
     with Origin(counting) as origin, \
             Adit(config(sshd, acl("allow user=alice"),
-                        at={"auth": "password", "users": users})) as adit:
+                        at={"auth": "password", "users": users},
+                        gate={"handshake_timeout": "5m"})) as adit:  # (a look at the memory is slow)
         right, wrong = (f"Proxy-Authorization: {basic('alice', password)}"
                         for password in (PASSWORD, WRONG))
 

@@ -190,7 +190,7 @@ def checks(sshd):
                          "join_master and proxy_command exclude each other"),
                         ({"master_socket": "/tmp/x"},
                          "join_master and master_socket exclude each other"),
-                        ({"host": "a, b"}, "join_master: one master leads to one host, and 2 are given"),
+                        ({"host": "a, b"}, "join_master: one master leads to one host, and several are given"),
                         ({"post_quantum": "require"}, "post_quantum: the key exchange of a master "
                          "(join_master) is its own, and cannot be required"),
                         ({"join_master": "cm"}, "does not begin with / or ~/"),

@@ -7,7 +7,6 @@ it go afterwards. How long answers took is printed, not judged.
 
 import array
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -25,6 +24,7 @@ from adit_test import (ANY, Adit, config, equal, free_port, patience, raises, ru
                        section, tap, true, upstream, wait_connects, wait_until)
 from adit_test.clients import refuses, works
 from adit_test.control import status
+from adit_test.dns import cannot_mount, own_resolv_conf
 from adit_test.gateway import binary, environment
 from adit_test.origins import Origin, echo
 from adit_test.process import send_signal
@@ -324,28 +324,6 @@ def crowd(sshd, origin):
             true(works(adit.address, origin), "echo meanwhile")
 
 
-def with_name_server():
-    """In the child: its own /etc/resolv.conf (mount_namespaces(7))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    wanted = scratch("resolv.conf", f"nameserver {NAME_SERVER}\n", mode=0o644)
-
-    def before():
-        new_mounts, bind, private = 0x20000, 0x1000, 0x44000  # CLONE_NEWNS, MS_BIND, MS_REC|PRIVATE
-        if libc.unshare(new_mounts) != 0 or \
-                libc.mount(None, b"/", None, private, None) != 0 or \
-                libc.mount(wanted.encode(), b"/etc/resolv.conf", None, bind, None) != 0:
-            raise OSError(ctypes.get_errno(), "a mount of our own")
-    return before
-
-
-def cannot_mount():
-    """Why there can be no mounts of our own, if so: no right, or a chroot whose root is no mount
-    point, where they could show elsewhere too."""
-    tried = subprocess.run(["unshare", "--mount", "--propagation", "private", "true"], check=False,
-                           capture_output=True, text=True)
-    return tried.returncode and (tried.stderr.strip() or "unshare failed")
-
-
 def names(sshd, origin):
     control, name = scratch("control"), "a name server that does not answer"
     if why := cannot_mount():
@@ -355,7 +333,7 @@ def names(sshd, origin):
         server.bind((NAME_SERVER, 53))
         server.settimeout(patience(30))
         text = config(sshd, upstream(sshd, "far", host="far.example"), gate={"control": control})
-        with Adit(text, before=with_name_server()) as adit, tap.case(name):
+        with Adit(text, before=own_resolv_conf(NAME_SERVER)) as adit, tap.case(name):
             adit.sessions_up(1)
             while b"\x03far\x07example" not in server.recv(1 << 12):
                 pass

@@ -11,8 +11,8 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (ANY, Adit, config, equal, false, listen, sanitized, scratch, tap, true,
-                       wait_until)
+from adit_test import (ANY, Adit, config, equal, false, listen, patience, sanitized, scratch, tap,
+                       true, wait_until)
 from adit_test.clients import Closed, Refused, connect, exchange, refusal, works
 from adit_test.memory import count
 from adit_test.origins import Origin, echo
@@ -26,6 +26,7 @@ PASSWORD = "correct horse s"
 QUICK = "$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/"
 SLOW = "$2y$12$ek7SAln7YTzQC8A9ydQQa.9bMg0xTAV5t8TEkVFuIu184wc7jVNQi"
 SLOWER = "$2b$15$VVVVVVVVVVVVVVVVVVVVVOCYiUTnH1je0ltxr9bQWMROM78q4YePq"
+PATIENT = {"handshake_timeout": "5m"}  # hashes are made at a low priority
 # (A wrong password costs a hash of each kind that the file has.)
 USERS = f"alice:{QUICK}\nbob:{QUICK}\n"
 SLOW_USERS = f"slow:{SLOW}\nslower:{SLOWER}\n"
@@ -44,7 +45,7 @@ class Attempt(threading.Thread):
     def run(self):
         try:
             with connect(self.address, ANY, self.origin.port, self.protocol,
-                         credentials=self.credentials) as conn:
+                         credentials=self.credentials, timeout=patience(150)) as conn:
                 self.result = "in" if exchange(conn) else "cut"
         except Refused as refused:
             self.result = refused.code
@@ -81,7 +82,7 @@ def guesses(adit, path, origin):
     with tap.case("who guesses waits longer and longer; a right login from elsewhere does not"):
         wrong = [Attempt(adit.address, origin, "alice", f"guess {n}") for n in range(GUESSES)]
         wait_until(lambda: sum(one.result is not None for one in wrong) >= 2, "the first answers")
-        true(works(path, origin, credentials=("slow", PASSWORD)), "echo")
+        true(works(path, origin, credentials=("slow", PASSWORD), timeout=patience(150)), "echo")
         answered = sum(one.result is not None for one in wrong)
         true(answered < GUESSES, f"{answered} guesses were looked at meanwhile")
         false("in" in [one.result for one in wrong], "one came in")
@@ -119,7 +120,7 @@ def upgrade(adit, path, origin):
         wrong.join()
         true(wrong.result in (1, "cut"), f"a wrong one ({wrong.result})")
     with tap.case("the gateway from after it asks, too"):
-        true(works(path, origin, credentials=("slow", PASSWORD)), "echo")
+        true(works(path, origin, credentials=("slow", PASSWORD), timeout=patience(150)), "echo")
         equal(refusal(adit.address, ANY, origin.port, credentials=("bob", "no")), 1,
               "a wrong one")
 
@@ -134,14 +135,15 @@ def gateway_dies(adit, path, origin):
         true(one.result in (1, "cut"), f"what the client saw ({one.result})")
         wait_until(lambda: adit.gateway not in (before, adit.pid), "another gateway")
         adit.sessions_up(1)
-        true(works(path, origin, credentials=("slow", PASSWORD)), "echo by the next one")
+        true(works(path, origin, credentials=("slow", PASSWORD), timeout=patience(150)),
+             "echo by the next one")
 
 
 def keeper_dies(sshd, users, origin):
     for protocol, told in (("socks5", 1), ("http", 503)):
         with tap.case(f"the keeper dies while a password is hashed: the client is told ({protocol})"):
             adit = Adit(config(sshd, at={"auth": "password", "users": users},
-                               gate={"handshake_timeout": "1m"}),
+                               gate=PATIENT),
                         name="adit whose keeper dies")
             adit.sessions_up(1)
             gateway = adit.gateway
@@ -164,7 +166,7 @@ def flood(adit):
     gateway, mark, clients = adit.gateway, adit.mark(), []
     with tap.case("a flood of passwords while the gateway stands still: it goes on after that"):
         for _ in range(FLOOD):
-            clients.append(socket.create_connection(adit.address, timeout=60))
+            clients.append(socket.create_connection(adit.address, timeout=patience(150)))
             clients[-1].sendall(b"\5\1\2")
         for client in clients:
             equal(client.recv(2), b"\5\2", "what is asked for")
@@ -186,14 +188,18 @@ def main():
         text = config(sshd, listen("path", address=f"unix:{path}", auth="password",
                                    users=slow_users),
                       at={"auth": "password", "users": users},
-                      gate={"handshake_timeout": "1m",
-                            "drain_timeout": "5m"})
+                      gate={**PATIENT, "drain_timeout": "1h"})
         with Adit(text) as adit:
             adit.sessions_up(1)
             guesses(adit, path, origin)
             memory(adit)
             upgrade(adit, path, origin)
             flood(adit)
+            with tap.case("a second signal cuts the guesses that wait, and adit ends cleanly"):
+                mark = adit.mark()
+                adit.signal(signal.SIGTERM)
+                adit.wait_log(r"draining \d+ connections", mark)
+                adit.finish()
         with Adit(text, name="adit whose gateway dies") as adit:  # (without guesses that wait)
             adit.sessions_up(1)
             gateway_dies(adit, path, origin)

@@ -7,17 +7,21 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import (Adit, Process, config, equal, false, holds, sanitized, scratch, tap, true)
+from adit_test import (Adit, Process, config, equal, false, holds, patience, sanitized, scratch, tap,
+                       true)
 from adit_test.gateway import binary, environment, public_binary
 from adit_test.mux import Master, shell_server
 from adit_test.process import gateway_of
 from adit_test.sshd import Sshd
 from adit_test.variants import variant
+
+NAME_SERVER = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
 
 # What kills the process (t/lib/sandbox_probe.c), and the functions that kinds of threads begin with.
 DEADLY = ("execve", "execveat", "ptrace", "vm-read", "bpf", "mount", "setuid", "unshare")
@@ -170,23 +174,42 @@ def replaced(sshd):
         with open(os.path.join(etc, name), "w", encoding="ascii") as out:
             out.write(text)
     failed = "Could not resolve hostname gate.test: .*"
-    with Adit(config(sshd, gate=locked(), up={"host": "gate.test"}), before=own_etc(etc)) as adit:
+    text = config(sshd, gate=locked(), up={"host": "gate.test"})
+
+    def put(name, content):
+        with open(os.path.join(etc, "new"), "w", encoding="ascii") as out:
+            out.write(content)
+        os.rename(os.path.join(etc, "new"), os.path.join(etc, name))
+
+    with Adit(text, before=own_etc(etc)) as adit:
         with tap.case("a name of /etc/hosts is found"):
             adit.wait_log("upstream office: .*gate.test")
             false(adit.find(failed), "a name that is not found")
-        with tap.case("one that has replaced /etc/hosts is read after an upgrade, and the log says so"):
-            with open(os.path.join(etc, "new"), "w", encoding="ascii") as out:
-                out.write(f"{sshd.address} gate.test\n")
-            os.rename(os.path.join(etc, "new"), os.path.join(etc, "hosts"))
-            mark = adit.reload()
-            adit.wait_log("warning: /etc/hosts was replaced after the gateway has locked itself.*-O "
-                          "upgrade", mark)
-            adit.wait_log(f"{failed}; /etc/hosts was replaced", mark, seconds=60)
+        with tap.case("one that has replaced /etc/hosts is read at a reload"):
+            put("hosts", f"{sshd.address} other.test\n")
+            mark = adit.reload(text.replace("gate.test", "other.test"))
+            adit.wait_log("upstream office: .*other.test", mark)
+            false(adit.find("was replaced"), "a warning")
+        with tap.case("and again; until then a name that is not found says so"):
+            put("hosts", f"{sshd.address} other.test\n{sshd.address} third.test\n")
             mark = adit.mark()
-            os.kill(adit.gateway, signal.SIGKILL)
-            adit.wait_log("info: ready$", mark)
-            adit.wait_log("upstream office: .*gate.test", mark)
-            false(adit.find(failed, mark), "a name that the next gateway does not find")
+            for session in sshd.sessions():
+                sshd.kill_session(session)
+            adit.wait_log("upstream office: .*other.test", mark)
+            mark = adit.reload(text.replace("gate.test", "third.test"))
+            adit.wait_log("upstream office: .*third.test", mark)
+        with tap.case("a name server of an /etc/resolv.conf that was replaced is asked after a reload"), \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind((NAME_SERVER, 53))
+            server.settimeout(patience(60))
+            put("resolv.conf", f"nameserver {NAME_SERVER}\n")
+            adit.reload(text.replace("gate.test", "fourth.test"))
+            true(b"\x06fourth\x04test" in server.recv(512), "the question")
+        with tap.case("other files that were replaced are read after an upgrade, and the log says so"):
+            put("passwd", "root:x:0:0:root:/root:/bin/sh\n")
+            mark = adit.reload(text.replace("gate.test", "third.test"))
+            adit.wait_log("warning: /etc/passwd was replaced after the gateway has locked itself.*-O "
+                          "upgrade", mark)
 
 
 # ---- what is tried in each kind of thread

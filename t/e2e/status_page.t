@@ -84,8 +84,7 @@ def seconds(text):
 
 def session_row(upstream, session):
     """What the page shows of a session, but for its age."""
-    kex = session["kexalgorithm"] + (
-        ", not post-quantum" if session["post_quantum"] is False else "")
+    kex = "post-quantum" if session["post_quantum"] else "not post-quantum"
     trip = session["round_trip_ms"]
     return [f"{upstream['name']}/{session['session']}", session["host"], "–", kex,
             str(session["channels"]), "–", f"{trip} ms" if trip > 0 else "under 1 ms",

@@ -56,18 +56,33 @@ static void send_all(int fd, const void *bytes, size_t length)
     assert(send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length);
 }
 
+/* (libFuzzer looks at the time by SIGALRM, without SA_RESTART.) */
+static bool receive_all(int fd, uint8_t *bytes, size_t length)
+{
+    size_t received = 0;
+
+    while (received < length) {
+        ssize_t n = recv(fd, bytes + received, length - received, 0);
+        if (n > 0)
+            received += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
 /* Receives a whole message. False: the end. */
 static bool receive(int fd, struct key_blob *message)
 {
     uint8_t head[4];
     struct ssh_reader reader = {.rest = {head, sizeof(head)}};
 
-    if (recv(fd, head, sizeof(head), MSG_WAITALL) != sizeof(head))
+    if (!receive_all(fd, head, sizeof(head)))
         return false;
     message->length = ssh_take_uint32(&reader);
     assert(message->length > 0 && message->length <= 512 * 1024);
     message->bytes = mem_zalloc(message->length);
-    if (recv(fd, message->bytes, message->length, MSG_WAITALL) == (ssize_t)message->length)
+    if (receive_all(fd, message->bytes, message->length))
         return true;
     free(message->bytes);
     return false;

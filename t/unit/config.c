@@ -106,6 +106,7 @@ static void every_key_has_its_default(void **state)
     assert_int_equal(config->limit_count, 0);
     assert_int_equal(config->gateway.max_connections, 0);
     assert_int_equal(config->gateway.held_bytes, 0);
+    assert_null(config->gateway.on_change);
     config_unref(config);
 }
 

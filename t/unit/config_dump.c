@@ -103,7 +103,8 @@ static void every_key_comes_back(void **state)
         "[gateway]\nworkers = 7\nlog = debug\nlog_format = json\ncontrol = ~/c\n"
         "max_connections = 5000\nheld_bytes = 64m\n"
         "handshake_timeout = 200ms\ndrain_timeout = 90m\nstream_local_bind_mask = 0007\n"
-        "stream_local_bind_unlink = yes\nsandbox = require\n",
+        "stream_local_bind_unlink = yes\nsandbox = require\n"
+        "on_change = /bin/echo \"a b\" 100%\n",
         "[upstream a]\nhost = h1, h2:2222, [::1]:22, ::1\nuser = tunnel\nport = 2022\njump = b\n"
         "address_family = inet6\nbind_address = fd00::1\n"
         "bind_interface = eth1\ntcp_keepalive = no\nip_qos = af21\nconnection_attempts = 3\n"

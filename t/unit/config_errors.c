@@ -115,6 +115,10 @@ static void values(void **state)
                    "stream_local_bind_mask: '00177' is not an octal number up to 0777"),
         OF_UPSTREAM("rekey = 15",
                     "rekey: '15' is not a size of at least 16, such as 512m or 1g, or default"),
+        OF_GATEWAY("on_change = mail root", "on_change: 'mail root' does not begin with the "
+                                            "absolute path of a program"),
+        OF_GATEWAY("on_change = /bin/mail 'root",
+                   "on_change: '/bin/mail 'root' has a quote without an end"),
         OF_GATEWAY("held_bytes = 64k",
                    "held_bytes: '64k' is not a size of at least 1m, such as 512m or 1g, or auto"),
         OF_UPSTREAM("rekey_time = 25d", "rekey_time: '25d' is not a duration from 0s to 24d, such "
@@ -137,6 +141,32 @@ static void hosts(void **state)
         free(text);
         free(expected);
     }
+}
+
+static void services(void **state)
+{
+    (void)state;
+    static const struct error_case cases[] = {
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp\n",
+         "f:4: host: 'srv:_ssh._tcp' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:ssh.example\n",
+         "f:4: host: 'srv:ssh.example' is not srv:_SERVICE._PROTO.NAME: it does not begin with "
+         "_SERVICE._PROTO. and a name\n"},
+        {LISTEN "[upstream a]\nhost = srv:\n",
+         "f:4: host: 'srv:' is not srv:_SERVICE._PROTO.NAME: it is empty\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x:22\n",
+         "f:4: host: 'srv:_ssh._tcp.x:22' is not srv:_SERVICE._PROTO.NAME: it has a character that "
+         "is no letter, digit, '-' or '_'\n"},
+        {LISTEN "[upstream a]\nhost = h, srv:_ssh._tcp.x\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x, srv:_ssh._tcp.y\n",
+         "f:4: host: 'srv:_ssh._tcp.x' names all hosts: no other can be given beside it\n"},
+        {LISTEN "[upstream a]\nhost = srv:_ssh._tcp.x\njoin_master = /s\n",
+         "f:5: join_master: one master leads to one host, and several are given\n"},
+    };
+
+    ASSERT_PROBLEMS(cases);
 }
 
 static void addresses(void **state)
@@ -409,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
         cmocka_unit_test(hosts),
+        cmocka_unit_test(services),
         cmocka_unit_test(addresses),
         cmocka_unit_test(the_bind_rule),
         cmocka_unit_test(listeners),

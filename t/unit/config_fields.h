@@ -40,7 +40,8 @@ struct field_row {
     F(drain_timeout_ms, VALUE, 0)                                                                  \
     F(stream_local_bind_mask, VALUE, 0)                                                            \
     F(stream_local_bind_unlink, VALUE, 0)                                                          \
-    F(sandbox, VALUE, 0)
+    F(sandbox, VALUE, 0)                                                                           \
+    F(on_change, STRING, NULL)
 
 #define UPSTREAM_FIELDS(F)                                                                         \
     F(name, STRING, NULL)                                                                          \

@@ -25,6 +25,34 @@ static void assert_prints(void (*print)(FILE *out, const json_t *answer), const 
     json_decref(answer);
 }
 
+static void targets_of_srv_records_are_a_table(void **state)
+{
+    (void)state;
+    assert_prints(
+        report_status,
+        "{\"ok\":true,\"version\":\"1.2\",\"pid\":42,\"file\":\"/f\",\"state\":\"running\","
+        "\"seconds\":1,\"connections\":0,\"upstreams\":[{\"name\":\"o\",\"via\":null,"
+        "\"hosts\":[\"a\",\"b:2222\"],\"srv\":{\"name\":\"_ssh._tcp.x\",\"error\":null,"
+        "\"next_ms\":4100,\"targets\":[{\"host\":\"a\",\"priority\":10,\"weight\":5,"
+        "\"sessions\":2,\"state\":\"up\"},{\"host\":\"b:2222\",\"priority\":20,\"weight\":0,"
+        "\"sessions\":0,\"state\":\"down\"}]},\"state\":\"up\",\"up\":2,\"min\":1,\"max\":2,"
+        "\"channels\":0,\"waiting\":0,\"sessions\":[]},{\"name\":\"p\",\"hosts\":[],"
+        "\"srv\":{\"name\":\"_ssh._tcp.y\",\"error\":\"there is no such name\",\"next_ms\":1,"
+        "\"targets\":[]},\"state\":\"down\",\"error\":\"there is no such name\",\"up\":0,"
+        "\"min\":1,\"max\":2,\"channels\":0,\"waiting\":0,\"sessions\":[]}]}",
+        "adit 1.2, pid 42, running for 1s, 0 connections; /f\n"
+        "\n"
+        "UPSTREAM  VIA  HOSTS     SESSIONS  CHANNELS  WAITING  STATE\n"
+        "o         -    a,b:2222  2 of 1-2  0         0        up\n"
+        "p         -    -         0 of 1-2  0         0        down: there is no such name\n"
+        "\n"
+        "UPSTREAM  TARGET           PRIORITY  WEIGHT  SESSIONS  STATE\n"
+        "o         SRV _ssh._tcp.x  -         -       -         asked again in 5 s\n"
+        "o         a                10        5       2         up\n"
+        "o         b:2222           20        0       0         down\n"
+        "p         SRV _ssh._tcp.y  -         -       -         there is no such name\n");
+}
+
 static void a_status_is_tables(void **state)
 {
     (void)state;
@@ -123,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_status_is_tables),
+        cmocka_unit_test(targets_of_srv_records_are_a_table),
         cmocka_unit_test(what_is_empty_has_no_table),
         cmocka_unit_test(an_answer_without_its_members_is_printed_somehow),
         cmocka_unit_test(a_connection_is_in_the_words_of_ssh),

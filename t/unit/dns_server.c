@@ -11,7 +11,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { A = 1, CNAME = 5, TXT = 16, AAAA = 28 };
+enum { A = 1, CNAME = 5, TXT = 16, AAAA = 28, SRV = 33 };
 enum { NO_ERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5 };
 
 static const struct {
@@ -43,6 +43,11 @@ static const struct {
     {"nosix.example", A, 300, "192.0.2.13"},
     {"failsix.example", A, 300, "192.0.2.14"},
     {"nofour.example", AAAA, 300, "2001:db8::13"},
+    {"_ssh._tcp.example", SRV, 300, "10 60 22 a.example"},
+    {"_ssh._tcp.example", SRV, 60, "20 0 2222 B.example"},
+    {"_alias._tcp.example", CNAME, 30, "_ssh._tcp.example"},
+    {"_none._tcp.example", SRV, 300, "0 0 0 "},
+    {"_brief._tcp.example", SRV, 300, NULL},
 };
 
 /* Names that are not answered from the zone. */
@@ -52,11 +57,12 @@ static const struct {
     int rcode;
     uint16_t only; /* questions of this type; 0: all */
 } conducts[] = {
-    {"servfail.example", FAILS, SERVFAIL, 0}, {"refused.example", FAILS, REFUSED, 0},
-    {"silent.example", SILENT, NO_ERROR, 0},  {"hangup.example", HANGS_UP, NO_ERROR, 0},
-    {"liar.example", LIES, NO_ERROR, 0},      {"many.example", FLOODS, NO_ERROR, 0},
-    {"slow.example", WAITS, NO_ERROR, 0},     {"nosix.example", SILENT, NO_ERROR, AAAA},
-    {"nofour.example", SILENT, NO_ERROR, A},  {"failsix.example", FAILS, SERVFAIL, AAAA},
+    {"servfail.example", FAILS, SERVFAIL, 0},   {"refused.example", FAILS, REFUSED, 0},
+    {"silent.example", SILENT, NO_ERROR, 0},    {"hangup.example", HANGS_UP, NO_ERROR, 0},
+    {"liar.example", LIES, NO_ERROR, 0},        {"many.example", FLOODS, NO_ERROR, 0},
+    {"slow.example", WAITS, NO_ERROR, 0},       {"nosix.example", SILENT, NO_ERROR, AAAA},
+    {"nofour.example", SILENT, NO_ERROR, A},    {"failsix.example", FAILS, SERVFAIL, AAAA},
+    {"_slow._tcp.example", WAITS, NO_ERROR, 0},
 };
 
 struct dns_peer {
@@ -109,6 +115,19 @@ static void put_name(struct message *m, const char *name)
     m->bytes[m->length++] = 0;
 }
 
+/* "PRIORITY WEIGHT PORT TARGET"; NULL: it ends too soon. */
+static void put_service(struct message *m, const char *data)
+{
+    char *at = (char *)data;
+
+    for (int i = 0; data != NULL && i < 3; i++)
+        put16(m, (unsigned)strtoul(at, &at, 10));
+    if (data != NULL)
+        put_name(m, at + 1);
+    else
+        put16(m, 10);
+}
+
 static void put_record(struct message *m, const char *name, unsigned type, uint32_t ttl,
                        const char *data)
 {
@@ -121,6 +140,8 @@ static void put_record(struct message *m, const char *name, unsigned type, uint3
     put16(m, 0);
     if (type == CNAME) {
         put_name(m, data);
+    } else if (type == SRV) {
+        put_service(m, data);
     } else if (type == A || type == AAAA) {
         inet_pton(type == A ? AF_INET : AF_INET6, data, m->bytes + m->length);
         m->length += type == A ? 4 : 16;
@@ -208,6 +229,17 @@ static bool peer_hold(struct dns_peer *peer, const uint8_t *id, unsigned type)
     return true;
 }
 
+/* _live._tcp.example. Returns the response code. */
+static int put_live(const struct dns_server *server, struct message *m, const char *name,
+                    unsigned *answers)
+{
+    if (server->service_rcode != NO_ERROR)
+        return server->service_rcode;
+    for (; server->service[*answers] != NULL; ++*answers)
+        put_record(m, name, SRV, server->service_ttl, server->service[*answers]);
+    return NO_ERROR;
+}
+
 /* False: the connection is closed. */
 static bool peer_answer(struct dns_peer *peer, const uint8_t *id, const char *name, unsigned type)
 {
@@ -223,7 +255,11 @@ static bool peer_answer(struct dns_peer *peer, const uint8_t *id, const char *na
     while (i < COUNT(conducts) && !(strcmp(conducts[i].name, name) == 0 &&
                                     (conducts[i].only == 0 || conducts[i].only == type)))
         i++;
-    if (i == COUNT(conducts)) {
+    if (strcmp(name, "_live._tcp.example") == 0) {
+        if (peer->server->service_silent)
+            return true;
+        rcode = put_live(peer->server, &m, name, &answers);
+    } else if (i == COUNT(conducts)) {
         rcode = put_zone(&m, name, type, &answers);
     } else {
         rcode = conducts[i].rcode;

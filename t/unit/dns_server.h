@@ -18,7 +18,13 @@ struct dns_server {
     unsigned questions;   /* received so far, one for a family */
     unsigned mute;        /* so many of the next connections are never answered */
     bool released;        /* slow.example is answered */
-    unsigned breaking;    /* so many of the next answers are cut in the middle, and closed */
+    /* What _live._tcp.example has: "PRIORITY WEIGHT PORT TARGET" each, up to a NULL, and how many
+     * seconds they live; a response code other than 0 comes without. Silent: nothing comes. */
+    const char *service[4];
+    uint32_t service_ttl;
+    int service_rcode;
+    bool service_silent;
+    unsigned breaking; /* so many of the next answers are cut in the middle, and closed */
 };
 
 /* Listens on a port of 127.0.0.1. */

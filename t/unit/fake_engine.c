@@ -395,6 +395,7 @@ static void fake_session_free(struct session *session)
 
     fake_operation_begin("session_free");
     s->freed = true;
+    later_cancel(s->loop, &s->cutting);
     s->base.operations = &gone_operations;
     if (!s->dead)
         assert_nothing_left(s);
@@ -441,6 +442,22 @@ void fake_session_die(struct fake_session *s, const char *why)
         s->options.lost(s->options.arg, why);
 }
 
+static void fake_cut_now(struct later *later)
+{
+    struct fake_session *s = container_of(later, struct fake_session, cutting);
+
+    fake_session_die(s, s->cut_why);
+}
+
+static void fake_cut(struct session *session, const char *why)
+{
+    struct fake_session *s = session_of(session);
+
+    if (s->cut_why == NULL)
+        later_post(s->loop, &s->cutting, fake_cut_now);
+    s->cut_why = why;
+}
+
 static const struct session_operations fake_session_operations = {
     .free = fake_session_free,
     .open_tcp = fake_open_tcp,
@@ -456,6 +473,7 @@ static const struct session_operations fake_session_operations = {
     .check = fake_check,
     .state = fake_session_state,
     .tick = fake_tick,
+    .cut = fake_cut,
 };
 
 struct session *fake_session_new(struct loop *loop, struct logged_in *logged_in,

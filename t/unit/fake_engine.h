@@ -137,6 +137,8 @@ struct fake_session {
     bool dying; /* its owner is being told */
     bool dead;
     bool freed;
+    struct later cutting;
+    const char *cut_why; /* NULL: it was not cut */
     unsigned probes;
     unsigned checks;
     unsigned ticks;

@@ -17,16 +17,17 @@ static const struct sample {
     size_t texts;
     bool without, with; /* a descriptor */
 } samples[] = {
-    {KEEPER_START, false, 4, 3, false, true},    {KEEPER_SOCKET, false, 4, 1, true, true},
-    {KEEPER_CONFIG, false, 2, 1, false, true},   {KEEPER_SIGNAL, false, 1, 0, true, false},
-    {KEEPER_LOG, false, 0, 0, false, true},      {KEEPER_DETACH, false, 1, 0, true, false},
-    {GATEWAY_READY, true, 0, 0, true, false},    {GATEWAY_UP, true, 0, 0, true, false},
-    {GATEWAY_DETACHED, true, 0, 0, true, false}, {GATEWAY_CHANGE, true, 2, 0, true, false},
-    {GATEWAY_CHANGE, true, 2, 4, true, false},   {GATEWAY_CHANGE, true, 2, 8, true, false},
-    {GATEWAY_CHANGED, true, 2, 0, true, false},  {GATEWAY_NOTIFY, true, 1, 1, true, false},
-    {GATEWAY_CLOSED, true, 0, 0, true, false},   {GATEWAY_UPGRADE, true, 0, 0, true, false},
-    {GATEWAY_SERVICE, true, 0, 0, false, true},  {KEEPER_LISTEN, false, 0, 0, true, false},
-    {KEEPER_RETIRE, false, 0, 0, true, false},   {GATEWAY_LOGIN, true, 0, 2, true, true},
+    {GATEWAY_EVENT, true, 1, 3, true, false},   {KEEPER_START, false, 4, 4, false, true},
+    {KEEPER_SOCKET, false, 4, 1, true, true},   {KEEPER_CONFIG, false, 2, 1, false, true},
+    {KEEPER_SIGNAL, false, 1, 0, true, false},  {KEEPER_LOG, false, 0, 0, false, true},
+    {KEEPER_DETACH, false, 1, 0, true, false},  {GATEWAY_READY, true, 0, 0, true, false},
+    {GATEWAY_UP, true, 0, 0, true, false},      {GATEWAY_DETACHED, true, 0, 0, true, false},
+    {GATEWAY_CHANGE, true, 2, 0, true, false},  {GATEWAY_CHANGE, true, 2, 4, true, false},
+    {GATEWAY_CHANGE, true, 2, 8, true, false},  {GATEWAY_CHANGED, true, 2, 0, true, false},
+    {GATEWAY_NOTIFY, true, 1, 1, true, false},  {GATEWAY_CLOSED, true, 0, 0, true, false},
+    {GATEWAY_UPGRADE, true, 0, 0, true, false}, {GATEWAY_SERVICE, true, 0, 0, false, true},
+    {KEEPER_LISTEN, false, 0, 0, true, false},  {KEEPER_RETIRE, false, 0, 0, true, false},
+    {KEEPER_FILE, false, 1, 0, true, true},     {GATEWAY_LOGIN, true, 0, 2, true, true},
 };
 
 static const uint32_t numbers[KEEPER_NUMBERS_MAX] = {1, 0, UINT32_MAX, 0x01020304, 7};

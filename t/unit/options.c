@@ -126,7 +126,8 @@ static void add(struct buffer *text, bool is, const char *what, const char *valu
 /* All of the options but the configuration, on one line. */
 static char *shown(const struct options *options)
 {
-    static const char *const modes[] = {"run", "check", "dump", "control", "help", "version"};
+    static const char *const modes[] = {"run",     "check", "try",    "dump",
+                                        "control", "help",  "version"};
     struct buffer text = {0};
 
     text_add(&text, "%s", modes[options->mode]);
@@ -161,6 +162,7 @@ static void a_mode_is_found_and_its_fields(void **state)
         {"--config @ -vvfE log", "run background log=log verbose verbose"},
         {"--config @ --check", "check"},
         {"--config @ --dump", "dump"},
+        {"--config @ --try --json", "try json"},
         {"host", "run ask once"},
         {"-vv host", "run ask once"}, /* the configuration has it */
         {"host --persist", "run ask"},

@@ -173,6 +173,66 @@ static void a_host_that_fails_leaves_the_sessions_to_the_others(void **state)
     assert_int_equal(sessions_at(pool, "127.0.0.2"), 4);
 }
 
+/* A second passes; there are never fewer than four sessions. */
+static void tick_of(struct pool *pool)
+{
+    scene_skip(1000);
+    pool_tick(pool);
+    assert_true(up(pool) >= 4);
+}
+
+/* Ticks until that holds. */
+#define TICK_UNTIL(pool, condition)                                                                \
+    for (int second = 0; !(condition); second++) {                                                 \
+        assert_true(second < 300);                                                                 \
+        tick_of(pool);                                                                             \
+    }
+
+static void a_host_that_returns_gets_sessions_again(void **state)
+{
+    struct pool *pool;
+    unsigned dials;
+
+    (void)state;
+    host_goes_down();
+    pool = pool_at(0, "127.0.0.1, 127.0.0.2", "sessions = 4\nidle = 1h\n");
+    UNTIL(up(pool) == 4);
+    assert_int_equal(sessions_at(pool, "127.0.0.1"), 0);
+    host_comes_up();
+    TICK_UNTIL(pool, sessions_at(pool, "127.0.0.1") == 2 && sessions_at(pool, "127.0.0.2") == 2);
+    dials = fake.dials_started;
+    for (int second = 0; second < 30; second++)
+        tick_of(pool);
+    dials_stay(dials);
+    assert_int_equal(up(pool), 4);
+    assert_int_equal(pools.failures, 1); /* (those that only look whether it is back are no news) */
+}
+
+static void the_session_that_carries_least_gives_way(void **state)
+{
+    struct pool *pool;
+    struct session_table *table;
+
+    (void)state;
+    host_goes_down();
+    pool = pool_at(0, "127.0.0.1, 127.0.0.2", "sessions = 4\nidle = 1h\n");
+    table = pool_table(pool);
+    UNTIL(up(pool) == 4);
+    for (int i = 0; i < 4; i++)
+        atomic_store(&table->slots[i].channels, i == 2 ? 1 : 5);
+    host_comes_up();
+    TICK_UNTIL(pool, session_table_slot_state(table, 2) == SLOT_RETIRING);
+    for (int i = 0; i < 4; i++)
+        assert_true(i == 2 || session_table_slot_state(table, i) == SLOT_UP);
+    assert_int_equal(up(pool), 4);
+    scene_skip(60000);
+    assert_non_null(fake_session_at(2)); /* it carries something: nothing is cut */
+    for (int i = 0; i < 4; i++)
+        atomic_store(&table->slots[i].channels, 0);
+    scene_skip(260);
+    UNTIL(session_table_slot_state(table, 2) == SLOT_EMPTY);
+}
+
 static void two_upstreams_share_the_record_of_a_host(void **state)
 {
     (void)state;
@@ -311,6 +371,8 @@ int main(void)
         TEST(idle_sessions_are_closed_down_to_the_least),
         TEST(the_hosts_of_an_upstream_share_its_sessions),
         TEST(a_host_that_fails_leaves_the_sessions_to_the_others),
+        TEST(a_host_that_returns_gets_sessions_again),
+        TEST(the_session_that_carries_least_gives_way),
         TEST(two_upstreams_share_the_record_of_a_host),
         TEST(a_pool_takes_over_new_settings),
         TEST(sessions_beyond_a_new_bound_are_closed),

@@ -160,7 +160,7 @@ static void a_file_is_read_or_refused(void **state)
         {"empty", FILE_REGULAR, 10, 0, NULL, 0},
         {"page", FILE_REGULAR, 4096, 4096, NULL, 0},
         {"page", FILE_ANY, 4096, 4096, NULL, 0},
-        {"page", FILE_REGULAR, 4095, 0, "File too large", EFBIG},
+        {"page", FILE_REGULAR, 4095, 0, "The file is larger than 4095 bytes", EFBIG},
         {"large", FILE_REGULAR_OR_EMPTY, 1 << 20, 100000, NULL, 0},
         {"fifo", FILE_REGULAR, 10, 0, "Not a regular file", EINVAL},
         {"fifo", FILE_REGULAR_OR_EMPTY, 10, 0, "Neither a regular file nor a device", EINVAL},
@@ -170,8 +170,10 @@ static void a_file_is_read_or_refused(void **state)
         {"/dev/null", FILE_REGULAR_OR_EMPTY, 10, 0, NULL, 0},
         {"/dev/null", FILE_ANY, 10, 0, NULL, 0},
         {"/dev/null", FILE_REGULAR, 10, 0, "Not a regular file", EINVAL},
-        {"/dev/zero", FILE_ANY, 10000, 0, "File too large", EFBIG},
-        {"/proc/self/status", FILE_REGULAR, 10, 0, "File too large", EFBIG}, /* its size is 0 */
+        {"/dev/zero", FILE_ANY, 10000, 0, "The file is larger than 10000 bytes", EFBIG},
+        {"/dev/zero", FILE_ANY, 2 << 20, 0, "The file is larger than 2 MiB", EFBIG},
+        /* (Its size is 0.) */
+        {"/proc/self/status", FILE_REGULAR, 10, 0, "The file is larger than 10 bytes", EFBIG},
     };
 
     (void)state;

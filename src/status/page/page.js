@@ -30,7 +30,7 @@ function duration(seconds) {
   return seconds + "s";
 }
 
-// A table of rows of cells; a cell is text, or { text, className }.
+// A table of rows of cells; a cell is text, or { text, className, title }, where title is what a pointer shows.
 function table(id, heads, rows, nothing) {
   const place = at(id);
   if (rows.length === 0) {
@@ -48,6 +48,8 @@ function table(id, heads, rows, nothing) {
       const none = of.text === null || of.text === undefined || of.text === "";
       const td = element("td", none ? "–" : of.text, none ? "none " + kinds[i] : of.className);
       td.dataset.head = heads[i];
+      if (of.title) td.title = of.title;
+      if (/\S{33}/.test(td.textContent)) td.classList.add("long");
       tr.append(td);
     });
     body.append(tr);
@@ -67,8 +69,8 @@ function withError(of) {
 
 const roundTrip = (ms) => ms === null ? "" : ms > 0 ? ms + " ms" : "under 1 ms";
 
-const keyExchange = (session) => ({ className: "faint", text: (session.kexalgorithm || "") +
-  (session.post_quantum === false ? ", not post-quantum" : "") });
+const keyExchange = (session) => ({ className: "faint line", title: session.kexalgorithm,
+  text: session.kexalgorithm ? (session.post_quantum ? "post-quantum" : "not post-quantum") : "" });
 
 function showStatus(status) {
   at("summary").textContent = "version " + status.version + ", " + status.state + " for " + duration(status.seconds) +
@@ -76,20 +78,30 @@ function showStatus(status) {
   at("ready").textContent = status.ready ? "ready" : "not ready: " + status.reason;
   at("ready").className = status.ready ? "good" : "bad";
   document.title = (status.ready ? "" : "! ") + "adit";
+  const heads = ["Upstream", "Host", "Sessions", "Key exchange", "Channels", "Waiting", "Age", "Round trip", "Rate",
+    "In / out", "State"];
   const rows = [];
+  const row = (cells) => rows.push(heads.map((head) => cells[head] === undefined ? "" : cells[head]));
   for (const upstream of status.upstreams) {
-    rows.push([upstream.name, upstream.hosts.join(", "),
-      number(upstream.up + " of " + upstream.min + "-" + upstream.max), "", number(upstream.channels),
-      number(upstream.waiting), "", "", "", "", withError(upstream)]);
+    row({ Upstream: upstream.name, Host: upstream.hosts.join(", "),
+      Sessions: number(upstream.up + " of " + upstream.min + "-" + upstream.max), Channels: number(upstream.channels),
+      Waiting: number(upstream.waiting), State: withError(upstream) });
+    for (const target of upstream.srv ? upstream.srv.targets : [])
+      row({ Upstream: { text: "priority " + target.priority + ", weight " + target.weight, className: "faint" },
+        Host: target.host, Sessions: number(target.sessions),
+        State: target.state === "idle" ? { text: "idle", className: "faint" } : state(target.state) });
+    if (upstream.srv && upstream.srv.error)
+      row({ Upstream: { text: "SRV", className: "faint" }, Host: upstream.srv.name,
+        State: { text: upstream.srv.error, className: "bad" } });
     for (const session of upstream.sessions)
-      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, "", keyExchange(session),
-        number(session.channels), "", number(duration(session.seconds)),
-        number(roundTrip(session.round_trip_ms)), number(bytes(session.kib_per_second * 1024) + "/s"),
-        number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
-        session.overdue ? { text: "overdue", className: "bad" } : state(session.state)]);
+      row({ Upstream: { text: upstream.name + "/" + session.session, className: "faint" }, Host: session.host,
+        "Key exchange": keyExchange(session), Channels: number(session.channels),
+        Age: number(duration(session.seconds)), "Round trip": number(roundTrip(session.round_trip_ms)),
+        Rate: number(bytes(session.kib_per_second * 1024) + "/s"),
+        "In / out": number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
+        State: session.overdue ? { text: "overdue", className: "bad" } : state(session.state) });
   }
-  table("upstreams", ["Upstream", "Host", "Sessions", "Key exchange", "Channels", "Waiting", "Age", "Round trip", "Rate",
-    "In / out", "State"], rows, "There is none.");
+  table("upstreams", heads, rows, "There is none.");
   table("forwards", ["Forward", "Kind", "Listens", "Leads to", "Upstream", "State"],
     status.forwards.map((f) => [f.name, f.kind, f.bind, f.target, f.via, withError(f)]), "There is none.");
   table("listeners", ["Listener", "Address", "Upstream"],

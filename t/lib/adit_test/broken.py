@@ -9,7 +9,7 @@ from .gateway import environment
 from .process import patience, workdir
 
 # src/wire/keeper.h
-READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE, LOGIN = range(8, 18)
+READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE, LOGIN = range(9, 19)
 # src/wire/service.h
 PASSWORD, FORWARD, AGENT, MASTER, COMMAND, FORGET, LEAVE = range(7)
 VERDICT, CONNECTED, INPUT, OUTPUT, FAILED, EXITED = range(7, 13)

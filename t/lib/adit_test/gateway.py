@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 
+from . import engine
 from .checks import Failed, equal, false, true
 from .net import ANY
 from .process import Process, gateway_of, patience, scratch, workdir
@@ -59,7 +60,7 @@ def upstream(sshd, name="office", **keys):
     """[upstream NAME] that leads to an Sshd."""
     return section(f"upstream {name}", {
         "host": sshd.address, "port": sshd.port, "user": sshd.user, "identity": sshd.user_key,
-        "known_hosts": sshd.known_hosts, "agent": "no", "ssh_config": "no", **keys})
+        "known_hosts": sshd.known_hosts, "agent": "no", "ssh_config": "no", **engine.keys_of(keys), **keys})
 
 
 def listen(name="browser", **keys):
