@@ -14,9 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, patience, run_adit,
                        sanitized, scratch, section, tap, true, wait_until)
-from adit_test.broken import (AGENT, CHANGE, CHANGED, COMMAND, CONNECTED, DETACHED, EXITED, FAILED,
-                              FORGET, FORWARD, INPUT, MASTER, NOTIFY, OUTPUT, PASSWORD, READY,
-                              RIGHT, UNCHECKED, VERDICT, answers, packet, program)
+from adit_test.broken import KEEPER, RIGHT, SERVICE, UNCHECKED, answers, packet, program
 from adit_test.broken import run as broken_run
 from adit_test.clients import connect, echoes, exchange
 from adit_test.command import Tunnel, call, ssh_config
@@ -180,6 +178,14 @@ def sshd_waits(port):
 
 # ---- a broken gateway
 
+READY, DETACHED, CHANGE, CHANGED, NOTIFY = (
+    KEEPER[f"GATEWAY_{name}"] for name in ("READY", "DETACHED", "CHANGE", "CHANGED", "NOTIFY"))
+PASSWORD, FORWARD, AGENT, MASTER, COMMAND, FORGET = (
+    SERVICE[f"SERVICE_{name}"] for name in ("PASSWORD", "FORWARD", "AGENT", "MASTER", "COMMAND",
+                                            "FORGET"))
+VERDICT, CONNECTED, INPUT, OUTPUT, FAILED, EXITED = (
+    SERVICE[f"SERVICE_{name}"] for name in ("VERDICT", "CONNECTED", "INPUT", "OUTPUT", "FAILED",
+                                            "EXITED"))
 # crypt(3) of "wonder".
 USERS = "alice:$5$saltsalt$JuNF5Ru7okVD58N6eh6DVtqbCYLabS26H.Uw.jynqu/\n"
 

@@ -16,6 +16,7 @@
 #include "io/packets.h"
 #include "wire/keeper.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,11 +50,12 @@ static const char *read_words(void)
 static size_t read_hex(const char *text, uint8_t *bytes)
 {
     size_t length = 0;
-    unsigned byte;
 
-    while (length < BYTES_MAX && sscanf(text + 2 * length, "%2x", &byte) == 1 &&
-           text[2 * length] != ' ')
-        bytes[length++] = (uint8_t)byte;
+    while (length < BYTES_MAX && isxdigit((unsigned char)text[2 * length]) &&
+           isxdigit((unsigned char)text[2 * length + 1])) {
+        const char digits[] = {text[2 * length], text[2 * length + 1], '\0'};
+        bytes[length++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
     return length;
 }
 
@@ -165,8 +167,8 @@ static bool do_word(struct broken_gateway *g, const char *word)
         print_answer(g);
     else if (strncmp(word, "agent", 5) == 0)
         g->is_agent = true, g->to = g->received;
-    else
-        return send_bytes(g, (struct span){bytes, read_hex(word, bytes)});
+    else if (!send_bytes(g, (struct span){bytes, read_hex(word, bytes)}))
+        return g->to != OWN_PROGRAM_FD; /* (a line may have been ended) */
     return true;
 }
 

@@ -1,6 +1,7 @@
 """adit whose gateway was taken over (t/lib/broken_gateway.c): it sends the keeper what a test says."""
 
 import os
+import re
 import struct
 import subprocess
 
@@ -8,17 +9,27 @@ from .checks import equal
 from .gateway import environment
 from .process import patience, workdir
 
-# src/wire/keeper.h
-READY, UP, DETACHED, CHANGE, CHANGED, NOTIFY, UPGRADE, CLOSED, SERVICE, LOGIN = range(9, 19)
-# src/wire/service.h
-PASSWORD, FORWARD, AGENT, MASTER, COMMAND, FORGET, LEAVE = range(7)
-VERDICT, CONNECTED, INPUT, OUTPUT, FAILED, EXITED = range(7, 13)
+WIRE = os.path.join(os.path.dirname(__file__), "..", "..", "..", "src", "wire")
+
+
+def kinds(header, enum):
+    """{name: number} of an enum of src/wire."""
+    with open(os.path.join(WIRE, header), encoding="ascii") as source:
+        body = re.search(rf"enum {enum} \{{(.*?)\}};", source.read(), re.DOTALL)[1]
+    words = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL).replace(",", " ").split()
+    return {name: number for number, name in enumerate(words)}
+
+
+KEEPER = kinds("keeper.h", "keeper_message_kind")
+SERVICE = kinds("service.h", "service_kind")
+LINE = kinds("login_line.h", "login_message_kind")
 RIGHT, UNCHECKED = 1, 2
 
 
 def program():
     """Its path; None: it is not built."""
-    path = os.path.join(os.environ.get("ADIT_BUILDDIR", "build"), "t", "lib", "adit-broken")
+    path = os.path.abspath(os.path.join(os.environ.get("ADIT_BUILDDIR", "build"), "t", "lib",
+                                        "adit-broken"))
     return path if os.path.exists(path) else None
 
 
