@@ -37,8 +37,10 @@ static int check_upstreams(const struct config *config)
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
         char *wrong = dial_check(&libssh_engine, upstream);
-        if (wrong == NULL)
+        if (wrong == NULL || upstream->by_openssh) {
+            free(wrong);
             continue;
+        }
         if (config->file != NULL)
             fprintf(stderr, "%s:%u: %s\n", config->file, upstream->line, wrong);
         else
@@ -211,6 +213,7 @@ int main(int argc, char **argv)
         return master_askpass(argv[1]);
     if (argc > 1 && strcmp(argv[1], UPGRADE_CHECK) == 0)
         argv[1] = (char *)"--check";
+    config_set_libssh_post_quantum(dial_has_post_quantum(&libssh_engine));
     status = options_parse(argc, argv, &options);
     if (status == 0 || goes_on(&options))
         status = run_mode(&options);

@@ -51,6 +51,7 @@ void config_unref(struct config *config)
     for (size_t i = 0; i < config->upstream_count; i++) {
         string_list_clear(&config->upstreams[i].libssh_hosts);
         string_list_clear(&config->upstreams[i].ssh_words);
+        free(config->upstreams[i].engine_reason);
         string_list_clear(&config->upstreams[i].master_words);
         string_list_clear(&config->upstreams[i].master_hosts);
     }

@@ -160,6 +160,7 @@ struct config_upstream {
     /* After a load: ssh(1) carries the sessions; and its options, and "PORT NAME" of each host as
      * ssh is told it (conf/master_words.h). */
     bool by_openssh;
+    char *engine_reason; /* why it does, where engine = auto; else NULL */
     struct string_list master_words;
     struct string_list master_hosts;
     char *join_master;   /* a master's socket, as given, with tokens; NULL: adit logs in itself */
@@ -354,6 +355,12 @@ struct config *config_add_forward(struct config *config, const struct config_for
 struct config *config_remove_forward(struct config *config, const struct config_forward *forward,
                                      char *error, size_t error_size);
 
+/* The forward of the configuration that is the same and leads through `via` (NULL and "": the first
+ * upstream); NULL: there is none. */
+const struct config_forward *config_same_forward(const struct config *config,
+                                                 const struct config_forward *forward,
+                                                 const char *via);
+
 /* The [upstream], [listen] or [forward] of that name, or NULL. */
 const struct config_upstream *config_upstream(const struct config *config, const char *name);
 const struct config_listen *config_listen(const struct config *config, const char *name);
@@ -409,6 +416,14 @@ bool config_upstream_is_required(const struct config *config,
  * pool's bounds and timeouts are equal. */
 bool config_upstream_same_sessions(const struct config_upstream *a,
                                    const struct config_upstream *b);
+
+/* The same for what the log says as information: why an ssh carries the sessions of an upstream. */
+void config_each_engine_reason(const struct config *config,
+                               void (*each)(void *arg, const char *text), void *arg);
+
+/* Says whether libssh knows a key exchange that `post_quantum = require` asks for, before the first
+ * configuration is loaded, and before there are other threads: this room does not know it. */
+void config_set_libssh_post_quantum(bool has);
 
 /* Calls `each` for everything that is no error but that the person who starts adit should know:
  * rules with networks that requests by name escape, order = local, which shows names to this

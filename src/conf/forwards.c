@@ -158,6 +158,19 @@ static struct config *changed(struct load *load, char *error, size_t error_size)
     return config;
 }
 
+const struct config_forward *config_same_forward(const struct config *config,
+                                                 const struct config_forward *forward,
+                                                 const char *via)
+{
+    if (via == NULL || via[0] == '\0')
+        via = config->upstreams[0].name;
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (strcmp(config->forwards[i].via, via) == 0 &&
+            forward_spec_same(&config->forwards[i], forward))
+            return &config->forwards[i];
+    return NULL;
+}
+
 struct config *config_add_forward(struct config *config, const struct config_forward *forward,
                                   const char *via, char *error, size_t error_size)
 {

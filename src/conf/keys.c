@@ -77,7 +77,8 @@ static const struct key gateway_keys[] = {
 
 static const struct key upstream_keys[] = {
     {"host", &type_hosts, FIELD(config_upstream, hosts), .flags = KEY_REQUIRED | KEY_SESSION,
-     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the name of a "
+     .help = "The SSH servers, each a name or an address; sessions are spread over them. Or the "
+             "name of a "
              "service, whose SRV records name the servers."},
     {"user", &type_user, FIELD(config_upstream, user), .otherwise = "the user who runs adit",
      .flags = KEY_SESSION, .help = "The name to log in with."},
@@ -158,8 +159,8 @@ static const struct key upstream_keys[] = {
     {"preferred_authentications", &type_methods, FIELD(config_upstream, preferred_authentications),
      .initial = "publickey, keyboard-interactive, password", .words = words_methods,
      .flags = KEY_SESSION | KEY_HOP,
-     .help = "The methods to log in with, in order; others are not used. adit does not "
-             "implement gssapi-with-mic and hostbased, and passes over them."},
+     .help = "The methods to log in with, in order; others are not used. gssapi-with-mic and "
+             "hostbased are ssh's alone (engine), and passed over by libssh."},
     {"host_key", &type_host_key, .initial = "strict", .words = words_host_key,
      .flags = KEY_SESSION | KEY_HOP,
      .help = "Which host keys are believed. strict: those of known_hosts files. ask: also a new "
@@ -200,8 +201,10 @@ static const struct key upstream_keys[] = {
              "if all requests of some listener or forward lead there."},
     {"engine", &type_choice, FIELD(config_upstream, engine), .initial = "auto",
      .words = words_engine, .flags = KEY_SESSION | KEY_HOP,
-     .help = "What carries the sessions: libssh inside adit, or an ssh(1) for each session, which "
-             "adit starts and which knows all that OpenSSH does. auto: libssh. See ENGINES."},
+     .help =
+         "What carries the sessions: libssh inside adit, or an ssh(1) for each session, which "
+         "adit starts and which knows all that OpenSSH does. auto: libssh, wherever that can do "
+         "what is asked. See ENGINES."},
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "

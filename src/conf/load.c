@@ -407,8 +407,10 @@ struct config *load_finish(struct load *load, struct config_problems *problems)
         config = NULL;
     }
     free(load->problems);
-    for (size_t i = 0; i < load->section_count; i++)
+    for (size_t i = 0; i < load->section_count; i++) {
         free(load->sections[i].hop);
+        string_list_clear(&load->sections[i].by_ssh);
+    }
     free(load->sections);
     return config;
 }

@@ -27,6 +27,10 @@ struct load_section {
     bool made;     /* for a hop: it stands in no file */
     bool expanded; /* the jump hosts of this upstream are upstreams */
     char *hop;     /* what it was made from, with ssh_config; else NULL */
+    /* Of an upstream: what ssh_config asks for that only ssh(1) does, as remarks; and whether that
+     * is a PKCS#11 provider, or a login by GSSAPI or as a host. */
+    struct string_list by_ssh;
+    bool wants_pkcs11, wants_gssapi, wants_hostbased;
     struct load_key keys[SECTION_KEYS_MAX];
 };
 
@@ -77,6 +81,9 @@ struct config *load_end(struct load *load, struct config_problems *problems);
 void load_set(struct load *load, struct load_section *section, const char *key, const char *text,
               unsigned line);
 
+/* Makes a remark of the configuration, unless it was made before. */
+void load_remark(const struct load *load, const char *text);
+
 /* Notes a problem of a line. */
 void load_problem(struct load *load, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -123,6 +130,9 @@ void forward_listener_clear(struct config_forward *forward);
 /* Says which engine carries the sessions of each upstream, and with which options of ssh. (Those
  * that ssh_config has are known already.) (engines.c) */
 void load_choose_engines(struct load *load);
+
+/* Whether a method that libssh has may be used, and is in preferred_authentications. (engines.c) */
+bool upstream_may_log_in(const struct config_upstream *upstream);
 
 /* Notes problems of an upstream whose sessions an ssh carries. (engines.c) */
 void load_check_engine(struct load *load, size_t index);

@@ -1,6 +1,7 @@
 /* Options of ssh_config(5) from the keys of an upstream. */
 #include "conf/master_words.h"
 
+#include "base/buffer.h"
 #include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/types.h"
@@ -244,8 +245,8 @@ void master_words_take(struct config_upstream *upstream, const char *const *word
     const struct word_sink to = {&upstream->master_words};
 
     for (size_t i = 0; i < count; i++)
-        if (strcmp(words[i], "-J") == 0 && i + 1 < count)
-            i++; /* (adit goes that way itself) */
+        if (i + 1 < count && (strcmp(words[i], "-J") == 0 || strcmp(words[i], "-S") == 0))
+            i++; /* (adit goes that way itself, and the control socket is adit's own) */
         else
             add_master_word(&to, words[i]);
 }
@@ -253,6 +254,32 @@ void master_words_take(struct config_upstream *upstream, const char *const *word
 void master_words_host(struct config_upstream *upstream, const char *name, unsigned port)
 {
     string_list_append(&upstream->master_hosts, mem_printf("%u %s", port, name));
+}
+
+/* post_quantum = require: of those that are given the hybrids that withstand a quantum computer, or
+ * of ssh's own all but the classical ones. (The names of a list that begins with a sign are not
+ * known here; then the session is refused if the key exchange is none of them.) */
+static void add_post_quantum(const struct word_sink *to, const struct config_upstream *upstream)
+{
+    const char *kex = upstream->kex;
+    struct buffer list = {0};
+
+    if (!kex || strchr("+-^", kex[0])) {
+        add_option(to, "KexAlgorithms", kex ? kex : "-*ecdh*,curve25519*,diffie-hellman*");
+        return;
+    }
+    for (size_t length; *kex; kex += length + (kex[length] == ',')) {
+        length = strcspn(kex, ",");
+        if ((length >= 5 && strncmp(kex, "mlkem", 5) == 0) ||
+            (length >= 7 && strncmp(kex, "sntrup7", 7) == 0))
+            buffer_append(&list, kex, length + (kex[length] == ','));
+    }
+    char *text = mem_strndup((const char *)buffer_data(&list), buffer_length(&list));
+    if (*text && text[strlen(text) - 1] == ',')
+        text[strlen(text) - 1] = '\0';
+    add_option(to, "KexAlgorithms", *text ? text : upstream->kex);
+    free(text);
+    buffer_clear(&list);
 }
 
 /* What makes it a master, and nothing else: whatever ssh_config(5) says for people's sessions. */
@@ -318,6 +345,8 @@ const char **master_words(const struct config_upstream *upstream, size_t index, 
     add_options(&to, options);
     add_count(&to, "ServerAliveInterval", (upstream->keepalive_ms + 999) / 1000);
     add_count(&to, "ServerAliveCountMax", upstream->keepalive_max);
+    if (upstream->post_quantum == POST_QUANTUM_REQUIRE)
+        add_post_quantum(&to, upstream);
     for (size_t i = 0; i < upstream->master_words.count; i++)
         add_master_word(&to, upstream->master_words.items[i]);
     add_host(&to, upstream, index);

@@ -3,6 +3,7 @@
 
 #include "base/hostport.h"
 #include "base/mem.h"
+#include "conf/load.h"
 #include "conf/paths.h"
 #include "conf/types.h"
 
@@ -107,31 +108,6 @@ static void notice_secret(const struct notices *notices, const char *path)
     free(advice);
 }
 
-/* Whether a method of the list may be used. (The server may still want another one.) */
-static bool may_log_in(const struct config_upstream *upstream)
-{
-    const struct {
-        const char *name;
-        bool allowed;
-    } methods[] = {
-        {"publickey", upstream->pubkey_authentication},
-        {"password", upstream->password_authentication},
-        {"keyboard-interactive", upstream->kbd_interactive_authentication},
-    };
-    const char *list = upstream->preferred_authentications;
-
-    while (*list) {
-        size_t length = strcspn(list, ",");
-        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-            if (methods[i].allowed && strlen(methods[i].name) == length &&
-                strncmp(list, methods[i].name, length) == 0)
-                return true;
-        }
-        list += length + (list[length] == ',');
-    }
-    return false;
-}
-
 static void notice_upstream(const struct notices *notices, const struct config_upstream *upstream)
 {
     const struct string_list *files = &upstream->known_hosts;
@@ -150,12 +126,13 @@ static void notice_upstream(const struct notices *notices, const struct config_u
                    "will be refused",
                    upstream->name, path, wrong);
     }
-    if (upstream->host_key == HOST_KEY_STRICT && !readable && !upstream->known_hosts_command)
+    if (upstream->host_key == HOST_KEY_STRICT && !readable && !upstream->by_openssh &&
+        !upstream->known_hosts_command)
         notice(notices,
                "[upstream %s] host_key is strict, but none of its known_hosts files can be read: "
                "every server will be refused",
                upstream->name);
-    if (!may_log_in(upstream))
+    if (!upstream->by_openssh && !upstream_may_log_in(upstream))
         notice(notices,
                "[upstream %s] no way to log in is left: preferred_authentications has none that "
                "may be used",

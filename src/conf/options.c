@@ -71,8 +71,10 @@ static void print_notice(void *arg, const char *text)
 /* (A run has them in its log.) */
 static void print_notices(const struct command_line *line, const struct options *options)
 {
-    if (!line->quiet && options->mode != MODE_RUN && options->mode != MODE_TRY)
+    if (!line->quiet && options->mode != MODE_RUN && options->mode != MODE_TRY) {
+        config_each_engine_reason(options->config, print_notice, NULL);
         config_each_notice(options->config, print_notice, NULL);
+    }
 }
 
 /* What --try begins with: no forward, and the first failure is the last. */
@@ -254,8 +256,9 @@ void options_usage(FILE *out)
         "                            all upstreams, or those that are named\n"
         "  --dump                    print either as a file with every default, and exit\n"
         "  -O COMMAND                check, ready, status, connections, close N, conninfo,\n"
-        "                            ping UPSTREAM, try [UPSTREAM], watch, forward, cancel,\n"
-        "                            stop, exit, reload, upgrade; list shows the tunnels that run\n"
+        "                            ping [UPSTREAM], try [UPSTREAM], watch, forward, cancel,\n"
+        "                            stop, exit, reload, upgrade; list shows the tunnels\n"
+        "                            that run\n"
         "  --json                    with --try and most commands of -O: as JSON\n"
         "  --init FILE               write a first file, from questions or from a host and\n"
         "                            options of the connection, try it, and say how to start it\n"

@@ -108,6 +108,7 @@ static void save_rest(struct buffer *out, const struct section *section,
         for (size_t i = 0; i < upstream->ssh_words.count; i++)
             save_text(out, "+ssh_word", upstream->ssh_words.items[i]);
         save_number(out, "+by_openssh", upstream->by_openssh);
+        save_text(out, "+engine_reason", upstream->engine_reason);
         for (size_t i = 0; i < upstream->master_words.count; i++)
             save_text(out, "+master_word", upstream->master_words.items[i]);
         for (size_t i = 0; i < upstream->master_hosts.count; i++)
@@ -314,6 +315,17 @@ static bool restore_by_openssh(struct restoring *r, struct word_reader *words)
     return true;
 }
 
+static bool restore_engine_reason(struct restoring *r, struct word_reader *words)
+{
+    char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
+
+    if (text) {
+        free(r->config->upstreams[r->index].engine_reason);
+        r->config->upstreams[r->index].engine_reason = text;
+    }
+    return text != NULL;
+}
+
 static bool restore_master_word(struct restoring *r, struct word_reader *words)
 {
     char *text = r->section == section_find("upstream") ? word_next(words) : NULL;
@@ -372,6 +384,7 @@ static const struct {
     {"+libssh_host", restore_libssh_host},
     {"+ssh_word", restore_ssh_word},
     {"+by_openssh", restore_by_openssh},
+    {"+engine_reason", restore_engine_reason},
     {"+master_word", restore_master_word},
     {"+master_host", restore_master_host},
     {"+users", restore_users},

@@ -57,6 +57,9 @@ struct ssh_meaning {
     void *arg;
     /* Something that ssh would do, and that it would be less safe to go on without; the same. */
     void (*problem)(void *arg, const char *text);
+    /* Something that adit does only where an ssh(1) carries the sessions, by its keyword and as a
+     * remark; NULL: it is a remark. */
+    void (*by_ssh)(void *arg, const char *keyword, const char *text);
 };
 
 /* Tells all that the answer says of the connection, but not HostName. `usual` is what ssh says

@@ -35,17 +35,20 @@ static struct config_upstream *fill_upstream(const struct fill *fill)
     return &fill->load->config->upstreams[fill->index];
 }
 
-/* Each line is one remark, unless it was made before. */
 static void fill_remark(void *arg, const char *text)
 {
     const struct fill *fill = arg;
-    struct string_list *remarks = &fill->load->config->remarks;
 
-    for (size_t i = 0; i < remarks->count; i++) {
-        if (strcmp(remarks->items[i], text) == 0)
-            return;
-    }
-    string_list_append(remarks, mem_strdup(text));
+    load_remark(fill->load, text);
+}
+
+static void fill_by_ssh(void *arg, const char *keyword, const char *text)
+{
+    struct load_section *section = fill_section(arg);
+
+    string_list_append(&section->by_ssh, mem_strdup(text));
+    section->wants_pkcs11 |= strcmp(keyword, "pkcs11provider") == 0;
+    section->wants_hostbased |= strcmp(keyword, "hostbasedauthentication") == 0;
 }
 
 static void fill_problem(void *arg, const char *text)
@@ -201,7 +204,7 @@ static void set_host(const struct fill *fill, size_t i, bool with_port,
  * mind, where the section says nothing of it. */
 static void take_forbidden(struct fill *fill)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem, NULL};
     struct ssh_answer forbidden = {0};
     char *wrong = ssh_files_forbidden(fill_upstream(fill)->ssh_config_file, &forbidden);
 
@@ -256,11 +259,12 @@ static bool ask_host(struct fill *fill, size_t i, struct ssh_answer *answer, cha
 /* Gives the upstream all that ssh says of its first host. */
 static void take_settings(struct fill *fill, const struct ssh_answer *answer, const char *host)
 {
-    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem};
+    const struct ssh_meaning meaning = {fill_setting, fill_remark, fill, fill_problem, fill_by_ssh};
     struct ssh_answer usual = {0};
 
     ssh_config_usual(&usual, ssh_answer_is_yes(answer, "batchmode"), fill->load->connection);
     ssh_answer_tell(answer, usual.count > 0 ? &usual : NULL, host, &meaning);
+    fill_section(fill)->wants_gssapi = ssh_answer_is_yes(answer, "gssapiauthentication");
     ssh_answer_clear(&usual);
 }
 

@@ -341,9 +341,20 @@ static const struct meaning {
     {"rekeylimit", "rekey_time", rekey_time},
 };
 
-static void tell_undone(void *arg, const char *text)
+static void tell_undone(void *arg, const char *text, const char *by_ssh)
 {
-    ssh_scene_remark(arg, "%s", text);
+    const struct ssh_scene *scene = arg;
+    const struct ssh_meaning *meaning = scene->meaning;
+
+    char *remark;
+
+    if (!by_ssh || !meaning->by_ssh) {
+        ssh_scene_remark(scene, "%s", text);
+        return;
+    }
+    remark = mem_printf("%s: %s", scene->tokens.host, text);
+    meaning->by_ssh(meaning->arg, by_ssh, remark);
+    free(remark);
 }
 
 void ssh_answer_tell(const struct ssh_answer *answer, const struct ssh_answer *usual,

@@ -4,8 +4,9 @@
 
 #include "conf/ssh_answer.h"
 
-/* Called with a line without an end. */
-typedef void ssh_undone_fn(void *arg, const char *text);
+/* Called with a line without an end. `by_ssh` is the keyword of what an ssh(1) that carries the
+ * sessions (engine = openssh) does, as ssh -G prints it; NULL: it does not, either. */
+typedef void ssh_undone_fn(void *arg, const char *text, const char *by_ssh);
 
 /* Calls `each` for every such keyword of which the answer has another value than the usual one.
  * `usual` is ssh's answer where nothing is configured; NULL: not known. */

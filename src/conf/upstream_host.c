@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SSH_PORT 22
+
 void upstream_host_at(const struct config_upstream *upstream, size_t index,
                       struct upstream_host *host)
 {
@@ -44,6 +46,7 @@ static bool split_target(const char *entry, struct upstream_host *host)
         target_name_wrong(host->name) != NULL)
         return false;
     memcpy(host->alias, host->name, sizeof(host->alias));
+    host->index = 0;
     return true;
 }
 
@@ -58,6 +61,24 @@ bool upstream_host_find(const struct config_upstream *upstream, const char *entr
             return true;
         }
     return false;
+}
+
+/* (A HostKeyAlias stands for every port.) */
+char *upstream_host_known_as(const struct config_upstream *upstream,
+                             const struct upstream_host *host, char **without_port)
+{
+    const char *alias = upstream->host_key_alias;
+    char *name = mem_strdup(alias ? alias : host->name);
+
+    *without_port = NULL;
+    for (char *at = name; *at; at++) {
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at - 'A' + 'a');
+    }
+    if (alias || host->port == SSH_PORT)
+        return name;
+    *without_port = name;
+    return mem_printf("[%s]:%u", name, host->port);
 }
 
 char *upstream_host_command(const struct config_upstream *upstream,

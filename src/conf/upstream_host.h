@@ -15,7 +15,7 @@ struct upstream_host {
     char name[HOST_MAX + 1];
     char alias[HOST_MAX + 1]; /* the name before libssh looked it up in ssh_config */
     uint16_t port;
-    size_t index; /* of its entry in the upstream's hosts */
+    size_t index; /* of its entry in the upstream's hosts (0: SRV records name it) */
 };
 
 /* From the entry of that index in the upstream's hosts: "name" or "name:port". */
@@ -27,6 +27,12 @@ void upstream_host_at(const struct config_upstream *upstream, size_t index,
  * host. */
 bool upstream_host_find(const struct config_upstream *upstream, const char *entry,
                         struct upstream_host *host);
+
+/* The name of the host in known_hosts, in small letters, as ssh hashes it: "name", "[name]:port" or
+ * the HostKeyAlias. `*without_port` is "name" in the second case, else NULL. The caller frees both.
+ */
+char *upstream_host_known_as(const struct config_upstream *upstream,
+                             const struct upstream_host *host, char **without_port);
 
 /* The upstream's ProxyCommand for the host, to be run by a shell; the caller frees. NULL: the
  * host's name may not be in a command (ssh_host_wrong). */

@@ -2,6 +2,8 @@
 #include "gateway/forward_orders.h"
 
 #include "base/mem.h"
+#include "conf/forward_spec.h"
+#include "conf/types.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
 #include "gateway/snapshot.h"
@@ -18,13 +20,21 @@ struct forward_orders {
     struct later changed;
 };
 
+/* A forward of the configuration, by its section's name. */
+struct ordered_forward {
+    char *name;
+    bool is_new; /* by this order; else it was there, and only its port is to be told */
+};
+
 /* In the list while its forwards are configured and waited for. */
 struct forward_order {
     LIST_ENTRY(forward_order) link;
     struct forward_orders *orders;
     forward_order_done_fn *done; /* NULL: nobody wants to know any more */
     void *arg;
-    char **names; /* of the forwards' sections */
+    struct forward_words *words; /* that were asked for */
+    size_t word_count;
+    struct ordered_forward *forwards; /* that are waited for */
     size_t count;
     struct deadline patience;
     char *why; /* one of them cannot be had */
@@ -33,8 +43,9 @@ struct forward_order {
 static void order_free(struct forward_order *order)
 {
     for (size_t i = 0; i < order->count; i++)
-        free(order->names[i]);
-    free(order->names);
+        free(order->forwards[i].name);
+    free(order->forwards);
+    forward_words_free(order->words, order->word_count);
     free(order->why);
     free(order);
 }
@@ -80,8 +91,9 @@ static void order_failed(struct forward_order *order, const char *why)
     order_settled(order);
     order->why = mem_strdup(why);
     for (size_t i = 0; i < order->count; i++)
-        if (config_forward(g->generation->config, order->names[i]) != NULL)
-            forwards[count++].name = mem_strdup(order->names[i]);
+        if (order->forwards[i].is_new &&
+            config_forward(g->generation->config, order->forwards[i].name) != NULL)
+            forwards[count++].name = mem_strdup(order->forwards[i].name);
     config_changes_ask(g->changes, &(struct config_change_request){
                                        .kind = CONFIG_REMOVE_NAMED_FORWARDS,
                                        .forwards = forwards,
@@ -120,7 +132,7 @@ static void order_check(struct forward_order *order)
     for (size_t i = 0; i < order->count; i++) {
         const char *why;
         uint16_t chosen;
-        switch (progress(order->orders->gateway, order->names[i], &chosen, &why)) {
+        switch (progress(order->orders->gateway, order->forwards[i].name, &chosen, &why)) {
         case FORWARD_WAITING:
         case FORWARD_ASKED: waiting = true; break;
         case FORWARD_UP:
@@ -164,23 +176,67 @@ void forward_orders_check(struct forward_orders *orders)
     later_post(orders->gateway->loop, &orders->changed, check_orders);
 }
 
+static bool is_ordered(const struct forward_order *order, const char *name)
+{
+    for (size_t i = 0; i < order->count; i++)
+        if (strcmp(order->forwards[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Adds what the words stand for in the configuration, once: a new forward; of those that were there
+ * only one whose port the server has picked, which ssh(1) is told again. */
+static void order_forward(struct forward_order *order, const struct config_change_result *result,
+                          const struct forward_words *words)
+{
+    const struct config *config = result->config;
+    int kind = word_index(forward_kinds, words->kind);
+    struct config_forward asked = {.kind = (enum forward_kind)kind};
+    const struct config_forward *found = NULL;
+    char why[FORWARD_ERROR_MAX];
+
+    if (kind >= 0 && forward_spec_parse(asked.kind, words->spec, &asked, why, sizeof(why)))
+        found = config_same_forward(config, &asked, words->via);
+    if (found != NULL && !is_ordered(order, found->name)) {
+        bool is_new = found >= config->forwards + result->forwards_before;
+        bool picked =
+            found->kind == FORWARD_REMOTE && found->bind.path == NULL && found->bind.port == 0;
+        if (is_new || picked)
+            order->forwards[order->count++] =
+                (struct ordered_forward){mem_strdup(found->name), is_new};
+    }
+    place_clear(&asked.bind);
+    place_clear(&asked.target);
+}
+
 /* The forwards are configured: now they have to come up. */
 static void forwards_added(void *arg, bool ok, const struct config_change_result *result)
 {
     struct forward_order *order = arg;
-    const struct config *config = result->config;
 
     if (!ok) {
         order_refuse(order, result->error);
         return;
     }
-    order->count = config->forward_count - result->forwards_before;
-    order->names = mem_zalloc((order->count + 1) * sizeof(char *));
-    for (size_t i = 0; i < order->count; i++)
-        order->names[i] = mem_strdup(config->forwards[result->forwards_before + i].name);
+    order->forwards = mem_zalloc((order->word_count + 1) * sizeof(*order->forwards));
+    for (size_t i = 0; i < order->word_count; i++)
+        order_forward(order, result, &order->words[i]);
     LIST_INSERT_HEAD(&order->orders->waiting, order, link);
     deadline_arm(order->orders->gateway->loop, &order->patience, FORWARD_MS, order_overdue);
     order_check(order);
+}
+
+static struct forward_words *copy_ordered_words(const struct forward_words *words, size_t count)
+{
+    struct forward_words *copy = mem_zalloc((count + 1) * sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++)
+        copy[i] = (struct forward_words){
+            .kind = mem_strdup(words[i].kind != NULL ? words[i].kind : ""),
+            .spec = mem_strdup(words[i].spec != NULL ? words[i].spec : ""),
+            .via = mem_strdup(words[i].via),
+        };
+    return copy;
 }
 
 struct forward_order *forward_orders_add(struct forward_orders *orders,
@@ -192,6 +248,8 @@ struct forward_order *forward_orders_add(struct forward_orders *orders,
     order->orders = orders;
     order->done = done;
     order->arg = arg;
+    order->words = copy_ordered_words(forwards, count);
+    order->word_count = count;
     config_changes_ask(orders->gateway->changes, &(struct config_change_request){
                                                      .kind = CONFIG_ADD_FORWARDS,
                                                      .forwards = forwards,

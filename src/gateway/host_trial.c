@@ -6,6 +6,7 @@
 #include "gateway/dial_attempt.h"
 #include "gateway/dial_programs.h"
 #include "gateway/trial_target.h"
+#include "io/resolver_srv.h"
 #include "shared/session_reach.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct host_trial {
     struct host_trial_request r;
     struct host_backoffs *hosts; /* its own: a trial makes no dial of the pool wait */
     struct places places;
+    struct srv_question *question;
     struct dial_attempt *attempt;
     struct dial_programs programs;
     struct dial_seen seen;
@@ -36,11 +38,18 @@ static const struct place *tried_place(const struct host_trial *t)
     return t->places.items[t->r.index];
 }
 
+/* (SRV records may not have named a host.) */
+static const char *tried_label(const struct host_trial *t)
+{
+    return t->places.count > 0 ? tried_place(t)->label : t->r.upstream->hosts.items[0];
+}
+
 static void host_trial_free(struct host_trial *t)
 {
     deadline_cancel(&t->tick);
     deadline_cancel(&t->patience);
     later_cancel(t->r.room->loop, &t->ending);
+    srv_question_cancel(t->question);
     if (t->open != NULL)
         session_open_cancel(t->open);
     session_free(t->session);
@@ -161,7 +170,7 @@ static void finish_trial(struct host_trial *t)
     const struct host_trial_request r = t->r;
     json_t *seen =
         json_pack("{s:o, s:o, s:b, s:O}", "upstream", json_text(r.upstream->name), "host",
-                  json_text(tried_place(t)->label), "ok", !t->failed, "steps", t->steps);
+                  json_text(tried_label(t)), "ok", !t->failed, "steps", t->steps);
 
     if (r.upstream->jump.count > 0)
         json_object_set_new(seen, "jump", json_text(r.upstream->jump.items[0]));
@@ -344,15 +353,8 @@ static void on_trial_dialled(void *arg, int slot, enum dial_status status,
     finish_trial(t);
 }
 
-struct host_trial *host_trial_start(const struct host_trial_request *request)
+static void dial_tried(struct host_trial *t)
 {
-    struct host_trial *t = mem_zalloc(sizeof(*t));
-
-    t->r = *request;
-    config_ref(t->r.config);
-    t->hosts = host_backoffs_new();
-    places_init(&t->places, t->hosts, t->r.upstream);
-    t->steps = json_array();
     t->attempt = dial_attempt_start(&(struct dial_attempt_request){
         .room = t->r.room,
         .config = t->r.config,
@@ -364,6 +366,57 @@ struct host_trial *host_trial_start(const struct host_trial_request *request)
         .done = on_trial_dialled,
         .arg = t,
     });
+}
+
+/* Hosts that SRV records name: the first of them is tried. */
+
+static void take_trial_targets(struct host_trial *t, const struct srv_answer *answer)
+{
+    struct target *targets = mem_zalloc(answer->count * sizeof(*targets));
+    size_t count = 0;
+
+    for (size_t i = 0; i < answer->count; i++)
+        if (target_wrong(&answer->targets[i]) == NULL)
+            targets[count++] = answer->targets[i];
+    count = targets_order(targets, count);
+    places_change(&t->places, t->r.upstream, targets, count);
+    free(targets);
+}
+
+static void on_trial_srv(void *arg, const struct srv_answer *answer)
+{
+    struct host_trial *t = arg;
+    const char *wrong = answer->error;
+
+    t->question = NULL;
+    if (answer->status == RESOLVE_FOUND)
+        take_trial_targets(t, answer);
+    if (answer->status == RESOLVE_FOUND && t->places.count == 0)
+        wrong = "no target is a host's name and port";
+    if (wrong != NULL) {
+        step_failed(t, "hosts", wrong, "ask this machine's resolver for the SRV records by hand");
+        finish_trial(t);
+        return;
+    }
+    step_passed(t, "hosts", mem_printf("%zu by SRV records, the first is tried", t->places.count));
+    dial_tried(t);
+}
+
+struct host_trial *host_trial_start(const struct host_trial_request *request)
+{
+    struct host_trial *t = mem_zalloc(sizeof(*t));
+
+    t->r = *request;
+    config_ref(t->r.config);
+    t->hosts = host_backoffs_new();
+    places_init(&t->places, t->hosts, t->r.upstream);
+    t->places.quiet = true;
+    t->steps = json_array();
+    if (upstream_service(t->r.upstream) != NULL)
+        t->question =
+            resolver_srv(t->r.room->resolver, upstream_service(t->r.upstream), on_trial_srv, t);
+    else
+        dial_tried(t);
     return t;
 }
 

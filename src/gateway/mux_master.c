@@ -250,26 +250,6 @@ static void open_mux_stream(struct mux_client *c, const struct mux_request *requ
 
 /* Forwards. */
 
-/* The port that the server chose for a forward that was there already; 0: none. */
-static uint16_t known_port(const struct gateway *g, const struct forward_words *words)
-{
-    const struct config *config = g->generation->config;
-
-    for (size_t i = 0; i < config->forward_count; i++) {
-        const struct config_forward *forward = &config->forwards[i];
-        char *spec = forward_spec_print(forward);
-        bool same = forward->kind == FORWARD_REMOTE && strcmp(spec, words->spec) == 0 &&
-                    strcmp(forward->via, words->via) == 0;
-        struct forward_status status;
-        free(spec);
-        if (!same)
-            continue;
-        status_forward(g, forward, &status);
-        return status.port;
-    }
-    return 0;
-}
-
 static void on_order_done(void *arg, const struct forward_order_result *result)
 {
     struct mux_client *c = arg;
@@ -286,7 +266,6 @@ static void on_order_done(void *arg, const struct forward_order_result *result)
 static void open_mux_forward(struct mux_client *c, const struct mux_forward *forward)
 {
     struct forward_words *words = mem_zalloc(sizeof(*words));
-    uint16_t port;
 
     if (!mux_forward_words(forward, c->via, words)) {
         free(words);
@@ -294,12 +273,6 @@ static void open_mux_forward(struct mux_client *c, const struct mux_forward *for
         return;
     }
     c->wants_port = forward->kind == MUX_FORWARD_REMOTE && forward->port == 0;
-    port = c->wants_port ? known_port(c->master->gateway, words) : 0;
-    if (port != 0) {
-        forward_words_free(words, 1);
-        answer_number(c, MUX_REMOTE_PORT, c->id, port);
-        return;
-    }
     c->order = forward_orders_add(c->master->orders, words, 1, on_order_done, c);
 }
 

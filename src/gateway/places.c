@@ -121,8 +121,9 @@ static struct place *place_of_target(struct places *places, const struct config_
     /* (RFC 2782: those that want one session do not all go to the same host. Not 0, which would be
      * no load, whatever the weight.) */
     place->luck = 1 + backoff_random() % LUCK_WHOLE;
-    log_info("upstream %s: host %s joins (priority %u, weight %u)", upstream->name, place->label,
-             target->priority, target->weight);
+    if (!places->quiet)
+        log_info("upstream %s: host %s joins (priority %u, weight %u)", upstream->name,
+                 place->label, target->priority, target->weight);
     return place;
 }
 

@@ -26,6 +26,7 @@ struct places {
     struct place **items; /* in the order of the configuration, or of priority */
     size_t count;
     struct host_backoffs *hosts;
+    bool quiet; /* changes are not logged */
 };
 
 /* Those of the upstream's configuration, whose dials wait by the records of `hosts`; none yet where

@@ -25,8 +25,15 @@ static void log_notice(void *arg, const char *text)
     log_warning("%s", text);
 }
 
+static void log_reason(void *arg, const char *text)
+{
+    (void)arg;
+    log_info("%s", text);
+}
+
 void gateway_log_notices(const struct config *config)
 {
+    config_each_engine_reason(config, log_reason, NULL);
     config_each_notice(config, log_notice, NULL);
 }
 

@@ -91,10 +91,7 @@ static size_t drop_wrong(struct srv_watch *watch, struct target *targets, size_t
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        /* (The root beside others says nothing.) */
-        const char *wrong = targets[i].name[0] == '\0' ? "it stands beside others"
-                            : targets[i].port == 0     ? "its port is 0"
-                                                       : target_name_wrong(targets[i].name);
+        const char *wrong = target_wrong(&targets[i]);
         if (wrong == NULL) {
             targets[kept++] = targets[i];
             continue;

@@ -27,7 +27,8 @@ static bool find_behind(const struct config *config, const struct config_upstrea
     for (size_t i = 0; i < config->upstream_count; i++) {
         const struct config_upstream *other = &config->upstreams[i];
         struct upstream_host host;
-        if (other->jump.count == 0 || strcmp(other->jump.items[0], upstream->name) != 0)
+        if (other->jump.count == 0 || upstream_service(other) != NULL ||
+            strcmp(other->jump.items[0], upstream->name) != 0)
             continue;
         upstream_host_at(other, 0, &host);
         lead_to(target, &(struct config_place){.host = host.name, .port = host.port});

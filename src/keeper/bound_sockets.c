@@ -28,6 +28,7 @@ struct bound_socket {
 struct bound_sockets {
     uint32_t last_id;
     bool changing; /* between prepare and commit */
+    size_t needed; /* bound_sockets_need; SIZE_MAX: of no forward */
     TAILQ_HEAD(, bound_socket) all;
 };
 
@@ -35,6 +36,7 @@ struct bound_sockets *bound_sockets_new(void)
 {
     struct bound_sockets *b = mem_zalloc(sizeof(*b));
 
+    b->needed = SIZE_MAX;
     TAILQ_INIT(&b->all);
     return b;
 }
@@ -187,10 +189,14 @@ static bool prepare_listener(struct bound_sockets *b, const struct config *confi
 }
 
 /* Whether adit goes on without this forward (ssh_config(5), ExitOnForwardFailure). */
-static bool dispensable(const struct config *config, const struct config_listen *listen)
+static bool dispensable(const struct bound_sockets *b, const struct config *config,
+                        const struct config_listen *listen)
 {
     const struct config_upstream *upstream = config_upstream(config, listen->via);
 
+    for (size_t i = b->needed; i < config->forward_count; i++)
+        if (listen == &config->forwards[i].listen)
+            return false;
     return config->file == NULL && !upstream->exit_on_forward_failure;
 }
 
@@ -220,7 +226,7 @@ static bool prepare_listeners(struct bound_sockets *b, const struct config *conf
             log_line(needed ? ADIT_LOG_ERROR : ADIT_LOG_WARNING, "%s", error);
         memcpy(error, words, sizeof(words));
         missing = true;
-        needed = needed || !dispensable(config, listen);
+        needed = needed || !dispensable(b, config, listen);
     }
     if (missing && any && !needed)
         log_warning("%s", error);
@@ -320,6 +326,11 @@ bool bound_sockets_prepare(struct bound_sockets *b, const struct config *config,
            prepare_listeners(b, config, error);
 }
 
+void bound_sockets_need(struct bound_sockets *b, size_t first)
+{
+    b->needed = first;
+}
+
 void bound_sockets_remove_paths(struct bound_sockets *b)
 {
     struct bound_socket *s;
@@ -334,6 +345,7 @@ void bound_sockets_commit(struct bound_sockets *b, bool keep_new)
     struct bound_socket *s = TAILQ_FIRST(&b->all);
 
     b->changing = false;
+    b->needed = SIZE_MAX;
     while (s != NULL) {
         struct bound_socket *next = TAILQ_NEXT(s, link);
         if (keep_new)

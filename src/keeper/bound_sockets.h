@@ -33,6 +33,10 @@ bool bound_sockets_prepare(struct bound_sockets *sockets, const struct config *c
                            const struct control_holder *holder,
                            char error[static BOUND_SOCKETS_ERROR_MAX]);
 
+/* The forwards of that index and above, which a person has asked for just now, must be had in the
+ * next bound_sockets_prepare, also of a command line. */
+void bound_sockets_need(struct bound_sockets *sockets, size_t first);
+
 /* Removes the paths of unix sockets that the configuration that was prepared does not need: before
  * the gateway, which closes those sockets, says that it has changed over. */
 void bound_sockets_remove_paths(struct bound_sockets *sockets);

@@ -91,19 +91,11 @@ static bool read_forward(const struct forward_words *words, struct config_forwar
     return forward_spec_parse((enum forward_kind)kind, words->spec, forward, error, error_size);
 }
 
-/* (A forward that is there already is as good, as to ssh; but each port that the server picks is
- * another.) */
+/* (A forward that is there already is as good, as to ssh: also one whose port the server picks.) */
 static struct config *with_forward(struct config *config, const struct config_forward *forward,
                                    const char *via, char *error, size_t error_size)
 {
-    bool picked =
-        forward->kind == FORWARD_REMOTE && forward->bind.path == NULL && forward->bind.port == 0;
-    struct config *without = NULL;
-
-    if (!picked)
-        without = config_remove_forward(config, forward, error, error_size);
-    config_unref(without);
-    if (without != NULL)
+    if (config_same_forward(config, forward, via) != NULL)
         return config_ref(config);
     return config_add_forward(config, forward, via, error, error_size);
 }

@@ -72,6 +72,8 @@ static void changing_offer(struct keeper_change *change)
     struct change_result *result = &change->result;
     char error[BOUND_SOCKETS_ERROR_MAX];
 
+    if (change->request.kind == CONFIG_ADD_FORWARDS && change->base != NULL)
+        bound_sockets_need(k->sockets, change->base->forward_count);
     if (result->config != NULL &&
         !bound_sockets_prepare(k->sockets, result->config, &result->holder, error)) {
         bound_sockets_commit(k->sockets, false);

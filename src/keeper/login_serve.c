@@ -12,26 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SSH_PORT 22
-
-/* The names in known_hosts, in small letters: ssh hashes them so. A HostKeyAlias stands for every
- * port. */
-static void set_names(struct login *l)
-{
-    const char *alias = l->upstream->host_key_alias;
-    char *host = mem_strdup(alias != NULL ? alias : l->host.name);
-
-    for (char *at = host; *at != '\0'; at++)
-        if (*at >= 'A' && *at <= 'Z')
-            *at = (char)(*at - 'A' + 'a');
-    if (alias == NULL && l->host.port != SSH_PORT) {
-        l->known_as = mem_printf("[%s]:%u", host, l->host.port);
-        l->without_port = host;
-    } else {
-        l->known_as = host;
-    }
-}
-
 void login_begin(struct login *l, const struct config_upstream *upstream,
                  const struct upstream_host *host, bool may_ask, int end)
 {
@@ -43,7 +23,7 @@ void login_begin(struct login *l, const struct config_upstream *upstream,
                               .batch_mode = upstream->batch_mode,
                               .may_ask = may_ask,
                               .line = end};
-    set_names(l);
+    l->known_as = upstream_host_known_as(upstream, host, &l->without_port);
 }
 
 void login_clear(struct login *l)

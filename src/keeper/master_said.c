@@ -102,7 +102,7 @@ static void keep_line(struct master_said *said, const char *line)
 
 static bool is_idle_line(const char *line)
 {
-    if (line[strspn(line, "\t ")] == '\0')
+    if (line[strspn(line, " ")] == '\0')
         return true;
     for (size_t i = 0; i < sizeof(idle_words) / sizeof(idle_words[0]); i++)
         if (strncmp(line, idle_words[i], strlen(idle_words[i])) == 0)
@@ -140,7 +140,7 @@ void master_said_take(struct master_said *said, struct span bytes, master_said_l
         if (c == '\n')
             end_said_line(said, line, arg);
         else if (c != '\0' && said->length < MASTER_SAID_LINE_MAX)
-            said->line[said->length++] = c;
+            said->line[said->length++] = c == '\t' ? ' ' : c;
     }
 }
 

@@ -188,6 +188,15 @@ static const struct known_key *find_authority(const struct known_keys *keys)
     return NULL;
 }
 
+char *known_hosts_authority(const struct known_hosts *known)
+{
+    struct known_keys keys = keys_of(known, known->name);
+    char *place = place_of(find_authority(&keys));
+
+    keys_clear(&keys);
+    return place;
+}
+
 static const struct known_key *decide(const struct known_keys *keys, const struct public_key *key,
                                       enum known_hosts_verdict *verdict)
 {

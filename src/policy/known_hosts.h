@@ -60,6 +60,10 @@ void known_hosts_look_up(const struct known_hosts *known, const struct public_ke
                          struct known_hosts_answer *answer);
 void known_hosts_answer_clear(struct known_hosts_answer *answer);
 
+/* "FILE:LINE" of the first line that names a certificate authority for the server; the caller
+ * frees. NULL: there is none. */
+char *known_hosts_authority(const struct known_hosts *known);
+
 /* Lines "    FILE:LINE: NAMES\n" for other names under which the key is known, eight at most, as
  * ssh(1) shows them: those that a program printed are not among them; NULL: there are none. The
  * caller frees. */

@@ -64,6 +64,14 @@ const char *target_name_wrong(const char *name)
     return last[strspn(last, "0123456789")] == '\0' ? "it is an address, not a name" : NULL;
 }
 
+const char *target_wrong(const struct target *target)
+{
+    /* (RFC 2782 has the root alone, or not at all.) */
+    return target->name[0] == '\0' ? "it stands beside others"
+           : target->port == 0     ? "its port is 0"
+                                   : target_name_wrong(target->name);
+}
+
 const char *target_service_wrong(const char *name)
 {
     const char *proto = strchr(name, '.');

@@ -26,6 +26,9 @@ struct target {
  * in messages, files of host keys and commands. */
 const char *target_name_wrong(const char *name);
 
+/* The same of a whole record, among others. */
+const char *target_wrong(const struct target *target);
+
 /* The same of the name that is asked for, "_SERVICE._PROTO.NAME". */
 const char *target_service_wrong(const char *name);
 

@@ -151,6 +151,7 @@ struct session_options {
 /* What an engine fills in. Each is described at the function named in its comment. */
 struct login_engine {
     const char *(*version)(void);                           /* dial_version */
+    bool (*has_post_quantum)(void);                         /* dial_has_post_quantum */
     char *(*check)(const struct config_upstream *upstream); /* dial_check */
     void (*find)(const struct config_upstream *upstream, char name[static HOST_MAX + 1],
                  uint16_t *port);                              /* dial_find */
@@ -170,6 +171,12 @@ struct login_engine {
 static inline const char *dial_version(const struct login_engine *engine)
 {
     return engine->version();
+}
+
+/* Whether it knows a key exchange of session/post_quantum.h. Any thread. */
+static inline bool dial_has_post_quantum(const struct login_engine *engine)
+{
+    return engine->has_post_quantum();
 }
 
 /* Why no dial for the upstream can succeed, as far as that is known without a server: a sentence,

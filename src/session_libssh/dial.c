@@ -253,6 +253,7 @@ static const char *library_version(void)
 const struct login_engine libssh_engine = {
     .version = library_version,
     .check = algorithms_check,
+    .has_post_quantum = algorithms_are_post_quantum,
     .find = libssh_config_find,
     .start = libssh_dial_start,
     .is_asking = libssh_dial_is_asking,

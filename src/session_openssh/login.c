@@ -7,6 +7,7 @@
 #include "io/socket_calls.h"
 #include "io/whole.h"
 #include "session/dial_count.h"
+#include "session/post_quantum.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -163,6 +164,15 @@ static void join(struct master_dial *d)
         d->logged_in = found(d, path, master);
     if (d->logged_in != NULL)
         d->request.fd = -1;
+    if (d->logged_in != NULL && upstream->post_quantum == POST_QUANTUM_REQUIRE &&
+        !kex_is_post_quantum(d->logged_in->info.kex)) {
+        snprintf(d->error, sizeof(d->error),
+                 "the key exchange '%s' does not withstand a quantum computer, as post_quantum = "
+                 "require asks for",
+                 d->logged_in->info.kex);
+        logged_in_free(d->logged_in);
+        d->logged_in = NULL;
+    }
     free(path);
 }
 
@@ -280,6 +290,11 @@ static const char *protocol_version(void)
     return "multiplexing protocol 4";
 }
 
+static bool has_post_quantum(void)
+{
+    return true;
+}
+
 /* (conf/check has said what is wrong.) */
 static char *check_nothing(const struct config_upstream *upstream)
 {
@@ -297,6 +312,7 @@ static void find_nothing(const struct config_upstream *upstream, char name[stati
 
 const struct login_engine openssh_engine = {
     .version = protocol_version,
+    .has_post_quantum = has_post_quantum,
     .check = check_nothing,
     .find = find_nothing,
     .start = master_dial_start,

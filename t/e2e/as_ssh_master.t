@@ -124,8 +124,8 @@ def picked(client, kind, master, to):
     equal((first.returncode, first.stderr), (0, b""), "the first time")
     true(re.fullmatch(rb"\d+\n", first.stdout), f"a port: {first.stdout}")
     true(echoes(int(first.stdout)), "a connection through it")
-    if (client, kind) != ("adit", "adit"):  # (adit asks an adit for one more)
-        fine(order(client, master, "forward", "-R", f"0:{to}"), first.stdout, "the second time")
+    fine(order(client, master, "forward", "-R", f"0:{to}"), first.stdout, "the second time")
+    fine(order(client, master, "forward", "-R", f"0:{to}", "-R", f"0:{to}"), first.stdout, "twice")
     fine(order(client, master, "cancel", "-R", f"0:{to}"))
     wait_until(lambda: refuses(int(first.stdout)), "the port is free")
 

@@ -223,7 +223,7 @@ def host_keys(origin):
         carries("another key, or another host's, may be revoked",
                 f"@revoked * {wrong}\n@revoked elsewhere {key}\n{place} {key}\n")
         refuses("an authority for an unknown host is named", r"the certificate authority of \S+:1 ",
-                f"@cert-authority * {wrong}\n")
+                f"@cert-authority * {wrong}\n", engine="libssh")
         carries("host_key = any: an unknown key", "", host_key="any")
         refuses("... but a changed one is refused, as nothing is forwarded by it",
                 r"host key of \S+ has changed: .*:1 has", f"{place} {wrong}\n", host_key="any")

@@ -86,8 +86,16 @@ def forwards(adit, path, sshd, origin):
         port = int(asked(path, "forward", "-R", f"0:{target}"))
         true(echoes(port), "a connection through it")
         equal([(f["state"], f["port"]) for f in status(path)["forwards"]], [("up", port)], "status")
+    with tap.case("... and again: the same port, as by ssh; and beside a new one"):
+        equal(int(asked(path, "forward", "-R", f"0:{target}")), port, "the port")
+        other, same = map(int, asked(path, "forward", "-R", f"0:{ANY}:1", "-R", f"0:{target}",
+                                     "-R", f"0:{ANY}:1").split())
+        equal(same, port, "the port")
+        equal(len(status(path)["forwards"]), 2, "the forwards")
+        asked(path, "cancel", "-R", f"0:{ANY}:1")
         asked(path, "cancel", "-R", f"0:{target}")
-        wait_until(lambda: refuses(port), "the server's port is free")
+        for each in (port, other):
+            wait_until(lambda each=each: refuses(each), "the server's port is free")
     with tap.case("several forwards are there all or not at all"):
         with taken(remote):
             done = ask(path, "forward", "-L", f"{local}:{target}", "-R", f"{remote}:{target}",

@@ -225,9 +225,12 @@ def hops(sshd):
 
 def checks(sshd):
     for more, words in (
-            ({"join_master": "/tmp/cm"}, "join_master: the ssh that is joined"),
-            ({"master_socket": "/tmp/cm"}, "master_socket: shells go over libssh's sessions only"),
-            ({"host_key": "SHA256:" + "A" * 43}, "host_key: ssh knows no fingerprints"),
+            ({"join_master": "/tmp/cm"},
+             "join_master: the ssh that is joined carries the sessions already"),
+            ({"master_socket": "/tmp/cm"}, "master_socket: shells go over libssh's sessions only; "
+             "ssh's own ControlPath does the same"),
+            ({"host_key": "SHA256:" + "A" * 43},
+             "host_key: ssh knows no fingerprints: put the key into a known_hosts file"),
             ({"engine": "putty"}, "'putty' is not one of auto, libssh")):
         with tap.case(f"an error: {words}"):
             text = config(sshd, section("upstream office2", {"host": ANY}),

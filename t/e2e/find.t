@@ -5,12 +5,13 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import equal, free_port, holds, scratch, tap, true, wait_until
+from adit_test import ANY, equal, free_port, holds, scratch, tap, true, wait_until
 from adit_test.command import Tunnel, call, ssh_config
 from adit_test.process import send_signal
 from adit_test.sshd import Sshd
@@ -54,6 +55,16 @@ def main():
                 table = asks(hosts, "-O list", runtime).stdout
                 holds(rf"(?m)^HOST +PID +STATE +CONTROL\ndb +{pid} +up +{re.escape(runtime)}/adit/db\.",
                       table.strip(), "the table")
+            with tap.case("-O forward of a port that is taken names the port, and why"), \
+                    socket.create_server((ANY, 0)) as taken:
+                port = taken.getsockname()[1]
+                for forward in (f"-L {port}:localhost:1", f"-D {port}"):
+                    done = asks(hosts, f"-O forward {forward} db", runtime)
+                    equal((done.returncode, done.stdout), (255, ""), f"the status of {forward}")
+                    holds(rf"^adit: forward: bind \[{ANY}\]:{port}: Address already in use",
+                          done.stderr, "what it says")
+                equal(asks(hosts, f"-O forward -L {free_port()}:localhost:1 db", runtime).returncode,
+                      0, "the status of one that is free")
             with tap.case("only this user can reach it"):
                 directory = os.path.join(runtime, "adit")
                 equal(stat.S_IMODE(os.stat(directory).st_mode), 0o700, "the directory")

@@ -80,7 +80,7 @@ def weak(sshd):
         false(adit.find(SAID), "a line")
     with tap.case("require: no login, and the log says why"):
         mark = sshd.mark()
-        with gateway(sshd, post_quantum="require") as adit:
+        with gateway(sshd, post_quantum="require", engine="libssh") as adit:
             adit.wait_log(f"the key exchange {WEAK} {SAID}, which post_quantum = require asks for: ")
             equal(sshd.logins(mark), [], "logins")
             false(adit.find("session 0 up"), "a session")
@@ -111,9 +111,36 @@ def hybrid(sshd):
             false(adit.find(SAID), "a line")
 
 
+def by_ssh(sshd, strong):
+    """Where libssh has none, ssh's is used, if there is one."""
+    up = {"post_quantum": "require", **({"engine": "openssh"} if HYBRIDS else {})}
+    with tap.case("require: no common key exchange, in ssh's words"), gateway(sshd, **up) as adit:
+        adit.wait_log("no matching key exchange method found. Their offer: " + WEAK)
+        false(adit.find("session 0 up"), "a session")
+    path, page = scratch("control"), free_port()
+    with gateway(strong, page, path, **up) as adit, \
+            tap.case("require: an ssh carries the session where libssh has no such exchange"):
+        if not HYBRIDS:
+            line = ("upstream office: an ssh carries its sessions (engine = auto): "
+                    "post_quantum = require, and this libssh has no such key exchange")
+            adit.wait_log(re.escape(line))
+        adit.sessions_up(1)
+        shown(adit, path, page, True)
+    with gateway(strong, post_quantum="require", engine="openssh",
+                 kex="curve25519-sha256, sntrup761x25519-sha512@openssh.com") as adit, \
+            tap.case("require: of kex those are offered that will do"):
+        adit.sessions_up(1)
+    with gateway(strong, post_quantum="require", engine="openssh", kex=WEAK) as adit, \
+            tap.case("require: a kex that has none is a refused session"):
+        adit.wait_log(f"the key exchange '{WEAK}' {SAID}, as post_quantum = require asks for")
+        false(adit.find("session 0 up"), "a session")
+
+
 def main():
     with Sshd(options={"KexAlgorithms": WEAK}) as sshd:
         weak(sshd)
+        with Sshd() as strong:
+            by_ssh(sshd, strong)
         tunnels(sshd)
     if HYBRIDS:
         with Sshd() as sshd:

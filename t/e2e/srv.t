@@ -157,6 +157,9 @@ def none(scene):
             adit.wait_log('there is no such service')
             scene.wait_sessions(a=0)
             equal(scene.upstream()["hosts"], [], "hosts")
+            done = run_adit("-S", scene.control, "-O", "try")
+            true(done.returncode != 0, "the exit status of -O try")
+            holds("no target is a host's name and port", done.stdout, "-O try")
             refusal(adit.address, ANY, scene.origin.port)
         with tap.case("it comes again"):
             mark = adit.mark()
@@ -184,6 +187,14 @@ def priorities(scene):
             equal([[host["priority"], host["weight"], host["sessions"], host["state"]]
                    for host in scene.upstream()["srv"]["targets"]],
                   [[10, 3, 3, "up"], [10, 1, 1, "up"], [20, 1, 0, "idle"]], "-O status")
+            text = run_adit("-S", scene.control, "-O", "status").stdout
+            holds(rf"SRV {SERVICE} +- +- +- +asked again in \d+ s", text, "-O status, a table")
+            holds(r"a\.test:2222 +10 +3 +3 +up", text, "-O status, a host")
+        with tap.case("-O try tries the first of them"):
+            done = run_adit("-S", scene.control, "-O", "try")
+            equal(done.returncode, 0, "the exit status")
+            holds("3 by SRV records", done.stdout, "the hosts")
+            holds("a.test", done.stdout, "the host")
 
 
 def fails_over(scene):

@@ -102,7 +102,6 @@ def command_lines():
          "-O", "check", "-S", "none", status=255)
     for letter, more, line in (
             ("-A", (), "adit forwards no agent"), ("-X", (), "adit forwards no X11"),
-            ("-I", ("x",), "adit knows no PKCS#11 providers; an agent may"),
             ("-K", (), "adit does not log in by GSSAPI"), ("-Y", (), "adit forwards no X11"),
             ("-t", (), "adit runs no commands, so it needs no terminal there"),
             ("-w", ("1",), "adit forwards no tunnel devices"),
@@ -179,7 +178,6 @@ UNDONE = [
     ("hostbasedauthentication yes", "HostbasedAuthentication: adit logs in as a user only"),
     ("kbdinteractivedevices pam", "KbdInteractiveDevices: the server chooses the device"),
     ("permitlocalcommand yes", "LocalCommand: adit runs no commands"),
-    ("pkcs11provider /p", "PKCS11Provider: adit knows none; an agent may"),
     ("proxyusefdpass yes", "ProxyUseFdpass: adit talks to the command itself"),
     ("remotecommand ls", "RemoteCommand: adit runs no commands"),
     ("securitykeyprovider /p", "SecurityKeyProvider: adit knows none; an agent may"),
@@ -209,6 +207,21 @@ def stand_in(*lines):
 def settings():
     for setting, line in UNDONE:
         says(setting, line, "--check", "h", env=stand_in("hostname h", setting), status=0)
+    says("a PKCS11Provider", "upstream h: an ssh carries its sessions (engine = auto): PKCS11Provider "
+         "is given", "--check", "h", env=stand_in("hostname h", "pkcs11provider /p"), status=0)
+    by_libssh = scratch("adit.ini", PLAIN + "ssh_config = yes\nengine = libssh\n")
+    says("a PKCS11Provider, and libssh", "PKCS11Provider: adit knows none; an agent may", "--check",
+         "--config", by_libssh, env=stand_in("hostname h", "pkcs11provider /p"), status=0)
+    for setting, line in (("gssapiauthentication yes", "the only way to log in is "
+                           "GSSAPIAuthentication"),
+                          ("hostbasedauthentication yes", "the only way to log in is "
+                           "HostbasedAuthentication")):
+        says(f"nothing but {setting}", line, "--check", "h",
+             env=stand_in("hostname h", setting, "pubkeyauthentication no",
+                          "passwordauthentication no", "kbdinteractiveauthentication no"), status=0)
+    says("engine = openssh, and no ssh", "engine = openssh: there is no ssh in PATH", "--check",
+         "--config", scratch("adit.ini", PLAIN + "engine = openssh\n"),
+         env={**environment(), "PATH": scratch("nowhere")})
     says("no HostName", "ssh -G printed no hostname: ssh_config cannot be followed", "--check", "h",
          env=stand_in(), status=255)
     followed = scratch("adit.ini", PLAIN + "ssh_config = yes\n")

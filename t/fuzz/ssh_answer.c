@@ -51,7 +51,7 @@ static void on_forward(void *arg, enum forward_kind kind, const char *spec)
 static char *told(const struct ssh_answer *answer, const struct ssh_answer *usual, const char *host)
 {
     struct buffer text = {0};
-    const struct ssh_meaning meaning = {on_setting, on_remark, &text, on_problem};
+    const struct ssh_meaning meaning = {on_setting, on_remark, &text, on_problem, NULL};
     char *path = ssh_answer_control_path(answer, host);
 
     ssh_answer_tell(answer, usual, host, &meaning);

@@ -169,8 +169,9 @@ static void every_command_line_is_read(void **state)
          "say=ServerAliveInterval 30|"},
         /* taken with a warning */
         {"-AXt host", "host=host warning=-A warning=-X warning=-t"},
-        {"-I lib -w 0:0 -KYy host", "host=host warning=-I warning=-w warning=-K warning=-Y "
-                                    "warning=-y"},
+        {"-I lib -w 0:0 -KYy host",
+         "host=host ssh=-I|lib say=pkcs11provider|lib warning=-w warning=-K warning=-Y "
+         "warning=-y"},
         /* adit's own */
         {"--config f", "config=f"},
         {"--config=f --check", "config=f check"},

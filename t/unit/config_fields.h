@@ -108,6 +108,7 @@ struct field_row {
     F(required, VALUE, 0)                                                                          \
     F(engine, VALUE, 0)                                                                            \
     F(by_openssh, VALUE, 0)                                                                        \
+    F(engine_reason, STRING, NULL)                                                                 \
     F(master_words, LIST, {0})                                                                     \
     F(master_hosts, LIST, {0})                                                                     \
     F(join_master, STRING, NULL)                                                                   \

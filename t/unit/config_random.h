@@ -339,6 +339,7 @@ static inline struct config *random_config(void)
             string_list_append(&config->upstreams[i].ssh_words, random_text());
     for (size_t i = 0; i < config->upstream_count; i++) {
         config->upstreams[i].by_openssh = pick(2);
+        config->upstreams[i].engine_reason = pick(2) ? random_text() : NULL;
         for (unsigned k = pick(3); k > 0; k--)
             string_list_append(&config->upstreams[i].master_words, random_text());
         for (unsigned k = pick(3); k > 0; k--)

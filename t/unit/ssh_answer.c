@@ -44,7 +44,7 @@ static void on_forward(void *arg, enum forward_kind kind, const char *spec)
 static char *told(const struct ssh_answer *answer, const struct ssh_answer *usual)
 {
     struct buffer text = {0};
-    const struct ssh_meaning meaning = {on_setting, on_remark, &text, on_problem};
+    const struct ssh_meaning meaning = {on_setting, on_remark, &text, on_problem, NULL};
 
     ssh_answer_tell(answer, usual, "office", &meaning);
     return text_take(&text);

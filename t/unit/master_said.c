@@ -1,0 +1,131 @@
+/* Tests of keeper/master_said: what an ssh(1) says, in every form that it comes in. */
+#include "keeper/master_said.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static unsigned told;
+
+static void count_line(void *arg, const char *line)
+{
+    (void)arg;
+    (void)line;
+    told++;
+}
+
+/* Takes the text so many bytes at a time. */
+static void take(struct master_said *said, const char *text, size_t step)
+{
+    size_t length = strlen(text);
+
+    for (size_t at = 0; at < length; at += step) {
+        size_t part = length - at < step ? length - at : step;
+        master_said_take(said, (struct span){(const uint8_t *)text + at, part}, count_line, NULL);
+    }
+}
+
+static const struct said_case {
+    const char *text;
+    const char *why; /* NULL: nothing */
+    const char *about;
+    enum service_master_end kind;
+    bool logged_in;
+} cases[] = {
+    {"", NULL, "", SERVICE_MASTER_LOST, false},
+    {"no end of the line", NULL, "", SERVICE_MASTER_LOST, false},
+    {"\n\r\n \t\n", NULL, "", SERVICE_MASTER_LOST, false},
+    {"a@h: Permission denied (publickey,password).\r\n",
+     "a@h: Permission denied (publickey,password).", "", SERVICE_MASTER_DENIED, false},
+    {"@@@@@@@@@@@@@@@@@@@@\r\n"
+     "Host key for [127.0.0.1]:22 has changed and you have requested strict checking.\r\n"
+     "Host key verification failed.\r\n",
+     "Host key for [127.0.0.1]:22 has changed and you have requested strict checking.; Host key "
+     "verification failed.",
+     "", SERVICE_MASTER_HOST_KEY, false},
+    {"one\ntwo\nthree\nfour\nfive\n", "two; three; four; five", "", SERVICE_MASTER_LOST, false},
+    {"debug1: kex.c:choose_kex():929 (pid=7): kex: algorithm: sntrup761x25519-sha512\n"
+     "debug1: kex.c:kex_choose_conf():1091 (pid=7): kex: server->client cipher: aes128-ctr MAC: x "
+     "compression: none\n"
+     "debug1: sshconnect.c:verify_host_key():1477 (pid=7): Server host key: ssh-ed25519 SHA256:a\n"
+     "Authenticated to h ([127.0.0.1]:22) using \"publickey\".\n"
+     "debug1: kex.c:choose_kex():929 (pid=7): kex: algorithm: later\n"
+     "channel 2: open failed: connect failed: Connection refused\n",
+     NULL,
+     "kex sntrup761x25519-sha512\nin aes128-ctr MAC: x compression: none\nhost_key ssh-ed25519 "
+     "SHA256:a\nlogin publickey\n",
+     SERVICE_MASTER_LOST, true},
+    /* A server's banner is no line of ssh's own, and nothing agreed. */
+    {"kex: algorithm: none\nServer host key: none\n", "kex: algorithm: none; Server host key: none",
+     "", SERVICE_MASTER_LOST, false},
+    {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
+    {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
+    {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",
+     SERVICE_MASTER_LOST, false},
+};
+
+static void check(const struct said_case *c, size_t step)
+{
+    struct master_said said = {0};
+    char *why, *about;
+
+    take(&said, c->text, step);
+    why = master_said_why(&said);
+    about = mem_strndup((const char *)buffer_data(&said.about), buffer_length(&said.about));
+    assert_int_equal(why == NULL, c->why == NULL);
+    if (why != NULL)
+        assert_string_equal(why, c->why);
+    assert_string_equal(about, c->about);
+    assert_int_equal(said.kind, c->kind);
+    assert_int_equal(said.logged_in, c->logged_in);
+    free(about);
+    free(why);
+    master_said_clear(&said);
+}
+
+static void each_text_is_read_whole_and_byte_by_byte(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t step = 1; step <= 64; step *= 2)
+            check(&cases[i], step);
+}
+
+static void what_is_kept_is_bounded(void **state)
+{
+    struct master_said said = {0};
+    char *why;
+
+    (void)state;
+    for (unsigned i = 0; i < 100000; i++)
+        take(&said, "x", 1);
+    take(&said, "\n", 1);
+    why = master_said_why(&said);
+    assert_int_equal(strlen(why), MASTER_SAID_LINE_MAX);
+    free(why);
+    told = 0;
+    for (unsigned i = 0; i < 10000; i++)
+        take(&said, "debug1: kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nline\n",
+             SIZE_MAX / 2);
+    assert_int_equal(told, 10000);
+    assert_true(buffer_length(&said.about) <= 2048);
+    why = master_said_why(&said);
+    assert_string_equal(why, "line; line; line; line");
+    free(why);
+    master_said_clear(&said);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_text_is_read_whole_and_byte_by_byte),
+        cmocka_unit_test(what_is_kept_is_bounded),
+    };
+
+    return cmocka_run_group_tests_name("tests", tests, NULL, NULL);
+}
