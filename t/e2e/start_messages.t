@@ -67,6 +67,14 @@ def command_lines():
           "sandbox in [gateway]", "--sandbox", "off", "--config", "f")
     usage("--config and a host", "--config FILE says it all: no host, and no option of ssh, goes "
           "with it", "--config", "f", "h")
+    usage("--try and --check", "--try goes with no --check, --dump, -O or --init", "--try", "--check", "h")
+    usage("--try and -f", "--try dials once and ends: it goes with no -f and no --persist",
+          "--try", "-f", "h")
+    usage("--try, a file and -p", "--config FILE says it all: --try takes names of its upstreams, "
+          "and no option of ssh", "--config", "f", "--try", "-p", "22")
+    usage("--try alone", "--try: which host? adit --try [USER@]HOST, or adit --config FILE --try",
+          "--try")
+    usage("--json alone", "--json goes with -O and --try", "--json", "h")
     usage("-W and -f", "-W needs standard input and output, which -f takes away",
           "-f", "-W", "a:1", "h")
     usage("a port that is none", "has 'x' for a port, which is a number from 1 to 65535 or a "

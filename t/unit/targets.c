@@ -65,6 +65,28 @@ static void other_names_are_refused(void **state)
     }
 }
 
+static void what_is_wrong_is_said(void **state)
+{
+    const struct {
+        struct target target;
+        const char *wrong;
+    } cases[] = {
+        {{"a..b", 22, 0, 0}, "a part of it between dots is empty"},
+        {{LABEL_63 "a", 22, 0, 0}, "a part of it between dots is longer than 63 characters"},
+        {{"a.-b", 22, 0, 0}, "a part of it between dots begins or ends with '-'"},
+        {{"a b", 22, 0, 0}, "it has a character that is no letter, digit, '-' or '_'"},
+        {{NAME_191 "." LABEL_63, 22, 0, 0}, "it is longer than 253 characters"},
+        {{"10.0.0.1", 22, 0, 0}, "it is an address, not a name"},
+        {{"", 22, 0, 0}, "it stands beside others"},
+        {{"a.example", 0, 0, 0}, "its port is 0"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(target_wrong(&cases[i].target), cases[i].wrong);
+    assert_string_equal(target_name_wrong(""), "it is empty");
+}
+
 static void every_byte_is_judged(void **state)
 {
     static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -204,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_hosts_are_taken),
         cmocka_unit_test(other_names_are_refused),
+        cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(every_byte_is_judged),
         cmocka_unit_test(names_of_services),
         cmocka_unit_test(the_root_means_none_where_it_is_alone),
