@@ -109,7 +109,6 @@ def token(silence):
                 tap.case("a gateway with two sessions by a token"):
             adit.wait_log(re.escape(
                 "the key of " + key + " is in a FIDO token (sk-ssh-ed25519@openssh.com)"))
-            adit.wait_log("upstream office: ssh: Confirm user presence for key ED25519-SK")
             adit.sessions_up(2)
             true(works(adit.address, origin), "echo")
 
