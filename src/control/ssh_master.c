@@ -3,10 +3,9 @@
 
 #include "base/mem.h"
 #include "control/wait_end.h"
+#include "io/mux_call.h"
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
-#include "io/whole.h"
-#include "wire/mux.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,14 +19,12 @@
 #define SERVER_MS 120000
 
 struct ssh_master {
-    int fd;
+    struct mux_call call;
     const char *path;
     uint32_t next_id;
     bool has_info; /* it knows EXT_INFO */
     bool lost;
     bool closed; /* by the master */
-    struct buffer received;
-    size_t used; /* of `received`: the last answer, whose text lies there */
 };
 
 /* Answers. */
@@ -58,33 +55,23 @@ static char *lose_by(struct ssh_master *m, int error)
 static char *receive_mux_answer(struct ssh_master *m, const struct wait_limit *limit,
                                 struct mux_answer *answer)
 {
-    buffer_consume(&m->received, m->used);
-    m->used = 0;
-    for (;;) {
-        int error;
+    int error = mux_call_answer(&m->call, answer, limit);
 
-        switch (mux_answer_parse(buffer_data(&m->received), buffer_length(&m->received), &m->used,
-                                 answer)) {
-        case WIRE_OK: return NULL;
-        case WIRE_BAD: m->used = 0; return lose(m, "does not speak ssh's multiplexing protocol");
-        case WIRE_MORE: break;
-        }
-        m->used = 0;
-        error = receive_some(m->fd, &m->received, limit);
-        if (error != 0)
-            return lose_by(m, error);
-    }
+    if (error == 0)
+        return NULL;
+    return error == EPROTO ? lose(m, "does not speak ssh's multiplexing protocol")
+                           : lose_by(m, error);
 }
 
 /* 0, or an error. */
 static int pass_descriptor(struct ssh_master *m, int passed, const struct wait_limit *limit)
 {
-    int error = socket_send_passed(m->fd, passed);
+    int error = socket_send_passed(m->call.fd, passed);
 
     while (error == EAGAIN) {
-        error = wait_for(m->fd, POLLOUT, limit);
+        error = wait_for(m->call.fd, POLLOUT, limit);
         if (error == 0)
-            error = socket_send_passed(m->fd, passed);
+            error = socket_send_passed(m->call.fd, passed);
     }
     return error;
 }
@@ -93,13 +80,10 @@ static int pass_descriptor(struct ssh_master *m, int passed, const struct wait_l
 static char *send_request_frame(struct ssh_master *m, struct mux_request *request, const int *fds,
                                 const struct wait_limit *limit)
 {
-    struct buffer frame = {0};
     int error;
 
     request->id = m->next_id++;
-    mux_request_append(&frame, request);
-    error = send_whole(m->fd, buffer_data(&frame), buffer_length(&frame), limit);
-    buffer_clear(&frame);
+    error = mux_call_send(&m->call, request, limit);
     for (unsigned i = 0; fds != NULL && error == 0 && i < mux_descriptors(request); i++)
         error = pass_descriptor(m, fds[i], limit);
     /* (What the master sent before it closed may say why.) */
@@ -174,9 +158,9 @@ struct ssh_master *ssh_master_open(const char *path, char **why)
     struct ssh_master *m = mem_zalloc(sizeof(*m));
 
     m->path = path;
-    m->fd = unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
-    *why = m->fd < 0 ? mem_printf("Control socket connect(%s): %s", path, strerror(errno))
-                     : greet_master(m);
+    m->call.fd = unix_connect_wait(path, DESCRIPTOR_GATEWAY, CONNECT_MS);
+    *why = m->call.fd < 0 ? mem_printf("Control socket connect(%s): %s", path, strerror(errno))
+                          : greet_master(m);
     if (*why == NULL)
         return m;
     ssh_master_free(m);
@@ -187,9 +171,9 @@ void ssh_master_free(struct ssh_master *m)
 {
     if (m == NULL)
         return;
-    if (m->fd >= 0)
-        close(m->fd);
-    buffer_clear(&m->received);
+    if (m->call.fd >= 0)
+        close(m->call.fd);
+    mux_call_clear(&m->call);
     free(m);
 }
 
@@ -200,7 +184,7 @@ bool ssh_master_is_lost(const struct ssh_master *m)
 
 bool ssh_master_wait(struct ssh_master *m)
 {
-    return wait_for_end(m->fd);
+    return wait_for_end(m->call.fd);
 }
 
 /* Requests. */

@@ -141,6 +141,15 @@ static bool cancel_master_forward(struct ssh_master *master, const struct contro
 typedef bool ssh_forward_fn(struct ssh_master *master, const struct control_order *order,
                             const struct config_forward *forward, json_t *answer);
 
+/* Whether the order has the forward before that position, too: ssh(1) asks once. */
+static bool is_repeated(const struct control_order *order, size_t position)
+{
+    for (size_t i = 0; i < position; i++)
+        if (forward_spec_same(&order->made[i], &order->made[position]))
+            return true;
+    return false;
+}
+
 /* The forwards one after another. True: no one failed. */
 static bool each_order_forward(struct ssh_master *master, const struct control_order *order,
                                ssh_forward_fn *each, json_t *answer)
@@ -148,7 +157,7 @@ static bool each_order_forward(struct ssh_master *master, const struct control_o
     bool ok = true;
 
     for (size_t i = 0; i < order->made_count && !ssh_master_is_lost(master); i++)
-        ok = each(master, order, &order->made[i], answer) && ok;
+        ok = (is_repeated(order, i) || each(master, order, &order->made[i], answer)) && ok;
     return ok;
 }
 

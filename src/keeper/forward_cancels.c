@@ -2,10 +2,9 @@
 #include "keeper/forward_cancels.h"
 
 #include "base/mem.h"
+#include "io/mux_call.h"
 #include "io/socket_calls.h"
 #include "io/unix_connect.h"
-#include "io/whole.h"
-#include "wire/mux.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,19 +106,12 @@ void forward_cancels_ask(struct forward_cancels *cancels, const struct forward_r
 /* Until the master has answered more than HELLO, or has ended the connection. */
 static void await_cancelled(int fd, const struct wait_limit *limit)
 {
-    struct buffer received = {0};
+    struct mux_call call = {.fd = fd};
     struct mux_answer answer = {.type = MUX_HELLO};
-    size_t used = 0;
-    enum wire_status status = WIRE_MORE;
 
-    while (status == WIRE_MORE && receive_some(fd, &received, limit) == 0)
-        do {
-            status =
-                mux_answer_parse(buffer_data(&received), buffer_length(&received), &used, &answer);
-            if (status == WIRE_OK && answer.type == MUX_HELLO)
-                buffer_consume(&received, used);
-        } while (status == WIRE_OK && answer.type == MUX_HELLO);
-    buffer_clear(&received);
+    while (answer.type == MUX_HELLO && mux_call_answer(&call, &answer, limit) == 0)
+        continue;
+    mux_call_clear(&call);
 }
 
 void forward_cancels_free(struct forward_cancels *cancels, int milliseconds)

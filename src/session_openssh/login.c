@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "conf/master_socket.h"
 #include "io/socket_calls.h"
-#include "io/whole.h"
+#include "io/mux_call.h"
 #include "session/dial_count.h"
 #include "session/post_quantum.h"
 
@@ -49,56 +49,26 @@ static void master_logged_in_free(struct logged_in *logged_in)
 
 /* The thread. */
 
-static int send_frame(int fd, const struct mux_request *request, const struct wait_limit *limit)
-{
-    struct buffer frame = {0};
-    int error;
-
-    mux_request_append(&frame, request);
-    error = send_whole(fd, buffer_data(&frame), buffer_length(&frame), limit);
-    buffer_clear(&frame);
-    return error;
-}
-
-/* The next answer, whose text lies in `received`: 0, or an errno; EPROTO: there is none. */
-static int wait_for_answer(int fd, struct buffer *received, struct mux_answer *answer, size_t *used,
-                           const struct wait_limit *limit)
-{
-    for (;;) {
-        int error;
-        switch (mux_answer_parse(buffer_data(received), buffer_length(received), used, answer)) {
-        case WIRE_OK: return 0;
-        case WIRE_BAD: return EPROTO;
-        case WIRE_MORE: break;
-        }
-        error = receive_some(fd, received, limit);
-        if (error != 0)
-            return error;
-    }
-}
-
 /* Says HELLO and asks whether it lives: 0, or an errno. */
 static int ask_master(int fd, pid_t *master, const struct wait_limit *limit)
 {
     const struct mux_request hello = {.type = MUX_HELLO};
     const struct mux_request alive = {.type = MUX_ALIVE_CHECK, .id = 0};
-    struct buffer received = {0};
+    struct mux_call call = {.fd = fd};
     struct mux_answer answer = {0};
-    size_t used = 0;
-    int error = send_frame(fd, &hello, limit);
+    int error = mux_call_send(&call, &hello, limit);
 
     if (error == 0)
-        error = send_frame(fd, &alive, limit);
+        error = mux_call_send(&call, &alive, limit);
     while (error == 0 && answer.type != MUX_ALIVE) {
-        buffer_consume(&received, used);
-        error = wait_for_answer(fd, &received, &answer, &used, limit);
+        error = mux_call_answer(&call, &answer, limit);
         if (error == 0 && answer.type != MUX_HELLO && answer.type != MUX_ALIVE)
             error = EPROTO;
     }
-    if (error == 0 && buffer_length(&received) != used)
+    if (error == 0 && mux_call_has_more(&call))
         error = EPROTO;
     *master = (pid_t)answer.number;
-    buffer_clear(&received);
+    mux_call_clear(&call);
     return error;
 }
 

@@ -86,29 +86,29 @@ def session_row(upstream, session):
     """What the page shows of a session, but for its age."""
     kex = "post-quantum" if session["post_quantum"] else "not post-quantum"
     trip = session["round_trip_ms"]
-    return [f"{upstream['name']}/{session['session']}", session["host"], kex,
+    return [f"{upstream['name']}/{session['session']}", session["host"], "–", kex,
             str(session["channels"]), "–", f"{trip} ms" if trip > 0 else "under 1 ms",
-            f"{session['kib_per_second']} KiB/s",
+            f"{size(session['kib_per_second'] * 1024)}/s",
             f"{size(session['bytes_in'])} / {size(session['bytes_out'])}", session["state"]]
 
 
 def upstream_row(told):
     return [told["name"], ", ".join(told["hosts"]), f"{told['up']} of {told['min']}-{told['max']}",
-            str(told["channels"]), str(told["waiting"])]
+            "–", str(told["channels"]), str(told["waiting"])]
 
 
 def is_told(page, told):
     """Whether each number of the page, which is up to two seconds old, is the one of -O status."""
     rows = {row[0]: row for row in page.tables["upstreams"]}
     for upstream_told in told["upstreams"]:
-        if rows[upstream_told["name"]][:5] != upstream_row(upstream_told):
+        if rows[upstream_told["name"]][:6] != upstream_row(upstream_told):
             return False
         for session in upstream_told["sessions"]:
             row = rows.get(f"{upstream_told['name']}/{session['session']}")
             if session["state"] != "up" or row is None:
                 continue
             wanted = session_row(upstream_told, session)
-            if [*row[:5], *row[6:]] != wanted or not 0 <= session["seconds"] - seconds(row[5]) < 60:
+            if [*row[:6], *row[7:]] != wanted or not 0 <= session["seconds"] - seconds(row[6]) < 60:
                 return False
     summary = re.fullmatch(r"version (\S+), (\w+) for (\w+), (\d+) connections",
                            page.texts["summary"].strip())
@@ -141,10 +141,11 @@ def numbers(path, browser, adit, origin):
 
 
 def looks(browser):
-    with tap.case("on a phone nothing is wider than the window"):
-        browser.wide(360)
-        true(browser.run("document.documentElement.scrollWidth <= window.innerWidth"), "the width")
-        browser.wide(1200)
+    with tap.case("nothing is wider than the window, from a phone's on"):
+        for width in (320, 640, 800, 1000, 1023, 1025, 1200):
+            browser.wide(width)
+            true(browser.run("document.documentElement.scrollWidth <= window.innerWidth"),
+                 f"{width} pixels suffice")
     with tap.case("light and dark: the text is legible on its background"):
         brightness = {}
         for scheme in ("light", "dark"):

@@ -162,7 +162,7 @@ static void a_mode_is_found_and_its_fields(void **state)
         {"--config @ -vvfE log", "run background log=log verbose verbose"},
         {"--config @ --check", "check"},
         {"--config @ --dump", "dump"},
-        {"--config @ --try --json", "try json"},
+        {"--config @ --try --json", "try once json"},
         {"host", "run ask once"},
         {"-vv host", "run ask once"}, /* the configuration has it */
         {"host --persist", "run ask"},

@@ -38,14 +38,15 @@ function table(id, heads, rows, nothing) {
     return;
   }
   const made = element("table"), head = element("thead"), line = element("tr"), body = element("tbody");
-  for (const text of heads) line.append(element("th", text));
+  const kinds = heads.map((_, i) => rows.some((row) => row[i] && row[i].className === "number") ? "number" : "");
+  heads.forEach((text, i) => line.append(element("th", text, kinds[i])));
   head.append(line);
   for (const row of rows) {
     const tr = element("tr");
     row.forEach((cell, i) => {
       const of = cell !== null && typeof cell === "object" ? cell : { text: cell };
       const none = of.text === null || of.text === undefined || of.text === "";
-      const td = element("td", none ? "–" : of.text, none ? "none" : of.className);
+      const td = element("td", none ? "–" : of.text, none ? "none " + kinds[i] : of.className);
       td.dataset.head = heads[i];
       if (of.title) td.title = of.title;
       if (/\S{33}/.test(td.textContent)) td.classList.add("long");
@@ -68,7 +69,7 @@ function withError(of) {
 
 const roundTrip = (ms) => ms === null ? "" : ms > 0 ? ms + " ms" : "under 1 ms";
 
-const keyExchange = (session) => ({ className: "faint number", title: session.kexalgorithm,
+const keyExchange = (session) => ({ className: "faint line", title: session.kexalgorithm,
   text: session.kexalgorithm ? (session.post_quantum ? "post-quantum" : "not post-quantum") : "" });
 
 function showStatus(status) {
@@ -77,27 +78,30 @@ function showStatus(status) {
   at("ready").textContent = status.ready ? "ready" : "not ready: " + status.reason;
   at("ready").className = status.ready ? "good" : "bad";
   document.title = (status.ready ? "" : "! ") + "adit";
+  const heads = ["Upstream", "Host", "Sessions", "Key exchange", "Channels", "Waiting", "Age", "Round trip", "Rate",
+    "In / out", "State"];
   const rows = [];
+  const row = (cells) => rows.push(heads.map((head) => cells[head] === undefined ? "" : cells[head]));
   for (const upstream of status.upstreams) {
-    rows.push([upstream.name, upstream.hosts.join(", "),
-      number(upstream.up + " of " + upstream.min + "-" + upstream.max), number(upstream.channels),
-      number(upstream.waiting), "", "", "", "", withError(upstream)]);
+    row({ Upstream: upstream.name, Host: upstream.hosts.join(", "),
+      Sessions: number(upstream.up + " of " + upstream.min + "-" + upstream.max), Channels: number(upstream.channels),
+      Waiting: number(upstream.waiting), State: withError(upstream) });
     for (const target of upstream.srv ? upstream.srv.targets : [])
-      rows.push([{ text: "priority " + target.priority + ", weight " + target.weight, className: "faint" }, target.host,
-        number(target.sessions), "", "", "", "", "",
-        target.state === "idle" ? { text: "idle", className: "faint" } : state(target.state)]);
+      row({ Upstream: { text: "priority " + target.priority + ", weight " + target.weight, className: "faint" },
+        Host: target.host, Sessions: number(target.sessions),
+        State: target.state === "idle" ? { text: "idle", className: "faint" } : state(target.state) });
     if (upstream.srv && upstream.srv.error)
-      rows.push([{ text: "SRV", className: "faint" }, upstream.srv.name, "", "", "", "", "", "",
-        { text: upstream.srv.error, className: "bad" }]);
+      row({ Upstream: { text: "SRV", className: "faint" }, Host: upstream.srv.name,
+        State: { text: upstream.srv.error, className: "bad" } });
     for (const session of upstream.sessions)
-      rows.push([{ text: upstream.name + "/" + session.session, className: "faint" }, session.host, keyExchange(session),
-        number(session.channels), "", number(duration(session.seconds)),
-        number(roundTrip(session.round_trip_ms)), number(session.kib_per_second + " KiB/s"),
-        number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
-        session.overdue ? { text: "overdue", className: "bad" } : state(session.state)]);
+      row({ Upstream: { text: upstream.name + "/" + session.session, className: "faint" }, Host: session.host,
+        "Key exchange": keyExchange(session), Channels: number(session.channels),
+        Age: number(duration(session.seconds)), "Round trip": number(roundTrip(session.round_trip_ms)),
+        Rate: number(bytes(session.kib_per_second * 1024) + "/s"),
+        "In / out": number(bytes(session.bytes_in) + " / " + bytes(session.bytes_out)),
+        State: session.overdue ? { text: "overdue", className: "bad" } : state(session.state) });
   }
-  table("upstreams", ["Upstream", "Host", "Sessions", "Channels", "Waiting", "Age", "Round trip", "Rate", "In / out",
-    "State"], rows, "There is none.");
+  table("upstreams", heads, rows, "There is none.");
   table("forwards", ["Forward", "Kind", "Listens", "Leads to", "Upstream", "State"],
     status.forwards.map((f) => [f.name, f.kind, f.bind, f.target, f.via, withError(f)]), "There is none.");
   table("listeners", ["Listener", "Address", "Upstream"],

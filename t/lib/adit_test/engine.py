@@ -7,19 +7,51 @@ import sys
 
 NAME = os.environ.get("ADIT_TEST_ENGINE", "")
 
-# Keys that say what carries the sessions, or that only one engine has.
+# Keys that say what carries the sessions, or that only libssh has.
 OWN_WAYS = ("engine", "join_master", "master_socket", "libssh_config")
 
 # {a test: why it means nothing}
-FILES = {}
+FILES = {
+    "hostile_ends.t": "the server that does not keep to the protocol is there for libssh; of ssh it "
+                      "is ssh's own affair",
+    "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
+}
+
+NO_REASON = "ssh does not tell why a target could not be reached: all are refused (adit.ini, ENGINES)"
+ONE_END = "a connection ends where the server ends its half, as with ssh -W"
+NEEDS_94 = "ssh -W to a unix socket needs OpenSSH 9.4"
+UNKNOWN_ORIGIN = "who connects to a remote forward is not known: client=remote"
+NO_BIND = "there is no SOCKS BIND over ssh"
+OWN_WORDS = "the words are ssh's own"
+NO_PINS = "ssh knows no fingerprints, and adit refuses them"
+WAITS = "an open that nobody wants any more keeps its sockets until the server has answered"
+BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener"
+END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
 
 # {a test: [(what its case is called, how ssh differs)]}: such a case is run, and may fail.
-CASES = {}
+CASES = {
+    "protocol.t": [(r"^(unknown-host|prohibited): ", NO_REASON),
+                   ("the origin's end of data, then the client's data", ONE_END)],
+    "local.t": [("a target that refuses: the connection is reset", NO_REASON),
+                ("leads to a unix socket", NEEDS_94)],
+    "remote.t": [("^a fixed port$", UNKNOWN_ORIGIN), ("^the far side asks by ", UNKNOWN_ORIGIN),
+                 ("^BIND", NO_BIND)],
+    "names.t": [("a name the server does not know", NO_REASON), ("a name that nobody knows", NO_REASON),
+                ("^order = .*: then the name server", NO_REASON)],
+    "login.t": [("a changed key is refused|an unknown key is refused|no known_hosts file", OWN_WORDS),
+                (r"\bpins?\b", NO_PINS)],
+    "jump.t": [("^a bastion that refuses: the log says so", OWN_WORDS)],
+    "leaving.t": [("^a client that (resets|closes) while opening leaves nothing behind", WAITS)],
+    "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a fixed",
+                  BACKLOG)],
+    "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
+}
 
 
 def keys_of(given):
     """The keys for an upstream that has these."""
-    return {"engine": NAME} if NAME and not any(key in given for key in OWN_WAYS) else {}
+    pinned = str(given.get("host_key")).startswith("SHA256:")  # (ssh knows no fingerprints)
+    return {"engine": NAME} if NAME and not pinned and not any(map(given.get, OWN_WAYS)) else {}
 
 
 def _test():

@@ -78,7 +78,8 @@ class Tap:
             signal.alarm(0)
             how = engine.differs(name)
             if how is not None:
-                self.leave_out(name, f"with {engine.NAME}: {how} ({type(error).__name__}: {error})")
+                self.leave_out(name, f"with {engine.NAME}: {how}")
+                self.diag(f"{type(error).__name__}: {error}")
                 return
             self.point(False, name)
             self.explain(error)
