@@ -54,7 +54,8 @@ static void say(struct places_scene *scene, const struct target *targets, size_t
 {
     struct target ordered[8];
 
-    memcpy(ordered, targets, count * sizeof(*targets));
+    if (count > 0)
+        memcpy(ordered, targets, count * sizeof(*targets));
     count = targets_order(ordered, count);
     places_change(&scene->places, scene->upstream, ordered, count);
     for (size_t i = 0; i < scene->places.count; i++)
