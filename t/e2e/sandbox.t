@@ -190,12 +190,8 @@ def replaced(sshd):
             mark = adit.reload(text.replace("gate.test", "other.test"))
             adit.wait_log("upstream office: .*other.test", mark)
             false(adit.find("was replaced"), "a warning")
-        with tap.case("and again; until then a name that is not found says so"):
+        with tap.case("and again"):
             put("hosts", f"{sshd.address} other.test\n{sshd.address} third.test\n")
-            mark = adit.mark()
-            for session in sshd.sessions():
-                sshd.kill_session(session)
-            adit.wait_log("upstream office: .*other.test", mark)
             mark = adit.reload(text.replace("gate.test", "third.test"))
             adit.wait_log("upstream office: .*third.test", mark)
         with tap.case("a name server of an /etc/resolv.conf that was replaced is asked after a reload"), \
