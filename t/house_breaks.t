@@ -84,9 +84,9 @@ my @cases = (
     ['only in io/: socket() and the like', 'src/gateway/gateway.c',
         end('int odd_call(int fd);
 int odd_call(int fd) { return shutdown(fd, 2); }'), 'src/gateway/gateway.c:\d+: shutdown'],
-    ['only in io/: fork() and the like', 'src/conf/load.c',
+    ['only in io/: fork() and the like', 'src/conf/paths.c',
         end("int odd_call(void);\nint odd_call(void) { return fork(); }"),
-        'src/conf/load.c:\d+: fork'],
+        'src/conf/paths.c:\d+: fork'],
     ['not in wire/, policy/: <unistd.h> and the like', 'src/policy/acl.c',
         begin('#include <sys/socket.h>'), 'src/policy/acl.c:\d+: sys/socket.h'],
     ['not in wire/: <time.h> and the like', 'src/wire/socks4.c',

@@ -237,7 +237,7 @@ void options_usage(FILE *out)
         "As in ssh(1); what they leave open is taken from ssh_config(5)\n"
         "  -J [USER@]HOST[:PORT],... go through these hosts\n"
         "  -l USER  -p PORT  -i FILE  -F FILE  -o OPTION  -b ADDRESS  -B INTERFACE\n"
-        "  -c CIPHERS  -m MACS  -4  -6  -C  -g\n"
+        "  -c CIPHERS  -m MACS  -I PKCS11  -4  -6  -C  -g\n"
         "  -f                        go to the background once everything is up\n"
         "  -M, -S PATH               listen at a control socket (-M: for ssh, scp, ..., too)\n"
         "  -E FILE                   append the log to FILE instead of standard error\n"
