@@ -19,7 +19,10 @@
 
 /* The variable of the environment that tells a keeper which was executed by an upgrade what it was
  * before, and the option that asks a new program whether it could be that: it is --check, and a
- * program that does not know it cannot. */
+ * program that does not know it cannot. Its number becomes another one with each change of what is
+ * in that variable's file (keeper/upgrade_state.c) or of the messages between keeper and gateway
+ * (wire/keeper.h, wire/service.h, wire/login_line.h): the gateway from before talks to the new
+ * keeper while it drains. */
 #define UPGRADE_STATE "ADIT_UPGRADE_STATE"
 #define UPGRADE_CHECK "--check-upgrade-1"
 
