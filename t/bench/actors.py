@@ -14,8 +14,9 @@ from adit_test.checks import Failed
 from adit_test.gateway import binary, environment, section, upstream
 from adit_test.keys import known_hosts
 from adit_test.net import ANY, free_port
-from adit_test.process import gateway_of, scratch, send_signal, wait_until, workdir
-from report import AGAINST
+from adit_test.process import (descendants, gateway_of, scratch, send_signal, wait_until,
+                               workdir)
+from report import AGAINST, ENGINE
 
 PATIENCE = 120  # seconds for an answer of the load generator
 GCM = "aes128-gcm@openssh.com"
@@ -75,12 +76,12 @@ class Actor:
         self.end()
 
     def resident(self):
-        """Resident bytes, of adit those of both its processes."""
-        return sum(map(resident, {self.pid, gateway_of(self.pid)}))
+        """Resident bytes of all its processes."""
+        return sum(map(resident, [self.pid, *descendants(self.pid)]))
 
     def processor(self):
-        """Processor seconds used so far, by all threads, of adit by those of both its processes."""
-        return sum(map(processor, {self.pid, gateway_of(self.pid)}))
+        """Processor seconds used so far, by all threads of all its processes."""
+        return sum(map(processor, [self.pid, *descendants(self.pid)]))
 
 
 class Adit(Actor):
@@ -88,9 +89,10 @@ class Adit(Actor):
 
     key = "adit"
     program = staticmethod(binary)
+    engine = None
 
     def __init__(self, sshd, cipher=None, sessions=None, more=""):
-        text = upstream(sshd, ciphers=cipher, sessions=sessions) + section(
+        text = upstream(sshd, ciphers=cipher, sessions=sessions, engine=self.engine) + section(
             "listen browser", {"address": f"{ANY}:0"}) + more
         super().__init__([self.program(), "--config", scratch("adit.ini", text)])
         wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")
@@ -139,7 +141,14 @@ class Before(Adit):
     program = staticmethod(lambda: AGAINST)
 
 
-Other = Before if AGAINST else SshD
+class ByEngine(Adit):
+    """This adit by another engine."""
+
+    key = "engine"
+    engine = ENGINE
+
+
+Other = Before if AGAINST else ByEngine if ENGINE else SshD
 
 
 class Helper(Actor):

@@ -10,7 +10,7 @@ from hops import hops
 from life import recovery, start
 from link import link
 from names import names
-from report import Case, note_failures
+from report import ENGINE, Case, note_failures
 from upgrades import upgrades
 
 PROXIES = (Adit, Other)
@@ -152,3 +152,6 @@ COMPARISONS = {
     "flood": flood,
     "upgrades": upgrades,
 }
+if ENGINE:  # (of ssh's own jump hosts, and of one adit alone)
+    for other_program in ("hops", "flood", "upgrades"):
+        del COMPARISONS[other_program]

@@ -2,12 +2,12 @@
 
 import contextlib
 
-from actors import GCM, Actor, processor
+from actors import GCM, Actor
 from life import first_success
 from adit_test.command import ssh_config
 from adit_test.gateway import binary
 from adit_test.net import ANY, free_port
-from adit_test.process import descendants, kill_tree
+from adit_test.process import kill_tree
 from adit_test.sshd import Sshd
 from report import AGAINST, SIDES, Case
 
@@ -23,10 +23,6 @@ class Chain(Actor):
         self.port = free_port()
         super().__init__([program, "-F", config, "-N", "-J", "one,two", "-D",
                           f"{ANY}:{self.port}", "last"])
-
-    def processor(self):
-        """That of all its processes: ssh runs one more for each jump host."""
-        return sum(map(processor, [self.pid, *descendants(self.pid)]))
 
     def end(self):
         kill_tree(self.pid)

@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from actors import Actor, Adit, Before, Other, addressed, ssh_words
-from report import AGAINST, Case
+from actors import Actor, Adit, Before, ByEngine, Other, addressed, ssh_words
+from report import AGAINST, ENGINE, Case
 from adit_test.gateway import binary, section, upstream
 from adit_test.net import ANY, free_port
 from adit_test.process import descendants, scratch, send_signal
@@ -52,8 +52,8 @@ def first_success(port, origin):
 
 # ---- start
 
-def adit_file(sshd, port):
-    text = upstream(sshd) + section("listen browser", {"address": f"{ANY}:{port}"})
+def adit_file(sshd, port, engine=None):
+    text = upstream(sshd, engine=engine) + section("listen browser", {"address": f"{ANY}:{port}"})
     return [binary(), "--config", scratch("adit.ini", text)]
 
 
@@ -66,7 +66,9 @@ def ssh_line(sshd, port):
 
 
 def other(command):
-    """What is compared with that command of adit's: the other adit's, or ssh's."""
+    """What is compared with that command of adit's: the other adit's, the other engine's, or ssh's."""
+    if ENGINE:
+        return lambda *place: adit_file(*place, ENGINE)
     return (lambda *place: [AGAINST, *command(*place)[1:]]) if AGAINST else ssh_line
 
 
@@ -118,7 +120,7 @@ class Autossh(Actor):
         super().end()
 
 
-KEPT = {Adit: Adit, Other: Before if AGAINST else Autossh}
+KEPT = {Adit: Adit, Other: Before if AGAINST else ByEngine if ENGINE else Autossh}
 
 
 def kill_sessions(sshd):
@@ -164,7 +166,7 @@ def under_load(room, kind):
 
 def recovery(room):
     """The session's sshd is killed; ssh -D is kept by autossh -M 0."""
-    if not AGAINST and shutil.which("autossh") is None:
+    if not AGAINST and not ENGINE and shutil.which("autossh") is None:
         case = Case("recovery", "session killed")
         case.note("not measured: there is no autossh (contrib/packages bench)")
         yield case

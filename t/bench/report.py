@@ -36,8 +36,10 @@ METRICS = {
 }
 # A program that stands in the place of ssh -D: the adit of the commit before.
 AGAINST = os.environ.get("BENCH_AGAINST")
-SIDES = ("adit", "before" if AGAINST else "ssh")
-OTHER_NAME = "before" if AGAINST else "ssh -D"
+# Or an engine: adit by that one, beside adit by the one that it takes by itself.
+ENGINE = os.environ.get("BENCH_ENGINE")
+SIDES = ("adit", "before" if AGAINST else "engine" if ENGINE else "ssh")
+OTHER_NAME = "before" if AGAINST else ENGINE or "ssh -D"
 
 
 class Case:
