@@ -1,4 +1,4 @@
-/* Two counters: what was taken, and who refers to them. */
+/* Two counters: how many are taken, and how many references there are. */
 #include "base/quota.h"
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* How many of something there may be at a time, of one owner: what was taken may outlive the owner.
- * Any thread. */
+/* A bound on how many things (programs, connections) one owner may have at a time. What was taken
+ * may outlive the owner. Any thread. */
 #ifndef ADIT_BASE_QUOTA_H
 #define ADIT_BASE_QUOTA_H
 
@@ -7,7 +7,7 @@
 
 struct quota;
 
-/* For `max` of them. The caller's reference. */
+/* At most `max` at a time. Returns the caller's reference. */
 struct quota *quota_new(unsigned max);
 
 struct quota *quota_ref(struct quota *quota);
@@ -15,10 +15,10 @@ struct quota *quota_ref(struct quota *quota);
 /* NULL is fine. */
 void quota_unref(struct quota *quota);
 
-/* Takes one more, with a reference. False: there are `max`. */
+/* Counts one more, and holds a reference for it. False: `max` are taken already. */
 bool quota_take(struct quota *quota);
 
-/* Gives it back. NULL is fine. */
+/* Gives one back, with its reference. NULL is fine. */
 void quota_give(struct quota *quota);
 
 #endif

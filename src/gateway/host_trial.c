@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* session_tick wants to be called so often. */
+/* How often session_tick is called. */
 #define TICK_MS 250
 
 struct host_trial {

@@ -37,7 +37,7 @@ struct pool {
         uint64_t cut_at;              /* of one that retires: its channels end then; 0: never */
     } slots[SESSION_TABLE_SLOTS];
     struct deadline retry;
-    int extra; /* the slot of a session in place of another at a host with too many; -1 */
+    int extra; /* the slot of a session that is to replace one at a host with too many; -1: none */
     uint64_t extra_ended; /* when there was one last */
 };
 
@@ -82,7 +82,7 @@ void pool_hosts_tick(struct pool *pool);
 /* A session at a host that has gone meanwhile is up. */
 void pool_hosts_session_up(struct pool *pool, int slot);
 
-/* The extra session's dial has failed, or the session is lost or is no more one too many. */
+/* The extra session's dial has failed, or the session is lost or no longer extra. */
 void pool_extra_end(struct pool *pool);
 
 #endif

@@ -22,7 +22,7 @@ typedef void proxy_command_exited_fn(void *arg, int status, int signal);
 
 struct proxy_command_request {
     const char *command;
-    struct quota *quota; /* the command is one of it while it runs, also once it was left */
+    struct quota *quota; /* counts the command while it runs, also after it was left */
     proxy_command_exited_fn *exited;
     void *arg;
 };
@@ -34,8 +34,9 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all,
                                           const struct proxy_command_request *request,
                                           int ends[static 2]);
 
-/* One that another program, which this process was before, has started. NULL: it cannot be watched.
- * It is one of no quota. `exited` may be NULL: it was left, or hung up. */
+/* Takes over a command that this process started before an upgrade executed this program. It counts
+ * for no quota. `exited` may be NULL: the command was left, or hung up. Returns NULL if it cannot be
+ * watched. */
 struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
                                           proxy_command_exited_fn *exited, void *arg);
 

@@ -11,8 +11,8 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-/* A connection stays so long for the master to read what it was sent: it reads no more of one that
- * it could not answer. */
+/* How long a connection stays open for the master to read the request. (A master does not read on
+ * from a connection that it could not answer.) */
 #define OPEN_MS 10000
 
 struct forward_cancel {

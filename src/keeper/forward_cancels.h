@@ -13,7 +13,7 @@ struct forward_cancels *forward_cancels_new(struct loop *loop);
 void forward_cancels_ask(struct forward_cancels *cancels, const struct forward_record *record,
                          const char *path);
 
-/* After the loop: waits for those that have not answered, at most so long. NULL is fine. */
+/* After the loop: waits at most so many milliseconds for the masters' answers. NULL is fine. */
 void forward_cancels_free(struct forward_cancels *cancels, int milliseconds);
 
 #endif

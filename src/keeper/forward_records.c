@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Longer ones are nobody's of ours: two paths of sockets and a number. */
+/* Of a record, in bytes: it has two paths of sockets and a number. adit writes no longer one. */
 #define RECORD_MAX 1024
 
 #define SUFFIX ".of"

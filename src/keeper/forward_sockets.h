@@ -1,15 +1,15 @@
-/* The unix sockets at which an ssh(1) that carries an upstream's sessions (its master) brings the
- * connections of its remote forwards. They are bound here, in a directory that others cannot write
- * to, and listened at by the gateway, which may not bind and asks the master for the forward.
+/* The unix sockets to which an ssh(1) that carries an upstream's sessions (its master) connects for
+ * each connection of a remote forward. The keeper binds them, in a directory that others cannot
+ * write to. The gateway, which may not bind, listens at them and asks the master for the forward.
  *
- * To cancel the forward of a master that is joined is this process's: a master goes on with it
- * whoever has asked for it, and a gateway may be killed, or be followed by another one that needs
- * it. Beside each socket lies a record of the forward, locked as long as this process lives: so
- * that the next adit can cancel what one has left that was killed.
+ * The keeper cancels the forward of a joined master: the master keeps it whoever has asked for it,
+ * and the gateway may be killed, or a next gateway may need it. A record of the forward lies beside
+ * each socket, locked as long as the keeper lives. So the next adit can cancel the forwards of an
+ * adit that was killed.
  *
- * The path of a socket follows from where the server listens. For a master forgets no forward that
- * the server has refused (seen with OpenSSH 9.2): it is by the path of the first one that a later
- * one of the same place leads. Main thread only. */
+ * The path of a socket is derived from where the server listens. The reason: a master remembers a
+ * forward that the server has refused (seen with OpenSSH 9.2), and leads a later forward of the
+ * same place to the path of the first. Main thread only. */
 #ifndef ADIT_KEEPER_FORWARD_SOCKETS_H
 #define ADIT_KEEPER_FORWARD_SOCKETS_H
 
@@ -36,11 +36,11 @@ struct forward_bound forward_sockets_get(struct forward_sockets *sockets,
  * masters to cancel these. */
 void forward_sockets_keep(struct forward_sockets *sockets, const struct config *config);
 
-/* Cancels what an adit has left that was killed, unless the configuration has it. */
+/* Cancels the forwards that a killed adit has left, unless the configuration has them. */
 void forward_sockets_clean(struct forward_sockets *sockets, const struct config *config);
 
-/* After the loop. Cancels all, and waits for masters that have still to answer, at most CANCEL_MS.
- * NULL is fine. */
+/* After the loop. Cancels all, and waits at most CANCEL_MS for the masters' answers. NULL is fine.
+ */
 #define CANCEL_MS 2000
 void forward_sockets_free(struct forward_sockets *sockets);
 

@@ -17,9 +17,9 @@ struct keeper;
 struct keeper_masters;
 struct keeper_master;
 
-/* What a master tells. Nothing is called from inside the functions below. */
+/* What happens to a master. None is called from inside the functions below. */
 struct master_events {
-    /* A person, or a program, is waited for; or not any more. */
+    /* The login waits for a person's or a program's answer, or (`waits` false) no longer does. */
     void (*asks)(void *arg, bool waits);
     /* It is logged in: `number` is its own, `about` what it has agreed with the server, and `fd` a
      * connection to it, the callee's. */
@@ -40,8 +40,8 @@ struct master_order {
 
 struct keeper_masters *keeper_masters_new(struct keeper *keeper);
 
-/* Ends all that run. To be called before the keeper's mailbox is freed, and the other after that.
- */
+/* The first ends all masters, and is called before the keeper's mailbox is freed; the second frees
+ * the rest, after that. */
 void keeper_masters_end(struct keeper_masters *masters);
 void keeper_masters_free(struct keeper_masters *masters);
 
@@ -49,7 +49,7 @@ void keeper_masters_free(struct keeper_masters *masters);
 struct keeper_master *master_start(struct keeper_masters *masters, const struct master_order *order,
                                    char **why);
 
-/* Nothing is told any more: the master is ended, or goes on. */
+/* No event comes any more. The first ends the master, the second lets it go on. */
 void master_hang_up(struct keeper_master *master);
 void master_leave(struct keeper_master *master);
 

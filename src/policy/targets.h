@@ -22,8 +22,8 @@ struct target {
 
 /* Why a name is refused, as the end of a sentence ("it is empty"); NULL: it is not. Taken are names
  * of hosts as RFC 952 and RFC 1123 section 2.1 have them, in labels of 1 to 63 letters, digits and
- * hyphens, and underscores, which some name hosts with. An address is none. What DNS says ends up
- * in messages, files of host keys and commands. */
+ * hyphens, and underscores, which some hosts' names have. An address is refused. The check is
+ * strict because these names end up in messages, files of host keys and commands. */
 const char *target_name_wrong(const char *name);
 
 /* The same of a whole record, among others. */

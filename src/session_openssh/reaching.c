@@ -1,4 +1,4 @@
-/* A connection to the master's socket for one request, for which there may have to be waited. */
+/* A connection to the master's socket for one request. It may have to wait for room there. */
 #include "session_openssh/parts.h"
 
 #include "io/socket_calls.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A master that has no room for another connection is tried again so soon. */
+/* The wait before a master that had no room for another connection is tried again. */
 #define AGAIN_MS 20
 
 static void reach_now(struct master_reach *r);
