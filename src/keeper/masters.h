@@ -49,7 +49,8 @@ void keeper_masters_free(struct keeper_masters *masters);
 struct keeper_master *master_start(struct keeper_masters *masters, const struct master_order *order,
                                    char **why);
 
-/* Nothing is told any more: the master is ended, or goes on. */
+/* Nothing is told any more: the master is ended, or goes on. (One that is not logged in yet cannot
+ * be left: it is ended, too.) */
 void master_hang_up(struct keeper_master *master);
 void master_leave(struct keeper_master *master);
 
