@@ -196,8 +196,13 @@ static void on_own_master(void *arg, const struct own_master_result *result)
 static void dial(struct dial_attempt *a, int fd)
 {
     if (a->r.upstream->by_openssh)
-        a->r.programs->master = dial_own_master_start(a->r.room->service, a->r.upstream->name,
-                                                      a->r.place->entry, fd, on_own_master, a);
+        a->r.programs->master =
+            dial_own_master_start(&(struct own_master_request){.service = a->r.room->service,
+                                                               .upstream = a->r.upstream->name,
+                                                               .host = a->r.place->entry,
+                                                               .fd = fd,
+                                                               .done = on_own_master,
+                                                               .arg = a});
     else
         start_login(a, fd, NULL);
 }

@@ -16,7 +16,7 @@ struct dial_own_master {
     bool asking;
 };
 
-static void tell_dial(struct dial_own_master *m, const struct own_master_result *result)
+static void report_master(struct dial_own_master *m, const struct own_master_result *result)
 {
     dial_own_master_fn *done = m->done;
 
@@ -28,9 +28,10 @@ static void tell_dial(struct dial_own_master *m, const struct own_master_result 
         close(result->fd);
 }
 
-static void tell_failure(struct dial_own_master *m, enum dial_status status, const char *error)
+static void report_master_failure(struct dial_own_master *m, enum dial_status status,
+                                  const char *error)
 {
-    tell_dial(m, &(struct own_master_result){.fd = -1, .status = status, .error = error});
+    report_master(m, &(struct own_master_result){.fd = -1, .status = status, .error = error});
 }
 
 static void on_up(struct dial_own_master *m, const struct service_answer *answer)
@@ -38,12 +39,12 @@ static void on_up(struct dial_own_master *m, const struct service_answer *answer
     int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_GATEWAY);
 
     if (fd < 0)
-        tell_failure(m, DIAL_TRANSPORT, "no descriptors are left");
+        report_master_failure(m, DIAL_TRANSPORT, "no descriptors are left");
     else
-        tell_dial(m, &(struct own_master_result){.fd = fd,
-                                                 .master = answer->numbers[0],
-                                                 .about = answer->text,
-                                                 .status = DIAL_OK});
+        report_master(m, &(struct own_master_result){.fd = fd,
+                                                     .master = answer->numbers[0],
+                                                     .about = answer->text,
+                                                     .status = DIAL_OK});
 }
 
 static void on_ended(struct dial_own_master *m, const struct service_answer *answer)
@@ -58,7 +59,7 @@ static void on_ended(struct dial_own_master *m, const struct service_answer *ans
         answer->numbers[0] < SERVICE_MASTER_ENDS ? statuses[answer->numbers[0]] : DIAL_TRANSPORT;
 
     m->request = NULL;
-    tell_failure(m, status, why);
+    report_master_failure(m, status, why);
     free(why);
 }
 
@@ -74,23 +75,22 @@ static void on_own_master_answered(void *arg, const struct service_answer *answe
         on_ended(m, answer);
     } else {
         m->request = NULL;
-        tell_failure(m, DIAL_TRANSPORT, strerror((int)answer->numbers[0]));
+        report_master_failure(m, DIAL_TRANSPORT, strerror((int)answer->numbers[0]));
     }
 }
 
-struct dial_own_master *dial_own_master_start(struct service *service, const char *upstream,
-                                              const char *host, int fd, dial_own_master_fn *done,
-                                              void *arg)
+struct dial_own_master *dial_own_master_start(const struct own_master_request *request)
 {
     struct dial_own_master *m = mem_zalloc(sizeof(*m));
 
-    m->done = done;
-    m->arg = arg;
-    m->request = service_ask(
-        service,
-        &(struct service_question){
-            .kind = SERVICE_START_MASTER, .texts = {upstream, host}, .passes = true, .fd = fd},
-        on_own_master_answered, m);
+    m->done = request->done;
+    m->arg = request->arg;
+    m->request = service_ask(request->service,
+                             &(struct service_question){.kind = SERVICE_START_MASTER,
+                                                        .texts = {request->upstream, request->host},
+                                                        .passes = true,
+                                                        .fd = request->fd},
+                             on_own_master_answered, m);
     return m;
 }
 

@@ -23,22 +23,29 @@ struct own_master_result {
 };
 typedef void dial_own_master_fn(void *arg, const struct own_master_result *result);
 
-/* Has the keeper start one for the upstream's host, as the configuration has it, on the connection
- * `fd`, which is taken over. The keeper limits the time that its login takes. */
-struct dial_own_master *dial_own_master_start(struct service *service, const char *upstream,
-                                              const char *host, int fd, dial_own_master_fn *done,
-                                              void *arg);
+struct own_master_request {
+    struct service *service;
+    const char *upstream; /* its name; copied, as is the next */
+    const char *host;     /* as the configuration has it */
+    int fd;               /* the connection to the server, which is taken over */
+    dial_own_master_fn *done;
+    void *arg;
+};
+
+/* Has the keeper start an ssh for a host of the upstream. The keeper limits the time that the login
+ * takes. */
+struct dial_own_master *dial_own_master_start(const struct own_master_request *request);
 
 /* Whether its login waits for a person's answer. */
 bool dial_own_master_is_asking(const struct dial_own_master *master);
 
-/* Nothing is told any more. */
+/* `done` will not be called. */
 void dial_own_master_forget(struct dial_own_master *master);
 
 /* Ends the master, and frees it here. NULL is fine. */
 void dial_own_master_hang_up(struct dial_own_master *master);
 
-/* The same for one whose session goes on, and ends it. NULL is fine. */
+/* Frees it here, and leaves the master to its session, which ends it. NULL is fine. */
 void dial_own_master_leave(struct dial_own_master *master);
 
 #endif

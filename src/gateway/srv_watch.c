@@ -74,7 +74,7 @@ static void watch_failed(struct srv_watch *watch, const char *error)
 /* ---- answers */
 
 /* (An answer that comes again is no news.) */
-static void tell_left_out(struct srv_watch *watch, struct buffer *text)
+static void log_left_out(struct srv_watch *watch, struct buffer *text)
 {
     char *left_out = buffer_length(text) > 0 ? text_take(text) : mem_strdup("");
 
@@ -100,7 +100,7 @@ static size_t drop_wrong(struct srv_watch *watch, struct target *targets, size_t
         text_add(&text, "%s'%s' (%s)", buffer_length(&text) > 0 ? ", " : "", visible, wrong);
         free(visible);
     }
-    tell_left_out(watch, &text);
+    log_left_out(watch, &text);
     return kept;
 }
 

@@ -1,4 +1,4 @@
-/* Which hosts are tried, how many at a time, and what is told of them in order. */
+/* Which hosts are tried, how many at a time, and what is reported of them in order. */
 #include "gateway/trials.h"
 
 #include "base/mem.h"
@@ -24,7 +24,7 @@ struct trials {
     size_t count;
     size_t begun;
     size_t running;
-    size_t told;
+    size_t reported;
     bool well;
 };
 
@@ -63,12 +63,12 @@ static void trials_free(struct trials *t)
     free(t);
 }
 
-static void tell_in_order(struct trials *t)
+static void report_in_order(struct trials *t)
 {
-    while (t->told < t->count && t->all[t->told].seen != NULL) {
+    while (t->reported < t->count && t->all[t->reported].seen != NULL) {
         if (t->r.seen != NULL)
-            t->r.seen(t->r.arg, t->all[t->told].seen);
-        t->told++;
+            t->r.seen(t->r.arg, t->all[t->reported].seen);
+        t->reported++;
     }
 }
 
@@ -94,7 +94,7 @@ static void on_host_tried(void *arg, size_t number, json_t *seen)
     t->all[number].seen = seen;
     t->well = t->well && json_is_true(json_object_get(seen, "ok"));
     t->running--;
-    tell_in_order(t);
+    report_in_order(t);
     begin_trials(t);
     if (t->running == 0)
         finish_trials(t);

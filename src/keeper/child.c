@@ -34,7 +34,7 @@ static void child_detach(struct keeper *k)
 }
 
 /* Nobody has given a port, and ssh would have a shell here: a person who waits for one is told. */
-static void say_default_proxy(const struct keeper *k)
+static void print_default_proxy(const struct keeper *k)
 {
     const struct options *o = k->options;
     const struct config_forward *forward = &k->config->forwards[0];
@@ -87,6 +87,26 @@ static bool notify(struct keeper *k, struct keeper_message *message)
     }
 }
 
+static void on_gateway_up(struct keeper *k)
+{
+    if (!k->up)
+        print_default_proxy(k);
+    k->up = true;
+    child_detach(k);
+    if (k->trial)
+        keeper_order_end(k);
+}
+
+/* The gateway accepts no more connections, and drains. */
+static void on_gateway_closed(struct keeper *k)
+{
+    k->ending = true;
+    upgrade_abandon(k);
+    changing_abandon(k);
+    bound_sockets_close(k->sockets, false);
+    forward_sockets_keep(k->forward_sockets, NULL);
+}
+
 /* False: it may not be sent now. */
 static bool take_message(struct keeper *k, struct keeper_message *message, int *fd)
 {
@@ -96,14 +116,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
         if (k->up || detaches_at_once(k->options))
             child_detach(k);
         return true;
-    case GATEWAY_UP:
-        if (!k->up)
-            say_default_proxy(k);
-        k->up = true;
-        child_detach(k);
-        if (k->trial)
-            keeper_order_end(k);
-        return true;
+    case GATEWAY_UP: on_gateway_up(k); return true;
     case GATEWAY_DETACHED:
         if (!k->detached || k->left_terminal)
             return false;
@@ -115,13 +128,7 @@ static bool take_message(struct keeper *k, struct keeper_message *message, int *
     case GATEWAY_NOTIFY: return notify(k, message);
     case GATEWAY_UPGRADE: upgrade_ask(k); return true;
     case GATEWAY_LOGIN: login_lines_add(k->current, message, fd); return true;
-    case GATEWAY_CLOSED:
-        k->ending = true;
-        upgrade_abandon(k);
-        changing_abandon(k);
-        bound_sockets_close(k->sockets, false);
-        forward_sockets_keep(k->forward_sockets, NULL);
-        return true;
+    case GATEWAY_CLOSED: on_gateway_closed(k); return true;
     case GATEWAY_SERVICE: return service_line_open(k->current, fd);
     case GATEWAY_EVENT: return on_change_event(k->on_change, child_config(k->current), message);
     case KEEPER_START:

@@ -5,7 +5,7 @@
 #include "io/proxy_command.h"
 #include "io/watch.h"
 #include "keeper/keeper_parts.h"
-#include "keeper/master_said.h"
+#include "keeper/master_stderr.h"
 #include "keeper/masters.h"
 
 struct master_question;
@@ -31,7 +31,7 @@ struct keeper_master {
     struct proxy_command *process;
     int errors; /* the other end of its standard error */
     struct watch watch;
-    struct master_said said;
+    struct master_stderr stderr_text;
     bool up;
     struct deadline patience; /* with the login */
     struct deadline look;     /* for its socket */

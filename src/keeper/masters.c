@@ -56,7 +56,7 @@ void master_free(struct keeper_master *m)
     LIST_REMOVE(m, link);
     quota_give(m->quota);
     config_unref(m->config);
-    master_said_clear(&m->said);
+    master_stderr_clear(&m->stderr_text);
     free(m->name);
     free(m->socket);
     if (m->errors >= 0) {
@@ -67,7 +67,7 @@ void master_free(struct keeper_master *m)
     }
 }
 
-static void log_said(void *arg, const char *line)
+static void log_stderr_line(void *arg, const char *line)
 {
     const struct keeper_master *m = arg;
 
@@ -86,7 +86,7 @@ static bool read_errors(struct keeper_master *m)
         ssize_t n = socket_receive_passed(m->errors, bytes, sizeof(bytes), fds, &count, 1);
         if (n <= 0)
             return true;
-        master_said_take(&m->said, (struct span){bytes, (size_t)n}, log_said, m);
+        master_stderr_take(&m->stderr_text, (struct span){bytes, (size_t)n}, log_stderr_line, m);
         if (count > 0)
             master_ask(m, fds[0]);
     }
@@ -96,7 +96,7 @@ static bool read_errors(struct keeper_master *m)
 /* Why it has ended; the caller frees. */
 static char *master_end_words(const struct keeper_master *m, int status, int number)
 {
-    char *why = master_said_why(&m->said);
+    char *why = master_stderr_why(&m->stderr_text);
 
     if (why != NULL)
         return why;
@@ -126,7 +126,7 @@ static void on_master_exited(void *arg, int status, int number)
     why = master_end_words(m, status, number);
     if (m->up && m->events != NULL)
         log_warning("%s has ended: %s", m->name, why);
-    master_fail(m, m->said.kind, why);
+    master_fail(m, m->stderr_text.kind, why);
     free(why);
 }
 
@@ -136,7 +136,7 @@ void master_hang_up(struct keeper_master *m)
 
     if (m->up)
         read_errors(m);
-    if (m->up && (why = master_said_why(&m->said)) != NULL)
+    if (m->up && (why = master_stderr_why(&m->stderr_text)) != NULL)
         log_info("%s has ended: %s", m->name, why);
     free(why);
     proxy_command_hang_up(m->process);
@@ -156,7 +156,7 @@ void master_leave(struct keeper_master *m)
 static void on_patience(struct deadline *patience)
 {
     struct keeper_master *m = container_of(patience, struct keeper_master, patience);
-    char *said = master_said_why(&m->said);
+    char *said = master_stderr_why(&m->stderr_text);
     char *why = mem_printf("timed out while logging in%s%s", said != NULL ? ": " : "",
                            said != NULL ? said : "");
 
@@ -189,8 +189,8 @@ static void master_is_up(struct keeper_master *m, int fd)
     char *about;
 
     master_keep_answers(m);
-    buffer_append(&m->said.about, "", 1);
-    about = mem_printf("%s%s", (const char *)buffer_data(&m->said.about),
+    buffer_append(&m->stderr_text.about, "", 1);
+    about = mem_printf("%s%s", (const char *)buffer_data(&m->stderr_text.about),
                        m->asked_anew ? "asked yes\n" : "");
     m->up = true;
     deadline_cancel(&m->patience);
@@ -199,8 +199,8 @@ static void master_is_up(struct keeper_master *m, int fd)
     m->config = NULL;
     m->upstream = NULL;
     m->host = NULL;
-    master_said_clear(&m->said);
-    m->said.logged_in = true;
+    master_stderr_clear(&m->stderr_text);
+    m->stderr_text.logged_in = true;
     log_debug("%s: logged in (process %d)", m->name, (int)proxy_command_process(m->process));
     m->events->up(m->arg, m->number, about, fd);
     free(about);
@@ -222,11 +222,11 @@ static void on_rest(struct deadline *rest);
 
 static void take_errors(struct keeper_master *m)
 {
-    bool was_in = m->said.logged_in;
+    bool was_in = m->stderr_text.logged_in;
 
     if (!read_errors(m))
         deadline_arm(m->masters->keeper->loop, &m->rest, READ_AGAIN_MS, on_rest);
-    if (m->said.logged_in && !was_in)
+    if (m->stderr_text.logged_in && !was_in)
         deadline_arm(m->masters->keeper->loop, &m->look, 1, on_look);
 }
 
@@ -350,7 +350,7 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     m->host = upstream->hosts.items[order->host];
     m->events = order->events;
     m->arg = order->arg;
-    arguments = master_words(upstream, order->host, m->socket, master_said_options);
+    arguments = master_words(upstream, order->host, m->socket, master_stderr_options);
     error = master_run(m, arguments, order->fd);
     master_words_free(arguments);
     if (error == 0) {

@@ -1,4 +1,4 @@
-/* The states of upstreams and forwards, and the program that is told of them. */
+/* The states of upstreams and forwards, and the runs of the program. */
 #include "keeper/on_change.h"
 
 #include "base/log.h"
@@ -33,10 +33,10 @@ struct change_subject {
     TAILQ_ENTRY(change_subject) link; /* those that wait the longest are first */
     char *upstream;
     char *forward; /* "": it is the upstream itself */
-    enum change_state told;
+    enum change_state reported;
     enum change_state state;
     char *reason; /* of the state */
-    bool waits;   /* the state has still to be told */
+    bool waits;   /* the program has still to be run for the state */
 };
 
 struct on_change {
@@ -195,7 +195,7 @@ static int start_change_program(const struct on_change *c, const struct change_s
     return error;
 }
 
-static void tell_program(struct on_change *c, struct change_subject *s)
+static void run_on_change(struct on_change *c, struct change_subject *s)
 {
     pid_t pid;
     int error;
@@ -221,11 +221,11 @@ static void run_next(struct on_change *c)
     if (c->program != NULL || c->patience.queue != NULL || c->keeper->ending)
         return;
     TAILQ_FOREACH (s, &c->subjects, link) {
-        bool tells = s->waits && s->state != s->told;
+        bool tells = s->waits && s->state != s->reported;
         s->waits = false;
-        s->told = s->state;
+        s->reported = s->state;
         if (tells && c->keeper->config->gateway.on_change != NULL) {
-            tell_program(c, s);
+            run_on_change(c, s);
             return;
         }
     }
@@ -301,7 +301,7 @@ void on_change_save(const struct on_change *c, struct buffer *out)
 
     TAILQ_FOREACH (s, &c->subjects, link) {
         buffer_append(out, "change", 6);
-        word_add_number(out, s->told);
+        word_add_number(out, s->reported);
         word_add_number(out, s->state);
         word_add_number(out, s->waits);
         word_add(out, s->upstream);
@@ -319,10 +319,10 @@ void on_change_save(const struct on_change *c, struct buffer *out)
 
 bool on_change_restore(struct on_change *c, struct word_reader *words)
 {
-    uint64_t told, state, waits;
+    uint64_t reported, state, waits;
     char *texts[3] = {NULL};
     struct change_subject *s;
-    bool ok = word_next_number(words, CHANGE_STATES - 1, &told) &&
+    bool ok = word_next_number(words, CHANGE_STATES - 1, &reported) &&
               word_next_number(words, CHANGE_STATES - 1, &state) &&
               word_next_number(words, 1, &waits);
 
@@ -331,7 +331,7 @@ bool on_change_restore(struct on_change *c, struct word_reader *words)
     if (ok) {
         s = subject_of(c, texts[0], texts[1]);
         note_change(c, s, (enum change_state)state, texts[2]);
-        s->told = (enum change_state)told;
+        s->reported = (enum change_state)reported;
         s->waits = waits != 0;
     }
     for (size_t i = 0; i < 3; i++)

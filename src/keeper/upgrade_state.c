@@ -297,10 +297,24 @@ static bool take_service(struct keeper *k, struct word_reader *words)
     return service_line_adopt(child, (int)fd);
 }
 
+static bool take_state_child(struct keeper *k, const char *name, struct word_reader *words)
+{
+    struct gateway_child *child = take_child(k, words);
+
+    if (child == NULL)
+        return false;
+    if (strcmp(name, "current") == 0) {
+        k->current = child;
+    } else {
+        child->retired = true;
+        LIST_INSERT_HEAD(&k->retired, child, link);
+    }
+    return true;
+}
+
 static bool take_state_line(struct keeper *k, const char *name, struct word_reader *words)
 {
     uint64_t numbers[3];
-    struct gateway_child *child;
 
     if (strcmp(name, "adit-upgrade") == 0)
         return word_next_number(words, FORMAT, numbers) && numbers[0] == FORMAT;
@@ -334,14 +348,7 @@ static bool take_state_line(struct keeper *k, const char *name, struct word_read
         return on_change_restore_program(k->on_change, words);
     if (strcmp(name, "end") == 0)
         return true;
-    child = take_child(k, words);
-    if (child != NULL && strcmp(name, "current") == 0) {
-        k->current = child;
-    } else if (child != NULL) {
-        child->retired = true;
-        LIST_INSERT_HEAD(&k->retired, child, link);
-    }
-    return child != NULL;
+    return take_state_child(k, name, words);
 }
 
 static bool take_lines(struct keeper *k, const char *text)

@@ -216,6 +216,20 @@ static void forget_figures(struct session_slot *slot)
     atomic_store(&slot->bytes_out, 0);
 }
 
+/* The session is the worker's, and its slot is up. */
+static void add_session(struct worker *worker, struct worker_session *ws)
+{
+    ws->worker = worker;
+    LIST_INIT(&ws->listens);
+    if (LIST_EMPTY(&worker->sessions))
+        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
+    LIST_INSERT_HEAD(&worker->sessions, ws, link);
+    ws->table->slots[ws->slot].session = ws->session;
+    forget_figures(&ws->table->slots[ws->slot]);
+    session_table_set_slot(ws->table, ws->slot, SLOT_UP);
+    metric_add(&worker->metrics.sessions_up, 1);
+}
+
 static void run_session(struct message *message, void *owner)
 {
     struct session_message *m = container_of(message, struct session_message, message);
@@ -248,17 +262,9 @@ static void run_session(struct message *message, void *owner)
         return;
     }
     m->logged_in = NULL;
-    ws->worker = worker;
-    LIST_INIT(&ws->listens);
     ws->table = session_table_ref(m->table);
     ws->slot = m->slot;
-    if (LIST_EMPTY(&worker->sessions))
-        deadline_arm(worker->loop, &worker->tick, TICK_MS, on_worker_tick);
-    LIST_INSERT_HEAD(&worker->sessions, ws, link);
-    ws->table->slots[ws->slot].session = ws->session;
-    forget_figures(&ws->table->slots[ws->slot]);
-    session_table_set_slot(ws->table, ws->slot, SLOT_UP);
-    metric_add(&worker->metrics.sessions_up, 1);
+    add_session(worker, ws);
     main_send_session_up(worker->workers, m->table, m->slot);
     workers_send_session_up(worker->workers, m->table);
     session_message_free(m);

@@ -1,5 +1,5 @@
 /* Lines of ssh(1), as OpenSSH 8.4 to 10 print them. */
-#include "keeper/master_said.h"
+#include "keeper/master_stderr.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -13,7 +13,7 @@
 
 /* (LogVerbose has these functions print more than LogLevel does, each line with where it comes from
  * before it; versions before 8.5 do not know it.) */
-const char *const master_said_options[] = {
+const char *const master_stderr_options[] = {
     "LogLevel=VERBOSE",
     "IgnoreUnknown=LogVerbose",
     "LogVerbose=kex.c:kex_choose_conf():*,kex.c:choose_kex():*,kex.c:kex_exchange_identification()"
@@ -53,51 +53,51 @@ static const struct {
     {"No supported authentication methods", SERVICE_MASTER_DENIED},
 };
 
-static void add_about(struct master_said *said, const char *name, const char *value)
+static void add_about(struct master_stderr *text, const char *name, const char *value)
 {
-    if (buffer_length(&said->about) + strlen(name) + strlen(value) + 2 > ABOUT_MAX)
+    if (buffer_length(&text->about) + strlen(name) + strlen(value) + 2 > ABOUT_MAX)
         return;
-    buffer_append(&said->about, name, strlen(name));
-    buffer_append(&said->about, " ", 1);
-    buffer_append(&said->about, value, strlen(value));
-    buffer_append(&said->about, "\n", 1);
+    buffer_append(&text->about, name, strlen(name));
+    buffer_append(&text->about, " ", 1);
+    buffer_append(&text->about, value, strlen(value));
+    buffer_append(&text->about, "\n", 1);
 }
 
 /* (A server's own words are in some of these lines, too: they show what a server says of itself
  * anyhow, and before the login only.) */
-static void take_about(struct master_said *said, const char *line)
+static void take_about(struct master_stderr *text, const char *line)
 {
     if (strncmp(line, "debug", 5) != 0)
         return;
     for (size_t i = 0; i < sizeof(abouts) / sizeof(abouts[0]); i++) {
         const char *at = strstr(line, abouts[i].words);
         if (at != NULL)
-            add_about(said, abouts[i].name, at + strlen(abouts[i].words));
+            add_about(text, abouts[i].name, at + strlen(abouts[i].words));
     }
 }
 
 /* "Authenticated to HOST ([ADDRESS]:PORT) using "publickey"." */
-static void take_login(struct master_said *said, const char *line)
+static void take_login(struct master_stderr *text, const char *line)
 {
     const char *method = strstr(line, " using \"");
     char *name;
 
-    if (strncmp(line, "Authenticated to ", 17) != 0 || said->logged_in)
+    if (strncmp(line, "Authenticated to ", 17) != 0 || text->logged_in)
         return;
-    said->logged_in = true;
+    text->logged_in = true;
     if (method == NULL)
         return;
     method += strlen(" using \"");
     name = mem_strndup(method, strcspn(method, "\""));
-    add_about(said, "login", name);
+    add_about(text, "login", name);
     free(name);
 }
 
-static void keep_line(struct master_said *said, const char *line)
+static void keep_line(struct master_stderr *text, const char *line)
 {
-    free(said->last[0]);
-    memmove(said->last, said->last + 1, sizeof(said->last) - sizeof(said->last[0]));
-    said->last[MASTER_SAID_LINES - 1] = mem_strdup(line);
+    free(text->last[0]);
+    memmove(text->last, text->last + 1, sizeof(text->last) - sizeof(text->last[0]));
+    text->last[MASTER_STDERR_LINES - 1] = mem_strdup(line);
 }
 
 static bool is_idle_line(const char *line)
@@ -110,59 +110,59 @@ static bool is_idle_line(const char *line)
     return false;
 }
 
-static void end_said_line(struct master_said *said, master_said_line_fn *told, void *arg)
+static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *told, void *arg)
 {
     char *line;
 
-    while (said->length > 0 && said->line[said->length - 1] == '\r')
-        said->length--;
-    said->line[said->length] = '\0';
-    said->length = 0;
-    line = text_visible(said->line);
-    if (!said->logged_in)
-        take_about(said, line);
-    take_login(said, line);
+    while (text->length > 0 && text->line[text->length - 1] == '\r')
+        text->length--;
+    text->line[text->length] = '\0';
+    text->length = 0;
+    line = text_visible(text->line);
+    if (!text->logged_in)
+        take_about(text, line);
+    take_login(text, line);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strstr(line, kinds[i].words) != NULL)
-            said->kind = kinds[i].kind;
+            text->kind = kinds[i].kind;
     if (!is_idle_line(line)) {
-        keep_line(said, line);
+        keep_line(text, line);
         told(arg, line);
     }
     free(line);
 }
 
-void master_said_take(struct master_said *said, struct span bytes, master_said_line_fn *line,
-                      void *arg)
+void master_stderr_take(struct master_stderr *text, struct span bytes, master_stderr_line_fn *line,
+                        void *arg)
 {
     for (size_t i = 0; i < bytes.length; i++) {
         char c = (char)bytes.bytes[i];
         if (c == '\n')
-            end_said_line(said, line, arg);
-        else if (c != '\0' && said->length < MASTER_SAID_LINE_MAX)
-            said->line[said->length++] = c == '\t' ? ' ' : c;
+            end_stderr_line(text, line, arg);
+        else if (c != '\0' && text->length < MASTER_STDERR_LINE_MAX)
+            text->line[text->length++] = c == '\t' ? ' ' : c;
     }
 }
 
-char *master_said_why(const struct master_said *said)
+char *master_stderr_why(const struct master_stderr *text)
 {
     char *why = NULL;
 
-    for (size_t i = 0; i < MASTER_SAID_LINES; i++) {
+    for (size_t i = 0; i < MASTER_STDERR_LINES; i++) {
         char *more;
-        if (said->last[i] == NULL)
+        if (text->last[i] == NULL)
             continue;
-        more = why != NULL ? mem_printf("%s; %s", why, said->last[i]) : mem_strdup(said->last[i]);
+        more = why != NULL ? mem_printf("%s; %s", why, text->last[i]) : mem_strdup(text->last[i]);
         free(why);
         why = more;
     }
     return why;
 }
 
-void master_said_clear(struct master_said *said)
+void master_stderr_clear(struct master_stderr *text)
 {
-    for (size_t i = 0; i < MASTER_SAID_LINES; i++)
-        free(said->last[i]);
-    buffer_clear(&said->about);
-    *said = (struct master_said){0};
+    for (size_t i = 0; i < MASTER_STDERR_LINES; i++)
+        free(text->last[i]);
+    buffer_clear(&text->about);
+    *text = (struct master_stderr){0};
 }

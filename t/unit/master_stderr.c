@@ -1,5 +1,5 @@
-/* Tests of keeper/master_said: what an ssh(1) says, in every form that it comes in. */
-#include "keeper/master_said.h"
+/* Tests of keeper/master_stderr: what an ssh(1) says, in every form that it comes in. */
+#include "keeper/master_stderr.h"
 
 #include "base/mem.h"
 
@@ -20,13 +20,13 @@ static void count_line(void *arg, const char *line)
 }
 
 /* Takes the text so many bytes at a time. */
-static void take(struct master_said *said, const char *text, size_t step)
+static void take(struct master_stderr *kept, const char *text, size_t step)
 {
     size_t length = strlen(text);
 
     for (size_t at = 0; at < length; at += step) {
         size_t part = length - at < step ? length - at : step;
-        master_said_take(said, (struct span){(const uint8_t *)text + at, part}, count_line, NULL);
+        master_stderr_take(kept, (struct span){(const uint8_t *)text + at, part}, count_line, NULL);
     }
 }
 
@@ -71,21 +71,21 @@ static const struct said_case {
 
 static void check(const struct said_case *c, size_t step)
 {
-    struct master_said said = {0};
+    struct master_stderr kept = {0};
     char *why, *about;
 
-    take(&said, c->text, step);
-    why = master_said_why(&said);
-    about = mem_strndup((const char *)buffer_data(&said.about), buffer_length(&said.about));
+    take(&kept, c->text, step);
+    why = master_stderr_why(&kept);
+    about = mem_strndup((const char *)buffer_data(&kept.about), buffer_length(&kept.about));
     assert_int_equal(why == NULL, c->why == NULL);
     if (why != NULL)
         assert_string_equal(why, c->why);
     assert_string_equal(about, c->about);
-    assert_int_equal(said.kind, c->kind);
-    assert_int_equal(said.logged_in, c->logged_in);
+    assert_int_equal(kept.kind, c->kind);
+    assert_int_equal(kept.logged_in, c->logged_in);
     free(about);
     free(why);
-    master_said_clear(&said);
+    master_stderr_clear(&kept);
 }
 
 static void each_text_is_read_whole_and_byte_by_byte(void **state)
@@ -98,26 +98,26 @@ static void each_text_is_read_whole_and_byte_by_byte(void **state)
 
 static void what_is_kept_is_bounded(void **state)
 {
-    struct master_said said = {0};
+    struct master_stderr kept = {0};
     char *why;
 
     (void)state;
     for (unsigned i = 0; i < 100000; i++)
-        take(&said, "x", 1);
-    take(&said, "\n", 1);
-    why = master_said_why(&said);
-    assert_int_equal(strlen(why), MASTER_SAID_LINE_MAX);
+        take(&kept, "x", 1);
+    take(&kept, "\n", 1);
+    why = master_stderr_why(&kept);
+    assert_int_equal(strlen(why), MASTER_STDERR_LINE_MAX);
     free(why);
     told = 0;
     for (unsigned i = 0; i < 10000; i++)
-        take(&said, "debug1: kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nline\n",
+        take(&kept, "debug1: kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nline\n",
              SIZE_MAX / 2);
     assert_int_equal(told, 10000);
-    assert_true(buffer_length(&said.about) <= 2048);
-    why = master_said_why(&said);
+    assert_true(buffer_length(&kept.about) <= 2048);
+    why = master_stderr_why(&kept);
     assert_string_equal(why, "line; line; line; line");
     free(why);
-    master_said_clear(&said);
+    master_stderr_clear(&kept);
 }
 
 int main(void)
