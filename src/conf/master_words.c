@@ -294,6 +294,7 @@ static const char *const fixed_options[] = {
     "ForwardAgent=no",
     "ForwardX11=no",
     "Tunnel=no",
+    "StreamLocalBindUnlink=no", /* (whoever reaches its socket has it listen where they say) */
     "VisualHostKey=no",
     NULL,
 };

@@ -201,6 +201,7 @@ static void child_discard(struct gateway_child *child)
     quota_unref(child->quotas.logins);
     quota_unref(child->quotas.agents);
     quota_unref(child->quotas.commands);
+    quota_unref(child->quotas.masters);
     guess_queue_free(child->guesses);
     config_unref(child->config);
     free(child);
@@ -218,7 +219,8 @@ struct gateway_child *child_adopt(struct keeper *k, pid_t pid, int end, uint32_t
     LIST_INIT(&child->lines);
     child->quotas = (struct child_quotas){.logins = quota_new(CHILD_LOGINS_MAX),
                                           .agents = quota_new(CHILD_AGENTS_MAX),
-                                          .commands = quota_new(CHILD_COMMANDS_MAX)};
+                                          .commands = quota_new(CHILD_COMMANDS_MAX),
+                                          .masters = quota_new(CHILD_MASTERS_MAX)};
     child->guesses = guess_queue_new(k->checks);
     child->packets = packets_new(k->loop, end,
                                  &(struct packets_options){.max = KEEPER_PACKET_MAX,

@@ -27,16 +27,18 @@ struct keeper_master;
 #define PACKETS_UNREAD_MAX 1024
 
 /* Of one gateway, so that one that was taken over, or that retired, takes nothing from another:
- * logins at once, connections to agents and ProxyCommands, which is more than sessions and dials
- * have. */
+ * logins at once, connections to agents, ProxyCommands and ssh processes, which is more than
+ * sessions and dials have. */
 #define CHILD_LOGINS_MAX 1024
 #define CHILD_AGENTS_MAX 1024
 #define CHILD_COMMANDS_MAX 1024
+#define CHILD_MASTERS_MAX 1024
 
 struct child_quotas {
     struct quota *logins;
     struct quota *agents;
     struct quota *commands;
+    struct quota *masters;
 };
 
 /* A process of a gateway. */

@@ -19,6 +19,10 @@
 
 #define PROMPT_MS 10000 /* for the prompt, which comes at once */
 
+/* ssh asks one thing at a time; but the next question may come before the end of the last is known
+ * here. */
+#define ASKING_MAX 4
+
 /* What a prompt asks for: ssh has these forms for its own questions, and puts "(user@host) " before
  * those of a server. */
 enum prompt_kind { PROMPT_PASSPHRASE, PROMPT_PASSWORD, PROMPT_SERVER, PROMPT_OTHER, PROMPT_NOTE };
@@ -150,7 +154,8 @@ static void find_answer(struct master_question *q)
         return;
     }
     /* (ssh does not say which answers may be seen: only this question of its own has one.) */
-    q->answer = ask_prompt(&q->asker, q->prompt, strstr(q->prompt, "(yes/no") != NULL);
+    q->answer = ask_prompt(&q->asker, q->prompt,
+                           q->kind == PROMPT_OTHER && strstr(q->prompt, "(yes/no") != NULL);
     q->by_person = q->answer != NULL;
     ask_end(&q->asker);
 }
@@ -259,7 +264,7 @@ void master_ask(struct keeper_master *m, int fd)
     struct master_question *q;
     int ends[2];
 
-    if (m->up || m->asking > 0 || !packet_pair(ends)) { /* (ssh asks one thing at a time) */
+    if (m->up || m->asking >= ASKING_MAX || !packet_pair(ends)) {
         close(fd);
         return;
     }

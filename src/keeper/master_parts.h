@@ -14,7 +14,6 @@ struct keeper_masters {
     struct keeper *keeper;
     char *folder; /* NULL: not made yet */
     uint32_t last_number;
-    unsigned count;
     LIST_HEAD(, keeper_master) all;
     LIST_HEAD(, master_question) questions;
 };
@@ -23,6 +22,7 @@ struct keeper_master {
     LIST_ENTRY(keeper_master) link;
     struct keeper_masters *masters;
     struct gateway_child *child;
+    struct quota *quota; /* of the child's; NULL: it had no more, before an upgrade */
     const struct master_events *events; /* NULL: nobody is told */
     void *arg;
     uint32_t number;
@@ -35,6 +35,7 @@ struct keeper_master {
     bool up;
     struct deadline patience; /* with the login */
     struct deadline look;     /* for its socket */
+    struct deadline rest;     /* of what it has said */
     /* For the questions of a login. */
     struct config *config; /* a reference; NULL once it is up */
     const struct config_upstream *upstream;
@@ -56,6 +57,11 @@ struct keeper_master *master_new(struct keeper_masters *masters, struct gateway_
 /* Watches its process, and what that says at `errors`, which is taken over. False: errno. */
 bool master_watch(struct keeper_master *master, pid_t pid, int errors);
 void master_free(struct keeper_master *master);
+
+/* master_folder.c */
+
+/* Makes the folder unless it is there. NULL, or why it is not. */
+const char *masters_make_folder(struct keeper_masters *masters);
 
 /* master_ask.c */
 

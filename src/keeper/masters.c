@@ -23,11 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MASTERS_MAX 1024
-
-/* Of the folder's path: ssh makes the socket under a name that is 17 longer, and a socket's path
- * has room for 107. */
-#define FOLDER_MAX 76
+/* Of what ssh has said at most so many times 4 KiB are taken in one turn of the loop, which is more
+ * than a socket holds: a server may have it say as much as it likes. */
+#define READS_MAX 64
+#define READ_AGAIN_MS 1
 
 /* As for the logins of the other engine. */
 #define LOGIN_TIMEOUTS 2
@@ -53,8 +52,9 @@ void master_free(struct keeper_master *m)
     master_questions_end(m);
     deadline_cancel(&m->patience);
     deadline_cancel(&m->look);
+    deadline_cancel(&m->rest);
     LIST_REMOVE(m, link);
-    m->masters->count--;
+    quota_give(m->quota);
     config_unref(m->config);
     master_stderr_clear(&m->stderr_text);
     free(m->name);
@@ -74,21 +74,23 @@ static void log_stderr_line(void *arg, const char *line)
     log_debug("%s: %s", m->name, line);
 }
 
-/* Reads what ssh has said, and takes the connections of its askpass programs. */
-static void read_errors(struct keeper_master *m)
+/* Reads what ssh has said, and takes the connections of its askpass programs. False: there may be
+ * more. */
+static bool read_errors(struct keeper_master *m)
 {
     uint8_t bytes[4096];
     int fds[1];
 
-    while (m->errors >= 0) {
+    for (unsigned i = 0; m->errors >= 0 && i < READS_MAX; i++) {
         unsigned count = 0;
         ssize_t n = socket_receive_passed(m->errors, bytes, sizeof(bytes), fds, &count, 1);
         if (n <= 0)
-            return;
+            return true;
         master_stderr_take(&m->stderr_text, (struct span){bytes, (size_t)n}, log_stderr_line, m);
-        for (unsigned i = 0; i < count; i++)
-            master_ask(m, fds[i]);
+        if (count > 0)
+            master_ask(m, fds[0]);
     }
+    return m->errors < 0;
 }
 
 /* Why it has ended; the caller frees. */
@@ -143,7 +145,10 @@ void master_hang_up(struct keeper_master *m)
 
 void master_leave(struct keeper_master *m)
 {
-    m->events = NULL;
+    if (m->up)
+        m->events = NULL;
+    else
+        master_hang_up(m);
 }
 
 /* Its beginning. */
@@ -213,33 +218,27 @@ static void on_look(struct deadline *look)
         deadline_arm(m->masters->keeper->loop, &m->look, LOOK_MS, on_look);
 }
 
-static void on_errors(struct watch *watch, uint32_t events)
+static void on_rest(struct deadline *rest);
+
+static void take_errors(struct keeper_master *m)
 {
-    struct keeper_master *m = container_of(watch, struct keeper_master, watch);
     bool was_in = m->stderr_text.logged_in;
 
-    (void)events;
-    read_errors(m);
+    if (!read_errors(m))
+        deadline_arm(m->masters->keeper->loop, &m->rest, READ_AGAIN_MS, on_rest);
     if (m->stderr_text.logged_in && !was_in)
         deadline_arm(m->masters->keeper->loop, &m->look, 1, on_look);
 }
 
-/* The folder that has the sockets, which no other user can enter. NULL, or why there is none. */
-static const char *make_folder(struct keeper_masters *all)
+static void on_rest(struct deadline *rest)
 {
-    const char *const places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+    take_errors(container_of(rest, struct keeper_master, rest));
+}
 
-    for (size_t i = 0; all->folder == NULL && i < sizeof(places) / sizeof(places[0]); i++) {
-        char *path;
-        if (places[i] == NULL || places[i][0] != '/' || strlen(places[i]) > FOLDER_MAX - 12)
-            continue;
-        path = mem_printf("%s/adit-XXXXXX", places[i]);
-        if (mkdtemp(path) != NULL)
-            all->folder = path;
-        else
-            free(path);
-    }
-    return all->folder != NULL ? NULL : strerror(errno);
+static void on_errors(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    take_errors(container_of(watch, struct keeper_master, watch));
 }
 
 struct keeper_master *master_new(struct keeper_masters *all, struct gateway_child *child,
@@ -253,8 +252,9 @@ struct keeper_master *master_new(struct keeper_masters *all, struct gateway_chil
     m->name = name;
     m->socket = mem_printf("%s/%u", all->folder, number);
     m->errors = -1;
+    if (quota_take(child->quotas.masters))
+        m->quota = child->quotas.masters;
     LIST_INSERT_HEAD(&all->all, m, link);
-    all->count++;
     return m;
 }
 
@@ -328,7 +328,7 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
                                    char **why)
 {
     const struct config_upstream *upstream = order->upstream;
-    const char *problem = all->count >= MASTERS_MAX ? "too many run" : make_folder(all);
+    const char *problem = masters_make_folder(all);
     const char **arguments;
     struct keeper_master *m;
     int error;
@@ -340,6 +340,11 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     m = master_new(
         all, order->child, ++all->last_number,
         mem_printf("upstream %s: ssh to %s", upstream->name, upstream->hosts.items[order->host]));
+    if (m->quota == NULL) {
+        master_free(m);
+        *why = mem_strdup("ssh cannot be started: this gateway has too many already");
+        return NULL;
+    }
     m->config = config_ref(order->config);
     m->upstream = upstream;
     m->host = upstream->hosts.items[order->host];

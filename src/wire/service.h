@@ -49,7 +49,8 @@ enum service_kind {
     /* Masters: ssh(1) that carries an upstream's sessions (engine = openssh). From the gateway: */
     SERVICE_START_MASTER, /* to start one; texts: the upstream, its host as the configuration has
                              it; the descriptor is the connection to the server. Given up
-                             (SERVICE_FORGET), ssh is ended; left (SERVICE_LEAVE), it goes on */
+                             (SERVICE_FORGET), ssh is ended; left (SERVICE_LEAVE), it goes on
+                             if it is up */
     SERVICE_REACH_MASTER, /* to connect to one; numbers: the request, the master's */
     /* From the keeper: */
     SERVICE_MASTER_ASKS,  /* numbers: the request, whether a person is waited for */

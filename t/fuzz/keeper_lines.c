@@ -133,7 +133,7 @@ static struct gateway_child *new_child(struct keeper *k, int end)
     assert(child != NULL);
     *child = (struct gateway_child){.keeper = k, .config = config_ref(load())};
     LIST_INIT(&child->lines);
-    child->quotas = (struct child_quotas){quota_new(1), quota_new(1), quota_new(1)};
+    child->quotas = (struct child_quotas){quota_new(1), quota_new(1), quota_new(1), quota_new(1)};
     child->guesses = guess_queue_new(k->checks);
     child->packets =
         packets_new(k->loop, end,

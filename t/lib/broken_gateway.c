@@ -6,6 +6,7 @@
  *     stream    the same with another kind of socket
  *     login     makes a login line (wire/login_line.h): the next packet opens it (GATEWAY_LOGIN),
  * and those after it go there keeper    the next packets go to the keeper itself (wire/keeper.h)
+ *     tcp:PORT  connects to a port of 127.0.0.1: the descriptor goes with the next packet
  *     config    waits for the next configuration of the keeper's, and prints which change it is
  *     answer    waits for the next packet, and prints it on standard error
  *     agent     the descriptor beside the last answer is a connection to an agent, to which the
@@ -17,6 +18,7 @@
 #include "wire/keeper.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +71,19 @@ static void make_line(struct broken_gateway *g, int type)
     g->other_end = ends[0];
     g->to = OWN_PROGRAM_FD;
     g->is_agent = false;
+}
+
+/* A connection, which goes with the next packet to where packets go already. */
+static void connect_tcp(struct broken_gateway *g, const char *port)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    g->line_end = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g->other_end = g->to;
+    if (connect(g->line_end, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        abort();
 }
 
 /* False: the keeper has closed its end. */
@@ -159,6 +174,8 @@ static bool do_word(struct broken_gateway *g, const char *word)
     }
     if (strncmp(word, "login", 5) == 0)
         make_line(g, SOCK_SEQPACKET);
+    else if (strncmp(word, "tcp:", 4) == 0)
+        connect_tcp(g, word + 4);
     else if (strncmp(word, "keeper", 6) == 0)
         *g = (struct broken_gateway){.to = OWN_PROGRAM_FD, .line_end = -1, .received = -1};
     else if (strncmp(word, "config", 6) == 0)

@@ -42,6 +42,7 @@ static void it_is_a_master_and_no_more(void **state)
     assert_int_equal(strncmp(words, "ssh|-M|-N|-T|-S|/s/1|", 21), 0);
     assert_has(words, "|-o|ProxyCommand=-|");
     assert_has(words, "|-o|ClearAllForwardings=yes|");
+    assert_has(words, "|-o|StreamLocalBindUnlink=no|");
     assert_has(words, "|-o|LogLevel=VERBOSE|");
     assert_has(words, "|-o|ServerAliveInterval=15|-o|ServerAliveCountMax=3|");
     assert_has(words, "|-F|none|");
