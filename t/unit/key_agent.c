@@ -452,7 +452,7 @@ static int set_up(void **state)
 
     (void)state;
     keys = key_agent_new(askpass);
-    quota = quota_new(2);
+    quota = quota_new(16); /* (one is given back a moment after its connection has ended) */
     free(askpass);
     return 0;
 }
