@@ -359,9 +359,17 @@ def stdio(sshd, origin):
                 child = Process(client, [program, "-F", master.hosts, "-W", f"{ANY}:{origin.port}",
                                          "server"])
                 wait_until(origin_has(origin), "the connection is there")
+                wait_until(lambda pid=child.pid: catches(pid, signal.SIGTERM), "it expects signals")
                 child.signal(signal.SIGTERM)
                 equal(child.wait(), 0, "the status")
         equal(sshd.logins(mark), [], "logins of their own")
+
+
+def catches(pid, number):
+    """Whether a process has a handler for that signal. (ssh has one once the master has answered.)"""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        caught = re.search(r"^SigCgt:\s+([0-9a-f]+)$", status.read(), re.MULTILINE)[1]
+    return int(caught, 16) >> (number - 1) & 1 == 1
 
 
 def origin_has(origin):
