@@ -49,8 +49,8 @@ void keeper_masters_free(struct keeper_masters *masters);
 struct keeper_master *master_start(struct keeper_masters *masters, const struct master_order *order,
                                    char **why);
 
-/* No event comes any more. The first ends the master; the second lets it go on, or ends one that has
- * not logged in yet. */
+/* No event comes any more. The first ends the master; the second lets it go on, or ends one that
+ * has not logged in yet. */
 void master_hang_up(struct keeper_master *master);
 void master_leave(struct keeper_master *master);
 
