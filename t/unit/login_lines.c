@@ -99,7 +99,7 @@ static void stage_begin(struct stage *s, const char *host_key)
     s->keeper.mailbox = mailbox_new(s->keeper.loop, &s->keeper);
     s->child = (struct gateway_child){.keeper = &s->keeper,
                                       .config = s->keeper.config,
-                                      .quotas = {quota_new(9), quota_new(1), NULL}};
+                                      .quotas = {.logins = quota_new(9), .agents = quota_new(1)}};
     config_problems_clear(&problems);
     free(text);
 }
