@@ -259,7 +259,7 @@ static void forget_request(struct status_client *client, size_t used)
 
 /* A request is whole. */
 static void judge_request(struct status_client *client, const struct http_origin_request *request,
-                         size_t length)
+                          size_t length)
 {
     enum login_verdict verdict;
 
