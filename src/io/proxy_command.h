@@ -35,8 +35,8 @@ struct proxy_command *proxy_command_start(struct proxy_commands *all,
                                           int ends[static 2]);
 
 /* Takes over a command that this process started before an upgrade executed this program. It counts
- * for no quota. `exited` may be NULL: the command was left, or hung up. Returns NULL if it cannot be
- * watched. */
+ * for no quota. `exited` may be NULL: the command was left, or hung up. Returns NULL if it cannot
+ * be watched. */
 struct proxy_command *proxy_command_adopt(struct proxy_commands *all, pid_t pid,
                                           proxy_command_exited_fn *exited, void *arg);
 
