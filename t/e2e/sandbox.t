@@ -168,7 +168,7 @@ def replaced(sshd):
         return
     etc = scratch("etc")
     os.mkdir(etc)
-    for name, text in (("hosts", f"{sshd.address} gate.test\n"), ("nsswitch.conf", "hosts: files\n"),
+    for name, text in (("hosts", f"{sshd.address} gate.test\n"), ("nsswitch.conf", "hosts: files dns\n"),
                        ("resolv.conf", f"nameserver {sshd.address}\noptions timeout:1 attempts:1\n"),
                        ("passwd", "root:x:0:0:root:/root:/bin/sh\n"), ("group", "root:x:0:\n")):
         with open(os.path.join(etc, name), "w", encoding="ascii") as out:
