@@ -125,11 +125,11 @@ static bool readable(const char *text)
     return true;
 }
 
-static bool can_write(const struct key *key, const char *value)
+static bool can_write(const char *name, const char *value, enum key_join join)
 {
     struct buffer out = {0};
 
-    write_value(&out, key->name, value, key->type->join);
+    write_value(&out, name, value, join);
     char *text = text_take(&out);
     bool can = readable(text);
     free(text);
@@ -145,7 +145,7 @@ static char *lacking(const struct section *section, const void *object)
     for (size_t i = 0; i < section->key_count && !lack; i++) {
         const struct key *key = &section->keys[i];
         char *value = key_print(key_slot(key, object));
-        if (value && !can_write(key, value))
+        if (value && !can_write(key->name, value, key->type->join))
             lack = mem_printf("[%s%s%s] %s = %s", section->name, *name ? " " : "", name, key->name,
                               value);
         free(value);
@@ -153,9 +153,31 @@ static char *lacking(const struct section *section, const void *object)
     return lack;
 }
 
+/* "allow" or "deny", and what is behind it. */
+static const char *rule_words(const struct acl_rule *rule, const char **words)
+{
+    const char *text = acl_rule_text(rule); /* "allow = WORDS" */
+    const char *name = text[0] == 'a' ? "allow" : "deny";
+
+    *words = text + strlen(name) + strlen(" = ");
+    return name;
+}
+
+static char *lacking_rules(const struct acl *acl)
+{
+    const struct acl_rule *rule;
+
+    for (size_t i = 0; (rule = acl_rule_at(acl, i)); i++) {
+        const char *words, *name = rule_words(rule, &words);
+        if (!can_write(name, words, JOIN_WORDS))
+            return mem_printf("[acl] %s", acl_rule_text(rule));
+    }
+    return NULL;
+}
+
 char *config_dump_lacks(const struct config *config)
 {
-    char *lack = NULL;
+    char *lack = lacking_rules(config->acl);
 
     for (size_t s = 0; s < section_count && !lack; s++) {
         for (size_t i = 0; i < section_objects(&sections[s], config) && !lack; i++)
@@ -169,9 +191,8 @@ static void write_rules(struct buffer *out, const struct acl *acl)
     const struct acl_rule *rule;
 
     for (size_t i = 0; (rule = acl_rule_at(acl, i)); i++) {
-        const char *text = acl_rule_text(rule); /* "allow = WORDS" */
-        const char *name = text[0] == 'a' ? "allow" : "deny";
-        write_value(out, name, text + strlen(name) + strlen(" = "), JOIN_WORDS);
+        const char *words, *name = rule_words(rule, &words);
+        write_value(out, name, words, JOIN_WORDS);
     }
 }
 

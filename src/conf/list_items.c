@@ -23,18 +23,6 @@ char *list_next_item(char **rest)
     return item;
 }
 
-char *list_item_escape(const char *item)
-{
-    char *text = mem_zalloc(2 * strlen(item) + 1);
-
-    for (char *to = text; *item; item++) {
-        if (*item == ',')
-            *to++ = '\\';
-        *to++ = *item;
-    }
-    return text;
-}
-
 bool list_each_item(struct key_slot slot, struct key_input *in,
                     bool (*take)(struct key_slot slot, struct key_input *in, const char *item))
 {
@@ -68,10 +56,15 @@ void string_list_clear(struct string_list *list)
     *list = (struct string_list){0};
 }
 
-void list_comma(struct buffer *text)
+void list_put(struct buffer *text, const char *item)
 {
-    if (buffer_length(text) > 0)
-        text_add(text, ", ");
+    size_t length = buffer_length(text);
+    /* (A comma right behind a backslash would be read as a part of the item.) */
+    bool apart = length > 0 && buffer_data(text)[length - 1] == '\\';
+
+    text_add(text, "%s", length == 0 ? "" : apart ? " , " : ", ");
+    for (; *item; item++)
+        text_add(text, "%s%c", *item == ',' ? "\\" : "", *item);
 }
 
 char *list_take(struct buffer *text)

@@ -13,8 +13,8 @@
 bool list_each_item(struct key_slot slot, struct key_input *in,
                     bool (*take)(struct key_slot slot, struct key_input *in, const char *item));
 
-/* Begins another item of a printed list. */
-void list_comma(struct buffer *text);
+/* Another item at the end of a printed list, its commas escaped. */
+void list_put(struct buffer *text, const char *item);
 
 /* A printed list; NULL if it has no items. The caller frees. */
 char *list_take(struct buffer *text);

@@ -25,10 +25,8 @@ static char *list_print(struct key_slot slot)
     const struct string_list *list = slot.field;
     struct buffer text = {0};
 
-    for (size_t i = 0; i < list->count; i++) {
-        list_comma(&text);
-        text_add(&text, "%s", list->items[i]);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        list_put(&text, list->items[i]);
     return list_take(&text);
 }
 
@@ -54,10 +52,7 @@ static char *files_print(struct key_slot slot)
 
     for (size_t i = 0; i < list->count; i++) {
         char *path = path_contract(list->items[i]);
-        char *item = list_item_escape(path);
-        list_comma(&text);
-        text_add(&text, "%s", item);
-        free(item);
+        list_put(&text, path);
         free(path);
     }
     return list_take(&text);
@@ -220,7 +215,7 @@ static void names_append(char **names, const char *item)
 
 static bool algorithms_item(struct key_slot slot, struct key_input *in, const char *item)
 {
-    if (strpbrk(item, " \t"))
+    if (strpbrk(item, " \t,\\"))
         return input_refuse(in, "'%s' is not the name of an algorithm", item);
     names_append(slot.field, item);
     return true;
@@ -238,8 +233,9 @@ static char *algorithms_print(struct key_slot slot)
 
     while (names && *names) {
         size_t length = strcspn(names, ",");
-        list_comma(&text);
-        text_add(&text, "%.*s", (int)length, names);
+        char *name = mem_strndup(names, length);
+        list_put(&text, name);
+        free(name);
         names += length + (names[length] == ',');
     }
     return list_take(&text);

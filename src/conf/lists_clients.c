@@ -76,19 +76,22 @@ static bool addresses_parse(struct key_slot slot, struct key_input *in)
 static void add_address(struct buffer *text, const struct config_address *address, bool pair)
 {
     char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
+    char *item = NULL;
 
-    list_comma(text);
     if (address->is_unix) {
         char *path = path_contract(address->path);
-        text_add(text, "unix:%s", path);
+        item = mem_printf("unix:%s", path);
         free(path);
     } else if (address->is_passed) {
-        text_add(text, "systemd:%s", address->path);
+        item = mem_printf("systemd:%s", address->path);
     } else if (pair) {
-        text_add(text, "%s:%u", ip_is_loopback(&address->ip) ? "localhost" : "*", address->port);
+        item = mem_printf("%s:%u", ip_is_loopback(&address->ip) ? "localhost" : "*", address->port);
     } else {
-        text_add(text, "%s", hostport_format(ip_format(&address->ip, ip), address->port, hostport));
+        ip_format(&address->ip, ip);
+        item = mem_strdup(hostport_format(ip, address->port, hostport));
     }
+    list_put(text, item);
+    free(item);
 }
 
 static char *addresses_print(struct key_slot slot)
@@ -144,10 +147,8 @@ static char *protocols_print(struct key_slot slot)
     struct buffer text = {0};
 
     for (size_t i = 0; i < WIRE_PROTOCOLS; i++) {
-        if (protocols[i]) {
-            list_comma(&text);
-            text_add(&text, "%s", slot.key->words[i]);
-        }
+        if (protocols[i])
+            list_put(&text, slot.key->words[i]);
     }
     return list_take(&text);
 }
@@ -183,10 +184,8 @@ static char *order_print(struct key_slot slot)
     const struct config_resolve *resolve = slot.field;
     struct buffer text = {0};
 
-    for (size_t i = 0; i < resolve->order_count; i++) {
-        list_comma(&text);
-        text_add(&text, "%s", slot.key->words[resolve->order[i]]);
-    }
+    for (size_t i = 0; i < resolve->order_count; i++)
+        list_put(&text, slot.key->words[resolve->order[i]]);
     return list_take(&text);
 }
 
@@ -222,8 +221,7 @@ static char *servers_print(struct key_slot slot)
     for (size_t i = 0; i < resolve->server_count; i++) {
         const struct config_server *server = &resolve->servers[i];
         char ip[IP_TEXT_MAX], hostport[HOSTPORT_TEXT_MAX];
-        list_comma(&text);
-        text_add(&text, "%s", hostport_format(ip_format(&server->ip, ip), server->port, hostport));
+        list_put(&text, hostport_format(ip_format(&server->ip, ip), server->port, hostport));
     }
     return list_take(&text);
 }

@@ -59,14 +59,10 @@ static char *networks_print(struct key_slot slot)
     char text[CIDR_TEXT_MAX];
     struct buffer all = {0};
 
-    for (size_t i = 0; i < list->count; i++) {
-        list_comma(&all);
-        text_add(&all, "%s", network_text(&list->items[i], text));
-    }
-    if (list->local) {
-        list_comma(&all);
-        text_add(&all, "unix");
-    }
+    for (size_t i = 0; i < list->count; i++)
+        list_put(&all, network_text(&list->items[i], text));
+    if (list->local)
+        list_put(&all, "unix");
     return list_take(&all);
 }
 

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/mem.h"
 #include "conf/known_hosts_command.h"
+#include "conf/list_items.h"
 #include "conf/paths.h"
 #include "conf/ssh_paths.h"
 #include "conf/types.h"
@@ -69,13 +70,11 @@ char *ssh_value_key_files(const struct ssh_scene *scene, const char *value)
         return NULL;
     for (size_t i = 0; (value = ssh_answer_value_at(scene->answer, scene->keyword, i)); i++) {
         char *path = ssh_word_is_none(value) ? NULL : key_file(scene, value);
-        char *item = path ? list_item_escape(path) : NULL;
-        if (item)
-            text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
-        free(item);
+        if (path)
+            list_put(&text, path);
         free(path);
     }
-    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
+    return list_take(&text);
 }
 
 /* Where none of the files named is there, those that are tried without IdentityFile are not

@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "conf/list_items.h"
 #include "conf/paths.h"
 #include "conf/types.h"
 
@@ -90,11 +91,9 @@ char *ssh_paths_list(const char *value, const struct ssh_tokens *tokens)
     while (value && *value && strcasecmp(value, "none") != 0) {
         size_t length = path_length(value, tokens);
         char *path = path_of(value, length, tokens);
-        char *item = list_item_escape(path);
-        text_add(&text, "%s%s", buffer_length(&text) > 0 ? ", " : "", item);
-        free(item);
+        list_put(&text, path);
         free(path);
         value += length + strspn(value + length, BLANKS);
     }
-    return buffer_length(&text) > 0 ? text_take(&text) : NULL;
+    return list_take(&text);
 }

@@ -52,9 +52,6 @@ int word_index(const char *const *words, const char *text);
  * are no more. */
 char *list_next_item(char **rest);
 
-/* An item as a comma list has it: "\\," for a comma. The caller frees. */
-char *list_item_escape(const char *item);
-
 /* Appends an item, which the list takes over; frees all of them. */
 void string_list_append(struct string_list *list, char *item);
 void string_list_clear(struct string_list *list);

@@ -363,14 +363,21 @@ static bool add_rule_word(struct acl_rule *rule, const char *word, char *error, 
     return list_add(rule, key, word, error, error_size);
 }
 
-/* The rule as it stands in the file, without the blanks round it. */
+/* The rule as it stands in the file, with one blank between its words. */
 static char *rule_text(bool allow, const char *text)
 {
-    text += strspn(text, " \t");
-    size_t length = strlen(text);
-    while (length > 0 && strchr(" \t", text[length - 1]))
-        length--;
-    return mem_printf("%s = %.*s", allow ? "allow" : "deny", (int)length, text);
+    char *rule = mem_printf("%s = %s", allow ? "allow" : "deny", text);
+    char *to = rule + strlen(rule) - strlen(text);
+
+    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+        size_t length = strcspn(text, " \t");
+        memcpy(to, text, length);
+        to += length;
+        text += length;
+        *to++ = ' ';
+    }
+    to[-1] = '\0'; /* the blank after the last word, or after "=" */
+    return rule;
 }
 
 struct acl_rule *acl_rule_parse(const struct acl_words *words, char *error, size_t error_size)

@@ -114,7 +114,7 @@ static void rules_are_listed_as_written(void **state)
 {
     static const char *const texts[] = {"allow = to=*.Example.com port=80",
                                         "deny = from=unix to=*"};
-    struct acl *acl = acl_of("allow = \t to=*.Example.com port=80 \t\n\ndeny =from=unix to=*");
+    struct acl *acl = acl_of("allow = \t to=*.Example.com \t  port=80 \t\n\ndeny =from=unix to=*");
 
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++)

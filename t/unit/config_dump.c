@@ -206,6 +206,19 @@ static void long_values_are_broken_into_lines(void **state)
     }
 }
 
+static void commas_and_backslashes_of_items_come_back(void **state)
+{
+    (void)state;
+    char *dump = assert_round_trip("[upstream a]\nhost = h\nknown_hosts = /x\\ ,/y\\,z\n"
+                                   "[listen x]\naddress = unix:/a\\,b\n"
+                                   "[group g]\nusers = a\\, b, c\\\n");
+
+    assert_non_null(strstr(dump, "\nknown_hosts = /x\\ , /y\\,z\n"));
+    assert_non_null(strstr(dump, "\naddress = unix:/a\\,b\n"));
+    assert_non_null(strstr(dump, "\nusers = a\\, b, c\\\n"));
+    free(dump);
+}
+
 static void commands_come_back(void **state)
 {
     (void)state;
@@ -302,6 +315,7 @@ int main(void)
         cmocka_unit_test(every_key_comes_back),
         cmocka_unit_test(pins_and_an_empty_acl_come_back),
         cmocka_unit_test(long_values_are_broken_into_lines),
+        cmocka_unit_test(commas_and_backslashes_of_items_come_back),
         cmocka_unit_test(commands_come_back),
         cmocka_unit_test(what_ends_a_command_is_no_comment),
         cmocka_unit_test(what_no_file_can_hold_is_named),
