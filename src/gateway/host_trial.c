@@ -303,8 +303,15 @@ static struct session_reach *reach_for_trial(void *owner, session_reached_fn *re
                                 reached, arg);
 }
 
-static const struct session_way trial_way = {.reach = reach_for_trial,
-                                             .forget = session_reach_forget};
+static struct session_reach *refusal_for_trial(void *owner, session_refused_fn *refused, void *arg)
+{
+    const struct host_trial *t = owner;
+
+    return session_reach_refusal(t->r.room->service, t->seen.info.master, refused, arg);
+}
+
+static const struct session_way trial_way = {
+    .reach = reach_for_trial, .refusal = refusal_for_trial, .forget = session_reach_forget};
 
 /* The dial. */
 

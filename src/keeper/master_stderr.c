@@ -93,6 +93,65 @@ static void take_login(struct master_stderr *text, const char *line)
     free(name);
 }
 
+/* "channel 2: open failed: connect failed: Connection refused": what is behind "open failed: ";
+ * NULL: it is another line. */
+static const char *refusal_in(const char *line)
+{
+    static const char channel[] = "channel ", failed[] = ": open failed: ";
+
+    if (strncmp(line, channel, strlen(channel)) != 0)
+        return NULL;
+    line += strlen(channel);
+    line += strspn(line, "0123456789");
+    return strncmp(line, failed, strlen(failed)) == 0 ? line + strlen(failed) : NULL;
+}
+
+static void take_refusal(struct master_refusals *refusals, const char *reason)
+{
+    if (refusals->count++ == 0) {
+        refusals->line = mem_strdup(reason);
+    } else if (refusals->line != NULL && strcmp(refusals->line, reason) != 0) {
+        free(refusals->line);
+        refusals->line = NULL;
+    }
+}
+
+/* As ssh names them. */
+static const char *const refusal_names[] = {
+    [1] = "administratively prohibited",
+    [2] = "connect failed",
+    [3] = "unknown channel type",
+    [4] = "resource shortage",
+};
+
+static uint32_t refusal_code(struct text name)
+{
+    for (uint32_t i = 1; i < sizeof(refusal_names) / sizeof(refusal_names[0]); i++)
+        if (text_is(name, refusal_names[i]))
+            return i;
+    return 0;
+}
+
+uint32_t master_stderr_refusal(struct master_stderr *text, char **words)
+{
+    struct master_refusals *r = &text->refusals;
+    uint32_t code = 0;
+
+    *words = NULL;
+    if (r->line != NULL) {
+        struct text rest = {r->line, strlen(r->line)};
+        code = refusal_code(text_take_until(&rest, ':'));
+        text_skip(&rest, rest.length > 0 && rest.at[0] == ' ');
+        *words = mem_strndup(rest.at, rest.length);
+    }
+    r->count -= r->count > 0;
+    if (r->count == 0) {
+        free(r->line);
+        r->line = NULL;
+    }
+    return code;
+}
+
 static void keep_line(struct master_stderr *text, const char *line)
 {
     free(text->last[0]);
@@ -112,6 +171,7 @@ static bool is_idle_line(const char *line)
 
 static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *told, void *arg)
 {
+    const char *refusal;
     char *line;
 
     while (text->length > 0 && text->line[text->length - 1] == '\r')
@@ -119,6 +179,9 @@ static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *t
     text->line[text->length] = '\0';
     text->length = 0;
     line = text_visible(text->line);
+    refusal = text->logged_in ? refusal_in(line) : NULL;
+    if (refusal != NULL)
+        take_refusal(&text->refusals, refusal);
     if (!text->logged_in)
         take_about(text, line);
     take_login(text, line);
@@ -164,5 +227,6 @@ void master_stderr_clear(struct master_stderr *text)
     for (size_t i = 0; i < MASTER_STDERR_LINES; i++)
         free(text->last[i]);
     buffer_clear(&text->about);
+    free(text->refusals.line);
     *text = (struct master_stderr){0};
 }

@@ -220,14 +220,17 @@ static void on_look(struct deadline *look)
 
 static void on_rest(struct deadline *rest);
 
-static void take_errors(struct keeper_master *m)
+/* False: there may be more, which is read later. */
+static bool take_errors(struct keeper_master *m)
 {
     bool was_in = m->stderr_text.logged_in;
+    bool all = read_errors(m);
 
-    if (!read_errors(m))
+    if (!all)
         deadline_arm(m->masters->keeper->loop, &m->rest, READ_AGAIN_MS, on_rest);
     if (m->stderr_text.logged_in && !was_in)
         deadline_arm(m->masters->keeper->loop, &m->look, 1, on_look);
+    return all;
 }
 
 static void on_rest(struct deadline *rest)
@@ -362,16 +365,39 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     return NULL;
 }
 
-int master_reach(const struct keeper_masters *all, const struct gateway_child *child,
-                 uint32_t number)
+/* One that is up. */
+static struct keeper_master *find_master(const struct keeper_masters *all,
+                                         const struct gateway_child *child, uint32_t number)
 {
-    const struct keeper_master *m;
+    struct keeper_master *m;
 
     LIST_FOREACH (m, &all->all, link)
         if (m->number == number && m->child == child && m->up)
-            return unix_connect(m->socket, DESCRIPTOR_GATEWAY);
+            return m;
+    return NULL;
+}
+
+int master_reach(const struct keeper_masters *all, const struct gateway_child *child,
+                 uint32_t number)
+{
+    const struct keeper_master *m = find_master(all, child, number);
+
+    if (m != NULL)
+        return unix_connect(m->socket, DESCRIPTOR_GATEWAY);
     errno = ENOENT;
     return -1;
+}
+
+/* (ssh says so on its standard error before it tells its client.) */
+uint32_t master_refusal(const struct keeper_masters *all, const struct gateway_child *child,
+                        uint32_t number, char **words)
+{
+    struct keeper_master *m = find_master(all, child, number);
+
+    *words = NULL;
+    if (m == NULL || m->adopted || !take_errors(m))
+        return 0;
+    return master_stderr_refusal(&m->stderr_text, words);
 }
 
 /* All of them. */

@@ -59,6 +59,11 @@ void master_leave(struct keeper_master *master);
 int master_reach(const struct keeper_masters *masters, const struct gateway_child *child,
                  uint32_t number);
 
+/* Why the server of a master of that gateway's has refused a channel, as master_stderr_refusal says
+ * it. To be asked once for each. */
+uint32_t master_refusal(const struct keeper_masters *masters, const struct gateway_child *child,
+                        uint32_t number, char **words);
+
 /* The gateway has ended: so do its masters. */
 void masters_end_of(struct keeper_masters *masters, const struct gateway_child *child);
 

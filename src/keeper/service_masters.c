@@ -98,6 +98,17 @@ void service_reach_master(struct service_line *line, const struct service_messag
                             (const uint32_t[]){message->numbers[0], (uint32_t)errno}, NULL, -1);
 }
 
+void service_answer_refusal(struct service_line *line, const struct service_message *message)
+{
+    char *words;
+    uint32_t code =
+        master_refusal(line->child->keeper->masters, line->child, message->numbers[1], &words);
+
+    service_answer_text(line, SERVICE_REFUSAL, (const uint32_t[]){message->numbers[0], code},
+                        words != NULL ? words : "", -1);
+    free(words);
+}
+
 void service_line_adopt_master(struct gateway_child *child, uint32_t number,
                                struct keeper_master *master)
 {

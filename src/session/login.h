@@ -120,6 +120,10 @@ typedef void session_reached_fn(void *arg, int fd, int error);
  * callee's; -1: there is none, for `error` (errno(3)). */
 typedef void session_bound_fn(void *arg, int fd, const char *path, int error);
 
+/* Why the server has refused a channel: the code of RFC 4254 section 5.1, or 0: it is not known;
+ * and the server's words, valid during the call. */
+typedef void session_refused_fn(void *arg, uint32_t code, const char *words);
+
 /* How a session gets further connections to the master that it joined, and sockets that the master
  * can connect to: the process that it runs in may not be allowed to connect and to bind. */
 struct session_way {
@@ -129,7 +133,10 @@ struct session_way {
      * called once, never inside the call. */
     struct session_reach *(*bind)(void *owner, const char *forward, session_bound_fn *bound,
                                   void *arg);
-    /* `reached` or `bound` will not be called. NULL is fine. */
+    /* To be asked once for each channel that the server has refused, of a master that the keeper
+     * has started; `refused` is called once, never inside the call. */
+    struct session_reach *(*refusal)(void *owner, session_refused_fn *refused, void *arg);
+    /* Nothing will be called. NULL is fine. */
     void (*forget)(struct session_reach *reach);
 };
 

@@ -17,6 +17,7 @@
 enum open_state {
     OPEN_CONNECTING, /* a connection to the master's socket is waited for */
     OPEN_ASKED,
+    OPEN_REFUSED,  /* the keeper is asked what ssh has said of it */
     OPEN_DOUBTFUL, /* its connection has ended: the master is asked whether it lives */
     OPEN_FAILING,  /* the caller is told, in a moment */
 };
@@ -35,8 +36,9 @@ struct master_open {
     int in[2]; /* pairs: ours, the master's; -1: given away, or closed */
     int out[2];
     struct master_call *call;
-    uint32_t check;            /* of OPEN_DOUBTFUL */
-    struct master_reach reach; /* of OPEN_CONNECTING */
+    uint32_t check;                /* of OPEN_DOUBTFUL */
+    struct master_reach reach;     /* of OPEN_CONNECTING */
+    struct session_reach *refusal; /* of OPEN_REFUSED */
     struct later failing;
     struct open_failure failure;
 };
@@ -57,6 +59,7 @@ static void open_free(struct master_open *o)
 {
     LIST_REMOVE(o, link);
     reach_cancel(&o->reach);
+    o->session->options.way->forget(o->refusal);
     later_cancel(o->session->loop, &o->failing);
     call_end(o->call);
     for (int i = 0; i < 2; i++) {
@@ -102,6 +105,39 @@ static void open_refused(struct master_open *o, uint32_t reason, struct span wor
     free(text);
 }
 
+/* What a master says to its client where the server has refused the channel. */
+static const char refused_by_server[] = "Session open refused by peer";
+
+/* (A session_refused_fn.) */
+static void open_refusal_known(void *arg, uint32_t code, const char *words)
+{
+    struct master_open *o = arg;
+
+    o->refusal = NULL;
+    if (code == 0)
+        open_fail(o, &(struct open_failure){.reason = SSH_OPEN_CONNECT_FAILED,
+                                            .text = refused_by_server});
+    else
+        open_fail(o, &(struct open_failure){.reason = code, .text = words});
+}
+
+/* ssh has said why on its standard error, which the keeper reads. (Where nobody wants to know any
+ * more it is asked as well, as ssh does not say which channel a line is about.) */
+static void open_failed(struct master_open *o, struct span words)
+{
+    struct master_session *s = o->session;
+
+    if (!s->own || words.length != strlen(refused_by_server) ||
+        memcmp(words.bytes, refused_by_server, words.length) != 0) {
+        open_refused(o, SSH_OPEN_CONNECT_FAILED, words);
+        return;
+    }
+    o->state = OPEN_REFUSED;
+    call_end(o->call);
+    o->call = NULL;
+    o->refusal = s->options.way->refusal(s->options.arg, open_refusal_known, o);
+}
+
 static void open_succeeded(struct master_open *o)
 {
     struct endpoint *channel = NULL;
@@ -137,7 +173,7 @@ static void open_answered(void *arg, const struct mux_answer *answer)
     else if (answer->type == MUX_PERMISSION_DENIED)
         open_refused(o, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, answer->text);
     else if (answer->type == MUX_FAILURE)
-        open_refused(o, SSH_OPEN_CONNECT_FAILED, answer->text);
+        open_failed(o, answer->text);
     else
         open_fail(o, &(struct open_failure){.reason = SSH_OPEN_CONNECT_FAILED,
                                             .text = "the master's answer is not understood"});
@@ -235,13 +271,19 @@ struct session_open *master_open_shell(struct session *session, const struct she
     return &o->base;
 }
 
+/* (The connection to the master stays until it has answered: some versions end where it is closed
+ * before.) */
 void master_open_cancel(struct session_open *open)
 {
     struct master_open *o = master_open_of(open);
 
     o->cancelled = true;
-    if (o->state == OPEN_CONNECTING || o->state == OPEN_FAILING)
+    if (o->state == OPEN_CONNECTING || o->state == OPEN_FAILING) {
         open_free(o);
+        return;
+    }
+    close_end(&o->in[0]);
+    close_end(&o->out[0]);
 }
 
 static struct master_open *doubtful(const struct master_session *session, uint32_t number)

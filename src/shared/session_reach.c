@@ -1,4 +1,4 @@
-/* Connections and sockets of a session, which the keeper makes. */
+/* Connections and sockets of a session, which the keeper makes, and what its ssh has said. */
 #include "shared/session_reach.h"
 
 #include "base/mem.h"
@@ -10,7 +10,8 @@
 struct session_reach {
     struct service_request *request;
     session_reached_fn *reached; /* or */
-    session_bound_fn *bound;
+    session_bound_fn *bound;     /* or */
+    session_refused_fn *refused;
     void *arg;
 };
 
@@ -61,6 +62,30 @@ struct session_reach *session_reach_bind(struct service *service, const char *fo
     reach->request =
         service_ask(service, &(struct service_question){.kind = SERVICE_LISTEN, .texts = {forward}},
                     on_session_bound, reach);
+    return reach;
+}
+
+static void on_session_refusal(void *arg, const struct service_answer *answer)
+{
+    const struct session_reach reach = *(struct session_reach *)arg;
+    uint32_t code = answer->kind == SERVICE_REFUSAL ? answer->numbers[0] : 0;
+    char *words = mem_strndup((const char *)answer->text.bytes, answer->text.length);
+
+    free(arg);
+    reach.refused(reach.arg, code, words);
+    free(words);
+}
+
+struct session_reach *session_reach_refusal(struct service *service, uint32_t master,
+                                            session_refused_fn *refused, void *arg)
+{
+    struct session_reach *reach = mem_zalloc(sizeof(*reach));
+
+    reach->refused = refused;
+    reach->arg = arg;
+    reach->request = service_ask(
+        service, &(struct service_question){.kind = SERVICE_MASTER_REFUSAL, .numbers = {master}},
+        on_session_refusal, reach);
     return reach;
 }
 

@@ -179,8 +179,18 @@ static struct session_reach *bind_for_forward(void *owner, const char *forward,
     return session_reach_bind(ws->worker->service, forward, bound, arg);
 }
 
-static const struct session_way session_way = {
-    .reach = reach_for_session, .bind = bind_for_forward, .forget = session_reach_forget};
+static struct session_reach *refusal_for_session(void *owner, session_refused_fn *refused,
+                                                 void *arg)
+{
+    const struct worker_session *ws = owner;
+
+    return session_reach_refusal(ws->worker->service, ws->master, refused, arg);
+}
+
+static const struct session_way session_way = {.reach = reach_for_session,
+                                               .bind = bind_for_forward,
+                                               .refusal = refusal_for_session,
+                                               .forget = session_reach_forget};
 
 struct session_message {
     struct message message;

@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import (ANY, Adit, config, equal, false, free_port, holds, run_adit, sanitized,
                        scratch, tap, true, wait_until)
-from adit_test.clients import connect, connected, exchange, read_all, refusal, works
+from adit_test.clients import (HELLO, connect, connected, exchange, read_all, refusal, socks5_request,
+                               works)
 from adit_test.gateway import section, upstream
 from adit_test.keys import keypair
 from adit_test.mux import descriptors
@@ -223,6 +224,45 @@ def hops(sshd):
             true(works(adit.address, origin), "echo")
 
 
+def answers(address, asked):
+    """The codes that SOCKS5 gives for these targets, asked for at once."""
+    with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+        return list(pool.map(lambda target: refusal(address, *target), asked))
+
+
+def reasons():
+    """Why a target could not be reached, as ssh has said it."""
+    port = free_port()
+    targets = {(ANY, port): 5, ("nobody.invalid", 80): 4, (ANY, 9): 2}
+    with Sshd(options={"PermitOpen": f"{ANY}:{port} nobody.invalid:80"}) as sshd, \
+            by_ssh(sshd, up={"sessions": "1"}) as adit:
+        for target, code in targets.items():
+            with tap.case(f"{target[0]} that gets 0{code}: one, and 20 at once"):
+                equal(answers(adit.address, [target]), [code], "the reply")
+                equal(answers(adit.address, [target] * 20), [code] * 20, "the replies")
+        with tap.case("several at once: its own, or 05 for one that may be another's"):
+            asked = list(targets) * 7
+            for target, code in zip(asked, answers(adit.address, asked)):
+                true(code in (5, targets[target]), f"{target} gets {code}")
+        with tap.case("... and each has its own again"):
+            for target, code in targets.items():
+                equal(answers(adit.address, [target]), [code], f"the reply for {target}")
+        with tap.case("clients that have gone are counted, too"):
+            gone = [connect_and_ask(adit.address, ("nobody.invalid", 80)) for _ in range(5)]
+            for conn in gone:
+                conn.close()
+            wait_until(lambda: len(adit.accesses()) >= len(gone), "they have ended")
+            equal(answers(adit.address, [(ANY, 9)] * 5)[-1] in (2, 5), True, "the reply")
+            wait_until(lambda: answers(adit.address, [(ANY, 9)]) == [2], "it has its own again")
+
+
+def connect_and_ask(address, target):
+    """A client that does not wait for its reply."""
+    conn = socket.create_connection(address)
+    conn.sendall(HELLO + socks5_request(*target))
+    return conn
+
+
 def checks(sshd):
     for more, words in (
             ({"join_master": "/tmp/cm"},
@@ -244,6 +284,7 @@ def main():
     with Sshd() as sshd:
         checks(sshd)
         carried(sshd)
+        reasons()
         told(sshd)
         pools(sshd)
         failures(sshd)

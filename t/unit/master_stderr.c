@@ -96,6 +96,81 @@ static void each_text_is_read_whole_and_byte_by_byte(void **state)
             check(&cases[i], step);
 }
 
+#define IN "Authenticated to h ([::1]:22) using \"publickey\".\n"
+#define FAILED(reason) "channel 12: open failed: " reason "\r\n"
+
+/* What the first questions get. */
+static const struct refusal_case {
+    const char *text;
+    struct {
+        uint32_t code;
+        const char *words; /* NULL: nothing is known */
+    } told[4];
+} refusals[] = {
+    {IN, {{0, NULL}}},
+    {FAILED("connect failed: Connection refused"), {{0, NULL}}}, /* before the login */
+    {IN FAILED("connect failed: Connection refused"), {{2, "Connection refused"}, {0, NULL}}},
+    {IN FAILED("administratively prohibited: open failed"), {{1, "open failed"}}},
+    {IN FAILED("unknown channel type: "), {{3, ""}}},
+    {IN FAILED("resource shortage"), {{4, ""}}},
+    {IN FAILED("unknown reason: what"), {{0, "what"}}},
+    {IN FAILED("connect failed: a: b"), {{2, "a: b"}}},
+    {IN FAILED("connect failed: a") FAILED("connect failed: a"), {{2, "a"}, {2, "a"}, {0, NULL}}},
+    {IN FAILED("connect failed: a") FAILED("connect failed: b") FAILED("connect failed: a"),
+     {{0, NULL}, {0, NULL}, {0, NULL}, {0, NULL}}},
+    {IN "channel 2: closed\nchannel : open failed\nchannel x: open failed: y\nchannel 2: open "
+        "failed:\n",
+     {{0, NULL}}},
+};
+
+static void check_refusals(const struct refusal_case *c, size_t step)
+{
+    struct master_stderr kept = {0};
+
+    take(&kept, c->text, step);
+    for (size_t i = 0; i < sizeof(c->told) / sizeof(c->told[0]); i++) {
+        char *words;
+        assert_int_equal(master_stderr_refusal(&kept, &words), c->told[i].code);
+        assert_int_equal(words == NULL, c->told[i].words == NULL);
+        if (words != NULL)
+            assert_string_equal(words, c->told[i].words);
+        free(words);
+    }
+    master_stderr_clear(&kept);
+}
+
+static void each_refusal_is_told_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        for (size_t step = 1; step <= 256; step *= 2)
+            check_refusals(&refusals[i], step);
+}
+
+/* (Of those that differ none is known until all were asked about.) */
+static void a_refusal_is_known_again_behind_those_that_differ(void **state)
+{
+    struct master_stderr kept = {0};
+    char *words;
+
+    (void)state;
+    take(&kept, IN FAILED("connect failed: a") FAILED("resource shortage: b"), 7);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(master_stderr_refusal(&kept, &words), 0);
+        assert_null(words);
+        if (i == 0)
+            take(&kept, FAILED("resource shortage: b"), 7);
+    }
+    assert_int_equal(master_stderr_refusal(&kept, &words), 0);
+    assert_null(words);
+    take(&kept, FAILED("resource shortage: b"), 7);
+    assert_int_equal(master_stderr_refusal(&kept, &words), 4);
+    assert_string_equal(words, "b");
+    free(words);
+    take(&kept, FAILED("resource shortage: never asked about"), 7);
+    master_stderr_clear(&kept);
+}
+
 static void what_is_kept_is_bounded(void **state)
 {
     struct master_stderr kept = {0};
@@ -124,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_text_is_read_whole_and_byte_by_byte),
+        cmocka_unit_test(each_refusal_is_told_once),
+        cmocka_unit_test(a_refusal_is_known_again_behind_those_that_differ),
         cmocka_unit_test(what_is_kept_is_bounded),
     };
 
