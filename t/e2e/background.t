@@ -108,6 +108,8 @@ def failures(hosts, origin):
     rows = (("nobody listens", f"-D {port} absent", "Connection refused"),
             ("no such host", f"-D {port} nowhere.invalid",
              "Could not resolve hostname nowhere.invalid: Name or service not known"),
+            ("a command in a host's place", f"-D {port} status",
+             r"Could not resolve hostname status: .* \(did you mean adit -O status\?\)"),
             ("nobody listens behind the bastion", f"-J host -D {port} absent",
              "host could not reach it: .*refused"),
             ("an unknown host key", f"-o UserKnownHostsFile=/dev/null -D {port} host", "Host key"))
