@@ -104,6 +104,7 @@ def told(sshd):
         adit.sessions_up(1)
         said = run_adit("-O", "conninfo", "--config", adit.config).stdout
         holds(r"login publickey", said, "the method")
+        holds(rf"tcp {ANY}:\d+ -> {ANY}:{sshd.port}\n", said, "the connection")
         holds(r"server SSH-2.0-OpenSSH_", said, "the server")
         holds(r"kexalgorithm (sntrup761x25519-sha512|mlkem768x25519-sha256)", said, "the exchange")
         holds(r"hostkeyalgorithm ssh-ed25519 SHA256:", said, "the host key")
@@ -256,6 +257,27 @@ def reasons():
             wait_until(lambda: answers(adit.address, [(ANY, 9)]) == [2], "it has its own again")
 
 
+def one_place(sshd):
+    """A server listens at a place once, and so does a master that is asked twice."""
+    far = free_port()
+    with Origin(says(b"first")) as first, Origin(says(b"second")) as second, \
+            tap.case("two remote forwards of one place: the first has it, all of it"), \
+            by_ssh(sshd, *(section(f"forward {name}", {"remote": f"{far} {ANY}:{origin.port}"})
+                           for name, origin in (("first", first), ("second", second)))) as adit:
+        adit.wait_log(rf"remote forward first: listening on localhost:{far} ")
+        adit.wait_log("remote forward second: .*another remote forward has this place already")
+        equal({told_by(far) for _ in range(20)}, {b"first"}, "who answers")
+
+
+def says(words):
+    return lambda conn, _origin: conn.sendall(words)
+
+
+def told_by(port):
+    with socket.create_connection((ANY, port)) as conn:
+        return read_all(conn)
+
+
 def connect_and_ask(address, target):
     """A client that does not wait for its reply."""
     conn = socket.create_connection(address)
@@ -285,6 +307,7 @@ def main():
         checks(sshd)
         carried(sshd)
         reasons()
+        one_place(sshd)
         told(sshd)
         pools(sshd)
         failures(sshd)
