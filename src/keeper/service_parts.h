@@ -30,7 +30,7 @@ void service_answer_text(struct service_line *line, enum service_kind kind, cons
 struct line_request *line_request_new(struct service_line *line, uint32_t number);
 void line_request_free(struct line_request *request);
 
-/* service_masters.c: SERVICE_START_MASTER, whose descriptor stays the caller's;
+/* service_masters.c: SERVICE_START_MASTER, whose descriptor (-1: it was lost) stays the caller's;
  * SERVICE_REACH_MASTER; and SERVICE_MASTER_REFUSAL. */
 void service_begin_master(struct service_line *line, const struct service_message *message, int fd);
 void service_reach_master(struct service_line *line, const struct service_message *message);

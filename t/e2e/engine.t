@@ -4,6 +4,7 @@
 import concurrent.futures
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -134,7 +135,7 @@ def pools(sshd):
             true(works(adit.address, origin), "echo")
         with tap.case("a reload that removes the upstream ends them"):
             before = masters(adit)
-            adit.reload(config(sshd, gate=LOCKED))
+            adit.reload(config(sshd, gate=LOCKED, up={"engine": "libssh"}))
             wait_until(lambda: not any(lives(pid) for pid in before), "their end")
             wait_until(lambda: works(adit.address, origin), "echo by the other engine")
 
@@ -176,6 +177,21 @@ def keeper_dies(sshd):
         finally:
             adit.finished = True
             adit.kill()
+
+
+def keeper_is_full(sshd):
+    with by_ssh(sshd, up={"sessions": "1"}) as adit, Origin(echo) as origin, \
+            tap.case("the keeper has no descriptors: the gateway goes on, and dials again"):
+        adit.sessions_up(1)
+        gateway, before = adit.gateway, resource.prlimit(adit.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        mark = adit.mark()
+        send_signal(masters(adit)[0], signal.SIGKILL)
+        adit.wait_log("ssh cannot be started: too many files are open in the keeper", mark)
+        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, before)
+        adit.sessions_up(1, mark)
+        true(works(adit.address, origin), "echo")
+        equal(adit.gateway, gateway, "the gateway's process")
 
 
 def gateway_dies(sshd):
@@ -311,6 +327,7 @@ def main():
         told(sshd)
         pools(sshd)
         failures(sshd)
+        keeper_is_full(sshd)
         gateway_dies(sshd)
         keeper_dies(sshd)
         upgraded(sshd)

@@ -63,6 +63,12 @@ static const struct said_case {
     /* A server's banner is no line of ssh's own, and nothing agreed. */
     {"kex: algorithm: none\nServer host key: none\n", "kex: algorithm: none; Server host key: none",
      "", SERVICE_MASTER_LOST, false},
+    {"kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed by remote host\r\n"
+     "Connection closed by ::1 port 2\n",
+     "Connection closed by remote host; Connection closed by ::1 port 2", "", SERVICE_MASTER_LOST,
+     false},
+    {"a.c:b(): c\nx.c:y():1 (pid=): z\nx.c:y():1 (pid=2)\nx:y():1 (pid=2): z\n",
+     "a.c:b(): c; z; x.c:y():1 (pid=2); x:y():1 (pid=2): z", "", SERVICE_MASTER_LOST, false},
     {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
     {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
     {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",
