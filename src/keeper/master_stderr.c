@@ -123,6 +123,27 @@ static void take_refusal(struct master_stderr *text, const char *line, bool whol
         master_refusals_failed(&text->refusals, line);
 }
 
+/* What is behind the place in ssh's sources that LogVerbose puts before a line:
+ * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed". */
+static const char *without_place(const char *line)
+{
+    static const char source[] = ".c:", number[] = "():", process[] = " (pid=", end[] = "): ";
+    const char *at = line + strcspn(line, " .:");
+
+    if (strncmp(at, source, strlen(source)) != 0)
+        return line;
+    at += strcspn(at, " (");
+    if (strncmp(at, number, strlen(number)) != 0)
+        return line;
+    at += strlen(number);
+    at += strspn(at, "0123456789");
+    if (strncmp(at, process, strlen(process)) != 0)
+        return line;
+    at += strlen(process);
+    at += strspn(at, "0123456789");
+    return strncmp(at, end, strlen(end)) == 0 ? at + strlen(end) : line;
+}
+
 static void keep_line(struct master_stderr *text, const char *line)
 {
     free(text->last[0]);
@@ -159,7 +180,7 @@ static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *t
         if (strstr(line, kinds[i].words) != NULL)
             text->kind = kinds[i].kind;
     if (!is_idle_line(line)) {
-        keep_line(text, line);
+        keep_line(text, without_place(line));
         told(arg, line);
     }
     free(line);
