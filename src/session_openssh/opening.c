@@ -291,13 +291,19 @@ struct session_open *master_open_shell(struct session *session, const struct she
     return &o->base;
 }
 
+/* (The connection to the master stays until it has answered: some versions end where it is closed
+ * before.) */
 void master_open_cancel(struct session_open *open)
 {
     struct master_open *o = master_open_of(open);
 
     o->cancelled = true;
-    if (o->state == OPEN_CONNECTING || o->state == OPEN_REFUSED || o->state == OPEN_FAILING)
+    if (o->state == OPEN_CONNECTING || o->state == OPEN_REFUSED || o->state == OPEN_FAILING) {
         open_free(o);
+        return;
+    }
+    close_end(&o->in[0]);
+    close_end(&o->out[0]);
 }
 
 static struct master_open *doubtful(const struct master_session *session, uint32_t number)

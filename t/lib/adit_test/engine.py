@@ -25,6 +25,7 @@ OWN_WORDS = "the words are ssh's own"
 NO_PINS = "ssh knows no fingerprints, and adit refuses them"
 WAITS = "an open that nobody wants any more keeps its sockets until the server has answered"
 BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener"
+RESET_IS_END = "that a client of a remote forward has reset looks like its end of data behind ssh"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
 
 # {a test: [(what its case is called, how ssh differs)]}: such a case is run, and may fail.
@@ -36,9 +37,10 @@ CASES = {
     "login.t": [("a changed key is refused|an unknown key is refused|no known_hosts file", OWN_WORDS),
                 (r"\bpins?\b", NO_PINS)],
     "jump.t": [("^a bastion that refuses: the log says so", OWN_WORDS)],
-    "leaving.t": [("^a client that (resets|closes) while opening leaves nothing behind", WAITS)],
-    "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a fixed",
+    "leaving.t": [("^a client that (resets|closes|ends its half) while opening ", WAITS)],
+    "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a",
                   BACKLOG)],
+    "remote_slow.t": [("^the far side resets while its target is connected to", RESET_IS_END)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
 
