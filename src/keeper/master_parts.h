@@ -39,10 +39,10 @@ struct keeper_master {
     /* For the questions of a login. */
     struct config *config; /* a reference; NULL once it is up */
     const struct config_upstream *upstream;
-    const char *host; /* as the configuration has it */
-    unsigned asking;  /* questions under way */
-    bool asked_anew;  /* a person gave something that is not kept */
-    char *asked[2];   /* prompts that a file, or what is kept, has answered already */
+    char *host;      /* as the gateway names it */
+    unsigned asking; /* questions under way */
+    bool asked_anew; /* a person gave something that is not kept */
+    char *asked[2];  /* prompts that a file, or what is kept, has answered already */
     struct learnt_answer {
         char *prompt, *answer;
     } learnt; /* the last answer that may be kept, until the server has accepted it */

@@ -58,6 +58,7 @@ void master_free(struct keeper_master *m)
     config_unref(m->config);
     master_stderr_clear(&m->stderr_text);
     free(m->name);
+    free(m->host);
     free(m->socket);
     if (m->errors >= 0) {
         watch_end(m->masters->keeper->loop, &m->watch, on_watch_ended);
@@ -198,7 +199,6 @@ static void master_is_up(struct keeper_master *m, int fd)
     config_unref(m->config);
     m->config = NULL;
     m->upstream = NULL;
-    m->host = NULL;
     master_stderr_clear(&m->stderr_text);
     m->stderr_text.logged_in = true;
     log_debug("%s: logged in (process %d)", m->name, (int)proxy_command_process(m->process));
@@ -276,13 +276,15 @@ bool master_watch(struct keeper_master *m, pid_t pid, int errors)
     return true;
 }
 
-/* ssh's own questions come to this keeper: the askpass program is adit (master_askpass). */
+/* ssh's own questions come to this keeper: the askpass program is adit (master_askpass).
+ * MASTER_DOLLAR is what the words of conf/master_words refer to. */
 static int spawn_ssh(const struct keeper_master *m, const char *const *arguments, int connection,
                      int errors, pid_t *pid)
 {
     char *program = own_program_name_for_others();
     char *askpass = mem_printf("SSH_ASKPASS=%s", program);
-    const char *const ours[] = {askpass, "SSH_ASKPASS_REQUIRE=force", MASTER_ASKPASS "=1"};
+    const char *const ours[] = {askpass, "SSH_ASKPASS_REQUIRE=force", MASTER_ASKPASS "=1",
+                                MASTER_DOLLAR "=$"};
     const char **environment = environment_with(ours, sizeof(ours) / sizeof(ours[0]));
     int error = spawn_start(
         &(struct spawn_request){
@@ -337,9 +339,8 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
         *why = mem_printf("ssh cannot be started: %s", problem);
         return NULL;
     }
-    m = master_new(
-        all, order->child, ++all->last_number,
-        mem_printf("upstream %s: ssh to %s", upstream->name, upstream->hosts.items[order->host]));
+    m = master_new(all, order->child, ++all->last_number,
+                   mem_printf("upstream %s: ssh to %s", upstream->name, order->entry));
     if (m->quota == NULL) {
         master_free(m);
         *why = mem_strdup("ssh cannot be started: this gateway has too many already");
@@ -347,7 +348,7 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     }
     m->config = config_ref(order->config);
     m->upstream = upstream;
-    m->host = upstream->hosts.items[order->host];
+    m->host = mem_strdup(order->entry);
     m->events = order->events;
     m->arg = order->arg;
     arguments = master_words(upstream, order->host, m->socket, master_stderr_options);

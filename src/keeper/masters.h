@@ -5,6 +5,7 @@
 #define ADIT_KEEPER_MASTERS_H
 
 #include "conf/config.h"
+#include "conf/upstream_host.h"
 #include "conf/words.h"
 #include "wire/service.h"
 
@@ -32,8 +33,9 @@ struct master_order {
     struct gateway_child *child; /* it is for */
     struct config *config;
     const struct config_upstream *upstream;
-    size_t host; /* the index of the host */
-    int fd;      /* the connection to the server; stays the caller's */
+    const struct upstream_host *host;
+    const char *entry; /* the host as the gateway names it, for people */
+    int fd;            /* the connection to the server; stays the caller's */
     const struct master_events *events;
     void *arg;
 };
