@@ -382,6 +382,7 @@ struct keeper_masters *keeper_masters_new(struct keeper *keeper)
     struct keeper_masters *all = mem_zalloc(sizeof(*all));
 
     all->keeper = keeper;
+    all->folder_lock = -1;
     LIST_INIT(&all->all);
     LIST_INIT(&all->questions);
     return all;
@@ -421,8 +422,6 @@ void keeper_masters_end(struct keeper_masters *all)
 
 void keeper_masters_free(struct keeper_masters *all)
 {
-    if (all->folder != NULL)
-        rmdir(all->folder);
-    free(all->folder);
+    masters_remove_folder(all);
     free(all);
 }

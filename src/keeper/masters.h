@@ -75,7 +75,7 @@ void master_save(const struct keeper_master *master, uint32_t request, int flags
                  struct buffer *out);
 void masters_save_left(const struct keeper_masters *masters, const struct gateway_child *child,
                        int flags, struct buffer *out);
-void masters_save(const struct keeper_masters *masters, struct buffer *out);
+void masters_save(const struct keeper_masters *masters, int flags, struct buffer *out);
 
 /* Take such lines' words. `*request` is the request's number; unless that is 0 the caller gives the
  * master an owner. `*master` NULL: it has ended. False: they are no such words. */

@@ -23,6 +23,7 @@ from adit_test.process import send_signal
 from adit_test.sshd import Sshd, version
 
 SIZE = 64 << 20
+LEAVING, LEAVING_KEPT = 80, 64  # clients; CANCELLED_MAX of src/session_openssh/opening.c
 LOCKED = {} if sanitized() else {"sandbox": "require"}
 
 
@@ -92,18 +93,21 @@ def refusals(adit, master, idle):
     with tap.case("clients that leave while their opens wait: others go on"), Blackhole() as hole:
         # (Those of connections that have just ended are closed one by one.)
         wait_until(lambda: descriptors(adit.gateway) <= idle, "nothing is under way", 60)
-        before = descriptors(adit.gateway)
-        conns = [socket.create_connection(adit.address) for _ in range(3)]
+        before, held = descriptors(adit.gateway), descriptors(master.process.pid)
+        conns = [socket.create_connection(adit.address) for _ in range(LEAVING)]
         for conn in conns:
             conn.sendall(HELLO + socks5_request(ANY, hole.port))
         # (A client, a connection to the master, and two ends of pairs each.)
         wait_until(lambda: descriptors(adit.gateway) >= before + 4 * len(conns), "the opens")
         for conn in conns:
             conn.close()
+        # (Of the newest the connection to the master is kept until the server answers.)
+        wait_until(lambda: descriptors(adit.gateway) <= before + LEAVING_KEPT, "their sockets end")
         with Origin(echo) as origin:
             true(works(adit.address, origin), "another one")
         hole.open()
-        wait_until(lambda: descriptors(adit.gateway) <= before, "what they had is given back")
+        wait_until(lambda: descriptors(adit.gateway) <= before, "what they had is given back", 60)
+        wait_until(lambda: descriptors(master.process.pid) <= held, "ssh's are closed", 60)
 
 
 def unix_target(path, port):
