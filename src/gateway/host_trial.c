@@ -300,8 +300,16 @@ static struct session_reach *reach_for_trial(void *owner, session_reached_fn *re
                                 reached, arg);
 }
 
-static const struct session_way trial_way = {.reach = reach_for_trial,
-                                             .forget = session_reach_forget};
+static struct session_reach *cause_for_trial(void *owner, const struct refused_target *target,
+                                             session_caused_fn *caused, void *arg)
+{
+    const struct host_trial *t = owner;
+
+    return session_reach_cause(t->r.room->service, t->seen.info.master, target, caused, arg);
+}
+
+static const struct session_way trial_way = {
+    .reach = reach_for_trial, .cause = cause_for_trial, .forget = session_reach_forget};
 
 /* The dial. */
 
