@@ -33,7 +33,6 @@ struct keeper_master {
     struct watch watch;
     struct master_stderr stderr_text;
     bool up;
-    bool adopted;             /* another program has read what it said before an upgrade */
     struct deadline patience; /* with the login */
     struct deadline look;     /* for its socket */
     struct deadline rest;     /* of what it has said */

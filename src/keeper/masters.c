@@ -186,12 +186,13 @@ static void arm_master_patience(struct keeper_master *m)
 
 static void master_is_up(struct keeper_master *m, int fd)
 {
-    char *about;
+    char *about, *said;
 
+    read_errors(m); /* (all that it has printed before it listens) */
     master_keep_answers(m);
-    buffer_append(&m->stderr_text.about, "", 1);
-    about = mem_printf("%s%s", (const char *)buffer_data(&m->stderr_text.about),
-                       m->asked_anew ? "asked yes\n" : "");
+    said = master_stderr_about(&m->stderr_text);
+    about = mem_printf("%s%s", said, m->asked_anew ? "asked yes\n" : "");
+    free(said);
     m->up = true;
     deadline_cancel(&m->patience);
     master_questions_end(m);
@@ -199,8 +200,7 @@ static void master_is_up(struct keeper_master *m, int fd)
     m->config = NULL;
     m->upstream = NULL;
     m->host = NULL;
-    master_stderr_clear(&m->stderr_text);
-    m->stderr_text.logged_in = true;
+    master_stderr_begin(&m->stderr_text, proxy_command_process(m->process), true);
     log_debug("%s: logged in (process %d)", m->name, (int)proxy_command_process(m->process));
     m->events->up(m->arg, m->number, about, fd);
     free(about);
@@ -220,17 +220,14 @@ static void on_look(struct deadline *look)
 
 static void on_rest(struct deadline *rest);
 
-/* False: there may be more, which is read later. */
-static bool take_errors(struct keeper_master *m)
+static void take_errors(struct keeper_master *m)
 {
     bool was_in = m->stderr_text.logged_in;
-    bool all = read_errors(m);
 
-    if (!all)
+    if (!read_errors(m))
         deadline_arm(m->masters->keeper->loop, &m->rest, READ_AGAIN_MS, on_rest);
     if (m->stderr_text.logged_in && !was_in)
         deadline_arm(m->masters->keeper->loop, &m->look, 1, on_look);
-    return all;
 }
 
 static void on_rest(struct deadline *rest)
@@ -267,6 +264,7 @@ bool master_watch(struct keeper_master *m, pid_t pid, int errors)
     struct keeper *k = m->masters->keeper;
 
     m->process = proxy_command_adopt(k->commands, pid, on_master_exited, m);
+    master_stderr_begin(&m->stderr_text, pid, m->up);
     if (m->process == NULL) {
         close(errors);
         return false;
@@ -365,8 +363,8 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     return NULL;
 }
 
-/* One that is up. */
-static struct keeper_master *find_master(const struct keeper_masters *all,
+/* NULL: there is none that is up. */
+static struct keeper_master *master_find(const struct keeper_masters *all,
                                          const struct gateway_child *child, uint32_t number)
 {
     struct keeper_master *m;
@@ -380,7 +378,7 @@ static struct keeper_master *find_master(const struct keeper_masters *all,
 int master_reach(const struct keeper_masters *all, const struct gateway_child *child,
                  uint32_t number)
 {
-    const struct keeper_master *m = find_master(all, child, number);
+    const struct keeper_master *m = master_find(all, child, number);
 
     if (m != NULL)
         return unix_connect(m->socket, DESCRIPTOR_GATEWAY);
@@ -388,16 +386,18 @@ int master_reach(const struct keeper_masters *all, const struct gateway_child *c
     return -1;
 }
 
-/* (ssh says so on its standard error before it tells its client.) */
-uint32_t master_refusal(const struct keeper_masters *all, const struct gateway_child *child,
-                        uint32_t number, char **words)
+/* (ssh has one thread, and prints the reason before it answers the gateway: what the gateway asks
+ * for is in the socket by now.) */
+const struct master_refusal *master_refused(struct keeper_masters *all,
+                                            const struct gateway_child *child, uint32_t number,
+                                            const char *host, uint32_t port)
 {
-    struct keeper_master *m = find_master(all, child, number);
+    struct keeper_master *m = master_find(all, child, number);
 
-    *words = NULL;
-    if (m == NULL || m->adopted || !take_errors(m))
-        return 0;
-    return master_stderr_refusal(&m->stderr_text, words);
+    if (m == NULL)
+        return NULL;
+    take_errors(m);
+    return master_refusals_find(&m->stderr_text.refusals, host, port);
 }
 
 /* All of them. */

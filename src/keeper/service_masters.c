@@ -2,6 +2,7 @@
 #include "keeper/service_parts.h"
 
 #include "base/mem.h"
+#include "keeper/master_refusals.h"
 #include "keeper/masters.h"
 
 #include <errno.h>
@@ -103,15 +104,18 @@ void service_reach_master(struct service_line *line, const struct service_messag
                             (const uint32_t[]){message->numbers[0], (uint32_t)errno}, NULL, -1);
 }
 
-void service_answer_refusal(struct service_line *line, const struct service_message *message)
+void service_answer_cause(struct service_line *line, const struct service_message *message)
 {
-    char *words;
-    uint32_t code =
-        master_refusal(line->child->keeper->masters, line->child, message->numbers[1], &words);
+    char *target = mem_strndup((const char *)message->texts[0].bytes, message->texts[0].length);
+    const struct master_refusal *refusal =
+        master_refused(line->child->keeper->masters, line->child, message->numbers[1], target,
+                       message->numbers[2]);
 
-    service_answer_text(line, SERVICE_REFUSAL, (const uint32_t[]){message->numbers[0], code},
-                        words != NULL ? words : "", -1);
-    free(words);
+    service_answer_text(
+        line, SERVICE_CAUSE,
+        (const uint32_t[]){message->numbers[0], refusal != NULL ? refusal->reason : 0},
+        refusal != NULL ? refusal->words : "", -1);
+    free(target);
 }
 
 void service_line_adopt_master(struct gateway_child *child, uint32_t number,

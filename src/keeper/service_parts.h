@@ -31,9 +31,9 @@ struct line_request *line_request_new(struct service_line *line, uint32_t number
 void line_request_free(struct line_request *request);
 
 /* service_masters.c: SERVICE_START_MASTER, whose descriptor (-1: it was lost) stays the caller's;
- * SERVICE_REACH_MASTER; and SERVICE_MASTER_REFUSAL. */
+ * SERVICE_REACH_MASTER; and SERVICE_ASK_CAUSE. */
 void service_begin_master(struct service_line *line, const struct service_message *message, int fd);
 void service_reach_master(struct service_line *line, const struct service_message *message);
-void service_answer_refusal(struct service_line *line, const struct service_message *message);
+void service_answer_cause(struct service_line *line, const struct service_message *message);
 
 #endif

@@ -1,4 +1,4 @@
-/* Connections and sockets of a session, which the keeper makes, and what its ssh has said. */
+/* Connections and sockets of a session, which the keeper makes. */
 #include "shared/session_reach.h"
 
 #include "base/mem.h"
@@ -11,7 +11,7 @@ struct session_reach {
     struct service_request *request;
     session_reached_fn *reached; /* or */
     session_bound_fn *bound;     /* or */
-    session_refused_fn *refused;
+    session_caused_fn *caused;
     void *arg;
 };
 
@@ -65,27 +65,30 @@ struct session_reach *session_reach_bind(struct service *service, const char *fo
     return reach;
 }
 
-static void on_session_refusal(void *arg, const struct service_answer *answer)
+static void on_cause(void *arg, const struct service_answer *answer)
 {
     const struct session_reach reach = *(struct session_reach *)arg;
-    uint32_t code = answer->kind == SERVICE_REFUSAL ? answer->numbers[0] : 0;
+    uint32_t reason = answer->kind == SERVICE_CAUSE ? answer->numbers[0] : 0;
     char *words = mem_strndup((const char *)answer->text.bytes, answer->text.length);
 
     free(arg);
-    reach.refused(reach.arg, code, words);
+    reach.caused(reach.arg, reason, words);
     free(words);
 }
 
-struct session_reach *session_reach_refusal(struct service *service, uint32_t master,
-                                            session_refused_fn *refused, void *arg)
+struct session_reach *session_reach_cause(struct service *service, uint32_t master,
+                                          const struct refused_target *target,
+                                          session_caused_fn *caused, void *arg)
 {
     struct session_reach *reach = mem_zalloc(sizeof(*reach));
 
-    reach->refused = refused;
+    reach->caused = caused;
     reach->arg = arg;
-    reach->request = service_ask(
-        service, &(struct service_question){.kind = SERVICE_MASTER_REFUSAL, .numbers = {master}},
-        on_session_refusal, reach);
+    reach->request = service_ask(service,
+                                 &(struct service_question){.kind = SERVICE_ASK_CAUSE,
+                                                            .numbers = {master, target->port},
+                                                            .texts = {target->host}},
+                                 on_cause, reach);
     return reach;
 }
 

@@ -179,17 +179,17 @@ static struct session_reach *bind_for_forward(void *owner, const char *forward,
     return session_reach_bind(ws->worker->service, forward, bound, arg);
 }
 
-static struct session_reach *refusal_for_session(void *owner, session_refused_fn *refused,
-                                                 void *arg)
+static struct session_reach *cause_for_session(void *owner, const struct refused_target *target,
+                                               session_caused_fn *caused, void *arg)
 {
     const struct worker_session *ws = owner;
 
-    return session_reach_refusal(ws->worker->service, ws->master, refused, arg);
+    return session_reach_cause(ws->worker->service, ws->master, target, caused, arg);
 }
 
 static const struct session_way session_way = {.reach = reach_for_session,
                                                .bind = bind_for_forward,
-                                               .refusal = refusal_for_session,
+                                               .cause = cause_for_session,
                                                .forget = session_reach_forget};
 
 struct session_message {

@@ -64,11 +64,33 @@ static const struct said_case {
     {"kex: algorithm: none\nServer host key: none\n", "kex: algorithm: none; Server host key: none",
      "", SERVICE_MASTER_LOST, false},
     {"kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed by remote host\r\n"
+     "kex.c:kex_exchange_identification():9 (bin=ssh, pid=5): banner line too long\n"
      "Connection closed by ::1 port 2\n",
-     "Connection closed by remote host; Connection closed by ::1 port 2", "", SERVICE_MASTER_LOST,
-     false},
+     "Connection closed by remote host; banner line too long; Connection closed by ::1 port 2", "",
+     SERVICE_MASTER_LOST, false},
     {"a.c:b(): c\nx.c:y():1 (pid=): z\nx.c:y():1 (pid=2)\nx:y():1 (pid=2): z\n",
      "a.c:b(): c; z; x.c:y():1 (pid=2); x:y():1 (pid=2): z", "", SERVICE_MASTER_LOST, false},
+    {"debug1: kex: algorithm: none\n"
+     "debug1: kex.c:choose_kex():929 (pid=8): kex: algorithm: none\n"
+     "debug1: other.c:choose_kex():929 (pid=7): kex: algorithm: none\n"
+     "debug1: kex.c:choose_kex():929 (pid=7\n"
+     "debug1: kex.c:choose_kex():929 (bin=ssh,\n"
+     "debug1: kex.c:choose_kex():929\n"
+     "debug1: kex.c:choose_kex():929 (pid=7): kex: algorithms: none\n"
+     "debug\n",
+     "debug", "", SERVICE_MASTER_LOST, false},
+    /* Nor is what a server says before its version, or what that version has in it. */
+    {"debug1: kex.c:kex_exchange_identification():1 (pid=7): banner line 0: kex: algorithm: "
+     "none\r\n"
+     "debug1: kex.c:kex_exchange_identification():1 (pid=7): Remote protocol version 2.0, remote "
+     "software version X kex: algorithm: none\r\n",
+     NULL, "server X kex: algorithm: none\n", SERVICE_MASTER_LOST, false},
+    /* A banner that has all of a line of ssh's, even the process: ssh's own was there before. */
+    {"debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: curve25519-sha256\r\n"
+     "Authenticated to h ([127.0.0.1]:22) using \"gssapi-with-mic\".\n"
+     "debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: mlkem768x25519-sha256\n"
+     "Authenticated to h (via proxy) using \"none\".\r\n",
+     NULL, "kex curve25519-sha256\nlogin none\n", SERVICE_MASTER_LOST, true},
     {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
     {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
     {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",
@@ -80,9 +102,10 @@ static void check(const struct said_case *c, size_t step)
     struct master_stderr kept = {0};
     char *why, *about;
 
+    master_stderr_begin(&kept, 7, false);
     take(&kept, c->text, step);
     why = master_stderr_why(&kept);
-    about = mem_strndup((const char *)buffer_data(&kept.about), buffer_length(&kept.about));
+    about = master_stderr_about(&kept);
     assert_int_equal(why == NULL, c->why == NULL);
     if (why != NULL)
         assert_string_equal(why, c->why);
@@ -102,87 +125,13 @@ static void each_text_is_read_whole_and_byte_by_byte(void **state)
             check(&cases[i], step);
 }
 
-#define IN "Authenticated to h ([::1]:22) using \"publickey\".\n"
-#define FAILED(reason) "channel 12: open failed: " reason "\r\n"
-
-/* What the first questions get. */
-static const struct refusal_case {
-    const char *text;
-    struct {
-        uint32_t code;
-        const char *words; /* NULL: nothing is known */
-    } told[4];
-} refusals[] = {
-    {IN, {{0, NULL}}},
-    {FAILED("connect failed: Connection refused"), {{0, NULL}}}, /* before the login */
-    {IN FAILED("connect failed: Connection refused"), {{2, "Connection refused"}, {0, NULL}}},
-    {IN FAILED("administratively prohibited: open failed"), {{1, "open failed"}}},
-    {IN FAILED("unknown channel type: "), {{3, ""}}},
-    {IN FAILED("resource shortage"), {{4, ""}}},
-    {IN FAILED("unknown reason: what"), {{0, "what"}}},
-    {IN FAILED("connect failed: a: b"), {{2, "a: b"}}},
-    {IN FAILED("connect failed: a") FAILED("connect failed: a"), {{2, "a"}, {2, "a"}, {0, NULL}}},
-    {IN FAILED("connect failed: a") FAILED("connect failed: b") FAILED("connect failed: a"),
-     {{0, NULL}, {0, NULL}, {0, NULL}, {0, NULL}}},
-    {IN "channel 2: closed\nchannel : open failed\nchannel x: open failed: y\nchannel 2: open "
-        "failed:\n",
-     {{0, NULL}}},
-};
-
-static void check_refusals(const struct refusal_case *c, size_t step)
-{
-    struct master_stderr kept = {0};
-
-    take(&kept, c->text, step);
-    for (size_t i = 0; i < sizeof(c->told) / sizeof(c->told[0]); i++) {
-        char *words;
-        assert_int_equal(master_stderr_refusal(&kept, &words), c->told[i].code);
-        assert_int_equal(words == NULL, c->told[i].words == NULL);
-        if (words != NULL)
-            assert_string_equal(words, c->told[i].words);
-        free(words);
-    }
-    master_stderr_clear(&kept);
-}
-
-static void each_refusal_is_told_once(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        for (size_t step = 1; step <= 256; step *= 2)
-            check_refusals(&refusals[i], step);
-}
-
-/* (Of those that differ none is known until all were asked about.) */
-static void a_refusal_is_known_again_behind_those_that_differ(void **state)
-{
-    struct master_stderr kept = {0};
-    char *words;
-
-    (void)state;
-    take(&kept, IN FAILED("connect failed: a") FAILED("resource shortage: b"), 7);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(master_stderr_refusal(&kept, &words), 0);
-        assert_null(words);
-        if (i == 0)
-            take(&kept, FAILED("resource shortage: b"), 7);
-    }
-    assert_int_equal(master_stderr_refusal(&kept, &words), 0);
-    assert_null(words);
-    take(&kept, FAILED("resource shortage: b"), 7);
-    assert_int_equal(master_stderr_refusal(&kept, &words), 4);
-    assert_string_equal(words, "b");
-    free(words);
-    take(&kept, FAILED("resource shortage: never asked about"), 7);
-    master_stderr_clear(&kept);
-}
-
 static void what_is_kept_is_bounded(void **state)
 {
     struct master_stderr kept = {0};
-    char *why;
+    char *why, *about;
 
     (void)state;
+    master_stderr_begin(&kept, 7, false);
     for (unsigned i = 0; i < 100000; i++)
         take(&kept, "x", 1);
     take(&kept, "\n", 1);
@@ -191,10 +140,14 @@ static void what_is_kept_is_bounded(void **state)
     free(why);
     told = 0;
     for (unsigned i = 0; i < 10000; i++)
-        take(&kept, "debug1: kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nline\n",
+        take(&kept,
+             "debug1: kex.c:choose_kex():9 (pid=7): kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaa\n"
+             "Authenticated to h using \"none\".\nline\n",
              SIZE_MAX / 2);
     assert_int_equal(told, 10000);
-    assert_true(buffer_length(&kept.about) <= 2048);
+    about = master_stderr_about(&kept);
+    assert_string_equal(about, "kex aaaaaaaaaaaaaaaaaaaaaaaa\nlogin none\n");
+    free(about);
     why = master_stderr_why(&kept);
     assert_string_equal(why, "line; line; line; line");
     free(why);
@@ -205,8 +158,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_text_is_read_whole_and_byte_by_byte),
-        cmocka_unit_test(each_refusal_is_told_once),
-        cmocka_unit_test(a_refusal_is_known_again_behind_those_that_differ),
         cmocka_unit_test(what_is_kept_is_bounded),
     };
 
