@@ -69,13 +69,14 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Opens standard descriptors that are closed, so that no socket gets their number. */
+/* Opens standard descriptors that are closed, so that no socket gets their number. The programs that
+ * adit runs inherit them. */
 static void fill_standard_descriptors(void)
 {
     int fd;
 
     do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);

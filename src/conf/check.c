@@ -17,8 +17,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define USERS_FILE_MAX ((size_t)16 << 20)
-
 /* Whether ssh(1) is served, which is enough to do. */
 static bool has_master_socket(const struct config *config)
 {

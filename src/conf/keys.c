@@ -206,6 +206,7 @@ static const struct key upstream_keys[] = {
          "adit starts and which knows all that OpenSSH does. auto: libssh, wherever that can do "
          "what is asked. See ENGINES."},
     {"join_master", &type_text, FIELD(config_upstream, join_master), .otherwise = "none",
+     .flags = KEY_SESSION,
      .help = "The ControlPath of an ssh that a person has logged in (`ssh -M -N -f -S PATH HOST`), "
              "with a one-time code, a touch, Kerberos: adit opens its connections there instead of "
              "logging in, and never ends that ssh. ssh's tokens may be in it."},

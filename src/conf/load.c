@@ -2,189 +2,24 @@
 #include "conf/load.h"
 
 #include "base/mem.h"
+#include "base/buffer.h"
 #include "conf/ini.h"
 #include "conf/jumps.h"
-#include "conf/paths.h"
 #include "conf/ssh_config.h"
 #include "conf/types.h"
 #include "io/whole.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CONFIG_FILE_MAX ((size_t)64 << 20) /* bytes */
 
-/* Of a name that is made here: inih's longest header has room for it and a number. */
-#define MADE_NAME_MOST 32
-
-static void add_problem(struct load *load, unsigned line, char *text)
-{
-    load->problems =
-        mem_realloc(load->problems, (load->problem_count + 1) * sizeof(*load->problems));
-    load->problems[load->problem_count] = (struct load_problem){line, load->problem_count, text};
-    load->problem_count++;
-}
-
-void load_problem(struct load *load, unsigned line, const char *format, ...)
-{
-    va_list args;
-    char message[2 * KEY_ERROR_MAX];
-
-    va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    load_problem_in(load, line, load->file, line, message);
-}
-
-void load_problem_in(struct load *load, unsigned line, const char *file, unsigned file_line,
-                     const char *message)
-{
-    add_problem(load, line,
-                !file       ? mem_strdup(message)
-                : file_line ? mem_printf("%s:%u: %s", file, file_line, message)
-                            : mem_printf("%s: %s", file, message));
-}
-
-struct load_section *load_section_of(const struct load *load, const char *kind, size_t index)
-{
-    for (size_t i = 0; i < load->section_count; i++) {
-        struct load_section *section = &load->sections[i];
-        if (section->index == index && strcmp(section->kind->name, kind) == 0)
-            return section;
-    }
-    return NULL;
-}
-
-const struct load_key *load_key_of(const struct load_section *section, const char *key)
-{
-    static const struct load_key absent;
-
-    return section ? &section->keys[key_find(section->kind, key) - section->kind->keys] : &absent;
-}
-
-unsigned load_line_of(const struct load_section *section, const char *key)
-{
-    unsigned line = load_key_of(section, key)->line;
-
-    return line == 0 && section ? section->line : line;
-}
-
-/* Whether there is something of that name already, where a name of `kind` must be the only one:
- * rules speak of listeners and forwards alike. */
-static bool name_taken(const struct config *config, const struct section *kind, const char *name)
-{
-    if (kind == section_find("upstream"))
-        return config_upstream(config, name) != NULL;
-    return config_listen(config, name) || config_forward(config, name);
-}
-
-/* The section of the file that already speaks of this object, or NULL. */
-static const struct load_section *earlier_section(const struct load *load,
-                                                  const struct section *kind, const char *name)
-{
-    for (size_t i = 0; i < load->section_count; i++) {
-        const struct load_section *section = &load->sections[i];
-        if (section->kind != kind)
-            continue;
-        struct section_head *head = section_object(kind, load->config, section->index);
-        if (!kind->named || strcmp(head->name, name) == 0)
-            return section;
-    }
-    return NULL;
-}
-
-static bool name_valid(const char *name)
-{
-    return name[strspn(name, SECTION_NAME_LETTERS)] == '\0';
-}
-
-/* Whether a section of that kind can have that name ("": none) here; false with a problem noted. */
-static bool check_header(struct load *load, unsigned line, const struct section *kind,
-                         const char *name)
-{
-    const char *space = *name ? " " : "";
-
-    if (!kind->named && *name)
-        load_problem(load, line, "[%s] takes no name", kind->name);
-    else if (kind->named && !*name)
-        load_problem(load, line, "[%s] needs a name: [%s NAME]", kind->name, kind->name);
-    else if (!name_valid(name))
-        load_problem(load, line, "'%s' is not a name of letters, digits, '.', '_' and '-'", name);
-    else {
-        const struct load_section *earlier = earlier_section(load, kind, name);
-        if (!earlier)
-            return true;
-        load_problem(load, line, "[%s%s%s] was given on line %u already", kind->name, space, name,
-                     earlier->line);
-    }
-    return false;
-}
-
-/* The letters and digits of a text, with a hyphen for whatever stands between. */
-static char *letters_of(const char *text)
-{
-    char *name = mem_zalloc(MADE_NAME_MOST + 1);
-    size_t length = 0;
-
-    for (; *text && length < MADE_NAME_MOST; text++) {
-        if (*text != '-' && strchr(SECTION_NAME_LETTERS, *text))
-            name[length++] = *text;
-        else if (length > 0 && name[length - 1] != '-')
-            name[length++] = '-';
-    }
-    return name;
-}
-
-char *load_free_name(const struct load *load, const char *kind, const char *text)
-{
-    char *letters = letters_of(text);
-    char *base = mem_strdup(*letters ? letters : kind);
-    char *name = mem_strdup(base);
-
-    for (unsigned i = 2; name_taken(load->config, section_find(kind), name); i++) {
-        free(name);
-        name = mem_printf("%s-%u", base, i);
-    }
-    free(base);
-    free(letters);
-    return name;
-}
-
-static bool open_section(struct load *load, unsigned line, const char *kind_name, const char *name)
-{
-    const struct section *kind = section_find(kind_name);
-    size_t index = 0;
-
-    if (!kind) {
-        const char *nearest = section_nearest(kind_name);
-        load_problem(load, line, "unknown section [%s]%s%s%s", kind_name,
-                     nearest ? "; did you mean [" : "", nearest ? nearest : "",
-                     nearest ? "]?" : "");
-        return false;
-    }
-    if (!check_header(load, line, kind, name))
-        return false;
-    if (kind->named) {
-        index = section_objects(kind, load->config);
-        section_append(kind, load->config, mem_strdup(name), line);
-    }
-    load->sections =
-        mem_realloc(load->sections, (load->section_count + 1) * sizeof(*load->sections));
-    load->sections[load->section_count++] =
-        (struct load_section){.kind = kind, .index = index, .line = line};
-    if (strcmp(kind_name, "acl") == 0)
-        load->config->acl = acl_new();
-    return true;
-}
-
 bool load_open(struct load *load, unsigned line, const char *kind, const char *name)
 {
     load->any_header = true;
-    load->skipping = !open_section(load, line, kind, name);
+    load->skipping = !load_section_begin(load, line, kind, name);
     return !load->skipping;
 }
 
@@ -383,30 +218,15 @@ static void forget_ssh_config(struct config *config)
     }
 }
 
-static int by_line(const void *a, const void *b)
-{
-    const struct load_problem *p = a, *q = b;
-
-    if (p->line != q->line)
-        return p->line < q->line ? -1 : 1;
-    return p->order < q->order ? -1 : 1;
-}
-
-/* Hands the problems over in the file's order, and the configuration if there are none. */
 struct config *load_finish(struct load *load, struct config_problems *problems)
 {
     struct config *config = load->config;
 
     if (load->problem_count > 0) {
-        qsort(load->problems, load->problem_count, sizeof(*load->problems), by_line);
-        problems->lines =
-            mem_realloc(problems->lines, (problems->count + load->problem_count) * sizeof(char *));
-        for (size_t i = 0; i < load->problem_count; i++)
-            problems->lines[problems->count++] = load->problems[i].text;
+        load_hand_over_problems(load, problems);
         config_unref(config);
         config = NULL;
     }
-    free(load->problems);
     for (size_t i = 0; i < load->section_count; i++) {
         free(load->sections[i].hop);
         string_list_clear(&load->sections[i].by_ssh);
@@ -480,19 +300,4 @@ struct config *config_load_until(const char *path, int connection, struct config
 struct config *config_load(const char *path, struct config_problems *problems)
 {
     return config_load_until(path, -1, problems);
-}
-
-void config_problems_add(struct config_problems *problems, const char *text)
-{
-    problems->lines =
-        mem_realloc(problems->lines, (problems->count + 1) * sizeof(*problems->lines));
-    problems->lines[problems->count++] = mem_strdup(text);
-}
-
-void config_problems_clear(struct config_problems *problems)
-{
-    for (size_t i = 0; i < problems->count; i++)
-        free(problems->lines[i]);
-    free(problems->lines);
-    *problems = (struct config_problems){0};
 }

@@ -84,7 +84,7 @@ void load_set(struct load *load, struct load_section *section, const char *key, 
 /* Makes a remark of the configuration, unless it was made before. */
 void load_remark(const struct load *load, const char *text);
 
-/* Notes a problem of a line. */
+/* Notes a problem of a line. (load_problems.c) */
 void load_problem(struct load *load, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -92,8 +92,15 @@ void load_problem(struct load *load, unsigned line, const char *format, ...)
 void load_problem_in(struct load *load, unsigned line, const char *file, unsigned file_line,
                      const char *message);
 
+/* Hands the problems over in the file's order. (load_problems.c) */
+void load_hand_over_problems(struct load *load, struct config_problems *problems);
+
+/* Begins a section; false with a problem noted where there can be none of that kind and name.
+ * (load_sections.c) */
+bool load_section_begin(struct load *load, unsigned line, const char *kind, const char *name);
+
 /* The section for an object of the configuration; NULL: there is none, and the functions below take
- * that. Valid until another is opened. */
+ * that. Valid until another is opened. (load_sections.c) */
 struct load_section *load_section_of(const struct load *load, const char *kind, size_t index);
 
 /* What is known of a key there. */

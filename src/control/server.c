@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/first_byte.h"
+#include "control/peer.h"
 #include "control/protocol.h"
 #include "io/socket_calls.h"
 
@@ -41,6 +42,8 @@ struct control_connection {
 
 struct control_request {
     struct control_connection *connection; /* NULL: the client has gone */
+    control_gone_fn *gone;                 /* NULL: nobody asks */
+    void *arg;
 };
 
 struct control_server {
@@ -54,6 +57,7 @@ struct control_server {
 };
 
 static void connection_next(struct control_connection *connection);
+static void connection_read(struct control_connection *connection, bool read);
 
 /* The end of a connection. */
 
@@ -65,12 +69,15 @@ static void on_connection_closed(uv_handle_t *pipe)
     free(connection);
 }
 
+/* (A request's owner is told last: it answers, or ends what it does.) */
 static void connection_close(struct control_connection *connection)
 {
+    struct control_request *request = connection->request;
+
     LIST_REMOVE(connection, link);
     connection->server->count--;
-    if (connection->request != NULL)
-        connection->request->connection = NULL;
+    if (request != NULL)
+        request->connection = NULL;
     deadline_cancel(&connection->patience);
     later_cancel(connection->server->loop, &connection->next);
     buffer_clear(&connection->received);
@@ -81,6 +88,8 @@ static void connection_close(struct control_connection *connection)
     free(connection->via);
     connection->server = NULL;
     uv_close((uv_handle_t *)&connection->pipe, on_connection_closed);
+    if (request != NULL && request->gone != NULL)
+        request->gone(request->arg);
 }
 
 static void on_patience_over(struct deadline *patience)
@@ -104,6 +113,17 @@ static void on_allocate(uv_handle_t *pipe, size_t suggested, uv_buf_t *into)
     *into = uv_buf_init((char *)buffer_reserve(&connection->received, READ_SIZE), READ_SIZE);
 }
 
+/* While a request is being answered, of a client that is watched: more lines may come, or its end.
+ * False: it is gone. */
+static bool is_still_there(struct control_connection *connection)
+{
+    if (connection->ended && socket_is_hung_up(connection->fd))
+        return false;
+    if (buffer_length(&connection->received) > CONTROL_REQUEST_MAX)
+        connection_read(connection, false);
+    return true;
+}
+
 static void on_received(uv_stream_t *pipe, ssize_t length, const uv_buf_t *bytes)
 {
     struct control_connection *connection = container_of(pipe, struct control_connection, pipe);
@@ -117,10 +137,13 @@ static void on_received(uv_stream_t *pipe, ssize_t length, const uv_buf_t *bytes
         buffer_commit(&connection->received, (size_t)length);
     else
         connection->ended = true;
-    connection_next(connection);
+    if (connection->request != NULL && !is_still_there(connection))
+        connection_close(connection);
+    else
+        connection_next(connection);
 }
 
-/* While a request is being answered nothing is read. */
+/* While a request is being answered nothing is read, unless its client is watched. */
 static void connection_read(struct control_connection *connection, bool read)
 {
     if (read == connection->reading)
@@ -234,6 +257,13 @@ void control_watch(struct control_request *request, json_t *first)
     json_decref(first);
 }
 
+void control_watch_client(struct control_request *request, control_gone_fn *gone, void *arg)
+{
+    request->gone = gone;
+    request->arg = arg;
+    connection_read(request->connection, true);
+}
+
 void control_answer(struct control_request *request, json_t *answer)
 {
     struct control_connection *connection = request->connection;
@@ -245,6 +275,7 @@ void control_answer(struct control_request *request, json_t *answer)
     }
     connection->request = NULL;
     connection->served = true;
+    connection_read(connection, false);
     connection_send(connection, answer);
 }
 
@@ -354,20 +385,6 @@ static void make_room(struct control_server *server, const struct control_connec
     connection_close(longest);
 }
 
-/* Why the client is refused; NULL: it may send requests. */
-static const char *refusal_of_peer(int fd)
-{
-    uid_t user;
-
-    if (!socket_peer_user(fd, &user))
-        return "the user of this connection is not known";
-    if (user != 0 && user != geteuid()) {
-        log_warning("control socket: user %u was refused", (unsigned)user);
-        return "this adit belongs to another user";
-    }
-    return NULL;
-}
-
 /* The client speaks JSON, or is to be refused. False: the connection is closed. */
 static bool open_pipe(struct control_connection *connection)
 {
@@ -421,7 +438,7 @@ static void on_control_accepted(void *arg, const struct accepted *from, const ch
     server->count++;
     uv_pipe_init(loop_uv(server->loop), &connection->pipe, 0);
     /* (Another user's connection takes nobody's place.) */
-    why = refusal_of_peer(from->fd);
+    why = control_peer_refusal(from->fd);
     if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)
         make_room(server, connection);
     if (why == NULL && server->count > CONTROL_CONNECTIONS_MAX)

@@ -40,6 +40,13 @@ struct control_sockets *control_server_sockets(struct control_server *server);
  * fine. */
 void control_server_free(struct control_server *server);
 
+/* Called once if the client of a request goes before it is answered, which must still be done, to
+ * no effect, and may be done inside. */
+typedef void control_gone_fn(void *arg);
+
+/* Has `gone` called then. (A client that has only ended what it sends is still there.) */
+void control_watch_client(struct control_request *request, control_gone_fn *gone, void *arg);
+
 /* Answers a request, which is freed, and takes the reference to `answer`. */
 void control_answer(struct control_request *request, json_t *answer);
 

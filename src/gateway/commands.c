@@ -98,9 +98,19 @@ static void obey_ping(struct control *control, struct control_request *request,
     gateway_ping(control->gateway, control_text(object, "upstream"), ping_answered, request);
 }
 
+/* (A person has pressed Ctrl-C: the dials end, too.) */
+static void try_client_gone(void *arg)
+{
+    struct control *control = arg;
+
+    log_info("control: try: who asked has gone: it is cancelled");
+    gateway_try_end(control->gateway, "cancelled");
+}
+
 static void obey_try(struct control *control, struct control_request *request, const json_t *object)
 {
-    gateway_try(control->gateway, control_text(object, "upstream"), ping_answered, request);
+    if (gateway_try(control->gateway, control_text(object, "upstream"), ping_answered, request))
+        control_watch_client(request, try_client_gone, control);
 }
 
 static void obey_watch(struct control *control, struct control_request *request,

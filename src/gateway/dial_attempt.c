@@ -294,6 +294,13 @@ static void on_host_resolved(void *arg, enum resolve_status status, const struct
     dial_attempt_finish(a, false, DIAL_TRANSPORT, NULL, text);
 }
 
+bool dial_error_is_of_name(const char *error)
+{
+    static const char words[] = "Could not resolve hostname ";
+
+    return strncmp(error, words, strlen(words)) == 0;
+}
+
 /* "fe80::1%eth0": an address and the interface that it is meant at. */
 static void start_zoned(struct dial_attempt *a, const char *percent)
 {

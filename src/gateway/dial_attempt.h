@@ -36,6 +36,9 @@ struct dial_attempt_request {
 /* The request is copied. */
 struct dial_attempt *dial_attempt_start(const struct dial_attempt_request *request);
 
+/* Whether the error of a dial says that the host's name is not known. */
+bool dial_error_is_of_name(const char *error);
+
 /* Whether its login waits for a person's answer. */
 bool dial_attempt_is_asking(const struct dial_attempt *attempt);
 

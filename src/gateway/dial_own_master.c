@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "io/descriptors.h"
+#include "io/socket_calls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ struct dial_own_master *dial_own_master_start(const struct own_master_request *r
 {
     struct dial_own_master *m = mem_zalloc(sizeof(*m));
 
+    socket_prepare_ssh(request->fd);
     m->done = request->done;
     m->arg = request->arg;
     m->request = service_ask(request->service,

@@ -93,7 +93,7 @@ void gateway_stop(struct gateway *g)
     g->stopping = true;
     if (!g->draining)
         keeper_link_notify(g->link, KEEPER_NOTICE_STOPPING, NULL);
-    gateway_try_end(g);
+    gateway_try_end(g, "adit is ending");
     accept_no_more(g);
     status_server_free(g->status_server);
     g->status_server = NULL;

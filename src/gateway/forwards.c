@@ -13,6 +13,9 @@
  * whose end the server has not noticed yet. */
 static const struct backoff_bounds retry_bounds = {1000, 30000, 25};
 
+/* ip(7): those below are of processes with CAP_NET_BIND_SERVICE. */
+#define PRIVILEGED_PORTS 1024
+
 struct forward {
     TAILQ_ENTRY(forward) link;
     struct forwards *forwards;
@@ -336,6 +339,23 @@ static void on_forward_retry(struct deadline *deadline)
     forward_ask(container_of(deadline, struct forward, retry));
 }
 
+/* What may be the reason, and where a person sees it: as sshd(8) decides. (It asks for root for a
+ * port below 1024, and for an address that is not its own it listens nowhere.) */
+static char *refusal_reasons(const struct config_place *bind)
+{
+    bool privileged = bind->port > 0 && bind->port < PRIVILEGED_PORTS;
+    bool at_address = bind->host != NULL && strpbrk(bind->host, ".:") != NULL;
+
+    if (bind->path != NULL)
+        return mem_strdup("there: `ls -l`; AllowStreamLocalForwarding and StreamLocalBindUnlink of "
+                          "sshd_config; restrict and no-port-forwarding of authorized_keys");
+    return mem_printf(
+        "there: `ss -tln`; AllowTcpForwarding%s of sshd_config; permitlisten, restrict "
+        "and no-port-forwarding of authorized_keys%s",
+        at_address ? ", PermitListen and GatewayPorts" : " and PermitListen",
+        privileged ? "; a port below 1024 needs root" : "");
+}
+
 /* What has failed, in ssh's words, and why. (Of itself the server says only that it refuses:
  * SSH_MSG_REQUEST_FAILURE, RFC 4254 section 4.) */
 static char *refused_words(const struct config_forward *config, const char *why)
@@ -344,13 +364,13 @@ static char *refused_words(const struct config_forward *config, const char *why)
     char *what =
         path != NULL ? mem_printf("path %s", path) : mem_printf("port %u", config->bind.port);
     char *said = why != NULL ? mem_printf(" (\"%s\")", why) : mem_strdup("");
-    char *sentence = mem_printf(
-        "remote port forwarding failed for listen %s: the server refuses%s, as the %s is taken or "
-        "not allowed (%s of sshd_config)",
-        what, said, path != NULL ? "path" : "port",
-        path != NULL ? "there: `ls -l`; AllowStreamLocalForwarding and StreamLocalBindUnlink"
-                     : "there: `ss -tln`; AllowTcpForwarding and PermitListen");
+    char *reasons = refusal_reasons(&config->bind);
+    char *sentence =
+        mem_printf("remote port forwarding failed for listen %s: the server refuses%s, "
+                   "as the %s is taken or not allowed (%s)",
+                   what, said, path != NULL ? "path" : "port", reasons);
 
+    free(reasons);
     free(what);
     free(said);
     return sentence;

@@ -5,6 +5,8 @@
 #include "base/exit_status.h"
 #include "base/mem.h"
 #include "base/visible.h"
+#include "control/command_table.h"
+#include "gateway/dial_attempt.h"
 #include "gateway/events.h"
 #include "gateway/forwards.h"
 #include "gateway/gateway_parts.h"
@@ -86,6 +88,12 @@ static void gateway_fail(struct gateway *g, const char *sentence)
     later_post(g->loop, &g->ending, on_ending);
 }
 
+/* "adit status": the word was taken for a host's name, as ssh takes it, but a command was meant. */
+static bool is_meant_as_command(const struct config_upstream *upstream, const char *error)
+{
+    return dial_error_is_of_name(error) && control_find_command(upstream->hosts.items[0]) != NULL;
+}
+
 static bool on_dial_failed(struct pool_room *room, const struct config_upstream *upstream,
                            const char *place, const char *error)
 {
@@ -98,6 +106,11 @@ static bool on_dial_failed(struct pool_room *room, const struct config_upstream 
         return false;
     sentence = upstream->user != NULL ? mem_printf("%s@%s: %s", upstream->user, place, error)
                                       : mem_printf("%s: %s", place, error);
+    if (is_meant_as_command(upstream, error)) {
+        char *said = sentence;
+        sentence = mem_printf("%s (did you mean adit -O %s?)", said, upstream->hosts.items[0]);
+        free(said);
+    }
     gateway_fail(g, sentence);
     free(sentence);
     return true;

@@ -6,7 +6,6 @@
 #include "gateway/dial_attempt.h"
 #include "gateway/dial_programs.h"
 #include "gateway/trial_target.h"
-#include "io/resolver_srv.h"
 #include "shared/session_reach.h"
 
 #include <stdlib.h>
@@ -19,7 +18,6 @@ struct host_trial {
     struct host_trial_request r;
     struct host_backoffs *hosts; /* its own: a trial makes no dial of the pool wait */
     struct places places;
-    struct srv_question *question;
     struct dial_attempt *attempt;
     struct dial_programs programs;
     struct dial_seen seen;
@@ -38,7 +36,7 @@ static const struct place *tried_place(const struct host_trial *t)
     return t->places.items[t->r.index];
 }
 
-/* (SRV records may not have named a host.) */
+/* (SRV records may have named no host.) */
 static const char *tried_label(const struct host_trial *t)
 {
     return t->places.count > 0 ? tried_place(t)->label : t->r.upstream->hosts.items[0];
@@ -49,7 +47,6 @@ static void host_trial_free(struct host_trial *t)
     deadline_cancel(&t->tick);
     deadline_cancel(&t->patience);
     later_cancel(t->r.room->loop, &t->ending);
-    srv_question_cancel(t->question);
     if (t->open != NULL)
         session_open_cancel(t->open);
     session_free(t->session);
@@ -175,7 +172,7 @@ static void finish_trial(struct host_trial *t)
     if (r.upstream->jump.count > 0)
         json_object_set_new(seen, "jump", json_text(r.upstream->jump.items[0]));
     host_trial_free(t);
-    r.done(r.arg, r.number, seen);
+    r.done(r.arg, seen);
 }
 
 static void on_trial_ending(struct later *ending)
@@ -303,8 +300,16 @@ static struct session_reach *reach_for_trial(void *owner, session_reached_fn *re
                                 reached, arg);
 }
 
-static const struct session_way trial_way = {.reach = reach_for_trial,
-                                             .forget = session_reach_forget};
+static struct session_reach *cause_for_trial(void *owner, const struct refused_target *target,
+                                             session_caused_fn *caused, void *arg)
+{
+    const struct host_trial *t = owner;
+
+    return session_reach_cause(t->r.room->service, t->seen.info.master, target, caused, arg);
+}
+
+static const struct session_way trial_way = {
+    .reach = reach_for_trial, .cause = cause_for_trial, .forget = session_reach_forget};
 
 /* The dial. */
 
@@ -368,37 +373,21 @@ static void dial_tried(struct host_trial *t)
     });
 }
 
-/* Hosts that SRV records name: the first of them is tried. */
-
-static void take_trial_targets(struct host_trial *t, const struct srv_answer *answer)
+/* The one place of the trial is the host that SRV records name, if they do. */
+static void begin_by_srv(struct host_trial *t)
 {
-    struct target *targets = mem_zalloc(answer->count * sizeof(*targets));
-    size_t count = 0;
+    const struct host_trial_request *r = &t->r;
 
-    for (size_t i = 0; i < answer->count; i++)
-        if (target_wrong(&answer->targets[i]) == NULL)
-            targets[count++] = answer->targets[i];
-    count = targets_order(targets, count);
-    places_change(&t->places, t->r.upstream, targets, count);
-    free(targets);
-}
-
-static void on_trial_srv(void *arg, const struct srv_answer *answer)
-{
-    struct host_trial *t = arg;
-    const char *wrong = answer->error;
-
-    t->question = NULL;
-    if (answer->status == RESOLVE_FOUND)
-        take_trial_targets(t, answer);
-    if (answer->status == RESOLVE_FOUND && t->places.count == 0)
-        wrong = "no target is a host's name and port";
-    if (wrong != NULL) {
-        step_failed(t, "hosts", wrong, "ask this machine's resolver for the SRV records by hand");
-        finish_trial(t);
+    if (r->srv == NULL) {
+        step_failed(t, "hosts", r->srv_wrong,
+                    "ask this machine's resolver for the SRV records by hand");
+        end_later(t);
         return;
     }
-    step_passed(t, "hosts", mem_printf("%zu by SRV records, the first is tried", t->places.count));
+    places_change(&t->places, r->upstream, r->srv, 1);
+    step_passed(t, "hosts",
+                mem_printf("%zu of %zu by SRV records (priority %u, weight %u)", r->srv_number,
+                           r->srv_count, r->srv->priority, r->srv->weight));
     dial_tried(t);
 }
 
@@ -412,11 +401,12 @@ struct host_trial *host_trial_start(const struct host_trial_request *request)
     places_init(&t->places, t->hosts, t->r.upstream);
     t->places.quiet = true;
     t->steps = json_array();
-    if (upstream_service(t->r.upstream) != NULL)
-        t->question =
-            resolver_srv(t->r.room->resolver, upstream_service(t->r.upstream), on_trial_srv, t);
+    if (t->r.srv != NULL || t->r.srv_wrong != NULL)
+        begin_by_srv(t);
     else
         dial_tried(t);
+    t->r.srv = NULL; /* (they are the caller's) */
+    t->r.srv_wrong = NULL;
     return t;
 }
 

@@ -12,16 +12,21 @@ struct host_trial;
 
 /* Called once, never from inside host_trial_start: with what was seen, as adit(8) describes it
  * (CONTROL SOCKET, try), which is the callee's. The trial is gone. */
-typedef void host_trial_done_fn(void *arg, size_t number, json_t *seen);
+typedef void host_trial_done_fn(void *arg, json_t *seen);
 
 struct host_trial_request {
     struct pool_room *room;
     struct config *config; /* referenced until the trial has ended */
     const struct config_upstream *upstream;
-    size_t index;                      /* of the host */
+    size_t index; /* of the host, where the configuration names it, */
+    /* ... and where SRV records do: the host, how many they name, and which of them it is (from 1
+     * on); or why there is none, which is then all that is seen. Needed during host_trial_start
+     * only. NULL: the configuration names the host. */
+    const struct target *srv;
+    size_t srv_count, srv_number;
+    const char *srv_wrong;
     const struct config_place *target; /* where a channel is to lead; NULL: any place will do; lasts
                                           as long as the trial */
-    size_t number;                     /* given back to `done` */
     host_trial_done_fn *done;
     void *arg;
 };

@@ -2,73 +2,101 @@
 #include "gateway/trials.h"
 
 #include "base/mem.h"
+#include "conf/upstream_host.h"
 #include "gateway/host_trial.h"
+#include "gateway/trial_hosts.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/queue.h>
 
 /* Trials at a time. */
 #define TRIALS_MAX 8
 
+/* A host to be tried. Where SRV records name the hosts, there is one for all of them until they are
+ * known. */
 struct planned_trial {
+    TAILQ_ENTRY(planned_trial) link;
+    struct trials *trials;
     const struct config_upstream *upstream;
-    size_t index;
-    struct host_trial *trial; /* NULL: it has not begun, or it has ended */
-    json_t *seen;             /* NULL: it has not ended */
+    size_t index;                 /* of the host, where the configuration names it */
+    struct target srv;            /* the host that SRV records name, ... */
+    size_t srv_count, srv_number; /* ... and which it is of how many; 0: not known */
+    bool begun;
+    struct trial_hosts *asked; /* SRV records; NULL: they are not being asked for */
+    struct host_trial *trial;  /* NULL: it has not begun, or it has ended */
+    json_t *seen;              /* NULL: it has not ended */
+    bool reported;
 };
 
 struct trials {
     struct trials_request r;
-    struct planned_trial *all;
-    size_t count;
-    size_t begun;
+    TAILQ_HEAD(planned_trials, planned_trial) all; /* in the order of the report */
     size_t running;
-    size_t reported;
     bool well;
 };
 
 static bool is_planned(const struct trials *t, const struct config_upstream *upstream)
 {
-    for (size_t i = 0; i < t->count; i++)
-        if (t->all[i].upstream == upstream)
+    const struct planned_trial *p;
+
+    TAILQ_FOREACH (p, &t->all, link)
+        if (p->upstream == upstream)
             return true;
     return false;
+}
+
+/* `after` NULL: the last one. */
+static struct planned_trial *plan_host(struct trials *t, const struct config_upstream *upstream,
+                                       struct planned_trial *after)
+{
+    struct planned_trial *p = mem_zalloc(sizeof(*p));
+
+    p->trials = t;
+    p->upstream = upstream;
+    if (after != NULL)
+        TAILQ_INSERT_AFTER(&t->all, after, p, link);
+    else
+        TAILQ_INSERT_TAIL(&t->all, p, link);
+    return p;
 }
 
 /* Jump hosts go first: what is wrong with one is the reason for what is behind it. */
 static void plan(struct trials *t, const struct config_upstream *upstream)
 {
-    size_t first;
-
     if (is_planned(t, upstream))
         return;
     if (upstream->jump.count > 0)
         plan(t, config_upstream(t->r.config, upstream->jump.items[0]));
-    first = t->count;
-    t->count += upstream->hosts.count;
-    t->all = mem_realloc(t->all, t->count * sizeof(*t->all));
-    for (size_t i = first; i < t->count; i++)
-        t->all[i] = (struct planned_trial){.upstream = upstream, .index = i - first};
+    for (size_t i = 0; i < upstream->hosts.count; i++)
+        plan_host(t, upstream, NULL)->index = i;
 }
 
 static void trials_free(struct trials *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        host_trial_cancel(t->all[i].trial);
-        json_decref(t->all[i].seen);
+    struct planned_trial *p;
+
+    while ((p = TAILQ_FIRST(&t->all)) != NULL) {
+        TAILQ_REMOVE(&t->all, p, link);
+        trial_hosts_cancel(p->asked);
+        host_trial_cancel(p->trial);
+        json_decref(p->seen);
+        free(p);
     }
     config_unref(t->r.config);
-    free(t->all);
     free(t);
 }
 
 static void report_in_order(struct trials *t)
 {
-    while (t->reported < t->count && t->all[t->reported].seen != NULL) {
-        if (t->r.seen != NULL)
-            t->r.seen(t->r.arg, t->all[t->reported].seen);
-        t->reported++;
+    struct planned_trial *p;
+
+    TAILQ_FOREACH (p, &t->all, link) {
+        if (p->seen == NULL)
+            return;
+        if (!p->reported && t->r.seen != NULL)
+            t->r.seen(t->r.arg, p->seen);
+        p->reported = true;
     }
 }
 
@@ -77,21 +105,23 @@ static void finish_trials(struct trials *t)
     const struct trials_request r = t->r;
     json_t *tries = json_array();
     json_t *answer = json_pack("{s:b, s:b, s:o}", "ok", 1, "well", t->well, "tries", tries);
+    const struct planned_trial *p;
 
-    for (size_t i = 0; i < t->count; i++)
-        json_array_append(tries, t->all[i].seen);
+    TAILQ_FOREACH (p, &t->all, link)
+        json_array_append(tries, p->seen);
     trials_free(t);
     r.done(r.arg, answer);
 }
 
 static void begin_trials(struct trials *t);
 
-static void on_host_tried(void *arg, size_t number, json_t *seen)
+static void on_host_tried(void *arg, json_t *seen)
 {
-    struct trials *t = arg;
+    struct planned_trial *p = arg;
+    struct trials *t = p->trials;
 
-    t->all[number].trial = NULL;
-    t->all[number].seen = seen;
+    p->trial = NULL;
+    p->seen = seen;
     t->well = t->well && json_is_true(json_object_get(seen, "ok"));
     t->running--;
     report_in_order(t);
@@ -100,19 +130,62 @@ static void on_host_tried(void *arg, size_t number, json_t *seen)
         finish_trials(t);
 }
 
+/* `wrong` NULL: the host is known. */
+static void begin_host(struct planned_trial *p, const char *wrong)
+{
+    const struct trials_request *r = &p->trials->r;
+
+    p->trial = host_trial_start(&(struct host_trial_request){
+        .room = r->room,
+        .config = r->config,
+        .upstream = p->upstream,
+        .index = p->index,
+        .srv = p->srv_count > 0 ? &p->srv : NULL,
+        .srv_count = p->srv_count,
+        .srv_number = p->srv_number,
+        .srv_wrong = wrong,
+        .target = r->target,
+        .done = on_host_tried,
+        .arg = p,
+    });
+}
+
+/* Of the hosts that SRV records name this trial has the first; the others are planned behind it. */
+static void on_trial_hosts(void *arg, const struct target *hosts, size_t count, const char *wrong)
+{
+    struct planned_trial *p = arg, *last = p;
+
+    p->asked = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            last = plan_host(p->trials, p->upstream, last);
+        last->srv = hosts[i];
+        last->srv_count = count;
+        last->srv_number = i + 1;
+    }
+    begin_host(p, wrong);
+    begin_trials(p->trials);
+}
+
+static void begin_planned(struct planned_trial *p)
+{
+    const char *service = upstream_service(p->upstream);
+
+    p->begun = true;
+    p->trials->running++;
+    if (service != NULL && p->srv_count == 0)
+        p->asked = trial_hosts_ask(p->trials->r.room->resolver, service, on_trial_hosts, p);
+    else
+        begin_host(p, NULL);
+}
+
 static void begin_trials(struct trials *t)
 {
-    for (; t->begun < t->count && t->running < TRIALS_MAX; t->begun++, t->running++)
-        t->all[t->begun].trial = host_trial_start(&(struct host_trial_request){
-            .room = t->r.room,
-            .config = t->r.config,
-            .upstream = t->all[t->begun].upstream,
-            .index = t->all[t->begun].index,
-            .target = t->r.target,
-            .number = t->begun,
-            .done = on_host_tried,
-            .arg = t,
-        });
+    struct planned_trial *p;
+
+    TAILQ_FOREACH (p, &t->all, link)
+        if (!p->begun && t->running < TRIALS_MAX)
+            begin_planned(p);
 }
 
 const char *trials_unknown(const struct config *config, const struct string_list *upstreams)
@@ -129,6 +202,7 @@ struct trials *trials_start(const struct trials_request *request)
     const struct config *config = request->config;
 
     assert(trials_unknown(config, request->upstreams) == NULL && "names were looked up");
+    TAILQ_INIT(&t->all);
     t->r = *request;
     config_ref(t->r.config);
     t->well = true;

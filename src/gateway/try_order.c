@@ -67,19 +67,21 @@ static void begin_order(struct gateway *g, const struct try_order *order,
                                                               .arg = g->trying});
 }
 
-void gateway_try(struct gateway *g, const char *upstream, try_answered_fn *answered, void *arg)
+bool gateway_try(struct gateway *g, const char *upstream, try_answered_fn *answered, void *arg)
 {
     char *name = mem_strdup(upstream);
     const struct string_list upstreams = {.items = &name, .count = name != NULL};
+    bool begins = g->trying == NULL && trials_unknown(g->generation->config, &upstreams) == NULL;
 
-    if (trials_unknown(g->generation->config, &upstreams) != NULL)
-        answered(arg, control_error(EXIT_FAILURE, "there is no upstream \"%s\"", upstream));
+    if (begins)
+        begin_order(g, &(struct try_order){.gateway = g, .answered = answered, .arg = arg},
+                    &upstreams, NULL);
     else if (g->trying != NULL)
         answered(arg, control_error(EXIT_FAILURE, "another -O try has not ended yet"));
     else
-        begin_order(g, &(struct try_order){.gateway = g, .answered = answered, .arg = arg},
-                    &upstreams, NULL);
+        answered(arg, control_error(EXIT_FAILURE, "there is no upstream \"%s\"", upstream));
     free(name);
+    return begins;
 }
 
 /* --try. */
@@ -112,12 +114,12 @@ void gateway_try_alone(struct gateway *g)
                 &g->options.try_upstreams, g->options.try_json ? NULL : print_seen);
 }
 
-void gateway_try_end(struct gateway *g)
+void gateway_try_end(struct gateway *g, const char *why)
 {
     struct try_order *order = g->trying;
 
     if (order == NULL)
         return;
     trials_cancel(order->trials);
-    end_order(order, control_error(EXIT_SSH, "adit is ending"));
+    end_order(order, control_error(EXIT_SSH, "%s", why));
 }

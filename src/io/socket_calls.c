@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -140,6 +141,13 @@ int socket_first_byte(int fd)
     if (n > 0)
         return byte;
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? -1 : -2;
+}
+
+bool socket_is_hung_up(int fd)
+{
+    struct pollfd peer = {.fd = fd};
+
+    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 int socket_send_beside(int fd, const void *bytes, size_t length, int passed, bool waits)

@@ -50,6 +50,10 @@ ssize_t socket_receive_passed(int fd, void *bytes, size_t size, int *fds, unsign
  * -2: none will come. */
 int socket_first_byte(int fd);
 
+/* Whether the other end of a unix stream socket was closed, rather than that its sending has ended
+ * (POLLHUP, poll(2)). */
+bool socket_is_hung_up(int fd);
+
 /* Sends bytes with a descriptor beside them (SCM_RIGHTS, unix(7)), which stays the caller's; -1:
  * none. Waits until there is room, or not (EAGAIN). 0, or an errno; no SIGPIPE comes. A stream
  * socket may take fewer bytes, but the descriptor goes with the first. */

@@ -24,7 +24,7 @@
  * (wire/keeper.h, wire/service.h, wire/login_line.h): the gateway from before talks to the new
  * keeper while it drains. */
 #define UPGRADE_STATE "ADIT_UPGRADE_STATE"
-#define UPGRADE_CHECK "--check-upgrade-1"
+#define UPGRADE_CHECK "--check-upgrade-2"
 
 /* Runs what `options` (MODE_RUN) asks for, until it ends. Takes the reference to the configuration.
  * Returns the exit status. */

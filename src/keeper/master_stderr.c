@@ -8,30 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In all: no server makes it longer. */
-#define ABOUT_MAX 2048
+#define OPENING "mux.c:mux_master_process_stdio_fwd()"
 
 /* (LogVerbose has these functions print more than LogLevel does, each line with where it comes from
- * before it; versions before 8.5 do not know it.) */
+ * before it; versions before 8.5 do not know it. The last one prints which channel leads where.) */
 const char *const master_stderr_options[] = {
     "LogLevel=VERBOSE",
     "IgnoreUnknown=LogVerbose",
     "LogVerbose=kex.c:kex_choose_conf():*,kex.c:choose_kex():*,kex.c:kex_exchange_identification()"
-    ":*,sshconnect.c:verify_host_key():*",
+    ":*,sshconnect.c:verify_host_key():*," OPENING ":*",
     NULL,
 };
 
-/* What some lines have, and how the rest of the line is called. */
+/* The lines of what was agreed: which function prints them, how they begin, and what the rest of
+ * the line is. */
 static const struct {
+    const char *function;
     const char *words;
     const char *name;
-} abouts[] = {
-    {"kex: algorithm: ", "kex"},
-    {"kex: server->client cipher: ", "in"},
-    {"kex: client->server cipher: ", "out"},
-    {"Server host key: ", "host_key"},
-    {"remote software version ", "server"},
+} abouts[MASTER_ABOUTS] = {
+    {"kex.c:kex_exchange_identification()", "Remote protocol version 2.0, remote software version ",
+     "server"},
+    {"kex.c:kex_exchange_identification()",
+     "Remote protocol version 1.99, remote software version ", "server"},
+    {"kex.c:choose_kex()", "kex: algorithm: ", "kex"},
+    {"kex.c:kex_choose_conf()", "kex: server->client cipher: ", "in"},
+    {"kex.c:kex_choose_conf()", "kex: client->server cipher: ", "out"},
+    {"sshconnect.c:verify_host_key()", "Server host key: ", "host_key"},
+    {"", "", "login"}, /* (take_login) */
 };
+#define ABOUT_LOGIN (MASTER_ABOUTS - 1)
 
 /* Lines that say nothing of why ssh has ended. */
 static const char *const idle_words[] = {
@@ -53,44 +59,68 @@ static const struct {
     {"No supported authentication methods", SERVICE_MASTER_DENIED},
 };
 
-static void add_about(struct master_stderr *text, const char *name, const char *value)
+/* What a function of ssh says in a line that LogVerbose has it print: "debug1: FILE:FUNCTION():LINE
+ * (pid=N): WORDS"; OpenSSH 10 has "(bin=ssh, pid=N)". NULL: it is no such line. */
+static const char *words_of_function(const struct master_stderr *text, const char *line,
+                                     const char *function)
 {
-    if (buffer_length(&text->about) + strlen(name) + strlen(value) + 2 > ABOUT_MAX)
-        return;
-    buffer_append(&text->about, name, strlen(name));
-    buffer_append(&text->about, " ", 1);
-    buffer_append(&text->about, value, strlen(value));
-    buffer_append(&text->about, "\n", 1);
+    size_t length = strlen(function);
+    char *end;
+
+    if (strncmp(line, "debug", 5) != 0 || line[5] == '\0' || strncmp(line + 6, ": ", 2) != 0 ||
+        strncmp(line + 8, function, length) != 0)
+        return NULL;
+    line += 8 + length;
+    line += strspn(line, ":0123456789");
+    if (strncmp(line, " (", 2) != 0)
+        return NULL;
+    line += 2;
+    if (strncmp(line, "bin=", 4) == 0)
+        line += strcspn(line, " ") + (strchr(line, ' ') != NULL);
+    if (strncmp(line, "pid=", 4) != 0 || strtol(line + 4, &end, 10) != text->process)
+        return NULL;
+    return strncmp(end, "): ", 3) == 0 ? end + 3 : NULL;
 }
 
-/* (A server's own words are in some of these lines, too: they show what a server says of itself
- * anyhow, and before the login only.) */
+/* (Each is printed before the server can have a banner shown: what comes first counts.) */
 static void take_about(struct master_stderr *text, const char *line)
 {
-    if (strncmp(line, "debug", 5) != 0)
-        return;
-    for (size_t i = 0; i < sizeof(abouts) / sizeof(abouts[0]); i++) {
-        const char *at = strstr(line, abouts[i].words);
-        if (at != NULL)
-            add_about(text, abouts[i].name, at + strlen(abouts[i].words));
+    for (size_t i = 0; i < ABOUT_LOGIN; i++) {
+        size_t length = strlen(abouts[i].words);
+        const char *at;
+        if (text->about[i] == NULL &&
+            (at = words_of_function(text, line, abouts[i].function)) != NULL &&
+            strncmp(at, abouts[i].words, length) == 0)
+            text->about[i] = mem_strdup(at + length);
     }
 }
 
-/* "Authenticated to HOST ([ADDRESS]:PORT) using "publickey"." */
+/* "Authenticated to HOST ([ADDRESS]:PORT) using "publickey"." (A banner comes before it: the last
+ * one counts.) */
 static void take_login(struct master_stderr *text, const char *line)
 {
     const char *method = strstr(line, " using \"");
-    char *name;
 
-    if (strncmp(line, "Authenticated to ", 17) != 0 || text->logged_in)
+    if (strncmp(line, "Authenticated to ", 17) != 0)
         return;
     text->logged_in = true;
+    free(text->about[ABOUT_LOGIN]);
+    text->about[ABOUT_LOGIN] = NULL;
     if (method == NULL)
         return;
     method += strlen(" using \"");
-    name = mem_strndup(method, strcspn(method, "\""));
-    add_about(text, "login", name);
-    free(name);
+    text->about[ABOUT_LOGIN] = mem_strndup(method, strcspn(method, "\""));
+}
+
+/* (What does not fit into a line is cut off: then the target is not known.) */
+static void take_refusal(struct master_stderr *text, const char *line, bool whole)
+{
+    const char *words = whole ? words_of_function(text, line, OPENING) : NULL;
+
+    if (words != NULL)
+        master_refusals_asked(&text->refusals, words);
+    else
+        master_refusals_failed(&text->refusals, line);
 }
 
 static void keep_line(struct master_stderr *text, const char *line)
@@ -112,6 +142,7 @@ static bool is_idle_line(const char *line)
 
 static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *told, void *arg)
 {
+    bool whole = text->length < MASTER_STDERR_LINE_MAX;
     char *line;
 
     while (text->length > 0 && text->line[text->length - 1] == '\r')
@@ -119,7 +150,9 @@ static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *t
     text->line[text->length] = '\0';
     text->length = 0;
     line = text_visible(text->line);
-    if (!text->logged_in)
+    if (text->logged_in)
+        take_refusal(text, line, whole);
+    else
         take_about(text, line);
     take_login(text, line);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -159,10 +192,37 @@ char *master_stderr_why(const struct master_stderr *text)
     return why;
 }
 
+char *master_stderr_about(const struct master_stderr *text)
+{
+    struct buffer all = {0};
+    char *about;
+
+    for (size_t i = 0; i < MASTER_ABOUTS; i++) {
+        if (text->about[i] == NULL)
+            continue;
+        buffer_append(&all, abouts[i].name, strlen(abouts[i].name));
+        buffer_append(&all, " ", 1);
+        buffer_append(&all, text->about[i], strlen(text->about[i]));
+        buffer_append(&all, "\n", 1);
+    }
+    about = mem_strndup((const char *)buffer_data(&all), buffer_length(&all));
+    buffer_clear(&all);
+    return about;
+}
+
+void master_stderr_begin(struct master_stderr *text, pid_t process, bool logged_in)
+{
+    master_stderr_clear(text);
+    text->process = process;
+    text->logged_in = logged_in;
+}
+
 void master_stderr_clear(struct master_stderr *text)
 {
     for (size_t i = 0; i < MASTER_STDERR_LINES; i++)
         free(text->last[i]);
-    buffer_clear(&text->about);
+    for (size_t i = 0; i < MASTER_ABOUTS; i++)
+        free(text->about[i]);
+    master_refusals_clear(&text->refusals);
     *text = (struct master_stderr){0};
 }

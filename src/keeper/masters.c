@@ -187,20 +187,20 @@ static void arm_master_patience(struct keeper_master *m)
 
 static void master_is_up(struct keeper_master *m, int fd)
 {
-    char *about;
+    char *about, *said;
 
+    read_errors(m); /* (all that it has printed before it listens) */
     master_keep_answers(m);
-    buffer_append(&m->stderr_text.about, "", 1);
-    about = mem_printf("%s%s", (const char *)buffer_data(&m->stderr_text.about),
-                       m->asked_anew ? "asked yes\n" : "");
+    said = master_stderr_about(&m->stderr_text);
+    about = mem_printf("%s%s", said, m->asked_anew ? "asked yes\n" : "");
+    free(said);
     m->up = true;
     deadline_cancel(&m->patience);
     master_questions_end(m);
     config_unref(m->config);
     m->config = NULL;
     m->upstream = NULL;
-    master_stderr_clear(&m->stderr_text);
-    m->stderr_text.logged_in = true;
+    master_stderr_begin(&m->stderr_text, proxy_command_process(m->process), true);
     log_debug("%s: logged in (process %d)", m->name, (int)proxy_command_process(m->process));
     m->events->up(m->arg, m->number, about, fd);
     free(about);
@@ -264,6 +264,7 @@ bool master_watch(struct keeper_master *m, pid_t pid, int errors)
     struct keeper *k = m->masters->keeper;
 
     m->process = proxy_command_adopt(k->commands, pid, on_master_exited, m);
+    master_stderr_begin(&m->stderr_text, pid, m->up);
     if (m->process == NULL) {
         close(errors);
         return false;
@@ -363,16 +364,41 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     return NULL;
 }
 
-int master_reach(const struct keeper_masters *all, const struct gateway_child *child,
-                 uint32_t number)
+/* NULL: there is none that is up. */
+static struct keeper_master *master_find(const struct keeper_masters *all,
+                                         const struct gateway_child *child, uint32_t number)
 {
-    const struct keeper_master *m;
+    struct keeper_master *m;
 
     LIST_FOREACH (m, &all->all, link)
         if (m->number == number && m->child == child && m->up)
-            return unix_connect(m->socket, DESCRIPTOR_GATEWAY);
+            return m;
+    return NULL;
+}
+
+int master_reach(const struct keeper_masters *all, const struct gateway_child *child,
+                 uint32_t number)
+{
+    const struct keeper_master *m = master_find(all, child, number);
+
+    if (m != NULL)
+        return unix_connect(m->socket, DESCRIPTOR_GATEWAY);
     errno = ENOENT;
     return -1;
+}
+
+/* (ssh has one thread, and prints the reason before it answers the gateway: what the gateway asks
+ * for is in the socket by now.) */
+const struct master_refusal *master_refused(struct keeper_masters *all,
+                                            const struct gateway_child *child, uint32_t number,
+                                            const char *host, uint32_t port)
+{
+    struct keeper_master *m = master_find(all, child, number);
+
+    if (m == NULL)
+        return NULL;
+    take_errors(m);
+    return master_refusals_find(&m->stderr_text.refusals, host, port);
 }
 
 /* All of them. */

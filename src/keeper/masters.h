@@ -17,6 +17,7 @@ struct gateway_child;
 struct keeper;
 struct keeper_masters;
 struct keeper_master;
+struct master_refusal;
 
 /* What happens to a master. None is called from inside the functions below. */
 struct master_events {
@@ -60,6 +61,13 @@ void master_leave(struct keeper_master *master);
  */
 int master_reach(const struct keeper_masters *masters, const struct gateway_child *child,
                  uint32_t number);
+
+/* Why the server has refused the last open of that target over a master of that gateway's, as far
+ * as the master has printed it by now: the host or path and the port of a NEW_STDIO_FWD
+ * (wire/mux.h). NULL: that is not known. Valid until the next call. */
+const struct master_refusal *master_refused(struct keeper_masters *masters,
+                                            const struct gateway_child *child, uint32_t number,
+                                            const char *host, uint32_t port);
 
 /* The gateway has ended: so do its masters. */
 void masters_end_of(struct keeper_masters *masters, const struct gateway_child *child);

@@ -84,7 +84,7 @@ bool master_restore(struct keeper_masters *all, struct gateway_child *child,
     }
     *request = (uint32_t)numbers[0];
     *master = master_new(all, child, (uint32_t)numbers[1], name);
-    (*master)->up = (*master)->stderr_text.logged_in = true;
+    (*master)->up = true;
     if (numbers[3] != INT_MAX)
         fcntl((int)numbers[3], F_SETFD, FD_CLOEXEC);
     if (!master_watch(*master, (pid_t)numbers[2], (int)numbers[3])) {

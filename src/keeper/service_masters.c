@@ -2,6 +2,7 @@
 #include "keeper/service_parts.h"
 
 #include "base/mem.h"
+#include "keeper/master_refusals.h"
 #include "keeper/masters.h"
 
 #include <errno.h>
@@ -98,6 +99,20 @@ void service_reach_master(struct service_line *line, const struct service_messag
     else
         service_answer_text(line, SERVICE_FAILED,
                             (const uint32_t[]){message->numbers[0], (uint32_t)errno}, NULL, -1);
+}
+
+void service_answer_cause(struct service_line *line, const struct service_message *message)
+{
+    char *target = mem_strndup((const char *)message->texts[0].bytes, message->texts[0].length);
+    const struct master_refusal *refusal =
+        master_refused(line->child->keeper->masters, line->child, message->numbers[1], target,
+                       message->numbers[2]);
+
+    service_answer_text(
+        line, SERVICE_CAUSE,
+        (const uint32_t[]){message->numbers[0], refusal != NULL ? refusal->reason : 0},
+        refusal != NULL ? refusal->words : "", -1);
+    free(target);
 }
 
 void service_line_adopt_master(struct gateway_child *child, uint32_t number,

@@ -312,6 +312,7 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_COMMAND: begin_command(line, message); return true;
     case SERVICE_START_MASTER: service_begin_master(line, message, fd); return true;
     case SERVICE_REACH_MASTER: service_reach_master(line, message); return true;
+    case SERVICE_ASK_CAUSE: service_answer_cause(line, message); return true;
     case SERVICE_FORGET: line_forget(line, message->numbers[0], false); return true;
     case SERVICE_LEAVE: line_forget(line, message->numbers[0], true); return true;
     case SERVICE_VERDICT:
@@ -325,6 +326,7 @@ static bool take_service_request(struct service_line *line, const struct service
     case SERVICE_MASTER_ASKS:
     case SERVICE_MASTER_UP:
     case SERVICE_MASTER_ENDED:
+    case SERVICE_CAUSE:
     case SERVICE_KINDS: break;
     }
     return false;

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A file is read up to this size, in bytes, by all who read one. */
+#define USERS_FILE_MAX ((size_t)16 << 20)
+
 struct users; /* immutable once built; opaque; may be read from any thread */
 
 /* Takes what is wrong with a line. */

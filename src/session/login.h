@@ -120,8 +120,19 @@ typedef void session_reached_fn(void *arg, int fd, int error);
  * callee's; -1: there is none, for `error` (errno(3)). */
 typedef void session_bound_fn(void *arg, int fd, const char *path, int error);
 
-/* How a session gets further connections to the master that it joined, and sockets that the master
- * can connect to: the process that it runs in may not be allowed to connect and to bind. */
+/* What was to be opened when the server refused. */
+struct refused_target {
+    const char *host; /* or the path of a unix socket */
+    uint32_t port;    /* then MUX_PORT_UNIX (wire/mux.h) */
+};
+
+/* Why it did: the code of RFC 4254 section 5.1, and the server's words (valid during the call); 0:
+ * that is not known. */
+typedef void session_caused_fn(void *arg, uint32_t reason, const char *words);
+
+/* What a session that goes over an ssh(1) has others do: connections to that master, and sockets
+ * that the master can connect to, since the process that it runs in may not be allowed to connect
+ * and to bind; and what the master prints, which is another process's to read. */
 struct session_way {
     /* Asks for one for `owner`; `reached` is called once, never inside the call. */
     struct session_reach *(*reach)(void *owner, session_reached_fn *reached, void *arg);
@@ -129,7 +140,11 @@ struct session_way {
      * called once, never inside the call. */
     struct session_reach *(*bind)(void *owner, const char *forward, session_bound_fn *bound,
                                   void *arg);
-    /* `reached` or `bound` will not be called. NULL is fine. */
+    /* Asks why the server has refused the last open of that target (copied) over the session's
+     * master; `caused` is called once, never inside the call. */
+    struct session_reach *(*cause)(void *owner, const struct refused_target *target,
+                                   session_caused_fn *caused, void *arg);
+    /* `reached`, `bound` or `caused` will not be called. NULL is fine. */
     void (*forget)(struct session_reach *reach);
 };
 

@@ -16,6 +16,12 @@
 
 #define INPUT_SIZE (128 * 1024)
 
+/* What may stand before the version (RFC 4253 section 4.2): ssh(1) takes 8,192 bytes a line, libssh
+ * 255. */
+#define LINE_MAX_BYTES 8192
+#define FOLDED_BYTES 128
+static const char version_start[] = "SSH-";
+
 /* A packet's padding is shorter than this, and a key is not. */
 #define PADDING_SIZE 32
 #define RANDOM_SIZE 1024
@@ -46,6 +52,9 @@ static _Thread_local struct {
     struct transport_watcher by;
     size_t greeted;
     char greeting[TRANSPORT_GREETING_MAX];
+    bool is_past_version; /* or it is about to come */
+    size_t column;        /* of the line that is being received */
+    size_t alike;         /* how many bytes at its start are those of a version */
 } watched;
 
 static void make_key(void)
@@ -77,6 +86,8 @@ void transport_watch(int fd, const struct transport_watcher *watcher)
     watched.received = watched.polled = false;
     watched.greeted = 0;
     watched.greeting[0] = '\0';
+    watched.is_past_version = false;
+    watched.column = watched.alike = 0;
 }
 
 const char *transport_greeting(void)
@@ -91,6 +102,32 @@ static void keep_greeting(const char *bytes, ssize_t count)
         if (bytes[i] != '\0')
             watched.greeting[watched.greeted++] = bytes[i];
     watched.greeting[watched.greeted] = '\0';
+}
+
+/* Takes a byte of a line, from its first one on; returns what libssh is to see in its place. */
+static char fold_byte(char byte)
+{
+    size_t column = watched.column++;
+
+    if (byte == '\n') {
+        watched.column = watched.alike = 0;
+        return byte;
+    }
+    if (column == watched.alike && byte == version_start[column]) {
+        watched.alike++;
+        watched.is_past_version = watched.alike == sizeof(version_start) - 1;
+    }
+    if (column < FOLDED_BYTES || column >= LINE_MAX_BYTES)
+        return byte;
+    return column % FOLDED_BYTES == 0 ? '\n' : ' ';
+}
+
+/* Makes short lines of a long one before the version, none of which looks like a version: libssh
+ * refuses it, and ssh(1) does not. */
+static void fold_lines(char *bytes, ssize_t count)
+{
+    for (ssize_t i = 0; i < count && !watched.is_past_version; i++)
+        bytes[i] = fold_byte(bytes[i]);
 }
 
 bool transport_is_called(void)
@@ -193,6 +230,7 @@ static ssize_t recv_watched(int fd, void *buffer, size_t size, int flags)
     keep_greeting(buffer, got);
     if (got > 0 && watched.by.received != NULL)
         watched.by.received(watched.by.arg, buffer, (size_t)got);
+    fold_lines(buffer, got);
     return got;
 }
 

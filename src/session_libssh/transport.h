@@ -34,7 +34,9 @@ struct transport_watcher {
 
 /* Watches what this thread's libssh calls are made of while it logs in on `fd`, and nothing is
  * entered. While that is watched a wait for a socket that libssh has closed itself, as it does when
- * the server disconnects, fails at once: libssh would wait until its time is up. */
+ * the server disconnects, fails at once: libssh would wait until its time is up. A line before the
+ * server's version may be longer than libssh takes: what goes beyond comes to libssh as blank
+ * lines. */
 void transport_watch(int fd, const struct transport_watcher *watcher);
 
 /* What the server said first, while that was watched: a string without the NULs that came. Where

@@ -6,7 +6,8 @@
  * its client.
  *
  * Each channel is a NEW_STDIO_FWD, as of `ssh -W` over a master. What that cannot do this engine
- * does not offer: shells, and reasons for a refused open that are more than a sentence. A remote
+ * does not offer: shells. Why the server has refused an open is not in its answer: of a master of
+ * its own the keeper knows it by what the master prints, of a joined one nobody does. A remote
  * forward is an OPEN_FWD whose target is a unix socket of ours, where the master brings each
  * connection: so it is not known from where at the server it has come, and the server is never told
  * no, but by the connection's end. The ssh has remote forwards on unix sockets, which libssh has

@@ -2,12 +2,19 @@
  * once the server has opened the channel, or has refused it. */
 #include "session_openssh/parts.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "io/socket_calls.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* How long the keeper may take to say why an open was refused. */
+#define CAUSE_MS 2000
+
+/* What a master says whatever the reason is (mux_stdio_confirm of ssh's mux.c). */
+#define REFUSED_BY_SERVER "Session open refused by peer"
 
 /* RFC 4254 section 5.1. */
 #define SSH_OPEN_ADMINISTRATIVELY_PROHIBITED 1
@@ -23,6 +30,7 @@ enum open_state {
     OPEN_CONNECTING, /* a connection to the master's socket is waited for */
     OPEN_ASKED,
     OPEN_DOUBTFUL, /* its connection has ended: the master is asked whether it lives */
+    OPEN_REFUSED,  /* the keeper is asked why */
     OPEN_FAILING,  /* the caller is told, in a moment */
 };
 
@@ -40,8 +48,10 @@ struct master_open {
     int in[2]; /* pairs: ours, the master's; -1: given away, or closed */
     int out[2];
     struct master_call *call;
-    uint32_t check;            /* of OPEN_DOUBTFUL */
-    struct master_reach reach; /* of OPEN_CONNECTING */
+    uint32_t check;              /* of OPEN_DOUBTFUL */
+    struct master_reach reach;   /* of OPEN_CONNECTING */
+    struct session_reach *cause; /* of OPEN_REFUSED */
+    struct deadline patience;    /* with the keeper */
     struct later failing;
     struct open_failure failure;
 };
@@ -64,6 +74,8 @@ static void open_free(struct master_open *o)
     o->session->cancelled_opens -= o->cancelled;
     reach_cancel(&o->reach);
     later_cancel(o->session->loop, &o->failing);
+    o->session->options.way->forget(o->cause);
+    deadline_cancel(&o->patience);
     call_end(o->call);
     for (int i = 0; i < 2; i++) {
         close_end(&o->in[i]);
@@ -108,6 +120,50 @@ static void open_refused(struct master_open *o, uint32_t reason, struct span wor
     free(text);
 }
 
+static void open_fail_unexplained(struct master_open *o)
+{
+    open_fail(o,
+              &(struct open_failure){.reason = SSH_OPEN_CONNECT_FAILED, .text = REFUSED_BY_SERVER});
+}
+
+/* (A session_caused_fn.) */
+static void open_explained(void *arg, uint32_t reason, const char *words)
+{
+    struct master_open *o = arg;
+
+    o->cause = NULL;
+    if (reason == 0) {
+        open_fail_unexplained(o);
+        return;
+    }
+    log_debug("%s: open of %s refused: reason %u: %s", o->session->name, o->host, reason, words);
+    open_fail(o, &(struct open_failure){.reason = reason, .text = words});
+}
+
+static void open_on_patience(struct deadline *patience)
+{
+    open_fail_unexplained(container_of(patience, struct master_open, patience));
+}
+
+/* The reason is among what the master has printed, which is the keeper's, unless a person started
+ * the master. */
+static void open_was_refused(struct master_open *o, struct span words)
+{
+    struct master_session *s = o->session;
+
+    if (!s->own || o->cancelled || words.length != strlen(REFUSED_BY_SERVER) ||
+        memcmp(words.bytes, REFUSED_BY_SERVER, words.length) != 0) {
+        open_refused(o, SSH_OPEN_CONNECT_FAILED, words);
+        return;
+    }
+    o->state = OPEN_REFUSED;
+    call_end(o->call);
+    o->call = NULL;
+    o->cause = s->options.way->cause(s->options.arg, &(struct refused_target){o->host, o->port},
+                                     open_explained, o);
+    deadline_arm(s->loop, &o->patience, CAUSE_MS, open_on_patience);
+}
+
 static void open_succeeded(struct master_open *o)
 {
     struct endpoint *channel = NULL;
@@ -143,7 +199,7 @@ static void open_answered(void *arg, const struct mux_answer *answer)
     else if (answer->type == MUX_PERMISSION_DENIED)
         open_refused(o, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, answer->text);
     else if (answer->type == MUX_FAILURE)
-        open_refused(o, SSH_OPEN_CONNECT_FAILED, answer->text);
+        open_was_refused(o, answer->text);
     else
         open_fail(o, &(struct open_failure){.reason = SSH_OPEN_CONNECT_FAILED,
                                             .text = "the master's answer is not understood"});
@@ -252,9 +308,9 @@ static struct master_open *oldest_cancelled(const struct master_session *session
     return oldest;
 }
 
-/* (Both pairs end here, and the master takes no notice before the channel is open. Seen with
- * OpenSSH 9.2 and 10.0: a master whose client closes the connection as well lives, too, and closes
- * what it has for it when the server answers, whatever that says.) */
+/* (The master reads nothing from a connection whose request it has not answered (mux_pause of ssh's
+ * mux.c), so that it does not see the end of the connection before. When the server answers it
+ * closes all that it has for it, whatever the answer is: seen with OpenSSH 9.2 and 10.0.) */
 void master_open_cancel(struct session_open *open)
 {
     struct master_open *o = master_open_of(open);
@@ -262,7 +318,7 @@ void master_open_cancel(struct session_open *open)
 
     o->cancelled = true;
     s->cancelled_opens++;
-    if (o->state == OPEN_CONNECTING || o->state == OPEN_FAILING) {
+    if (o->state == OPEN_CONNECTING || o->state == OPEN_REFUSED || o->state == OPEN_FAILING) {
         open_free(o);
         return;
     }
@@ -298,10 +354,12 @@ void master_opens_end(struct master_session *session, const char *why)
     struct master_open *o;
 
     while ((o = LIST_FIRST(&session->opens)) != NULL)
-        if (why != NULL)
-            open_fail(o, &failure);
-        else
+        if (why == NULL)
             open_free(o);
+        else if (o->state == OPEN_REFUSED)
+            open_fail_unexplained(o);
+        else
+            open_fail(o, &failure);
 }
 
 void master_opens_state(const struct master_session *session, struct session_state *state)
@@ -314,7 +372,8 @@ void master_opens_state(const struct master_session *session, struct session_sta
     LIST_FOREACH (o, &session->opens, link) {
         state->channels++;
         state->abandoned += o->cancelled;
-        oldest = o; /* (new ones come first) */
+        if (o->state != OPEN_REFUSED) /* (the server has answered) */
+            oldest = o;               /* (new ones come first) */
     }
     if (oldest == NULL)
         return;

@@ -110,7 +110,7 @@ int passwd_set(const char *file, const char *user)
     char *hash = hash_of_answer(user);
     if (!hash)
         return EXIT_FAILURE;
-    char *error = replace_file_begin(file, &replace);
+    char *error = replace_file_begin(file, USERS_FILE_MAX, &replace);
     if (!error) {
         char *text = users_text_with(replace.text, user, hash, &known);
         error = replace_file_write(&replace, text);

@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MOST (8u << 20)
-
 static char *wrong_with(const char *path)
 {
     return mem_printf("%s: %s", path, strerror(errno));
@@ -35,7 +33,7 @@ static char *directory_of(const char *path)
 static char *read_old(struct replace_file *replace)
 {
     struct buffer bytes = {0};
-    const char *wrong = file_read(replace->path, FILE_MOST, FILE_REGULAR, &bytes);
+    const char *wrong = file_read(replace->path, replace->most, FILE_REGULAR, &bytes);
     char *error = NULL;
 
     replace->there = !wrong;
@@ -49,12 +47,13 @@ static char *read_old(struct replace_file *replace)
     return error;
 }
 
-char *replace_file_begin(const char *file, struct replace_file *replace)
+char *replace_file_begin(const char *file, size_t most, struct replace_file *replace)
 {
     char *real = realpath(file, NULL);
     char *error = NULL;
 
-    *replace = (struct replace_file){.path = real ? real : mem_strdup(file), .directory = -1};
+    *replace = (struct replace_file){
+        .path = real ? real : mem_strdup(file), .directory = -1, .most = most};
     char *directory = directory_of(replace->path);
     replace->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (replace->directory < 0 || flock(replace->directory, LOCK_EX) != 0)
@@ -92,9 +91,14 @@ static int write_new(const struct replace_file *replace, int fd, const char *tex
 
 char *replace_file_write(const struct replace_file *replace, const char *text)
 {
-    char *path = mem_printf("%s.XXXXXX", replace->path);
-    char *error = NULL;
-    int fd = mkostemp(path, O_CLOEXEC);
+    char *path, *error = NULL;
+    int fd;
+
+    if (strlen(text) > replace->most)
+        return mem_printf("%s: it would have more than %zu MiB, which nothing reads", replace->path,
+                          replace->most >> 20);
+    path = mem_printf("%s.XXXXXX", replace->path);
+    fd = mkostemp(path, O_CLOEXEC);
 
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of write(2) */
 

@@ -10,7 +10,8 @@
 struct session_reach {
     struct service_request *request;
     session_reached_fn *reached; /* or */
-    session_bound_fn *bound;
+    session_bound_fn *bound;     /* or */
+    session_caused_fn *caused;
     void *arg;
 };
 
@@ -61,6 +62,33 @@ struct session_reach *session_reach_bind(struct service *service, const char *fo
     reach->request =
         service_ask(service, &(struct service_question){.kind = SERVICE_LISTEN, .texts = {forward}},
                     on_session_bound, reach);
+    return reach;
+}
+
+static void on_cause(void *arg, const struct service_answer *answer)
+{
+    const struct session_reach reach = *(struct session_reach *)arg;
+    uint32_t reason = answer->kind == SERVICE_CAUSE ? answer->numbers[0] : 0;
+    char *words = mem_strndup((const char *)answer->text.bytes, answer->text.length);
+
+    free(arg);
+    reach.caused(reach.arg, reason, words);
+    free(words);
+}
+
+struct session_reach *session_reach_cause(struct service *service, uint32_t master,
+                                          const struct refused_target *target,
+                                          session_caused_fn *caused, void *arg)
+{
+    struct session_reach *reach = mem_zalloc(sizeof(*reach));
+
+    reach->caused = caused;
+    reach->arg = arg;
+    reach->request = service_ask(service,
+                                 &(struct service_question){.kind = SERVICE_ASK_CAUSE,
+                                                            .numbers = {master, target->port},
+                                                            .texts = {target->host}},
+                                 on_cause, reach);
     return reach;
 }
 

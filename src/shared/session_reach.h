@@ -1,6 +1,6 @@
 /* What a session that goes through an ssh(1) (session_openssh/) asks the keeper for, as a locked
- * process may not make it: further connections to that master, and the sockets of remote forwards.
- * For a session_way (session/login.h). */
+ * process may not make it: further connections to that master, and the sockets of remote forwards;
+ * and what that master has printed. For a session_way (session/login.h). */
 #ifndef ADIT_SHARED_SESSION_REACH_H
 #define ADIT_SHARED_SESSION_REACH_H
 
@@ -16,6 +16,11 @@ struct session_reach *session_reach_master(struct service *service, const char *
 /* Likewise for the socket of a forward of the configuration. */
 struct session_reach *session_reach_bind(struct service *service, const char *forward,
                                          session_bound_fn *bound, void *arg);
+
+/* Likewise why the server has refused the last open of that target, over that master. */
+struct session_reach *session_reach_cause(struct service *service, uint32_t master,
+                                          const struct refused_target *target,
+                                          session_caused_fn *caused, void *arg);
 
 /* Nothing will be called. NULL is fine. */
 void session_reach_forget(struct session_reach *reach);

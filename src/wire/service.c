@@ -30,6 +30,8 @@ static const struct {
     [SERVICE_MASTER_ASKS] = {{.numbers = 2}, false},
     [SERVICE_MASTER_UP] = {{.numbers = 2, .texts = 1}, true},
     [SERVICE_MASTER_ENDED] = {{.numbers = 2, .texts = 1}, false},
+    [SERVICE_ASK_CAUSE] = {{.from_gateway = true, .numbers = 3, .texts = 1}, false},
+    [SERVICE_CAUSE] = {{.numbers = 2, .texts = 1}, false},
 };
 
 bool service_message_parse(struct span packet, bool has_descriptor, bool from_gateway,

@@ -57,6 +57,12 @@ enum service_kind {
     SERVICE_MASTER_UP,    /* numbers: the request, the master's; text: what ssh has said of the
                              connection (session/login.h); the descriptor is a connection to it */
     SERVICE_MASTER_ENDED, /* numbers: the request, enum service_master_end; text: why */
+    /* From the gateway, and the answer: */
+    SERVICE_ASK_CAUSE, /* why the server has refused an open; numbers: the request, the master's,
+                          the port as in the request to the master (wire/mux.h); text: the host or
+                          the path */
+    SERVICE_CAUSE,     /* numbers: the request, the reason (RFC 4254 section 5.1), 0: it is not
+                          known; text: the server's words */
     SERVICE_KINDS
 };
 

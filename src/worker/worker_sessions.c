@@ -179,8 +179,18 @@ static struct session_reach *bind_for_forward(void *owner, const char *forward,
     return session_reach_bind(ws->worker->service, forward, bound, arg);
 }
 
-static const struct session_way session_way = {
-    .reach = reach_for_session, .bind = bind_for_forward, .forget = session_reach_forget};
+static struct session_reach *cause_for_session(void *owner, const struct refused_target *target,
+                                               session_caused_fn *caused, void *arg)
+{
+    const struct worker_session *ws = owner;
+
+    return session_reach_cause(ws->worker->service, ws->master, target, caused, arg);
+}
+
+static const struct session_way session_way = {.reach = reach_for_session,
+                                               .bind = bind_for_forward,
+                                               .cause = cause_for_session,
+                                               .forget = session_reach_forget};
 
 struct session_message {
     struct message message;

@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -B
 """What a server tells a person at the login, beside ssh(1): banners of every size, none, with
-control characters, and with little said (-q); why PAM refuses an account."""
+control characters, and with little said (-q); lines before the version; why PAM refuses an
+account."""
 
 import os
 import re
@@ -8,8 +9,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from adit_test import equal, holds, scratch, tap, true
+from adit_test import ANY, equal, holds, scratch, tap, true
 from adit_test.as_ssh import Silence, side_by_side
+from adit_test.keys import known_hosts_lines
+from adit_test.link import Link
 from adit_test.sshd import Sshd
 
 NO_AGENT = "IdentityAgent=none"
@@ -77,9 +80,36 @@ def accounts(silence):
         true(adit.seconds < 10, f"it took {adit.seconds:.1f} s")
 
 
+class Preface(Link):
+    """A way to an Sshd by which these bytes come before what the server says."""
+
+    def __init__(self, sshd, text):
+        self.text = text
+        super().__init__(sshd, down_gather=1)
+
+    def _down_gathered(self, source, sink):
+        sink.sendall(self.text)
+        self._plain(source, sink)
+
+
+def prefaces(silence):
+    table = {
+        "a line": b"Authorized use only.\r\n", "a thousand lines": b"Mind the gap.\r\n" * 1000,
+        "a line of 1500 bytes": b"x" * 1500 + b"\r\n", "a line of 8000 bytes": b"x" * 8000 + b"\n",
+        "several long lines": (b"SSH " * 100 + b"\r\n\r\n") * 3,
+    }
+    with Sshd() as sshd:
+        for name, text in table.items():
+            with tap.case(f"{name} before the version"), Preface(sshd, text) as way:
+                known = scratch("known_hosts", known_hosts_lines(sshd.host_key, (ANY, way.port)))
+                adit, _ = side_by_side(sshd, silence, NO_AGENT, f"UserKnownHostsFile={known}",
+                                       words=("-p", str(way.port)))
+                true(adit.came, f"a login ({adit.said[:200]!r})")
+
+
 def main():
     silence = Silence()
-    for part in (sizes, control_characters, accounts):
+    for part in (sizes, control_characters, prefaces, accounts):
         part(silence)
 
 

@@ -108,6 +108,8 @@ def failures(hosts, origin):
     rows = (("nobody listens", f"-D {port} absent", "Connection refused"),
             ("no such host", f"-D {port} nowhere.invalid",
              "Could not resolve hostname nowhere.invalid: Name or service not known"),
+            ("a command in a host's place", f"-D {port} status",
+             r"Could not resolve hostname status: .* \(did you mean adit -O status\?\)"),
             ("nobody listens behind the bastion", f"-J host -D {port} absent",
              "host could not reach it: .*refused"),
             ("an unknown host key", f"-o UserKnownHostsFile=/dev/null -D {port} host", "Host key"))
@@ -187,6 +189,30 @@ def signals(hosts, origin):
             equal(process.wait(patience(30)), 255, "the status")
 
 
+def without_streams(sshd):
+    """Started with closed standard streams, as by some supervisors."""
+    seen = scratch("seen")
+    way = scratch("way", f"#!/bin/sh\nreadlink /proc/$$/fd/2 >{seen}\nexec ncat {ANY} {sshd.port}\n",
+                  0o755)
+    asker = scratch("asker", f"#!/bin/sh\nreadlink /proc/$$/fd/2 >{seen}\nexit 1\n", 0o755)
+    known = f"-o UserKnownHostsFile={sshd.known_hosts} -p {sshd.port}"
+    table = {
+        "a ProxyCommand": f"-o ProxyCommand={way} -o StrictHostKeyChecking=yes {known}",
+        "SSH_ASKPASS": f"-o StrictHostKeyChecking=ask -o UserKnownHostsFile={seen} -p {sshd.port}",
+    }
+    for name, words in table.items():
+        for closed in ("2>&-", "<&- 2>&-", "<&- >&- 2>&-"):
+            with tap.case(f"{name} of an adit that is started with {closed} has a standard error"):
+                if os.path.exists(seen):
+                    os.unlink(seen)
+                arguments, _ = parse(f"ssh {words} -W {ANY}:9 {ANY}")
+                subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *arguments], check=False,
+                               env=environment(SSH_ASKPASS=asker, SSH_ASKPASS_REQUIRE="force"),
+                               cwd=workdir(), stdin=subprocess.DEVNULL, timeout=patience(60))
+                with open(seen, encoding="utf-8") as link:
+                    equal(link.read(), "/dev/null\n", "where it leads")
+
+
 def tunnel_listens(port):
     try:
         socket.create_connection((ANY, port), timeout=patience(30)).close()
@@ -209,6 +235,7 @@ def main():
         failures(hosts, origin)
         taken_ports(hosts, origin)
         signals(hosts, origin)
+        without_streams(sshd)
 
 
 tap.run(main)

@@ -92,7 +92,7 @@ def carried(sshd):
             equal(os.stat(folder).st_mode & 0o777, 0o700, "the folder's mode")
             equal(len(sshd.sessions()), 1, "sessions at the server")
     with tap.case("ssh and its folder are gone with adit"):
-        false(lives(ssh), "the process")
+        wait_until(lambda: not lives(ssh), "the process has ended")
         false(os.path.exists(folder), "the folder")
 
 

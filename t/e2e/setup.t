@@ -134,6 +134,19 @@ def wrong_passwords():
         holds("has a NUL byte: it is no file of text", done.stderr, "the message for another file")
         left = [name for name in sorted(os.listdir(workdir_of(file))) if name not in beside]
         equal([name for name in left if not name.endswith("users")], [], "what is beside it")
+    with tap.case("--passwd takes a file as large as a gateway does, and makes none that is larger"):
+        comment = "#" * ((1 << 20) - 1) + "\n"
+        large = scratch("users", comment * 15, 0o600)
+        equal(passwd(large, "alice", "x\n").returncode, 0, "the exit status for 15 MiB")
+        text = scratch("large.ini", f"[upstream a]\nhost = h\n[listen b]\naddress = 127.0.0.1:1\n"
+                                    f"auth = password\nusers = {large}\n")
+        equal(run_adit("--config", text, "--check").returncode, 0, "the exit status of --check")
+        for size, says in ((16, "would have more than 16 MiB"), (17, "larger than 16 MiB")):
+            whole = scratch("users", comment * size, 0o600)
+            done = passwd(whole, "alice", "x\n")
+            equal(done.returncode, 1, f"the exit status for {size} MiB")
+            holds(says, done.stderr, "the message")
+            equal(os.path.getsize(whole), size << 20, "the size")
 
 
 def workdir_of(path):

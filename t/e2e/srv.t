@@ -159,7 +159,7 @@ def none(scene):
             equal(scene.upstream()["hosts"], [], "hosts")
             done = run_adit("-S", scene.control, "-O", "try")
             true(done.returncode != 0, "the exit status of -O try")
-            holds("no target is a host's name and port", done.stdout, "-O try")
+            holds(r'hosts +FAILED +its one target is "\."', done.stdout, "-O try")
             refusal(adit.address, ANY, scene.origin.port)
         with tap.case("it comes again"):
             mark = adit.mark()
@@ -190,11 +190,16 @@ def priorities(scene):
             text = run_adit("-S", scene.control, "-O", "status").stdout
             holds(rf"SRV {SERVICE} +- +- +- +asked again in \d+ s", text, "-O status, a table")
             holds(r"a\.test:2222 +10 +3 +3 +up", text, "-O status, a host")
-        with tap.case("-O try tries the first of them"):
-            done = run_adit("-S", scene.control, "-O", "try")
-            equal(done.returncode, 0, "the exit status")
-            holds("3 by SRV records", done.stdout, "the hosts")
-            holds("a.test", done.stdout, "the host")
+        with tap.case("-O try tries each of them, in the order of use"):
+            scene.servers["b.test"].stop()
+            done = run_adit("-S", scene.control, "-O", "try", "--json")
+            scene.servers["b.test"].start()
+            equal(done.returncode, 1, "the exit status, as one is down")
+            equal([(host["host"], host["ok"], host["steps"][0].get("seen"))
+                   for host in json.loads(done.stdout)["tries"]],
+                  [("a.test:2222", True, "1 of 3 by SRV records (priority 10, weight 3)"),
+                   ("b.test:2222", False, "2 of 3 by SRV records (priority 10, weight 1)"),
+                   ("c.test:2222", True, "3 of 3 by SRV records (priority 20, weight 1)")], "each")
 
 
 def fails_over(scene):

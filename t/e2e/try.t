@@ -16,7 +16,7 @@ from adit_test import (ANY, Adit, config, equal, false, fingerprint, free_port, 
                        patience, sanitized, scratch, tap, true, upstream)
 from adit_test.as_ssh import Silence
 from adit_test.control import ask, asked
-from adit_test.gateway import binary, environment, run_adit
+from adit_test.gateway import binary, environment, run_adit, section
 from adit_test.keys import known_hosts_lines, public
 from adit_test.network import isolate
 from adit_test.origins import Origin, echo
@@ -279,6 +279,31 @@ def orders_at_once(sshd):
             equal(first.wait(), 0, "the exit status")
 
 
+def given_up(sshd):
+    """Ctrl-C of -O try: the gateway's dial ends, too."""
+    path = scratch("control-given-up")
+    with silent() as listener:
+        text = config(sshd, section("upstream silent", {
+            "host": ANY, "port": listener.getsockname()[1], "connect_timeout": "300s",
+            "required": "no"}), gate={"control": path})
+        with Adit(text, name="adit with a silent upstream") as adit:
+            listener.accept()[0].detach()  # (the pool's own dial)
+            for number in (signal.SIGINT, signal.SIGKILL):
+                with tap.case(f"-O try is ended by {number.name}: so is its dial, and another can "
+                              "be asked for"):
+                    trial = Process("-O try", [binary(), "-S", path, "-O", "try", "silent"],
+                                    env=environment())
+                    mark = adit.mark()
+                    with listener.accept()[0] as conn:
+                        conn.settimeout(patience(60))
+                        trial.signal(number)
+                        trial.wait()
+                        while conn.recv(4096):
+                            pass
+                    adit.wait_log("control: try: who asked has gone", mark)
+                    equal(ask(path, "try", "office").returncode, 0, "the status of another one")
+
+
 def interrupted(sshd):
     for number in (signal.SIGINT, signal.SIGTERM):
         with tap.case(f"{number.name} ends a trial, which is locked meanwhile, with status 255"), \
@@ -321,6 +346,7 @@ def main():
         several(sshd, closed)
         beside_a_running_one(sshd, closed, origin)
         orders_at_once(sshd)
+        given_up(sshd)
         interrupted(sshd)
         questions(sshd)
 

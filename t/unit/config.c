@@ -332,6 +332,8 @@ static void same_sessions_are_told_by_what_leads_to_them(void **state)
         {"rekey_time = 1h\n", false},
         {"engine = libssh\n", false},
         {"engine = openssh\n", false},
+        {"join_master = /s\n", false},
+        {"master_socket = /s\nrequired = yes\n", true},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

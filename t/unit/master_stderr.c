@@ -63,6 +63,27 @@ static const struct said_case {
     /* A server's banner is no line of ssh's own, and nothing agreed. */
     {"kex: algorithm: none\nServer host key: none\n", "kex: algorithm: none; Server host key: none",
      "", SERVICE_MASTER_LOST, false},
+    {"debug1: kex: algorithm: none\n"
+     "debug1: kex.c:choose_kex():929 (pid=8): kex: algorithm: none\n"
+     "debug1: other.c:choose_kex():929 (pid=7): kex: algorithm: none\n"
+     "debug1: kex.c:choose_kex():929 (pid=7\n"
+     "debug1: kex.c:choose_kex():929 (bin=ssh,\n"
+     "debug1: kex.c:choose_kex():929\n"
+     "debug1: kex.c:choose_kex():929 (pid=7): kex: algorithms: none\n"
+     "debug\n",
+     "debug", "", SERVICE_MASTER_LOST, false},
+    /* Nor is what a server says before its version, or what that version has in it. */
+    {"debug1: kex.c:kex_exchange_identification():1 (pid=7): banner line 0: kex: algorithm: "
+     "none\r\n"
+     "debug1: kex.c:kex_exchange_identification():1 (pid=7): Remote protocol version 2.0, remote "
+     "software version X kex: algorithm: none\r\n",
+     NULL, "server X kex: algorithm: none\n", SERVICE_MASTER_LOST, false},
+    /* A banner that has all of a line of ssh's, even the process: ssh's own was there before. */
+    {"debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: curve25519-sha256\r\n"
+     "Authenticated to h ([127.0.0.1]:22) using \"gssapi-with-mic\".\n"
+     "debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: mlkem768x25519-sha256\n"
+     "Authenticated to h (via proxy) using \"none\".\r\n",
+     NULL, "kex curve25519-sha256\nlogin none\n", SERVICE_MASTER_LOST, true},
     {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
     {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
     {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",
@@ -74,9 +95,10 @@ static void check(const struct said_case *c, size_t step)
     struct master_stderr kept = {0};
     char *why, *about;
 
+    master_stderr_begin(&kept, 7, false);
     take(&kept, c->text, step);
     why = master_stderr_why(&kept);
-    about = mem_strndup((const char *)buffer_data(&kept.about), buffer_length(&kept.about));
+    about = master_stderr_about(&kept);
     assert_int_equal(why == NULL, c->why == NULL);
     if (why != NULL)
         assert_string_equal(why, c->why);
@@ -99,9 +121,10 @@ static void each_text_is_read_whole_and_byte_by_byte(void **state)
 static void what_is_kept_is_bounded(void **state)
 {
     struct master_stderr kept = {0};
-    char *why;
+    char *why, *about;
 
     (void)state;
+    master_stderr_begin(&kept, 7, false);
     for (unsigned i = 0; i < 100000; i++)
         take(&kept, "x", 1);
     take(&kept, "\n", 1);
@@ -110,10 +133,14 @@ static void what_is_kept_is_bounded(void **state)
     free(why);
     told = 0;
     for (unsigned i = 0; i < 10000; i++)
-        take(&kept, "debug1: kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nline\n",
+        take(&kept,
+             "debug1: kex.c:choose_kex():9 (pid=7): kex: algorithm: aaaaaaaaaaaaaaaaaaaaaaaa\n"
+             "Authenticated to h using \"none\".\nline\n",
              SIZE_MAX / 2);
     assert_int_equal(told, 10000);
-    assert_true(buffer_length(&kept.about) <= 2048);
+    about = master_stderr_about(&kept);
+    assert_string_equal(about, "kex aaaaaaaaaaaaaaaaaaaaaaaa\nlogin none\n");
+    free(about);
     why = master_stderr_why(&kept);
     assert_string_equal(why, "line; line; line; line");
     free(why);

@@ -245,7 +245,8 @@ static void a_refused_forward_is_degraded_and_asked_for_again(void **state)
     assert_string_equal(refused.error,
                         "remote port forwarding failed for listen port 9000: the server "
                         "refuses, as the port is taken or not allowed (there: `ss -tln`; "
-                        "AllowTcpForwarding and PermitListen of sshd_config)");
+                        "AllowTcpForwarding and PermitListen of sshd_config; permitlisten, "
+                        "restrict and no-port-forwarding of authorized_keys)");
     assert_in_range(refused.next_in_ms, 500, 1000);
     assert_int_equal(refused.session, -1);
     assert_int_equal(scene->changed.state, FORWARD_DEGRADED);

@@ -23,7 +23,8 @@ static const struct service_sample {
     {SERVICE_EXITED, false, false, 3, 0},       {SERVICE_RENEWED, false, false, 0, 0},
     {SERVICE_START_MASTER, true, true, 1, 2},   {SERVICE_REACH_MASTER, true, false, 2, 0},
     {SERVICE_MASTER_ASKS, false, false, 2, 0},  {SERVICE_MASTER_UP, false, true, 2, 1},
-    {SERVICE_MASTER_ENDED, false, false, 2, 1},
+    {SERVICE_MASTER_ENDED, false, false, 2, 1}, {SERVICE_ASK_CAUSE, true, false, 3, 1},
+    {SERVICE_CAUSE, false, false, 2, 1},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 

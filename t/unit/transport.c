@@ -225,6 +225,93 @@ static void a_login_s_waits_are_told_and_end(void **state)
     assert_int_equal(poll(&closed, 1, 0), 0);
 }
 
+/* What is received of `sent`, in pieces of so many bytes. */
+static char *received(const struct socket_scene *s, const char *sent, size_t piece)
+{
+    static char got[20000];
+    size_t length = strlen(sent), at = 0;
+
+    assert_true(length < sizeof(got));
+    memset(got, 0, sizeof(got));
+    transport_watch(s->fd, &(struct transport_watcher){0});
+    while (at < length) {
+        size_t size = length - at < piece ? length - at : piece;
+        assert_int_equal(write(s->peer, sent + at, size), size);
+        assert_int_equal(recv(s->fd, got + at, size, 0), size);
+        at += size;
+    }
+    transport_is_called();
+    return got;
+}
+
+/* So many times "x", and then the text. */
+static char *behind(size_t length, const char *text)
+{
+    static char line[20000];
+
+    memset(line, 'x', length);
+    strcpy(line + length, text);
+    return line;
+}
+
+static const char server_version[] = "SSH-2.0-x\r\n";
+static const size_t pieces[] = {1, 3, 127, 20000};
+
+static void long_lines_before_a_version_are_folded(void **state)
+{
+    static const size_t lengths[] = {129, 255, 256, 1500, 8191};
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+        for (size_t j = 0; j < sizeof(pieces) / sizeof(pieces[0]); j++) {
+            char *sent = behind(lengths[i], "\r\nSSH-2.0-x\r\n");
+            char *got = received(*state, sent, pieces[j]);
+            size_t length = strlen(sent), versions = 0;
+
+            assert_int_equal(strlen(got), length);
+            for (char *line = got; *line != '\0'; line += strcspn(line, "\n") + 1) {
+                assert_in_range(strcspn(line, "\n"), 0, 200);
+                versions += strncmp(line, "SSH-", 4) == 0;
+            }
+            assert_int_equal(versions, 1);
+            assert_string_equal(got + length - strlen(server_version), server_version);
+        }
+}
+
+/* Bytes that are a version where a long line is folded are none. */
+static void a_version_within_a_line_is_none(void **state)
+{
+    static char sent[600];
+
+    for (size_t at = 1; at < 300; at++) {
+        memset(sent, 'x', 300);
+        memcpy(sent + at, "SSH-2.0-y", 9);
+        strcpy(sent + 309, "\nSSH-2.0-x\r\n");
+        memset(sent + at + 9, 'x', 300 - at);
+        char *got = received(*state, sent, 64);
+        assert_ptr_equal(strstr(got, "\nSSH-"), got + 309);
+    }
+}
+
+static void other_bytes_of_a_login_are_as_they_came(void **state)
+{
+    static const char *const cases[] = {
+        "SSH-2.0-x\r\n",
+        "hello\r\n\r\nSSH\nSS\nSSH-2.0-x\r\n",
+        "SSSH-\nSSH-2.0-x\n",
+        "",
+    };
+    char *packets = behind(0, "SSH-2.0-x\r\n");
+
+    memset(packets + strlen(server_version), 'x', 5000); /* no line, and no version */
+    for (size_t j = 0; j < sizeof(pieces) / sizeof(pieces[0]); j++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+            assert_string_equal(received(*state, cases[i], pieces[j]), cases[i]);
+        assert_string_equal(received(*state, packets, pieces[j]), packets);
+    }
+    /* Beyond what ssh(1) takes it is libssh's to refuse. */
+    assert_null(strchr(received(*state, behind(12000, ""), 1000) + 8192, '\n'));
+}
+
 #define WITH_SOCKETS(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, socket_scene_make, socket_scene_end)
 
@@ -241,6 +328,9 @@ int main(void)
         WITH_SOCKETS(a_session_without_a_buffer_has_the_kernel_s),
         WITH_SOCKETS(a_login_s_calls_are_noticed),
         WITH_SOCKETS(a_login_s_waits_are_told_and_end),
+        WITH_SOCKETS(long_lines_before_a_version_are_folded),
+        WITH_SOCKETS(a_version_within_a_line_is_none),
+        WITH_SOCKETS(other_bytes_of_a_login_are_as_they_came),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static const enum service_kind service_kinds[] = {
     SERVICE_VERDICT,      SERVICE_CONNECTED,    SERVICE_LISTENING,   SERVICE_INPUT,
     SERVICE_OUTPUT,       SERVICE_FAILED,       SERVICE_EXITED,      SERVICE_RENEWED,
     SERVICE_START_MASTER, SERVICE_REACH_MASTER, SERVICE_MASTER_ASKS, SERVICE_MASTER_UP,
-    SERVICE_MASTER_ENDED};
+    SERVICE_MASTER_ENDED, SERVICE_ASK_CAUSE,    SERVICE_CAUSE};
 
 static const enum login_message_kind login_kinds[] = {
     LOGIN_COMMANDS, LOGIN_FILES,    LOGIN_ORDER, LOGIN_HOST_KEY, LOGIN_SECRETS,  LOGIN_CAN_ASK,
@@ -39,10 +39,10 @@ static const enum login_message_kind login_kinds[] = {
             assert_int_equal(kinds[i], i);                                                         \
     } while (0)
 
-static void messages_have_the_numbers_of_format_1(void **state)
+static void messages_have_the_numbers_of_format_2(void **state)
 {
     (void)state;
-    assert_string_equal(UPGRADE_CHECK, "--check-upgrade-1");
+    assert_string_equal(UPGRADE_CHECK, "--check-upgrade-2");
     ASSERT_AS_THEY_WERE(keeper_kinds, KEEPER_MESSAGE_KINDS);
     ASSERT_AS_THEY_WERE(service_kinds, SERVICE_KINDS);
     ASSERT_AS_THEY_WERE(login_kinds, LOGIN_MESSAGE_KINDS);
@@ -51,7 +51,7 @@ static void messages_have_the_numbers_of_format_1(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_have_the_numbers_of_format_1),
+        cmocka_unit_test(messages_have_the_numbers_of_format_2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

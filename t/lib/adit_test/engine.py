@@ -17,7 +17,6 @@ FILES = {
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
 
-NO_REASON = "ssh does not tell why a target could not be reached: all are refused (adit.ini, ENGINES)"
 ONE_END = "a connection ends where the server ends its half, as with ssh -W"
 NEEDS_94 = "ssh -W to a unix socket needs OpenSSH 9.4"
 UNKNOWN_ORIGIN = "who connects to a remote forward is not known: client=remote"
@@ -26,24 +25,22 @@ OWN_WORDS = "the words are ssh's own"
 NO_PINS = "ssh knows no fingerprints, and adit refuses them"
 WAITS = "an open that nobody wants any more keeps its sockets until the server has answered"
 BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener"
+RESET_IS_END = "that a client of a remote forward has reset looks like its end of data behind ssh"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
 
 # {a test: [(what its case is called, how ssh differs)]}: such a case is run, and may fail.
 CASES = {
-    "protocol.t": [(r"^(unknown-host|prohibited): ", NO_REASON),
-                   ("the origin's end of data, then the client's data", ONE_END)],
-    "local.t": [("a target that refuses: the connection is reset", NO_REASON),
-                ("leads to a unix socket", NEEDS_94)],
+    "protocol.t": [("the origin's end of data, then the client's data", ONE_END)],
+    "local.t": [("leads to a unix socket", NEEDS_94)],
     "remote.t": [("^a fixed port$", UNKNOWN_ORIGIN), ("^the far side asks by ", UNKNOWN_ORIGIN),
                  ("^BIND", NO_BIND)],
-    "names.t": [("a name the server does not know", NO_REASON), ("a name that nobody knows", NO_REASON),
-                ("^order = .*: then the name server", NO_REASON)],
     "login.t": [("a changed key is refused|an unknown key is refused|no known_hosts file", OWN_WORDS),
                 (r"\bpins?\b", NO_PINS)],
     "jump.t": [("^a bastion that refuses: the log says so", OWN_WORDS)],
-    "leaving.t": [("^a client that (resets|closes) while opening leaves nothing behind", WAITS)],
-    "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a fixed",
+    "leaving.t": [("^a client that (resets|closes|ends its half) while opening ", WAITS)],
+    "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a",
                   BACKLOG)],
+    "remote_slow.t": [("^the far side resets while its target is connected to", RESET_IS_END)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
 
