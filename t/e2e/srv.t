@@ -265,6 +265,32 @@ def identity(scene):
         scene.dns.ttl = 1
 
 
+def by_ssh(scene):
+    rules = scratch("ssh_config", f"Host {SERVICE}\n  IdentityFile {scene.user_key}\n"
+                                  f"  UserKnownHostsFile {scene.known}\n")
+    of_ssh_config = {"ssh_config": "yes", "ssh_config_file": rules, "identity": None,
+                     "known_hosts": None}
+    for how, up in (("keys", {}), ("an ssh_config that knows the service", of_ssh_config)):
+        with scene.adit(f"adit with engine = openssh, {how}", "a.test", sessions="1-1",
+                        engine="openssh", **up) as adit:
+            with tap.case(f"engine = openssh, {how}: the host that the record names"):
+                holds(rf"session \d+ up \(a\.test:{PORT}, ", adit.text(), "the log")
+                true(exchange(connect(adit.address, ANY, scene.origin.port)), "echo")
+            with tap.case("... and the next one, by its own name"):
+                mark = adit.mark()
+                scene.say("b.test")
+                adit.sessions_up(1, mark)
+                true(exchange(connect(adit.address, ANY, scene.origin.port)), "echo")
+                scene.wait_sessions(b=1)
+    other = Sshd("127.0.1.9", PORT, None, keypair("host_key"), scene.user_key)
+    scene.dns.names["d.test"] = ["127.0.1.9"]
+    with tap.case("engine = openssh: a host whose key is not known is not used"), other, \
+            scene.adit("adit with engine = openssh and a false target", "d.test", ready=False,
+                       engine="openssh") as adit:
+        adit.wait_log(r"d\.test:2222: .*Host key verification failed")
+        equal(adit.find(r"session \d+ up"), [], "sessions")
+
+
 def main():
     case = "hosts that SRV records name"
     if not isolate(case):
@@ -273,8 +299,8 @@ def main():
         tap.skip(case, why)
         return
     scene = Scene()
-    for part in (joins_and_leaves, overdue, failures, none, at_start, priorities,
-                 fails_over, identity):
+    for part in (joins_and_leaves, overdue, failures, none, at_start, priorities, fails_over,
+                 identity, by_ssh):
         part(scene)
     for sshd in scene.servers.values():
         sshd.stop()
