@@ -152,11 +152,13 @@ static int least_used_at(const struct pool *pool, const struct place *place)
 static void give_way(struct pool *pool)
 {
     const struct pool_slot *extra = &pool->slots[pool->extra];
+    enum slot_state state = session_table_slot_state(pool->table, pool->extra);
     struct place *from;
     int slot;
 
-    if (session_table_slot_state(pool->table, pool->extra) != SLOT_UP ||
-        pool_now(pool) - extra->since < SHORT_LIFE_MS)
+    if (state == SLOT_RETIRING) /* (its host has left: what it carries may last for long) */
+        pool_extra_end(pool);
+    if (state != SLOT_UP || pool_now(pool) - extra->since < SHORT_LIFE_MS)
         return;
     extra->place->sessions--; /* as it was when the extra session was dialled */
     from = places_worst(&pool->places, extra->place);

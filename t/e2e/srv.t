@@ -146,7 +146,8 @@ def failures(scene):
                ("NXDOMAIN", lambda: scene.dns.names.pop(SERVICE)),
                ("no record", lambda: scene.say()),
                ("no answer", lambda: setattr(scene.dns, "unanswered", [(SERVICE, SRV)])),
-               ("names that are none", lambda: scene.say("-x.test", "10.0.0.1", ("", 1, 1)))]
+               ("names that are none", lambda: scene.say("-x.test", "10.0.0.1", ("", 1, 1))),
+               ("many of them", lambda: scene.say(*(f"-{i}.test" for i in range(8))))]
     with scene.adit("adit with a failing name server", "a.test", sessions="1-1") as adit:
         for words, fail in failing:
             with tap.case(f"{words}: what was known stays, and it is told once"):
@@ -164,6 +165,8 @@ def failures(scene):
                 scene.say("a.test")
                 adit.wait_log(r"SRV _ssh\._tcp\.office\.test: answered after \d+ s", mark)
                 equal(scene.upstream()["srv"]["error"], None, "the error of -O status")
+        with tap.case("of names that are none the log has a few"):
+            holds(r"(?m)left out: '-0\.test' .*'-4\.test' \([^()]*\), and 3 more$", adit.text(), "it")
         equal(len(adit.find(r"session \d+ (lost|closed)|leaves")), 0, "sessions that ended")
 
 
@@ -194,7 +197,7 @@ def at_start(scene):
                     gate={"on_change": told.path}) as adit:
         with tap.case("a name server that fails at first: that is told, and clients wait for it"):
             adit.wait_log(r"no host is known")
-            told.wait("upstream-down: DNS server returned general failure")
+            told.wait("upstream-down: .*DNS.*")
             scene.say("a.test")
             true(exchange(connect(adit.address, ANY, scene.origin.port, timeout=60)), "echo")
             told.wait("upstream-down: .*", "upstream-up: ")
