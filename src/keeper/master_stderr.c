@@ -137,10 +137,11 @@ static void take_refusal(struct master_stderr *text, const char *line, bool whol
 }
 
 /* What is behind the place in ssh's sources that LogVerbose puts before a line:
- * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed". */
+ * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed"; OpenSSH 10 has
+ * "(bin=ssh, pid=5035)". */
 static const char *without_place(const char *line)
 {
-    static const char source[] = ".c:", number[] = "():", process[] = " (pid=", end[] = "): ";
+    static const char source[] = ".c:", number[] = "():", process[] = "pid=", end[] = "): ";
     const char *at = line + strcspn(line, " .:");
 
     if (strncmp(at, source, strlen(source)) != 0)
@@ -150,6 +151,9 @@ static const char *without_place(const char *line)
         return line;
     at += strlen(number);
     at += strspn(at, "0123456789");
+    at += strspn(at, " (");
+    if (strncmp(at, "bin=ssh, ", 9) == 0)
+        at += 9;
     if (strncmp(at, process, strlen(process)) != 0)
         return line;
     at += strlen(process);

@@ -177,6 +177,7 @@ struct master_session {
     struct later death;
     const char *cut_why; /* NULL: adit has not ended it */
     struct open_list opens;
+    unsigned cancelled_opens; /* of these */
     struct listen_list listens;
     struct forwarded_list forwarded;
     unsigned forwarded_count;

@@ -33,6 +33,10 @@ METRICS = {
     "bulk_down": ("downloads together", "MiB/s", 1),
     "bulk_up": ("uploads together", "MiB/s", 1),
     "resident": ("resident bytes a connection", "B", 0),
+    "proportional_each": ("proportional bytes a connection", "B", 0),
+    "proportional": ("proportional memory (PSS)", "MiB", 1),
+    "resident_all": ("resident memory (RSS)", "MiB", 1),
+    "processes": ("processes", "", 0),
 }
 # A program that stands in the place of ssh -D: the adit of the commit before.
 AGAINST = os.environ.get("BENCH_AGAINST")
