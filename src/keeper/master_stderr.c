@@ -68,30 +68,42 @@ static const struct {
     {"No supported authentication methods", SERVICE_MASTER_DENIED},
 };
 
+/* What is behind ":LINE (pid=N): "; OpenSSH 10 has "(bin=ssh, pid=N)". NULL: that is not there. */
+static const char *skip_process(const char *at, long *process)
+{
+    static const char binary[] = "bin=", number[] = "pid=";
+    char *end;
+
+    at += strspn(at, ":0123456789");
+    if (strncmp(at, " (", 2) != 0)
+        return NULL;
+    at += 2;
+    if (strncmp(at, binary, strlen(binary)) == 0) {
+        at += strcspn(at, " ");
+        at += *at == ' ';
+    }
+    if (strncmp(at, number, strlen(number)) != 0)
+        return NULL;
+    at += strlen(number);
+    *process = strtol(at, &end, 10);
+    return end > at && strncmp(end, "): ", 3) == 0 ? end + 3 : NULL;
+}
+
 /* What a function of ssh says in a line that LogVerbose has it print: "debug1: FILE:FUNCTION():LINE
- * (pid=N): WORDS", without the first word if it is not said for debugging; OpenSSH 10 has
- * "(bin=ssh, pid=N)". NULL: it is no such line. (A server does not know the number of the process.)
- */
+ * (pid=N): WORDS", without the first word if it is not said for debugging. NULL: it is no such
+ * line. (A server does not know the number of the process.) */
 static const char *words_of_function(const struct master_stderr *text, const char *line,
                                      const char *function)
 {
     size_t length = strlen(function);
-    char *end;
+    long process;
 
     if (strncmp(line, "debug", 5) == 0 && line[5] != '\0' && strncmp(line + 6, ": ", 2) == 0)
         line += 8;
     if (strncmp(line, function, length) != 0)
         return NULL;
-    line += length;
-    line += strspn(line, ":0123456789");
-    if (strncmp(line, " (", 2) != 0)
-        return NULL;
-    line += 2;
-    if (strncmp(line, "bin=", 4) == 0)
-        line += strcspn(line, " ") + (strchr(line, ' ') != NULL);
-    if (strncmp(line, "pid=", 4) != 0 || strtol(line + 4, &end, 10) != text->process)
-        return NULL;
-    return strncmp(end, "): ", 3) == 0 ? end + 3 : NULL;
+    line = skip_process(line + length, &process);
+    return line != NULL && process == text->process ? line : NULL;
 }
 
 /* (Each is printed before the server can have a banner shown: what comes first counts.) */
@@ -137,24 +149,21 @@ static void take_refusal(struct master_stderr *text, const char *line, bool whol
 }
 
 /* What is behind the place in ssh's sources that LogVerbose puts before a line:
- * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed". */
+ * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed"; OpenSSH 10 has
+ * "(bin=ssh, pid=5035)". */
 static const char *without_place(const char *line)
 {
-    static const char source[] = ".c:", number[] = "():", process[] = " (pid=", end[] = "): ";
+    static const char source[] = ".c:", function[] = "()";
     const char *at = line + strcspn(line, " .:");
+    long process;
 
     if (strncmp(at, source, strlen(source)) != 0)
         return line;
     at += strcspn(at, " (");
-    if (strncmp(at, number, strlen(number)) != 0)
+    if (strncmp(at, function, strlen(function)) != 0)
         return line;
-    at += strlen(number);
-    at += strspn(at, "0123456789");
-    if (strncmp(at, process, strlen(process)) != 0)
-        return line;
-    at += strlen(process);
-    at += strspn(at, "0123456789");
-    return strncmp(at, end, strlen(end)) == 0 ? at + strlen(end) : line;
+    at = skip_process(at + strlen(function), &process);
+    return at != NULL ? at : line;
 }
 
 static void keep_line(struct master_stderr *text, const char *line)

@@ -308,9 +308,9 @@ static struct master_open *oldest_cancelled(const struct master_session *session
     return oldest;
 }
 
-/* (Both pairs end here, and the master takes no notice before the channel is open. Seen with
- * OpenSSH 9.2 and 10.0: a master whose client closes the connection as well lives, too, and closes
- * what it has for it when the server answers, whatever that says.) */
+/* (The master reads nothing from a connection whose request it has not answered (mux_pause of ssh's
+ * mux.c), so that it does not see the end of the connection before. When the server answers it
+ * closes all that it has for it, whatever the answer is: seen with OpenSSH 9.2 and 10.0.) */
 void master_open_cancel(struct session_open *open)
 {
     struct master_open *o = master_open_of(open);

@@ -105,8 +105,9 @@ class Adit(Actor):
     program = staticmethod(binary)
     engine = None
 
-    def __init__(self, sshd, cipher=None, sessions=None, more=""):
-        text = upstream(sshd, ciphers=cipher, sessions=sessions, engine=self.engine) + section(
+    def __init__(self, sshd, cipher=None, sessions=None, more="", master_socket=None):
+        text = upstream(sshd, ciphers=cipher, sessions=sessions, engine=self.engine,
+                        master_socket=master_socket) + section(
             "listen browser", {"address": f"{ANY}:0"}) + more
         super().__init__([self.program(), "--config", scratch("adit.ini", text)])
         wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")

@@ -10,6 +10,7 @@ from hops import hops
 from life import recovery, start
 from link import link
 from memory import memory
+from mux import mux
 from names import names
 from report import ENGINE, Case, note_failures
 from upgrades import upgrades
@@ -25,14 +26,14 @@ class Room:
         self.origin = origin
         self.pairs = pairs
 
-    def alternate(self, case, measure, pairs=None):
+    def alternate(self, case, measure, pairs=None, sides=PROXIES):
         """measure(kind or proxy) for both sides, `pairs` times, each side first every other time.
 
         It gives {metric: value}; what the case must say besides, it notes itself.
         """
         pairs = pairs or self.pairs
         for pair in range(pairs):
-            for side in PROXIES if pair % 2 == 0 else reversed(PROXIES):
+            for side in sides if pair % 2 == 0 else reversed(sides):
                 say(f"{case.bench}, {case.title}: {pair + 1} of {pairs}, {side.key}")
                 case.add(side.key, measure(side))
         say("")
@@ -153,9 +154,10 @@ COMPARISONS = {
     "start": start,
     "recovery": recovery,
     "hops": hops,
+    "mux": mux,
     "flood": flood,
     "upgrades": upgrades,
 }
-if ENGINE:  # (of ssh's own jump hosts, and of one adit alone)
-    for other_program in ("hops", "flood", "upgrades"):
+if ENGINE:  # (of ssh's own jump hosts and commands, and of one adit alone)
+    for other_program in ("hops", "mux", "flood", "upgrades"):
         del COMPARISONS[other_program]

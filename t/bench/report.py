@@ -26,6 +26,8 @@ METRICS = {
     "recovery": ("kill to the first request that succeeds", "ms", 1),
     "refused": ("refused meanwhile", "requests", 0),
     "cut": ("cut after they were let in", "requests", 0),
+    "command_p50": ("a command, median", "ms", 2),
+    "processor_command": ("processor time of the master each", "ms", 2),
     "page_p50": ("page, median", "ms", 0),
     "small_p50": ("small request, median", "ms", 0),
     "small_p99": ("small request, p99", "ms", 0),

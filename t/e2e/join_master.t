@@ -168,26 +168,6 @@ def adit_dies(sshd):
         equal(master.ssh("server", "echo", "yes").stdout, b"yes\n", "a command over the master")
 
 
-def another_master(sshd):
-    """A reload names another master: new connections go there, those of the first go on."""
-    with SshMaster(sshd) as first, SshMaster(sshd) as second, Origin(echo) as origin, \
-            joined(sshd, first.path) as adit:
-        adit.sessions_up(1)
-        with tap.case("a reload that names another master"), \
-                connected(adit.address, ANY, origin.port) as conn:
-            true(exchange(conn), "echo")
-            mark = adit.mark()
-            adit.reload(config(sshd, gate=LOCKED, up={"join_master": second.path, "identity": "none",
-                                                      "agent": "no"}))
-            adit.sessions_up(1, mark)
-            first.process.signal(signal.SIGSTOP)
-            try:
-                true(works(adit.address, origin), "a new connection, while the first stands still")
-            finally:
-                first.process.signal(signal.SIGCONT)
-            true(exchange(conn), "echo on the old one")
-
-
 def pours(conn, _origin):
     with contextlib.suppress(OSError):
         while True:
@@ -250,6 +230,26 @@ def all_of_adit_dies(sshd):
         wait_until(lambda: descriptors(master.process.pid) <= held, "its descriptors", 90)
 
 
+def another_master(sshd):
+    """A reload names another master: new connections go there, those of the first go on."""
+    with SshMaster(sshd) as first, SshMaster(sshd) as second, Origin(echo) as origin, \
+            joined(sshd, first.path) as adit:
+        adit.sessions_up(1)
+        with tap.case("a reload that names another master"), \
+                connected(adit.address, ANY, origin.port) as conn:
+            true(exchange(conn), "echo")
+            mark = adit.mark()
+            adit.reload(config(sshd, gate=LOCKED, up={"join_master": second.path, "identity": "none",
+                                                      "agent": "no"}))
+            adit.sessions_up(1, mark)
+            first.process.signal(signal.SIGSTOP)
+            try:
+                true(works(adit.address, origin), "a new connection, while the first stands still")
+            finally:
+                first.process.signal(signal.SIGCONT)
+            true(exchange(conn), "echo on the old one")
+
+
 def not_masters(sshd):
     def silent(conn, _origin):
         while conn.recv(1 << 16):
@@ -306,8 +306,8 @@ def main():
             equal(master.ssh("-O", "check", "server").returncode, 0, "the master after adit's end")
         the_master_ends(sshd)
         adit_dies(sshd)
-        another_master(sshd)
         all_of_adit_dies(sshd)
+        another_master(sshd)
         not_masters(sshd)
 
 

@@ -14,6 +14,9 @@ OWN_WAYS = ("engine", "join_master", "master_socket", "libssh_config")
 FILES = {
     "hostile_ends.t": "the server that does not keep to the protocol is there for libssh; of ssh it "
                       "is ssh's own affair",
+    "hostile_server.t": "what ssh makes of a server that breaks the protocol of channels is its own "
+                        "affair, and what it says of it, too",
+    "libssh.t": "it is about a libssh that is not as adit expects",
     "dial_messages.t": "the messages are those in the sources of the other engine; ssh has its own",
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
@@ -37,6 +40,8 @@ OWN_AGENT = "ssh says nothing of an agent that is silent"
 NO_ANSWER = "ssh waits on when a server answers a request for a forward by UNIMPLEMENTED"
 OWN_BANNER = "ssh prints a banner as it prints its own lines: they are in the debug log"
 LOSS = "why ssh has ended is in a line of its own"
+OWN_FILES = "ssh reads its files itself, with descriptors of its own"
+OWN_GUARD = "the guard of AES-GCM is libssh's, and ssh needs none"
 OWN_KEEPALIVES = "ssh sends the keepalives, and does not tell when they are answered"
 OWN_CERTIFICATE = "ssh does not tell by which certificate it has logged in"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
@@ -71,6 +76,8 @@ CASES = {
     "broken_setups.t": [("^passphrase in a daemon", ON_DEMAND)],
     "hostile_logins.t": [("^a request to listen that is answered with UNIMPLEMENTED", NO_ANSWER),
                          ("^banners without end", OWN_BANNER)],
+    "host_keys.t": [("^the same while adit runs, and its server's place is taken", OWN_FILES)],
+    "integrity.t": [("guard|^... and another cipher is used instead", OWN_GUARD)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
 
