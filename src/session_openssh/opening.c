@@ -3,6 +3,7 @@
 #include "session_openssh/parts.h"
 
 #include "base/log.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "io/socket_calls.h"
 
@@ -37,6 +38,7 @@ struct master_open {
     bool cancelled;
     session_opened_fn *opened;
     void *arg;
+    uint32_t number; /* of the session's opens, for the log */
     char *host;
     uint32_t port;
     uint64_t asked;
@@ -85,6 +87,11 @@ static void open_fail(struct master_open *o, const struct open_failure *failure)
     session_opened_fn *opened = o->cancelled ? NULL : o->opened;
     void *arg = o->arg;
 
+    if (failure->lost)
+        log_debug("%s: channel %u: cut: %s", o->session->name, o->number, failure->text);
+    else
+        log_debug("%s: channel %u: refused: reason %u: %s", o->session->name, o->number,
+                  failure->reason, failure->text);
     open_free(o);
     if (opened != NULL)
         opened(arg, NULL, failure);
@@ -171,6 +178,8 @@ static void open_succeeded(struct master_open *o)
                                             .text = "no descriptors are left"});
         return; /* (a caller that has cancelled is not told) */
     }
+    log_debug("%s: channel %u: confirmed after %llu ms", o->session->name, o->number,
+              (unsigned long long)(loop_now(o->session->loop) - o->asked));
     o->in[0] = o->out[0] = -1;
     o->call = NULL;
     open_free(o);
@@ -245,6 +254,7 @@ static struct master_open *open_add(struct session *session, const char *host, u
         .session = s,
         .opened = opened,
         .arg = arg,
+        .number = s->open_count++,
         .host = mem_strdup(host),
         .port = port,
         .asked = loop_now(s->loop),
@@ -252,6 +262,10 @@ static struct master_open *open_add(struct session *session, const char *host, u
         .out = {-1, -1},
     };
     LIST_INSERT_HEAD(&s->opens, o, link);
+    if (port == MUX_PORT_UNIX)
+        log_debug("%s: channel %u: open of '%s' asked", s->name, o->number, host);
+    else
+        log_debug("%s: channel %u: open of %s port %u asked", s->name, o->number, host, port);
     return o;
 }
 
