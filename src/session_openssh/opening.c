@@ -42,6 +42,7 @@ struct master_open {
     bool cancelled;
     session_opened_fn *opened;
     void *arg;
+    uint32_t number; /* of the session's opens, for the log */
     char *host;
     uint32_t port;
     uint64_t asked;
@@ -91,6 +92,11 @@ static void open_fail(struct master_open *o, const struct open_failure *failure)
     session_opened_fn *opened = o->cancelled ? NULL : o->opened;
     void *arg = o->arg;
 
+    if (failure->lost)
+        log_debug("%s: channel %u: cut: %s", o->session->name, o->number, failure->text);
+    else
+        log_debug("%s: channel %u: refused: reason %u: %s", o->session->name, o->number,
+                  failure->reason, failure->text);
     open_free(o);
     if (opened != NULL)
         opened(arg, NULL, failure);
@@ -136,7 +142,6 @@ static void open_explained(void *arg, uint32_t reason, const char *words)
         open_fail_unexplained(o);
         return;
     }
-    log_debug("%s: open of %s refused: reason %u: %s", o->session->name, o->host, reason, words);
     open_fail(o, &(struct open_failure){.reason = reason, .text = words});
 }
 
@@ -177,6 +182,8 @@ static void open_succeeded(struct master_open *o)
                                             .text = "no descriptors are left"});
         return; /* (a caller that has cancelled is not told) */
     }
+    log_debug("%s: channel %u: confirmed after %llu ms", o->session->name, o->number,
+              (unsigned long long)(loop_now(o->session->loop) - o->asked));
     o->in[0] = o->out[0] = -1;
     o->call = NULL;
     open_free(o);
@@ -251,6 +258,7 @@ static struct master_open *open_add(struct session *session, const char *host, u
         .session = s,
         .opened = opened,
         .arg = arg,
+        .number = s->open_count++,
         .host = mem_strdup(host),
         .port = port,
         .asked = loop_now(s->loop),
@@ -258,6 +266,10 @@ static struct master_open *open_add(struct session *session, const char *host, u
         .out = {-1, -1},
     };
     LIST_INSERT_HEAD(&s->opens, o, link);
+    if (port == MUX_PORT_UNIX)
+        log_debug("%s: channel %u: open of '%s' asked", s->name, o->number, host);
+    else
+        log_debug("%s: channel %u: open of %s port %u asked", s->name, o->number, host, port);
     return o;
 }
 

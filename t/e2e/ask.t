@@ -348,7 +348,8 @@ def without_ssh(origin):
                                      f"  User {sshd.user}\n  IdentityFile {sshd.user_key}\n")
         with tap.case("ssh_config = yes where there is no ssh: libssh reads it"), \
                 start(sshd, "no ssh", env={"PATH": scratch("nowhere")}, host="vault", port=None,
-                      user=None, identity=None, ssh_config="yes", ssh_config_file=file) as adit:
+                      user=None, identity=None, ssh_config="yes", ssh_config_file=file,
+                      engine="libssh") as adit:
             true(works(adit.address, origin), "an echo")
 
 

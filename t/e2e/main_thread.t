@@ -267,7 +267,8 @@ def without_ssh(sshd, origin):
     empty = scratch("bin")
     os.mkdir(empty)
     os.mkfifo(gate)
-    with Adit(asking(sshd, control, ssh_config=ssh_config), env={"PATH": empty}) as adit, \
+    with Adit(asking(sshd, control, ssh_config=ssh_config, up={"engine": "libssh"}),
+              env={"PATH": empty}) as adit, \
             tap.case("a program that ssh_config names does not end, and there is no ssh"):
         adit.sessions_up(1, upstream="far")  # whose dial has read the file
         with open(hold, "w", encoding="ascii"):

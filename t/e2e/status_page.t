@@ -86,7 +86,7 @@ def session_row(upstream, session):
     """What the page shows of a session, but for its age."""
     kex = "post-quantum" if session["post_quantum"] else "not post-quantum"
     trip = session["round_trip_ms"]
-    trip = "" if trip is None else f"{trip} ms" if trip > 0 else "under 1 ms"
+    trip = "–" if trip is None else f"{trip} ms" if trip > 0 else "under 1 ms"
     return [f"{upstream['name']}/{session['session']}", session["host"], "–", kex,
             str(session["channels"]), "–", trip,
             f"{size(session['kib_per_second'] * 1024)}/s",

@@ -18,6 +18,7 @@ FILES = {
                         "affair, and what it says of it, too",
     "libssh.t": "it is about a libssh that is not as adit expects",
     "dial_messages.t": "the messages are those in the sources of the other engine; ssh has its own",
+    "kept_keys.t": "it is about the keys that adit itself keeps in an agent; ssh reads key files itself",
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
 
@@ -32,7 +33,6 @@ BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener
 RESET_IS_END = "that a client of a remote forward has reset looks like its end of data behind ssh"
 NO_ALGORITHM = "ssh takes an algorithm that it does not know for an error"
 OWN_ALGORITHMS = "ssh has further key exchanges"
-NO_SSH = "there is no ssh"
 NO_SERVICE = "there are no SRV records with ssh, which is started for hosts of the configuration"
 ON_DEMAND = "ssh asks for a passphrase when it needs the key"
 OWN_CHILDREN = "ssh and its askpass program are children, too"
@@ -42,6 +42,9 @@ OWN_BANNER = "ssh prints a banner as it prints its own lines: they are in the de
 LOSS = "why ssh has ended is in a line of its own"
 OWN_FILES = "ssh reads its files itself, with descriptors of its own"
 OWN_GUARD = "the guard of AES-GCM is libssh's, and ssh needs none"
+OWN_KEY_FILES = "ssh reads key files itself, and says nothing of those that are none"
+OWN_PACKETS = "the debug log has no more of a channel than its open: ssh has the packets"
+NO_PING = "adit cannot measure the way to the server, as ssh has the session (-O ping says so)"
 OWN_KEEPALIVES = "ssh sends the keepalives, and does not tell when they are answered"
 OWN_CERTIFICATE = "ssh does not tell by which certificate it has logged in"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
@@ -63,14 +66,14 @@ CASES = {
                   ("^each family of adit-metrics", f"{OWN_KEEPALIVES}; {OWN_CERTIFICATE}")],
     "as_ssh_session_life.t": [("^a socket of a server that does not call itself OpenSSH", NEEDS_94),
                               ("^another host key at a rekey ends the session", LOSS)],
-    "ask.t": [("^without an answer|^a wrong password is asked for|^batch_mode|^nobody to ask", OWN_WORDS),
+    "ask.t": [("^without an answer|^a wrong password is asked for|^batch_mode|^nobody to ask",
+               OWN_WORDS),
               ("^a signal while a program answers", OWN_CHILDREN),
               ("^host_key = ask|^... and where else the key is known", OWN_WORDS),
               ("^a revoked key is refused|^... for every host|^... but a changed one is", OWN_WORDS),
               ("^an agent that says nothing is named", OWN_AGENT),
               ("^algorithms: (one more, and|nothing is left)", NO_ALGORITHM),
-              ("^algorithms: some less", OWN_ALGORITHMS),
-              ("^ssh_config = yes where there is no ssh|^adit: no ssh", NO_SSH)],
+              ("^algorithms: some less", OWN_ALGORITHMS)],
     "balanced_whole.t": [("keeper is killed: no request fails", END_WITH_KEEPER),
                          ("^gateways take their bastions from DNS|^DNS names one", NO_SERVICE)],
     "broken_setups.t": [("^passphrase in a daemon", ON_DEMAND)],
@@ -78,6 +81,12 @@ CASES = {
                          ("^banners without end", OWN_BANNER)],
     "host_keys.t": [("^the same while adit runs, and its server's place is taken", OWN_FILES)],
     "integrity.t": [("guard|^... and another cipher is used instead", OWN_GUARD)],
+    "key_files.t": [(", and then a good key: ", OWN_KEY_FILES)],
+    "on_change.t": [("^an upstream that does not come up is down, with the reason", OWN_WORDS)],
+    "second_factor.t": [("^the program has no answer to another question", OWN_WORDS)],
+    "session_log.t": [("^a channel from its open|^a transfer has|^a window that|^a remote forward, and"
+                       "|^keepalives|^key exchanges|^a server that stands still", OWN_PACKETS)],
+    "watch.t": [("ping|^a server that is silent|^-O watch: (one whose|who does not read)", NO_PING)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
 
