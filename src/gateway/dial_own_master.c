@@ -15,6 +15,8 @@ struct dial_own_master {
     dial_own_master_fn *done;        /* NULL: told already, or nobody wants to know */
     void *arg;
     bool asking;
+    char local[HOSTPORT_TEXT_MAX]; /* the ends of the connection to the server */
+    char remote[HOSTPORT_TEXT_MAX];
 };
 
 static void report_master(struct dial_own_master *m, const struct own_master_result *result)
@@ -38,14 +40,18 @@ static void report_master_failure(struct dial_own_master *m, enum dial_status st
 static void on_up(struct dial_own_master *m, const struct service_answer *answer)
 {
     int fd = descriptor_unless_reserved(answer->fds[0], DESCRIPTOR_GATEWAY);
+    char *about = mem_printf("local %s\nremote %s\n%.*s", m->local, m->remote,
+                             (int)answer->text.length, (const char *)answer->text.bytes);
 
     if (fd < 0)
         report_master_failure(m, DIAL_TRANSPORT, "no descriptors are left");
     else
-        report_master(m, &(struct own_master_result){.fd = fd,
-                                                     .master = answer->numbers[0],
-                                                     .about = answer->text,
-                                                     .status = DIAL_OK});
+        report_master(m,
+                      &(struct own_master_result){.fd = fd,
+                                                  .master = answer->numbers[0],
+                                                  .about = {(const uint8_t *)about, strlen(about)},
+                                                  .status = DIAL_OK});
+    free(about);
 }
 
 static void on_ended(struct dial_own_master *m, const struct service_answer *answer)
@@ -85,6 +91,7 @@ struct dial_own_master *dial_own_master_start(const struct own_master_request *r
     struct dial_own_master *m = mem_zalloc(sizeof(*m));
 
     socket_prepare_ssh(request->fd);
+    socket_names(request->fd, m->local, m->remote);
     m->done = request->done;
     m->arg = request->arg;
     m->request = service_ask(request->service,

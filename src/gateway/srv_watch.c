@@ -21,6 +21,7 @@ struct srv_watch {
     char *name; /* the upstream's */
     char *service;
     srv_watch_fn *changed;
+    srv_watch_unknown_fn *unknown;
     void *arg;
     struct srv_question *question; /* NULL: `again` is armed */
     struct deadline again;
@@ -69,6 +70,8 @@ static void watch_failed(struct srv_watch *watch, const char *error)
         watch->error = mem_strdup(error);
     }
     watch_wait(watch, wait);
+    if (watch->count == 0)
+        watch->unknown(watch->arg, error);
 }
 
 /* ---- answers */
@@ -169,18 +172,18 @@ static void watch_ask(struct srv_watch *watch)
     watch->question = resolver_srv(watch->resolver, watch->service, on_srv_answer, watch);
 }
 
-struct srv_watch *srv_watch_new(struct resolver *resolver, const char *name, const char *service,
-                                srv_watch_fn *changed, void *arg)
+struct srv_watch *srv_watch_new(const struct srv_watch_request *request)
 {
     struct srv_watch *watch = mem_zalloc(sizeof(*watch));
 
     *watch = (struct srv_watch){
-        .resolver = resolver,
-        .loop = resolver_loop(resolver),
-        .name = mem_strdup(name),
-        .service = mem_strdup(service),
-        .changed = changed,
-        .arg = arg,
+        .resolver = request->resolver,
+        .loop = resolver_loop(request->resolver),
+        .name = mem_strdup(request->name),
+        .service = mem_strdup(request->service),
+        .changed = request->changed,
+        .unknown = request->unknown,
+        .arg = request->arg,
     };
     watch_ask(watch);
     return watch;

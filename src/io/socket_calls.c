@@ -62,6 +62,28 @@ bool socket_peer_address(int fd, struct ip *peer)
            ip_from_sockaddr((struct sockaddr *)&address, peer, &port);
 }
 
+static void name_address(int error, const struct sockaddr_storage *address,
+                         char text[HOSTPORT_TEXT_MAX])
+{
+    char name[IP_TEXT_MAX];
+    uint16_t port;
+    struct ip ip;
+
+    text[0] = '\0';
+    if (error == 0 && ip_from_sockaddr((const struct sockaddr *)address, &ip, &port))
+        hostport_format(ip_format(&ip, name), port, text);
+}
+
+void socket_names(int fd, char local[HOSTPORT_TEXT_MAX], char remote[HOSTPORT_TEXT_MAX])
+{
+    struct sockaddr_storage at;
+    int error = getsockname(fd, (struct sockaddr *)&at, &(socklen_t){sizeof(at)});
+
+    name_address(error, &at, local);
+    error = getpeername(fd, (struct sockaddr *)&at, &(socklen_t){sizeof(at)});
+    name_address(error, &at, remote);
+}
+
 bool socket_is_acknowledged(int fd)
 {
     int left = 0;

@@ -3,6 +3,7 @@
 #ifndef ADIT_IO_SOCKET_CALLS_H
 #define ADIT_IO_SOCKET_CALLS_H
 
+#include "base/hostport.h"
 #include "base/ip.h"
 
 #include <stdbool.h>
@@ -27,6 +28,9 @@ pid_t socket_peer_process(int fd);
 
 /* The address of the other end; false: the socket is no connected TCP socket. */
 bool socket_peer_address(int fd, struct ip *peer);
+
+/* Both ends as "192.0.2.1:50000"; empty where that is no TCP. */
+void socket_names(int fd, char local[HOSTPORT_TEXT_MAX], char remote[HOSTPORT_TEXT_MAX]);
 
 /* Whether the other end has acknowledged all that was sent (SIOCOUTQ, tcp(7)). */
 bool socket_is_acknowledged(int fd);

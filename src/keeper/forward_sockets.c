@@ -104,17 +104,24 @@ static char *forward_path(const char *directory, const struct config *config,
     return path;
 }
 
-/* Whether the path is that of a forward that the configuration has. */
-static bool has_path(const struct config *config, const char *directory, const char *path)
+/* The first forward of the configuration whose path it is; NULL: there is none. */
+static const struct config_forward *forward_of_path(const struct config *config,
+                                                    const char *directory, const char *path)
 {
-    bool found = false;
+    const struct config_forward *found = NULL;
 
-    for (size_t i = 0; config != NULL && i < config->forward_count && !found; i++) {
+    for (size_t i = 0; config != NULL && i < config->forward_count && found == NULL; i++) {
         char *own = forward_path(directory, config, &config->forwards[i]);
-        found = own != NULL && strcmp(own, path) == 0;
+        if (own != NULL && strcmp(own, path) == 0)
+            found = &config->forwards[i];
         free(own);
     }
     return found;
+}
+
+static bool has_path(const struct config *config, const char *directory, const char *path)
+{
+    return forward_of_path(config, directory, path) != NULL;
 }
 
 /* False: errno. (Whose socket there is nobody has locked: it is not needed any more.) */
@@ -169,6 +176,11 @@ struct forward_bound forward_sockets_get(struct forward_sockets *sockets,
     struct forward_bound bound = {.fd = -1, .error = directory == NULL ? EACCES : ENOENT};
     struct forward_socket *s;
 
+    if (path != NULL && forward_of_path(config, directory, path) != forward) {
+        bound.error = EADDRINUSE;
+        free(path);
+        path = NULL;
+    }
     free(directory);
     if (path == NULL)
         return bound;

@@ -10,6 +10,7 @@
 #include "keeper/ask.h"
 #include "keeper/master_askpass.h"
 #include "keeper/master_parts.h"
+#include "policy/password_prompt.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -25,7 +26,15 @@
 
 /* What a prompt asks for: ssh has these forms for its own questions, and puts "(user@host) " before
  * those of a server. */
-enum prompt_kind { PROMPT_PASSPHRASE, PROMPT_PASSWORD, PROMPT_SERVER, PROMPT_OTHER, PROMPT_NOTE };
+enum prompt_kind {
+    PROMPT_PASSPHRASE,
+    PROMPT_PASSWORD,
+    PROMPT_SERVER_PASSWORD, /* keyboard-interactive: the password proper */
+    PROMPT_SERVER,          /* and another one, whose answer may be another one the next time */
+    PROMPT_HOST_KEY,
+    PROMPT_OTHER,
+    PROMPT_NOTE
+};
 
 struct master_question {
     LIST_ENTRY(master_question) link;
@@ -62,12 +71,22 @@ static bool prompt_ends(const char *text, const char *with)
     return length >= end && strcmp(text + length - end, with) == 0;
 }
 
+/* "(user@host) " and the server's own words. */
+static enum prompt_kind server_prompt_kind(const char *prompt)
+{
+    const char *words = strstr(prompt, ") ");
+
+    return words != NULL && password_prompt_is(words + 2) ? PROMPT_SERVER_PASSWORD : PROMPT_SERVER;
+}
+
 static enum prompt_kind prompt_kind_of(const char *hint, const char *prompt)
 {
     if (strcmp(hint, "none") == 0)
         return PROMPT_NOTE;
     if (prompt_begins(prompt, "("))
-        return PROMPT_SERVER;
+        return server_prompt_kind(prompt);
+    if (strstr(prompt, "(yes/no") != NULL)
+        return PROMPT_HOST_KEY;
     if (prompt_begins(prompt, "Enter passphrase for "))
         return PROMPT_PASSPHRASE;
     return prompt_ends(prompt, "'s password: ") ? PROMPT_PASSWORD : PROMPT_OTHER;
@@ -108,14 +127,35 @@ static bool was_asked(const struct master_question *q)
     return false;
 }
 
+/* Whether another prompt of the server's was answered so: it may want a new password now. */
+static bool has_answered_server(const struct master_question *q)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (q->asked[i] != NULL && prompt_begins(q->asked[i], "(") &&
+            strcmp(q->asked[i], q->prompt) != 0)
+            return true;
+    return false;
+}
+
+static const char *file_for_prompt(const struct master_question *q)
+{
+    switch (q->kind) {
+    case PROMPT_PASSPHRASE: return q->upstream->passphrase_file;
+    case PROMPT_PASSWORD:
+    case PROMPT_SERVER_PASSWORD:
+    case PROMPT_SERVER: return q->upstream->password_file;
+    case PROMPT_HOST_KEY:
+    case PROMPT_OTHER:
+    case PROMPT_NOTE: break;
+    }
+    return NULL;
+}
+
 /* What a file has, or a person has answered at an earlier login; a prompt that comes once more in
  * the same login was not answered rightly. */
 static char *find_known_answer(const struct master_question *q)
 {
-    const char *path = q->kind == PROMPT_PASSPHRASE ? q->upstream->passphrase_file
-                       : q->kind == PROMPT_PASSWORD || q->kind == PROMPT_SERVER
-                           ? q->upstream->password_file
-                           : NULL;
+    const char *path = file_for_prompt(q);
     char *memory = memory_of_prompt(q->upstream, q->prompt);
     char *answer = path != NULL ? file_first_line(path) : secrets_get(memory);
 
@@ -145,18 +185,21 @@ static void show_note(struct master_question *q)
 
 static void find_answer(struct master_question *q)
 {
-    q->answer = find_known_answer(q);
+    if (q->kind != PROMPT_SERVER && (q->kind != PROMPT_SERVER_PASSWORD || !has_answered_server(q)))
+        q->answer = find_known_answer(q);
     if (q->answer != NULL)
         return;
     if (!ask_begin(&q->asker)) {
-        if (q->asker.missing != NULL)
+        /* (Without a person a password file answers whatever the server asks.) */
+        if (q->kind == PROMPT_SERVER && !has_answered_server(q))
+            q->answer = find_known_answer(q);
+        if (q->asker.missing != NULL && q->answer == NULL)
             log_info("upstream %s: ssh asks '%s', and nobody can be asked: %s", q->upstream->name,
                      q->prompt, q->asker.missing);
         return;
     }
     /* (ssh does not say which answers may be seen: only this question of its own has one.) */
-    q->answer = ask_prompt(&q->asker, q->prompt,
-                           q->kind == PROMPT_OTHER && strstr(q->prompt, "(yes/no") != NULL);
+    q->answer = ask_prompt(&q->asker, q->prompt, q->kind == PROMPT_HOST_KEY);
     q->by_person = q->answer != NULL;
     ask_end(&q->asker);
 }
@@ -210,16 +253,25 @@ static void note_asked(struct keeper_master *m, const char *prompt)
     m->asked[1] = mem_strdup(prompt);
 }
 
+static void forget_learnt(struct learnt_answer *learnt)
+{
+    free(learnt->prompt);
+    secret_free(learnt->answer);
+    *learnt = (struct learnt_answer){0};
+}
+
+/* (What is asked about a host key has the key's fingerprint: ssh asks the same again where it
+ * cannot write its known_hosts file.) */
 static void learn(struct keeper_master *m, const struct master_question *q)
 {
-    if (q->kind != PROMPT_PASSWORD && q->kind != PROMPT_PASSPHRASE) {
+    struct learnt_answer *learnt = &m->learnt[q->kind == PROMPT_HOST_KEY];
+
+    if (q->kind == PROMPT_SERVER || q->kind == PROMPT_OTHER || q->kind == PROMPT_NOTE) {
         m->asked_anew |= q->kind == PROMPT_SERVER;
         return;
     }
-    free(m->learnt.prompt);
-    secret_free(m->learnt.answer);
-    m->learnt.prompt = mem_strdup(q->prompt);
-    m->learnt.answer = mem_strdup(q->answer);
+    forget_learnt(learnt);
+    *learnt = (struct learnt_answer){mem_strdup(q->prompt), mem_strdup(q->answer)};
 }
 
 static void on_question_ended(struct message *message, void *owner)
@@ -299,13 +351,14 @@ void master_ask(struct keeper_master *m, int fd)
 
 void master_keep_answers(struct keeper_master *m)
 {
-    char *memory;
-
-    if (m->learnt.answer == NULL)
-        return;
-    memory = memory_of_prompt(m->upstream, m->learnt.prompt);
-    secrets_keep(memory, m->learnt.answer);
-    free(memory);
+    for (size_t i = 0; i < 2; i++) {
+        char *memory;
+        if (m->learnt[i].answer == NULL)
+            continue;
+        memory = memory_of_prompt(m->upstream, m->learnt[i].prompt);
+        secrets_keep(memory, m->learnt[i].answer);
+        free(memory);
+    }
 }
 
 void master_questions_end(struct keeper_master *m)
@@ -321,10 +374,8 @@ void master_questions_end(struct keeper_master *m)
     for (size_t i = 0; i < 2; i++) {
         free(m->asked[i]);
         m->asked[i] = NULL;
+        forget_learnt(&m->learnt[i]);
     }
-    free(m->learnt.prompt);
-    secret_free(m->learnt.answer);
-    m->learnt = (struct learnt_answer){0};
 }
 
 void master_questions_join(const struct keeper_masters *all)

@@ -46,7 +46,8 @@ struct keeper_master {
     char *asked[2];  /* prompts that a file, or what is kept, has answered already */
     struct learnt_answer {
         char *prompt, *answer;
-    } learnt; /* the last answer that may be kept, until the server has accepted it */
+    } learnt[2]; /* the last secret that may be kept, and the last answer about a host key, until
+                    the server has accepted the login */
 };
 
 /* masters.c */

@@ -1,4 +1,4 @@
-/* Lines of ssh(1), as OpenSSH 8.4 to 10 print them. */
+/* Lines of ssh(1), as OpenSSH 8.7 to 10 print them. */
 #include "keeper/master_stderr.h"
 
 #include "base/mem.h"
@@ -9,14 +9,16 @@
 #include <string.h>
 
 #define OPENING "mux.c:mux_master_process_stdio_fwd()"
+#define REFUSED "channels.c:channel_input_open_failure()"
 
 /* (LogVerbose has these functions print more than LogLevel does, each line with where it comes from
- * before it; versions before 8.5 do not know it. The last one prints which channel leads where.) */
+ * before it; versions before 8.5 do not know it. The last two print which channel leads where, and
+ * why one could not be opened.) */
 const char *const master_stderr_options[] = {
     "LogLevel=VERBOSE",
     "IgnoreUnknown=LogVerbose",
     "LogVerbose=kex.c:kex_choose_conf():*,kex.c:choose_kex():*,kex.c:kex_exchange_identification()"
-    ":*,sshconnect.c:verify_host_key():*," OPENING ":*",
+    ":*,sshconnect.c:verify_host_key():*," OPENING ":*," REFUSED ":*",
     NULL,
 };
 
@@ -41,12 +43,19 @@ static const struct {
 
 /* Lines that say nothing of why ssh has ended. */
 static const char *const idle_words[] = {
-    "debug1: ",           "debug2: ",
-    "debug3: ",           "Authenticated ",
-    "channel ",           "Transferred: ",
-    "Bytes per second:",  "@@@",
-    "Killed by signal ",  "Warning: Permanently added ",
-    "Authenticating to ", "Connection to ",
+    "debug1: ",
+    "debug2: ",
+    REFUSED,
+    "debug3: ",
+    "Authenticated ",
+    "channel ",
+    "Transferred: ",
+    "Bytes per second:",
+    "@@@",
+    "Killed by signal ",
+    "Warning: Permanently added ",
+    "Authenticating to ",
+    "Connection to ",
 };
 
 static const struct {
@@ -60,17 +69,20 @@ static const struct {
 };
 
 /* What a function of ssh says in a line that LogVerbose has it print: "debug1: FILE:FUNCTION():LINE
- * (pid=N): WORDS"; OpenSSH 10 has "(bin=ssh, pid=N)". NULL: it is no such line. */
+ * (pid=N): WORDS", without the first word if it is not said for debugging; OpenSSH 10 has
+ * "(bin=ssh, pid=N)". NULL: it is no such line. (A server does not know the number of the process.)
+ */
 static const char *words_of_function(const struct master_stderr *text, const char *line,
                                      const char *function)
 {
     size_t length = strlen(function);
     char *end;
 
-    if (strncmp(line, "debug", 5) != 0 || line[5] == '\0' || strncmp(line + 6, ": ", 2) != 0 ||
-        strncmp(line + 8, function, length) != 0)
+    if (strncmp(line, "debug", 5) == 0 && line[5] != '\0' && strncmp(line + 6, ": ", 2) == 0)
+        line += 8;
+    if (strncmp(line, function, length) != 0)
         return NULL;
-    line += 8 + length;
+    line += length;
     line += strspn(line, ":0123456789");
     if (strncmp(line, " (", 2) != 0)
         return NULL;
@@ -115,12 +127,34 @@ static void take_login(struct master_stderr *text, const char *line)
 /* (What does not fit into a line is cut off: then the target is not known.) */
 static void take_refusal(struct master_stderr *text, const char *line, bool whole)
 {
-    const char *words = whole ? words_of_function(text, line, OPENING) : NULL;
+    const char *words = words_of_function(text, line, OPENING);
 
-    if (words != NULL)
+    if (words != NULL && whole)
         master_refusals_asked(&text->refusals, words);
-    else
-        master_refusals_failed(&text->refusals, line);
+    words = words_of_function(text, line, REFUSED);
+    if (words != NULL)
+        master_refusals_failed(&text->refusals, words);
+}
+
+/* What is behind the place in ssh's sources that LogVerbose puts before a line:
+ * "kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed". */
+static const char *without_place(const char *line)
+{
+    static const char source[] = ".c:", number[] = "():", process[] = " (pid=", end[] = "): ";
+    const char *at = line + strcspn(line, " .:");
+
+    if (strncmp(at, source, strlen(source)) != 0)
+        return line;
+    at += strcspn(at, " (");
+    if (strncmp(at, number, strlen(number)) != 0)
+        return line;
+    at += strlen(number);
+    at += strspn(at, "0123456789");
+    if (strncmp(at, process, strlen(process)) != 0)
+        return line;
+    at += strlen(process);
+    at += strspn(at, "0123456789");
+    return strncmp(at, end, strlen(end)) == 0 ? at + strlen(end) : line;
 }
 
 static void keep_line(struct master_stderr *text, const char *line)
@@ -159,7 +193,7 @@ static void end_stderr_line(struct master_stderr *text, master_stderr_line_fn *t
         if (strstr(line, kinds[i].words) != NULL)
             text->kind = kinds[i].kind;
     if (!is_idle_line(line)) {
-        keep_line(text, line);
+        keep_line(text, without_place(line));
         told(arg, line);
     }
     free(line);

@@ -65,6 +65,12 @@ void service_begin_master(struct service_line *line, const struct service_messag
     struct line_request *request;
     char *why = NULL;
 
+    if (fd < 0) {
+        answer_master_ended(line, number, SERVICE_MASTER_LOST,
+                            "ssh cannot be started: too many files are open in the keeper");
+        free(entry);
+        return;
+    }
     if (!find_master_place(line, message->texts[0], entry, &place)) {
         answer_master_ended(line, number, SERVICE_MASTER_LOST,
                             "the configuration does not have it any more");

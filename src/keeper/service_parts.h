@@ -30,8 +30,8 @@ void service_answer_text(struct service_line *line, enum service_kind kind, cons
 struct line_request *line_request_new(struct service_line *line, uint32_t number);
 void line_request_free(struct line_request *request);
 
-/* service_masters.c: SERVICE_START_MASTER, whose descriptor stays the caller's; and
- * SERVICE_REACH_MASTER; SERVICE_ASK_CAUSE. */
+/* service_masters.c: SERVICE_START_MASTER, whose descriptor (-1: it was lost) stays the caller's;
+ * SERVICE_REACH_MASTER; and SERVICE_ASK_CAUSE. */
 void service_begin_master(struct service_line *line, const struct service_message *message, int fd);
 void service_reach_master(struct service_line *line, const struct service_message *message);
 void service_answer_cause(struct service_line *line, const struct service_message *message);

@@ -3,12 +3,10 @@
 #include "base/mem.h"
 #include "base/secrets.h"
 #include "base/visible.h"
+#include "policy/password_prompt.h"
 #include "session_libssh/authentication.h"
 
-#include <ctype.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #define ROUNDS_MAX 10 /* some rounds have a text and no prompt */
 
@@ -84,23 +82,6 @@ struct exchange {
     unsigned prompts;
 };
 
-/* Whether the prompt asks for the password proper, which stays the same from login to login. */
-static bool wants_password(const char *prompt)
-{
-    static const char *const otherwise[] = {"one-time", "onetime", "otp", "token", "code"};
-    static const char last[] = "password:";
-    size_t length = strlen(prompt);
-
-    for (size_t i = 0; i < sizeof(otherwise) / sizeof(otherwise[0]); i++)
-        if (strcasestr(prompt, otherwise[i]) != NULL)
-            return false;
-    while (length > 0 && isspace((unsigned char)prompt[length - 1]))
-        length--;
-    return strncasecmp(prompt, "passw", 5) == 0 ||
-           (length >= strlen(last) &&
-            strncasecmp(prompt + length - strlen(last), last, strlen(last)) == 0);
-}
-
 /* The server's name and instruction, RFC 4256 section 3.2, once a round; the caller frees. */
 static char *introduction(ssh_session handle)
 {
@@ -119,7 +100,7 @@ static char *ask_for_answer(struct exchange *e, const char *text, bool echo)
     struct authentication *a = e->a;
     char *shown = text_lines(text);
     char *about = mem_printf("%s\n%s", a->user, shown);
-    bool password = !echo && !e->learnt && wants_password(shown);
+    bool password = !echo && !e->learnt && password_prompt_is(shown);
     char *answer = auth_ask(a, &(struct auth_question){.question = LOGIN_QUESTION_SERVER,
                                                        .about = about,
                                                        .echo = echo,
@@ -140,7 +121,7 @@ static char *answer_to(struct exchange *e, const char *text, bool echo)
     bool person = auth_can_ask(e->a);
 
     /* Where no person can be asked, each prompt without echo is answered with the password. */
-    if (!echo && e->has_password && (!person || (!e->used && wants_password(text)))) {
+    if (!echo && e->has_password && (!person || (!e->used && password_prompt_is(text)))) {
         e->used = true;
         return login_take_password(e->a->h, e->which);
     }

@@ -40,6 +40,10 @@ static void take_about_line(struct connection_info *info, struct text name, stru
         take_direction(value, info->cipher_out, info->mac_out, info->compression);
     else if (text_is(name, "server"))
         snprintf(info->server, sizeof(info->server), "SSH-2.0-%.*s", (int)value.length, value.at);
+    else if (text_is(name, "local"))
+        copy_about(info->local, sizeof(info->local), value);
+    else if (text_is(name, "remote"))
+        copy_about(info->remote, sizeof(info->remote), value);
     else if (text_is(name, "asked"))
         info->asks_anew = true;
 }

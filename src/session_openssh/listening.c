@@ -13,6 +13,7 @@
 #include "io/acceptor.h"
 #include "io/socket_calls.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -279,7 +280,10 @@ static void listen_bound(void *arg, int fd, const char *path, int error)
 
     l->binding = NULL;
     if (fd < 0) {
-        listen_fail_later(l, mem_printf("adit has no unix socket for it: %s", strerror(error)));
+        listen_fail_later(l,
+                          error == EADDRINUSE
+                              ? mem_strdup("another remote forward has this place already")
+                              : mem_printf("adit has no unix socket for it: %s", strerror(error)));
         return;
     }
     l->path = mem_strdup(path);

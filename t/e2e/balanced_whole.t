@@ -329,10 +329,10 @@ def keeper_killed(scene, load):
             send_signal(one.adit.pid, signal.SIGKILL)
             scene.haproxy.wait_state(one.name, "DOWN")
             wait_until(lambda: not os.path.exists(f"/proc/{gateway}"), "the gateway has drained", 90)
-        one.kill()
-        with no_failure(load):
-            one.start(one.text(scene.used, scene.known))
-            scene.haproxy.wait_state(one.name, "UP")
+    one.kill()
+    with tap.case("... and is started again: no request fails"), no_failure(load):
+        one.start(one.text(scene.used, scene.known))
+        scene.haproxy.wait_state(one.name, "UP")
 
 
 def bastion_killed(scene, load):

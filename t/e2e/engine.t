@@ -4,6 +4,7 @@
 import concurrent.futures
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -103,6 +104,7 @@ def told(sshd):
         adit.sessions_up(1)
         said = run_adit("-O", "conninfo", "--config", adit.config).stdout
         holds(r"login publickey", said, "the method")
+        holds(rf"tcp {ANY}:\d+ -> {ANY}:{sshd.port}\n", said, "the connection")
         holds(r"server SSH-2.0-OpenSSH_", said, "the server")
         holds(r"kexalgorithm (sntrup761x25519-sha512|mlkem768x25519-sha256)", said, "the exchange")
         holds(r"hostkeyalgorithm ssh-ed25519 SHA256:", said, "the host key")
@@ -132,7 +134,7 @@ def pools(sshd):
             true(works(adit.address, origin), "echo")
         with tap.case("a reload that removes the upstream ends them"):
             before = masters(adit)
-            adit.reload(config(sshd, gate=LOCKED))
+            adit.reload(config(sshd, gate=LOCKED, up={"engine": "libssh"}))
             wait_until(lambda: not any(lives(pid) for pid in before), "their end")
             wait_until(lambda: works(adit.address, origin), "echo by the other engine")
 
@@ -174,6 +176,21 @@ def keeper_dies(sshd):
         finally:
             adit.finished = True
             adit.kill()
+
+
+def keeper_is_full(sshd):
+    with by_ssh(sshd, up={"sessions": "1"}) as adit, Origin(echo) as origin, \
+            tap.case("the keeper has no descriptors: the gateway goes on, and dials again"):
+        adit.sessions_up(1)
+        gateway, before = adit.gateway, resource.prlimit(adit.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        mark = adit.mark()
+        send_signal(masters(adit)[0], signal.SIGKILL)
+        adit.wait_log("ssh cannot be started: too many files are open in the keeper", mark)
+        resource.prlimit(adit.pid, resource.RLIMIT_NOFILE, before)
+        adit.sessions_up(1, mark)
+        true(works(adit.address, origin), "echo")
+        equal(adit.gateway, gateway, "the gateway's process")
 
 
 def gateway_dies(sshd):
@@ -223,6 +240,27 @@ def hops(sshd):
             true(works(adit.address, origin), "echo")
 
 
+def one_place(sshd):
+    """A server listens at a place once, and so does a master that is asked twice."""
+    far = free_port()
+    with Origin(says(b"first")) as first, Origin(says(b"second")) as second, \
+            tap.case("two remote forwards of one place: the first has it, all of it"), \
+            by_ssh(sshd, *(section(f"forward {name}", {"remote": f"{far} {ANY}:{origin.port}"})
+                           for name, origin in (("first", first), ("second", second)))) as adit:
+        adit.wait_log(rf"remote forward first: listening on localhost:{far} ")
+        adit.wait_log("remote forward second: .*another remote forward has this place already")
+        equal({told_by(far) for _ in range(20)}, {b"first"}, "who answers")
+
+
+def says(words):
+    return lambda conn, _origin: conn.sendall(words)
+
+
+def told_by(port):
+    with socket.create_connection((ANY, port)) as conn:
+        return read_all(conn)
+
+
 def checks(sshd):
     for more, words in (
             ({"join_master": "/tmp/cm"},
@@ -244,9 +282,11 @@ def main():
     with Sshd() as sshd:
         checks(sshd)
         carried(sshd)
+        one_place(sshd)
         told(sshd)
         pools(sshd)
         failures(sshd)
+        keeper_is_full(sshd)
         gateway_dies(sshd)
         keeper_dies(sshd)
         upgraded(sshd)

@@ -73,7 +73,7 @@ def gateway(authority, key):
     cert = certificate(authority, key, "-n", ANY)
     with server(key, cert) as sshd, Origin(echo) as origin:
         known = scratch("known_hosts", f"@cert-authority * {public(authority)}\n")
-        with Adit(config(sshd, up={"known_hosts": known})) as adit, \
+        with Adit(config(sshd, up={"engine": "auto", "known_hosts": known})) as adit, \
                 tap.case("a gateway says why an ssh carries its sessions"):
             adit.wait_log(re.escape(
                 "info: upstream office: an ssh carries its sessions (engine = auto): " + known +
@@ -104,7 +104,7 @@ def token(silence):
                                    differs=("asked",))
             holds("Permission denied", adit.said, "ssh's words")
         hosts = scratch("ssh_config", f"Host *\nSecurityKeyProvider {library}\n")
-        up = {"ssh_config": "yes", "ssh_config_file": hosts, "sessions": "2"}
+        up = {"engine": "auto", "ssh_config": "yes", "ssh_config_file": hosts, "sessions": "2"}
         with Adit(config(sshd, up=up)) as adit, \
                 tap.case("a gateway with two sessions by a token"):
             adit.wait_log(re.escape(

@@ -55,9 +55,9 @@ def states(sshd):
             "checking": ("locked", HELLO_PASSWORD + password_request("slow", PASSWORD), True),
             "resolving": ("browser", HELLO + socks5_request("nobody.invalid", 80), False),
             "waiting": ("nowhere", HELLO + target, False),
-            "opening": ("browser", HELLO + socks5_request(ANY, hole.port), False),
             "binding": ("browser", HELLO + socks5_request("0.0.0.0", 0, command=2), True),
             "relaying": ("browser", HELLO + target, True),
+            "opening": ("browser", HELLO + socks5_request(ANY, hole.port), False),
         }
         true(exchange_once(adit, origin), "echo")
         before = holdings(adit, control)
@@ -93,6 +93,9 @@ def states(sshd):
                              f"a failure after the method: {got!r}")
                     conn.close()
                 gives_back(adit, control, before)
+        with tap.case("what was opening leaves nothing behind once the server has answered"):
+            hole.open()
+            gives_back(adit, control, before, seconds=150)  # (the server tries again every 64 s)
         numbers(adit, dns)
 
 

@@ -29,6 +29,24 @@ def service(*hosts):
             for host in hosts]
 
 
+class Told:
+    """A program for on_change: what it was told."""
+
+    def __init__(self):
+        self.notes = scratch("told", "")
+        self.path = scratch("tell", f'#!/bin/sh\necho "$ADIT_EVENT: $ADIT_REASON" >>{self.notes}\n',
+                            0o755)
+
+    def wait(self, *patterns):
+        def lines():
+            with open(self.notes, encoding="utf-8") as notes:
+                return notes.read().split("\n")[:-1]
+
+        wait_until(lambda: len(lines()) >= len(patterns), f"{len(patterns)} events", 90)
+        for line, pattern in zip(lines(), patterns):
+            holds(f"^{pattern}$", line, "the event")
+
+
 class Scene:
     """Three servers, a name server that knows where each is, and which of them is asked for."""
 
@@ -54,8 +72,8 @@ class Scene:
             yield adit
 
     def say(self, *hosts):
-        """The records are these from now on."""
-        self.dns.names[SERVICE] = service(*hosts)
+        """The records are these from now on; with None the name server fails."""
+        self.dns.names[SERVICE] = None if hosts == (None,) else service(*hosts)
 
     def asked(self):
         return self.dns.asked(SERVICE).count(SRV)
@@ -150,8 +168,9 @@ def failures(scene):
 
 
 def none(scene):
-    with scene.adit("adit whose service ends", "a.test", sessions="1-1",
-                    more=[], hold="1s") as adit:
+    told = Told()
+    with scene.adit("adit whose service ends", "a.test", sessions="1-1", hold="1s",
+                    gate={"on_change": told.path}) as adit:
         with tap.case('the target ".": there is no host, and clients are told so'):
             scene.dns.names[SERVICE] = [(0, 0, 0, "")]
             adit.wait_log('there is no such service')
@@ -161,6 +180,7 @@ def none(scene):
             true(done.returncode != 0, "the exit status of -O try")
             holds(r'hosts +FAILED +its one target is "\."', done.stdout, "-O try")
             refusal(adit.address, ANY, scene.origin.port)
+            told.wait("upstream-up: ", "upstream-down: .*there is no such service")
         with tap.case("it comes again"):
             mark = adit.mark()
             scene.say("b.test")
@@ -169,13 +189,15 @@ def none(scene):
 
 
 def at_start(scene):
-    scene.dns.names[SERVICE] = None
-    with scene.adit("adit that starts before its name server", ready=False, sessions="1-1") as adit:
-        with tap.case("a name server that fails at first: clients wait for it"):
-            scene.dns.names[SERVICE] = None
+    told = Told()
+    with scene.adit("adit that starts before its name server", None, ready=False, sessions="1-1",
+                    gate={"on_change": told.path}) as adit:
+        with tap.case("a name server that fails at first: that is told, and clients wait for it"):
             adit.wait_log(r"no host is known")
+            told.wait("upstream-down: DNS server returned general failure")
             scene.say("a.test")
             true(exchange(connect(adit.address, ANY, scene.origin.port, timeout=60)), "echo")
+            told.wait("upstream-down: .*", "upstream-up: ")
 
 
 def priorities(scene):

@@ -84,6 +84,12 @@ static const struct said_case {
      "debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: mlkem768x25519-sha256\n"
      "Authenticated to h (via proxy) using \"none\".\r\n",
      NULL, "kex curve25519-sha256\nlogin none\n", SERVICE_MASTER_LOST, true},
+    {"kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed by remote host\r\n"
+     "Connection closed by ::1 port 2\n",
+     "Connection closed by remote host; Connection closed by ::1 port 2", "", SERVICE_MASTER_LOST,
+     false},
+    {"a.c:b(): c\nx.c:y():1 (pid=): z\nx.c:y():1 (pid=2)\nx:y():1 (pid=2): z\n",
+     "a.c:b(): c; z; x.c:y():1 (pid=2); x:y():1 (pid=2): z", "", SERVICE_MASTER_LOST, false},
     {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
     {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
     {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",

@@ -14,6 +14,7 @@ OWN_WAYS = ("engine", "join_master", "master_socket", "libssh_config")
 FILES = {
     "hostile_ends.t": "the server that does not keep to the protocol is there for libssh; of ssh it "
                       "is ssh's own affair",
+    "dial_messages.t": "the messages are those in the sources of the other engine; ssh has its own",
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
 
@@ -26,6 +27,18 @@ NO_PINS = "ssh knows no fingerprints, and adit refuses them"
 WAITS = "an open that nobody wants any more keeps its sockets until the server has answered"
 BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener"
 RESET_IS_END = "that a client of a remote forward has reset looks like its end of data behind ssh"
+NO_ALGORITHM = "ssh takes an algorithm that it does not know for an error"
+OWN_ALGORITHMS = "ssh has further key exchanges"
+NO_SSH = "there is no ssh"
+NO_SERVICE = "there are no SRV records with ssh, which is started for hosts of the configuration"
+ON_DEMAND = "ssh asks for a passphrase when it needs the key"
+OWN_CHILDREN = "ssh and its askpass program are children, too"
+OWN_AGENT = "ssh says nothing of an agent that is silent"
+NO_ANSWER = "ssh waits on when a server answers a request for a forward by UNIMPLEMENTED"
+OWN_BANNER = "ssh prints a banner as it prints its own lines: they are in the debug log"
+LOSS = "why ssh has ended is in a line of its own"
+OWN_KEEPALIVES = "ssh sends the keepalives, and does not tell when they are answered"
+OWN_CERTIFICATE = "ssh does not tell by which certificate it has logged in"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
 
 # {a test: [(what its case is called, how ssh differs)]}: such a case is run, and may fail.
@@ -36,11 +49,28 @@ CASES = {
                  ("^BIND", NO_BIND)],
     "login.t": [("a changed key is refused|an unknown key is refused|no known_hosts file", OWN_WORDS),
                 (r"\bpins?\b", NO_PINS)],
-    "jump.t": [("^a bastion that refuses: the log says so", OWN_WORDS)],
     "leaving.t": [("^a client that (resets|closes|ends its half) while opening ", WAITS)],
     "limits.t": [("^clients of a remote forward's SOCKS are refused|and those that lead to a",
                   BACKLOG)],
     "remote_slow.t": [("^the far side resets while its target is connected to", RESET_IS_END)],
+    "metrics.t": [("^adit_keepalive_rtt_seconds", OWN_KEEPALIVES),
+                  ("^adit_certificate_expiry_timestamp_seconds", OWN_CERTIFICATE),
+                  ("^each family of adit-metrics", f"{OWN_KEEPALIVES}; {OWN_CERTIFICATE}")],
+    "as_ssh_session_life.t": [("^a socket of a server that does not call itself OpenSSH", NEEDS_94),
+                              ("^another host key at a rekey ends the session", LOSS)],
+    "ask.t": [("^without an answer|^a wrong password is asked for|^batch_mode|^nobody to ask", OWN_WORDS),
+              ("^a signal while a program answers", OWN_CHILDREN),
+              ("^host_key = ask|^... and where else the key is known", OWN_WORDS),
+              ("^a revoked key is refused|^... for every host|^... but a changed one is", OWN_WORDS),
+              ("^an agent that says nothing is named", OWN_AGENT),
+              ("^algorithms: (one more, and|nothing is left)", NO_ALGORITHM),
+              ("^algorithms: some less", OWN_ALGORITHMS),
+              ("^ssh_config = yes where there is no ssh|^adit: no ssh", NO_SSH)],
+    "balanced_whole.t": [("keeper is killed: no request fails", END_WITH_KEEPER),
+                         ("^gateways take their bastions from DNS|^DNS names one", NO_SERVICE)],
+    "broken_setups.t": [("^passphrase in a daemon", ON_DEMAND)],
+    "hostile_logins.t": [("^a request to listen that is answered with UNIMPLEMENTED", NO_ANSWER),
+                         ("^banners without end", OWN_BANNER)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
 

@@ -11,6 +11,6 @@ def holdings(adit, path):
             sum(up["channels"] + up["waiting"] for up in now["upstreams"]))
 
 
-def gives_back(adit, path, before):
+def gives_back(adit, path, before, seconds=60):
     wait_until(lambda: all(now <= then for now, then in zip(holdings(adit, path), before)),
-               f"descriptors, connections and channels are {before} again", seconds=60)
+               f"descriptors, connections and channels are {before} again", seconds)
