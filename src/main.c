@@ -69,8 +69,8 @@ static int print_dump(const struct config *config)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Opens standard descriptors that are closed, so that no socket gets their number. The programs that
- * adit runs inherit them. */
+/* Opens standard descriptors that are closed, so that no socket gets their number. The programs
+ * that adit runs inherit them. */
 static void fill_standard_descriptors(void)
 {
     int fd;

@@ -412,6 +412,11 @@ const struct config_listen *config_spread_listener(const struct config *config, 
 bool config_upstream_is_required(const struct config *config,
                                  const struct config_upstream *upstream);
 
+/* Whether adit is ready only while the server listens for the remote forward, one of this
+ * configuration's: exit_on_forward_failure asks for that, and what has nothing but remote forwards
+ * serves nobody without them. */
+bool config_forward_is_required(const struct config *config, const struct config_forward *forward);
+
 /* Whether two upstreams have the same sessions, which a reload then keeps: all settings but the
  * pool's bounds and timeouts are equal. */
 bool config_upstream_same_sessions(const struct config_upstream *a,

@@ -81,8 +81,9 @@ static char *token_identity(const struct config_upstream *upstream)
 
 #define KNOWN_HOSTS_MAX ((size_t)64 << 20)
 
-/* A line of known_hosts with a certificate authority for a host of the upstream. (A file that
- * cannot be read fails the login, which says so.) */
+/* A line of known_hosts with a certificate authority for a host of the upstream; not for those that
+ * SRV records name, as they are not known yet. (A file that cannot be read fails the login, which
+ * says so.) */
 static char *host_authority(const struct config_upstream *upstream)
 {
     size_t count = upstream->known_hosts.count;
@@ -97,7 +98,7 @@ static char *host_authority(const struct config_upstream *upstream)
                                              .bytes = (const char *)buffer_data(&bytes[i]),
                                              .length = buffer_length(&bytes[i])};
     }
-    for (size_t i = 0; i < upstream->hosts.count && !place; i++) {
+    for (size_t i = 0; i < upstream->hosts.count && !place && !upstream_service(upstream); i++) {
         struct upstream_host host;
         char *name, *without_port;
         upstream_host_at(upstream, i, &host);
@@ -144,11 +145,24 @@ static char *reason_for_ssh(const struct config_upstream *upstream,
 
 static const char *what_ssh_lacks(const struct config_upstream *upstream);
 
+/* Whether the section gives a file of revoked keys whose name some versions of ssh would expand,
+ * and others would not. (Of a RevokedHostKeys in ssh_config ssh itself knows what is meant.) */
+static bool has_doubtful_revoked(const struct config_upstream *upstream,
+                                 const struct load_section *section)
+{
+    const char *path = upstream->revoked_host_keys;
+
+    return path && section && (strchr(path, '%') || strstr(path, "${")) &&
+           (load_key_of(section, "revoked_host_keys")->line != 0 ||
+            (section->made && !section->hop));
+}
+
 static void choose_engine(const struct load *load, struct config_upstream *upstream,
                           const struct load_section *section)
 {
     upstream->by_openssh = upstream->engine == UPSTREAM_ENGINE_OPENSSH;
-    if (upstream->engine == UPSTREAM_ENGINE_AUTO && !what_ssh_lacks(upstream))
+    if (upstream->engine == UPSTREAM_ENGINE_AUTO && !what_ssh_lacks(upstream) &&
+        !has_doubtful_revoked(upstream, section))
         upstream->engine_reason = reason_for_ssh(upstream, section);
     upstream->by_openssh |= upstream->engine_reason != NULL;
     if (upstream->by_openssh || !section)
@@ -196,9 +210,6 @@ static const char *what_ssh_lacks(const struct config_upstream *upstream)
                "the same";
     if (upstream->host_key == HOST_KEY_PINNED)
         return "host_key: ssh knows no fingerprints: put the key into a known_hosts file";
-    if (upstream_service(upstream))
-        return "host: ssh is started for hosts that the configuration names, and SRV records name "
-               "them later";
     if (upstream->libssh_config || !program_is_there("ssh"))
         return "there is no ssh in PATH";
     return NULL;
@@ -207,11 +218,16 @@ static const char *what_ssh_lacks(const struct config_upstream *upstream)
 void load_check_engine(struct load *load, size_t index)
 {
     const struct config_upstream *upstream = &load->config->upstreams[index];
+    const struct load_section *section = load_section_of(load, "upstream", index);
     const char *lack = upstream->by_openssh ? what_ssh_lacks(upstream) : NULL;
 
     if (lack)
-        load_problem(load, load_line_of(load_section_of(load, "upstream", index), "engine"),
-                     "engine = openssh: %s", lack);
+        load_problem(load, load_line_of(section, "engine"), "engine = openssh: %s", lack);
+    if (upstream->by_openssh && has_doubtful_revoked(upstream, section))
+        load_problem(load, load_line_of(section, "revoked_host_keys"),
+                     "revoked_host_keys: with engine = openssh, the file's name must not have '%%' "
+                     "or '${' (%s): some versions of ssh expand them, others do not",
+                     upstream->revoked_host_keys);
 }
 
 void load_check_remote(struct load *load, const struct config_forward *forward, unsigned line)

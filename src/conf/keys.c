@@ -246,7 +246,10 @@ static const struct key upstream_keys[] = {
      .help = "The destinations that clients of a remote forward with SOCKS may reach."},
     {"exit_on_forward_failure", &type_bool, FIELD(config_upstream, exit_on_forward_failure),
      .initial = "no", .words = words_yes_no,
-     .help = "End a session whose remote forwards the server refuses."},
+     .help =
+         "Whether adit is ready (adit -O ready) only while the server listens for each of its "
+         "remote forwards; with remote forwards alone, and no listener, that is so in any case. "
+         "A command line ends if the server refuses one at the start."},
     {"ciphers", &type_algorithms, FIELD(config_upstream, ciphers), .flags = KEY_SESSION | KEY_HOP,
      .otherwise = "AES-GCM first where the processor has instructions for it",
      .help = "Ciphers to offer, as Ciphers of ssh_config."},

@@ -2,7 +2,6 @@
 #include "conf/master_words.h"
 
 #include "base/buffer.h"
-#include "base/hostport.h"
 #include "base/mem.h"
 #include "conf/types.h"
 
@@ -27,28 +26,32 @@ static void add_option(const struct word_sink *to, const char *keyword, const ch
     string_list_append(to->words, mem_printf("%s=%s", keyword, value));
 }
 
-/* A name in quotes, as ssh's own reader takes it: `tokens` says that a '%' begins one there. */
-static char *quoted(const char *text, bool tokens)
+/* A name in quotes, as ssh's own reader takes it. `expanded`: ssh replaces tokens and variables in
+ * the value (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES). A '%' stands for itself when it is
+ * doubled; a "${" can only come from a variable. */
+static char *quoted(const char *text, bool expanded)
 {
-    char *out = mem_zalloc(2 * strlen(text) + 3);
-    char *at = out;
+    struct buffer out = {0};
 
-    *at++ = '"';
+    buffer_append(&out, "\"", 1);
     for (; *text != '\0'; text++) {
         if (*text == '"' || *text == '\\')
-            *at++ = '\\';
-        if (*text == '%' && tokens)
-            *at++ = '%';
-        *at++ = *text;
+            buffer_append(&out, "\\", 1);
+        if (expanded && *text == '%')
+            buffer_append(&out, "%", 1);
+        if (expanded && text[0] == '$' && text[1] == '{')
+            text_add(&out, "${%s}", MASTER_DOLLAR);
+        else
+            buffer_append(&out, text, 1);
     }
-    *at = '"';
-    return out;
+    buffer_append(&out, "\"", 1);
+    return text_take(&out);
 }
 
 static void add_path_option(const struct word_sink *to, const char *keyword, const char *path,
-                            bool tokens)
+                            bool expanded)
 {
-    char *value = quoted(path, tokens);
+    char *value = quoted(path, expanded);
 
     add_option(to, keyword, value);
     free(value);
@@ -110,6 +113,7 @@ static void write_known_hosts(const struct word_sink *to, const struct config_up
     string_list_clear(&one);
 }
 
+/* (OpenSSH 10.0 expands this one, 9.2 does not: conf/engines refuses what would differ.) */
 static void write_revoked(const struct word_sink *to, const struct config_upstream *u)
 {
     if (u->revoked_host_keys != NULL)
@@ -307,33 +311,44 @@ static void add_options(const struct word_sink *to, const char *const *options)
     }
 }
 
-/* The host as it was given, and its port unless that is ssh_config's. */
-static void add_host(const struct word_sink *to, const struct config_upstream *upstream,
-                     size_t index)
+static void add_destination(const struct word_sink *to, uint16_t port, const char *name)
 {
-    char host[HOST_MAX + 1], port_text[8];
-    const char *name = host;
-    uint16_t port = 0;
+    char text[8];
 
-    if (index < upstream->master_hosts.count) {
-        char *blank;
-        port = (uint16_t)strtoul(upstream->master_hosts.items[index], &blank, 10);
-        name = blank + 1;
-    } else {
-        const char *entry = upstream->hosts.items[index];
-        hostport_split_zoned(entry, strlen(entry), upstream->port, host, &port);
-    }
     if (port != 0) {
-        snprintf(port_text, sizeof(port_text), "%u", port);
+        snprintf(text, sizeof(text), "%u", port);
         add_master_word(to, "-p");
-        add_master_word(to, port_text);
+        add_master_word(to, text);
     }
     add_master_word(to, "--");
     add_master_word(to, name);
 }
 
-const char **master_words(const struct config_upstream *upstream, size_t index, const char *socket,
-                          const char *const *options)
+/* The host as it was given, and its port unless that is ssh_config's. One that an SRV record names
+ * has the settings of ssh_config for the name of the service, as ssh -G was asked about that. */
+static void add_host(const struct word_sink *to, const struct config_upstream *upstream,
+                     const struct upstream_host *host)
+{
+    const char *given = host->index < upstream->master_hosts.count
+                            ? upstream->master_hosts.items[host->index]
+                            : NULL;
+    uint16_t port;
+    char *blank;
+
+    if (given == NULL) {
+        add_destination(to, host->port, host->name);
+        return;
+    }
+    port = (uint16_t)strtoul(given, &blank, 10);
+    if (upstream_service(upstream) != NULL) {
+        add_option(to, "HostName", host->name);
+        port = host->port;
+    }
+    add_destination(to, port, blank + 1);
+}
+
+const char **master_words(const struct config_upstream *upstream, const struct upstream_host *host,
+                          const char *socket, const char *const *options)
 {
     static const char *const first[] = {"ssh", "-M", "-N", "-T", "-S"};
     struct string_list words = {0};
@@ -350,7 +365,7 @@ const char **master_words(const struct config_upstream *upstream, size_t index, 
         add_post_quantum(&to, upstream);
     for (size_t i = 0; i < upstream->master_words.count; i++)
         add_master_word(&to, upstream->master_words.items[i]);
-    add_host(&to, upstream, index);
+    add_host(&to, upstream, host);
     words.items = mem_realloc(words.items, (words.count + 1) * sizeof(*words.items));
     words.items[words.count] = NULL;
     return (const char **)words.items;

@@ -1,4 +1,4 @@
-/* Which upstreams must have a session for adit to be ready. */
+/* Which upstreams must have a session, and which forwards must be up, for adit to be ready. */
 #include "conf/config.h"
 
 #include "policy/acl.h"
@@ -30,4 +30,12 @@ bool config_upstream_is_required(const struct config *config,
             return true;
     }
     return false;
+}
+
+bool config_forward_is_required(const struct config *config, const struct config_forward *forward)
+{
+    const struct config_upstream *upstream = config_upstream(config, forward->via);
+
+    return forward->kind == FORWARD_REMOTE && upstream->required != UPSTREAM_NOT_REQUIRED &&
+           (upstream->exit_on_forward_failure || config_listen_at(config, 0) == NULL);
 }

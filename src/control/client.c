@@ -187,24 +187,28 @@ static int print_request_failure(const char *command, const json_t *answer, cons
     return json_is_integer(status) ? (int)json_integer_value(status) : EXIT_SSH;
 }
 
-/* Asks for the pages after the first one, and puts them into the answer. */
-static void ask_further_pages(int fd, json_t *answer)
+/* Asks for the pages after the first one, and puts them into the answer, which is taken. Returns
+ * it, or what came in place of a page: an error, or NULL and `*error`. */
+static json_t *add_further_pages(int fd, json_t *answer, const char **error)
 {
-    json_t *next = json_object_get(answer, "next");
+    json_t *next;
 
-    while (json_is_integer(next)) {
-        const char *error;
+    while (json_is_integer(next = json_object_get(answer, "next"))) {
         json_t *page = send_request(
             fd,
             json_pack("{s:s, s:I}", "command", "connections", "after", json_integer_value(next)),
-            ANSWER_MS, &error);
+            ANSWER_MS, error);
+        if (!json_is_true(json_object_get(page, "ok"))) {
+            json_decref(answer);
+            return page;
+        }
         json_array_extend(json_object_get(answer, "connections"),
                           json_object_get(page, "connections"));
         next = json_object_get(page, "next");
         json_object_set(answer, "next", next != NULL ? next : json_null());
         json_decref(page);
-        next = json_object_get(answer, "next");
     }
+    return answer;
 }
 
 /* Prints why the order cannot be carried out, if so. */
@@ -267,8 +271,7 @@ static json_t *ask_adit(int fd, const struct control_order *order, const char **
         return NULL;
     }
     answer = send_request(fd, request_of(order->command, order), patience_of(order), error);
-    ask_further_pages(fd, answer);
-    return answer;
+    return add_further_pages(fd, answer, error);
 }
 
 /* Prints what changes at an adit, until one side ends. */

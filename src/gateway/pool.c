@@ -69,15 +69,16 @@ static void slot_clear(struct pool_slot *s)
     dial_programs_hang_up(&s->programs);
 }
 
-/* Tells of an upstream that does not come up, once. */
-static void tell_down(struct pool *pool, const char *error)
+/* (That its last session has ended was told, or that will be, unless it only retires.) */
+void pool_tell_down(struct pool *pool, const char *why)
 {
-    if (pool->known_up || pool->known_down || pool->room->happened == NULL)
+    if (pool_is_up(pool) || pool->known_down || pool->room->happened == NULL)
         return;
+    pool->known_up = false;
     pool->known_down = true;
     pool->room->happened(pool->room, &(struct event){.kind = EVENT_UPSTREAM_DOWN,
                                                      .upstream = pool->upstream->name,
-                                                     .reason = error});
+                                                     .reason = why});
 }
 
 void pool_slot_end(struct pool *pool, int slot)
@@ -114,7 +115,7 @@ static void pool_report_failure(struct pool *pool, const struct pool_slot *s,
     pool->error = mem_strdup(error);
     if (pool->room->failed(pool->room, pool->upstream, s->place->label, error))
         return;
-    tell_down(pool, error);
+    pool_tell_down(pool, error);
     history_failure(pool->room->history, pool_now(pool), pool->upstream->name, error);
     first =
         trouble_dial_failed(pool->trouble, pool_now(pool), waited(pool), s->place->label, error);
@@ -277,7 +278,8 @@ static void slot_lost(struct pool *pool, int slot, const char *why)
         if (pool_now(pool) - s->since < SHORT_LIFE_MS)
             host_backoff_lost(s->place->host, s->since, pool_now(pool));
     }
-    tell_session(pool, slot, why != NULL ? EVENT_SESSION_LOST : EVENT_SESSION_CLOSED, why);
+    tell_session(pool, slot, why != NULL ? EVENT_SESSION_LOST : EVENT_SESSION_CLOSED,
+                 why == NULL && s->place->gone ? "the SRV records no longer name its host" : why);
     pool_slot_end(pool, slot);
     pool_fill(pool);
 }

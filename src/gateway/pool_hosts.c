@@ -58,7 +58,14 @@ static void on_targets(void *arg, const struct target *targets, size_t count)
             leave_slot(pool, i);
     if (!places_need_person(&pool->places))
         atomic_store(&pool->table->failing, DIAL_OK);
+    if (count == 0)
+        pool_tell_down(pool, pool_hosts_missing(pool));
     pool_fill(pool);
+}
+
+static void on_no_targets(void *arg, const char *why)
+{
+    pool_tell_down(arg, why);
 }
 
 void pool_hosts_start(struct pool *pool)
@@ -66,8 +73,14 @@ void pool_hosts_start(struct pool *pool)
     const char *service = upstream_service(pool->upstream);
 
     if (service != NULL)
-        pool->watch =
-            srv_watch_new(pool->room->resolver, pool->upstream->name, service, on_targets, pool);
+        pool->watch = srv_watch_new(&(struct srv_watch_request){
+            .resolver = pool->room->resolver,
+            .name = pool->upstream->name,
+            .service = service,
+            .changed = on_targets,
+            .unknown = on_no_targets,
+            .arg = pool,
+        });
 }
 
 const char *pool_hosts_missing(const struct pool *pool)
@@ -139,11 +152,13 @@ static int least_used_at(const struct pool *pool, const struct place *place)
 static void give_way(struct pool *pool)
 {
     const struct pool_slot *extra = &pool->slots[pool->extra];
+    enum slot_state state = session_table_slot_state(pool->table, pool->extra);
     struct place *from;
     int slot;
 
-    if (session_table_slot_state(pool->table, pool->extra) != SLOT_UP ||
-        pool_now(pool) - extra->since < SHORT_LIFE_MS)
+    if (state == SLOT_RETIRING) /* (its host has left: what it carries may last for long) */
+        pool_extra_end(pool);
+    if (state != SLOT_UP || pool_now(pool) - extra->since < SHORT_LIFE_MS)
         return;
     extra->place->sessions--; /* as it was when the extra session was dialled */
     from = places_worst(&pool->places, extra->place);

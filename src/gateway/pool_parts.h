@@ -61,6 +61,9 @@ int pool_empty_slot(const struct pool *pool);
 /* The session takes nothing new, and its worker closes it when its last channel has ended. */
 void pool_retire(struct pool *pool, int slot);
 
+/* Tells of an upstream that has no session and gets none, once until it is up again. */
+void pool_tell_down(struct pool *pool, const char *why);
+
 /* The slot's dial has ended, or its session: the slot can be used again. */
 void pool_slot_end(struct pool *pool, int slot);
 

@@ -4,8 +4,28 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "gateway/gateway_parts.h"
+#include "gateway/snapshot.h"
 
 #include <stdlib.h>
+
+/* NULL: each that is required is up. */
+static char *forward_missing(const struct gateway *g)
+{
+    const struct config *config = g->generation->config;
+
+    for (size_t i = 0; i < config->forward_count; i++) {
+        const struct config_forward *forward = &config->forwards[i];
+        struct forward_status status;
+        if (!config_forward_is_required(config, forward))
+            continue;
+        status_forward(g, forward, &status);
+        if (status.state != FORWARD_UP)
+            return mem_printf("remote forward %s: %s", forward->name,
+                              status.error != NULL ? status.error
+                                                   : "the server does not listen yet");
+    }
+    return NULL;
+}
 
 char *gateway_unready(const struct gateway *g)
 {
@@ -23,7 +43,7 @@ char *gateway_unready(const struct gateway *g)
             return mem_printf("upstream %s has no session: %s", upstream->name,
                               state.error != NULL ? state.error : "not connected yet");
     }
-    return NULL;
+    return forward_missing(g);
 }
 
 void gateway_add_readiness(const struct gateway *g, json_t *answer)

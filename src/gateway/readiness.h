@@ -8,7 +8,8 @@
 #include <jansson.h>
 
 /* NULL: the gateway accepts clients, and each required upstream has a session
- * (config_upstream_is_required). Else why it is not ready, a sentence that the caller frees. */
+ * (config_upstream_is_required), and each required forward is up (config_forward_is_required). Else
+ * why it is not ready, a sentence that the caller frees. */
 char *gateway_unready(const struct gateway *gateway);
 
 /* Adds "ready", and "reason" (null if ready), to an answer. */

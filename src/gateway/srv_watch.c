@@ -15,12 +15,16 @@
 /* How soon a question that failed is asked again. */
 static const struct backoff_bounds failure_bounds = {1000, 60000, 50};
 
+/* Of the targets that are left out, so many are named in the log: anybody may have written them. */
+#define LEFT_OUT_NAMED 5
+
 struct srv_watch {
     struct resolver *resolver;
     struct loop *loop;
     char *name; /* the upstream's */
     char *service;
     srv_watch_fn *changed;
+    srv_watch_unknown_fn *unknown;
     void *arg;
     struct srv_question *question; /* NULL: `again` is armed */
     struct deadline again;
@@ -58,7 +62,7 @@ static void watch_failed(struct srv_watch *watch, const char *error)
         watch->failing_since = loop_now(watch->loop);
     if (told)
         log_debug("upstream %s: SRV %s: %s", watch->name, watch->service, error);
-    else if (watch->answered)
+    else if (watch->count > 0)
         log_warning("upstream %s: SRV %s: %s: the hosts known so far (%zu) stay in use",
                     watch->name, watch->service, error, watch->count);
     else
@@ -69,6 +73,8 @@ static void watch_failed(struct srv_watch *watch, const char *error)
         watch->error = mem_strdup(error);
     }
     watch_wait(watch, wait);
+    if (watch->count == 0)
+        watch->unknown(watch->arg, error);
 }
 
 /* ---- answers */
@@ -88,7 +94,7 @@ static void log_left_out(struct srv_watch *watch, struct buffer *text)
 static size_t drop_wrong(struct srv_watch *watch, struct target *targets, size_t count)
 {
     struct buffer text = {0};
-    size_t kept = 0;
+    size_t kept = 0, named = 0;
 
     for (size_t i = 0; i < count; i++) {
         const char *wrong = target_wrong(&targets[i]);
@@ -96,10 +102,14 @@ static size_t drop_wrong(struct srv_watch *watch, struct target *targets, size_t
             targets[kept++] = targets[i];
             continue;
         }
+        if (named++ >= LEFT_OUT_NAMED)
+            continue;
         char *visible = text_visible(targets[i].name[0] != '\0' ? targets[i].name : ".");
         text_add(&text, "%s'%s' (%s)", buffer_length(&text) > 0 ? ", " : "", visible, wrong);
         free(visible);
     }
+    if (named > LEFT_OUT_NAMED)
+        text_add(&text, ", and %zu more", named - LEFT_OUT_NAMED);
     log_left_out(watch, &text);
     return kept;
 }
@@ -169,18 +179,18 @@ static void watch_ask(struct srv_watch *watch)
     watch->question = resolver_srv(watch->resolver, watch->service, on_srv_answer, watch);
 }
 
-struct srv_watch *srv_watch_new(struct resolver *resolver, const char *name, const char *service,
-                                srv_watch_fn *changed, void *arg)
+struct srv_watch *srv_watch_new(const struct srv_watch_request *request)
 {
     struct srv_watch *watch = mem_zalloc(sizeof(*watch));
 
     *watch = (struct srv_watch){
-        .resolver = resolver,
-        .loop = resolver_loop(resolver),
-        .name = mem_strdup(name),
-        .service = mem_strdup(service),
-        .changed = changed,
-        .arg = arg,
+        .resolver = request->resolver,
+        .loop = resolver_loop(request->resolver),
+        .name = mem_strdup(request->name),
+        .service = mem_strdup(request->service),
+        .changed = request->changed,
+        .unknown = request->unknown,
+        .arg = request->arg,
     };
     watch_ask(watch);
     return watch;

@@ -14,10 +14,19 @@ struct srv_watch;
  * inside a call. */
 typedef void srv_watch_fn(void *arg, const struct target *targets, size_t count);
 
-/* For the upstream `name`, which the log names; `service` is the name to ask for. Both are copied.
+/* A question has failed while no host is known, for that reason. Never called from inside a call.
  */
-struct srv_watch *srv_watch_new(struct resolver *resolver, const char *name, const char *service,
-                                srv_watch_fn *changed, void *arg);
+typedef void srv_watch_unknown_fn(void *arg, const char *why);
+
+struct srv_watch_request {
+    struct resolver *resolver;
+    const char *name;    /* the upstream's, for the log; copied */
+    const char *service; /* the name to ask for; copied */
+    srv_watch_fn *changed;
+    srv_watch_unknown_fn *unknown;
+    void *arg;
+};
+struct srv_watch *srv_watch_new(const struct srv_watch_request *request);
 void srv_watch_free(struct srv_watch *watch);
 
 /* Asks again: at once (a reload, or a machine that slept), or as soon as 5 s have passed since it

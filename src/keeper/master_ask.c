@@ -43,6 +43,7 @@ struct master_question {
     struct mailbox *mailbox;      /* of the main thread */
     struct config *config;        /* a reference */
     const struct config_upstream *upstream;
+    char *host;
     char *asked[2];
     int fd;      /* to the askpass program */
     int ends[2]; /* the first is the asker's line; the other is shut down to end the question */
@@ -239,6 +240,7 @@ static void question_free(struct master_question *q)
     }
     close(q->fd);
     config_unref(q->config);
+    free(q->host);
     free(q->prompt);
     secret_free(q->answer);
     free(q);
@@ -327,16 +329,17 @@ void master_ask(struct keeper_master *m, int fd)
         .mailbox = m->masters->keeper->mailbox,
         .config = config_ref(m->config),
         .upstream = m->upstream,
+        .host = mem_strdup(m->host),
         .asked = {mem_strdup(m->asked[0]), mem_strdup(m->asked[1])},
         .fd = fd,
         .ends = {ends[0], ends[1]},
         .asker = {.upstream = m->upstream->name,
-                  .host = m->host,
                   .askpass = m->upstream->askpass,
                   .batch_mode = m->upstream->batch_mode,
                   .may_ask = m->masters->keeper->options->may_ask,
                   .line = ends[0]},
     };
+    q->asker.host = q->host;
     LIST_INSERT_HEAD(&m->masters->questions, q, link);
     if (!start_question(q)) {
         question_free(q);

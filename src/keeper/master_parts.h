@@ -12,7 +12,8 @@ struct master_question;
 
 struct keeper_masters {
     struct keeper *keeper;
-    char *folder; /* NULL: not made yet */
+    char *folder;    /* NULL: not made yet */
+    int folder_lock; /* a descriptor of it that holds its lock; -1: there is none */
     uint32_t last_number;
     LIST_HEAD(, keeper_master) all;
     LIST_HEAD(, master_question) questions;
@@ -39,10 +40,10 @@ struct keeper_master {
     /* For the questions of a login. */
     struct config *config; /* a reference; NULL once it is up */
     const struct config_upstream *upstream;
-    const char *host; /* as the configuration has it */
-    unsigned asking;  /* questions under way */
-    bool asked_anew;  /* a person gave something that is not kept */
-    char *asked[2];   /* prompts that a file, or what is kept, has answered already */
+    char *host;      /* as the gateway names it */
+    unsigned asking; /* questions under way */
+    bool asked_anew; /* a person gave something that is not kept */
+    char *asked[2];  /* prompts that a file, or what is kept, has answered already */
     struct learnt_answer {
         char *prompt, *answer;
     } learnt[2]; /* the last secret that may be kept, and the last answer about a host key, until
@@ -61,8 +62,16 @@ void master_free(struct keeper_master *master);
 
 /* master_folder.c */
 
-/* Makes the folder unless it is there. NULL, or why it is not. */
+/* Makes the folder unless it is there, and removes those that killed keepers of this user have
+ * left. NULL, or why it is not there. */
 const char *masters_make_folder(struct keeper_masters *masters);
+
+/* Takes over the path of a folder that the program before this one has made, and its lock (-1: it
+ * did not pass any). */
+void masters_adopt_folder(struct keeper_masters *masters, char *path, int lock);
+
+/* Removes it, if it is empty, and forgets it. */
+void masters_remove_folder(struct keeper_masters *masters);
 
 /* master_ask.c */
 

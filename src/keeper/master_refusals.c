@@ -1,4 +1,4 @@
-/* Lines of ssh(1)'s mux.c and channels.c, as OpenSSH 8.5 to 10 print them. */
+/* Lines of ssh(1)'s mux.c and channels.c, as OpenSSH 8.7 to 10 print them. */
 #include "keeper/master_refusals.h"
 
 #include "base/mem.h"
@@ -124,18 +124,18 @@ static void keep_refusal(struct master_refusals *r, struct master_target *target
     r->next = (r->next + 1) % MASTER_REFUSALS_MAX;
 }
 
-void master_refusals_failed(struct master_refusals *r, const char *line)
+void master_refusals_failed(struct master_refusals *r, const char *words)
 {
     long long number;
 
-    if (!skip_words(&line, "channel ") || !take_decimal(&line, &number) ||
-        !skip_words(&line, ": open failed: ") || number < 0 ||
+    if (!skip_words(&words, "channel ") || !take_decimal(&words, &number) ||
+        !skip_words(&words, ": open failed: ") || number < 0 ||
         number >= (long long)r->channel_count || r->channels[number].host == NULL)
         return;
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        const char *words = line;
-        if (skip_words(&words, reasons[i].text) && (skip_words(&words, ": ") || *words == '\0')) {
-            keep_refusal(r, &r->channels[number], reasons[i].reason, words);
+        const char *at = words;
+        if (skip_words(&at, reasons[i].text) && (skip_words(&at, ": ") || *at == '\0')) {
+            keep_refusal(r, &r->channels[number], reasons[i].reason, at);
             return;
         }
     }

@@ -37,8 +37,9 @@ struct master_refusals {
  * 3 control 2". */
 void master_refusals_asked(struct master_refusals *refusals, const char *words);
 
-/* Takes "channel 3: open failed: REASON: WORDS". Other lines are fine. */
-void master_refusals_failed(struct master_refusals *refusals, const char *line);
+/* Takes what it says of an answer: "channel 3: open failed: REASON: WORDS". Other words are fine,
+ * in both. */
+void master_refusals_failed(struct master_refusals *refusals, const char *words);
 
 /* The last refusal of that target: valid until the next line. NULL: it is not known. */
 const struct master_refusal *master_refusals_find(const struct master_refusals *refusals,

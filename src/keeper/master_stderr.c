@@ -1,4 +1,4 @@
-/* Lines of ssh(1), as OpenSSH 8.4 to 10 print them. */
+/* Lines of ssh(1), as OpenSSH 8.7 to 10 print them. */
 #include "keeper/master_stderr.h"
 
 #include "base/mem.h"
@@ -9,14 +9,16 @@
 #include <string.h>
 
 #define OPENING "mux.c:mux_master_process_stdio_fwd()"
+#define REFUSED "channels.c:channel_input_open_failure()"
 
 /* (LogVerbose has these functions print more than LogLevel does, each line with where it comes from
- * before it; versions before 8.5 do not know it. The last one prints which channel leads where.) */
+ * before it; versions before 8.5 do not know it. The last two print which channel leads where, and
+ * why one could not be opened.) */
 const char *const master_stderr_options[] = {
     "LogLevel=VERBOSE",
     "IgnoreUnknown=LogVerbose",
     "LogVerbose=kex.c:kex_choose_conf():*,kex.c:choose_kex():*,kex.c:kex_exchange_identification()"
-    ":*,sshconnect.c:verify_host_key():*," OPENING ":*",
+    ":*,sshconnect.c:verify_host_key():*," OPENING ":*," REFUSED ":*",
     NULL,
 };
 
@@ -41,12 +43,19 @@ static const struct {
 
 /* Lines that say nothing of why ssh has ended. */
 static const char *const idle_words[] = {
-    "debug1: ",           "debug2: ",
-    "debug3: ",           "Authenticated ",
-    "channel ",           "Transferred: ",
-    "Bytes per second:",  "@@@",
-    "Killed by signal ",  "Warning: Permanently added ",
-    "Authenticating to ", "Connection to ",
+    "debug1: ",
+    "debug2: ",
+    REFUSED,
+    "debug3: ",
+    "Authenticated ",
+    "channel ",
+    "Transferred: ",
+    "Bytes per second:",
+    "@@@",
+    "Killed by signal ",
+    "Warning: Permanently added ",
+    "Authenticating to ",
+    "Connection to ",
 };
 
 static const struct {
@@ -59,27 +68,42 @@ static const struct {
     {"No supported authentication methods", SERVICE_MASTER_DENIED},
 };
 
+/* What is behind ":LINE (pid=N): "; OpenSSH 10 has "(bin=ssh, pid=N)". NULL: that is not there. */
+static const char *skip_process(const char *at, long *process)
+{
+    static const char binary[] = "bin=", number[] = "pid=";
+    char *end;
+
+    at += strspn(at, ":0123456789");
+    if (strncmp(at, " (", 2) != 0)
+        return NULL;
+    at += 2;
+    if (strncmp(at, binary, strlen(binary)) == 0) {
+        at += strcspn(at, " ");
+        at += *at == ' ';
+    }
+    if (strncmp(at, number, strlen(number)) != 0)
+        return NULL;
+    at += strlen(number);
+    *process = strtol(at, &end, 10);
+    return end > at && strncmp(end, "): ", 3) == 0 ? end + 3 : NULL;
+}
+
 /* What a function of ssh says in a line that LogVerbose has it print: "debug1: FILE:FUNCTION():LINE
- * (pid=N): WORDS"; OpenSSH 10 has "(bin=ssh, pid=N)". NULL: it is no such line. */
+ * (pid=N): WORDS", without the first word if it is not said for debugging. NULL: it is no such
+ * line. (A server does not know the number of the process.) */
 static const char *words_of_function(const struct master_stderr *text, const char *line,
                                      const char *function)
 {
     size_t length = strlen(function);
-    char *end;
+    long process;
 
-    if (strncmp(line, "debug", 5) != 0 || line[5] == '\0' || strncmp(line + 6, ": ", 2) != 0 ||
-        strncmp(line + 8, function, length) != 0)
+    if (strncmp(line, "debug", 5) == 0 && line[5] != '\0' && strncmp(line + 6, ": ", 2) == 0)
+        line += 8;
+    if (strncmp(line, function, length) != 0)
         return NULL;
-    line += 8 + length;
-    line += strspn(line, ":0123456789");
-    if (strncmp(line, " (", 2) != 0)
-        return NULL;
-    line += 2;
-    if (strncmp(line, "bin=", 4) == 0)
-        line += strcspn(line, " ") + (strchr(line, ' ') != NULL);
-    if (strncmp(line, "pid=", 4) != 0 || strtol(line + 4, &end, 10) != text->process)
-        return NULL;
-    return strncmp(end, "): ", 3) == 0 ? end + 3 : NULL;
+    line = skip_process(line + length, &process);
+    return line != NULL && process == text->process ? line : NULL;
 }
 
 /* (Each is printed before the server can have a banner shown: what comes first counts.) */
@@ -115,12 +139,13 @@ static void take_login(struct master_stderr *text, const char *line)
 /* (What does not fit into a line is cut off: then the target is not known.) */
 static void take_refusal(struct master_stderr *text, const char *line, bool whole)
 {
-    const char *words = whole ? words_of_function(text, line, OPENING) : NULL;
+    const char *words = words_of_function(text, line, OPENING);
 
-    if (words != NULL)
+    if (words != NULL && whole)
         master_refusals_asked(&text->refusals, words);
-    else
-        master_refusals_failed(&text->refusals, line);
+    words = words_of_function(text, line, REFUSED);
+    if (words != NULL)
+        master_refusals_failed(&text->refusals, words);
 }
 
 /* What is behind the place in ssh's sources that LogVerbose puts before a line:
@@ -128,24 +153,17 @@ static void take_refusal(struct master_stderr *text, const char *line, bool whol
  * "(bin=ssh, pid=5035)". */
 static const char *without_place(const char *line)
 {
-    static const char source[] = ".c:", number[] = "():", process[] = "pid=", end[] = "): ";
+    static const char source[] = ".c:", function[] = "()";
     const char *at = line + strcspn(line, " .:");
+    long process;
 
     if (strncmp(at, source, strlen(source)) != 0)
         return line;
     at += strcspn(at, " (");
-    if (strncmp(at, number, strlen(number)) != 0)
+    if (strncmp(at, function, strlen(function)) != 0)
         return line;
-    at += strlen(number);
-    at += strspn(at, "0123456789");
-    at += strspn(at, " (");
-    if (strncmp(at, "bin=ssh, ", 9) == 0)
-        at += 9;
-    if (strncmp(at, process, strlen(process)) != 0)
-        return line;
-    at += strlen(process);
-    at += strspn(at, "0123456789");
-    return strncmp(at, end, strlen(end)) == 0 ? at + strlen(end) : line;
+    at = skip_process(at + strlen(function), &process);
+    return at != NULL ? at : line;
 }
 
 static void keep_line(struct master_stderr *text, const char *line)

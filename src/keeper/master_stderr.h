@@ -1,7 +1,8 @@
 /* What an ssh(1) that carries sessions says on its standard error: why it has ended, what it has
  * agreed with the server, and why the server has refused opens. A server may have ssh print any
- * lines, by a banner or by the words of an answer, and may so deceive about itself alone. What is
- * agreed is printed before a banner can come. Pure; the keeper's main thread. Only for this room.
+ * lines, by a banner or by the words of an answer; but it does not know the number of the process,
+ * and what is agreed is printed before a banner can come. Pure; the keeper's main thread. Only for
+ * this room.
  */
 #ifndef ADIT_KEEPER_MASTER_STDERR_H
 #define ADIT_KEEPER_MASTER_STDERR_H

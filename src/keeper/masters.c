@@ -58,6 +58,7 @@ void master_free(struct keeper_master *m)
     config_unref(m->config);
     master_stderr_clear(&m->stderr_text);
     free(m->name);
+    free(m->host);
     free(m->socket);
     if (m->errors >= 0) {
         watch_end(m->masters->keeper->loop, &m->watch, on_watch_ended);
@@ -277,13 +278,15 @@ bool master_watch(struct keeper_master *m, pid_t pid, int errors)
     return true;
 }
 
-/* ssh's own questions come to this keeper: the askpass program is adit (master_askpass). */
+/* ssh's own questions come to this keeper: the askpass program is adit (master_askpass).
+ * MASTER_DOLLAR is what the words of conf/master_words refer to. */
 static int spawn_ssh(const struct keeper_master *m, const char *const *arguments, int connection,
                      int errors, pid_t *pid)
 {
     char *program = own_program_name_for_others();
     char *askpass = mem_printf("SSH_ASKPASS=%s", program);
-    const char *const ours[] = {askpass, "SSH_ASKPASS_REQUIRE=force", MASTER_ASKPASS "=1"};
+    const char *const ours[] = {askpass, "SSH_ASKPASS_REQUIRE=force", MASTER_ASKPASS "=1",
+                                MASTER_DOLLAR "=$"};
     const char **environment = environment_with(ours, sizeof(ours) / sizeof(ours[0]));
     int error = spawn_start(
         &(struct spawn_request){
@@ -338,9 +341,8 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
         *why = mem_printf("ssh cannot be started: %s", problem);
         return NULL;
     }
-    m = master_new(
-        all, order->child, ++all->last_number,
-        mem_printf("upstream %s: ssh to %s", upstream->name, upstream->hosts.items[order->host]));
+    m = master_new(all, order->child, ++all->last_number,
+                   mem_printf("upstream %s: ssh to %s", upstream->name, order->entry));
     if (m->quota == NULL) {
         master_free(m);
         *why = mem_strdup("ssh cannot be started: this gateway has too many already");
@@ -348,7 +350,7 @@ struct keeper_master *master_start(struct keeper_masters *all, const struct mast
     }
     m->config = config_ref(order->config);
     m->upstream = upstream;
-    m->host = upstream->hosts.items[order->host];
+    m->host = mem_strdup(order->entry);
     m->events = order->events;
     m->arg = order->arg;
     arguments = master_words(upstream, order->host, m->socket, master_stderr_options);
@@ -407,6 +409,7 @@ struct keeper_masters *keeper_masters_new(struct keeper *keeper)
     struct keeper_masters *all = mem_zalloc(sizeof(*all));
 
     all->keeper = keeper;
+    all->folder_lock = -1;
     LIST_INIT(&all->all);
     LIST_INIT(&all->questions);
     return all;
@@ -446,8 +449,6 @@ void keeper_masters_end(struct keeper_masters *all)
 
 void keeper_masters_free(struct keeper_masters *all)
 {
-    if (all->folder != NULL)
-        rmdir(all->folder);
-    free(all->folder);
+    masters_remove_folder(all);
     free(all);
 }

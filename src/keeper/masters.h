@@ -5,6 +5,7 @@
 #define ADIT_KEEPER_MASTERS_H
 
 #include "conf/config.h"
+#include "conf/upstream_host.h"
 #include "conf/words.h"
 #include "wire/service.h"
 
@@ -33,8 +34,9 @@ struct master_order {
     struct gateway_child *child; /* it is for */
     struct config *config;
     const struct config_upstream *upstream;
-    size_t host; /* the index of the host */
-    int fd;      /* the connection to the server; stays the caller's */
+    const struct upstream_host *host;
+    const char *entry; /* the host as the gateway names it, for people */
+    int fd;            /* the connection to the server; stays the caller's */
     const struct master_events *events;
     void *arg;
 };
@@ -81,7 +83,7 @@ void master_save(const struct keeper_master *master, uint32_t request, int flags
                  struct buffer *out);
 void masters_save_left(const struct keeper_masters *masters, const struct gateway_child *child,
                        int flags, struct buffer *out);
-void masters_save(const struct keeper_masters *masters, struct buffer *out);
+void masters_save(const struct keeper_masters *masters, int flags, struct buffer *out);
 
 /* Take such lines' words. `*request` is the request's number; unless that is 0 the caller gives the
  * master an owner. `*master` NULL: it has ended. False: they are no such words. */

@@ -37,23 +37,32 @@ void masters_save_left(const struct keeper_masters *all, const struct gateway_ch
             master_save(m, 0, flags, out);
 }
 
-void masters_save(const struct keeper_masters *all, struct buffer *out)
+void masters_save(const struct keeper_masters *all, int flags, struct buffer *out)
 {
+    if (all->folder_lock >= 0)
+        fcntl(all->folder_lock, F_SETFD, flags);
     if (out == NULL || all->folder == NULL)
         return;
     buffer_append(out, "masters", 7);
     word_add(out, all->folder);
     word_add_number(out, all->last_number);
+    word_add_number(out, all->folder_lock >= 0 ? (uint64_t)all->folder_lock : INT_MAX);
     buffer_append(out, "\n", 1);
 }
 
 bool masters_restore(struct keeper_masters *all, struct word_reader *words)
 {
-    uint64_t last;
+    uint64_t last, lock = INT_MAX;
+    char *folder = word_next(words);
 
-    all->folder = word_next(words);
-    if (all->folder == NULL || !word_next_number(words, UINT32_MAX, &last))
+    if (folder == NULL || !word_next_number(words, UINT32_MAX, &last) ||
+        (!words_ended(words) && !word_next_number(words, INT_MAX, &lock))) {
+        free(folder);
         return false;
+    }
+    if (lock != INT_MAX)
+        fcntl((int)lock, F_SETFD, FD_CLOEXEC);
+    masters_adopt_folder(all, folder, lock != INT_MAX ? (int)lock : -1);
     all->last_number = (uint32_t)last;
     return true;
 }

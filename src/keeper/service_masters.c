@@ -47,14 +47,12 @@ static const struct master_events master_events = {
 };
 
 /* Finds the upstream, if an ssh carries its sessions, and the host. */
-static bool find_master_place(const struct service_line *line,
-                              const struct service_message *message, struct child_place *place)
+static bool find_master_place(const struct service_line *line, struct span upstream,
+                              const char *entry, struct child_place *place)
 {
-    char *name = mem_strndup((const char *)message->texts[0].bytes, message->texts[0].length);
-    char *entry = mem_strndup((const char *)message->texts[1].bytes, message->texts[1].length);
+    char *name = mem_strndup((const char *)upstream.bytes, upstream.length);
     bool found = child_find_place(line->child, name, entry, place) && place->upstream->by_openssh;
 
-    free(entry);
     free(name);
     return found;
 }
@@ -62,6 +60,7 @@ static bool find_master_place(const struct service_line *line,
 void service_begin_master(struct service_line *line, const struct service_message *message, int fd)
 {
     uint32_t number = message->numbers[0];
+    char *entry = mem_strndup((const char *)message->texts[1].bytes, message->texts[1].length);
     struct child_place place;
     struct line_request *request;
     char *why = NULL;
@@ -69,11 +68,13 @@ void service_begin_master(struct service_line *line, const struct service_messag
     if (fd < 0) {
         answer_master_ended(line, number, SERVICE_MASTER_LOST,
                             "ssh cannot be started: too many files are open in the keeper");
+        free(entry);
         return;
     }
-    if (!find_master_place(line, message, &place)) {
+    if (!find_master_place(line, message->texts[0], entry, &place)) {
         answer_master_ended(line, number, SERVICE_MASTER_LOST,
                             "the configuration does not have it any more");
+        free(entry);
         return;
     }
     request = line_request_new(line, number);
@@ -81,11 +82,13 @@ void service_begin_master(struct service_line *line, const struct service_messag
                                    &(struct master_order){.child = line->child,
                                                           .config = place.config,
                                                           .upstream = place.upstream,
-                                                          .host = place.host.index,
+                                                          .host = &place.host,
+                                                          .entry = entry,
                                                           .fd = fd,
                                                           .events = &master_events,
                                                           .arg = request},
                                    &why);
+    free(entry);
     if (request->master != NULL)
         return;
     answer_master_ended(line, number, SERVICE_MASTER_LOST, why);

@@ -115,7 +115,7 @@ static void hand_all(struct inheritance *to)
     const struct keeper *k = to->keeper;
     const struct gateway_child *child;
 
-    masters_save(k->masters, to->out);
+    masters_save(k->masters, to->flags, to->out);
     hand_child(to, "current", k->current);
     LIST_FOREACH (child, &k->retired, link)
         hand_child(to, "retired", child);

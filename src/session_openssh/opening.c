@@ -3,7 +3,6 @@
 #include "session_openssh/parts.h"
 
 #include "base/log.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "io/socket_calls.h"
 
@@ -21,6 +20,11 @@
 #define SSH_OPEN_ADMINISTRATIVELY_PROHIBITED 1
 #define SSH_OPEN_CONNECT_FAILED 2
 #define SSH_OPEN_RESOURCE_SHORTAGE 4
+
+/* Of so many cancelled opens the connection to the master is kept until the server has answered, so
+ * that they are counted (open_race.h has a limit for them that is not higher). That of the oldest
+ * beyond is closed: the master then ends the channel by itself when the answer comes. */
+#define CANCELLED_MAX 64
 
 enum open_state {
     OPEN_CONNECTING, /* a connection to the master's socket is waited for */
@@ -68,6 +72,7 @@ static void close_end(int *fd)
 static void open_free(struct master_open *o)
 {
     LIST_REMOVE(o, link);
+    o->session->cancelled_opens -= o->cancelled;
     reach_cancel(&o->reach);
     later_cancel(o->session->loop, &o->failing);
     o->session->options.way->forget(o->cause);
@@ -305,19 +310,35 @@ struct session_open *master_open_shell(struct session *session, const struct she
     return &o->base;
 }
 
-/* (The connection to the master stays until it has answered: some versions end where it is closed
- * before.) */
+static struct master_open *oldest_cancelled(const struct master_session *session)
+{
+    struct master_open *o;
+    struct master_open *oldest = NULL;
+
+    LIST_FOREACH (o, &session->opens, link)
+        if (o->cancelled)
+            oldest = o; /* (new ones come first) */
+    return oldest;
+}
+
+/* (The master reads nothing from a connection whose request it has not answered (mux_pause of ssh's
+ * mux.c), so that it does not see the end of the connection before. When the server answers it
+ * closes all that it has for it, whatever the answer is: seen with OpenSSH 9.2 and 10.0.) */
 void master_open_cancel(struct session_open *open)
 {
     struct master_open *o = master_open_of(open);
+    struct master_session *s = o->session;
 
     o->cancelled = true;
+    s->cancelled_opens++;
     if (o->state == OPEN_CONNECTING || o->state == OPEN_REFUSED || o->state == OPEN_FAILING) {
         open_free(o);
         return;
     }
     close_end(&o->in[0]);
     close_end(&o->out[0]);
+    if (s->cancelled_opens > CANCELLED_MAX)
+        open_free(oldest_cancelled(s));
 }
 
 static struct master_open *doubtful(const struct master_session *session, uint32_t number)

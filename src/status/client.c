@@ -189,7 +189,6 @@ void status_client_answer(struct status_client *client, const struct status_answ
 static void refuse_and_end(struct status_client *client, unsigned status, const char *sentence)
 {
     client->last = true;
-    client->head_only = false;
     status_pages_refuse(client, status, sentence);
 }
 
@@ -284,6 +283,7 @@ static void client_next(struct status_client *client)
 
     if (is_answering(client))
         return;
+    client->head_only = false; /* (of a request that cannot be read nobody knows) */
     switch (
         http_origin_parse(buffer_data(&client->in), length, &client->progress, &used, &request)) {
     case WIRE_BAD: refuse_and_end(client, 400, "This is no HTTP request."); return;

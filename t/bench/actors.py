@@ -39,6 +39,12 @@ def resident(pid):
         return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
 
 
+def proportional(pid):
+    """Bytes of a process, of a page that several have its part (proc(5), Pss)."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as rollup:
+        return int(re.search(r"Pss:\s+(\d+) kB", rollup.read())[1]) * 1024
+
+
 class Actor:
     """A child that is ended with the program, its standard error in a file: whoever reads it while
     it is measured would take processor time from it."""
@@ -75,13 +81,21 @@ class Actor:
     def __exit__(self, *_):
         self.end()
 
+    def processes(self):
+        """Its own number, and those of all that it has started."""
+        return [self.pid, *descendants(self.pid)]
+
     def resident(self):
         """Resident bytes of all its processes."""
-        return sum(map(resident, [self.pid, *descendants(self.pid)]))
+        return sum(map(resident, self.processes()))
+
+    def proportional(self):
+        """Proportional bytes of all its processes."""
+        return sum(map(proportional, self.processes()))
 
     def processor(self):
         """Processor seconds used so far, by all threads of all its processes."""
-        return sum(map(processor, [self.pid, *descendants(self.pid)]))
+        return sum(map(processor, self.processes()))
 
 
 class Adit(Actor):
@@ -91,8 +105,9 @@ class Adit(Actor):
     program = staticmethod(binary)
     engine = None
 
-    def __init__(self, sshd, cipher=None, sessions=None, more=""):
-        text = upstream(sshd, ciphers=cipher, sessions=sessions, engine=self.engine) + section(
+    def __init__(self, sshd, cipher=None, sessions=None, more="", master_socket=None):
+        text = upstream(sshd, ciphers=cipher, sessions=sessions, engine=self.engine,
+                        master_socket=master_socket) + section(
             "listen browser", {"address": f"{ANY}:0"}) + more
         super().__init__([self.program(), "--config", scratch("adit.ini", text)])
         wait_until(lambda: re.search(r"session \d+ up", self.said()), "adit's first session")

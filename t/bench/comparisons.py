@@ -9,6 +9,8 @@ from flood import flood
 from hops import hops
 from life import recovery, start
 from link import link
+from memory import memory
+from mux import mux
 from names import names
 from report import ENGINE, Case, note_failures
 from upgrades import upgrades
@@ -24,14 +26,14 @@ class Room:
         self.origin = origin
         self.pairs = pairs
 
-    def alternate(self, case, measure, pairs=None):
+    def alternate(self, case, measure, pairs=None, sides=PROXIES):
         """measure(kind or proxy) for both sides, `pairs` times, each side first every other time.
 
         It gives {metric: value}; what the case must say besides, it notes itself.
         """
         pairs = pairs or self.pairs
         for pair in range(pairs):
-            for side in PROXIES if pair % 2 == 0 else reversed(PROXIES):
+            for side in sides if pair % 2 == 0 else reversed(sides):
                 say(f"{case.bench}, {case.title}: {pair + 1} of {pairs}, {side.key}")
                 case.add(side.key, measure(side))
         say("")
@@ -62,6 +64,7 @@ def say(text):
 # ---- held
 
 HELD = (100, 1000, 5000, DESCRIPTORS)
+HELD_BY_SSH = HELD[:2]  # (each is four descriptors of adit, and three of an ssh)
 FILL_SECONDS = 60  # opening them takes ssh -D ever longer the more there are
 HELD_SECONDS = 2
 
@@ -69,7 +72,7 @@ HELD_SECONDS = 2
 def hold(room, case, kind, count):
     with kind(room.sshd, sessions="1-64") as proxy, room.origin.client(proxy) as client:
         client.ask("hold", 1, FILL_SECONDS)
-        alone = proxy.resident()
+        alone, alone_proportional = proxy.resident(), proxy.proportional()
         filled = client.ask("hold", count - 1, FILL_SECONDS)
         note_failures(case, kind, filled)
         if filled["held"] < count:
@@ -77,6 +80,7 @@ def hold(room, case, kind, count):
                       "measured with these")
         time.sleep(0.5)
         resident = (proxy.resident() - alone) / (filled["held"] - 1)
+        proportional = (proxy.proportional() - alone_proportional) / (filled["held"] - 1)
         echo = client.ask("echo", HELD_SECONDS)
         serial = client.ask("churn", 1, HELD_SECONDS)
         opens = client.ask("churn", 64, HELD_SECONDS)
@@ -84,12 +88,12 @@ def hold(room, case, kind, count):
         note_failures(case, kind, opens)
     return {"opens_serial": serial["done"] / serial["seconds"],
             "opens": opens["done"] / opens["seconds"], "echo_p50": echo["p50"],
-            "echo_p99": echo["p99"], "resident": resident}
+            "echo_p99": echo["p99"], "resident": resident, "proportional_each": proportional}
 
 
 def held(room):
     """Idle connections, adit with a pool of 1-64 sessions: what one more costs beside them."""
-    for count in HELD:
+    for count in HELD_BY_SSH if ENGINE == "openssh" else HELD:
         most = min(count, DESCRIPTORS - 500)
         case = Case("held", f"{most:,} idle connections")
         if most < count:
@@ -141,6 +145,7 @@ def churn(room):
 
 COMPARISONS = {
     "held": held,
+    "memory": memory,
     "bulk": bulk,
     "churn": churn,
     "distance": distance,
@@ -149,9 +154,10 @@ COMPARISONS = {
     "start": start,
     "recovery": recovery,
     "hops": hops,
+    "mux": mux,
     "flood": flood,
     "upgrades": upgrades,
 }
-if ENGINE:  # (of ssh's own jump hosts, and of one adit alone)
-    for other_program in ("hops", "flood", "upgrades"):
+if ENGINE:  # (of ssh's own jump hosts and commands, and of one adit alone)
+    for other_program in ("hops", "mux", "flood", "upgrades"):
         del COMPARISONS[other_program]

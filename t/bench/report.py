@@ -26,6 +26,8 @@ METRICS = {
     "recovery": ("kill to the first request that succeeds", "ms", 1),
     "refused": ("refused meanwhile", "requests", 0),
     "cut": ("cut after they were let in", "requests", 0),
+    "command_p50": ("a command, median", "ms", 2),
+    "processor_command": ("processor time of the master each", "ms", 2),
     "page_p50": ("page, median", "ms", 0),
     "small_p50": ("small request, median", "ms", 0),
     "small_p99": ("small request, p99", "ms", 0),
@@ -33,6 +35,10 @@ METRICS = {
     "bulk_down": ("downloads together", "MiB/s", 1),
     "bulk_up": ("uploads together", "MiB/s", 1),
     "resident": ("resident bytes a connection", "B", 0),
+    "proportional_each": ("proportional bytes a connection", "B", 0),
+    "proportional": ("proportional memory (PSS)", "MiB", 1),
+    "resident_all": ("resident memory (RSS)", "MiB", 1),
+    "processes": ("processes", "", 0),
 }
 # A program that stands in the place of ssh -D: the adit of the commit before.
 AGAINST = os.environ.get("BENCH_AGAINST")

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -115,6 +116,34 @@ def own_address():
             return None
 
 
+def half_a_list():
+    """An adit that ends while it is asked for page after page."""
+    path = scratch("half")
+    page = {"ok": True, "connections": [], "next": 1}
+    for what, last, words in (("ends", None, "the connection was closed"),
+                              ("refuses", {"ok": False, "error": "adit is ending", "status": 255},
+                               "adit is ending")):
+        with tap.case(f"an adit that {what} between two pages: no list, and an error"), \
+                socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def serve(last=last, listener=listener):
+                with listener.accept()[0] as conn, conn.makefile("rb") as lines:
+                    for answer in (page, last):
+                        lines.readline()
+                        if answer is not None:
+                            conn.sendall(json.dumps(answer).encode() + b"\n")
+
+            server = threading.Thread(target=serve)
+            server.start()
+            done = ask(path, "connections")
+            server.join()
+            os.unlink(path)
+            equal((done.returncode, done.stdout), (255, ""), "the exit status, and what is printed")
+            holds(f"^adit: connections: {words}\n$", done.stderr, "the words")
+
+
 def from_elsewhere(sshd, origin):
     address = own_address()
     if address is None:
@@ -149,6 +178,7 @@ def main():
             with tap.case("only GET and HEAD"):
                 equal(get(where, "/api/connections.json", method="DELETE").status, 405, "DELETE")
         from_elsewhere(sshd, origin)
+    half_a_list()
 
 
 tap.run(main)

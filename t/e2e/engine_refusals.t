@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import signal
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -17,7 +18,8 @@ from adit_test.dns import Dns
 from adit_test.gateway import section
 from adit_test.mux import descriptors
 from adit_test.origins import Origin, echo
-from adit_test.process import descendants, is_still, send_signal
+from adit_test.process import descendants, is_still, patience, send_signal
+from adit_test.rogue import OPEN_FAILURE, Rogue, numbers, text
 from adit_test.sshd import Sshd
 
 LOCKED = {} if sanitized() else {"sandbox": "require"}
@@ -153,15 +155,40 @@ def banners():
             equal(refusal(adit.address, ANY, free_port()), 5, "the code")
 
 
+def forging():
+    """The server knows the number of each channel, and its words may have any lines in them."""
+    asked = threading.Event()
+
+    def forges(session):
+        session.login()
+        first, _ = session.opened()
+        asked.set()
+        second, _ = session.opened()
+        line = f"channel {second}: open failed: administratively prohibited: forged\r\n"
+        words = f"odd\r\n{line}channels.c:channel_input_open_failure():3563 (pid=1): {line}"
+        session.send(OPEN_FAILURE, numbers(first, 2), text(words), text(""))
+        session.send(OPEN_FAILURE, numbers(second, 2), text("Connection refused"), text(""))
+        session.linger()
+
+    with tap.case("a server whose words look like ssh's line for another channel"), \
+            Rogue(forges) as rogue, concurrent.futures.ThreadPoolExecutor(2) as pool, \
+            gateway_by("openssh", rogue, hold="20s") as adit:
+        adit.sessions_up(1)
+        one = pool.submit(refusal, adit.address, ANY, 1)
+        true(asked.wait(patience(30)), "the first open")
+        other = pool.submit(refusal, adit.address, ANY, 2)
+        equal([one.result(), other.result()], [4, 5], "the codes")
+
+
 def taken_over(sshd):
     """A gateway that was taken over asks of what it may not know, or of nothing."""
     if program() is None:
         tap.leave_out("a broken gateway", "t/lib/adit-broken is not built")
         return
     ask, cause = SERVICE["SERVICE_ASK_CAUSE"], SERVICE["SERVICE_CAUSE"]
-    text = scratch("adit.ini", config(sshd, up={"engine": "openssh"}))
+    path = scratch("adit.ini", config(sshd, up={"engine": "openssh"}))
     with tap.case("a gateway that asks for the reasons of an ssh that there is not"):
-        got = answers(text, "line", packet(ask, 7, 1, 80, b"h"), "answer",
+        got = answers(path, "line", packet(ask, 7, 1, 80, b"h"), "answer",
                       packet(ask, 8, 0xffffffff, 0xffffffff, b"x" * 8000), "answer", "end")
         equal(got, [packet(cause, number, 0, b"").hex() for number in (7, 8)], "what it is told")
 
@@ -176,6 +203,7 @@ def main():
         without_keeper(sshd)
         taken_over(sshd)
     banners()
+    forging()
 
 
 tap.run(main)

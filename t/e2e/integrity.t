@@ -131,7 +131,8 @@ def transfer(adit, origin, results, flipper, number, choice):
 
 
 def run(sshd, cipher, mac, direction, flips, lost=True):
-    """[(place, bytes that came as they were sent, bytes changed)] of so many transfers.
+    """[(place, bytes that came as they were sent, bytes changed)] of so many transfers. (A relay
+    takes one connection, so that a login may take its time.)
 
     lost  each session must end
     """
@@ -143,12 +144,13 @@ def run(sshd, cipher, mac, direction, flips, lost=True):
     for number, flipper in enumerate(flippers):
         flipper.known_hosts = hosts
         text += upstream(flipper, f"u{number}", sessions="1-1", ciphers=cipher, macs=mac,
-                         hold="60s")
+                         hold="10m", connect_timeout="10m")
         text += listen(f"place{number}", via=f"u{number}")
     results = Results(direction)
     with Origin(results) as origin, Adit(text) as adit:
         work = list(zip(range(flips), flippers, choices))
         lock = threading.Lock()
+        failures = []
 
         def some():
             while True:
@@ -156,13 +158,17 @@ def run(sshd, cipher, mac, direction, flips, lost=True):
                     if not work:
                         return
                     number, flipper, choice = work.pop()
-                transfer(adit, origin, results, flipper, number, choice)
+                try:
+                    transfer(adit, origin, results, flipper, number, choice)
+                except Exception as error:  # pylint: disable=broad-except
+                    failures.append(f"transfer {number}: {type(error).__name__}: {error}")
 
         threads = [threading.Thread(target=some) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        equal(failures, [], "failures")
         if lost:
             adit.wait_log(r"session \d lost: ", count=flips)
         wait_until(lambda: len(results.found) == flips, "every transfer has ended")

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -19,10 +20,11 @@ from adit_test.gateway import section
 from adit_test.mux import SshMaster, SshMasterAt, descriptors
 from adit_test.origins import (Blackhole, Origin, body, body_then_digest, digest, digest_then_answer,
                                echo, read_digest, read_exactly, unix_echo)
-from adit_test.process import send_signal
+from adit_test.process import patience, send_signal
 from adit_test.sshd import Sshd, version
 
 SIZE = 64 << 20
+LEAVING, LEAVING_KEPT = 80, 64  # clients; CANCELLED_MAX of src/session_openssh/opening.c
 LOCKED = {} if sanitized() else {"sandbox": "require"}
 
 
@@ -92,18 +94,21 @@ def refusals(adit, master, idle):
     with tap.case("clients that leave while their opens wait: others go on"), Blackhole() as hole:
         # (Those of connections that have just ended are closed one by one.)
         wait_until(lambda: descriptors(adit.gateway) <= idle, "nothing is under way", 60)
-        before = descriptors(adit.gateway)
-        conns = [socket.create_connection(adit.address) for _ in range(3)]
+        before, held = descriptors(adit.gateway), descriptors(master.process.pid)
+        conns = [socket.create_connection(adit.address) for _ in range(LEAVING)]
         for conn in conns:
             conn.sendall(HELLO + socks5_request(ANY, hole.port))
         # (A client, a connection to the master, and two ends of pairs each.)
         wait_until(lambda: descriptors(adit.gateway) >= before + 4 * len(conns), "the opens")
         for conn in conns:
             conn.close()
+        # (Of the newest the connection to the master is kept until the server answers.)
+        wait_until(lambda: descriptors(adit.gateway) <= before + LEAVING_KEPT, "their sockets end")
         with Origin(echo) as origin:
             true(works(adit.address, origin), "another one")
         hole.open()
-        wait_until(lambda: descriptors(adit.gateway) <= before, "what they had is given back")
+        wait_until(lambda: descriptors(adit.gateway) <= before, "what they had is given back", 60)
+        wait_until(lambda: descriptors(master.process.pid) <= held, "ssh's are closed", 60)
 
 
 def unix_target(path, port):
@@ -161,6 +166,68 @@ def adit_dies(sshd):
                 conn.close()
         equal(master.ssh("-O", "check", "server").returncode, 0, "ssh -O check")
         equal(master.ssh("server", "echo", "yes").stdout, b"yes\n", "a command over the master")
+
+
+def pours(conn, _origin):
+    with contextlib.suppress(OSError):
+        while True:
+            conn.sendall(bytes(1 << 16))
+
+
+def drinks(conn, _origin):
+    while conn.recv(1 << 16):
+        pass
+
+
+class Transfer:
+    """A client's that never ends by itself: `moved` is set when a MiB has gone."""
+
+    def __init__(self, adit, origin, serve):
+        self.conn, self.moved = connect(adit.address, ANY, origin.port), threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(serve,))
+        self.thread.start()
+
+    def _run(self, serve):
+        done = 0
+        with contextlib.suppress(OSError):
+            while count := len(self.conn.recv(1 << 16)) if serve is pours \
+                    else self.conn.send(bytes(1 << 16)):
+                done += count
+                if done >= 1 << 20:
+                    self.moved.set()
+
+    def end(self):
+        self.thread.join()
+        self.conn.close()
+
+
+def all_of_adit_dies(sshd):
+    """The keeper and the gateway at once: nothing of adit's is left to tell the master anything."""
+    with SshMaster(sshd) as master, Origin(pours) as source, Origin(drinks) as sink, \
+            tap.case("adit is killed whole, with transfers and opens under way: the master lives, "
+                     "and has what it had"):
+        held = descriptors(master.process.pid)
+        adit = joined(sshd, master.path)
+        with Blackhole() as hole:
+            adit.sessions_up(1)
+            waiting = [socket.create_connection(adit.address) for _ in range(5)]
+            for conn in waiting:
+                conn.sendall(HELLO + socks5_request(ANY, hole.port))
+            transfers = [Transfer(adit, origin, serve)
+                         for origin, serve in ((source, pours), (sink, drinks)) for _ in range(4)]
+            true(all(one.moved.wait(patience(60)) for one in transfers), "a MiB of each")
+            equal(refusal(adit.address, ANY, free_port()), 5, "a target that refuses")
+            whole, adit.finished = (adit.pid, adit.gateway), True
+            for pid in whole:
+                send_signal(pid, signal.SIGKILL)
+            for one in transfers:
+                one.end()
+            adit.kill()
+            for conn in waiting:
+                conn.close()
+        equal(master.ssh("-O", "check", "server").returncode, 0, "ssh -O check")
+        equal(master.ssh("server", "echo", "yes").stdout, b"yes\n", "a command over the master")
+        wait_until(lambda: descriptors(master.process.pid) <= held, "its descriptors", 90)
 
 
 def another_master(sshd):
@@ -239,6 +306,7 @@ def main():
             equal(master.ssh("-O", "check", "server").returncode, 0, "the master after adit's end")
         the_master_ends(sshd)
         adit_dies(sshd)
+        all_of_adit_dies(sshd)
         another_master(sshd)
         not_masters(sshd)
 

@@ -64,10 +64,9 @@ def asks_for_more(sshd, text):
         with tap.case(f"a gateway that wants an ssh for {what} gets none"):
             got = answers(text, "line", *start(sshd, 7, *place), "answer", "end")
             holds(f"^{packet(ENDED, 7, LOST).hex()}", got[0], "what it is told")
-    with tap.case("an ssh without a connection to a server is not taken"):
-        done = run(text, "line", packet(START, 7, b"office", ANY.encode()), "answer")
-        equal(done.returncode, 255, f"the exit status ({done.stderr})")
-        holds("has sent what it may not|was killed by signal 9", done.stderr, "the log")
+    with tap.case("an ssh without a connection to a server is not started"):
+        got = answers(text, "line", packet(START, 7, b"office", ANY.encode()), "answer", "end")
+        holds(f"^{packet(ENDED, 7, LOST).hex()}", got[0], "what it is told")
     with tap.case("a connection to an ssh that there is not"):
         equal(answers(text, "line", packet(REACH, 7, 1), "answer", "end"),
               [packet(FAILED, 7, ENOENT).hex()], "what it is told")
@@ -163,8 +162,61 @@ def folders(sshd, origin):
             os.unlink(folder)
 
 
+def folder_of(adit):
+    [ssh] = masters(adit)
+    words = command_of(ssh)
+    return os.path.dirname(words[words.index("-S") + 1])
+
+
+def left_folders(sshd, origin):
+    """A keeper that is killed leaves its folder of sockets; whoever starts next removes it."""
+    place = scratch("run")
+    os.mkdir(place, 0o700)
+    env = {"XDG_RUNTIME_DIR": place, "TMPDIR": place}
+
+    def started(name):
+        adit = Adit(config(sshd, up={"engine": "openssh", "sessions": "1"}), env=env, name=name)
+        adit.sessions_up(1)
+        return adit
+
+    with started("an adit that lives") as lives:
+        with tap.case("a keeper is killed: the next start removes its folder, and no other one"):
+            killed = started("an adit that is killed")
+            folder, ssh = folder_of(killed), masters(killed)[0]
+            killed.finished = True
+            send_signal(killed.pid, signal.SIGKILL)
+            wait_until(lambda: command_of(ssh) == [], "the end of its ssh")
+            killed.kill()
+            true(os.path.exists(folder), "its folder")
+            with started("the next one") as following:
+                following.wait_log("is removed: it was left by an adit that was killed")
+                false(os.path.exists(folder), "its folder")
+                true(os.path.exists(folder_of(lives)), "that of an adit that lives")
+                true(works(lives.address, origin), "echo")
+        with tap.case("one that was upgraded keeps its folder"):
+            mark, folder = lives.mark(), folder_of(lives)
+            lives.signal(signal.SIGUSR2)
+            lives.sessions_up(1, mark)
+            with started("one behind the upgrade"):
+                true(os.path.exists(folder), "its folder")
+                true(works(lives.address, origin), "echo")
+        with tap.case("what else is in such a place stays"):
+            kept = os.path.join(place, "adit-ssh-abcdef")
+            os.mkdir(kept, 0o700)
+            with open(os.path.join(kept, "file"), "w", encoding="ascii"):
+                pass
+            public = os.path.join(place, "adit-ssh-public")
+            os.mkdir(public)
+            os.chmod(public, 0o755)
+            with started("one that finds other things"):
+                equal(sorted(os.listdir(kept)), ["file"], "a folder with a file")
+                true(os.path.exists(public), "a folder that others can enter")
+    equal(sorted(os.listdir(place)), ["adit-ssh-abcdef", "adit-ssh-public"], "what is left")
+
+
 def main():
     with Sshd() as sshd, Origin(echo) as origin:
+        left_folders(sshd, origin)
         says_much(sshd)
         asks_twice(sshd)
         folders(sshd, origin)

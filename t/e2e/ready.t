@@ -2,6 +2,7 @@
 """-O ready, and what -O check and -O status say by their exit statuses: whether adit can serve."""
 
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -10,6 +11,7 @@ from adit_test import (ANY, Adit, acl, config, equal, free_port, holds, scratch,
                        upstream, wait_until)
 from adit_test.clients import connect
 from adit_test.control import ask, asked, status
+from adit_test.gateway import gateway, listen, section
 from adit_test.origins import Origin, echo
 from adit_test.sshd import Sshd
 
@@ -88,6 +90,38 @@ def several(sshd, down):
             says_unready(path, "upstream spare has no session: .*")
 
 
+def forwards(sshd, origin):
+    """Which remote forwards have to be up, while another process has the port."""
+    path = scratch("control")
+    with socket.create_server((ANY, 0)) as taken:
+        port = taken.getsockname()[1]
+        back = section("forward back", {"remote": f"{ANY}:{port}:{ANY}:{origin.port}",
+                                        "via": "office"})
+        refused = f"remote forward back: remote port forwarding failed for listen port {port}: .*"
+
+        def text(listens=True, **up):
+            return gateway(control=path) + upstream(sshd, **up) + back + (listen() if listens else "")
+
+        with Adit(text(), name="adit with a remote forward") as adit:
+            with tap.case("one that is refused does not count beside a listener ..."):
+                adit.wait_log(refused)
+                says_ready(path)
+            for what, more in (("... but where exit_on_forward_failure says so, ",
+                                {"exit_on_forward_failure": "yes"}),
+                               ("and where there is nothing else", {"listens": False})):
+                with tap.case(what):
+                    adit.reload(text(**more))
+                    says_unready(path, refused)
+                with tap.case("... unless its upstream is not required"):
+                    adit.reload(text(required="no", **more))
+                    says_ready(path)
+            adit.reload(text(False))
+            says_unready(path, refused)
+            taken.close()
+            with tap.case("as soon as the server listens adit is ready"):
+                says_ready(path)
+
+
 def draining(sshd):
     path = scratch("control")
 
@@ -107,6 +141,9 @@ def main():
         a_server(sshd)
     with Sshd() as sshd, Sshd(start=False) as down:
         several(sshd, down)
+    # (So that it listens at that one address, not at ::1 beside it.)
+    with Sshd(options={"GatewayPorts": "clientspecified"}) as sshd, Origin(echo) as origin:
+        forwards(sshd, origin)
         draining(sshd)
 
 

@@ -29,6 +29,24 @@ def service(*hosts):
             for host in hosts]
 
 
+class Told:
+    """A program for on_change: what it was told."""
+
+    def __init__(self):
+        self.notes = scratch("told", "")
+        self.path = scratch("tell", f'#!/bin/sh\necho "$ADIT_EVENT: $ADIT_REASON" >>{self.notes}\n',
+                            0o755)
+
+    def wait(self, *patterns):
+        def lines():
+            with open(self.notes, encoding="utf-8") as notes:
+                return notes.read().split("\n")[:-1]
+
+        wait_until(lambda: len(lines()) >= len(patterns), f"{len(patterns)} events", 90)
+        for line, pattern in zip(lines(), patterns):
+            holds(f"^{pattern}$", line, "the event")
+
+
 class Scene:
     """Three servers, a name server that knows where each is, and which of them is asked for."""
 
@@ -54,8 +72,8 @@ class Scene:
             yield adit
 
     def say(self, *hosts):
-        """The records are these from now on."""
-        self.dns.names[SERVICE] = service(*hosts)
+        """The records are these from now on; with None the name server fails."""
+        self.dns.names[SERVICE] = None if hosts == (None,) else service(*hosts)
 
     def asked(self):
         return self.dns.asked(SERVICE).count(SRV)
@@ -128,7 +146,8 @@ def failures(scene):
                ("NXDOMAIN", lambda: scene.dns.names.pop(SERVICE)),
                ("no record", lambda: scene.say()),
                ("no answer", lambda: setattr(scene.dns, "unanswered", [(SERVICE, SRV)])),
-               ("names that are none", lambda: scene.say("-x.test", "10.0.0.1", ("", 1, 1)))]
+               ("names that are none", lambda: scene.say("-x.test", "10.0.0.1", ("", 1, 1))),
+               ("many of them", lambda: scene.say(*(f"-{i}.test" for i in range(8))))]
     with scene.adit("adit with a failing name server", "a.test", sessions="1-1") as adit:
         for words, fail in failing:
             with tap.case(f"{words}: what was known stays, and it is told once"):
@@ -146,12 +165,15 @@ def failures(scene):
                 scene.say("a.test")
                 adit.wait_log(r"SRV _ssh\._tcp\.office\.test: answered after \d+ s", mark)
                 equal(scene.upstream()["srv"]["error"], None, "the error of -O status")
+        with tap.case("of names that are none the log has a few"):
+            holds(r"(?m)left out: '-0\.test' .*'-4\.test' \([^()]*\), and 3 more$", adit.text(), "it")
         equal(len(adit.find(r"session \d+ (lost|closed)|leaves")), 0, "sessions that ended")
 
 
 def none(scene):
-    with scene.adit("adit whose service ends", "a.test", sessions="1-1",
-                    more=[], hold="1s") as adit:
+    told = Told()
+    with scene.adit("adit whose service ends", "a.test", sessions="1-1", hold="1s",
+                    gate={"on_change": told.path}) as adit:
         with tap.case('the target ".": there is no host, and clients are told so'):
             scene.dns.names[SERVICE] = [(0, 0, 0, "")]
             adit.wait_log('there is no such service')
@@ -161,6 +183,7 @@ def none(scene):
             true(done.returncode != 0, "the exit status of -O try")
             holds(r'hosts +FAILED +its one target is "\."', done.stdout, "-O try")
             refusal(adit.address, ANY, scene.origin.port)
+            told.wait("upstream-up: ", "upstream-down: .*there is no such service")
         with tap.case("it comes again"):
             mark = adit.mark()
             scene.say("b.test")
@@ -169,13 +192,15 @@ def none(scene):
 
 
 def at_start(scene):
-    scene.dns.names[SERVICE] = None
-    with scene.adit("adit that starts before its name server", ready=False, sessions="1-1") as adit:
-        with tap.case("a name server that fails at first: clients wait for it"):
-            scene.dns.names[SERVICE] = None
+    told = Told()
+    with scene.adit("adit that starts before its name server", None, ready=False, sessions="1-1",
+                    gate={"on_change": told.path}) as adit:
+        with tap.case("a name server that fails at first: that is told, and clients wait for it"):
             adit.wait_log(r"no host is known")
+            told.wait("upstream-down: .*DNS.*")
             scene.say("a.test")
             true(exchange(connect(adit.address, ANY, scene.origin.port, timeout=60)), "echo")
+            told.wait("upstream-down: .*", "upstream-up: ")
 
 
 def priorities(scene):
@@ -240,6 +265,32 @@ def identity(scene):
         scene.dns.ttl = 1
 
 
+def by_ssh(scene):
+    rules = scratch("ssh_config", f"Host {SERVICE}\n  IdentityFile {scene.user_key}\n"
+                                  f"  UserKnownHostsFile {scene.known}\n")
+    of_ssh_config = {"ssh_config": "yes", "ssh_config_file": rules, "identity": None,
+                     "known_hosts": None}
+    for how, up in (("keys", {}), ("an ssh_config that knows the service", of_ssh_config)):
+        with scene.adit(f"adit with engine = openssh, {how}", "a.test", sessions="1-1",
+                        engine="openssh", **up) as adit:
+            with tap.case(f"engine = openssh, {how}: the host that the record names"):
+                holds(rf"session \d+ up \(a\.test:{PORT}, ", adit.text(), "the log")
+                true(exchange(connect(adit.address, ANY, scene.origin.port)), "echo")
+            with tap.case("... and the next one, by its own name"):
+                mark = adit.mark()
+                scene.say("b.test")
+                adit.sessions_up(1, mark)
+                true(exchange(connect(adit.address, ANY, scene.origin.port)), "echo")
+                scene.wait_sessions(b=1)
+    other = Sshd("127.0.1.9", PORT, None, keypair("host_key"), scene.user_key)
+    scene.dns.names["d.test"] = ["127.0.1.9"]
+    with tap.case("engine = openssh: a host whose key is not known is not used"), other, \
+            scene.adit("adit with engine = openssh and a false target", "d.test", ready=False,
+                       engine="openssh") as adit:
+        adit.wait_log(r"d\.test:2222: .*Host key verification failed")
+        equal(adit.find(r"session \d+ up"), [], "sessions")
+
+
 def main():
     case = "hosts that SRV records name"
     if not isolate(case):
@@ -248,8 +299,8 @@ def main():
         tap.skip(case, why)
         return
     scene = Scene()
-    for part in (joins_and_leaves, overdue, failures, none, at_start, priorities,
-                 fails_over, identity):
+    for part in (joins_and_leaves, overdue, failures, none, at_start, priorities, fails_over,
+                 identity, by_ssh):
         part(scene)
     for sshd in scene.servers.values():
         sshd.stop()

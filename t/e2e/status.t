@@ -84,6 +84,10 @@ def syntax(where):
         watcher.conn.shutdown(1)
         equal(watcher.answer().json, {"live": True}, "the answer after the end of data")
         equal(watcher.source.read(), b"", "what follows")
+    with tap.case("HEAD with a body is refused, and the answer has none"), Watcher(where) as watcher:
+        watcher.send(b"HEAD /livez HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc")
+        equal(watcher.answer(head_only=True).status, 413, "the status")
+        equal(watcher.source.read(), b"", "what follows")
     with tap.case("HTTP/1.0 is answered and closed"), Watcher(where) as watcher:
         watcher.send(b"GET /readyz HTTP/1.0\r\n\r\n")
         equal(watcher.answer().status, 200, "the answer")

@@ -11,6 +11,7 @@
  *     answer    waits for the next packet, and prints it on standard error
  *     agent     the descriptor beside the last answer is a connection to an agent, to which the
  * next packets go, each as one of its messages (without the length) end       ends the gateway */
+#include "base/mem.h"
 #include "base/ssh_bytes.h"
 #include "gateway/process.h"
 #include "io/own_program.h"
@@ -131,11 +132,14 @@ static void print_answer(struct broken_gateway *g)
         receive_of_agent(g->to, &packet);
     else
         packet_wait(g->to, BYTES_MAX, &packet, &fd);
-    fprintf(stderr, "answer:%s", buffer_length(&packet) > 0 ? " " : "");
+    char *hex = mem_zalloc(2 * buffer_length(&packet) + 1);
     for (size_t i = 0; i < buffer_length(&packet); i++)
-        fprintf(stderr, "%02x", buffer_data(&packet)[i]);
-    fprintf(stderr, "%s\n", fd >= 0 ? " and a descriptor" : "");
+        snprintf(hex + 2 * i, 3, "%02x", buffer_data(&packet)[i]);
+    /* (In one write(2): the keeper writes lines there, too.) */
+    dprintf(STDERR_FILENO, "answer:%s%s%s\n", *hex ? " " : "", hex,
+            fd >= 0 ? " and a descriptor" : "");
     g->received = fd;
+    free(hex);
     buffer_clear(&packet);
 }
 

@@ -16,6 +16,8 @@
 #define FWD "debug2: mux.c:mux_master_process_stdio_fwd():"
 #define V92 FWD "977 (pid=7): "
 #define V10 FWD "985 (bin=ssh, pid=7): "
+#define F92 "channels.c:channel_input_open_failure():3563 (pid=7): "
+#define F10 "channels.c:channel_input_open_failure():3643 (bin=ssh, pid=7): "
 
 static void no_line(void *arg, const char *line)
 {
@@ -59,49 +61,58 @@ static const struct refusal_case {
     {"", {{"h", 80, 0, NULL}}},
     /* As 9.2 prints it, and as 10.0 does. */
     {V92 "channel 1: stdio fwd to h:80\r\n" V92 "got fds stdin 8, stdout 9\r\n" V92
-         "channel_new: 2 control 1\r\n"
+         "channel_new: 2 control 1\r\n" F92
          "channel 2: open failed: connect failed: Connection refused\r\n",
      {{"h", 80, 2, "Connection refused"}, {"h", 81, 0, NULL}, {"g", 80, 0, NULL}}},
     {V10 "channel 1: stdio fwd to ::1:443\r\n" V10 "got fds stdin 8, stdout 9\r\n" V10
-         "channel_new: 2 control 1\r\n"
+         "channel_new: 2 control 1\r\n" F10
          "channel 2: open failed: administratively prohibited: open failed\r\n",
      {{"::1", 443, 1, "open failed"}}},
     /* A path, as both print it. */
-    {V92 "channel 1: stdio fwd to /s:4294967294\r\n" V92 "channel_new: 2 control 1\r\n"
+    {V92 "channel 1: stdio fwd to /s:4294967294\r\n" V92 "channel_new: 2 control 1\r\n" F92
          "channel 2: open failed: unknown channel type: \r\n" V10
-         "channel 1: stdio fwd to /t:-2\n" V10
-         "channel_new: 3 control 1\nchannel 3: open failed: resource shortage\n",
+         "channel 1: stdio fwd to /t:-2\n" V10 "channel_new: 3 control 1\n" F10
+         "channel 3: open failed: resource shortage\n",
      {{"/s", PORT_UNIX, 3, ""}, {"/t", PORT_UNIX, 4, ""}}},
     /* The server answers in any order; the last refusal of a target counts. */
     {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n" V92
          "channel 3: stdio fwd to b:2\n" V92 "channel_new: 4 control 3\n" V92
-         "channel 5: stdio fwd to a:1\n" V92 "channel_new: 6 control 5\n"
-         "channel 4: open failed: connect failed: two\n"
-         "channel 6: open failed: connect failed: three\n"
+         "channel 5: stdio fwd to a:1\n" V92 "channel_new: 6 control 5\n" F92
+         "channel 4: open failed: connect failed: two\n" F92
+         "channel 6: open failed: connect failed: three\n" F92
          "channel 2: open failed: administratively prohibited: one\n",
      {{"a", 1, 1, "one"}, {"b", 2, 2, "two"}}},
     /* A number that is used again leads elsewhere. */
     {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n" V92
-         "channel 1: stdio fwd to b:2\n" V92 "channel_new: 2 control 1\n"
+         "channel 1: stdio fwd to b:2\n" V92 "channel_new: 2 control 1\n" F92
          "channel 2: open failed: unknown reason: odd\n",
      {{"a", 1, 0, NULL}, {"b", 2, 2, "odd"}}},
     /* A channel fails once: what the server's words pretend later is nothing. */
-    {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n"
-         "channel 2: open failed: connect failed: x\x1b[2J\n"
+    {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n" F92
+         "channel 2: open failed: connect failed: x\x1b[2J\n" F92
          "channel 2: open failed: administratively prohibited: y\n",
      {{"a", 1, 2, "x\\x1b[2J"}}},
     /* What is not ssh's is none of its lines: another process, another function, no function. */
     {FWD "977 (pid=8): channel 1: stdio fwd to a:1\n" FWD "977 (pid=8): channel_new: 2 control 1\n"
-         "debug2: mux.c:mux_master_process_stdio_fw():9 (pid=7): channel_new: 2 control 1\n"
-         "channel 1: stdio fwd to a:1\nchannel_new: 2 control 1\n"
+         "debug2: mux.c:mux_master_process_stdio_fw():9 (pid=7): channel_new: 2 control 1\n" F92
+         "channel_new: 2 control 1\n"
+         "channel 1: stdio fwd to a:1\nchannel_new: 2 control 1\n" F92
          "channel 2: open failed: connect failed: x\n",
      {{"a", 1, 0, NULL}}},
-    {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n"
-         "(channel 2: open failed: connect failed: x\n"
-         "channel 2: open failed: connect failedx\n"
-         "channel 2: open failed: \nchannel 2: open\nchannel : open failed: connect failed: x\n"
-         "channel -1: open failed: connect failed: x\n"
-         "channel 99999: open failed: connect failed: x\n"
+    /* The server's words may have any lines in them. */
+    {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n" V92
+         "channel 3: stdio fwd to b:2\n" V92 "channel_new: 4 control 3\n" F92
+         "channel 2: open failed: connect failed: x\r\n"
+         "channel 4: open failed: administratively prohibited: forged\r\n"
+         "channels.c:channel_input_open_failure():3563 (pid=1): channel 4: open failed: "
+         "administratively prohibited: forged\r\n",
+     {{"a", 1, 2, "x"}, {"b", 2, 0, NULL}}},
+    {V92 "channel 1: stdio fwd to a:1\n" V92 "channel_new: 2 control 1\n" F92
+         "(channel 2: open failed: connect failed: x\n" F92
+         "channel 2: open failed: connect failedx\n" F92 "channel 2: open failed: \n" F92
+         "channel 2: open\n" F92 "channel : open failed: connect failed: x\n" F92
+         "channel -1: open failed: connect failed: x\n" F92
+         "channel 99999: open failed: connect failed: x\n" F92
          "channel 99999999999999999999: open failed: connect failed: x\n",
      {{"a", 1, 0, NULL}}},
     {V92 "channel 1: stdio fwd to a\n" V92 "channel_new: 2 control 1\n" V92
@@ -109,9 +120,9 @@ static const struct refusal_case {
          "channel 1: stdio fwd to c:1x\n" V92 "channel_new: 4 control 1\n" V92
          "channel 1: stdio fwd to d:1\n" V92 "channel_new: -1 control 1\n" V92
          "channel 1: stdio fwd to d:1\n" V92 "channel_new: 10001 control 1\n" V92
-         "channel 1: stdio fwd to d:1\n" V92 "channel_new: x\n"
-         "channel 2: open failed: connect failed: x\n"
-         "channel 3: open failed: connect failed: x\n"
+         "channel 1: stdio fwd to d:1\n" V92 "channel_new: x\n" F92
+         "channel 2: open failed: connect failed: x\n" F92
+         "channel 3: open failed: connect failed: x\n" F92
          "channel 4: open failed: connect failed: x\n",
      {{"a", 0, 0, NULL}, {"b", 0, 0, NULL}, {"c", 1, 0, NULL}, {"d", 1, 0, NULL}}},
 };
@@ -124,7 +135,7 @@ static void each_text_is_read_whole_and_byte_by_byte(void **state)
             struct master_stderr kept = {0};
             master_stderr_begin(&kept, 7, true);
             take(&kept, cases[i].text, step);
-            take(&kept, "channel 2: open failed: connect fai", step); /* (has not ended) */
+            take(&kept, F92 "channel 2: open failed: connect fai", step); /* (has not ended) */
             for (size_t e = 0; e < 4 && cases[i].expected[e].host != NULL; e++)
                 check_refusal(&kept, &cases[i].expected[e]);
             master_stderr_clear(&kept);
@@ -144,10 +155,10 @@ static void a_target_that_was_cut_off_is_not_known(void **state)
     for (int length = fits - 5; length < fits + 5; length++) {
         memset(host, 'a', sizeof(host));
         host[length] = '\0';
-        line =
-            mem_printf(V92 "channel 1: stdio fwd to %s:443\r\n" V92 "channel_new: 2 control 1\r\n"
-                           "channel 2: open failed: connect failed: x\r\n",
-                       host);
+        line = mem_printf(V92 "channel 1: stdio fwd to %s:443\r\n" V92
+                              "channel_new: 2 control 1\r\n" F92
+                              "channel 2: open failed: connect failed: x\r\n",
+                          host);
         take(&kept, line, SIZE_MAX / 2);
         free(line);
         assert_int_equal(master_refusals_find(&kept.refusals, host, 443) != NULL, length < fits);
@@ -176,7 +187,7 @@ static void what_is_kept_of_refusals_is_bounded(void **state)
     master_stderr_begin(&kept, 7, true);
     for (unsigned i = 0; i < 3 * MASTER_REFUSALS_MAX; i++) {
         char *text =
-            mem_printf(V92 "channel 1: stdio fwd to h:%u\n" V92 "channel_new: %u control 1\n"
+            mem_printf(V92 "channel 1: stdio fwd to h:%u\n" V92 "channel_new: %u control 1\n" F92
                            "channel %u: open failed: connect failed: %u\n",
                        i, i, i, i);
         take(&kept, text, SIZE_MAX / 2);

@@ -63,13 +63,6 @@ static const struct said_case {
     /* A server's banner is no line of ssh's own, and nothing agreed. */
     {"kex: algorithm: none\nServer host key: none\n", "kex: algorithm: none; Server host key: none",
      "", SERVICE_MASTER_LOST, false},
-    {"kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed by remote host\r\n"
-     "kex.c:kex_exchange_identification():9 (bin=ssh, pid=5): banner line too long\n"
-     "Connection closed by ::1 port 2\n",
-     "Connection closed by remote host; banner line too long; Connection closed by ::1 port 2", "",
-     SERVICE_MASTER_LOST, false},
-    {"a.c:b(): c\nx.c:y():1 (pid=): z\nx.c:y():1 (pid=2)\nx:y():1 (pid=2): z\n",
-     "a.c:b(): c; z; x.c:y():1 (pid=2); x:y():1 (pid=2): z", "", SERVICE_MASTER_LOST, false},
     {"debug1: kex: algorithm: none\n"
      "debug1: kex.c:choose_kex():929 (pid=8): kex: algorithm: none\n"
      "debug1: other.c:choose_kex():929 (pid=7): kex: algorithm: none\n"
@@ -91,6 +84,17 @@ static const struct said_case {
      "debug1: kex.c:choose_kex():929 (bin=ssh, pid=7): kex: algorithm: mlkem768x25519-sha256\n"
      "Authenticated to h (via proxy) using \"none\".\r\n",
      NULL, "kex curve25519-sha256\nlogin none\n", SERVICE_MASTER_LOST, true},
+    {"kex.c:kex_exchange_identification():1383 (pid=5035): Connection closed by remote host\r\n"
+     "Connection closed by ::1 port 2\n",
+     "Connection closed by remote host; Connection closed by ::1 port 2", "", SERVICE_MASTER_LOST,
+     false},
+    {"kex.c:kex_exchange_identification():1404 (bin=ssh, pid=5035): Connection closed by remote "
+     "host\r\nx.c:y():1 (bin=ssh,\nx.c:y():1 (bin=\n",
+     "Connection closed by remote host; x.c:y():1 (bin=ssh,; x.c:y():1 (bin=", "",
+     SERVICE_MASTER_LOST, false},
+    {"a.c:b(): c\nx.c:y():1 (pid=): z\nx.c:y():1 (pid=2)\nx:y():1 (pid=2): z\n",
+     "a.c:b(): c; x.c:y():1 (pid=): z; x.c:y():1 (pid=2); x:y():1 (pid=2): z", "",
+     SERVICE_MASTER_LOST, false},
     {"\x1b[2Jred\x07\n", "\\x1b[2Jred\\x07", "", SERVICE_MASTER_LOST, false},
     {"Authenticated to h\n", NULL, "", SERVICE_MASTER_LOST, true},
     {"Timeout, server h not responding.\r\n", "Timeout, server h not responding.", "",

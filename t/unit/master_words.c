@@ -16,13 +16,22 @@ static char *joined(const char **words)
     return all;
 }
 
-static char *words_of(const char *keys, size_t index)
+static char *words_of_host(const struct config_upstream *upstream, const struct upstream_host *host)
 {
     static const char *const options[] = {"LogLevel=VERBOSE", NULL};
+
+    return joined(master_words(upstream, host, "/s/1", options));
+}
+
+static char *words_of(const char *keys, size_t index)
+{
     char *text = mem_printf(LISTEN "[upstream a]\nengine = openssh\n%s", keys);
     struct config *config = load_good(text);
-    char *words = joined(master_words(&config->upstreams[0], index, "/s/1", options));
+    struct upstream_host host;
+    char *words;
 
+    upstream_host_at(&config->upstreams[0], index, &host);
+    words = words_of_host(&config->upstreams[0], &host);
     config_unref(config);
     free(text);
     return words;
@@ -61,6 +70,9 @@ static void keys_become_options(void **state)
         {"identity = none\n", "|-o|IdentityFile=none|"},
         {"known_hosts = /a b, /c%d\n",
          "|-o|UserKnownHostsFile=\"/a b\" \"/c%%d\"|-o|GlobalKnownHostsFile=none|"},
+        {"known_hosts = /a${HOME}b, /$c, /d$\n",
+         "|-o|UserKnownHostsFile=\"/a${ADIT_DOLLAR}{HOME}b\" \"/$c\" \"/d$\"|"},
+        {"identity_agent = /%d${}\n", "|-o|IdentityAgent=\"/%%d${ADIT_DOLLAR}{}\"|"},
         {"agent = no\n", "|-o|IdentityAgent=none|"},
         {"host_key = accept-new\n", "|-o|StrictHostKeyChecking=accept-new|"},
         {"rekey = 1g\nrekey_time = 1h\n", "|-o|RekeyLimit=1073741824 3600|"},
@@ -99,6 +111,27 @@ static void each_host_is_named_behind_all_options(void **state)
     }
 }
 
+static void a_host_that_an_srv_record_names(void **state)
+{
+    const char *text = LISTEN "[upstream a]\nengine = openssh\nhost = srv:_ssh._tcp.x.test\n";
+    struct config *config = load_good(text);
+    struct config_upstream *upstream = &config->upstreams[0];
+    struct upstream_host host;
+    char *words;
+
+    (void)state;
+    assert_true(upstream_host_find(upstream, "b.x.test:2222", &host));
+    words = words_of_host(upstream, &host);
+    assert_has(words, "|-p|2222|--|b.x.test");
+    free(words);
+    /* With ssh_config. */
+    master_words_host(upstream, "_ssh._tcp.x.test", 0);
+    words = words_of_host(upstream, &host);
+    assert_has(words, "|-o|HostName=b.x.test|-p|2222|--|_ssh._tcp.x.test");
+    free(words);
+    config_unref(config);
+}
+
 static void a_jump_host_and_a_control_socket_are_adits(void **state)
 {
     const char *const asked[] = {"-J", "b", "-i", "/k", "-S", "/c", "-S"};
@@ -120,6 +153,7 @@ int main(void)
         cmocka_unit_test(it_is_a_master_and_no_more),
         cmocka_unit_test(keys_become_options),
         cmocka_unit_test(each_host_is_named_behind_all_options),
+        cmocka_unit_test(a_host_that_an_srv_record_names),
         cmocka_unit_test(a_jump_host_and_a_control_socket_are_adits),
     };
 

@@ -2,6 +2,8 @@
  * dials that fail are pool_dials.c's. */
 #include "pool_scene.h"
 
+#include "gateway/pool_parts.h"
+
 /* ---- how many */
 
 static void a_pool_fills_to_its_least(void **state)
@@ -233,6 +235,28 @@ static void the_session_that_carries_least_gives_way(void **state)
     UNTIL(session_table_slot_state(table, 2) == SLOT_EMPTY);
 }
 
+/* (As one does whose host SRV records no longer name.) */
+static void a_session_that_was_to_replace_another_may_have_to_go(void **state)
+{
+    struct pool *pool;
+    struct session_table *table;
+
+    (void)state;
+    host_goes_down();
+    pool = pool_at(0, "127.0.0.1, 127.0.0.2", "sessions = 4\nidle = 1h\n");
+    table = pool_table(pool);
+    UNTIL(up(pool) == 4);
+    host_comes_up();
+    TICK_UNTIL(pool, session_table_slot_state(table, 4) == SLOT_UP);
+    atomic_store(&table->slots[4].channels, 1); /* it does not end soon */
+    pool_retire(pool, 4);
+    TICK_UNTIL(pool, session_table_slot_state(table, 5) == SLOT_UP);
+    assert_int_equal(session_table_slot_state(table, 4), SLOT_RETIRING);
+    atomic_store(&table->slots[4].channels, 0);
+    scene_skip(260);
+    UNTIL(session_table_slot_state(table, 4) == SLOT_EMPTY);
+}
+
 static void two_upstreams_share_the_record_of_a_host(void **state)
 {
     (void)state;
@@ -373,6 +397,7 @@ int main(void)
         TEST(a_host_that_fails_leaves_the_sessions_to_the_others),
         TEST(a_host_that_returns_gets_sessions_again),
         TEST(the_session_that_carries_least_gives_way),
+        TEST(a_session_that_was_to_replace_another_may_have_to_go),
         TEST(two_upstreams_share_the_record_of_a_host),
         TEST(a_pool_takes_over_new_settings),
         TEST(sessions_beyond_a_new_bound_are_closed),

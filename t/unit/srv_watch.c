@@ -15,7 +15,7 @@ static struct watch_scene {
     struct dns_server server;
     struct resolver *resolver;
     struct srv_watch *watch;
-    unsigned changes;
+    unsigned changes, unknown;
     char hosts[400]; /* of the last change */
 } w;
 
@@ -29,6 +29,13 @@ static void on_change(void *arg, const struct target *targets, size_t count)
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(w.hosts + used, sizeof(w.hosts) - used, "%s%s:%u",
                                  i > 0 ? " " : "", targets[i].name, targets[i].port);
+}
+
+static void on_unknown(void *arg, const char *why)
+{
+    (void)arg;
+    assert_non_null(why);
+    w.unknown++;
 }
 
 static int watch_set_up(void **state)
@@ -45,7 +52,11 @@ static int watch_set_up(void **state)
     server.port = w.server.port;
     w.resolver =
         resolver_new(w.loop, &(struct resolver_options){.servers = &server, .server_count = 1});
-    w.watch = srv_watch_new(w.resolver, "office", "_live._tcp.example", on_change, NULL);
+    w.watch = srv_watch_new(&(struct srv_watch_request){.resolver = w.resolver,
+                                                        .name = "office",
+                                                        .service = "_live._tcp.example",
+                                                        .changed = on_change,
+                                                        .unknown = on_unknown});
     assert_int_equal(w.changes, 0); /* (not from inside) */
     return 0;
 }
@@ -157,6 +168,27 @@ static void absence_and_failure_change_nothing(void **state)
     w.server.service_rcode = NXDOMAIN;
     clock_skip(w.loop, 60000);
     fails_with("there is no such name", ++number, 1000); /* as if it were the first */
+    assert_int_equal(w.unknown, 0);                      /* a host is known all the time */
+}
+
+static void that_no_host_is_known_is_told_at_each_failure(void **state)
+{
+    (void)state;
+    w.server.service_rcode = SERVFAIL;
+    answered(1);
+    assert_int_equal(w.unknown, 1);
+    clock_skip(w.loop, watch_state().next_ms);
+    answered(2);
+    assert_int_equal(w.unknown, 2);
+    w.server.service_rcode = 0;
+    w.server.service[0] = "0 0 0 ";
+    clock_skip(w.loop, watch_state().next_ms);
+    answered(3);
+    assert_int_equal(w.unknown, 2); /* (that there is none is an answer) */
+    assert_int_equal(w.changes, 1);
+    w.server.service_rcode = NXDOMAIN;
+    asks_after(60000, 4);
+    assert_int_equal(w.unknown, 3);
 }
 
 static void silence_is_a_failure(void **state)
@@ -228,6 +260,7 @@ int main(void)
         TEST(it_is_asked_again_when_the_time_to_live_is_over),
         TEST(a_change_is_told_in_order),
         TEST(absence_and_failure_change_nothing),
+        TEST(that_no_host_is_known_is_told_at_each_failure),
         TEST(silence_is_a_failure),
         TEST(the_root_says_that_there_is_none),
         TEST(what_can_be_no_host_is_left_out),
