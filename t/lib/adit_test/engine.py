@@ -43,7 +43,7 @@ OWN_BANNER = "ssh prints a banner as it prints its own lines: they are in the de
 LOSS = "why ssh has ended is in a line of its own"
 OWN_FILES = "ssh reads its files itself, with descriptors of its own"
 OWN_GUARD = "the guard of AES-GCM is libssh's, and ssh needs none"
-OWN_KEY_FILES = "ssh reads key files itself, and says nothing of those that are none"
+OWN_KEY_FILES = "ssh reads key files itself, and says nothing of those that are none, and waits for a FIFO"
 OWN_PACKETS = "the debug log has no more of a channel than its open: ssh has the packets"
 NO_PING = "adit cannot measure the way to the server, as ssh has the session (-O ping says so)"
 OWN_BYTES = "the bytes of a session are those of its connections: ssh has those of its login"
@@ -84,11 +84,14 @@ CASES = {
                          ("^banners without end", OWN_BANNER)],
     "host_keys.t": [("^the same while adit runs, and its server's place is taken", OWN_FILES)],
     "integrity.t": [("guard|^... and another cipher is used instead", OWN_GUARD)],
-    "key_files.t": [(", and then a good key: ", OWN_KEY_FILES)],
+    "key_files.t": [(", and then a good key: |^all of them before a good key|^FIFO as KEY",
+                     OWN_KEY_FILES)],
     "on_change.t": [("^an upstream that does not come up is down, with the reason", OWN_WORDS)],
     "second_factor.t": [("^the program has no answer to another question", OWN_WORDS)],
     "session_log.t": [("^a channel from its open|^a transfer has|^a window that|^a remote forward, and"
                        "|^keepalives|^key exchanges|^a server that stands still", OWN_PACKETS)],
+    "post_quantum.t": [("^warn: one line for an upstream", OWN_WORDS)],
+    "refusals.t": [("^forbidden: ", OWN_WORDS)],
     "sandbox.t": [("in a thread of the kind (dial_thread|pump_main)", NO_THREAD)],
     "status_page.t": [("^samples are taken", OWN_BYTES)],
     "watch.t": [("ping|^a server that is silent|^-O watch: (one whose|who does not read)", NO_PING)],
