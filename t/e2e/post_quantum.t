@@ -113,7 +113,7 @@ def hybrid(sshd):
 
 def by_ssh(sshd, strong):
     """Where libssh has none, ssh's is used, if there is one."""
-    up = {"post_quantum": "require", **({"engine": "openssh"} if HYBRIDS else {})}
+    up = {"post_quantum": "require", "engine": "openssh" if HYBRIDS else "auto"}
     with tap.case("require: no common key exchange, in ssh's words"), gateway(sshd, **up) as adit:
         adit.wait_log("no matching key exchange method found. Their offer: " + WEAK)
         false(adit.find("session 0 up"), "a session")

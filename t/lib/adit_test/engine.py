@@ -18,6 +18,7 @@ FILES = {
                         "affair, and what it says of it, too",
     "libssh.t": "it is about a libssh that is not as adit expects",
     "dial_messages.t": "the messages are those in the sources of the other engine; ssh has its own",
+    "srv.t": "an upstream of SRV records has no ssh, which is started for hosts of the configuration",
     "kept_keys.t": "it is about the keys that adit itself keeps in an agent; ssh reads key files itself",
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
@@ -42,9 +43,11 @@ OWN_BANNER = "ssh prints a banner as it prints its own lines: they are in the de
 LOSS = "why ssh has ended is in a line of its own"
 OWN_FILES = "ssh reads its files itself, with descriptors of its own"
 OWN_GUARD = "the guard of AES-GCM is libssh's, and ssh needs none"
-OWN_KEY_FILES = "ssh reads key files itself, and says nothing of those that are none"
+OWN_KEY_FILES = "ssh reads key files itself, and says nothing of those that are none, and waits for a FIFO"
 OWN_PACKETS = "the debug log has no more of a channel than its open: ssh has the packets"
 NO_PING = "adit cannot measure the way to the server, as ssh has the session (-O ping says so)"
+OWN_BYTES = "the bytes of a session are those of its connections: ssh has those of its login"
+NO_THREAD = "the gateway has no such thread, as ssh logs in"
 OWN_KEEPALIVES = "ssh sends the keepalives, and does not tell when they are answered"
 OWN_CERTIFICATE = "ssh does not tell by which certificate it has logged in"
 END_WITH_KEEPER = "the ssh processes end with the keeper, however it ends"
@@ -81,11 +84,16 @@ CASES = {
                          ("^banners without end", OWN_BANNER)],
     "host_keys.t": [("^the same while adit runs, and its server's place is taken", OWN_FILES)],
     "integrity.t": [("guard|^... and another cipher is used instead", OWN_GUARD)],
-    "key_files.t": [(", and then a good key: ", OWN_KEY_FILES)],
+    "key_files.t": [(", and then a good key: |^all of them before a good key|^FIFO as KEY",
+                     OWN_KEY_FILES)],
     "on_change.t": [("^an upstream that does not come up is down, with the reason", OWN_WORDS)],
     "second_factor.t": [("^the program has no answer to another question", OWN_WORDS)],
     "session_log.t": [("^a channel from its open|^a transfer has|^a window that|^a remote forward, and"
                        "|^keepalives|^key exchanges|^a server that stands still", OWN_PACKETS)],
+    "post_quantum.t": [("^warn: one line for an upstream", OWN_WORDS)],
+    "refusals.t": [("^forbidden: ", OWN_WORDS)],
+    "sandbox.t": [("in a thread of the kind (dial_thread|pump_main)", NO_THREAD)],
+    "status_page.t": [("^samples are taken", OWN_BYTES)],
     "watch.t": [("ping|^a server that is silent|^-O watch: (one whose|who does not read)", NO_PING)],
     "keeper.t": [("^the keeper dies: what runs goes on", END_WITH_KEEPER)],
 }
