@@ -128,7 +128,7 @@ def joins_and_leaves(scene):
 
 def overdue(scene):
     with scene.adit("adit with a short drain_timeout", "a.test", sessions="1-1",
-                    gate={"drain_timeout": "2s"}) as adit:
+                    gate={"drain_timeout": "10s"}) as adit:
         with tap.case("a host that leaves is cut after drain_timeout"):
             conn = connect(adit.address, ANY, scene.origin.port)
             mark = adit.mark()
