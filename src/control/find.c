@@ -33,7 +33,18 @@ static void remove_stale(const char *path)
         unlink(path);
 }
 
-/* What a tunnel says of itself; NULL: none listens there. */
+/* (Who is not told takes the tunnel for one that has ended, and starts another.) */
+static void print_silent(const char *path, int error)
+{
+    char *line =
+        mem_printf("adit: %s: %s", path,
+                   error != 0 ? strerror(error) : "the tunnel there does not answer, or is ending");
+
+    report_line(stderr, line);
+    free(line);
+}
+
+/* What a tunnel says of itself; NULL: none listens there, or it says nothing. */
 static json_t *tunnel_at(const char *path, const char *name)
 {
     json_t *status = control_question(path, "status");
@@ -42,6 +53,8 @@ static json_t *tunnel_at(const char *path, const char *name)
     if (status == NULL) {
         if (errno == ECONNREFUSED)
             remove_stale(path);
+        else if (errno != ENOENT) /* (it has just gone) */
+            print_silent(path, errno);
         return NULL;
     }
     tunnel = json_object();

@@ -200,7 +200,6 @@ static void master_is_up(struct keeper_master *m, int fd)
     config_unref(m->config);
     m->config = NULL;
     m->upstream = NULL;
-    m->host = NULL;
     master_stderr_begin(&m->stderr_text, proxy_command_process(m->process), true);
     log_debug("%s: logged in (process %d)", m->name, (int)proxy_command_process(m->process));
     m->events->up(m->arg, m->number, about, fd);

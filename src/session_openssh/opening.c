@@ -142,7 +142,6 @@ static void open_explained(void *arg, uint32_t reason, const char *words)
         open_fail_unexplained(o);
         return;
     }
-    log_debug("%s: open of %s refused: reason %u: %s", o->session->name, o->host, reason, words);
     open_fail(o, &(struct open_failure){.reason = reason, .text = words});
 }
 

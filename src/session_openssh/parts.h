@@ -178,7 +178,7 @@ struct master_session {
     const char *cut_why; /* NULL: adit has not ended it */
     struct open_list opens;
     unsigned cancelled_opens; /* of these */
-    uint32_t open_count;      /* how many there were */
+    uint32_t open_count;      /* how many opens there were */
     struct listen_list listens;
     struct forwarded_list forwarded;
     unsigned forwarded_count;

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from adit_test import ANY, equal, free_port, holds, scratch, tap, true, wait_until
 from adit_test.command import Tunnel, call, ssh_config
-from adit_test.process import send_signal
+from adit_test.process import gateway_of, send_signal
 from adit_test.sshd import Sshd
 
 
@@ -88,6 +88,17 @@ def main():
                 equal(len(paths), 2, f"paths in {done.stderr!r}")
                 for path in paths:
                     equal(asks(hosts, f"-S {path} -O check db", runtime).returncode, 0, path)
+            with tap.case("one that does not answer is named, rather than that there is none"):
+                gateway = gateway_of(pid)
+                send_signal(gateway, signal.SIGSTOP)
+                try:
+                    for command, status in (("-O list", 0), ("-O check db", 255)):
+                        done = asks(hosts, command, runtime)
+                        equal(done.returncode, status, f"the exit status of {command}")
+                        holds(rf"(?m)^adit: {re.escape(runtime)}/adit/db\..*: the tunnel there does not "
+                              "answer", done.stderr, "what it says")
+                finally:
+                    send_signal(gateway, signal.SIGCONT)
             with tap.case("a ControlPath that nobody listens at"):
                 done = asks(hosts, f"-S {scratch('nobody')} -O check db", runtime)
                 equal(done.returncode, 0, f"the exit status ({done.stderr!r})")
