@@ -24,8 +24,9 @@ struct forward_sockets *forward_sockets_new(struct loop *loop);
 struct forward_bound {
     int fd;           /* the caller's: a copy of what listens; -1: there is none, for `error` */
     const char *path; /* valid until the socket is closed */
-    int error;        /* errno(3); EADDRINUSE: another adit has the forward, or one that stands before
-                         it in the configuration */
+    /* errno(3); EADDRINUSE: another adit has the forward, or one that stands before it in the
+     * configuration. */
+    int error;
 };
 
 /* The socket of a remote forward of `config`, which is bound unless it was. (A server listens at a
