@@ -18,7 +18,6 @@ FILES = {
                         "affair, and what it says of it, too",
     "libssh.t": "it is about a libssh that is not as adit expects",
     "dial_messages.t": "the messages are those in the sources of the other engine; ssh has its own",
-    "srv.t": "an upstream of SRV records has no ssh, which is started for hosts of the configuration",
     "kept_keys.t": "it is about the keys that adit itself keeps in an agent; ssh reads key files itself",
     "held_bytes.t": "what a slow reader leaves unread is held by ssh and the kernel, not by adit",
 }
@@ -34,7 +33,6 @@ BACKLOG = "what comes by a remote forward waits to be accepted, as at a listener
 RESET_IS_END = "that a client of a remote forward has reset looks like its end of data behind ssh"
 NO_ALGORITHM = "ssh takes an algorithm that it does not know for an error"
 OWN_ALGORITHMS = "ssh has further key exchanges"
-NO_SERVICE = "there are no SRV records with ssh, which is started for hosts of the configuration"
 ON_DEMAND = "ssh asks for a passphrase when it needs the key"
 OWN_CHILDREN = "ssh and its askpass program are children, too"
 OWN_AGENT = "ssh says nothing of an agent that is silent"
@@ -77,8 +75,7 @@ CASES = {
               ("^an agent that says nothing is named", OWN_AGENT),
               ("^algorithms: (one more, and|nothing is left)", NO_ALGORITHM),
               ("^algorithms: some less", OWN_ALGORITHMS)],
-    "balanced_whole.t": [("keeper is killed: no request fails", END_WITH_KEEPER),
-                         ("^gateways take their bastions from DNS|^DNS names one", NO_SERVICE)],
+    "balanced_whole.t": [("keeper is killed: no request fails", END_WITH_KEEPER)],
     "broken_setups.t": [("^passphrase in a daemon", ON_DEMAND)],
     "hostile_logins.t": [("^a request to listen that is answered with UNIMPLEMENTED", NO_ANSWER),
                          ("^banners without end", OWN_BANNER)],
