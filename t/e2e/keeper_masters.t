@@ -106,7 +106,7 @@ def says_much(sshd):
             wait_until(lambda: any(command_of(pid)[:1] == ["yes"] for pid in descendants(adit.pid)),
                        "its ssh")
             mark = adit.mark()
-            adit.reload(config(sshd))
+            adit.reload(config(sshd, up={"engine": "libssh"}))
             adit.sessions_up(1, mark)
 
 
@@ -115,7 +115,8 @@ def asks_twice(sshd):
     with tap.case("a question that comes beside another one is answered"):
         given, go = scratch("given"), scratch("go")
         ssh = fake_ssh('SSH_ASKPASS_PROMPT=none "$SSH_ASKPASS" "Confirm user presence" &\n'
-                       f'until [ -e {go} ]; do sleep 0.1; done\n"$SSH_ASKPASS" "me@h\'s password: " >{given}.new; mv {given}.new {given}\n'
+                       f"until [ -e {go} ]; do sleep 0.1; done\n"
+                       f'"$SSH_ASKPASS" "me@h\'s password: " >{given}.new; mv {given}.new {given}\n'
                        "exec sleep 600")
         up = {"engine": "openssh", "password_file": scratch("password", "wonder\n")}
         with Adit(config(sshd, up=up), env=ssh, ready=False) as adit:
