@@ -14,6 +14,7 @@ from adit_test import Adit, config, equal, holds, keypair, sanitized, scratch, t
 from adit_test.as_ssh import PROGRAMS, Silence
 from adit_test.clients import works
 from adit_test.gateway import TOP, binary, environment
+from adit_test.mux import SshMaster
 from adit_test.net import ANY
 from adit_test.origins import Origin, echo
 from adit_test.process import patience, workdir
@@ -88,11 +89,35 @@ def codes(origin):
             step()
             true(steps[1] > steps[0], f"the codes were of steps {steps}")
             equal(adit.find("Permission denied"), [], "refusals")
+    joined(origin, directory)
     with tap.case("the program has no answer to another question: the error says so"), \
             Sshd(password="pw", options={"PubkeyAuthentication": "no"}) as other, \
             Adit(config(other, up={"askpass": recipe(directory)}), name="adit, a password") as adit:
         adit.wait_log(r"askpass \S+answer\S* gave no answer: the program exited with status 1")
         adit.wait_log(r"Permission denied \(password\) .*; no answer was given")
+
+
+def joined(origin, directory):
+    sshd, used = server()
+    with tap.case("a master of ssh that a code has logged in is joined: no other code is needed"), \
+            sshd, SshMaster(sshd, SSH_ASKPASS=recipe(directory), SSH_ASKPASS_REQUIRE="force",
+                            ADIT_UPSTREAM="office", RUNTIME_DIRECTORY=scratch_folder()) as master:
+        with open(used, encoding="ascii") as source:
+            before = source.read()
+        true(before != "1", "a code was taken")
+        with Adit(config(sshd, up={"join_master": master.path, "identity": "none",
+                                   "agent": "no"})) as adit:
+            for _ in range(10):
+                true(works(adit.address, origin), "an echo")
+        with open(used, encoding="ascii") as source:
+            equal(source.read(), before, "the step of the last code")
+        equal(len(sshd.sessions()), 1, "sessions at the server")
+
+
+def scratch_folder():
+    path = scratch("folder")
+    os.mkdir(path)
+    return path
 
 
 def surroundings():

@@ -74,11 +74,12 @@ class Master:
 
 
 class SshMaster(Master):
-    """The same with an ssh as the master."""
+    """The same with an ssh as the master, which has these variables."""
 
-    def __init__(self, sshd):  # pylint: disable=super-init-not-called
+    def __init__(self, sshd, **variables):  # pylint: disable=super-init-not-called
         self._find(sshd)
-        self.process = Process("ssh -M", self.words("ssh", "-M", "-N", "server"), env=environment())
+        self.process = Process("ssh -M", self.words("ssh", "-M", "-N", "server"),
+                               env=environment(**variables))
         wait_connects(self.path, "ssh listens")
 
     def __enter__(self):
