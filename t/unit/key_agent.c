@@ -12,6 +12,7 @@
 #include "wire/agent_messages.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -327,9 +328,12 @@ static void an_upgrade_keeps_agent_and_keys(void **state)
     expect(file_named("locked"), NULL, KEY_LOADED, NULL); /* and none is asked for it */
     assert_int_equal(agent_holds(), 1);
     keys = before;
-    key_agent_free(other); /* (it ends the agent of both) */
-    assert_true(key_agent_connect(keys) < 0);
     buffer_clear(&lines);
+    struct pollfd connection = {key_agent_connect(keys), POLLIN, 0};
+    key_agent_free(other); /* (it ends the agent of both) */
+    assert_int_equal(poll(&connection, 1, WAIT_MS), 1);
+    assert_true(key_agent_connect(keys) < 0);
+    close(connection.fd);
 }
 
 /* The process of the agent, and the path of its socket. */
