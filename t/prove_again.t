@@ -89,6 +89,21 @@ tests(a => 'first && { echo "# WARNING: ThreadSanitizer: thread leak (pid=1)"; b
 ($status) = prove_them();
 is $status, 0, 'a thread that did not end in time is a matter of load: the exit status';
 
+my $leak = 'echo "==7==ERROR: LeakSanitizer: detected memory leaks" >&2; '
+    . 'echo "SUMMARY: AddressSanitizer: 9 byte(s) leaked in 1 allocation(s)." >&2;';
+tests(a => "first && { $leak bad; }; good", b => 'good');
+($status) = prove_them();
+is $status, 0, 'what a unit test leaks as a case fails is a matter of load: the exit status';
+
+tests(a => "$leak bad", b => 'good');
+($status) = prove_them();
+is $status, 1, '... where it leaks alone, too, it has failed';
+
+tests(a => 'first && { echo "# ==7==ERROR: LeakSanitizer: detected memory leaks"; bad; }; good',
+    b => 'good');
+($status) = prove_them();
+is $status, 1, "... a leak of adit's, which a test shows, is none";
+
 tests(a => 'first && { echo ok 1; echo 1..2; exit 0; }; good', b => 'good');
 ($status, $printed) = prove_them();
 is $status, 0, 'a test that broke off with the status 0 is run again, too: the exit status';

@@ -317,8 +317,7 @@ static void restore_into(struct key_agent *other, const struct buffer *lines)
 static void an_upgrade_keeps_agent_and_keys(void **state)
 {
     struct buffer lines = {0};
-    struct key_agent *other = key_agent_new("/nowhere");
-    struct key_agent *before = keys;
+    struct key_agent *other = key_agent_new("/nowhere"), *before = keys;
 
     (void)state;
     expect(make_key("locked", "pw"), "pw", KEY_LOADED, NULL);
@@ -383,8 +382,6 @@ static void the_socket_is_private_and_goes_with_the_agent(void **state)
         usleep(1000);
     assert_int_not_equal(stat(socket, &info), 0);
 }
-
-/* A gateway. */
 
 static void a_gateway_gets_one_key_and_signatures_of_logins(void **state)
 {
